@@ -1,0 +1,51 @@
+# Everything that a fresh machine with Debian, Python 3.11 and make needs: each target builds its own environment.
+PYTHON ?= python3
+VENV := .venv
+PLATFORM_VENV := .venv-platform
+BIN := $(VENV)/bin
+export NEMO_PLATFORM_VENV := $(CURDIR)/$(PLATFORM_VENV)
+# Airflow must not touch the user's own installation.
+export AIRFLOW_HOME := $(CURDIR)/.build/airflow
+
+.PHONY: help demo test test-system lint types imports check clean
+help:
+	@echo "make demo         run both example DAGs against a local evaluation service"
+	@echo "make test         unit and integration tests"
+	@echo "make test-system  the same service for real: installs and starts NeMo Platform 0.1.0, runs the DAGs on it"
+	@echo "make check        formatting, lint, types and import rules"
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -m venv --clear $(VENV) || { echo "python3 -m venv failed; on Debian: apt-get install python3-venv"; exit 1; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable . --group dev
+	@touch $@
+
+$(PLATFORM_VENV)/.installed: constraints-platform.txt $(VENV)/.installed
+	$(BIN)/uv venv --quiet --clear --python $(PYTHON) $(PLATFORM_VENV)
+	$(BIN)/uv pip install --quiet --python $(PLATFORM_VENV)/bin/python --constraint constraints-platform.txt "nemo-platform[services]==0.1.0"
+	@touch $@
+
+demo: $(VENV)/.installed
+	@$(BIN)/python -m tests.demo
+
+test: $(VENV)/.installed
+	$(BIN)/python -m pytest -m "not real_platform" tests
+
+test-system: $(VENV)/.installed $(PLATFORM_VENV)/.installed
+	$(BIN)/python -m pytest -m real_platform tests
+
+lint: $(VENV)/.installed
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: $(VENV)/.installed
+	$(BIN)/mypy
+
+imports: $(VENV)/.installed
+	$(BIN)/lint-imports
+
+check: lint types imports
+
+clean:
+	rm -rf $(VENV) $(PLATFORM_VENV) .build

@@ -1,0 +1,168 @@
+"""The asynchronous client: the same conversations, for triggers and other code on an event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import httpx
+from tenacity import AsyncRetrying
+
+from airflow_provider_benchmarks.client._config import ClientConfig
+from airflow_provider_benchmarks.client._errors import error_of_answer, error_of_request
+from airflow_provider_benchmarks.client._messages import Answer, Operation, Request
+from airflow_provider_benchmarks.client._operations import Operations, Submission, unseen
+from airflow_provider_benchmarks.client._retry import retry_policy
+from airflow_provider_benchmarks.client._row_stream import MAX_RESTARTS, RowStream
+from airflow_provider_benchmarks.exceptions import ServiceError
+from airflow_provider_benchmarks.jobs import BenchmarkJob, JobResult, LogLine
+from airflow_provider_benchmarks.scores import AggregateScores
+
+T = TypeVar("T")
+
+
+class AsyncBenchmarkClient:
+    """Talk to the evaluation service without blocking the event loop.
+
+    An asynchronous context manager. Methods mean what they mean in
+    :class:`~airflow_provider_benchmarks.client.BenchmarkClient`.
+    """
+
+    def __init__(self, config: ClientConfig) -> None:
+        self.config = config
+        self._operations = Operations(config)
+        self._http = httpx.AsyncClient(**config.transport_options(), event_hooks={"request": [self._guard_secrets]})
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+    async def submit_job(
+        self,
+        spec: Mapping[str, Any],
+        *,
+        name: str | None = None,
+        description: str | None = None,
+        custom_fields: Mapping[str, Any] | None = None,
+        workspace: str | None = None,
+    ) -> Submission:
+        return await self._run(
+            self._operations.submit(
+                spec, workspace=self._in(workspace), name=name, description=description, custom_fields=custom_fields
+            )
+        )
+
+    async def get_job(self, name: str, *, workspace: str | None = None) -> BenchmarkJob:
+        return await self._run(self._operations.get(name, workspace=self._in(workspace)))
+
+    async def get_status(self, name: str, *, workspace: str | None = None) -> BenchmarkJob:
+        return await self._run(self._operations.get_status(name, workspace=self._in(workspace)))
+
+    async def list_jobs(
+        self, *, status: Sequence[str] = (), workspace: str | None = None
+    ) -> AsyncIterator[BenchmarkJob]:
+        seen: set[str] = set()
+        page, pages = 1, 1
+        while page <= pages:
+            operation = self._operations.list_page(page, workspace=self._in(workspace), status=status)
+            jobs, pages = await self._run(operation)
+            for job in unseen(jobs, seen):
+                yield job
+            page += 1
+
+    async def cancel_job(self, name: str, *, workspace: str | None = None) -> BenchmarkJob:
+        return await self._run(self._operations.cancel(name, workspace=self._in(workspace)))
+
+    async def delete_job(self, name: str, *, workspace: str | None = None) -> None:
+        await self._run(self._operations.delete(name, workspace=self._in(workspace)))
+
+    async def get_logs(self, name: str, *, workspace: str | None = None) -> list[LogLine]:
+        return await self._run(self._operations.logs(name, workspace=self._in(workspace)))
+
+    async def list_results(self, name: str, *, workspace: str | None = None) -> list[JobResult]:
+        return await self._run(self._operations.results(name, workspace=self._in(workspace)))
+
+    async def get_aggregate_scores(self, name: str, *, workspace: str | None = None) -> AggregateScores:
+        return await self._run(self._operations.aggregate_scores(name, workspace=self._in(workspace)))
+
+    async def iter_row_lines(self, name: str, *, workspace: str | None = None) -> AsyncIterator[bytes]:
+        request = self._operations.download(name, "row-scores", workspace=self._in(workspace))
+        stream = RowStream()
+        for restarts in range(MAX_RESTARTS + 1):
+            response = await self._open(request)
+            try:
+                async for chunk in response.aiter_bytes():
+                    for line in stream.feed(chunk):
+                        yield line
+            except httpx.RequestError as fault:
+                if restarts == MAX_RESTARTS:
+                    raise error_of_request(request, fault, self.config.base_url) from fault
+                stream.reconnected()
+                continue
+            finally:
+                await response.aclose()
+            for line in stream.end():
+                yield line
+            return
+
+    def _in(self, workspace: str | None) -> str:
+        return workspace or self.config.workspace
+
+    async def _guard_secrets(self, request: httpx.Request) -> None:
+        self.config.strip_secrets(request)
+
+    async def _run(self, operation: Operation[T]) -> T:
+        try:
+            request = next(operation)
+            while True:
+                try:
+                    answer = await self._complete(request)
+                except ServiceError as error:
+                    request = operation.throw(error)
+                else:
+                    request = operation.send(answer)
+        except StopIteration as done:
+            result: T = done.value
+            return result
+
+    async def _complete(self, request: Request) -> Answer:
+        if request.delay:
+            await asyncio.sleep(request.delay)
+        if not request.retry:
+            return await self._complete_once(request)
+        answer: Answer = await AsyncRetrying(**retry_policy(self.config.retry_seconds))(self._complete_once, request)
+        return answer
+
+    async def _complete_once(self, request: Request) -> Answer:
+        response = await self._send(request)
+        try:
+            return Answer(response.status_code, response.headers, await response.aread())
+        except httpx.RequestError as fault:
+            raise error_of_request(request, fault, self.config.base_url) from fault
+        finally:
+            await response.aclose()
+
+    async def _open(self, request: Request) -> httpx.Response:
+        opened: httpx.Response = await AsyncRetrying(**retry_policy(self.config.retry_seconds))(self._send, request)
+        return opened
+
+    async def _send(self, request: Request) -> httpx.Response:
+        built = self._http.build_request(**self.config.request_arguments(request))
+        try:
+            response = await self._http.send(built, stream=True, follow_redirects=request.method == "GET")
+            if response.status_code >= 300:
+                content = await response.aread()
+                await response.aclose()
+                raise error_of_answer(request, response.status_code, response.headers, content)
+        except httpx.RequestError as fault:
+            raise error_of_request(request, fault, self.config.base_url) from fault
+        return response

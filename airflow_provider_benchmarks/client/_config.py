@@ -1,0 +1,131 @@
+"""How to reach a service."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+
+from airflow_provider_benchmarks.client._generations import GENERATIONS, Generation
+from airflow_provider_benchmarks.client._messages import Request
+from airflow_provider_benchmarks.exceptions import ConfigurationError
+
+#: The service closes idle connections after 5 seconds; ours are dropped before that.
+_KEEPALIVE_SECONDS = 4.0
+_CONNECT_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientConfig:
+    """Address, credentials and limits of a client.
+
+    :param base_url: ``https://host[:port][/prefix]``, without the ``/apis`` part
+    :param workspace: workspace that requests go to where they name no other
+    :param token: sent as ``Authorization: Bearer``; without one no Authorization header is sent
+    :param headers: further headers, such as a gateway's key; like the token they never go to another host
+    :param verify: check the server's certificate: True, False, or the path of a CA file or folder
+    :param timeout: seconds to wait for an answer, and between two pieces of a body
+    :param api: generation of the service, ``auto`` or one of ``GENERATIONS``
+    :param retry_seconds: how long a request is tried again after transient faults, in all
+    :param trust_env: take proxies (``HTTPS_PROXY``, ``NO_PROXY``, …) and CA settings from the environment
+    :raises ConfigurationError: a value can't be used; says which
+    """
+
+    base_url: str
+    workspace: str = "default"
+    token: str | None = field(default=None, repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    verify: bool | str = True
+    timeout: float = 30.0
+    api: str = "auto"
+    retry_seconds: float = 60.0
+    trust_env: bool = True
+
+    def __post_init__(self) -> None:
+        parts = urlsplit(self.base_url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ConfigurationError(
+                f'the base URL must look like "https://evaluator.example.com", found "{self.base_url}"'
+            )
+        if parts.username or parts.password or parts.query or parts.fragment:
+            raise ConfigurationError("the base URL must not hold credentials, a query or a fragment")
+        for what, value in (("API token", self.token), *((f'header "{k}"', v) for k, v in self.headers.items())):
+            if value is not None and not (value.isascii() and value.isprintable()):
+                raise ConfigurationError(f"the {what} has line breaks or characters that HTTP headers can't hold")
+        if not self.timeout > 0:
+            raise ConfigurationError(f"the request timeout must be more than 0 seconds, found {self.timeout}")
+        if self.api != "auto" and self.api not in GENERATIONS:
+            raise ConfigurationError(f'unknown api generation "{self.api}"; known: auto, {", ".join(GENERATIONS)}')
+        if isinstance(self.verify, str) and not os.path.exists(self.verify):
+            raise ConfigurationError(f'the CA path "{self.verify}" does not exist on this machine')
+
+    @property
+    def generation(self) -> Generation:
+        # One generation so far: "auto" is it. A service of another one answers 404 to its paths, and says so.
+        return GENERATIONS["evaluation-v2" if self.api == "auto" else self.api]
+
+    def url(self, path: str) -> str:
+        return self.base_url.rstrip("/") + path
+
+    def secret_headers(self) -> dict[str, str]:
+        """The headers that only the service itself may see."""
+        bearer = {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        return {**self.headers, **bearer}
+
+    def strip_secrets(self, request: httpx.Request) -> None:
+        """Take the token and the extra headers out of a request to another host.
+
+        Used as httpx's request hook, which sees every request, those after a redirect too.
+        """
+        if not self.is_own_origin(request.url):
+            for header in self.secret_headers():
+                request.headers.pop(header, None)
+
+    def is_own_origin(self, url: httpx.URL) -> bool:
+        """Whether a URL is on the service's own host and port, over no weaker a scheme."""
+        own = httpx.URL(self.base_url)
+        if url.host != own.host:
+            return False
+        if (url.scheme, _port(url)) == (own.scheme, _port(own)):
+            return True
+        return (own.scheme, _port(own), url.scheme, _port(url)) == ("http", 80, "https", 443)
+
+    def transport_options(self) -> dict[str, Any]:
+        """Options that ``httpx.Client`` and ``httpx.AsyncClient`` share."""
+        return {
+            "verify": self._ssl() if isinstance(self.verify, str) else self.verify,
+            "timeout": httpx.Timeout(self.timeout, connect=min(_CONNECT_SECONDS, self.timeout)),
+            "limits": httpx.Limits(max_connections=10, keepalive_expiry=_KEEPALIVE_SECONDS),
+            "headers": {"Accept": "*/*", **self.secret_headers()},
+            "trust_env": self.trust_env,
+        }
+
+    def request_arguments(self, request: Request) -> dict[str, Any]:
+        """Arguments of ``build_request`` for one request."""
+        timeout = max(self.timeout, request.min_timeout)
+        return {
+            "method": request.method,
+            "url": self.url(request.path),
+            "params": dict(request.params),
+            "json": request.json,
+            "headers": dict(request.headers),
+            "timeout": httpx.Timeout(timeout, connect=min(_CONNECT_SECONDS, timeout)),
+        }
+
+    def _ssl(self) -> ssl.SSLContext:
+        path = str(self.verify)
+        try:
+            if os.path.isdir(path):
+                return ssl.create_default_context(capath=path)
+            return ssl.create_default_context(cafile=path)
+        except (ssl.SSLError, OSError) as error:
+            raise ConfigurationError(f'the CA file "{path}" can\'t be read: {error}') from error
+
+
+def _port(url: httpx.URL) -> int | None:
+    return url.port or {"http": 80, "https": 443}.get(url.scheme)

@@ -1,0 +1,151 @@
+"""Turn answers and faults of the transport into this package's errors: what happened, to what, what to do."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import httpx
+
+from airflow_provider_benchmarks.client._messages import Request
+from airflow_provider_benchmarks.exceptions import (
+    Conflict,
+    InvalidRequest,
+    NotFound,
+    ProtocolError,
+    ServiceError,
+    ServiceUnavailable,
+    Unauthorized,
+)
+from airflow_provider_benchmarks.scores.values import parse_json
+
+_TRANSIENT = frozenset({408, 429, 502, 503, 504})
+_DETAIL_LIMIT = 1000
+
+
+def error_of_answer(request: Request, status: int, headers: httpx.Headers, content: bytes) -> ServiceError:
+    """Make the error for an answer that is not a success."""
+    detail = detail_of(content)
+    kind, advice = _kind_and_advice(request, status, headers, detail)
+    said = f': "{detail}"' if detail else ""
+    return kind(
+        f"{request.method} {request.path} answered {status}{said} ({request.subject}). {advice}",
+        status_code=status,
+        detail=detail,
+        method=request.method,
+        path=request.path,
+        workspace=request.workspace,
+        job=request.job,
+        retry_after=retry_after(headers),
+    )
+
+
+def error_of_request(request: Request, error: httpx.RequestError, base_url: str) -> ServiceError:
+    """Make the error for a request that got no (complete) answer."""
+    kind: type[ServiceError] = ServiceUnavailable
+    advice = "Check that the service runs and that the connection's host is right."
+    if "CERTIFICATE_VERIFY_FAILED" in str(error):
+        kind = InvalidRequest
+        advice = "Set the connection's extra \"verify\" to the path of the CA that signed the server's certificate."
+    elif isinstance(error, httpx.TimeoutException):
+        advice = 'The service is slow or gone; the connection\'s extra "timeout" says how long to wait.'
+    elif isinstance(error, httpx.UnsupportedProtocol | httpx.LocalProtocolError):
+        kind = InvalidRequest
+    elif not isinstance(error, httpx.TransportError):  # a redirect loop, a body that can't be decoded
+        kind = ProtocolError
+    return kind(
+        f"{request.method} {request.path} got no answer from {base_url} ({request.subject}): "
+        f"{type(error).__name__}: {error}. {advice}",
+        method=request.method,
+        path=request.path,
+        workspace=request.workspace,
+        job=request.job,
+    )
+
+
+def protocol_error(request: Request, status: int, reason: str) -> ProtocolError:
+    """Make the error for a success whose body can't be understood."""
+    return ProtocolError(
+        f"{request.method} {request.path} answered {status}, but not as the service does ({request.subject}): {reason}. "
+        f"Check that the connection's host is the evaluation service itself and not a login page or a proxy.",
+        status_code=status,
+        method=request.method,
+        path=request.path,
+        workspace=request.workspace,
+        job=request.job,
+    )
+
+
+def detail_of(content: bytes) -> str:
+    """The service's own message: ``{"detail": text}``, FastAPI's list of field errors, or the start of the body."""
+    try:
+        payload: Any = parse_json(content)
+    except ValueError:
+        payload = content.decode("utf-8", "replace").strip()
+    detail = payload.get("detail", payload) if isinstance(payload, dict) else payload
+    if isinstance(detail, list):
+        detail = "; ".join(_field_error(entry) for entry in detail)
+    text = detail if isinstance(detail, str) else str(detail)
+    return text if len(text) <= _DETAIL_LIMIT else f"{text[:_DETAIL_LIMIT]}…"
+
+
+def retry_after(headers: httpx.Headers) -> float | None:
+    """Seconds that the service asks to wait: Retry-After as a number or as an HTTP date (RFC 9110, 10.2.3)."""
+    value = headers.get("retry-after", "").strip()
+    if not value:
+        return None
+    try:
+        return max(0.0, float(value))
+    except ValueError:
+        pass
+    try:
+        moment = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return max(0.0, (moment - datetime.now(UTC)).total_seconds())
+
+
+def _field_error(entry: Any) -> str:
+    if not isinstance(entry, dict):
+        return str(entry)
+    where = ".".join(str(part) for part in entry.get("loc", ()) if part != "body")
+    return f"{where}: {entry.get('msg')}" if where else str(entry.get("msg"))
+
+
+def _kind_and_advice(
+    request: Request, status: int, headers: httpx.Headers, detail: str
+) -> tuple[type[ServiceError], str]:
+    if status in _TRANSIENT:
+        return ServiceUnavailable, "The service is busy or restarting; it is worth another try later."
+    if status == 401:
+        return Unauthorized, "Set a valid API token as the connection's password."
+    if status == 403:
+        return Unauthorized, (
+            "The token has no role or scope for this in the workspace, or there is no such workspace: check the "
+            "workspace's spelling and the token's rights."
+        )
+    if status == 404:
+        return _missing(detail)
+    if status == 409:
+        return Conflict, "Choose another job name, or mend what the message names."
+    if 300 <= status < 400:
+        return InvalidRequest, (
+            f"The service sends requests on to {headers.get('location', 'another address')}: set that as the "
+            f"connection's host."
+        )
+    if status >= 500:
+        return ProtocolError, "The service failed inside; its own log has the reason."
+    return InvalidRequest, "Change what the message names in the task's arguments or the connection."
+
+
+def _missing(detail: str) -> tuple[type[ServiceError], str]:
+    # A missing job, result or benchmark is named in the detail. The bare words are the web framework's own: the path
+    # itself is unknown, so this is another service, another generation of it, or a gateway that has lost it.
+    if detail in ("", "Not Found") or detail.lstrip().startswith("<"):
+        return ProtocolError, (
+            "This address knows no benchmark jobs: check the connection's host (with the prefix of a gateway, without "
+            '"/apis"), and that the service is NeMo Evaluator 0.1.x ("evaluation" v2).'
+        )
+    return NotFound, "Check the name and the workspace; the service says the same for a workspace that does not exist."

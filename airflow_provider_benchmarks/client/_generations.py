@@ -1,0 +1,80 @@
+"""Generations of the service: where its paths are and how its answers read. The rest of the code never sees either."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+from airflow_provider_benchmarks.exceptions import ConfigurationError
+from airflow_provider_benchmarks.jobs import BenchmarkJob, JobResult, LogLine
+from airflow_provider_benchmarks.scores import AggregateScores
+
+
+def quoted(name: str, what: str) -> str:
+    """Quote a name into one path segment.
+
+    :raises ConfigurationError: it is empty, or a dot segment that would lead to another path
+    """
+    if not name or name in (".", ".."):
+        raise ConfigurationError(f'"{name}" is not the name of a {what}')
+    return quote(name, safe="")
+
+
+class Generation:
+    """NeMo Evaluator 0.1.x: the ``evaluation`` service, version 2. A later generation overrides what differs."""
+
+    name = "evaluation-v2"
+    release = "0.1"
+    health_path = "/health/ready"
+
+    def jobs_path(self, workspace: str) -> str:
+        return f"/apis/evaluation/v2/workspaces/{quoted(workspace, 'workspace')}/benchmark-jobs"
+
+    def job_path(self, workspace: str, job: str, *more: str) -> str:
+        return "/".join((self.jobs_path(workspace), quoted(job, "benchmark job"), *more))
+
+    def result_path(self, workspace: str, job: str, result: str) -> str:
+        return self.job_path(workspace, job, "results", quoted(result, "result"), "download")
+
+    def submit_body(
+        self, *, name: str, spec: Mapping[str, Any], description: str | None, custom_fields: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        body = {"name": name, "spec": dict(spec), "custom_fields": dict(custom_fields)}
+        return body if description is None else {**body, "description": description}
+
+    def list_params(self, *, page: int, page_size: int, status: tuple[str, ...]) -> dict[str, str | int]:
+        params: dict[str, str | int] = {"page": page, "page_size": page_size, "sort": "-created_at"}
+        if len(status) == 1:
+            params["filter[status]"] = status[0]
+        elif status:
+            params["filter[status][$in]"] = ",".join(status)
+        return params
+
+    def read_job(self, payload: Any, *, workspace: str) -> BenchmarkJob:
+        return BenchmarkJob.from_json(payload, workspace=workspace)
+
+    def read_job_page(self, payload: Any, *, workspace: str) -> tuple[list[BenchmarkJob], int]:
+        """Jobs of one page, and how many pages there are."""
+        entries = _entries(payload)
+        pages = int((payload.get("pagination") or {}).get("total_pages", 1))
+        return [self.read_job(entry, workspace=workspace) for entry in entries], pages
+
+    def read_results(self, payload: Any) -> list[JobResult]:
+        return [JobResult.from_json(entry) for entry in _entries(payload)]
+
+    def read_log_page(self, payload: Any) -> tuple[list[LogLine], str | None]:
+        """Lines of one page, and the cursor of the next."""
+        return [LogLine.from_json(entry) for entry in _entries(payload)], payload.get("next_page")
+
+    def read_aggregate_scores(self, payload: Any) -> AggregateScores:
+        return AggregateScores.from_json(payload)
+
+
+def _entries(payload: Any) -> list[Any]:
+    if not isinstance(payload, dict) or not isinstance(payload.get("data"), list):
+        raise ValueError(f'expected an object with a list "data", found {payload!r:.200}')
+    return list(payload["data"])
+
+
+GENERATIONS: dict[str, Generation] = {generation.name: generation for generation in (Generation(),)}

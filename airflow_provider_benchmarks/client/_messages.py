@@ -1,0 +1,54 @@
+"""Requests and answers as plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One request to the service.
+
+    :param path: quoted, from ``/apis`` on
+    :param min_timeout: seconds to wait for the answer at least, whatever the client's timeout
+    :param retry: whether the client may send it again after a transient fault
+    :param delay: seconds to wait before sending
+    """
+
+    method: str
+    path: str
+    params: Mapping[str, str | int] = field(default_factory=dict)
+    json: Any = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    min_timeout: float = 0.0
+    retry: bool = True
+    delay: float = 0.0
+    workspace: str = ""
+    job: str = ""
+
+    @property
+    def subject(self) -> str:
+        """What the request is about, for errors."""
+        return (
+            f'benchmark job "{self.job}" in workspace "{self.workspace}"'
+            if self.job
+            else (f'workspace "{self.workspace}"' if self.workspace else "the service")
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A complete answer with a status below 300."""
+
+    status: int
+    headers: Mapping[str, str]
+    content: bytes
+
+
+#: A conversation with the service: yields requests, is sent their answers (or has their error thrown in), returns T.
+#: Both clients drive the same ones, so that no decision is written twice.
+Operation = Generator[Request, Answer, T]

@@ -1,0 +1,257 @@
+"""Every conversation with the service, written once for the synchronous and the asynchronous client.
+
+An operation yields requests and is sent their answers; an error answer is thrown into it. It never does I/O itself.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import secrets
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from airflow_provider_benchmarks.client._config import ClientConfig
+from airflow_provider_benchmarks.client._errors import protocol_error
+from airflow_provider_benchmarks.client._messages import Answer, Operation, Request
+from airflow_provider_benchmarks.exceptions import (
+    Conflict,
+    IncompleteResults,
+    NameUnusable,
+    NotFound,
+    ServiceUnavailable,
+)
+from airflow_provider_benchmarks.jobs import BenchmarkJob, JobResult, LogLine, fingerprint
+from airflow_provider_benchmarks.jobs.failures import in_time_order
+from airflow_provider_benchmarks.jobs.identity import check_name
+from airflow_provider_benchmarks.scores import AggregateScores
+from airflow_provider_benchmarks.scores.values import parse_json
+
+T = TypeVar("T")
+
+#: An online submit checks the model before it answers: 4 tries of 10 seconds (measured: up to 45 s).
+_SUBMIT_TIMEOUT = 90.0
+_SUBMIT_TRIES = 5
+#: After a conflict the other submit of the same name may still be under way, and its job not there yet.
+_LOOKUPS_AFTER_CONFLICT = 6
+_LIST_PAGE = 200
+_LOG_PAGE = 1000
+#: More pages than any real log or list has: a service that repeats itself must not keep us for ever.
+_MAX_PAGES = 10_000
+FINGERPRINT = "fingerprint"
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """What came of a submit.
+
+    :param created: False when the job was there already, from an earlier submit with the same fingerprint
+    """
+
+    job: BenchmarkJob
+    created: bool
+
+
+class Operations:
+    """The conversations, for one configuration."""
+
+    def __init__(self, config: ClientConfig) -> None:
+        self.config = config
+        self.generation = config.generation
+
+    def submit(
+        self,
+        spec: Mapping[str, Any],
+        *,
+        workspace: str,
+        name: str | None,
+        description: str | None,
+        custom_fields: Mapping[str, Any] | None,
+    ) -> Operation[Submission]:
+        """Submit a job at most once: after a lost answer or a conflict, look the name up and compare fingerprints."""
+        name = check_name(name) if name is not None else f"benchmark-{secrets.token_hex(6)}"
+        custom_fields = {FINGERPRINT: fingerprint(spec), **(custom_fields or {})}
+        post = Request(
+            method="POST",
+            path=self.generation.jobs_path(workspace),
+            json=self.generation.submit_body(
+                name=name, spec=spec, description=description, custom_fields=custom_fields
+            ),
+            min_timeout=_SUBMIT_TIMEOUT,
+            retry=False,
+            workspace=workspace,
+            job=name,
+        )
+        answer_lost = False
+        for attempt in range(1, _SUBMIT_TRIES + 1):
+            try:
+                answer = yield post
+                return Submission(self._read(post, answer, self._job_reader(workspace)), created=True)
+            except Conflict as conflict:
+                job = yield from self._taken_by(post, conflict, custom_fields[FINGERPRINT])
+                return Submission(job, created=answer_lost)
+            except ServiceUnavailable as fault:
+                answer_lost = True
+                pause = max(_backoff(attempt), fault.retry_after or 0.0)
+                if attempt == _SUBMIT_TRIES or pause > self.config.retry_seconds:
+                    raise
+                found = yield from self._find(post, delay=pause)
+                if found is not None:
+                    _check_fingerprint(post, found, custom_fields[FINGERPRINT])
+                    return Submission(found, created=True)
+        raise AssertionError("unreachable: the last try returns or raises")
+
+    def _find(self, post: Request, *, delay: float) -> Operation[BenchmarkJob | None]:
+        try:
+            return (yield from self.get(post.job, workspace=post.workspace, delay=delay))
+        except NotFound:
+            return None
+
+    def _taken_by(self, post: Request, conflict: Conflict, expected: str) -> Operation[BenchmarkJob]:
+        """Find out what a 409 means: our own job, another one, or a name that an earlier failed submit has burnt."""
+        if not re.search(r"already exists", conflict.detail):
+            raise conflict
+        for attempt in range(_LOOKUPS_AFTER_CONFLICT):
+            found = yield from self._find(post, delay=_backoff(attempt) if attempt else 0.0)
+            if found is not None:
+                _check_fingerprint(post, found, expected)
+                return found
+        raise NameUnusable(
+            f'the service refuses the job name "{post.job}" in workspace "{post.workspace}" ("{conflict.detail}"), yet '
+            f"no such job exists: an earlier submit failed half-way. Use another name.",
+            status_code=conflict.status_code,
+            detail=conflict.detail,
+            method=post.method,
+            path=post.path,
+            workspace=post.workspace,
+            job=post.job,
+        )
+
+    def get(self, name: str, *, workspace: str, delay: float = 0.0) -> Operation[BenchmarkJob]:
+        path = self.generation.job_path(workspace, name)
+        request = Request(method="GET", path=path, workspace=workspace, job=name, delay=delay)
+        return self._read(request, (yield request), self._job_reader(workspace))
+
+    def get_status(self, name: str, *, workspace: str) -> Operation[BenchmarkJob]:
+        path = self.generation.job_path(workspace, name, "status")
+        request = Request(method="GET", path=path, workspace=workspace, job=name)
+        return self._read(request, (yield request), self._job_reader(workspace))
+
+    def list_page(
+        self, page: int, *, workspace: str, status: Sequence[str]
+    ) -> Operation[tuple[list[BenchmarkJob], int]]:
+        """One page of jobs, newest first, and the number of pages.
+
+        The service filters by status after it has cut the pages: a page can be short or empty while later ones still
+        match, and only the number of pages of the unfiltered list tells the end.
+        """
+        params = self.generation.list_params(page=page, page_size=_LIST_PAGE, status=tuple(status))
+        path = self.generation.jobs_path(workspace)
+        request = Request(method="GET", path=path, params=params, workspace=workspace)
+        read = lambda payload: self.generation.read_job_page(payload, workspace=workspace)
+        return self._read(request, (yield request), read)
+
+    def cancel(self, name: str, *, workspace: str) -> Operation[BenchmarkJob]:
+        """Ask the service to cancel a job; on a finished one nothing changes."""
+        path = self.generation.job_path(workspace, name, "cancel")
+        request = Request(method="POST", path=path, workspace=workspace, job=name)
+        return self._read(request, (yield request), self._job_reader(workspace))
+
+    def delete(self, name: str, *, workspace: str) -> Operation[None]:
+        """Delete a job. It does not stop a running one; the name can't be used again."""
+        path = self.generation.job_path(workspace, name)
+        yield Request(method="DELETE", path=path, workspace=workspace, job=name)
+
+    def logs(self, name: str, *, workspace: str) -> Operation[list[LogLine]]:
+        """All log lines of a job, in the order of the times inside them."""
+        path = self.generation.job_path(workspace, name, "logs")
+        lines: list[LogLine] = []
+        cursor: str | None = None
+        for _ in range(_MAX_PAGES):
+            params: dict[str, str | int] = {"limit": _LOG_PAGE}
+            if cursor is not None:
+                params["page_cursor"] = cursor
+            request = Request(method="GET", path=path, params=params, workspace=workspace, job=name)
+            page, cursor = self._read(request, (yield request), self.generation.read_log_page)
+            lines += page
+            if not cursor:
+                break
+        return in_time_order(lines)
+
+    def results(self, name: str, *, workspace: str) -> Operation[list[JobResult]]:
+        path = self.generation.job_path(workspace, name, "results")
+        request = Request(method="GET", path=path, workspace=workspace, job=name)
+        return self._read(request, (yield request), self.generation.read_results)
+
+    def aggregate_scores(self, name: str, *, workspace: str) -> Operation[AggregateScores]:
+        request = self.download(name, "aggregate-scores", workspace=workspace)
+        try:
+            answer = yield request
+        except NotFound as error:
+            raise _no_results(error) from error
+        try:
+            return self._read(request, answer, self.generation.read_aggregate_scores)
+        except IncompleteResults as error:
+            raise IncompleteResults(f"aggregate scores of {request.subject}: {error}") from error
+
+    def download(self, name: str, result: str, *, workspace: str) -> Request:
+        """The request for a stored result's content."""
+        path = self.generation.result_path(workspace, name, result)
+        return Request(method="GET", path=path, workspace=workspace, job=name)
+
+    def health(self) -> Operation[Any]:
+        request = Request(method="GET", path=self.generation.health_path, retry=False)
+        return self._read(request, (yield request), lambda payload: payload)
+
+    def _job_reader(self, workspace: str) -> Callable[[Any], BenchmarkJob]:
+        return lambda payload: self.generation.read_job(payload, workspace=workspace)
+
+    @staticmethod
+    def _read(request: Request, answer: Answer, read: Callable[[Any], T]) -> T:
+        try:
+            return read(parse_json(answer.content))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            found = answer.content[:120].decode("utf-8", "replace")
+            raise protocol_error(request, answer.status, f'{error}; it begins "{found}"') from error
+
+
+def unseen(jobs: Iterable[BenchmarkJob], seen: set[str]) -> Iterator[BenchmarkJob]:
+    """Drop repeats: a job submitted while the pages are read pushes the others one place on."""
+    for job in jobs:
+        if job.name not in seen:
+            seen.add(job.name)
+            yield job
+
+
+def _check_fingerprint(post: Request, found: BenchmarkJob, expected: str) -> None:
+    if found.custom_fields.get(FINGERPRINT) == expected:
+        return
+    asked = post.json["spec"]
+    differing = sorted(key for key in asked if found.spec.get(key) != asked[key] and not isinstance(asked[key], dict))
+    why = f"its spec differs in {', '.join(differing)}" if differing else "it belongs to another run or spec"
+    raise Conflict(
+        f'the job name "{post.job}" in workspace "{post.workspace}" is taken by a job that is not this one: {why} '
+        f"(created {found.created_at}, status {found.status}). Choose another job name; it is never adopted.",
+        status_code=409,
+        method=post.method,
+        path=post.path,
+        workspace=post.workspace,
+        job=post.job,
+    )
+
+
+def _no_results(error: NotFound) -> NotFound:
+    return NotFound(
+        f"{error} A job has results only when it has evaluated something: look at its status and log.",
+        status_code=error.status_code,
+        detail=error.detail,
+        method=error.method,
+        path=error.path,
+        workspace=error.workspace,
+        job=error.job,
+    )
+
+
+def _backoff(attempt: int) -> float:
+    return random.uniform(0.25, 1.0) * min(2.0 ** (attempt - 1), 8.0)

@@ -1,0 +1,220 @@
+"""The synchronous client."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import httpx
+from tenacity import Retrying
+
+from airflow_provider_benchmarks.client._config import ClientConfig
+from airflow_provider_benchmarks.client._errors import error_of_answer, error_of_request
+from airflow_provider_benchmarks.client._messages import Answer, Operation, Request
+from airflow_provider_benchmarks.client._operations import Operations, Submission, unseen
+from airflow_provider_benchmarks.client._retry import retry_policy
+from airflow_provider_benchmarks.client._row_stream import MAX_RESTARTS, RowStream
+from airflow_provider_benchmarks.exceptions import IncompleteResults, ServiceError
+from airflow_provider_benchmarks.jobs import BenchmarkJob, JobResult, LogLine
+from airflow_provider_benchmarks.scores import AggregateScores, RowScore
+from airflow_provider_benchmarks.scores.rows import read_rows
+
+T = TypeVar("T")
+
+
+class BenchmarkClient:
+    """Talk to the evaluation service.
+
+    A context manager; :meth:`close` ends its connections. Transient faults (no connection, 408, 429, 502, 503, 504)
+    are tried again for ``config.retry_seconds``; every method raises a
+    :class:`~airflow_provider_benchmarks.exceptions.ServiceError` otherwise. ``workspace`` defaults to the
+    configuration's.
+    """
+
+    def __init__(self, config: ClientConfig) -> None:
+        self.config = config
+        self._operations = Operations(config)
+        self._http = httpx.Client(**config.transport_options(), event_hooks={"request": [self._guard_secrets]})
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._http.close()
+
+    def submit_job(
+        self,
+        spec: Mapping[str, Any],
+        *,
+        name: str | None = None,
+        description: str | None = None,
+        custom_fields: Mapping[str, Any] | None = None,
+        workspace: str | None = None,
+    ) -> Submission:
+        """Submit a job at most once.
+
+        :param spec: the service's job spec: ``{"benchmark": "workspace/name", "params": {…}, …}``
+        :param name: name of the job; made up when None
+        :param custom_fields: stored with the job; a ``fingerprint`` in it replaces the spec's own
+        :raises Conflict: another job has the name
+        :raises NameUnusable: no job has the name, and none can get it any more
+        :raises InvalidRequest: the service does not take the spec
+        """
+        return self._run(
+            self._operations.submit(
+                spec, workspace=self._in(workspace), name=name, description=description, custom_fields=custom_fields
+            )
+        )
+
+    def get_job(self, name: str, *, workspace: str | None = None) -> BenchmarkJob:
+        return self._run(self._operations.get(name, workspace=self._in(workspace)))
+
+    def get_status(self, name: str, *, workspace: str | None = None) -> BenchmarkJob:
+        """The job's status with steps and progress; without spec, benchmark and custom fields."""
+        return self._run(self._operations.get_status(name, workspace=self._in(workspace)))
+
+    def list_jobs(self, *, status: Sequence[str] = (), workspace: str | None = None) -> Iterator[BenchmarkJob]:
+        """All jobs of the workspace, newest first, over all pages.
+
+        :param status: only jobs with one of these status words
+        """
+        seen: set[str] = set()
+        page, pages = 1, 1
+        while page <= pages:
+            operation = self._operations.list_page(page, workspace=self._in(workspace), status=status)
+            jobs, pages = self._run(operation)
+            yield from unseen(jobs, seen)
+            page += 1
+
+    def cancel_job(self, name: str, *, workspace: str | None = None) -> BenchmarkJob:
+        """Ask the service to cancel the job; nothing changes when it has ended."""
+        return self._run(self._operations.cancel(name, workspace=self._in(workspace)))
+
+    def delete_job(self, name: str, *, workspace: str | None = None) -> None:
+        """Delete the job's record. A running job is not stopped by it, and the name can't be used again."""
+        self._run(self._operations.delete(name, workspace=self._in(workspace)))
+
+    def get_logs(self, name: str, *, workspace: str | None = None) -> list[LogLine]:
+        """All log lines of the job, oldest first."""
+        return self._run(self._operations.logs(name, workspace=self._in(workspace)))
+
+    def list_results(self, name: str, *, workspace: str | None = None) -> list[JobResult]:
+        return self._run(self._operations.results(name, workspace=self._in(workspace)))
+
+    def get_aggregate_scores(self, name: str, *, workspace: str | None = None) -> AggregateScores:
+        return self._run(self._operations.aggregate_scores(name, workspace=self._in(workspace)))
+
+    def iter_row_scores(
+        self, name: str, *, limit: int | None = None, workspace: str | None = None
+    ) -> Iterator[RowScore]:
+        """Stream the rows in constant memory.
+
+        :param limit: stop after so many rows; the service itself always sends all
+        :raises IncompleteResults: a line is not a row, or the service ended the stream with an error
+        """
+        lines = self.iter_row_lines(name, workspace=workspace)
+        try:
+            yield from islice(read_rows(lines), limit)
+        except IncompleteResults as error:
+            raise IncompleteResults(
+                f'row scores of benchmark job "{name}" in workspace "{self._in(workspace)}": {error}'
+            ) from error
+
+    def iter_row_lines(self, name: str, *, workspace: str | None = None) -> Iterator[bytes]:
+        """Stream the lines of the row scores as they come, without line ends; goes on after a dropped connection."""
+        request = self._operations.download(name, "row-scores", workspace=self._in(workspace))
+        stream = RowStream()
+        for restarts in range(MAX_RESTARTS + 1):
+            response = self._open(request)
+            try:
+                for chunk in response.iter_bytes():
+                    yield from stream.feed(chunk)
+            except httpx.RequestError as fault:
+                if restarts == MAX_RESTARTS:
+                    raise error_of_request(request, fault, self.config.base_url) from fault
+                stream.reconnected()
+                continue
+            finally:
+                response.close()
+            yield from stream.end()
+            return
+
+    def iter_result(self, name: str, result: str, *, workspace: str | None = None) -> Iterator[bytes]:
+        """Stream a stored result as it is (``artifacts``: a tar.gz that the service packs anew for each request).
+
+        :raises ServiceUnavailable: the connection dropped; begin again, a part can't be continued
+        """
+        request = self._operations.download(name, result, workspace=self._in(workspace))
+        response = self._open(request)
+        try:
+            yield from response.iter_raw()
+        except httpx.RequestError as fault:
+            raise error_of_request(request, fault, self.config.base_url) from fault
+        finally:
+            response.close()
+
+    def check_health(self) -> Any:
+        """Ask whether the service is ready; needs no token and is not retried."""
+        return self._run(self._operations.health())
+
+    def _in(self, workspace: str | None) -> str:
+        return workspace or self.config.workspace
+
+    def _guard_secrets(self, request: httpx.Request) -> None:
+        self.config.strip_secrets(request)
+
+    def _run(self, operation: Operation[T]) -> T:
+        try:
+            request = next(operation)
+            while True:
+                try:
+                    answer = self._complete(request)
+                except ServiceError as error:
+                    request = operation.throw(error)
+                else:
+                    request = operation.send(answer)
+        except StopIteration as done:
+            result: T = done.value
+            return result
+
+    def _complete(self, request: Request) -> Answer:
+        if request.delay:
+            time.sleep(request.delay)
+        if not request.retry:
+            return self._complete_once(request)
+        answer: Answer = Retrying(**retry_policy(self.config.retry_seconds))(self._complete_once, request)
+        return answer
+
+    def _complete_once(self, request: Request) -> Answer:
+        response = self._send(request)
+        try:
+            return Answer(response.status_code, response.headers, response.read())
+        except httpx.RequestError as fault:
+            raise error_of_request(request, fault, self.config.base_url) from fault
+        finally:
+            response.close()
+
+    def _open(self, request: Request) -> httpx.Response:
+        opened: httpx.Response = Retrying(**retry_policy(self.config.retry_seconds))(self._send, request)
+        return opened
+
+    def _send(self, request: Request) -> httpx.Response:
+        """Send, and give the answer with its body unread; an error status raises."""
+        built = self._http.build_request(**self.config.request_arguments(request))
+        try:
+            response = self._http.send(built, stream=True, follow_redirects=request.method == "GET")
+            if response.status_code >= 300:
+                content = response.read()
+                response.close()
+                raise error_of_answer(request, response.status_code, response.headers, content)
+        except httpx.RequestError as fault:
+            raise error_of_request(request, fault, self.config.base_url) from fault
+        return response

@@ -1,0 +1,140 @@
+"""Every error that this package raises, in one small hierarchy.
+
+``BenchmarkError`` is the root. The errors of a missed gate have Airflow's ``AirflowFailException`` as a second base
+where operators raise them (``airflow_provider_benchmarks.operators.gates``), so that a retry can never turn a miss
+into a pass.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class BenchmarkError(Exception):
+    """Base of every error of this package."""
+
+
+class ConfigurationError(BenchmarkError, ValueError):
+    """An argument or a connection is wrong; raised as early as it can be seen, if possible while a DAG is parsed."""
+
+
+class ServiceError(BenchmarkError):
+    """The evaluation service refused a request, or could not be reached.
+
+    :param message: what happened and what to do next
+    :param status_code: HTTP status of the answer, None when there was none
+    :param detail: the service's own message
+    :param method: HTTP method of the request
+    :param path: path of the request, without host and query
+    :param workspace: workspace of the request
+    :param job: name of the job that the request was about, if any
+    :param retry_after: seconds that the service asked to wait, if it did
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status_code: int | None = None,
+        detail: str = "",
+        method: str = "",
+        path: str = "",
+        workspace: str = "",
+        job: str = "",
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status_code = status_code
+        self.detail = detail
+        self.method = method
+        self.path = path
+        self.workspace = workspace
+        self.job = job
+        self.retry_after = retry_after
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Airflow's executors and triggers pickle exceptions; keyword-only arguments need the state restored by hand.
+        return (type(self), (str(self),), self.__dict__)
+
+
+class ServiceUnavailable(ServiceError):
+    """A transient fault: no connection, a lost answer, 408, 429, 502, 503 or 504. Worth another try later."""
+
+
+class Unauthorized(ServiceError):
+    """The token is missing, not valid, or has no right to this (401, 403)."""
+
+
+class NotFound(ServiceError):
+    """No such job, result, benchmark or workspace (404)."""
+
+
+class Conflict(ServiceError):
+    """The job name is taken by something that is not this job (409)."""
+
+
+class NameUnusable(Conflict):
+    """No job has this name, yet the service refuses it: an earlier failed submit left the job's fileset behind."""
+
+
+class InvalidRequest(ServiceError):
+    """The service understood the request and refused it (400, 405, 422, …): change the spec or the arguments."""
+
+
+class ProtocolError(ServiceError):
+    """The service's answer can't be understood, or it failed inside (500); says what was expected."""
+
+
+class JobError(BenchmarkError):
+    """A benchmark job did not end well.
+
+    :param message: what happened and what to do next
+    :param job: name of the job
+    :param workspace: its workspace
+    :param benchmark: the benchmark that it ran, ``workspace/name``; empty when not known
+    :param status: the last status seen
+    """
+
+    def __init__(
+        self, message: str, *, job: str = "", workspace: str = "", benchmark: str = "", status: str = ""
+    ) -> None:
+        super().__init__(message)
+        self.job = job
+        self.workspace = workspace
+        self.benchmark = benchmark
+        self.status = status
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (type(self), (str(self),), self.__dict__)
+
+
+class JobFailed(JobError):
+    """The job ended in error; the message has the service's reason and the last log lines."""
+
+
+class JobCancelled(JobError):
+    """Someone cancelled the job."""
+
+
+class JobTimeout(JobError):
+    """The job did not end in the time that it was given."""
+
+
+class IncompleteResults(BenchmarkError):
+    """Results are missing, damaged, or fewer than the service says that it holds."""
+
+
+class ResultsTooLarge(BenchmarkError):
+    """A value is too large for an XCom: set ``destination`` to store it as a file."""
+
+
+class ScoreNotFound(BenchmarkError, LookupError):
+    """No such metric or score in the results, or more than one that fits."""
+
+
+class GateFailed(BenchmarkError):
+    """At least one check of a gate missed its threshold."""
+
+
+class GateInconclusive(BenchmarkError):
+    """The results can't tell whether a gate holds."""

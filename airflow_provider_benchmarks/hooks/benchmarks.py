@@ -1,0 +1,331 @@
+"""The hook: benchmark jobs and their scores through an Airflow connection."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import BaseHook
+
+from airflow_provider_benchmarks.exceptions import (
+    BenchmarkError,
+    ConfigurationError,
+    IncompleteResults,
+    JobError,
+    JobTimeout,
+    NotFound,
+    ServiceError,
+)
+from airflow_provider_benchmarks.jobs import BenchmarkJob, JobPoller, JobResult, LogLine, finish, progress_line, tail
+from airflow_provider_benchmarks.jobs.outcome import TIMED_OUT, status_of_event
+from airflow_provider_benchmarks.jobs.polling import elapsed_text, is_transient
+
+if TYPE_CHECKING:
+    from airflow_provider_benchmarks.client import BenchmarkClient, ClientConfig, Submission
+    from airflow_provider_benchmarks.scores import AggregateScores, RowScore
+    from airflow_provider_benchmarks.store import StoredFile
+
+_DOWNLOAD_TRIES = 3
+
+
+class BenchmarkHook(BaseHook):
+    """Submit and watch benchmark jobs of a NeMo Evaluator service and fetch their scores.
+
+    Every method raises a :class:`~airflow_provider_benchmarks.exceptions.ServiceError` when the service refuses or
+    can't be reached; transient faults are tried again first.
+
+    :param conn_id: connection of type ``nemo_evaluator``
+    :param workspace: workspace of the jobs; defaults to the connection's
+    """
+
+    conn_name_attr = "conn_id"
+    default_conn_name = "nemo_evaluator_default"
+    conn_type = "nemo_evaluator"
+    hook_name = "NeMo Evaluator"
+
+    def __init__(self, conn_id: str = default_conn_name, *, workspace: str | None = None) -> None:
+        super().__init__()
+        self.conn_id = conn_id
+        self._workspace = workspace
+
+    @classmethod
+    def get_ui_field_behaviour(cls) -> dict[str, Any]:
+        from airflow_provider_benchmarks.provider_info import UI_FIELD_BEHAVIOUR
+
+        # The hook's form of the same thing is written with underscores.
+        return {key.replace("-", "_"): value for key, value in UI_FIELD_BEHAVIOUR.items()}
+
+    @classmethod
+    def get_connection_form_widgets(cls) -> dict[str, Any]:
+        """The extra fields of the connection form of Airflow 2.11, from the same list as that of Airflow 3."""
+        from flask_appbuilder.fieldwidgets import BS3TextFieldWidget
+        from wtforms import StringField
+
+        from airflow_provider_benchmarks.provider_info import CONN_FIELDS
+
+        return {
+            name: StringField(field["label"], widget=BS3TextFieldWidget(), description=field["description"])
+            for name, field in CONN_FIELDS.items()
+        }
+
+    @cached_property
+    def config(self) -> ClientConfig:
+        from airflow_provider_benchmarks.hooks.connection import config_of
+
+        return config_of(self.get_connection(self.conn_id), self._workspace)
+
+    @cached_property
+    def client(self) -> BenchmarkClient:
+        from airflow_provider_benchmarks.client import BenchmarkClient
+
+        return BenchmarkClient(self.config)
+
+    def get_conn(self) -> BenchmarkClient:
+        return self.client
+
+    @property
+    def workspace(self) -> str:
+        return self.config.workspace
+
+    def job_url(self, name: str) -> str:
+        """Address of the job on the service, for people."""
+        return self.config.url(self.config.generation.job_path(self.workspace, name))
+
+    def submit_job(
+        self,
+        spec: Mapping[str, Any],
+        *,
+        name: str | None = None,
+        description: str | None = None,
+        custom_fields: Mapping[str, Any] | None = None,
+    ) -> BenchmarkJob:
+        """Submit a job at most once: the same name and spec again give the job that is there.
+
+        :param spec: the service's job spec, ``{"benchmark": "workspace/name", "params": {…}}``
+        :param name: name of the job; made up when None
+        :raises Conflict: another job has the name
+        :raises InvalidRequest: the service does not take the spec
+        """
+        return self.submit(spec, name=name, description=description, custom_fields=custom_fields).job
+
+    def submit(
+        self,
+        spec: Mapping[str, Any],
+        *,
+        name: str | None = None,
+        description: str | None = None,
+        custom_fields: Mapping[str, Any] | None = None,
+    ) -> Submission:
+        """As :meth:`submit_job`, and tells whether the job was created or there already."""
+        return self.client.submit_job(spec, name=name, description=description, custom_fields=custom_fields)
+
+    def get_job(self, name: str) -> BenchmarkJob:
+        return self.client.get_job(name)
+
+    def get_status(self, name: str) -> BenchmarkJob:
+        """The job's status with its steps, without its spec; what waiting looks at."""
+        return self.client.get_status(name)
+
+    def list_jobs(self, *, status: str | Sequence[str] | None = None) -> Iterator[BenchmarkJob]:
+        """All jobs of the workspace, newest first.
+
+        :param status: only jobs with this status, or one of these
+        """
+        return self.client.list_jobs(status=[status] if isinstance(status, str) else list(status or ()))
+
+    def wait_for_job(self, name: str, *, poll_interval: float = 30, timeout: float | None = None) -> BenchmarkJob:
+        """Wait until the job has completed, logging its progress whenever it changes.
+
+        :param poll_interval: seconds between two looks
+        :param timeout: seconds to wait at most, None for no limit
+        :raises JobFailed: the job ended in error
+        :raises JobCancelled: the job was cancelled
+        :raises JobTimeout: it did not end in time
+        """
+        from airflow_provider_benchmarks.client import BenchmarkClient
+
+        started = time.time()
+        deadline = None if timeout is None else started + timeout
+        poller = JobPoller(name, self.workspace, interval=poll_interval, deadline=deadline)
+        job: BenchmarkJob | None = None
+        shown = ""
+        # The poller decides about pauses after faults; the client must not sleep inside a look as well.
+        with BenchmarkClient(replace(self.config, retry_seconds=0)) as client:
+            while True:
+                try:
+                    latest = client.get_status(name) if job else client.get_job(name)
+                except ServiceError as error:
+                    pause: float | None = poller.on_error(error, time.time())
+                    self.log.warning("%s Looking again in %.0f s.", error, pause)
+                else:
+                    job = job.with_status(latest) if job else latest
+                    pause = poller.on_job(job, time.time())
+                    if (line := progress_line(job)) != shown:
+                        shown = line
+                        self.log.info("%s: %s, waited %s", job, line, elapsed_text(time.time() - started))
+                if pause is None and job is not None:
+                    self.finish(job)
+                    return job
+                time.sleep(pause or 0.0)
+
+    def finish(self, job: BenchmarkJob) -> bool:
+        """End a wait: True when the job completed, False while it runs.
+
+        :raises JobFailed: it ended in error; the message has the service's reason and the last log lines
+        :raises JobCancelled: it was cancelled
+        """
+        return finish(job, log=self._log_of(job) if job.status == "error" else ())
+
+    def finish_event(self, event: Mapping[str, Any] | None, *, job_name: str) -> None:
+        """End a deferred wait: returns when the trigger's event says that the job completed.
+
+        :raises JobError: in every other case, as the right subclass
+        """
+        status = status_of_event(event, job_name=job_name)
+        if status == "completed":
+            return
+        if status == TIMED_OUT:
+            raise JobTimeout(str((event or {}).get("message")), job=job_name, workspace=self.workspace, status=status)
+        known = BenchmarkJob(name=job_name, workspace=self.workspace, status=status)
+        try:
+            job = self.get_job(job_name).with_status(self.get_status(job_name))
+        except NotFound:  # deleted since
+            job = known
+        if not self.finish(job):
+            raise JobError(
+                f'{job} was reported as "{status}" and is "{job.status}" now. Clear this task: it attaches to the job.',
+                job=job_name,
+                workspace=self.workspace,
+                status=job.status,
+            )
+
+    def poke(self, name: str) -> bool:
+        """Look once: True when the job completed, False while it runs or can't be seen for the moment.
+
+        :raises JobFailed: it ended in error
+        :raises JobCancelled: it was cancelled
+        :raises ServiceError: the service gave a definite answer that is not a job
+        """
+        try:
+            job = self.get_status(name)
+        except ServiceError as error:
+            if not is_transient(error):
+                raise
+            self.log.warning("%s It will be looked at again.", error)
+            return False
+        self.log.info("%s: %s", job, progress_line(job))
+        return self.finish(job)
+
+    def cancel_job(self, name: str) -> BenchmarkJob:
+        """Ask the service to cancel the job; nothing changes when it has ended."""
+        return self.client.cancel_job(name)
+
+    def cancel_job_quickly(self, name: str) -> None:
+        """Cancel in one bounded call, for a process that is being killed; a failure is logged, not raised."""
+        from airflow_provider_benchmarks.client import BenchmarkClient
+
+        try:
+            with BenchmarkClient(replace(self.config, retry_seconds=5, timeout=min(self.config.timeout, 10))) as client:
+                client.cancel_job(name)
+        except BenchmarkError as error:
+            self.log.warning("The job may still be running on the service: %s", error)
+        else:
+            self.log.info('Asked the service to cancel benchmark job "%s" in workspace "%s".', name, self.workspace)
+
+    def tail_logs(self, name: str, lines: int = 50) -> list[str]:
+        """The last lines of the job's log, oldest first."""
+        return tail(self.client.get_logs(name), lines)
+
+    def list_results(self, name: str) -> list[JobResult]:
+        return self.client.list_results(name)
+
+    def get_aggregate_scores(self, name: str) -> AggregateScores:
+        """The job's scores over all rows.
+
+        :raises NotFound: the job has no results
+        :raises IncompleteResults: they can't be read
+        """
+        return self.client.get_aggregate_scores(name)
+
+    def iter_row_scores(self, name: str, *, limit: int | None = None) -> Iterator[RowScore]:
+        """Stream the job's row scores in constant memory.
+
+        :param limit: stop after so many rows
+        :raises IncompleteResults: a row can't be read, or the service's stored file is damaged
+        """
+        return self.client.iter_row_scores(name, limit=limit)
+
+    def download_row_scores(
+        self,
+        name: str,
+        destination: str,
+        *,
+        format: str = "jsonl",
+        limit: int | None = None,
+        storage_conn_id: str | None = None,
+    ) -> StoredFile:
+        """Store the job's row scores in one file, which appears complete or not at all.
+
+        :param destination: a path or URL for Airflow's ObjectStoragePath
+        :param format: ``jsonl``
+        :param limit: store only so many rows
+        :param storage_conn_id: Airflow connection of the storage
+        :raises IncompleteResults: there are fewer or more rows than the aggregate scores count
+        """
+        from airflow_provider_benchmarks.store import store_rows
+
+        if format != "jsonl":
+            raise ConfigurationError(f'row scores can\'t be stored as "{format}"; known: jsonl')
+        expected = self.get_aggregate_scores(name).expected_rows
+        try:
+            return store_rows(
+                self.client.iter_row_lines(name),
+                destination,
+                expected_rows=expected,
+                limit=limit,
+                storage_conn_id=storage_conn_id,
+            )
+        except IncompleteResults as error:
+            raise IncompleteResults(
+                f'row scores of benchmark job "{name}" in workspace "{self.workspace}": {error}'
+            ) from error
+
+    def download_artifacts(self, name: str, destination: str, *, storage_conn_id: str | None = None) -> StoredFile:
+        """Store the job's artifacts as the tar.gz that the service packs.
+
+        It is packed anew for each request, so a broken download begins from its start.
+        """
+        from tenacity import Retrying, retry_if_exception, stop_after_attempt
+
+        from airflow_provider_benchmarks.store import store_bytes
+
+        again = retry_if_exception(lambda error: isinstance(error, ServiceError) and is_transient(error))
+        for attempt in Retrying(retry=again, stop=stop_after_attempt(_DOWNLOAD_TRIES), reraise=True):
+            with attempt:
+                chunks = self.client.iter_result(name, "artifacts")
+                stored = store_bytes(chunks, destination, format="tar.gz", storage_conn_id=storage_conn_id)
+        return stored
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Look whether the service answers, takes the token, and has the workspace."""
+        try:
+            with self.client as client:
+                client.check_health()
+                next(client.list_jobs(), None)
+                config = self.config
+        except BenchmarkError as error:
+            return False, str(error)
+        return True, (
+            f"Reached NeMo Evaluator {config.generation.release} ({config.generation.name}) at {config.base_url}, "
+            f'workspace "{config.workspace}".'
+        )
+
+    def _log_of(self, job: BenchmarkJob) -> list[LogLine]:
+        try:
+            return self.client.get_logs(job.name)
+        except ServiceError as error:  # the failure of the job is what matters
+            self.log.warning("The job's log can't be read: %s", error)
+            return []

@@ -1,0 +1,122 @@
+"""From an Airflow connection to the client's configuration."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_benchmarks.exceptions import ConfigurationError
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Connection
+
+    from airflow_provider_benchmarks.client import AsyncBenchmarkClient, ClientConfig
+
+_LOOPBACK = ("localhost", "127.", "[::1]")
+_WORDS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False, "": True}
+
+
+def config_of(connection: Connection, workspace: str | None = None) -> ClientConfig:
+    """Read a connection of type ``nemo_evaluator``.
+
+    ``host`` is the base URL (or host name, with ``port`` and ``schema``), ``password`` the API token; the extra may
+    hold ``workspace``, ``verify``, ``timeout``, ``api`` and ``headers``. The token and the values of the headers are
+    masked in logs from here on.
+
+    :param workspace: takes the place of the connection's
+    :raises ConfigurationError: a field can't be used; names the connection and the field
+    """
+    from airflow.providers.common.compat.sdk import conf, mask_secret
+
+    from airflow_provider_benchmarks.client import ClientConfig
+
+    extra = connection.extra_dejson
+    token = (connection.password or "").strip() or None
+    try:
+        headers = _headers(extra.get("headers"))
+        for secret in (token, *headers.values()):
+            if secret:
+                mask_secret(secret)
+        return ClientConfig(
+            base_url=_base_url(connection),
+            workspace=workspace or _text(extra.get("workspace")) or "default",
+            token=token,
+            headers=headers,
+            verify=_verify(extra.get("verify")),
+            timeout=_seconds(extra.get("timeout")),
+            api=_text(extra.get("api")) or "auto",
+            retry_seconds=conf.getfloat("benchmarks", "retry_seconds", fallback=60.0),
+        )
+    except ConfigurationError as error:
+        raise ConfigurationError(f'connection "{connection.conn_id}": {error}') from error
+
+
+async def open_async_client(conn_id: str, workspace: str | None, **changes: Any) -> AsyncBenchmarkClient:
+    """Make an asynchronous client for a connection without blocking the event loop.
+
+    :param changes: fields of the client's configuration to replace
+    """
+    from dataclasses import replace
+
+    from airflow.providers.common.compat.connection import get_async_connection
+    from asgiref.sync import sync_to_async
+
+    from airflow_provider_benchmarks.client import AsyncBenchmarkClient
+
+    connection = await get_async_connection(conn_id)
+
+    def make() -> AsyncBenchmarkClient:  # reads CA files and asks the supervisor to mask secrets: both block
+        return AsyncBenchmarkClient(replace(config_of(connection, workspace), **changes))
+
+    client: AsyncBenchmarkClient = await sync_to_async(make)()
+    return client
+
+
+def _base_url(connection: Connection) -> str:
+    host = (connection.host or "").strip()
+    if not host:
+        raise ConfigurationError('no host: set it to the service\'s base URL, such as "https://evaluator.example.com"')
+    if "://" in host:
+        scheme, _, rest = host.partition("://")
+    else:
+        # A token must not travel in the clear by default; on this machine itself it does not travel.
+        scheme = connection.schema or ("http" if host.startswith(_LOOPBACK) else "https")
+        rest = host
+    address, slash, prefix = rest.rstrip("/").partition("/")
+    if connection.port and not address.rpartition("]")[2].count(":"):
+        address = f"{address}:{connection.port}"
+    return f"{scheme}://{address}{slash}{prefix}"
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else str(value).strip()
+
+
+def _verify(value: Any) -> bool | str:
+    if isinstance(value, bool):
+        return value
+    text = _text(value)
+    return _WORDS.get(text.lower(), text)
+
+
+def _seconds(value: Any) -> float:
+    text = _text(value)
+    if not text:
+        return 30.0
+    try:
+        return float(text)
+    except ValueError:
+        raise ConfigurationError(f'extra "timeout" must be a number of seconds, found "{text}"') from None
+
+
+def _headers(value: Any) -> dict[str, str]:
+    if isinstance(value, str):
+        try:
+            value = json.loads(value) if value.strip() else None
+        except ValueError:
+            value = ""
+    if value is None:
+        return {}
+    if not isinstance(value, dict) or not all(isinstance(v, str) for v in value.values()):
+        raise ConfigurationError('extra "headers" must be a JSON object of header names and texts')
+    return value

@@ -1,0 +1,32 @@
+"""Benchmark jobs as plain data and plain decisions: no HTTP, no Airflow."""
+
+from __future__ import annotations
+
+from airflow_provider_benchmarks.jobs.failures import failure_reason, tail
+from airflow_provider_benchmarks.jobs.identity import RunIdentity, fingerprint
+from airflow_provider_benchmarks.jobs.models import (
+    TERMINAL_STATUSES,
+    BenchmarkJob,
+    JobResult,
+    JobStatus,
+    JobStep,
+    LogLine,
+)
+from airflow_provider_benchmarks.jobs.outcome import finish
+from airflow_provider_benchmarks.jobs.polling import JobPoller, progress_line
+
+__all__ = [
+    "TERMINAL_STATUSES",
+    "BenchmarkJob",
+    "JobPoller",
+    "JobResult",
+    "JobStatus",
+    "JobStep",
+    "LogLine",
+    "RunIdentity",
+    "failure_reason",
+    "fingerprint",
+    "finish",
+    "progress_line",
+    "tail",
+]

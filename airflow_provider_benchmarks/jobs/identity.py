@@ -1,0 +1,81 @@
+"""Names and fingerprints that let a retry find the job of its own task run.
+
+A job is named after the task run that submits it, so that a retry after a crash or a lost answer asks for the same
+name and finds its own job. The fingerprint, kept in the job's ``custom_fields``, proves that it is the same run and
+the same spec.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from airflow_provider_benchmarks.exceptions import ConfigurationError
+
+#: The service takes 2 to 51 characters: it puts "job-fileset-" before the name, and that must fit 63.
+NAME_PATTERN = re.compile(r"^[a-z](?!.*--)[a-z0-9._-]{1,50}(?<!-)$")
+_MAX_LENGTH = 51
+_HASH_LENGTH = 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunIdentity:
+    """What makes a task run the same run over its retries, and another one after a user's clear.
+
+    :param deployment: tells two Airflow installations apart that use the same workspace
+    """
+
+    dag_id: str
+    run_id: str
+    task_id: str
+    map_index: int = -1
+    clear_number: int = 0
+    deployment: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def job_name(self, attempt: int = 1) -> str:
+        """Derive a job name that the service takes, stable for this run.
+
+        :param attempt: 1 for the first job of the run; a further job (after one that failed) gets its number appended
+        """
+        digest = hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:_HASH_LENGTH]
+        suffix = f"-{digest}"
+        readable = re.sub(r"[^a-z0-9]+", "-", f"{self.dag_id}-{self.task_id}".lower()).strip("-")
+        if not readable[:1].isalpha():
+            readable = f"job-{readable}"
+        # Room for "-NN" is always left, so that the number of the attempt never changes the readable part.
+        readable = readable[: _MAX_LENGTH - len(suffix) - 3].rstrip("-")
+        return numbered(f"{readable}{suffix}", attempt)
+
+
+def numbered(name: str, attempt: int) -> str:
+    """Append the number of the attempt from the second on, shortening the name where it would get too long."""
+    if attempt == 1:
+        return name
+    suffix = f"-{attempt}"
+    return name[: _MAX_LENGTH - len(suffix)].rstrip("-") + suffix
+
+
+def check_name(name: str) -> str:
+    """Give the name back if the service takes it.
+
+    :raises ConfigurationError: it does not; says which names it takes
+    """
+    if not NAME_PATTERN.match(name):
+        raise ConfigurationError(
+            f'"{name}" can\'t be the name of a benchmark job. The service takes 2 to 51 characters of a-z, 0-9, ".", "_" '
+            f'and "-", starting with a letter, without "--" and not ending in "-".'
+        )
+    return name
+
+
+def fingerprint(spec: Mapping[str, Any], identity: RunIdentity | None = None) -> str:
+    """Hash what a job is: its spec and, for a task, the run that it belongs to."""
+    content = {"spec": spec, "run": asdict(identity) if identity else None}
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()

@@ -1,0 +1,27 @@
+"""Links from a task in the Airflow UI to the service."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import BaseOperatorLink, XCom
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+
+class BenchmarkJobLink(BaseOperatorLink):
+    """The job's address on the service."""
+
+    name = "Benchmark job"
+
+    @property
+    def xcom_key(self) -> str:
+        return "_link_BenchmarkJobLink"
+
+    def persist(self, context: Context, url: str) -> None:
+        """Store the address now, so that the link works while the task still runs."""
+        context["ti"].xcom_push(key=self.xcom_key, value=url)
+
+    def get_link(self, operator: Any, *, ti_key: Any) -> str:
+        return XCom.get_value(ti_key=ti_key, key=self.xcom_key) or ""

@@ -1,0 +1,53 @@
+"""What the operators share: a connection, a workspace, and the size limit of an XCom."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import BaseOperator, conf
+
+from airflow_provider_benchmarks.exceptions import ResultsTooLarge
+
+if TYPE_CHECKING:
+    from airflow_provider_benchmarks.hooks.benchmarks import BenchmarkHook
+
+DEFAULT_CONN_ID = "nemo_evaluator_default"
+
+
+class BenchmarkOperator(BaseOperator):
+    """Base of the operators.
+
+    :param conn_id: connection to the evaluation service (templated)
+    :param workspace: workspace of the job; defaults to the connection's (templated)
+    """
+
+    template_fields: Sequence[str] = ("conn_id", "workspace")
+    ui_color = "#e3f2d3"
+
+    def __init__(self, *, conn_id: str = DEFAULT_CONN_ID, workspace: str | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.conn_id = conn_id
+        self.workspace = workspace
+
+    @cached_property
+    def hook(self) -> BenchmarkHook:
+        from airflow_provider_benchmarks.hooks.benchmarks import BenchmarkHook
+
+        return BenchmarkHook(self.conn_id, workspace=self.workspace)
+
+
+def check_xcom_size(value: Any, what: str) -> None:
+    """Refuse a value that is too large for an XCom.
+
+    :raises ResultsTooLarge: as JSON it is larger than ``[benchmarks] max_xcom_bytes``
+    """
+    limit = conf.getint("benchmarks", "max_xcom_bytes", fallback=1024 * 1024)
+    size = len(json.dumps(value).encode())
+    if size > limit:
+        raise ResultsTooLarge(
+            f"{what} take {size:,} bytes as JSON, more than the {limit:,} that an XCom may have ([benchmarks] "
+            f"max_xcom_bytes). Set destination= to store them as a file; its path is what goes to XCom then."
+        )

@@ -1,0 +1,168 @@
+"""Run benchmark jobs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import conf
+
+from airflow_provider_benchmarks.exceptions import ConfigurationError, Conflict, NameUnusable
+from airflow_provider_benchmarks.jobs import BenchmarkJob, JobStatus, RunIdentity, fingerprint, progress_line
+from airflow_provider_benchmarks.jobs.identity import check_name, numbered
+from airflow_provider_benchmarks.links import BenchmarkJobLink
+from airflow_provider_benchmarks.operators._base import BenchmarkOperator
+from airflow_provider_benchmarks.waiting import deadline_after, defer_arguments, seconds_of
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+#: Far more jobs than the retries of one task run can need.
+_MAX_ATTEMPTS = 100
+
+
+class RunBenchmarkJobOperator(BenchmarkOperator):
+    """Submit a benchmark job and wait until it has completed.
+
+    A task run submits its job once: the job is named after the run, so that a retry, also after a crash, finds the job
+    and goes on waiting for it. A retry after a job that ended in error or was cancelled submits the next one, with a
+    number behind its name; clearing the task starts a fresh one.
+
+    :param spec: the service's job spec, ``{"benchmark": "workspace/name", "params": {…}, …}`` (templated)
+    :param job_name: name of the job; derived from the task run when None (templated)
+    :param wait_for_completion: False ends the task when the job is submitted
+    :param deferrable: wait in the triggerer, without a worker slot
+    :param poll_interval: seconds between two looks at the job
+    :param timeout: how long to wait for the job, seconds or timedelta; None for no limit
+    :param cancel_on_kill: cancel the job when the task is killed
+    :param reuse_job: False submits a fresh job with every try of the task
+    :return: the job's name
+    :raises JobFailed: the job ended in error; the message has the service's reason and the last log lines
+    :raises JobCancelled: someone cancelled the job
+    :raises JobTimeout: the job did not end in time
+    :raises Conflict: the name is taken by a job that is not this run's
+    """
+
+    template_fields: Sequence[str] = ("spec", "job_name", *BenchmarkOperator.template_fields)
+    template_fields_renderers = {"spec": "json"}  # noqa: RUF012
+    operator_extra_links = (BenchmarkJobLink(),)
+
+    def __init__(
+        self,
+        *,
+        spec: Mapping[str, Any],
+        job_name: str | None = None,
+        wait_for_completion: bool = True,
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        poll_interval: float = 30,
+        timeout: timedelta | float | None = timedelta(hours=24),
+        cancel_on_kill: bool = True,
+        reuse_job: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if isinstance(spec, Mapping) and not spec.get("benchmark"):
+            raise ConfigurationError(
+                f'task "{self.task_id}": spec needs a "benchmark", such as "my-workspace/qa-bench"'
+            )
+        if not poll_interval > 0:
+            raise ConfigurationError(f'task "{self.task_id}": poll_interval must be more than 0, found {poll_interval}')
+        if isinstance(job_name, str) and "{{" not in job_name:
+            check_name(job_name)
+        self.spec = spec
+        self.job_name = job_name
+        self.wait_for_completion = wait_for_completion
+        self.deferrable = deferrable
+        self.poll_interval = poll_interval
+        self.timeout = timeout
+        self.cancel_on_kill = cancel_on_kill
+        self.reuse_job = reuse_job
+        self._running_job: str | None = None
+
+    def execute(self, context: Context) -> str:
+        job = self._submit(context)
+        BenchmarkJobLink().persist(context, self.hook.job_url(job.name))
+        if not self.wait_for_completion:
+            self._running_job = None
+            return job.name
+        if self.deferrable:
+            self._defer_until_finished(job)
+        else:
+            self.hook.wait_for_job(job.name, poll_interval=self.poll_interval, timeout=seconds_of(self.timeout))
+        self._running_job = None
+        return job.name
+
+    def _defer_until_finished(self, job: BenchmarkJob) -> None:
+        """Return when the job has completed already; otherwise hand the wait to the triggerer."""
+        latest = job.with_status(self.hook.get_status(job.name))
+        if self.hook.finish(latest):
+            return
+        self.log.info("%s: %s, waiting in the triggerer", latest, progress_line(latest))
+        self.defer(
+            method_name="execute_complete",
+            **defer_arguments(
+                conn_id=self.conn_id,
+                workspace=self.workspace,
+                job_name=job.name,
+                poll_interval=self.poll_interval,
+                deadline=deadline_after(self.timeout),
+                execution_timeout=self.execution_timeout,
+            ),
+        )
+
+    def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> str:
+        """Resume after the triggerer's event."""
+        job_name = str((event or {}).get("job_name"))
+        self.hook.finish_event(event, job_name=job_name)
+        self.log.info('benchmark job "%s" in workspace "%s" completed', job_name, self.hook.workspace)
+        return job_name
+
+    def on_kill(self) -> None:
+        if self.cancel_on_kill and self._running_job:
+            self.hook.cancel_job_quickly(self._running_job)
+
+    def _submit(self, context: Context) -> BenchmarkJob:
+        identity = identity_of(context, fresh=not self.reuse_job)
+        fields = {"fingerprint": fingerprint(self.spec, identity), "airflow": identity.to_dict()}
+        for attempt in range(1, _MAX_ATTEMPTS + 1):
+            name = numbered(self.job_name, attempt) if self.job_name else identity.job_name(attempt)
+            # Known before the request is sent: a kill in the middle of it must still reach the job.
+            self._running_job = name
+            try:
+                submission = self.hook.submit(self.spec, name=name, custom_fields=fields)
+            except NameUnusable as error:
+                self.log.warning("%s Taking the next name.", error)
+                continue
+            except Conflict:
+                self._running_job = None  # somebody else's job is not ours to cancel
+                raise
+            job = submission.job
+            if submission.created:
+                self.log.info("Submitted %s: %s", job, self.hook.job_url(job.name))
+                return job
+            if job.status in (JobStatus.ERROR, JobStatus.CANCELLED):
+                self.log.info("%s of an earlier try ended with status %s, submitting the next", job, job.status)
+                continue
+            self.log.info("Attached to %s of an earlier try (%s): %s", job, job.status, self.hook.job_url(job.name))
+            return job
+        raise Conflict(f'{_MAX_ATTEMPTS} jobs of this task run have failed or left their names unusable ("{name}")')
+
+
+def identity_of(context: Context, *, fresh: bool = False) -> RunIdentity:
+    """The identity of a task run, the same over its retries.
+
+    :param fresh: make one that no other try shares
+    """
+    ti = context["ti"]
+    dag_run = context["dag_run"]
+    deployment = conf.get("api", "base_url", fallback="") or conf.get("webserver", "base_url", fallback="")
+    return RunIdentity(
+        dag_id=ti.dag_id,
+        run_id=ti.run_id,
+        task_id=ti.task_id,
+        map_index=-1 if ti.map_index is None else ti.map_index,
+        clear_number=getattr(dag_run, "clear_number", 0) or 0,
+        deployment=f"{deployment}#{time.time_ns()}" if fresh else deployment,
+    )

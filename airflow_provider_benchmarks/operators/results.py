@@ -1,0 +1,124 @@
+"""Download the scores of a finished job."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_benchmarks.exceptions import ConfigurationError
+from airflow_provider_benchmarks.operators._base import BenchmarkOperator, check_xcom_size
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+
+class _DownloadOperator(BenchmarkOperator):
+    """Base of the downloads.
+
+    :param job_name: name of the job (templated)
+    :param destination: path or URL of the file to write, for Airflow's ObjectStoragePath; a file there is replaced once
+        the new one is complete (templated)
+    :param storage_conn_id: Airflow connection of the storage (templated)
+    """
+
+    template_fields: Sequence[str] = (
+        "job_name",
+        "destination",
+        "storage_conn_id",
+        *BenchmarkOperator.template_fields,
+    )
+    formats: tuple[str, ...] = ()
+
+    def __init__(
+        self,
+        *,
+        job_name: str,
+        destination: str | None = None,
+        format: str,
+        storage_conn_id: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if format not in self.formats:
+            raise ConfigurationError(
+                f'task "{self.task_id}": unknown format "{format}"; known: {", ".join(self.formats)}'
+            )
+        self.job_name = job_name
+        self.destination = destination
+        self.format = format
+        self.storage_conn_id = storage_conn_id
+
+
+class DownloadAggregateScoresOperator(_DownloadOperator):
+    """Fetch a job's aggregate scores.
+
+    :param job_name: name of the job (templated)
+    :param destination: where to store them as well; with histograms, which the XCom leaves out (templated)
+    :param format: ``json``, the shape of the service's answer
+    :return: one flat record a score: metric_ref, name, count, nan_count, mean, std_dev, …, p10 … p100; NaN as null
+    :raises NotFound: the job has no results
+    :raises ResultsTooLarge: they are too large for an XCom and there is no destination
+    """
+
+    formats = ("json",)
+
+    def __init__(self, *, format: str = "json", **kwargs: Any) -> None:
+        super().__init__(format=format, **kwargs)
+
+    def execute(self, context: Context) -> list[dict[str, Any]]:
+        scores = self.hook.get_aggregate_scores(self.job_name)
+        records = scores.to_records()
+        if self.destination is None:
+            check_xcom_size(records, f'The aggregate scores of benchmark job "{self.job_name}"')
+        else:
+            from airflow_provider_benchmarks.store import store_bytes
+
+            content = json.dumps(scores.to_json(), allow_nan=False).encode()
+            stored = store_bytes([content], self.destination, format="json", storage_conn_id=self.storage_conn_id)
+            self.log.info("Stored %d scores in %s (%d bytes)", len(records), stored.path, stored.bytes)
+        return records
+
+
+class DownloadRowScoresOperator(_DownloadOperator):
+    """Fetch a job's row scores.
+
+    :param job_name: name of the job (templated)
+    :param destination: where to store them; None puts the rows themselves into XCom (templated)
+    :param format: ``jsonl``
+    :param limit: only so many rows
+    :return: ``{"path", "rows", "bytes", "sha256", "format"}``; without destination the rows as the service sends them
+    :raises IncompleteResults: there are fewer or more rows than the aggregate scores count, or the file is damaged
+    :raises ResultsTooLarge: they are too large for an XCom and there is no destination
+    """
+
+    formats = ("jsonl",)
+
+    def __init__(self, *, format: str = "jsonl", limit: int | None = None, **kwargs: Any) -> None:
+        super().__init__(format=format, **kwargs)
+        if limit is not None and limit < 1:
+            raise ConfigurationError(f'task "{self.task_id}": limit must be 1 or more, found {limit}')
+        self.limit = limit
+
+    def execute(self, context: Context) -> dict[str, Any] | list[dict[str, Any]]:
+        if self.destination is None:
+            return self._rows()
+        stored = self.hook.download_row_scores(
+            self.job_name,
+            self.destination,
+            format=self.format,
+            limit=self.limit,
+            storage_conn_id=self.storage_conn_id,
+        )
+        self.log.info("Stored %s rows in %s (%d bytes)", stored.rows, stored.path, stored.bytes)
+        return stored.to_dict()
+
+    def _rows(self) -> list[dict[str, Any]]:
+        rows = []
+        for row in islice(self.hook.iter_row_scores(self.job_name), self.limit):
+            rows.append(row.to_dict())
+            if len(rows) % 1000 == 0:  # before a huge result has filled the memory
+                check_xcom_size(rows, f'The first {len(rows)} row scores of benchmark job "{self.job_name}"')
+        check_xcom_size(rows, f'The row scores of benchmark job "{self.job_name}"')
+        return rows

@@ -1,0 +1,99 @@
+"""What Airflow reads about this provider; it must not import the hook or anything heavy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_PACKAGE = "airflow_provider_benchmarks"
+_INTEGRATION = "NeMo Evaluator"
+
+#: Extra fields of the connection, as Airflow 3 builds its form from them.
+CONN_FIELDS: dict[str, Any] = {
+    "workspace": {
+        "label": "Workspace",
+        "description": "Workspace of the benchmark jobs, where a task names no other. Default: default",
+        "schema": {"type": ["string", "null"]},
+    },
+    "verify": {
+        "label": "TLS verification",
+        "description": "true, false, or the path of a CA file or folder on the workers. Default: true",
+        "schema": {"type": ["string", "null"]},
+    },
+    "timeout": {
+        "label": "Request timeout",
+        "description": "Seconds to wait for an answer of the service. Default: 30",
+        "schema": {"type": ["number", "null"]},
+    },
+    "api": {
+        "label": "API generation",
+        "description": "auto or evaluation-v2 (NeMo Evaluator 0.1.x). Default: auto",
+        "schema": {"type": ["string", "null"], "enum": ["auto", "evaluation-v2", None]},
+    },
+    "headers": {
+        "label": "Further headers",
+        "description": 'JSON object of headers that a gateway asks for, such as {"X-Api-Key": "…"}',
+        "schema": {"type": ["string", "null"], "format": "password"},
+    },
+}
+
+UI_FIELD_BEHAVIOUR: dict[str, Any] = {
+    "hidden-fields": ["schema", "port", "login", "extra"],
+    "relabeling": {"host": "Base URL", "password": "API token"},
+    "placeholders": {
+        "host": "https://evaluator.example.com",
+        "password": "leave empty where the service asks for no token",
+    },
+}
+
+
+def get_provider_info() -> dict[str, Any]:
+    """Describe the provider in the schema of ``airflow.provider_info``."""
+    return {
+        "package-name": "airflow-provider-benchmarks",
+        "name": "Benchmarks",
+        "description": "Run model benchmarks on a NeMo Evaluator service, fetch their scores, and gate releases on them.",
+        "integrations": [
+            {
+                "integration-name": _INTEGRATION,
+                "external-doc-url": "https://docs.nvidia.com/nemo/microservices/latest/evaluate/index.html",
+                "tags": ["service"],
+            }
+        ],
+        "hooks": [_modules("hooks.benchmarks")],
+        "operators": [_modules("operators.jobs", "operators.results", "operators.gates")],
+        "sensors": [_modules("sensors.jobs")],
+        "triggers": [_modules("triggers.jobs")],
+        "connection-types": [
+            {
+                "connection-type": "nemo_evaluator",
+                "hook-class-name": f"{_PACKAGE}.hooks.benchmarks.BenchmarkHook",
+                "hook-name": "NeMo Evaluator",
+                "conn-fields": CONN_FIELDS,
+                "ui-field-behaviour": UI_FIELD_BEHAVIOUR,
+            }
+        ],
+        "extra-links": [f"{_PACKAGE}.links.BenchmarkJobLink"],
+        "config": {"benchmarks": {"description": "Benchmark jobs and their scores.", "options": _OPTIONS}},
+    }
+
+
+_OPTIONS: dict[str, Any] = {
+    "max_xcom_bytes": {
+        "description": "Largest value, as JSON, that an operator puts into an XCom; a larger one is refused.",
+        "version_added": "0.1.0",
+        "type": "integer",
+        "example": None,
+        "default": "1048576",
+    },
+    "retry_seconds": {
+        "description": "How long a request to the service is tried again after transient faults, in seconds.",
+        "version_added": "0.1.0",
+        "type": "float",
+        "example": None,
+        "default": "60",
+    },
+}
+
+
+def _modules(*names: str) -> dict[str, Any]:
+    return {"integration-name": _INTEGRATION, "python-modules": [f"{_PACKAGE}.{name}" for name in names]}

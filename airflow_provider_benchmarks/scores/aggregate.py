@@ -1,0 +1,242 @@
+"""Aggregate scores of a job, in one shape for every shape that the service answers with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_benchmarks.exceptions import IncompleteResults, ScoreNotFound
+from airflow_provider_benchmarks.scores.values import json_safe, score_value
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: The columns that the service's docs show, in their order; the rest follows.
+_DOCUMENTED_COLUMNS = ("metric_ref", "name", "mean", "std_dev", "min", "max", "count")
+_STATISTICS = ("mean", "std_dev", "min", "max", "sum", "variance")
+
+
+@dataclass(frozen=True, slots=True)
+class HistogramBin:
+    """Rows with ``lower_bound <= value < upper_bound`` (the last bin includes its upper bound)."""
+
+    lower_bound: float
+    upper_bound: float
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AggregateScore:
+    """One score of one metric over all rows.
+
+    :param metric: metric reference ``workspace/name``
+    :param name: the score's name; a metric can give several, and two metrics can give the same name
+    :param score_type: ``range`` or ``rubric``; empty when the service does not say
+    :param count: rows with a value, without NaN; a corpus-level score counts 1; None when the service does not say
+    :param nan_count: rows whose value is NaN
+    :param std_dev: of the population (divided by n), as the service computes it; so is ``variance``
+    :param percentiles: ``p10`` … ``p100``; empty for rubrics
+    :param rubric_distribution: ``{"label", "description", "value", "count"}`` for each category of a rubric
+    :param mode_category: the most frequent label of a rubric
+    :param extra: fields of the answer that this package does not know
+    """
+
+    metric: str
+    name: str
+    score_type: str = ""
+    count: int | None = None
+    nan_count: int | None = None
+    mean: float | None = None
+    std_dev: float | None = None
+    variance: float | None = None
+    min: float | None = None
+    max: float | None = None
+    sum: float | None = None
+    percentiles: Mapping[str, float | None] = field(default_factory=dict)
+    histogram: tuple[HistogramBin, ...] = ()
+    rubric_distribution: tuple[Mapping[str, Any], ...] = ()
+    mode_category: str | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_json(cls, metric: str, payload: Any) -> AggregateScore:
+        """Read one score.
+
+        :raises IncompleteResults: it has no name, or a statistic is not a number
+        """
+        if not isinstance(payload, dict) or not isinstance(payload.get("name"), str):
+            raise IncompleteResults(f'expected a score of {metric} as an object with "name", found {payload!r:.200}')
+        name = payload["name"]
+        histogram = (payload.get("histogram") or {}).get("bins") or ()
+        return cls(
+            metric=metric,
+            name=name,
+            score_type=payload.get("score_type") or "",
+            count=_whole(payload.get("count"), metric, name, "count"),
+            nan_count=_whole(payload.get("nan_count"), metric, name, "nan_count"),
+            **{key: _number(payload.get(key), metric, name, key) for key in _STATISTICS},
+            percentiles={
+                key: _number(value, metric, name, key) for key, value in (payload.get("percentiles") or {}).items()
+            },
+            histogram=tuple(HistogramBin(b["lower_bound"], b["upper_bound"], b["count"]) for b in histogram),
+            rubric_distribution=tuple(payload.get("rubric_distribution") or ()),
+            mode_category=payload.get("mode_category"),
+            extra={key: value for key, value in payload.items() if key not in _SCORE_FIELDS},
+        )
+
+    @property
+    def rows(self) -> int | None:
+        """How many rows the score saw, with and without a value; None when the service does not say."""
+        return None if self.count is None else self.count + (self.nan_count or 0)
+
+    def to_record(self) -> dict[str, Any]:
+        """Flat and JSON-safe: NaN and infinities as None, percentiles as their own fields, no histogram."""
+        record: dict[str, Any] = {"metric_ref": self.metric, "name": self.name, "score_type": self.score_type or None}
+        record |= {key: getattr(self, key) for key in ("count", "nan_count", *_STATISTICS)}
+        record |= self.percentiles
+        if self.score_type == "rubric":
+            record["mode_category"] = self.mode_category
+        safe: dict[str, Any] = json_safe(record)
+        return safe
+
+    def to_json(self) -> dict[str, Any]:
+        """As the service writes a score, NaN as null."""
+        data = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in _NOT_WRITTEN}
+        data["histogram"] = {"bins": [asdict(each) for each in self.histogram]}
+        data |= self.extra
+        absent = {"range": ("rubric_distribution", "mode_category"), "rubric": ("percentiles", "histogram")}
+        safe: dict[str, Any] = json_safe({k: v for k, v in data.items() if k not in absent.get(self.score_type, ())})
+        return safe
+
+    def _to_row(self) -> dict[str, Any]:
+        row: dict[str, Any] = {"metric_ref": self.metric, "name": self.name}
+        row |= {key: getattr(self, key) for key in (*_STATISTICS, "count", "nan_count")}
+        row["score_type"] = self.score_type or None
+        row |= {f"percentiles.{key}": value for key, value in self.percentiles.items()}
+        if self.histogram:
+            row["histogram.bins"] = [asdict(each) for each in self.histogram]
+        if self.rubric_distribution:
+            row["rubric_distribution"] = list(self.rubric_distribution)
+            row["mode_category"] = self.mode_category
+        return row
+
+
+_NOT_WRITTEN = frozenset({"metric", "extra"})
+_SCORE_FIELDS = {f.name for f in fields(AggregateScore)} - _NOT_WRITTEN
+
+
+@dataclass(frozen=True, slots=True)
+class AggregateScores:
+    """All scores of a job.
+
+    :param scores: in the service's order
+    """
+
+    scores: tuple[AggregateScore, ...]
+
+    @classmethod
+    def from_json(cls, payload: Any) -> AggregateScores:
+        """Read the parsed JSON of an aggregate-scores result, in either shape.
+
+        The service 0.1.0 answers ``{"results": [{"metric", "scores"}]}``, its docs and older stored results have
+        ``{"metrics": [{"metric_ref", "aggregation": {"scores"}}]}``; the top-level key tells them apart.
+
+        :raises IncompleteResults: it is neither, or a score can't be read, or one stands there twice
+        """
+        scores = tuple(_scores(payload))
+        seen: set[tuple[str, str]] = set()
+        for score in scores:
+            if (score.metric, score.name) in seen:
+                raise IncompleteResults(f'score "{score.name}" of metric {score.metric} stands in the results twice')
+            seen.add((score.metric, score.name))
+        return cls(scores)
+
+    def get(self, metric: str, score: str | None = None) -> AggregateScore:
+        """Find one score.
+
+        :param metric: reference ``workspace/name``, or the name alone where that fits one metric only
+        :param score: the score's name; may be left out when the metric gives one score
+        :raises ScoreNotFound: nothing fits, or more than one does; names what there is
+        """
+        references = list(dict.fromkeys(s.metric for s in self.scores))
+        fitting = [ref for ref in references if metric in (ref, ref.rpartition("/")[2])]
+        if len(fitting) != 1:
+            found = ", ".join(fitting or references) or "none"
+            what = "is ambiguous, it fits" if fitting else "is not in the results; they have"
+            raise ScoreNotFound(f'metric "{metric}" {what}: {found}. Give its reference as "workspace/name".')
+        scores = [s for s in self.scores if s.metric == fitting[0]]
+        names = ", ".join(s.name for s in scores)
+        if score is None:
+            if len(scores) != 1:
+                raise ScoreNotFound(f'metric "{metric}" gives {len(scores)} scores, name one of them: {names}')
+            return scores[0]
+        for candidate in scores:
+            if candidate.name == score:
+                return candidate
+        raise ScoreNotFound(f'metric "{metric}" has no score "{score}"; it has: {names}')
+
+    @property
+    def expected_rows(self) -> int | None:
+        """How many rows the row scores must have: the most that any score saw; None when the service does not say."""
+        return max((s.rows for s in self.scores if s.rows is not None), default=None)
+
+    def to_records(self) -> list[dict[str, Any]]:
+        """One flat, JSON-safe dict a score, without histograms: small enough for an XCom."""
+        return [score.to_record() for score in self.scores]
+
+    def to_json(self) -> dict[str, Any]:
+        """The shape of the service's answer, ``{"results": [{"metric", "scores"}]}``; :meth:`from_json` reads it."""
+        by_metric: dict[str, list[dict[str, Any]]] = {}
+        for score in self.scores:
+            by_metric.setdefault(score.metric, []).append(score.to_json())
+        return {"results": [{"metric": metric, "scores": scores} for metric, scores in by_metric.items()]}
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a score, with the columns of the service's documented ``json_normalize`` recipe.
+
+        ``metric_ref, name, mean, std_dev, min, max, count`` come first, then the rest that the job has:
+        ``sum, variance, nan_count, score_type, percentiles.p10 …, histogram.bins, rubric_distribution, mode_category``.
+        """
+        import pandas as pd
+
+        rows = [score._to_row() for score in self.scores]
+        columns = list(dict.fromkeys((*_DOCUMENTED_COLUMNS, *(key for row in rows for key in row))))
+        return pd.DataFrame(rows, columns=columns)
+
+
+def _scores(payload: Any) -> Iterator[AggregateScore]:
+    if isinstance(payload, dict) and isinstance(payload.get("results"), list):
+        groups = [(entry.get("metric"), entry.get("scores")) for entry in payload["results"]]
+    elif isinstance(payload, dict) and isinstance(payload.get("metrics"), list):
+        groups = [
+            (entry.get("metric_ref"), (entry.get("aggregation") or {}).get("scores")) for entry in payload["metrics"]
+        ]
+    else:
+        keys = sorted(payload) if isinstance(payload, dict) else type(payload).__name__
+        raise IncompleteResults(f'expected aggregate scores with a list "results" or "metrics", found {keys}')
+    for metric, scores in groups:
+        if not isinstance(metric, str) or not isinstance(scores, list):
+            raise IncompleteResults(
+                f"expected a metric reference and its list of scores, found {metric!r}, {scores!r:.80}"
+            )
+        for score in scores:
+            yield AggregateScore.from_json(metric, score)
+
+
+def _number(value: Any, metric: str, name: str, key: str) -> float | None:
+    value = score_value(value)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise IncompleteResults(f'expected a number as {key} of score "{name}" of {metric}, found {value!r:.80}')
+    return float(value)
+
+
+def _whole(value: Any, metric: str, name: str, key: str) -> int | None:
+    number = _number(value, metric, name, key)
+    if number is None:
+        return None
+    if number < 0 or not number.is_integer():
+        raise IncompleteResults(f'expected a count as {key} of score "{name}" of {metric}, found {value!r:.80}')
+    return int(number)

@@ -1,0 +1,81 @@
+"""Row scores as a DataFrame, as the service's docs build one, without that recipe's two traps.
+
+The documented recipe lets two metrics with the same score name overwrite each other, and takes every numeric column
+for a score when it looks for low-scoring rows. Here both scores are kept, and only score columns count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_benchmarks.exceptions import ConfigurationError, IncompleteResults
+from airflow_provider_benchmarks.scores.rows import RowScore
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: Where a frame remembers which of its columns are scores.
+SCORE_COLUMNS = "score_columns"
+
+
+def row_scores_frame(rows: Iterable[RowScore]) -> pd.DataFrame:
+    """Put row scores into a frame: the item's fields, then one column a score; the index is ``row_index``.
+
+    A score's column is its name where that is unique in the job and no item field has it, else
+    ``metric_ref:score``. Numbers are float64, with NaN where a row has none; a score with any other value in it
+    (labels, booleans) is a column of objects, with its values as they are. ``frame.attrs["score_columns"]`` lists the
+    score columns.
+    """
+    import pandas as pd
+
+    rows = list(rows)
+    items = list(dict.fromkeys(key for row in rows for key in row.item))
+    scores = list(dict.fromkeys((m, name) for row in rows for m, named in row.metrics.items() for name in named))
+    names = column_names(items, scores)
+    data: dict[str, Any] = {key: [row.item.get(key) for row in rows] for key in items}
+    for metric, name in scores:
+        data[names[metric, name]] = _column([row.metrics.get(metric, {}).get(name) for row in rows])
+    index = [position if row.row_index is None else row.row_index for position, row in enumerate(rows)]
+    frame = pd.DataFrame(data, index=pd.Index(index, name="row_index", dtype="int64"))
+    frame.attrs[SCORE_COLUMNS] = list(names.values())
+    return frame
+
+
+def column_names(items: Sequence[str], scores: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """Name the column of each ``(metric reference, score name)``.
+
+    :raises IncompleteResults: an item field already has the long name ``metric_ref:score`` too
+    """
+    names = [name for _, name in scores]
+    taken = set(items)
+    columns = {}
+    for metric, name in scores:
+        column = name if names.count(name) == 1 and name not in taken else f"{metric}:{name}"
+        if column in taken:
+            raise IncompleteResults(f'the dataset has a field "{column}", which is the name of a score column too')
+        columns[metric, name] = column
+    return columns
+
+
+def low_scoring_rows(frame: pd.DataFrame, threshold: float) -> pd.DataFrame:
+    """Give the rows in which any numeric score is below a threshold; NaN is never below.
+
+    :param frame: as :func:`row_scores_frame` gives it
+    :raises ConfigurationError: the frame does not say which of its columns are scores
+    """
+    columns = frame.attrs.get(SCORE_COLUMNS)
+    if columns is None:
+        raise ConfigurationError(
+            f'the frame does not know its score columns: set frame.attrs["{SCORE_COLUMNS}"] to their names'
+        )
+    numeric = frame[[c for c in columns if c in frame]].select_dtypes(include="number")
+    return frame[numeric.lt(threshold).any(axis=1)]
+
+
+def _column(values: list[Any]) -> Any:
+    import pandas as pd
+
+    if all(value is None or (isinstance(value, int | float) and not isinstance(value, bool)) for value in values):
+        return pd.array([float("nan") if v is None else float(v) for v in values], dtype="float64")
+    return pd.Series(values, dtype="object").to_numpy()

@@ -1,0 +1,25 @@
+"""The scores of one job together: what gates compare."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from airflow_provider_benchmarks.scores.aggregate import AggregateScores
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, slots=True)
+class JobScores:
+    """Aggregate scores of a job and, where a check needs them, its rows.
+
+    :param aggregate: the aggregate scores
+    :param rows: the rows as :func:`~airflow_provider_benchmarks.scores.row_scores_frame` gives them
+    :param job: the job's name, for messages
+    """
+
+    aggregate: AggregateScores
+    rows: pd.DataFrame | None = None
+    job: str = field(default="", kw_only=True)

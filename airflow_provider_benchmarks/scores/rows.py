@@ -1,0 +1,109 @@
+"""Row scores: what a job's metrics say about each row of the dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from airflow_provider_benchmarks.exceptions import IncompleteResults
+from airflow_provider_benchmarks.scores.values import json_safe, parse_json, score_value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowScore:
+    """The scores of one dataset row.
+
+    :param row_index: position of the row in the dataset, from 0; None where the service leaves it out
+    :param item: the dataset row
+    :param sample: the model's output for online jobs (``output_text``, ``response``), empty for offline ones
+    :param metrics: ``{metric reference: {score name: value}}``; a value is a number, NaN, a label, or any JSON
+    :param metric_errors: ``{metric reference: text}`` for metrics that failed on this row
+    :param extra: further fields of the row, such as ``requests``
+    """
+
+    row_index: int | None
+    item: Mapping[str, Any]
+    sample: Mapping[str, Any]
+    metrics: Mapping[str, Mapping[str, Any]]
+    metric_errors: Mapping[str, str] = field(default_factory=dict)
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_json(cls, line: bytes) -> RowScore:
+        """Read one line of a row-scores file.
+
+        :raises IncompleteResults: the line is not a row, or is the error with which the service ends a damaged file
+        """
+        try:
+            payload = parse_json(line)
+        except ValueError as error:
+            raise IncompleteResults(f"expected a row as JSON, found {line!r:.120}: {error}") from error
+        if not isinstance(payload, dict) or not isinstance(payload.get("metrics"), dict):
+            raise IncompleteResults(_not_a_row(payload))
+        return cls(
+            row_index=payload.get("row_index"),
+            item=payload.get("item") or {},
+            sample=payload.get("sample") or {},
+            metrics={metric: _by_name(metric, scores) for metric, scores in payload["metrics"].items()},
+            metric_errors=payload.get("metric_errors") or {},
+            extra={key: value for key, value in payload.items() if key not in _ROW_FIELDS},
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """The service's shape of a row, JSON-safe: NaN and infinities as null."""
+        data = {
+            "row_index": self.row_index,
+            "item": self.item,
+            "sample": self.sample,
+            "metrics": {
+                metric: [{"name": name, "value": value} for name, value in scores.items()]
+                for metric, scores in self.metrics.items()
+            },
+            "metric_errors": dict(self.metric_errors) or None,
+            **self.extra,
+        }
+        safe: dict[str, Any] = json_safe(data)
+        return safe
+
+
+_ROW_FIELDS = frozenset({"row_index", "item", "sample", "metrics", "metric_errors"})
+
+
+def read_rows(lines: Iterable[bytes]) -> Iterator[RowScore]:
+    """Read rows one by one; blank lines are skipped.
+
+    :raises IncompleteResults: a line is not a row; its number (from 1) is in the message
+    """
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            row = RowScore.from_json(line)
+        except IncompleteResults as error:
+            raise IncompleteResults(f"line {number}: {error}") from error
+        yield row
+
+
+def _by_name(metric: str, scores: Any) -> dict[str, Any]:
+    if not isinstance(scores, list):
+        raise IncompleteResults(f"expected a list of scores for {metric}, found {scores!r:.120}")
+    named: dict[str, Any] = {}
+    for score in scores:
+        if not isinstance(score, dict) or not isinstance(score.get("name"), str):
+            raise IncompleteResults(f'expected a score of {metric} with "name" and "value", found {score!r:.120}')
+        if score["name"] in named:
+            raise IncompleteResults(f'score "{score["name"]}" of {metric} stands in the row twice')
+        named[score["name"]] = score_value(score.get("value"))
+    return named
+
+
+def _not_a_row(payload: Any) -> str:
+    error = payload.get("error") if isinstance(payload, dict) else None
+    if isinstance(error, dict):
+        # The service answers 200 and ends the stream with this line where the stored file can't be read on.
+        return (
+            f"the service's stored row scores are damaged at line {error.get('line')}: {error.get('type')}: "
+            f"{error.get('message')}. Run the job again."
+        )
+    return f'expected a row with "item" and "metrics", found {payload!r:.120}'

@@ -1,0 +1,42 @@
+"""Times and trigger arguments that the waiting operator and the sensor share."""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+from typing import Any
+
+#: The trigger keeps its own deadline and ends with an event; Airflow's timeout of the deferral, which ends without
+#: one, comes only later. Airflow looks at it every 15 seconds.
+_BACKSTOP_SECONDS = 60.0
+
+
+def seconds_of(timeout: timedelta | float | None) -> float | None:
+    return timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
+
+
+def deadline_after(timeout: timedelta | float | None) -> float | None:
+    """Seconds since the epoch at which a wait that starts now ends; None for no limit."""
+    seconds = seconds_of(timeout)
+    return None if seconds is None else time.time() + seconds
+
+
+def defer_arguments(
+    *,
+    conn_id: str,
+    workspace: str | None,
+    job_name: str,
+    poll_interval: float,
+    deadline: float | None,
+    execution_timeout: timedelta | None,
+) -> dict[str, Any]:
+    """Arguments of ``defer``: the trigger and the timeout of the deferral."""
+    from airflow_provider_benchmarks.triggers.jobs import BenchmarkJobTrigger
+
+    limits = [] if execution_timeout is None else [execution_timeout]
+    if deadline is not None:
+        limits.append(timedelta(seconds=max(deadline - time.time(), 0.0) + _BACKSTOP_SECONDS))
+    trigger = BenchmarkJobTrigger(
+        conn_id=conn_id, workspace=workspace, job_name=job_name, poll_interval=poll_interval, deadline=deadline
+    )
+    return {"trigger": trigger, "timeout": min(limits, default=None)}

@@ -1,0 +1,52 @@
+"""Run a benchmark every night, keep its scores, and fail when they fall below the floor."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from airflow.providers.common.compat.sdk import dag, task
+
+from airflow_provider_benchmarks.gates import Threshold
+from airflow_provider_benchmarks.operators.gates import BenchmarkGateOperator
+from airflow_provider_benchmarks.operators.jobs import RunBenchmarkJobOperator
+from airflow_provider_benchmarks.operators.results import DownloadAggregateScoresOperator, DownloadRowScoresOperator
+
+
+@dag(
+    schedule="0 2 * * *",
+    start_date=datetime(2026, 1, 1),
+    catchup=False,
+    params={"benchmark": "my-workspace/qa-bench", "store": "file:///tmp/benchmark-scores"},
+    tags=["benchmarks"],
+)
+def nightly_regression():
+    job = RunBenchmarkJobOperator(
+        task_id="run_benchmark",
+        spec={"benchmark": "{{ params.benchmark }}", "params": {"parallelism": 4}},
+        poll_interval=5,
+    )
+    scores = DownloadAggregateScoresOperator(task_id="download_scores", job_name=job.output)
+    DownloadRowScoresOperator(
+        task_id="download_rows",
+        job_name=job.output,
+        destination="{{ params.store }}/{{ ti.xcom_pull('run_benchmark') }}/row-scores.jsonl",
+    )
+    gate = BenchmarkGateOperator(
+        task_id="gate",
+        job_name=job.output,
+        checks=[
+            Threshold("exact-match", at_least=0.5, min_count=5),
+            Threshold("string-check", at_least=0.7, min_count=5),
+        ],
+    )
+
+    @task
+    def report(records: list[dict[str, Any]]) -> None:
+        for record in records:
+            print(f"{record['metric_ref']}: {record['name']} = {record['mean']} ± {record['std_dev']:.2f}")
+
+    report(scores.output) >> gate
+
+
+nightly_regression()
