@@ -120,7 +120,9 @@ def _kind_and_advice(
     if status in _TRANSIENT:
         return ServiceUnavailable, "The service is busy or restarting; it is worth another try later."
     if status == 401:
-        return Unauthorized, "Set a valid API token as the connection's password."
+        return Unauthorized, (
+            "Set a valid API token as the connection's password, or none where the service asks for none."
+        )
     if status == 403:
         return Unauthorized, (
             "The token has no role or scope for this in the workspace, or there is no such workspace: check the "

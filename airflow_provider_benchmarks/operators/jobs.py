@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 #: Far more jobs than the retries of one task run can need.
 _MAX_ATTEMPTS = 100
+#: Fields of a spec that hold Jinja templates of the service, which it fills with each dataset row.
+_SERVICE_TEMPLATES = frozenset({"prompt_template"})
 
 
 class RunBenchmarkJobOperator(BenchmarkOperator):
@@ -30,7 +32,8 @@ class RunBenchmarkJobOperator(BenchmarkOperator):
     and goes on waiting for it. A retry after a job that ended in error or was cancelled submits the next one, with a
     number behind its name; clearing the task starts a fresh one.
 
-    :param spec: the service's job spec, ``{"benchmark": "workspace/name", "params": {…}, …}`` (templated)
+    :param spec: the service's job spec, ``{"benchmark": "workspace/name", "params": {…}, …}`` (templated, except for its
+        ``prompt_template``, which is the service's own template)
     :param job_name: name of the job; derived from the task run when None (templated)
     :param wait_for_completion: False ends the task when the job is submitted
     :param deferrable: wait in the triggerer, without a worker slot
@@ -80,6 +83,13 @@ class RunBenchmarkJobOperator(BenchmarkOperator):
         self.cancel_on_kill = cancel_on_kill
         self.reuse_job = reuse_job
         self._running_job: str | None = None
+
+    def render_template(self, content: Any, *args: Any, **kwargs: Any) -> Any:
+        # The service's own templates, {{item.question}} and the like, must reach it as they are.
+        if isinstance(content, dict) and (own := _SERVICE_TEMPLATES & content.keys()):
+            rest = {key: value for key, value in content.items() if key not in own}
+            return {**super().render_template(rest, *args, **kwargs), **{key: content[key] for key in own}}
+        return super().render_template(content, *args, **kwargs)
 
     def execute(self, context: Context) -> str:
         job = self._submit(context)

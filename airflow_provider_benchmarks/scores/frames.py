@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 #: Where a frame remembers which of its columns are scores.
 SCORE_COLUMNS = "score_columns"
+#: A float64 holds every whole number up to here; a larger one stays the int that it is.
+_EXACT_IN_FLOAT = 2**53
 
 
 def row_scores_frame(rows: Iterable[RowScore]) -> pd.DataFrame:
@@ -33,11 +35,13 @@ def row_scores_frame(rows: Iterable[RowScore]) -> pd.DataFrame:
     items = list(dict.fromkeys(key for row in rows for key in row.item))
     scores = list(dict.fromkeys((m, name) for row in rows for m, named in row.metrics.items() for name in named))
     names = column_names(items, scores)
+    numbers = [position if row.row_index is None else row.row_index for position, row in enumerate(rows)]
+    index = pd.Index(numbers, name="row_index", dtype="int64")
     data: dict[str, Any] = {key: [row.item.get(key) for row in rows] for key in items}
     for metric, name in scores:
-        data[names[metric, name]] = _column([row.metrics.get(metric, {}).get(name) for row in rows])
-    index = [position if row.row_index is None else row.row_index for position, row in enumerate(rows)]
-    frame = pd.DataFrame(data, index=pd.Index(index, name="row_index", dtype="int64"))
+        values = [row.metrics.get(metric, {}).get(name) for row in rows]
+        data[names[metric, name]] = pd.Series(values, index=index, dtype=_dtype(values))
+    frame = pd.DataFrame(data, index=index)
     frame.attrs[SCORE_COLUMNS] = list(names.values())
     return frame
 
@@ -73,9 +77,9 @@ def low_scoring_rows(frame: pd.DataFrame, threshold: float) -> pd.DataFrame:
     return frame[numeric.lt(threshold).any(axis=1)]
 
 
-def _column(values: list[Any]) -> Any:
-    import pandas as pd
-
-    if all(value is None or (isinstance(value, int | float) and not isinstance(value, bool)) for value in values):
-        return pd.array([float("nan") if v is None else float(v) for v in values], dtype="float64")
-    return pd.Series(values, dtype="object").to_numpy()
+def _dtype(values: list[Any]) -> str:
+    numeric = all(
+        value is None or isinstance(value, float) or (type(value) is int and abs(value) <= _EXACT_IN_FLOAT)
+        for value in values
+    )
+    return "float64" if numeric else "object"

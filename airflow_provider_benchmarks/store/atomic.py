@@ -11,10 +11,9 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
-if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import ObjectStoragePath
+from airflow_provider_benchmarks.exceptions import ConfigurationError
 
 #: s3fs would hold 50 MiB of each open file; 8 MiB still allows objects of 78 GiB within the 10,000 parts of S3.
 _BLOCK_SIZE = 8 * 1024 * 1024
@@ -30,15 +29,20 @@ def atomic_write(destination: str, *, storage_conn_id: str | None = None) -> Ite
 
     :param destination: a path or URL that Airflow's ObjectStoragePath takes: ``/data/x``, ``s3://bucket/x``, …
     :param storage_conn_id: Airflow connection of the storage
+    :raises ConfigurationError: Airflow has no filesystem for the destination
     """
     from airflow.providers.common.compat.sdk import ObjectStoragePath
 
-    path = ObjectStoragePath(destination, conn_id=storage_conn_id)
-    if path.protocol in ("", "file"):
-        with _local(Path(path.path)) as file:
-            yield file
-        return
-    with _remote(path) as file:
+    try:
+        path = ObjectStoragePath(destination, conn_id=storage_conn_id)
+        is_local = path.protocol in ("", "file")
+        filesystem = None if is_local else path.fs
+    except (ValueError, ImportError) as error:
+        raise ConfigurationError(
+            f'Airflow has no filesystem for "{destination}" ({error}). Install the provider of the storage: '
+            f"airflow-provider-benchmarks[s3], [gcs] or [azure]."
+        ) from error
+    with _local(Path(path.path)) if is_local else _remote(filesystem, path.path) as file:
         yield file
 
 
@@ -58,8 +62,8 @@ def _local(path: Path) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def _remote(path: ObjectStoragePath) -> Iterator[BinaryIO]:
-    file = path.fs.open(path.path, "wb", autocommit=False, block_size=_BLOCK_SIZE)
+def _remote(filesystem: Any, path: str) -> Iterator[BinaryIO]:
+    file = filesystem.open(path, "wb", autocommit=False, block_size=_BLOCK_SIZE)
     try:
         yield cast("BinaryIO", file)
         file.close()

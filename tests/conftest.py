@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+# Airflow reads these when it is first imported; a test run must not touch the user's own installation.
+os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="airflow-home-"))
+os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
+os.environ["AIRFLOW__CORE__UNIT_TEST_MODE"] = "False"
+
+RECORDED = Path(__file__).parent / "recorded"
+
+
+@pytest.fixture
+def recorded():
+    """Read an answer of the real service by the number of its recording: JSON parsed, everything else as bytes."""
+
+    def read(number: int) -> Any:
+        (path,) = RECORDED.glob(f"{number:03d}-*")
+        content = path.read_bytes()
+        return json.loads(content) if path.suffix == ".json" else content
+
+    return read

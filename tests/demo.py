@@ -1,0 +1,83 @@
+"""``make demo``: both example DAGs on a local evaluation service, as a user would see them."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+from airflow_provider_benchmarks.client import BenchmarkClient, ClientConfig
+from airflow_provider_benchmarks.scores import low_scoring_rows, row_scores_frame
+from airflow_provider_benchmarks.testing import EvaluationService
+from tests.support.airflow_runs import AirflowHome, RunOutcome
+
+
+def main() -> int:
+    import pandas as pd
+
+    pd.set_option("display.width", 200, "display.max_columns", 20)
+    with EvaluationService() as service, tempfile.TemporaryDirectory(prefix="benchmarks-demo-") as folder:
+        benchmark = service.seed_question_answer_example()
+        print(f"Local evaluation service at {service.url}, with benchmark {benchmark}.")
+        airflow = AirflowHome(Path(folder) / "airflow")
+        airflow.prepare()
+        store = f"file://{folder}/scores"
+        print("\n== nightly_regression: run the benchmark, keep its scores, check them")
+        nightly = airflow.test_dag("nightly_regression", service.url, conf={"benchmark": benchmark, "store": store})
+        _print_tasks(nightly)
+        job_name = nightly.xcoms.get(("run_benchmark", "return_value"))
+        if job_name is None:
+            print(nightly.log)
+            return 1
+        _print_scores(service.url, job_name)
+        _print_verdict(nightly)
+        print("\n== model_release_gate: the same model against a bar that it misses")
+        release = airflow.test_dag("model_release_gate", service.url, conf={"benchmark": benchmark})
+        _print_tasks(release)
+        _print_verdict(release)
+        return _compare(nightly, release)
+
+
+def _print_tasks(run: RunOutcome) -> None:
+    print(f"   DAG run: {run.state}")
+    for task, state in run.tasks.items():
+        print(f"   {state:16} {task}")
+
+
+def _print_scores(url: str, job_name: str) -> None:
+    with BenchmarkClient(ClientConfig(base_url=url, workspace="my-workspace")) as client:
+        aggregate = client.get_aggregate_scores(job_name).to_frame()
+        rows = row_scores_frame(client.iter_row_scores(job_name))
+    print(f"\nAggregate scores of benchmark job {job_name}:")
+    print(aggregate[["metric_ref", "name", "mean", "std_dev", "min", "max", "count"]].round(2))
+    print("\nRow scores:")
+    print(rows.rename_axis(None))
+    print(f"Found {len(low_scoring_rows(rows, 0.7))} samples needing review")
+
+
+def _print_verdict(run: RunOutcome) -> None:
+    from tabulate import tabulate
+
+    verdict = run.xcoms[("gate", "verdict")]
+    columns = ("outcome", "metric", "score", "statistic", "observed", "count", "nan_count", "reason")
+    rows = [[result[column] for column in columns] for result in verdict["results"]]
+    print(f"\nVerdict: {verdict['summary']}")
+    print(tabulate(rows, headers=columns))
+    error = run.log.find("GateFailed: ")
+    if error >= 0:
+        print("\nThe task log ends with:")
+        print(run.log[error:].split("\n\n")[0].split("\nTraceback")[0][:1200])
+
+
+def _compare(nightly: RunOutcome, release: RunOutcome) -> int:
+    """0 when the nightly run passed and the release was stopped by its gate alone."""
+    expected = {"run_benchmark": "success", "gate": "failed", "ship": "upstream_failed"}
+    if nightly.state == "success" and release.state == "failed" and release.tasks == expected:
+        print("\nBoth came out as they should: the nightly run passed, and the release was stopped.")
+        return 0
+    print(f"\nNot as it should be: {nightly.tasks}, {release.tasks}\n{nightly.log[-4000:]}\n{release.log[-4000:]}")
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,82 @@
+"""Run DAGs on a real Airflow of their own: a home folder with its database, and its command line."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+REPOSITORY = Path(__file__).parents[2]
+EXAMPLE_DAGS = REPOSITORY / "example_dags"
+
+
+@dataclass(frozen=True, slots=True)
+class RunOutcome:
+    """What a DAG run left: its state, the state and XComs of each task, and the log."""
+
+    state: str
+    tasks: dict[str, str]
+    xcoms: dict[tuple[str, str], Any]
+    log: str
+
+
+def connection(url: str, **extra: Any) -> str:
+    """An Airflow connection to an evaluation service, as the JSON of an environment variable."""
+    return json.dumps({"conn_type": "nemo_evaluator", "host": url, "extra": {"workspace": "my-workspace", **extra}})
+
+
+@dataclass(frozen=True, slots=True)
+class AirflowHome:
+    """An Airflow installation's home folder."""
+
+    home: Path
+    dags_folder: Path = EXAMPLE_DAGS
+
+    def environment(self, service_url: str, **settings: str) -> dict[str, str]:
+        """Environment of Airflow's processes; ``AIRFLOW__…`` settings may be added."""
+        return {
+            **{key: value for key, value in os.environ.items() if not key.startswith("AIRFLOW")},
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
+            "AIRFLOW_HOME": str(self.home),
+            "AIRFLOW__CORE__DAGS_FOLDER": str(self.dags_folder),
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW__CORE__UNIT_TEST_MODE": "False",
+            "AIRFLOW_CONN_NEMO_EVALUATOR_DEFAULT": connection(service_url),
+            "PYTHONUNBUFFERED": "1",
+            **settings,
+        }
+
+    def prepare(self) -> None:
+        """Create the database."""
+        self.home.mkdir(parents=True, exist_ok=True)
+        self._run(["airflow", "db", "migrate"], self.environment("http://127.0.0.1:1"))
+
+    def test_dag(self, dag_id: str, service_url: str, conf: dict[str, Any] | None = None, **settings: str) -> RunOutcome:
+        """Run a DAG once with ``airflow dags test`` and read what it left in the database."""
+        environment = self.environment(service_url, **settings)
+        command = ["airflow", "dags", "test", dag_id, *(["--conf", json.dumps(conf)] if conf else [])]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600, check=False)
+        left = self.last_run(dag_id, environment)
+        return RunOutcome(left["state"], left["tasks"], _by_task_and_key(left["xcoms"]), done.stdout + done.stderr)
+
+    def last_run(self, dag_id: str, environment: dict[str, str]) -> dict[str, Any]:
+        """State, tasks and XComs of the newest run of a DAG."""
+        done = self._run([sys.executable, "-m", "tests.support.last_run", dag_id], environment)
+        found: dict[str, Any] = json.loads(done.splitlines()[-1])
+        return found
+
+    def _run(self, command: list[str], environment: dict[str, str]) -> str:
+        done = subprocess.run(
+            command, env=environment, cwd=REPOSITORY, capture_output=True, text=True, timeout=300, check=False
+        )
+        if done.returncode:
+            raise RuntimeError(f"{command} failed:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}")
+        return done.stdout
+
+
+def _by_task_and_key(xcoms: list[list[Any]]) -> dict[tuple[str, str], Any]:
+    return {(task_id, key): value for task_id, key, value in xcoms}

@@ -1,0 +1,159 @@
+"""A whole Airflow as separate processes: API server, scheduler, DAG processor, triggerers."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from tests.support.airflow_runs import AirflowHome, RunOutcome, _by_task_and_key
+
+_START_LIMIT = 240.0
+_RUN_LIMIT = 420.0
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def wait_for(condition: Callable[[], Any], limit: float, what: Callable[[], str]) -> Any:
+    """Wait until a condition gives something true; fail with a description after the limit, seconds."""
+    end = time.monotonic() + limit
+    while True:
+        if found := condition():
+            return found
+        if time.monotonic() > end:
+            raise AssertionError(f"waited {limit:.0f} s in vain: {what()}")
+        time.sleep(0.5)
+
+
+class AirflowServices:
+    """Start Airflow's processes on free ports; each ends with its own process group.
+
+    :param airflow: the installation; its database is created
+    :param service_url: evaluation service of the default connection
+    :param settings: further environment
+    """
+
+    def __init__(self, airflow: AirflowHome, service_url: str, **settings: str) -> None:
+        self.airflow = airflow
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.environment = airflow.environment(
+            service_url,
+            AIRFLOW__API__PORT=str(self.port),
+            AIRFLOW__API__HOST="127.0.0.1",
+            AIRFLOW__API__WORKERS="1",
+            AIRFLOW__API__BASE_URL=self.url,
+            AIRFLOW__CORE__EXECUTION_API_SERVER_URL=f"{self.url}/execution/",
+            AIRFLOW__CORE__EXECUTOR="LocalExecutor",
+            AIRFLOW__CORE__PARALLELISM="2",
+            AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS="True",
+            AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION="True",
+            AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT=str(free_port()),
+            AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT=str(free_port()),
+            AIRFLOW__SCHEDULER__ENABLE_HEALTH_CHECK="False",
+            **settings,
+        )
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    def __enter__(self) -> Self:
+        self.airflow.prepare()
+        try:
+            self.start("api-server")
+            wait_for(self._is_healthy, _START_LIMIT, lambda: self.log("api-server"))
+            for command in ("scheduler", "dag-processor", "triggerer"):
+                self.start(command)
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self, command: str, name: str | None = None, **settings: str) -> subprocess.Popen[bytes]:
+        """Start one of Airflow's processes; ``name`` tells a second one of a kind apart."""
+        name = name or command
+        with (self.airflow.home / f"{name}.log").open("ab") as log:
+            process = subprocess.Popen(
+                ["airflow", command],
+                env={**self.environment, **settings},
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        self._processes[name] = process
+        return process
+
+    def kill(self, name: str, sig: signal.Signals = signal.SIGKILL) -> None:
+        """End one process and its children by their process group."""
+        process = self._processes.pop(name)
+        with _gone_already():
+            os.killpg(process.pid, sig)
+        process.wait(timeout=60)
+
+    def stop(self) -> None:
+        for process in self._processes.values():
+            with _gone_already():
+                os.killpg(process.pid, signal.SIGTERM)
+        for name in list(self._processes):
+            try:
+                self._processes[name].wait(timeout=20)
+            except subprocess.TimeoutExpired:
+                pass
+            self.kill(name)
+
+    def cli(self, *arguments: str) -> str:
+        return self.airflow._run(["airflow", *arguments], self.environment)
+
+    def run_dag(self, dag_id: str, *, trigger: bool) -> RunOutcome:
+        """Unpause a DAG, trigger it where its schedule does not do that at once, and wait until its run has ended."""
+        wait_for(lambda: dag_id in self.cli("dags", "list", "-o", "plain"), _START_LIMIT, lambda: self.log("dag-processor"))
+        self.cli("dags", "unpause", "--yes", dag_id)
+        if trigger:
+            self.cli("dags", "trigger", dag_id)
+        left: dict[str, Any] = {}
+
+        def ended() -> bool:
+            left.update(self.airflow.last_run(dag_id, self.environment))
+            return left["state"] in ("success", "failed")
+
+        wait_for(ended, _RUN_LIMIT, lambda: f"{left}\n{self.log('scheduler')}")
+        return RunOutcome(left["state"], left["tasks"], _by_task_and_key(left["xcoms"]), self.task_logs(dag_id))
+
+    def task_logs(self, dag_id: str) -> str:
+        """All task logs of a DAG, with those of its triggers."""
+        logs = sorted((self.airflow.home / "logs").glob(f"dag_id={dag_id}/**/*.log*"))
+        return "\n".join(f"--- {log.relative_to(self.airflow.home)}\n{log.read_text()}" for log in logs)
+
+    def log(self, name: str) -> str:
+        """The end of a process's own log."""
+        path: Path = self.airflow.home / f"{name}.log"
+        return path.read_text(errors="replace")[-5000:] if path.exists() else "no log"
+
+    def _is_healthy(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.url}/api/v2/monitor/health", timeout=5) as answer:
+                return bool(answer.status == 200)
+        except OSError:
+            return False
+
+
+def _gone_already() -> Any:
+    from contextlib import suppress
+
+    return suppress(ProcessLookupError)

@@ -1,0 +1,46 @@
+"""Print the newest run of a DAG as one line of JSON: ``python -m tests.support.last_run DAG_ID``.
+
+In a process of its own, since Airflow's database is chosen when Airflow is imported.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from airflow.models.dagrun import DagRun
+from airflow.models.taskinstance import TaskInstance
+from airflow.utils.session import create_session
+
+try:
+    from airflow.models.xcom import XComModel
+except ImportError:  # Airflow 2
+    from airflow.models.xcom import XCom as XComModel
+
+
+def main(dag_id: str) -> None:
+    with create_session() as session:
+        run = session.query(DagRun).filter(DagRun.dag_id == dag_id).order_by(DagRun.id.desc()).first()
+        if run is None:
+            print(json.dumps({"state": "none", "tasks": {}, "xcoms": []}))
+            return
+        of_run = {"dag_id": dag_id, "run_id": run.run_id}
+        tasks = session.query(TaskInstance).filter_by(**of_run).all()
+        xcoms = session.query(XComModel).filter_by(**of_run).all()
+        found = {
+            "state": str(run.state),
+            "run_id": run.run_id,
+            "tasks": {task.task_id: str(task.state) for task in tasks},
+            "tries": {task.task_id: task.try_number for task in tasks},
+            "xcoms": [[x.task_id, x.key, _value(x)] for x in xcoms],
+        }
+    print(json.dumps(found))
+
+
+def _value(xcom: object) -> object:
+    value = XComModel.deserialize_value(xcom)
+    return json.loads(value) if isinstance(value, str) and value[:1] in '{["' else value
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,68 @@
+"""The two example DAGs on the real platform: inline, and deferred under a real scheduler and triggerer."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.airflow_runs import AirflowHome, RunOutcome
+from tests.support.airflow_services import AirflowServices
+
+pytestmark = pytest.mark.real_platform
+
+INLINE = {"AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE": "False"}
+DEFERRED = {"AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE": "True"}
+
+
+@pytest.fixture(scope="module")
+def airflow(tmp_path_factory) -> AirflowHome:
+    home = AirflowHome(tmp_path_factory.mktemp("airflow"))
+    home.prepare()
+    return home
+
+
+@pytest.fixture(scope="module")
+def services(platform, tmp_path_factory):
+    home = AirflowHome(tmp_path_factory.mktemp("airflow-services"))
+    with AirflowServices(home, platform.url, **DEFERRED) as running:
+        yield running
+
+
+def assert_nightly_passed(run: RunOutcome) -> None:
+    assert run.state == "success", run.log
+    assert set(run.tasks.values()) == {"success"}
+    means = {record["metric_ref"]: record["mean"] for record in run.xcoms["download_scores", "return_value"]}
+    assert means == {"my-workspace/exact-match": 0.6, "my-workspace/string-check": 0.8}
+    assert run.xcoms["download_rows", "return_value"]["rows"] == 5
+    assert run.xcoms["gate", "verdict"]["outcome"] == "pass"
+
+
+def assert_release_stopped(run: RunOutcome) -> None:
+    assert run.state == "failed", run.log
+    assert run.tasks == {"run_benchmark": "success", "gate": "failed", "ship": "upstream_failed"}, run.log
+    verdict = run.xcoms["gate", "verdict"]
+    assert [(result["outcome"], result["observed"]) for result in verdict["results"]] == [("fail", 0.6), ("pass", 0.8)]
+    assert "mean of exact-match is 0.6, expected ≥ 0.9" in run.log
+
+
+def test_nightly_regression_inline(airflow, platform, tmp_path):
+    run = airflow.test_dag("nightly_regression", platform.url, conf={"store": f"file://{tmp_path}"}, **INLINE)
+    assert_nightly_passed(run)
+    (stored,) = tmp_path.rglob("*.jsonl")
+    assert stored.read_bytes().count(b"\n") == 5
+
+
+def test_release_gate_inline(airflow, platform):
+    assert_release_stopped(airflow.test_dag("model_release_gate", platform.url, **INLINE))
+
+
+def test_release_gate_deferred(services):
+    run = services.run_dag("model_release_gate", trigger=True)
+    assert_release_stopped(run)
+    assert "BenchmarkJobTrigger" in run.log
+    assert "Pausing task as DEFERRED" in run.log
+
+
+def test_nightly_regression_deferred(services):
+    run = services.run_dag("nightly_regression", trigger=False)
+    assert_nightly_passed(run)
+    assert "Pausing task as DEFERRED" in run.log

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import json
+import pickle
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import httpx
+import pytest
+
+from airflow_provider_benchmarks.client._errors import detail_of, error_of_answer, error_of_request, retry_after
+from airflow_provider_benchmarks.client._messages import Request
+from airflow_provider_benchmarks.exceptions import (
+    Conflict,
+    InvalidRequest,
+    NotFound,
+    ProtocolError,
+    ServiceUnavailable,
+    Unauthorized,
+)
+
+REQUEST = Request(method="GET", path="/apis/x/benchmark-jobs/run-1", workspace="qa", job="run-1")
+
+
+def answer(status: int, detail: object = "the reason", headers: dict[str, str] | None = None):
+    return error_of_answer(REQUEST, status, httpx.Headers(headers or {}), json.dumps({"detail": detail}).encode())
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [(408, ServiceUnavailable), (429, ServiceUnavailable), (502, ServiceUnavailable), (503, ServiceUnavailable)]
+    + [(504, ServiceUnavailable), (401, Unauthorized), (403, Unauthorized), (404, NotFound), (409, Conflict)]
+    + [(400, InvalidRequest), (405, InvalidRequest), (422, InvalidRequest), (500, ProtocolError), (302, InvalidRequest)],
+)
+def test_every_status_has_its_error_and_says_what_it_was_about(status, kind):
+    error = answer(status)
+    assert type(error) is kind
+    assert (error.status_code, error.detail, error.method, error.path) == (
+        status,
+        "the reason",
+        "GET",
+        "/apis/x/benchmark-jobs/run-1",
+    )
+    assert f'answered {status}: "the reason" (benchmark job "run-1" in workspace "qa")' in str(error)
+    copy = pickle.loads(pickle.dumps(error))
+    assert (str(copy), copy.status_code, copy.job) == (str(error), status, "run-1")
+
+
+def test_a_path_that_the_service_does_not_know_is_not_a_missing_job():
+    assert type(answer(404, "Not Found")) is ProtocolError
+    assert "0.1.x" in str(answer(404, "Not Found"))
+    html = error_of_answer(REQUEST, 404, httpx.Headers(), b"<html>no backend</html>")
+    assert type(html) is ProtocolError
+
+
+def test_field_errors_are_readable():
+    detail = [{"type": "extra_forbidden", "loc": ["body", "spec", "offline", "foo"], "msg": "Extra inputs", "input": 1}]
+    assert 'answered 422: "spec.offline.foo: Extra inputs"' in str(answer(422, detail))
+
+
+def test_a_redirect_names_the_new_address():
+    error = answer(308, headers={"location": "https://new.example.com/"})
+    assert "set that as the connection's host" in str(error)
+    assert "https://new.example.com/" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("content", "detail"),
+    [
+        (b'{"detail": "text"}', "text"),
+        (b"plain text", "plain text"),
+        (b"", ""),
+        (b"\xff\xfe", "\ufffd\ufffd"),
+        (b'{"detail": null}', "None"),
+        (b'["a"]', "a"),
+        (b'{"message": "m"}', "{'message': 'm'}"),
+    ],
+)
+def test_any_body_gives_a_detail(content, detail):
+    assert detail_of(content) == detail
+
+
+def test_a_long_detail_is_cut():
+    assert len(detail_of(b"x" * 100_000)) < 1100
+
+
+def test_retry_after_in_seconds_and_as_a_date():
+    assert retry_after(httpx.Headers({"Retry-After": "12"})) == 12
+    assert retry_after(httpx.Headers({"Retry-After": "-3"})) == 0
+    moment = datetime.now(UTC) + timedelta(seconds=90)
+    assert 80 < retry_after(httpx.Headers({"Retry-After": format_datetime(moment, usegmt=True)})) <= 90
+    assert retry_after(httpx.Headers({"Retry-After": "Wed, 21 Oct 2015 07:28:00 GMT"})) == 0
+    assert retry_after(httpx.Headers({"Retry-After": "soon"})) is None
+    assert retry_after(httpx.Headers()) is None
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind", "advice"),
+    [
+        (httpx.ConnectError("refused"), ServiceUnavailable, "Check that the service runs"),
+        (httpx.ReadTimeout("slow"), ServiceUnavailable, 'extra "timeout"'),
+        (httpx.RemoteProtocolError("closed"), ServiceUnavailable, "Check that the service runs"),
+        (httpx.ConnectError("[SSL: CERTIFICATE_VERIFY_FAILED] x"), InvalidRequest, 'extra "verify"'),
+        (httpx.TooManyRedirects("loop"), ProtocolError, ""),
+    ],
+)
+def test_faults_of_the_transport(fault, kind, advice):
+    error = error_of_request(REQUEST, fault, "https://evaluator.example.com")
+    assert type(error) is kind
+    assert advice in str(error)
+    assert "https://evaluator.example.com" in str(error)

@@ -1,0 +1,181 @@
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_benchmarks.exceptions import ConfigurationError
+from airflow_provider_benchmarks.gates import Outcome, Threshold, check_from_dict, evaluate
+from airflow_provider_benchmarks.scores import AggregateScores, JobScores
+
+
+def scores_of(**fields) -> JobScores:
+    score = {"name": "s", "score_type": "range", "count": 10, "nan_count": 0, **fields}
+    return JobScores(AggregateScores.from_json({"results": [{"metric": "w/m", "scores": [score]}]}), job="j")
+
+
+def judge(check: Threshold, scores: JobScores):
+    (result,) = evaluate([check], scores).results
+    return result
+
+
+@pytest.mark.parametrize(
+    ("bars", "mean", "outcome"),
+    [
+        ({"at_least": 0.7}, 0.7, "pass"),
+        ({"at_least": 0.7}, 0.6999, "fail"),
+        ({"at_most": 3}, 3.0, "pass"),
+        ({"at_most": 3}, 3.1, "fail"),
+        ({"at_least": 0.2, "at_most": 0.4}, 0.3, "pass"),
+        ({"at_least": 0.2, "at_most": 0.4}, 0.1, "fail"),
+        ({"at_least": 0.2, "at_most": 0.4}, 0.5, "fail"),
+        ({"at_least": -1}, -0.5, "pass"),
+    ],
+)
+def test_the_plain_comparison(bars, mean, outcome):
+    assert judge(Threshold("m", **bars), scores_of(mean=mean)).outcome == outcome
+
+
+@pytest.mark.parametrize(
+    ("statistic", "value"),
+    [("mean", 0.6), ("std_dev", 0.49), ("variance", 0.24), ("min", 0.0), ("max", 1.0), ("sum", 3.0), ("p50", 1.0)]
+    + [("count", 8.0), ("nan_count", 2.0), ("nan_fraction", 0.2)],
+)
+def test_every_statistic_can_be_asked_for(statistic, value):
+    scores = scores_of(
+        count=8, nan_count=2, mean=0.6, std_dev=0.49, variance=0.24, min=0, max=1, sum=3, percentiles={"p50": 1.0}
+    )
+    result = judge(Threshold("m", statistic=statistic, at_least=value, at_most=value, max_nan_fraction=0.5), scores)
+    assert (result.outcome, result.observed) == ("pass", value)
+
+
+@pytest.mark.parametrize(
+    ("check", "fields", "reason"),
+    [
+        ({"metric": "other"}, {"mean": 1}, 'metric "other" is not in the results'),
+        ({"metric": "m", "score": "other"}, {"mean": 1}, 'has no score "other"'),
+        ({"metric": "m"}, {"mean": None}, "the mean of s is not a number"),
+        ({"metric": "m"}, {"mean": "NaN"}, "the mean of s is not a number"),
+        ({"metric": "m"}, {"mean": "Infinity"}, "the mean of s is not a number"),
+        ({"metric": "m"}, {}, "the mean of s is not a number"),
+        ({"metric": "m", "statistic": "p90"}, {"mean": 1}, "the p90 of s is not a number"),
+        ({"metric": "m"}, {"mean": 1, "count": 0}, "only 0 rows have a value, at least 1 are needed"),
+        ({"metric": "m", "min_count": 11}, {"mean": 1}, "only 10 rows have a value, at least 11 are needed"),
+        ({"metric": "m"}, {"mean": 1, "count": None}, "does not say how many rows"),
+        ({"metric": "m"}, {"mean": 1, "nan_count": 1}, "1 of 11 rows have no value (9.1%), at most 0.0% may be missing"),
+    ],
+)
+def test_what_is_no_evidence_misses(check, fields, reason):
+    result = judge(Threshold(**{"at_least": 0, **check}), scores_of(**fields))
+    assert result.outcome == "fail"
+    assert reason in result.reason
+
+
+def test_nans_may_be_allowed():
+    assert judge(Threshold("m", at_least=0, max_nan_fraction=0.1), scores_of(mean=1, nan_count=1)).outcome == "pass"
+
+
+def test_the_count_of_nans_can_be_the_check_itself():
+    assert judge(Threshold("m", statistic="nan_count", at_most=0), scores_of(nan_count=3)).reason == (
+        "nan_count of s is 3, expected ≤ 0"
+    )
+
+
+def test_a_job_whose_calls_failed_for_some_rows_does_not_pass_by_its_mean(recorded):
+    scores = JobScores(AggregateScores.from_json(recorded(132)))
+    (score,) = scores.aggregate.scores
+    assert score.nan_count
+    assert judge(Threshold(score.metric, at_least=0.0), scores).outcome == "fail"
+
+
+def test_a_warning_reports_without_failing():
+    verdict = evaluate([Threshold("m", at_least=0.9, severity="warn"), Threshold("m", at_least=0.1)], scores_of(mean=0.5))
+    assert [result.outcome for result in verdict.results] == ["warn", "pass"]
+    assert verdict.outcome == "pass"
+    assert verdict.summary == "PASS: 1 of 2 checks hold"
+
+
+def test_one_miss_fails_the_gate():
+    verdict = evaluate([Threshold("m", at_least=0.1), Threshold("m", at_least=0.9)], scores_of(mean=0.5))
+    assert verdict.outcome is Outcome.FAIL
+    assert verdict.results[1].reason == "mean of s is 0.5, expected ≥ 0.9"
+
+
+def test_a_gate_without_checks_is_refused():
+    with pytest.raises(ConfigurationError, match="at least one check"):
+        evaluate([], scores_of(mean=1))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({}, "give at_least, at_most, or both"),
+        ({"at_least": math.nan}, "must be finite numbers"),
+        ({"at_least": True}, "must be finite numbers"),
+        ({"at_least": "0.7"}, "must be finite numbers"),
+        ({"at_least": 2, "at_most": 1}, "nothing can pass"),
+        ({"at_least": 1, "statistic": "median"}, 'unknown statistic "median"; known: mean'),
+        ({"at_least": 1, "statistic": "p55"}, "unknown statistic"),
+        ({"at_least": 1, "min_count": 0}, "min_count must be 1 or more"),
+        ({"at_least": 1, "max_nan_fraction": 1.5}, "max_nan_fraction must be 0 to 1"),
+        ({"at_least": 1, "severity": "info"}, 'severity must be "fail" or "warn"'),
+        ({"at_least": 1, "metric": ""}, "needs the name of a metric"),
+    ],
+)
+def test_a_wrong_check_fails_when_it_is_made(arguments, message):
+    with pytest.raises(ConfigurationError, match=message):
+        Threshold(**{"metric": "m", **arguments})
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ({"metric": "m", "at_leats": 1}, r"unknown fields \['at_leats'\]; known: metric, score"),
+        ({"at_least": 1}, "no metric"),
+        ({"type": "thresholds", "metric": "m"}, 'unknown type of check "thresholds"'),
+    ],
+)
+def test_wrong_plain_data_is_named(data, message):
+    with pytest.raises(ConfigurationError, match=message):
+        check_from_dict(data)
+
+
+numbers = st.floats(-1e6, 1e6)
+WORDS = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
+
+
+@given(
+    low=st.none() | numbers,
+    width=st.none() | st.floats(0, 1e6),
+    statistic=st.sampled_from(["mean", "p90", "nan_fraction"]),
+    min_count=st.integers(1, 10**6),
+    nans=st.floats(0, 1),
+    severity=st.sampled_from(["fail", "warn"]),
+)
+def test_a_check_survives_json(low, width, statistic, min_count, nans, severity):
+    if low is None and width is None:
+        width = 1.0
+    check = Threshold(
+        "w/m",
+        score="s",
+        statistic=statistic,
+        at_least=low,
+        at_most=None if width is None else (low or 0.0) + width,
+        min_count=min_count,
+        max_nan_fraction=nans,
+        severity=severity,
+    )
+    assert check_from_dict(json.loads(json.dumps(check.to_dict()))) == check
+
+
+@given(mean=st.none() | st.floats(), bars=st.lists(numbers, min_size=1, max_size=5))
+def test_the_order_of_checks_does_not_matter_and_a_verdict_is_json(mean, bars):
+    scores = scores_of(mean=mean if mean is None or math.isfinite(mean) else WORDS[str(mean)])
+    checks = [Threshold("m", at_least=bar) for bar in bars]
+    verdict = evaluate(checks, scores)
+    assert verdict.outcome == evaluate(checks[::-1], scores).outcome
+    assert (verdict.outcome == "pass") == (mean is not None and math.isfinite(mean) and mean >= max(bars))
+    json.dumps(verdict.to_dict(), allow_nan=False)

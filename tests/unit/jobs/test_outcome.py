@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import pickle
+
+import pytest
+
+from airflow_provider_benchmarks.exceptions import JobCancelled, JobError, JobFailed
+from airflow_provider_benchmarks.jobs import BenchmarkJob, JobStatus, LogLine, finish
+from airflow_provider_benchmarks.jobs.failures import in_time_order
+from airflow_provider_benchmarks.jobs.outcome import TIMED_OUT, status_of_event
+
+
+def job(status: str) -> BenchmarkJob:
+    return BenchmarkJob(name="nightly-1", workspace="qa", benchmark="qa/bench", status=status)
+
+
+def log_of(payload) -> list[LogLine]:
+    return in_time_order(LogLine.from_json(entry) for entry in payload["data"])
+
+
+def test_only_completed_is_success():
+    assert finish(job("completed")) is True
+    for status in {*JobStatus, "archived"} - {"completed", "error", "cancelled"}:
+        assert finish(job(status)) is False
+
+
+def test_an_error_names_the_job_and_the_reason(recorded):
+    failed = BenchmarkJob.from_json(recorded(107), workspace="my-workspace")
+    with pytest.raises(JobFailed) as caught:
+        finish(failed, log=log_of(recorded(111)))
+    message = str(caught.value)
+    assert message.startswith('benchmark job "bad-template-1" in workspace "my-workspace" ended in error: ')
+    assert "missing_key='nope'" in message
+    assert "Last log lines:" in message
+    assert caught.value.status == "error"
+
+
+def test_server_directories_are_not_shown(recorded):
+    with pytest.raises(JobFailed) as caught:
+        finish(BenchmarkJob.from_json(recorded(126), workspace="w"))
+    assert "failed to fetch secret my-workspace/model-key" in str(caught.value)
+    assert "/opt/nemo" not in str(caught.value)
+    assert "/var/lib" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("status_file", "log_file", "reason"),
+    [
+        (101, 105, "all"),
+        (107, 111, "could not render its 'reference' template"),
+        (126, None, "failed to fetch secret"),
+        (None, 141, "Unexpected error making completion request to err500"),
+    ],
+)
+def test_the_reason_is_found_wherever_the_service_put_it(recorded, status_file, log_file, reason):
+    failed = BenchmarkJob.from_json(recorded(status_file), workspace="w") if status_file else job("error")
+    with pytest.raises(JobFailed) as caught:
+        finish(failed, log=log_of(recorded(log_file)) if log_file else ())
+    first_line = str(caught.value).split("\nLast log lines:")[0]
+    assert reason.lower() in first_line.lower()
+    assert "exited with code" not in first_line
+
+
+def test_cancelled_is_its_own_error():
+    with pytest.raises(JobCancelled, match='"nightly-1" of benchmark qa/bench in workspace "qa" was cancelled'):
+        finish(job("cancelled"))
+
+
+def test_errors_survive_pickling():
+    with pytest.raises(JobFailed) as caught:
+        finish(job("error"))
+    copy = pickle.loads(pickle.dumps(caught.value))
+    assert (str(copy), copy.job, copy.status) == (str(caught.value), "nightly-1", "error")
+
+
+@pytest.mark.parametrize("status", ["completed", "error", "cancelled", TIMED_OUT])
+def test_an_event_with_a_final_status_is_read(status):
+    assert status_of_event({"job_name": "a", "status": status}, job_name="a") == status
+
+
+@pytest.mark.parametrize(
+    "event",
+    [None, {}, "completed", [], {"status": "completed"}, {"job_name": "b", "status": "completed"}]
+    + [{"job_name": "a", "status": status} for status in (None, "", "active", "success", True, 1)],
+)
+def test_anything_else_is_an_error_not_a_success(event):
+    with pytest.raises(JobError):
+        status_of_event(event, job_name="a")
+
+
+def test_a_definite_answer_of_the_service_is_reported_as_it_was():
+    with pytest.raises(JobError, match="no right"):
+        status_of_event({"job_name": "a", "status": "failed_to_wait", "message": "no right"}, job_name="a")

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import pytest
+
+from airflow_provider_benchmarks.exceptions import JobTimeout, NotFound, ProtocolError, ServiceUnavailable, Unauthorized
+from airflow_provider_benchmarks.jobs import BenchmarkJob, JobPoller, progress_line
+
+
+def job(status: str = "active", **more) -> BenchmarkJob:
+    return BenchmarkJob(name="j", workspace="w", status=status, benchmark="w/b", **more)
+
+
+def poller(deadline: float | None = None) -> JobPoller:
+    return JobPoller("j", "w", interval=10, deadline=deadline)
+
+
+@pytest.mark.parametrize("status", ["completed", "error", "cancelled"])
+def test_a_finished_job_ends_the_wait_even_after_the_deadline(status):
+    assert poller(deadline=100).on_job(job(status), 200) is None
+
+
+def test_a_running_job_is_looked_at_after_the_interval():
+    assert poller().on_job(job(), 0) == 10
+    assert poller().on_job(job("some-new-word"), 0) == 10
+
+
+def test_there_is_one_last_look_at_the_deadline():
+    waiting = poller(deadline=100)
+    assert waiting.on_job(job(), 97) == 3
+    with pytest.raises(JobTimeout, match='"j" of benchmark w/b in workspace "w" did not end in time; last seen: active, 40 %'):
+        waiting.on_job(job(progress=40.0), 100)
+
+
+def test_failed_looks_back_off_and_a_good_one_resets():
+    waiting = poller()
+    pauses = [waiting.on_error(ServiceUnavailable("down"), 0) for _ in range(8)]
+    for before, after in zip(pauses, pauses[1:4], strict=False):
+        assert after > before
+    assert all(pause <= 300 * 1.25 for pause in pauses)
+    assert pauses[-1] >= 300 * 0.75
+    waiting.on_job(job(), 0)
+    assert waiting.on_error(ServiceUnavailable("down"), 0) <= 12.5
+
+
+def test_the_service_says_how_long_to_wait():
+    assert poller().on_error(ServiceUnavailable("busy", retry_after=77), 0) == 77
+    assert poller(deadline=5).on_error(ServiceUnavailable("busy", retry_after=77), 0) == 5
+
+
+@pytest.mark.parametrize("error", [NotFound("gone"), Unauthorized("no")])
+def test_a_definite_answer_ends_the_wait(error):
+    with pytest.raises(type(error)):
+        poller().on_error(error, 0)
+
+
+def test_a_failing_service_is_waited_for_and_an_odd_one_only_for_a_while():
+    down, odd = poller(), poller()
+    for _ in range(50):
+        down.on_error(ProtocolError("inside", status_code=500), 0)
+    with pytest.raises(ProtocolError):
+        for _ in range(50):
+            odd.on_error(ProtocolError("a login page", status_code=200), 0)
+
+
+def test_a_timeout_without_any_answer_says_so():
+    with pytest.raises(JobTimeout, match='"j" in workspace "w" did not end in time; last seen: nothing'):
+        poller(deadline=1).on_error(ServiceUnavailable("down"), 2)
+
+
+def test_the_progress_line_has_what_is_known(recorded):
+    running = BenchmarkJob.from_json(recorded(147), workspace="w")
+    assert progress_line(running) == "active, step evaluation, 20 %, 1 samples"
+    assert progress_line(job("pending")) == "pending"

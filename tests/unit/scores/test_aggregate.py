@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+import json
+import math
+
+import pandas as pd
+import pytest
+
+from airflow_provider_benchmarks.exceptions import IncompleteResults, ScoreNotFound
+from airflow_provider_benchmarks.scores import AggregateScores
+
+WORKSPACE = "my-workspace"
+
+
+def older_shape(payload):
+    """The same scores in the shape of the service's docs."""
+    return {
+        "metrics": [
+            {"metric_ref": entry["metric"], "aggregation": {"scores": entry["scores"]}} for entry in payload["results"]
+        ]
+    }
+
+
+@pytest.mark.parametrize("number", [37, 93, 96, 99, 103, 118, 121, 132])
+def test_both_shapes_give_the_same_scores(recorded, number):
+    payload = recorded(number)
+    assert AggregateScores.from_json(payload) == AggregateScores.from_json(older_shape(payload))
+
+
+@pytest.mark.parametrize("number", [37, 93, 96, 99, 103, 118, 121, 132])
+def test_nothing_is_lost_on_the_way_through(recorded, number):
+    payload = recorded(number)
+    written = AggregateScores.from_json(payload).to_json()
+    assert AggregateScores.from_json(json.loads(json.dumps(written, allow_nan=False))) == AggregateScores.from_json(payload)
+    for entry, again in zip(payload["results"], written["results"], strict=True):
+        assert entry["metric"] == again["metric"]
+        for score, same in zip(entry["scores"], again["scores"], strict=True):
+            assert {k: v for k, v in score.items() if v is not None} == {
+                k: v for k, v in same.items() if v not in (None, {}) and k in score
+            }
+
+
+def test_a_score_passed_through_with_a_mean_only(recorded):
+    (score,) = AggregateScores.from_json(recorded(172)).scores
+    assert (score.metric, score.name, score.mean, score.count) == ("my-workspace/exact-match", "exact-match", 0.6, None)
+
+
+def test_range_score(recorded):
+    score = AggregateScores.from_json(recorded(37)).get("exact-match")
+    assert (score.count, score.nan_count, score.score_type) == (5, 0, "range")
+    assert score.std_dev == pytest.approx(math.sqrt(0.24))
+    assert score.percentiles["p50"] == 1.0
+    assert sum(each.count for each in score.histogram) == 5
+
+
+def test_rubric_score(recorded):
+    score = AggregateScores.from_json(recorded(96)).get("judge", "correct")
+    assert score.mode_category == "yes"
+    assert [(c["label"], c["count"]) for c in score.rubric_distribution] == [("yes", 2), ("no", 1)]
+    assert score.percentiles == {}
+
+
+def test_all_nan(recorded):
+    score = AggregateScores.from_json(recorded(99)).get("judge-garbage")
+    assert (score.count, score.nan_count, score.mean, score.rows) == (0, 5, None, 5)
+    assert score.histogram == ()
+
+
+def test_expected_rows_is_the_most_that_a_score_saw(recorded):
+    # bleu's corpus score counts 1; number-check has 2 values and 3 NaNs.
+    assert AggregateScores.from_json(recorded(93)).expected_rows == 5
+    assert AggregateScores.from_json(recorded(172)).expected_rows is None
+
+
+class TestGet:
+    def test_by_name_and_by_reference(self, recorded):
+        scores = AggregateScores.from_json(recorded(37))
+        assert scores.get("exact-match") is scores.get("my-workspace/exact-match")
+
+    def test_two_metrics_with_one_score_name_are_told_apart(self, recorded):
+        scores = AggregateScores.from_json(recorded(93))
+        assert scores.get("exact-match").metric != scores.get("exact-match-lower").metric
+
+    def test_several_scores_must_be_named(self, recorded):
+        scores = AggregateScores.from_json(recorded(93))
+        with pytest.raises(ScoreNotFound, match="gives 4 scores, name one of them: rouge_1_score"):
+            scores.get("rouge")
+        assert scores.get("rouge", "rouge_L_score").mean == pytest.approx(0.76)
+
+    def test_missing_names_what_there_is(self, recorded):
+        scores = AggregateScores.from_json(recorded(37))
+        with pytest.raises(ScoreNotFound, match="not in the results; they have: my-workspace/exact-match, my-workspace/str"):
+            scores.get("f1")
+        with pytest.raises(ScoreNotFound, match='has no score "f1"; it has: exact-match'):
+            scores.get("exact-match", "f1")
+
+    def test_a_name_in_two_workspaces_is_ambiguous(self):
+        entries = [{"metric": f"{ws}/m", "scores": [{"name": "s"}]} for ws in ("a", "b")]
+        scores = AggregateScores.from_json({"results": entries})
+        with pytest.raises(ScoreNotFound, match=r"ambiguous, it fits: a/m, b/m"):
+            scores.get("m")
+        assert scores.get("b/m").metric == "b/m"
+
+
+class TestFrame:
+    def test_it_is_the_documented_recipe(self, recorded):
+        payload = older_shape(recorded(37))
+        documented = pd.json_normalize(payload["metrics"], record_path=["aggregation", "scores"], meta=["metric_ref"])
+        ours = AggregateScores.from_json(payload).to_frame()
+        assert set(ours.columns) == set(documented.columns)
+        pd.testing.assert_frame_equal(ours[documented.columns], documented, check_dtype=False)
+
+    def test_it_prints_as_the_documented_table(self, recorded):
+        frame = AggregateScores.from_json(recorded(37)).to_frame()
+        assert list(frame.columns[:7]) == ["metric_ref", "name", "mean", "std_dev", "min", "max", "count"]
+
+    @pytest.mark.parametrize("number", [93, 96, 99])
+    def test_rubrics_nans_and_corpus_scores_too(self, recorded, number):
+        payload = older_shape(recorded(number))
+        documented = pd.json_normalize(payload["metrics"], record_path=["aggregation", "scores"], meta=["metric_ref"])
+        ours = AggregateScores.from_json(payload).to_frame()
+        columns = ["metric_ref", "name", "count", "nan_count", "mean", "std_dev", "variance", "min", "max", "sum"]
+        pd.testing.assert_frame_equal(ours[columns], documented[columns], check_dtype=False)
+
+
+def test_records_are_flat_and_json_safe(recorded):
+    for number in (37, 93, 96, 99, 103):
+        records = AggregateScores.from_json(recorded(number)).to_records()
+        json.dumps(records, allow_nan=False)
+        assert all(not isinstance(value, dict | list) for record in records for value in record.values())
+
+
+def test_nan_statistics_become_null_in_records():
+    scores = AggregateScores.from_json({"results": [{"metric": "w/m", "scores": [{"name": "s", "mean": "NaN", "count": 0}]}]})
+    assert math.isnan(scores.get("m").mean)
+    assert scores.to_records()[0]["mean"] is None
+
+
+def test_unknown_fields_are_kept():
+    payload = {"results": [{"metric": "w/m", "scores": [{"name": "s", "count": 1, "median": 0.5}]}]}
+    scores = AggregateScores.from_json(payload)
+    assert scores.get("m").extra == {"median": 0.5}
+    assert scores.to_json()["results"][0]["scores"][0]["median"] == 0.5
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        None,
+        [],
+        {},
+        {"data": []},
+        {"results": [{"metric": "w/m"}]},
+        {"results": [{"scores": []}]},
+        {"results": [{"metric": "w/m", "scores": [{"count": 1}]}]},
+        {"results": [{"metric": "w/m", "scores": [{"name": "s", "mean": "high"}]}]},
+        {"results": [{"metric": "w/m", "scores": [{"name": "s", "count": 1.5}]}]},
+        {"results": [{"metric": "w/m", "scores": [{"name": "s", "count": -1}]}]},
+        {"results": [{"metric": "w/m", "scores": [{"name": "s"}, {"name": "s"}]}]},
+    ],
+)
+def test_what_is_not_scores_is_refused(payload):
+    with pytest.raises(IncompleteResults):
+        AggregateScores.from_json(payload)
