@@ -55,7 +55,9 @@ class AirflowHome:
         self.home.mkdir(parents=True, exist_ok=True)
         self._run(["airflow", "db", "migrate"], self.environment("http://127.0.0.1:1"))
 
-    def test_dag(self, dag_id: str, service_url: str, conf: dict[str, Any] | None = None, **settings: str) -> RunOutcome:
+    def test_dag(
+        self, dag_id: str, service_url: str, conf: dict[str, Any] | None = None, **settings: str
+    ) -> RunOutcome:
         """Run a DAG once with ``airflow dags test`` and read what it left in the database."""
         environment = self.environment(service_url, **settings)
         command = ["airflow", "dags", "test", dag_id, *(["--conf", json.dumps(conf)] if conf else [])]

@@ -122,7 +122,9 @@ class AirflowServices:
 
     def run_dag(self, dag_id: str, *, trigger: bool) -> RunOutcome:
         """Unpause a DAG, trigger it where its schedule does not do that at once, and wait until its run has ended."""
-        wait_for(lambda: dag_id in self.cli("dags", "list", "-o", "plain"), _START_LIMIT, lambda: self.log("dag-processor"))
+        wait_for(
+            lambda: dag_id in self.cli("dags", "list", "-o", "plain"), _START_LIMIT, lambda: self.log("dag-processor")
+        )
         self.cli("dags", "unpause", "--yes", dag_id)
         if trigger:
             self.cli("dags", "trigger", dag_id)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+from typing import Any
 
 from airflow.models.dagrun import DagRun
 from airflow.models.taskinstance import TaskInstance
@@ -14,7 +15,7 @@ from airflow.utils.session import create_session
 
 try:
     from airflow.models.xcom import XComModel
-except ImportError:  # Airflow 2
+except ImportError:  # Airflow 2, which decodes the value itself
     from airflow.models.xcom import XCom as XComModel
 
 
@@ -37,8 +38,8 @@ def main(dag_id: str) -> None:
     print(json.dumps(found))
 
 
-def _value(xcom: object) -> object:
-    value = XComModel.deserialize_value(xcom)
+def _value(xcom: Any) -> object:
+    value = XComModel.deserialize_value(xcom) if XComModel.__name__ == "XComModel" else xcom.value
     return json.loads(value) if isinstance(value, str) and value[:1] in '{["' else value
 
 

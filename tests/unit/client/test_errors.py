@@ -30,7 +30,13 @@ def answer(status: int, detail: object = "the reason", headers: dict[str, str] |
     ("status", "kind"),
     [(408, ServiceUnavailable), (429, ServiceUnavailable), (502, ServiceUnavailable), (503, ServiceUnavailable)]
     + [(504, ServiceUnavailable), (401, Unauthorized), (403, Unauthorized), (404, NotFound), (409, Conflict)]
-    + [(400, InvalidRequest), (405, InvalidRequest), (422, InvalidRequest), (500, ProtocolError), (302, InvalidRequest)],
+    + [
+        (400, InvalidRequest),
+        (405, InvalidRequest),
+        (422, InvalidRequest),
+        (500, ProtocolError),
+        (302, InvalidRequest),
+    ],
 )
 def test_every_status_has_its_error_and_says_what_it_was_about(status, kind):
     error = answer(status)

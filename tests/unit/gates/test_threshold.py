@@ -65,7 +65,11 @@ def test_every_statistic_can_be_asked_for(statistic, value):
         ({"metric": "m"}, {"mean": 1, "count": 0}, "only 0 rows have a value, at least 1 are needed"),
         ({"metric": "m", "min_count": 11}, {"mean": 1}, "only 10 rows have a value, at least 11 are needed"),
         ({"metric": "m"}, {"mean": 1, "count": None}, "does not say how many rows"),
-        ({"metric": "m"}, {"mean": 1, "nan_count": 1}, "1 of 11 rows have no value (9.1%), at most 0.0% may be missing"),
+        (
+            {"metric": "m"},
+            {"mean": 1, "nan_count": 1},
+            "1 of 11 rows have no value (9.1%), at most 0.0% may be missing",
+        ),
     ],
 )
 def test_what_is_no_evidence_misses(check, fields, reason):
@@ -92,7 +96,9 @@ def test_a_job_whose_calls_failed_for_some_rows_does_not_pass_by_its_mean(record
 
 
 def test_a_warning_reports_without_failing():
-    verdict = evaluate([Threshold("m", at_least=0.9, severity="warn"), Threshold("m", at_least=0.1)], scores_of(mean=0.5))
+    verdict = evaluate(
+        [Threshold("m", at_least=0.9, severity="warn"), Threshold("m", at_least=0.1)], scores_of(mean=0.5)
+    )
     assert [result.outcome for result in verdict.results] == ["warn", "pass"]
     assert verdict.outcome == "pass"
     assert verdict.summary == "PASS: 1 of 2 checks hold"

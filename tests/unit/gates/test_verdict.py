@@ -15,7 +15,17 @@ def verdict(recorded):
 def test_the_table_has_every_check(verdict):
     table = verdict.to_table()
     head, _, first, second = table.splitlines()
-    assert head.split() == ["outcome", "metric", "score", "statistic", "observed", "expected", "count", "NaNs", "reason"]
+    assert head.split() == [
+        "outcome",
+        "metric",
+        "score",
+        "statistic",
+        "observed",
+        "expected",
+        "count",
+        "NaNs",
+        "reason",
+    ]
     assert first.split()[:9] == ["FAIL", "my-workspace/exact-match", "exact-match", "mean", "0.6", "≥", "0.9", "5", "0"]
     assert 'metric "a|<b>" is not in the results' in second
 

@@ -24,7 +24,10 @@ def test_a_job_has_the_fields_of_the_answer(recorded):
 
 def test_a_status_answer_has_steps_and_progress(recorded):
     job = BenchmarkJob.from_json(recorded(147), workspace="my-workspace")
-    assert [(step.name, step.status) for step in job.steps] == [("dataset-download", "completed"), ("evaluation", "active")]
+    assert [(step.name, step.status) for step in job.steps] == [
+        ("dataset-download", "completed"),
+        ("evaluation", "active"),
+    ]
     assert (job.current_step, job.progress, job.samples_processed) == ("evaluation", 20.0, 1)
     assert not job.is_finished
 
@@ -43,7 +46,9 @@ def test_an_unknown_status_word_is_not_finished():
     assert not job.is_finished
 
 
-@pytest.mark.parametrize("details", [None, {}, {"progress": "half"}, {"progress": None, "samples_processed": float("nan")}])
+@pytest.mark.parametrize(
+    "details", [None, {}, {"progress": "half"}, {"progress": None, "samples_processed": float("nan")}]
+)
 def test_progress_may_be_absent_or_odd(details):
     job = BenchmarkJob.from_json({"name": "a", "status": "active", "status_details": details}, workspace="w")
     assert (job.progress, job.samples_processed) == (None, None)

@@ -27,7 +27,9 @@ def test_a_running_job_is_looked_at_after_the_interval():
 def test_there_is_one_last_look_at_the_deadline():
     waiting = poller(deadline=100)
     assert waiting.on_job(job(), 97) == 3
-    with pytest.raises(JobTimeout, match='"j" of benchmark w/b in workspace "w" did not end in time; last seen: active, 40 %'):
+    with pytest.raises(
+        JobTimeout, match='"j" of benchmark w/b in workspace "w" did not end in time; last seen: active, 40 %'
+    ):
         waiting.on_job(job(progress=40.0), 100)
 
 

@@ -31,7 +31,9 @@ def test_both_shapes_give_the_same_scores(recorded, number):
 def test_nothing_is_lost_on_the_way_through(recorded, number):
     payload = recorded(number)
     written = AggregateScores.from_json(payload).to_json()
-    assert AggregateScores.from_json(json.loads(json.dumps(written, allow_nan=False))) == AggregateScores.from_json(payload)
+    assert AggregateScores.from_json(json.loads(json.dumps(written, allow_nan=False))) == AggregateScores.from_json(
+        payload
+    )
     for entry, again in zip(payload["results"], written["results"], strict=True):
         assert entry["metric"] == again["metric"]
         for score, same in zip(entry["scores"], again["scores"], strict=True):
@@ -89,7 +91,9 @@ class TestGet:
 
     def test_missing_names_what_there_is(self, recorded):
         scores = AggregateScores.from_json(recorded(37))
-        with pytest.raises(ScoreNotFound, match="not in the results; they have: my-workspace/exact-match, my-workspace/str"):
+        with pytest.raises(
+            ScoreNotFound, match="not in the results; they have: my-workspace/exact-match, my-workspace/str"
+        ):
             scores.get("f1")
         with pytest.raises(ScoreNotFound, match='has no score "f1"; it has: exact-match'):
             scores.get("exact-match", "f1")
@@ -131,7 +135,9 @@ def test_records_are_flat_and_json_safe(recorded):
 
 
 def test_nan_statistics_become_null_in_records():
-    scores = AggregateScores.from_json({"results": [{"metric": "w/m", "scores": [{"name": "s", "mean": "NaN", "count": 0}]}]})
+    scores = AggregateScores.from_json(
+        {"results": [{"metric": "w/m", "scores": [{"name": "s", "mean": "NaN", "count": 0}]}]}
+    )
     assert math.isnan(scores.get("m").mean)
     assert scores.to_records()[0]["mean"] is None
 

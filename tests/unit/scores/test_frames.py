@@ -89,7 +89,9 @@ def test_no_rows_give_an_empty_frame():
 
 def test_low_scoring_rows_are_those_of_the_documented_page():
     scores = [(0, 1), (0, 1), (1, 0), (1, 1), (1, 1)]
-    frame = row_scores_frame([row({"id": i}, {"w/a": {"exact": a}, "w/b": {"check": b}}) for i, (a, b) in enumerate(scores)])
+    frame = row_scores_frame(
+        [row({"id": i}, {"w/a": {"exact": a}, "w/b": {"check": b}}) for i, (a, b) in enumerate(scores)]
+    )
     assert low_scoring_rows(frame, 0.7).index.tolist() == [0, 1, 2]
 
 

@@ -22,7 +22,10 @@ def test_rows_of_a_job(recorded):
     rows = rows_of(recorded(38))
     assert [row.row_index for row in rows] == [0, 1, 2, 3, 4]
     assert rows[2].item["input"] == "Color of sky?"
-    assert rows[2].metrics == {"my-workspace/exact-match": {"exact-match": 1}, "my-workspace/string-check": {"string-check": 1.0}}
+    assert rows[2].metrics == {
+        "my-workspace/exact-match": {"exact-match": 1},
+        "my-workspace/string-check": {"string-check": 1.0},
+    }
     assert rows[2].sample == {}
 
 
@@ -54,7 +57,9 @@ def test_a_value_may_be_any_json(value):
 
 
 def test_bare_nan_and_infinity_are_taken():
-    row = RowScore.from_json(b'{"item": {}, "metrics": {"w/m": [{"name": "s", "value": NaN}, {"name": "t", "value": -Infinity}]}}')
+    row = RowScore.from_json(
+        b'{"item": {}, "metrics": {"w/m": [{"name": "s", "value": NaN}, {"name": "t", "value": -Infinity}]}}'
+    )
     assert math.isnan(row.metrics["w/m"]["s"])
     assert row.metrics["w/m"]["t"] == -math.inf
     assert row.row_index is None

@@ -39,28 +39,6 @@ def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path, error):
     assert target.read_bytes() == b"old"
 
 
-def test_an_object_store_gets_nothing_from_a_broken_write(object_store):
-    with pytest.raises(Killed), atomic_write("memory://bucket/broken.json") as file:
-        file.write(b"half")
-        raise Killed
-    with atomic_write("memory://bucket/whole.json") as file:
-        file.write(b"whole")
-        assert object_store.find("/bucket") == []
-    assert object_store.find("/bucket") == ["/bucket/whole.json"]
-    assert object_store.cat("/bucket/whole.json") == b"whole"
-
-
-@pytest.fixture
-def object_store():
-    """An object store of fsspec, known to Airflow under ``memory://``."""
-    import fsspec
-    from airflow.sdk.io.store import attach
-
-    store = attach("memory", fs=fsspec.filesystem("memory")).fs
-    yield store
-    store.store.clear()
-
-
 def test_a_storage_without_its_provider_names_the_extra():
     with pytest.raises(ConfigurationError, match=r"no filesystem for \"nope://bucket/x\".*\[s3\]"):
         with atomic_write("nope://bucket/x"):

@@ -1,0 +1,29 @@
+"""A local evaluation service for tests, demos and the tests of one's own DAGs. Needs no Airflow.
+
+with EvaluationService() as service:
+    benchmark = service.seed_question_answer_example()
+    ...  # point a connection of type nemo_evaluator at service.url
+"""
+
+from __future__ import annotations
+
+from airflow_provider_benchmarks.testing.faults import Fault, InjectedFault
+from airflow_provider_benchmarks.testing.seed import (
+    EXAMPLE_BENCHMARK,
+    EXAMPLE_ROWS,
+    EXAMPLE_WORKSPACE,
+    Seeder,
+)
+from airflow_provider_benchmarks.testing.server import RecordedRequest
+from airflow_provider_benchmarks.testing.service import EvaluationService
+
+__all__ = [
+    "EXAMPLE_BENCHMARK",
+    "EXAMPLE_ROWS",
+    "EXAMPLE_WORKSPACE",
+    "EvaluationService",
+    "Fault",
+    "InjectedFault",
+    "RecordedRequest",
+    "Seeder",
+]

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import asyncio
+import inspect
+from typing import Any
+
+import pytest
+
+from airflow_provider_benchmarks.client import AsyncBenchmarkClient, BenchmarkClient, ClientConfig
+from airflow_provider_benchmarks.testing import EvaluationService
+
+pytest_plugins = ["airflow_provider_benchmarks.testing.fixtures"]
+
+WORKSPACE = "my-workspace"
+BENCHMARK = "my-workspace/qa-bench"
+SPEC = {"benchmark": BENCHMARK, "params": {"parallelism": 4}}
+
+
+@pytest.fixture
+def service(evaluation_service: EvaluationService) -> EvaluationService:
+    evaluation_service.clear_requests()
+    return evaluation_service
+
+
+class OnALoop:
+    """The asynchronous client, called like the synchronous one on an event loop of its own."""
+
+    def __init__(self, config: ClientConfig) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._client = AsyncBenchmarkClient(config)
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._client, name)
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            result = method(*args, **kwargs)
+            return self._loop.run_until_complete(result if inspect.isawaitable(result) else _collect(result))
+
+        return call
+
+    def close(self) -> None:
+        self._loop.run_until_complete(self._client.close())
+        self._loop.close()
+
+
+async def _collect(items: Any) -> list[Any]:
+    return [item async for item in items]
+
+
+@pytest.fixture(params=["sync", "async"])
+def connect(request):
+    """Make clients of either kind; they are closed after the test."""
+    made: list[Any] = []
+
+    def make(url: str, **fields: Any) -> Any:
+        config = ClientConfig(**{"base_url": url, "workspace": WORKSPACE, "timeout": 10, "trust_env": False, **fields})
+        made.append(BenchmarkClient(config) if request.param == "sync" else OnALoop(config))
+        return made[-1]
+
+    yield make
+    for client in made:
+        client.close()
+
+
+@pytest.fixture
+def client(connect, service):
+    return connect(service.url)
+
+
+def wait_until_finished(client: Any, name: str) -> Any:
+    """Look until a job has ended; the local service's jobs take well under a second."""
+    import time
+
+    end = time.monotonic() + 60
+    while not (job := client.get_status(name)).is_finished:
+        assert time.monotonic() < end, job
+        time.sleep(0.05)
+    return job
+
+
+def completed_job(client: Any, name: str = "job-1") -> str:
+    client.submit_job(SPEC, name=name)
+    assert wait_until_finished(client, name).status == "completed"
+    return name
