@@ -27,6 +27,7 @@ class Generation:
     name = "evaluation-v2"
     release = "0.1"
     health_path = "/health/ready"
+    version_path = "/cluster-info"
 
     def jobs_path(self, workspace: str) -> str:
         return f"/apis/evaluation/v2/workspaces/{quoted(workspace, 'workspace')}/benchmark-jobs"

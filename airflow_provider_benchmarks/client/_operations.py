@@ -20,6 +20,7 @@ from airflow_provider_benchmarks.exceptions import (
     IncompleteResults,
     NameUnusable,
     NotFound,
+    ServiceError,
     ServiceUnavailable,
 )
 from airflow_provider_benchmarks.jobs import BenchmarkJob, JobResult, LogLine, fingerprint
@@ -203,6 +204,13 @@ class Operations:
     def health(self) -> Operation[Any]:
         request = Request(method="GET", path=self.generation.health_path, retry=False)
         return self._read(request, (yield request), lambda payload: payload)
+
+    def platform_version(self) -> Operation[str]:
+        request = Request(method="GET", path=self.generation.version_path, retry=False)
+        try:
+            return self._read(request, (yield request), lambda payload: str(payload["platform_version"]))
+        except ServiceError:
+            return "unknown"
 
     def _job_reader(self, workspace: str) -> Callable[[Any], BenchmarkJob]:
         return lambda payload: self.generation.read_job(payload, workspace=workspace)

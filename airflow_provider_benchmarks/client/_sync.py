@@ -165,6 +165,10 @@ class BenchmarkClient:
         """Ask whether the service is ready; needs no token and is not retried."""
         return self._run(self._operations.health())
 
+    def get_platform_version(self) -> str:
+        """What the platform says of its version; ``unknown`` where it does not tell (a gateway may hide the route)."""
+        return self._run(self._operations.platform_version())
+
     def _in(self, workspace: str | None) -> str:
         return workspace or self.config.workspace
 

@@ -225,15 +225,19 @@ class BenchmarkHook(BaseHook):
 
     def cancel_job_quickly(self, name: str) -> None:
         """Cancel in one bounded call, for a process that is being killed; a failure is logged, not raised."""
-        from airflow_provider_benchmarks.client import BenchmarkClient
-
         try:
-            with BenchmarkClient(replace(self.config, retry_seconds=5, timeout=min(self.config.timeout, 10))) as client:
+            with self._hurried_client() as client:
                 client.cancel_job(name)
         except BenchmarkError as error:
             self.log.warning("The job may still be running on the service: %s", error)
         else:
             self.log.info('Asked the service to cancel benchmark job "%s" in workspace "%s".', name, self.workspace)
+
+    def _hurried_client(self) -> BenchmarkClient:
+        """A client for a caller that can't wait long."""
+        from airflow_provider_benchmarks.client import BenchmarkClient
+
+        return BenchmarkClient(replace(self.config, retry_seconds=3, timeout=min(self.config.timeout, 10)))
 
     def tail_logs(self, name: str, lines: int = 50) -> list[str]:
         """The last lines of the job's log, oldest first."""
@@ -312,15 +316,16 @@ class BenchmarkHook(BaseHook):
     def test_connection(self) -> tuple[bool, str]:
         """Look whether the service answers, takes the token, and has the workspace."""
         try:
-            with self.client as client:
+            config = self.config
+            with self._hurried_client() as client:
                 client.check_health()
                 next(client.list_jobs(), None)
-                config = self.config
+                version = client.get_platform_version()
         except BenchmarkError as error:
             return False, str(error)
         return True, (
-            f"Reached NeMo Evaluator {config.generation.release} ({config.generation.name}) at {config.base_url}, "
-            f'workspace "{config.workspace}".'
+            f"Reached NeMo Evaluator {config.generation.release} ({config.generation.name}, platform version {version}) "
+            f'at {config.base_url}, workspace "{config.workspace}".'
         )
 
     def _log_of(self, job: BenchmarkJob) -> list[LogLine]:

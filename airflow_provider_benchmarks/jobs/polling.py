@@ -95,7 +95,7 @@ def progress_line(job: BenchmarkJob) -> str:
     if job.current_step and not job.is_finished:
         parts.append(f"step {job.current_step}")
     if job.progress is not None:
-        parts.append(f"{job.progress:g} %")
+        parts.append(f"{job.progress:.0f} %")
     if job.samples_processed is not None:
         parts.append(f"{job.samples_processed} samples")
     return ", ".join(parts)

@@ -1,0 +1,222 @@
+"""The hook on the local service, through real Airflow connections."""
+
+from __future__ import annotations
+
+import json
+import re
+import tarfile
+import threading
+
+import pytest
+
+from airflow_provider_benchmarks.exceptions import (
+    ConfigurationError,
+    IncompleteResults,
+    JobCancelled,
+    JobFailed,
+    JobTimeout,
+    NotFound,
+    ServiceUnavailable,
+)
+from airflow_provider_benchmarks.hooks.benchmarks import BenchmarkHook
+from airflow_provider_benchmarks.testing import EvaluationService, Fault
+from tests.integration.conftest import BENCHMARK, SPEC, WORKSPACE
+
+
+@pytest.fixture
+def hook(service):
+    return BenchmarkHook()
+
+
+@pytest.fixture
+def connect_as(monkeypatch):
+    """Define the connection ``mine``."""
+
+    def define(**fields):
+        monkeypatch.setenv("AIRFLOW_CONN_MINE", json.dumps({"conn_type": "nemo_evaluator", **fields}))
+        return BenchmarkHook("mine")
+
+    return define
+
+
+def test_a_job_from_submit_to_frames(hook, tmp_path):
+    job = hook.submit_job(SPEC, name="job-1")
+    assert hook.wait_for_job(job.name, poll_interval=0.05, timeout=60).status == "completed"
+    assert hook.get_job("job-1").benchmark == BENCHMARK
+    assert [job.name for job in hook.list_jobs(status="completed")] == ["job-1"]
+    assert hook.get_aggregate_scores("job-1").get("exact-match").mean == 0.6
+    assert [row.item["output"] for row in hook.iter_row_scores("job-1", limit=1)] == ["The answer is 4"]
+    assert hook.tail_logs("job-1", lines=2)[-1]
+    stored = hook.download_row_scores("job-1", str(tmp_path / "rows.jsonl"))
+    assert (stored.rows, stored.bytes) == (5, (tmp_path / "rows.jsonl").stat().st_size)
+    hook.download_artifacts("job-1", str(tmp_path / "artifacts.tar.gz"))
+    assert tarfile.open(tmp_path / "artifacts.tar.gz").getnames()
+
+
+class TestWaiting:
+    def test_a_failed_job_tells_why(self, hook, service):
+        service.fail_jobs(BENCHMARK, "Job exited with code 1", root_error="'context' is undefined on row 17")
+        hook.submit_job(SPEC, name="job-1")
+        with pytest.raises(JobFailed) as caught:
+            hook.wait_for_job("job-1", poll_interval=0.05, timeout=60)
+        assert str(caught.value).startswith(
+            f'benchmark job "job-1" of benchmark {BENCHMARK} in workspace "my-workspace" ended in error: '
+            f"'context' is undefined on row 17"
+        )
+        assert "Last log lines:" in str(caught.value)
+
+    def test_a_cancelled_job_is_an_error(self, hook, service):
+        service.hold_jobs("active")
+        hook.submit_job(SPEC, name="job-1")
+        hook.cancel_job("job-1")
+        with pytest.raises(JobCancelled):
+            hook.wait_for_job("job-1", poll_interval=0.05, timeout=60)
+
+    def test_a_job_that_takes_too_long(self, hook, service):
+        service.hold_jobs("active")
+        hook.submit_job(SPEC, name="job-1")
+        with pytest.raises(JobTimeout, match="did not end in time; last seen: "):
+            hook.wait_for_job("job-1", poll_interval=0.05, timeout=0.3)
+
+    def test_a_job_that_is_not_there(self, hook):
+        with pytest.raises(NotFound):
+            hook.wait_for_job("none", poll_interval=0.05, timeout=60)
+
+    def test_an_unknown_status_word_is_waited_through(self, hook, service):
+        hook.submit_job(SPEC, name="job-1")
+        service.pin_status(WORKSPACE, "job-1", "archiving")
+        timer = threading.Timer(0.5, service.pin_status, (WORKSPACE, "job-1", None))
+        timer.start()
+        assert hook.wait_for_job("job-1", poll_interval=0.05, timeout=60).status == "completed"
+        timer.join()
+
+    def test_a_service_that_fails_for_a_while_is_waited_for(self, hook, service):
+        hook.submit_job(SPEC, name="job-1")
+        for fault in (Fault.answer(500), Fault.answer(503), Fault.drop_connection(), Fault.malformed(b"<html>")):
+            service.inject(fault.on("GET", "*/job-1*", times=1))
+        assert hook.wait_for_job("job-1", poll_interval=0.05, timeout=60).status == "completed"
+
+    def test_progress_is_logged_when_it_changes(self, hook, service, capsys):
+        service.set_job_seconds(1.0)
+        hook.submit_job(SPEC, name="job-1")
+        hook.wait_for_job("job-1", poll_interval=0.02, timeout=60)
+        lines = [line.partition('"my-workspace": ')[2] for line in capsys.readouterr().out.splitlines()]
+        said = [line.partition(", waited")[0] for line in lines if ", waited" in line]
+        assert said[-1] == "completed, 100 %, 5 samples"
+        assert len(said) == len(set(said)) > 2
+
+
+class TestDownload:
+    def test_fewer_rows_than_the_aggregates_count_are_not_stored(self, hook, service, tmp_path):
+        aggregate = {"results": [{"metric": "my-workspace/m", "scores": [{"name": "m", "count": 3, "nan_count": 1}]}]}
+        rows = [{"row_index": i, "item": {}, "sample": {}, "metrics": {}, "requests": []} for i in range(3)]
+        service.give_results(BENCHMARK, aggregate=aggregate, rows=rows)
+        hook.submit_job(SPEC, name="job-1")
+        hook.wait_for_job("job-1", poll_interval=0.05, timeout=60)
+        with pytest.raises(IncompleteResults, match=r'benchmark job "job-1".*sent 3 rows.*count 4'):
+            hook.download_row_scores("job-1", str(tmp_path / "rows.jsonl"))
+        assert list(tmp_path.iterdir()) == []
+
+    def test_a_dropped_connection_is_gone_on_from(self, hook, service, tmp_path):
+        hook.submit_job(SPEC, name="job-1")
+        hook.wait_for_job("job-1", poll_interval=0.05, timeout=60)
+        service.inject(Fault.cut_body(after_bytes=500).on("GET", "*/row-scores/download", times=2))
+        assert hook.download_row_scores("job-1", str(tmp_path / "rows.jsonl")).rows == 5
+
+    def test_artifacts_begin_again_after_a_drop(self, hook, service, tmp_path, monkeypatch):
+        monkeypatch.setenv("AIRFLOW__BENCHMARKS__RETRY_SECONDS", "0.5")
+        hook.submit_job(SPEC, name="job-1")
+        hook.wait_for_job("job-1", poll_interval=0.05, timeout=60)
+        fault = Fault.cut_body(after_bytes=100).on("GET", "*/artifacts/download", times=None)
+        service.inject(fault)
+        with pytest.raises(ServiceUnavailable):
+            hook.download_artifacts("job-1", str(tmp_path / "a.tar.gz"))
+        assert list(tmp_path.iterdir()) == []
+        service.clear_faults()
+        service.inject(Fault.cut_body(after_bytes=100).on("GET", "*/artifacts/download", times=2))
+        hook.download_artifacts("job-1", str(tmp_path / "a.tar.gz"))
+        assert tarfile.open(tmp_path / "a.tar.gz").getnames()
+
+
+class TestConnection:
+    def test_what_was_reached(self, hook, service):
+        ok, message = hook.test_connection()
+        assert ok
+        assert message.startswith("Reached NeMo Evaluator 0.1 (evaluation-v2, platform version ")
+        assert service.url in message
+        assert 'workspace "my-workspace"' in message
+
+    @pytest.mark.parametrize(
+        ("fields", "message"),
+        [
+            ({"host": ""}, 'connection "mine": no host: set it to the service\'s base URL'),
+            ({"host": "127.0.0.1:1"}, "got no answer from http://127.0.0.1:1"),
+            ({"host": "{url}/prefix"}, "Check the connection's host|check the connection's host"),
+            ({"host": "{url}", "extra": {"workspace": "none"}}, "Workspace 'none' not found"),
+            ({"host": "{url}", "password": "junk"}, "Set a valid API token"),
+            ({"host": "{url}", "extra": {"timeout": "soon"}}, 'extra "timeout" must be a number of seconds, found "soon"'),
+            ({"host": "{url}", "extra": {"api": "v9"}}, 'unknown api generation "v9"; known: auto, evaluation-v2'),
+            ({"host": "{url}", "extra": {"verify": "/no/ca.pem"}}, '"/no/ca.pem" does not exist'),
+            ({"host": "{url}", "extra": {"headers": "X: 1"}}, 'extra "headers" must be a JSON object'),
+            ({"host": "{url}", "extra": {"headers": {"X": 1}}}, 'extra "headers" must be a JSON object'),
+        ],
+    )
+    def test_what_to_mend(self, connect_as, service, fields, message):
+        fields = {**fields, "host": fields["host"].format(url=service.url)}
+        ok, said = connect_as(**fields).test_connection()
+        assert not ok
+        assert re.search(message, said), said
+
+    def test_the_token_and_headers_of_the_connection_are_used(self, connect_as):
+        with EvaluationService(token="s3cret") as service:
+            service.seed_question_answer_example()
+            hook = connect_as(
+                host=service.url,
+                password=" s3cret\n",
+                extra={"workspace": WORKSPACE, "headers": '{"X-Gateway": "k3y"}', "verify": "false", "timeout": "7"},
+            )
+            assert hook.test_connection()[0]
+            assert hook.config.timeout == 7.0
+            assert hook.config.verify is False
+            headers = {key.lower(): value for key, value in service.requests[-1].headers.items()}
+            assert (headers["authorization"], headers["x-gateway"]) == ("Bearer s3cret", "k3y")
+
+    @pytest.mark.parametrize(
+        ("fields", "url"),
+        [
+            ({"host": "https://e.example.com/"}, "https://e.example.com"),
+            ({"host": "https://e.example.com/base/"}, "https://e.example.com/base"),
+            ({"host": "e.example.com"}, "https://e.example.com"),
+            ({"host": "e.example.com", "schema": "http", "port": 8080}, "http://e.example.com:8080"),
+            ({"host": "https://e.example.com/base", "port": 8443}, "https://e.example.com:8443/base"),
+            ({"host": "https://e.example.com:1", "port": 8443}, "https://e.example.com:1"),
+            ({"host": "localhost", "port": 8080}, "http://localhost:8080"),
+            ({"host": "[::1]", "port": 8080}, "http://[::1]:8080"),
+        ],
+    )
+    def test_the_base_url_in_all_its_forms(self, connect_as, fields, url):
+        assert connect_as(**fields).config.base_url == url
+
+    def test_a_connection_as_a_url(self, monkeypatch):
+        monkeypatch.setenv("AIRFLOW_CONN_MINE", "nemo-evaluator://:s3cret@e.example.com:8443/https?workspace=qa&timeout=5")
+        config = BenchmarkHook("mine").config
+        assert (config.base_url, config.token, config.workspace) == ("https://e.example.com:8443", "s3cret", "qa")
+        assert config.timeout == 5.0
+
+    def test_the_workspace_of_the_task_wins(self, service):
+        assert BenchmarkHook().workspace == WORKSPACE
+        assert BenchmarkHook(workspace="other").workspace == "other"
+
+    def test_secrets_are_masked(self, connect_as, service):
+        from airflow.providers.common.compat.sdk import redact
+
+        hook = connect_as(host=service.url, password="s3cret-token", extra={"headers": {"X-Odd": "h3ader-value"}})
+        assert hook.config
+        shown = redact("s3cret-token and h3ader-value")
+        assert "s3cret-token" not in str(shown)
+        assert "h3ader-value" not in str(shown)
+
+
+def test_a_format_that_is_not_known(hook, tmp_path):
+    with pytest.raises(ConfigurationError, match='can\'t be stored as "xml"'):
+        hook.download_row_scores("job-1", str(tmp_path / "rows"), format="xml")
