@@ -154,7 +154,10 @@ class TestConnection:
             ({"host": "{url}/prefix"}, "Check the connection's host|check the connection's host"),
             ({"host": "{url}", "extra": {"workspace": "none"}}, "Workspace 'none' not found"),
             ({"host": "{url}", "password": "junk"}, "Set a valid API token"),
-            ({"host": "{url}", "extra": {"timeout": "soon"}}, 'extra "timeout" must be a number of seconds, found "soon"'),
+            (
+                {"host": "{url}", "extra": {"timeout": "soon"}},
+                'extra "timeout" must be a number of seconds, found "soon"',
+            ),
             ({"host": "{url}", "extra": {"api": "v9"}}, 'unknown api generation "v9"; known: auto, evaluation-v2'),
             ({"host": "{url}", "extra": {"verify": "/no/ca.pem"}}, '"/no/ca.pem" does not exist'),
             ({"host": "{url}", "extra": {"headers": "X: 1"}}, 'extra "headers" must be a JSON object'),
@@ -198,7 +201,9 @@ class TestConnection:
         assert connect_as(**fields).config.base_url == url
 
     def test_a_connection_as_a_url(self, monkeypatch):
-        monkeypatch.setenv("AIRFLOW_CONN_MINE", "nemo-evaluator://:s3cret@e.example.com:8443/https?workspace=qa&timeout=5")
+        monkeypatch.setenv(
+            "AIRFLOW_CONN_MINE", "nemo-evaluator://:s3cret@e.example.com:8443/https?workspace=qa&timeout=5"
+        )
         config = BenchmarkHook("mine").config
         assert (config.base_url, config.token, config.workspace) == ("https://e.example.com:8443", "s3cret", "qa")
         assert config.timeout == 5.0

@@ -31,14 +31,14 @@ def test_a_missing_job(http, method, path, detail, workspace):
     assert (answer.status_code, answer.json()) == (404, {"detail": detail})
 
 
-def test_unknown_paths_methods_and_trailing_slashes(http):
+def test_unknown_paths_methods_and_trailing_slashes(service, http):
     assert http.get("/apis/evaluator/v2/workspaces/w/evaluate/jobs").json() == {"detail": "Not Found"}
     refused = http.patch(f"{JOBS}/job", json={})
     assert (refused.status_code, refused.headers["allow"]) == (405, "GET")
     assert refused.json() == {"detail": "Method Not Allowed"}
     redirect = http.get(f"{JOBS}/", params={"page_size": 2})
     assert redirect.status_code == 307
-    assert redirect.headers["location"] == f"{http.base_url}{JOBS.lstrip('/')}?page_size=2"
+    assert redirect.headers["location"] == f"{service.url}{JOBS}?page_size=2"
 
 
 def test_the_platform_tells_about_itself(http):
@@ -109,9 +109,7 @@ class TestFailures:
     def test_an_empty_dataset(self, service, http):
         with Seeder(service.url) as seeder:
             dataset = seeder.dataset("my-workspace", "empty", [])
-            seeder.benchmark(
-                "my-workspace", "empty", metrics=["my-workspace/exact-match"], dataset=dataset
-            )
+            seeder.benchmark("my-workspace", "empty", metrics=["my-workspace/exact-match"], dataset=dataset)
         http.submit("job", benchmark="my-workspace/empty")
         assert http.wait("job")["status"] == "error"
         [error] = [line for line in http.lines("job") if line["level"] == "error"]

@@ -61,10 +61,10 @@ def test_limit_and_range_are_ignored_for_rows(service, http, options):
     assert http.head(f"{JOBS}/job/results/row-scores/download").status_code == 405
 
 
-def test_records(http):
+def test_records(service, http):
     http.submit("job")
     http.wait("job")
-    url = f"{http.base_url}{JOBS.lstrip('/')}/job/results"
+    url = f"{service.url}{JOBS}/job/results"
     records = http.get(f"{JOBS}/job/results").json()["data"]
     assert [record["name"] for record in records] == ["artifacts", "row-scores", "aggregate-scores"]
     assert records[0]["download_url"] == f"{url}/artifacts/download"

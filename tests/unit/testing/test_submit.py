@@ -109,9 +109,7 @@ def test_a_refused_submit_can_burn_its_name(http, name, more):
 
 
 def test_an_empty_name_is_a_conflict(http):
-    assert conflict(http.submit("")) == (
-        "Unable to create job: Expected a non-empty value for `name` but received ''"
-    )
+    assert conflict(http.submit("")) == ("Unable to create job: Expected a non-empty value for `name` but received ''")
 
 
 def error(kind, loc, message, value, **ctx):

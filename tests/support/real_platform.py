@@ -1,0 +1,144 @@
+"""Start a real NeMo Platform 0.1.0 for tests: SQLite, local files, jobs as subprocesses, nothing outside its folder.
+
+``make test-system`` installs it into an environment of its own, since it can't live beside Airflow.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+from tests.support.airflow_services import free_port, wait_for
+
+_REPOSITORY = Path(__file__).parents[2]
+_SERVICES = "entities,jobs,files,evaluation,secrets,models"
+_START_LIMIT = 240.0
+
+
+class RealPlatform:
+    """A context manager; ``url`` is the platform's base address.
+
+    :param controllers: False leaves jobs in ``created`` until requests to the jobs service move them
+    :param venv: environment that holds the platform; defaults to ``NEMO_PLATFORM_VENV``, else ``.venv-platform``
+    """
+
+    def __init__(self, *, controllers: bool = True, venv: Path | None = None) -> None:
+        self._controllers = controllers
+        self.venv = venv or Path(os.environ.get("NEMO_PLATFORM_VENV", _REPOSITORY / ".venv-platform"))
+        self._state = Path(tempfile.mkdtemp(prefix="nemo-platform-"))
+        self._port = free_port()
+        self.url = f"http://127.0.0.1:{self._port}"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        for folder in ("home", "files", "jobs"):
+            (self._state / folder).mkdir()
+        # JSON is YAML too.
+        (self._state / "config.yaml").write_text(json.dumps(self._config()))
+        with (self._state / "platform.log").open("wb") as log:
+            self._process = subprocess.Popen(
+                self._command(),
+                cwd=self._state,
+                env=self._environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        try:
+            wait_for(self._is_ready, _START_LIMIT, self.log)
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self._process.terminate()
+            try:
+                self._process.wait(timeout=20)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+            self._end_jobs()
+        shutil.rmtree(self._state, ignore_errors=True)
+
+    def log(self) -> str:
+        """The end of the platform's own log."""
+        return (self._state / "platform.log").read_text(errors="replace")[-5000:]
+
+    def _end_jobs(self) -> None:
+        """End jobs that outlive the platform: each is a process that works in our own state folder."""
+        for entry in Path("/proc").glob("[0-9]*"):
+            try:
+                working_folder = (entry / "cwd").readlink()
+            except OSError:
+                continue
+            if working_folder.is_relative_to(self._state):
+                os.kill(int(entry.name), signal.SIGKILL)
+
+    def _is_ready(self) -> bool:
+        if self._process is not None and self._process.poll() is not None:
+            raise RuntimeError(f"the platform ended with {self._process.returncode}:\n{self.log()}")
+        try:
+            ready = httpx.get(f"{self.url}/health/ready", trust_env=False, timeout=5).status_code == 200
+            status = httpx.get(f"{self.url}/status", trust_env=False, timeout=5).json() if ready else {}
+        except (httpx.HTTPError, ValueError):
+            return False
+        controllers = (status.get("controllers") or {}).get("status") or {}
+        return ready and (not self._controllers or controllers.get("job_scheduler") is True)
+
+    def _command(self) -> list[str]:
+        command = [str(self.venv / "bin" / "nemo"), "services", "run", "--config", str(self._state / "config.yaml")]
+        command += ["--host", "127.0.0.1", "--port", str(self._port), "--services", _SERVICES]
+        return [*command, "--controllers", "jobs"] if self._controllers else command
+
+    def _environment(self) -> dict[str, str]:
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith(("NMP_", "NEMO_"))}
+        path = f"{self.venv / 'bin'}{os.pathsep}{inherited.get('PATH', '')}"
+        return {**inherited, "HOME": str(self._state / "home"), "PATH": path, "PYTHONUNBUFFERED": "1"}
+
+    def _config(self) -> dict[str, Any]:
+        jobs = {
+            "working_directory": str(self._state / "jobs"),
+            "cleanup_completed_jobs_immediately": False,
+            "ttl_seconds_before_active": 300,
+            "ttl_seconds_active": 3600,
+            "ttl_seconds_after_finished": 600,
+            "graceful_shutdown_timeout_seconds": 3,
+        }
+        return {
+            "platform": {"runtime": "none", "base_url": self.url},
+            "service": {},
+            "auth": {"enabled": False},
+            "entities": {},
+            "jobs": {
+                # The least that the controller takes; a small job ends in 10 to 20 seconds so.
+                "schedule_interval_seconds": 1,
+                "reconcile_interval_seconds": 1,
+                # Without this profile the platform would want containers.
+                "executors": [
+                    {"provider": "subprocess", "profile": "default", "backend": "subprocess", "config": jobs}
+                ],
+                "executor_defaults": {"subprocess": jobs},
+            },
+            "evaluator": {"recreate_existing_system_entities": False},
+            "models": {"controller": {"interval_seconds": 5}},
+            "inference_gateway": {},
+            "secrets": {"allow_key_creation": True},
+            "files": {"default_storage_config": {"type": "local", "path": str(self._state / "files")}},
+        }
