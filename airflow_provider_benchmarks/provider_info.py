@@ -27,7 +27,7 @@ CONN_FIELDS: dict[str, Any] = {
     "api": {
         "label": "API generation",
         "description": "auto or evaluation-v2 (NeMo Evaluator 0.1.x). Default: auto",
-        "schema": {"type": ["string", "null"], "enum": ["auto", "evaluation-v2", None]},
+        "schema": {"type": ["string", "null"]},
     },
     "headers": {
         "label": "Further headers",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
+from itertools import takewhile
 from pathlib import Path
 
 from airflow_provider_benchmarks.client import BenchmarkClient, ClientConfig
@@ -59,14 +60,15 @@ def _print_verdict(run: RunOutcome) -> None:
     from tabulate import tabulate
 
     verdict = run.xcoms[("gate", "verdict")]
-    columns = ("outcome", "metric", "score", "statistic", "observed", "count", "nan_count", "reason")
+    columns = ("outcome", "metric", "statistic", "observed", "expected", "count", "nan_count", "reason")
     rows = [[result[column] for column in columns] for result in verdict["results"]]
     print(f"\nVerdict: {verdict['summary']}")
     print(tabulate(rows, headers=columns))
     error = run.log.find("GateFailed: ")
     if error >= 0:
         print("\nThe task log ends with:")
-        print(run.log[error:].split("\n\n")[0].split("\nTraceback")[0][:1200])
+        # The message goes on until the next log record, which begins with its time.
+        print("\n".join(takewhile(lambda line: line[:1] not in "[2", run.log[error:].splitlines())))
 
 
 def _compare(nightly: RunOutcome, release: RunOutcome) -> int:

@@ -165,7 +165,7 @@ class BenchmarkHook(BaseHook):
                     pause = poller.on_job(job, time.time())
                     if (line := progress_line(job)) != shown:
                         shown = line
-                        self.log.info("%s: %s, waited %s", job, line, elapsed_text(time.time() - started))
+                        self.log.info("%s: %s, waited %s", name, line, elapsed_text(time.time() - started))
                 if pause is None and job is not None:
                     self.finish(job)
                     return job
@@ -216,17 +216,23 @@ class BenchmarkHook(BaseHook):
                 raise
             self.log.warning("%s It will be looked at again.", error)
             return False
-        self.log.info("%s: %s", job, progress_line(job))
+        self.log.info("%s: %s", name, progress_line(job))
         return self.finish(job)
 
     def cancel_job(self, name: str) -> BenchmarkJob:
         """Ask the service to cancel the job; nothing changes when it has ended."""
         return self.client.cancel_job(name)
 
-    def cancel_job_quickly(self, name: str) -> None:
-        """Cancel in one bounded call, for a process that is being killed; a failure is logged, not raised."""
+    def cancel_job_quickly(self, name: str, *, fingerprint: str | None = None) -> None:
+        """Cancel in one bounded call, for a process that is being killed; a failure is logged, not raised.
+
+        :param fingerprint: cancel only the job that has it, where it is not known yet whose job has the name
+        """
         try:
             with self._hurried_client() as client:
+                if fingerprint is not None and client.get_job(name).custom_fields.get("fingerprint") != fingerprint:
+                    self.log.info('benchmark job "%s" in workspace "%s" is not this task\'s.', name, self.workspace)
+                    return
                 client.cancel_job(name)
         except BenchmarkError as error:
             self.log.warning("The job may still be running on the service: %s", error)

@@ -83,6 +83,7 @@ class RunBenchmarkJobOperator(BenchmarkOperator):
         self.cancel_on_kill = cancel_on_kill
         self.reuse_job = reuse_job
         self._running_job: str | None = None
+        self._submitting: str | None = None
 
     def render_template(self, content: Any, *args: Any, **kwargs: Any) -> Any:
         # The service's own templates, {{item.question}} and the like, must reach it as they are.
@@ -109,7 +110,7 @@ class RunBenchmarkJobOperator(BenchmarkOperator):
         latest = job.with_status(self.hook.get_status(job.name))
         if self.hook.finish(latest):
             return
-        self.log.info("%s: %s, waiting in the triggerer", latest, progress_line(latest))
+        self.log.info("%s: %s, waiting in the triggerer", latest.name, progress_line(latest))
         self.defer(
             method_name="execute_complete",
             **defer_arguments(
@@ -120,26 +121,31 @@ class RunBenchmarkJobOperator(BenchmarkOperator):
                 deadline=deadline_after(self.timeout),
                 execution_timeout=self.execution_timeout,
             ),
+            kwargs={"job_name": job.name},
         )
 
-    def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> str:
-        """Resume after the triggerer's event."""
-        job_name = str((event or {}).get("job_name"))
+    def execute_complete(
+        self, context: Context, event: dict[str, Any] | None = None, *, job_name: str | None = None
+    ) -> str:
+        """Resume after the triggerer's event, which must be about the job that was deferred for."""
+        if job_name is None:
+            job_name = str(event.get("job_name")) if isinstance(event, Mapping) else ""
         self.hook.finish_event(event, job_name=job_name)
         self.log.info('benchmark job "%s" in workspace "%s" completed', job_name, self.hook.workspace)
         return job_name
 
     def on_kill(self) -> None:
         if self.cancel_on_kill and self._running_job:
-            self.hook.cancel_job_quickly(self._running_job)
+            self.hook.cancel_job_quickly(self._running_job, fingerprint=self._submitting)
 
     def _submit(self, context: Context) -> BenchmarkJob:
         identity = identity_of(context, fresh=not self.reuse_job)
-        fields = {"fingerprint": fingerprint(self.spec, identity), "airflow": identity.to_dict()}
+        fields: dict[str, Any] = {"fingerprint": fingerprint(self.spec, identity), "airflow": identity.to_dict()}
         for attempt in range(1, _MAX_ATTEMPTS + 1):
             name = numbered(self.job_name, attempt) if self.job_name else identity.job_name(attempt)
-            # Known before the request is sent: a kill in the middle of it must still reach the job.
-            self._running_job = name
+            # Known before the request is sent: a kill in the middle of it must still reach the job. Until the answer is
+            # there only the fingerprint tells whether the job of this name is ours.
+            self._running_job, self._submitting = name, fields["fingerprint"]
             try:
                 submission = self.hook.submit(self.spec, name=name, custom_fields=fields)
             except NameUnusable as error:
@@ -148,6 +154,7 @@ class RunBenchmarkJobOperator(BenchmarkOperator):
             except Conflict:
                 self._running_job = None  # somebody else's job is not ours to cancel
                 raise
+            self._submitting = None
             job = submission.job
             if submission.created:
                 self.log.info("Submitted %s: %s", job, self.hook.job_url(job.name))

@@ -18,6 +18,7 @@ from airflow_provider_benchmarks.testing.routes_jobs import find_job
 from airflow_provider_benchmarks.testing.routing import Route, route
 from airflow_provider_benchmarks.testing.shapes import present_aggregate, present_rows
 from airflow_provider_benchmarks.testing.state import Job, JobResult, StoredFile, new_id
+from airflow_provider_benchmarks.testing.wire import batched
 from airflow_provider_benchmarks.testing.worker import pack_folder
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def download_aggregate_scores(app: Application, request: Request, workspace: str
 def download_row_scores(app: Application, request: Request, workspace: str, name: str) -> Response:
     _, result = find_result(app, workspace, name, "row-scores")
     stored = stored_result(app, result)
-    body = part(stored) if stored.size > _RAW_ABOVE else present_rows(stored)
+    body = part(stored) if stored.size > _RAW_ABOVE else batched(present_rows(stored))
     return Response(body=body, content_type="application/jsonl", chunked=True)
 
 

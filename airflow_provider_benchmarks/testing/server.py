@@ -47,7 +47,6 @@ from airflow_provider_benchmarks.testing.messages import (
 from airflow_provider_benchmarks.testing.wire import (
     DropConnection,
     PieceReader,
-    batched,
     body_length,
     cut,
     pieces_of,
@@ -163,6 +162,9 @@ class Handler(BaseHTTPRequestHandler):
         self.server.drop_connection(self.connection)
         super().finish()
 
+    def log_message(self, format: str, *args: Any) -> None:
+        """Log nothing: what came in can be read from the service's ``requests``."""
+
     def handle_one_request(self) -> None:
         self.close_connection = True
         try:
@@ -172,7 +174,7 @@ class Handler(BaseHTTPRequestHandler):
             if not self.raw_requestline or not self.parse_request():
                 return
             self._answer()
-        except (OSError, DropConnection):
+        except (OSError, ValueError, DropConnection):  # gone, not HTTP, or meant to be dropped
             self.close_connection = True
 
     def _answer(self) -> None:
@@ -289,12 +291,10 @@ class Handler(BaseHTTPRequestHandler):
             headers["content-type"] = response.content_type
         if response.chunked:
             headers["transfer-encoding"] = "chunked"
-        elif response.status != HTTPStatus.NO_CONTENT:
-            headers.setdefault("content-length", str(body_length(response.body)))
-        asked_to_close = self.headers.get("connection", "").lower() == "close"
-        if asked_to_close:
+        elif response.status != HTTPStatus.NO_CONTENT and "content-length" not in headers:
+            headers["content-length"] = str(body_length(response.body))
+        if self.close_connection:  # the client asked for it, or speaks HTTP/1.0
             headers["connection"] = "close"
-        self.close_connection = asked_to_close
         phrase = HTTPStatus(response.status).phrase if response.status in HTTPStatus._value2member_map_ else "Unknown"
         head = f"HTTP/1.1 {response.status} {phrase}\r\n"
         head += "".join(f"{name}: {value}\r\n" for name, value in headers.items()) + "\r\n"
@@ -308,7 +308,7 @@ class Handler(BaseHTTPRequestHandler):
         if isinstance(body, FileSlice):
             self._send_file(body, chunked)
         else:
-            for piece in batched(pieces_of(body, _MIB)) if chunked else pieces_of(body, _MIB):
+            for piece in pieces_of(body, _MIB):
                 self.connection.sendall(b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece)
         if chunked:
             self.connection.sendall(b"0\r\n\r\n")

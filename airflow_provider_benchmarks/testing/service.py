@@ -62,7 +62,7 @@ class EvaluationService:
         self._thread: threading.Thread | None = None
 
     def start(self) -> Self:
-        """Begin to serve.
+        """Begin to serve. A service starts once; for another run, make another one.
 
         :raises OSError: the port is taken
         """

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import random
-import shutil
 import string
 import tempfile
 import threading
@@ -180,7 +179,8 @@ class State:
     def __init__(self, *, clock: Clock = time.time) -> None:
         self.clock = clock
         self.lock = threading.RLock()
-        self.folder = Path(tempfile.mkdtemp(prefix="evaluation-service-"))
+        self._folder = tempfile.TemporaryDirectory(prefix="evaluation-service-", ignore_cleanup_errors=True)
+        self.folder = Path(self._folder.name)
         self.workspaces: dict[str, Entity] = {}
         self.filesets: dict[tuple[str, str], Fileset] = {}
         self.metrics: dict[tuple[str, str], Entity] = {}
@@ -196,7 +196,7 @@ class State:
             self.add_workspace(name, description)
 
     def close(self) -> None:
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self._folder.cleanup()
 
     def now(self) -> str:
         return stamp(self.clock())

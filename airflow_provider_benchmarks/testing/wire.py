@@ -33,7 +33,7 @@ def body_length(body: Body) -> int:
 
 
 def pieces_of(body: Body, size: int) -> Iterator[bytes]:
-    """Give a body in pieces of at most this size; a stream's own pieces are left as they are."""
+    """Give a body in pieces of at most this size."""
     if isinstance(body, bytes):
         yield from (body[start : start + size] for start in range(0, len(body), size))
     elif isinstance(body, FileSlice):
@@ -45,7 +45,8 @@ def pieces_of(body: Body, size: int) -> Iterator[bytes]:
                 left -= len(piece)
                 yield piece
     else:
-        yield from body
+        for piece in body:
+            yield from pieces_of(piece, size)
 
 
 def batched(pieces: Iterable[bytes]) -> Iterator[bytes]:

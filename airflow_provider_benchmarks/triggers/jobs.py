@@ -85,7 +85,7 @@ class BenchmarkJobTrigger(BaseTrigger):
                 pause = poller.on_job(job, time.time())
                 if (line := progress_line(job)) != shown:
                     shown = line
-                    self.log.info("%s: %s", job, line)
+                    self.log.info("%s: %s", self.job_name, line)
                 if pause is None:
                     return job.status
             await asyncio.sleep(pause or 0.0)

@@ -100,7 +100,7 @@ class TestWaiting:
         service.set_job_seconds(1.0)
         hook.submit_job(SPEC, name="job-1")
         hook.wait_for_job("job-1", poll_interval=0.02, timeout=60)
-        lines = [line.partition('"my-workspace": ')[2] for line in capsys.readouterr().out.splitlines()]
+        lines = [line.partition("job-1: ")[2] for line in capsys.readouterr().out.splitlines()]
         said = [line.partition(", waited")[0] for line in lines if ", waited" in line]
         assert said[-1] == "completed, 100 %, 5 samples"
         assert len(said) == len(set(said)) > 2

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from airflow_provider_benchmarks.testing import EvaluationService
-
-from .conftest import JOBS
+from tests.unit.testing.conftest import JOBS
 
 SUBMIT = {"name": "job", "spec": {"benchmark": "my-workspace/qa-bench"}}
 

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from airflow_provider_benchmarks.testing.aggregation import aggregate_score, histogram, percentile
-
-from .conftest import DATA
+from tests.unit.testing.conftest import DATA
 
 MEASURED = json.loads((DATA / "measured_aggregates.json").read_text())["aggregates"]
 

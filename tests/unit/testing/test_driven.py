@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from .conftest import JOBS
+from tests.unit.testing.conftest import JOBS
 
 JOB = "/apis/jobs/v2/workspaces/my-workspace/jobs/job"
 

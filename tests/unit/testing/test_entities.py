@@ -49,8 +49,10 @@ def test_a_benchmark(http):
         (
             {"name": "b2", **BENCHMARK, "dataset": "my-workspace/none"},
             422,
-            "Invalid dataset schema metadata: Error code: 404 - {'detail': \"Fileset 'none' not found in workspace "
-            "'my-workspace'\"}",
+            (
+                "Invalid dataset schema metadata: Error code: 404 - {'detail': \"Fileset 'none' not found in workspace "
+                "'my-workspace'\"}"
+            ),
         ),
         (
             {"name": "b2", **BENCHMARK, "dataset": "qa"},

@@ -14,8 +14,7 @@ from airflow_provider_benchmarks.testing.evaluation import (
     render,
 )
 from airflow_provider_benchmarks.testing.state import Fileset, StoredFile
-
-from .conftest import DATA
+from tests.unit.testing.conftest import DATA
 
 CASES = {case["name"]: case for case in json.loads((DATA / "measured_evaluations.json").read_text())["cases"]}
 FAILED = [name for name, case in CASES.items() if "error" in case]

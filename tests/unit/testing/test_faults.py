@@ -7,11 +7,17 @@ import httpx
 import pytest
 
 from airflow_provider_benchmarks.testing import Fault
-
-from .conftest import JOBS, PATIENCE
+from tests.unit.testing.conftest import JOBS, PATIENCE
 
 ROWS = f"{JOBS}/job/results/row-scores/download"
 RAW = "/apis/jobs/v2/workspaces/my-workspace/jobs/job/results/row-scores/download"
+
+
+def receive(http, path, into: bytearray) -> None:
+    with http.stream("GET", path) as answer:
+        assert answer.status_code == 200
+        for piece in answer.iter_raw():
+            into += piece
 
 
 @pytest.fixture
@@ -72,11 +78,9 @@ def test_a_dropped_connection_does_not(service, http):
 def test_a_body_is_cut(service, http, job, path, after_bytes):
     whole = http.get(path).content
     service.inject(Fault.cut_body(after_bytes=after_bytes).on("GET", path))
-    received = b""
-    with pytest.raises(httpx.RemoteProtocolError), http.stream("GET", path) as answer:
-        assert answer.status_code == 200
-        for piece in answer.iter_raw():
-            received += piece
+    received = bytearray()
+    with pytest.raises(httpx.RemoteProtocolError):
+        receive(http, path, received)
     assert received == whole[:after_bytes]
     assert http.get(path).content == whole
 

@@ -3,7 +3,8 @@ from __future__ import annotations
 pytest_plugins = ["pytester"]
 
 
-def test_the_fixture_points_the_default_connection_at_a_fresh_service(pytester):
+def test_the_fixture_points_the_default_connection_at_a_fresh_service(pytester, pytestconfig, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(pytestconfig.rootpath))
     pytester.makeconftest('pytest_plugins = ["airflow_provider_benchmarks.testing.fixtures"]')
     pytester.makepyfile(
         """

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from airflow_provider_benchmarks.testing import Seeder
-
-from .conftest import JOBS
+from tests.unit.testing.conftest import JOBS
 
 QA = "my-workspace/qa-bench"
 

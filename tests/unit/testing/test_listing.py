@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from .conftest import JOBS
+from tests.unit.testing.conftest import JOBS
 
 RESULTS = JOBS.replace("benchmark-jobs", "benchmark-job-results")
 
@@ -90,14 +90,18 @@ def test_filters(http, query, expected):
         (
             "filter[status]=bogus",
             400,
-            "Invalid status value 'bogus'; valid values: ['active', 'cancelled', 'cancelling', 'completed', 'created', "
-            "'error', 'paused', 'pausing', 'pending', 'resuming']",
+            (
+                "Invalid status value 'bogus'; valid values: ['active', 'cancelled', 'cancelling', 'completed', 'created', "
+                "'error', 'paused', 'pausing', 'pending', 'resuming']"
+            ),
         ),
         (
             "filter[bogus]=x",
             400,
-            "Unknown filter field 'bogus'. Valid fields: ['created_at', 'entity_type', 'id', 'name', 'project', "
-            "'status', 'updated_at', 'workspace']",
+            (
+                "Unknown filter field 'bogus'. Valid fields: ['created_at', 'entity_type', 'id', 'name', 'project', "
+                "'status', 'updated_at', 'workspace']"
+            ),
         ),
         ("filter[status]=active,pending", 400, "Operator '$eq' on 'status' expects a scalar value, got a list"),
         (

@@ -11,7 +11,7 @@ import sys
 import httpx
 import pytest
 
-from .conftest import JOBS, PATIENCE
+from tests.unit.testing.conftest import JOBS, PATIENCE
 
 
 def start(*arguments: str) -> subprocess.Popen[str]:

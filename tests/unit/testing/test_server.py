@@ -12,8 +12,7 @@ import httpx
 import pytest
 
 from airflow_provider_benchmarks.testing import EvaluationService
-
-from .conftest import JOBS, PATIENCE
+from tests.unit.testing.conftest import JOBS, PATIENCE
 
 
 def talk(service, *requests: bytes) -> socket.socket:

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from .conftest import JOBS
+from tests.unit.testing.conftest import JOBS
 
 QA = "my-workspace/qa-bench"
 FILES = "/apis/files/v2/workspaces/my-workspace/filesets"
@@ -216,8 +216,10 @@ def test_a_body_that_is_not_json(http):
             JOBS,
             {"spec": {**SPEC, "model": "my-workspace/nope", "prompt_template": "x"}},
             422,
-            "Model reference 'my-workspace/nope' not found. Ensure the model entity 'nope' exists in workspace "
-            "'my-workspace', or use an inline model definition instead.",
+            (
+                "Model reference 'my-workspace/nope' not found. Ensure the model entity 'nope' exists in workspace "
+                "'my-workspace', or use an inline model definition instead."
+            ),
         ),
     ],
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from .conftest import JOBS
+from tests.unit.testing.conftest import JOBS
 
 
 @pytest.fixture

@@ -1,0 +1,517 @@
+"""RunBenchmarkJobOperator on the local service, waiting inline and deferred."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta
+
+import httpx
+import pytest
+from airflow.providers.common.compat.sdk import DAG, TaskDeferred
+
+from airflow_provider_benchmarks.client import BenchmarkClient, ClientConfig
+from airflow_provider_benchmarks.exceptions import (
+    ConfigurationError,
+    Conflict,
+    InvalidRequest,
+    JobCancelled,
+    JobError,
+    JobFailed,
+    JobTimeout,
+    ServiceUnavailable,
+)
+from airflow_provider_benchmarks.operators.jobs import RunBenchmarkJobOperator, identity_of
+from airflow_provider_benchmarks.testing import Fault, Seeder
+from tests.integration.conftest import BENCHMARK, SPEC, WORKSPACE, wait_until_finished
+from tests.support.contexts import run_task, task_context
+
+LINK = "_link_BenchmarkJobLink"
+OTHER_SPEC = {"benchmark": BENCHMARK, "params": {"limit_samples": 2}}
+
+
+class Crash(BaseException):
+    """The worker dies here."""
+
+
+@pytest.fixture(params=["inline", "deferred"])
+def make(request, service):
+    """Give a maker of operators of one task."""
+
+    def maker(**arguments):
+        known = {"task_id": "run", "spec": SPEC, "poll_interval": 0.05, "timeout": 60}
+        known["deferrable"] = request.param == "deferred"
+        return lambda: RunBenchmarkJobOperator(**{**known, **arguments})
+
+    maker.deferred = request.param == "deferred"
+    return maker
+
+
+@pytest.fixture
+def client(service):
+    with BenchmarkClient(ClientConfig(base_url=service.url, workspace=WORKSPACE, trust_env=False)) as client:
+        yield client
+
+
+@pytest.fixture
+def names(client):
+    """Give the names of the service's jobs, oldest first."""
+    return lambda: [job.name for job in client.list_jobs()][::-1]
+
+
+@pytest.fixture
+def crash_at(monkeypatch):
+    """Let the worker die at a request: before it reaches the service, or after it took effect."""
+
+    def arm(method, end, *, when):
+        send = httpx.Client.send
+
+        def dying(self, request, **kwargs):
+            if request.method != method or not request.url.path.endswith(end):
+                return send(self, request, **kwargs)
+            if when == "after":
+                send(self, request, **kwargs).close()
+            raise Crash
+
+        patch = pytest.MonkeyPatch()
+        patch.setattr(httpx.Client, "send", dying)
+        undo.append(patch)
+        return patch.undo
+
+    undo = []
+    yield arm
+    for patch in undo:
+        patch.undo()
+
+
+def cancels(service):
+    return [request.path.split("/")[-2] for request in service.requests if request.path.endswith("/cancel")]
+
+
+class TestWaiting:
+    def test_a_job_that_completes_gives_its_name(self, make, names):
+        context = task_context()
+        name = run_task(make(), context)
+        assert names() == [name]
+        assert name == identity_of(context).job_name()
+        assert name.startswith("nightly-run-")
+
+    def test_a_failed_job_tells_the_services_reason_and_its_last_log_lines(self, make, service):
+        service.fail_jobs(BENCHMARK, "Job exited with code 1", root_error="'context' is undefined on row 17")
+        with pytest.raises(JobFailed) as caught:
+            run_task(make(), task_context())
+        reason, _, lines = str(caught.value).partition("\nLast log lines:")
+        assert "ended in error: 'context' is undefined on row 17" in reason
+        assert f"of benchmark {BENCHMARK} in workspace" in reason
+        assert lines.strip()
+
+    def test_a_cancelled_job_is_an_error(self, make, service, client):
+        service.hold_jobs("active")
+        context = task_context()
+        name = identity_of(context).job_name()
+        context["ti"].on_push = lambda key: client.cancel_job(name)
+        with pytest.raises(JobCancelled, match=f'"{name}".*was cancelled on the service'):
+            run_task(make(), context)
+
+    @pytest.mark.parametrize("timeout", [0.3, timedelta(seconds=0.3)])
+    def test_a_job_that_takes_too_long_is_left_alone(self, make, service, client, timeout):
+        service.hold_jobs("active")
+        context = task_context()
+        with pytest.raises(JobTimeout, match="did not end in time; last seen: "):
+            run_task(make(timeout=timeout), context)
+        assert cancels(service) == []
+        service.release_jobs()
+        assert run_task(make(), context) == identity_of(context).job_name()
+
+    @pytest.mark.parametrize(
+        "fault", [Fault.answer(500), Fault.answer(503), Fault.drop_connection(), Fault.malformed(b"<html>")]
+    )
+    def test_a_service_that_fails_for_a_while_is_waited_for(self, make, service, fault):
+        service.inject(fault.on("GET", "*/status", times=2, after=1))
+        assert run_task(make(), task_context())
+
+    def test_a_token_that_stops_being_valid_ends_the_wait(self, make, service):
+        service.hold_jobs("active")
+        service.inject(Fault.answer(401).on("GET", "*/status", times=None, after=1))
+        with pytest.raises(Exception, match="Set a valid API token"):
+            run_task(make(), task_context())
+
+    def test_a_wrong_spec_has_the_services_own_message(self, make, names):
+        with pytest.raises(InvalidRequest, match=r"spec\.offline\.foo: Extra inputs are not permitted"):
+            run_task(make(spec={**SPEC, "foo": 1}), task_context())
+        assert names() == []
+
+    def test_the_link_is_there_before_the_wait(self, make, service):
+        context = task_context()
+        seen = []
+        context["ti"].on_push = lambda key: seen.append([r.path for r in service.requests if r.path.endswith("/status")])
+        name = run_task(make(), context)
+        assert seen == [[]]
+        ((key, url),) = context["ti"].xcoms
+        assert key == LINK
+        assert url == f"{service.url}/apis/evaluation/v2/workspaces/{WORKSPACE}/benchmark-jobs/{name}"
+
+    def test_without_waiting_the_task_ends_when_the_job_is_submitted(self, make, service, client):
+        service.hold_jobs("active")
+        operator = make(wait_for_completion=False)()
+        name = operator.execute(task_context())
+        assert not client.get_status(name).is_finished
+        operator.on_kill()
+        assert cancels(service) == []
+
+
+class TestDeferral:
+    def test_the_deferral_ends_after_the_triggers_own_deadline(self, service):
+        service.hold_jobs("active")
+        operator = RunBenchmarkJobOperator(task_id="run", spec=SPEC, deferrable=True, timeout=100)
+        with pytest.raises(TaskDeferred) as caught:
+            operator.execute(task_context())
+        assert caught.value.trigger.deadline is not None
+        assert caught.value.timeout > timedelta(seconds=100)
+
+    def test_no_timeout_no_deadline(self, service):
+        service.hold_jobs("active")
+        operator = RunBenchmarkJobOperator(task_id="run", spec=SPEC, deferrable=True, timeout=None)
+        with pytest.raises(TaskDeferred) as caught:
+            operator.execute(task_context())
+        assert caught.value.trigger.deadline is None
+        assert caught.value.timeout is None
+
+    def test_the_tasks_execution_timeout_bounds_the_deferral(self, service):
+        service.hold_jobs("active")
+        limit = timedelta(seconds=50)
+        operator = RunBenchmarkJobOperator(task_id="run", spec=SPEC, deferrable=True, execution_timeout=limit)
+        with pytest.raises(TaskDeferred) as caught:
+            operator.execute(task_context())
+        assert caught.value.timeout == limit
+
+    def test_a_job_that_has_ended_needs_no_triggerer(self, service, client):
+        context = task_context()
+        operator = RunBenchmarkJobOperator(task_id="run", spec=SPEC, deferrable=True)
+        context["ti"].on_push = lambda key: wait_until_finished(client, identity_of(context).job_name())
+        assert operator.execute(context) == identity_of(context).job_name()
+
+    @pytest.mark.parametrize(
+        "event",
+        [
+            None,
+            {},
+            "completed",
+            ["completed"],
+            {"status": "completed"},
+            {"job_name": "somebody-elses", "status": "completed"},
+            {"job_name": "{name}", "status": "success"},
+            {"job_name": "{name}", "status": "active"},
+            {"job_name": "{name}", "status": None},
+            {"job_name": "{name}", "status": "failed_to_wait", "message": "no right to this"},
+        ],
+    )
+    def test_an_event_that_does_not_tell_a_success_is_an_error(self, service, event):
+        service.hold_jobs("active")
+        context = task_context()
+        make = lambda: RunBenchmarkJobOperator(task_id="run", spec=SPEC, deferrable=True)
+        with pytest.raises(TaskDeferred) as caught:
+            make().execute(context)
+        name = identity_of(context).job_name()
+        if isinstance(event, dict):
+            event = {key: value.format(name=name) if value else value for key, value in event.items()}
+        kwargs = {**(caught.value.kwargs or {}), "event": event}
+        with pytest.raises(JobError):
+            make().resume_execution(caught.value.method_name, kwargs, context)
+
+    def test_an_event_of_an_error_is_asked_after(self, service, client):
+        # The event says only how it ended; the reason comes from the service.
+        service.fail_jobs(BENCHMARK, "Job exited with code 1", root_error="no such column")
+        context = task_context()
+        name = RunBenchmarkJobOperator(task_id="run", spec=SPEC, wait_for_completion=False).execute(context)
+        wait_until_finished(client, name)
+        event = {"job_name": name, "workspace": None, "status": "error"}
+        with pytest.raises(JobFailed, match="no such column"):
+            run_again(name, event, context)
+
+    def test_a_failed_job_that_is_gone_is_still_a_failure(self, service, client):
+        context = task_context()
+        with pytest.raises(JobFailed, match='"gone"'):
+            run_again("gone", {"job_name": "gone", "workspace": None, "status": "error"}, context)
+
+
+def run_again(name, event, context):
+    """Resume on a new instance with an event."""
+    operator = RunBenchmarkJobOperator(task_id="run", spec=SPEC, deferrable=True)
+    return operator.resume_execution("execute_complete", {"event": event}, context)
+
+
+class TestRetries:
+    """A crash is a BaseException at a named point; the next try is a new instance of the operator in the same run."""
+
+    @pytest.mark.parametrize(
+        ("method", "end", "when", "left"),
+        [
+            ("POST", "/benchmark-jobs", "before", 0),
+            ("POST", "/benchmark-jobs", "after", 1),
+            ("GET", "/status", "before", 1),
+            ("GET", "/status", "after", 1),
+        ],
+    )
+    def test_a_retry_after_a_crash_attaches_to_its_own_job(self, make, names, crash_at, method, end, when, left):
+        disarm = crash_at(method, end, when=when)
+        with pytest.raises(Crash):
+            run_task(make(), task_context())
+        assert len(names()) == left
+        disarm()
+        name = run_task(make(), task_context(try_number=2))
+        assert names() == [name] == [identity_of(task_context()).job_name()]
+
+    def test_a_crash_while_the_link_is_stored(self, make, names):
+        context = task_context()
+
+        def die(key):
+            raise Crash
+
+        context["ti"].on_push = die
+        with pytest.raises(Crash):
+            run_task(make(), context)
+        assert names() == [run_task(make(), task_context(try_number=2))]
+
+    def test_a_lost_answer_and_a_crash(self, make, names, service, crash_at):
+        # The submit worked, its answer got lost, and the worker died while it looked the job up.
+        service.inject(Fault.lose_answer().on("POST", "*/benchmark-jobs"))
+        name = identity_of(task_context()).job_name()
+        disarm = crash_at("GET", f"/benchmark-jobs/{name}", when="before")
+        with pytest.raises(Crash):
+            run_task(make(), task_context())
+        assert names() == [name]
+        disarm()
+        assert run_task(make(), task_context(try_number=2)) == name
+        assert names() == [name]
+
+    def test_a_job_that_completed_while_nobody_looked_is_not_run_again(self, make, names, crash_at, client):
+        disarm = crash_at("GET", "/status", when="before")
+        with pytest.raises(Crash):
+            run_task(make(), task_context())
+        disarm()
+        (name,) = names()
+        wait_until_finished(client, name)
+        assert run_task(make(), task_context(try_number=2)) == name
+        assert names() == [name]
+
+    @pytest.mark.parametrize("status", ["error", "cancelled"])
+    def test_a_retry_after_a_job_that_did_not_end_well_submits_the_next(self, make, names, service, status):
+        service.hold_jobs("active")
+        first = identity_of(task_context()).job_name()
+        for try_number, name in ((1, first), (2, f"{first}-2")):
+            context = task_context(try_number=try_number)
+            context["ti"].on_push = lambda key, name=name: service.finish_job(WORKSPACE, name, status, message="no")
+            with pytest.raises((JobFailed, JobCancelled)):
+                run_task(make(), context)
+        service.release_jobs()
+        assert run_task(make(), task_context(try_number=3)) == f"{first}-3"
+        assert names() == [first, f"{first}-2", f"{first}-3"]
+
+    def test_a_retry_after_a_crash_of_the_second_job_attaches_to_the_second(self, make, names, service, crash_at):
+        service.fail_jobs(BENCHMARK, "no")
+        with pytest.raises(JobFailed):
+            run_task(make(), task_context())
+        service.evaluate_jobs(BENCHMARK)
+        disarm = crash_at("GET", "/status", when="before")
+        with pytest.raises(Crash):
+            run_task(make(), task_context(try_number=2))
+        disarm()
+        second = f"{identity_of(task_context()).job_name()}-2"
+        assert run_task(make(), task_context(try_number=3)) == second
+        assert len(names()) == 2
+
+    def test_an_explicit_name_is_numbered_in_the_same_way(self, make, names, service):
+        service.fail_jobs(BENCHMARK, "no")
+        with pytest.raises(JobFailed):
+            run_task(make(job_name="mine"), task_context())
+        service.evaluate_jobs(BENCHMARK)
+        assert run_task(make(job_name="mine"), task_context(try_number=2)) == "mine-2"
+
+    def test_a_service_that_is_down_for_the_first_try(self, make, names, service, monkeypatch):
+        monkeypatch.setenv("AIRFLOW__BENCHMARKS__RETRY_SECONDS", "0")
+        service.inject(Fault.answer(503).on("POST", "*/benchmark-jobs"))
+        with pytest.raises(ServiceUnavailable):
+            run_task(make(), task_context())
+        assert [run_task(make(), task_context(try_number=2))] == names()
+
+
+class TestIdentity:
+    """Which runs share a job."""
+
+    @pytest.mark.parametrize(
+        "other",
+        [
+            {"clear_number": 1},
+            {"map_index": 0},
+            {"task_id": "run2"},
+            {"dag_id": "other"},
+            {"run_id": "scheduled__2026-01-02"},
+        ],
+    )
+    def test_another_run_has_a_job_of_its_own(self, make, names, other):
+        first = run_task(make(), task_context())
+        second = run_task(make(), task_context(**other))
+        assert names() == [first, second]
+
+    def test_every_mapped_task_has_its_own_job(self, make, names):
+        jobs = [run_task(make(), task_context(map_index=index)) for index in range(3)]
+        assert len(set(jobs)) == 3
+        again = [run_task(make(), task_context(map_index=index, try_number=2)) for index in range(3)]
+        assert again == jobs == names()
+
+    def test_a_changed_spec_is_never_answered_with_the_old_job(self, make, names):
+        run_task(make(), task_context())
+        with pytest.raises(Conflict, match="is taken by a job that is not this one"):
+            run_task(make(spec=OTHER_SPEC), task_context(try_number=2))
+        assert len(names()) == 1
+
+    def test_reuse_can_be_turned_off(self, make, names):
+        first, second = (run_task(make(reuse_job=False), task_context(try_number=i)) for i in (1, 2))
+        assert first != second
+        assert names() == [first, second]
+
+    def test_an_orphaned_name_is_passed_over(self, make, names, service, monkeypatch):
+        # A submit that the service refused half-way leaves the fileset of the job behind.
+        monkeypatch.setattr("airflow_provider_benchmarks.client._operations._LOOKUPS_AFTER_CONFLICT", 2)
+        first = identity_of(task_context()).job_name()
+        with Seeder(service.url) as seeder:
+            seeder.dataset(WORKSPACE, f"job-fileset-{first}", [])
+        assert run_task(make(), task_context()) == f"{first}-2"
+        assert names() == [f"{first}-2"]
+
+
+class TestForeignJobs:
+    @pytest.mark.parametrize("spec", [OTHER_SPEC, SPEC])
+    def test_a_name_of_somebody_else_is_neither_adopted_nor_cancelled(self, make, service, client, spec):
+        service.hold_jobs("active")
+        theirs = client.submit_job(spec, name="mine", custom_fields={"fingerprint": "another"}).job
+        operator = make(job_name="mine")()
+        with pytest.raises(Conflict, match='name "mine" in workspace "my-workspace" is taken'):
+            operator.execute(task_context())
+        operator.on_kill()
+        assert cancels(service) == []
+        assert client.get_job("mine").id == theirs.id
+
+    def test_a_kill_in_the_middle_of_the_submit_spares_it_too(self, make, service, client, crash_at):
+        service.hold_jobs("active")
+        client.submit_job(OTHER_SPEC, name="mine")
+        operator = make(job_name="mine")()
+        disarm = crash_at("POST", "/benchmark-jobs", when="before")
+        with pytest.raises(Crash):
+            operator.execute(task_context())
+        disarm()
+        operator.on_kill()
+        assert client.get_status("mine").status not in ("cancelling", "cancelled")
+
+
+class TestKill:
+    def start(self, make, crash_at, **arguments):
+        """Kill the worker while it waits, or looks whether it must; gives the operator."""
+        operator = make(**arguments)()
+        disarm = crash_at("GET", "/status", when="before")
+        with pytest.raises(Crash):
+            operator.execute(task_context())
+        disarm()
+        return operator
+
+    def test_the_job_is_cancelled(self, make, service, client, crash_at):
+        service.hold_jobs("active")
+        operator = self.start(make, crash_at)
+        operator.on_kill()
+        name = identity_of(task_context()).job_name()
+        assert cancels(service) == [name]
+        assert wait_until_finished(client, name).status == "cancelled"
+
+    def test_a_kill_in_the_middle_of_the_submit_reaches_the_job(self, make, service, client, crash_at):
+        service.hold_jobs("active")
+        operator = make()()
+        disarm = crash_at("POST", "/benchmark-jobs", when="after")
+        with pytest.raises(Crash):
+            operator.execute(task_context())
+        disarm()
+        operator.on_kill()
+        assert wait_until_finished(client, identity_of(task_context()).job_name()).status == "cancelled"
+
+    def test_not_if_it_is_not_wanted(self, make, service, crash_at):
+        service.hold_jobs("active")
+        self.start(make, crash_at, cancel_on_kill=False).on_kill()
+        assert cancels(service) == []
+
+    def test_not_if_nothing_was_submitted(self, make, service):
+        make()().on_kill()
+        assert service.requests == []
+
+    def test_not_if_it_has_completed(self, service):
+        operator = RunBenchmarkJobOperator(task_id="run", spec=SPEC, poll_interval=0.05, timeout=60)
+        operator.execute(task_context())
+        operator.on_kill()
+        assert cancels(service) == []
+
+    def test_a_service_that_does_not_answer_holds_nobody_up(self, make, service, crash_at, monkeypatch):
+        operator = self.start(make, crash_at)
+        delay = service.inject(Fault.answer(503, headers={"Retry-After": "3600"}).on("POST", "*/cancel", times=None))
+        operator.on_kill()
+        assert delay.fired == 1
+
+
+class TestTemplates:
+    def render(self, **arguments):
+        with DAG("nightly", schedule=None, start_date=datetime(2026, 1, 1)):
+            operator = RunBenchmarkJobOperator(task_id="run", wait_for_completion=False, **arguments)
+        context = {"ds": "2026-01-02", "params": {"benchmark": BENCHMARK, "model": "m/x"}, "conn": "mine", "ws": "qa"}
+        operator.render_template_fields(context)
+        return operator
+
+    def test_the_prompt_template_is_the_services_and_the_rest_airflows(self):
+        prompt = {"messages": [{"role": "user", "content": "{{item.input}} {% if x %}{{ ds }}{% endif %}"}]}
+        spec = {
+            "benchmark": "{{ params.benchmark }}",
+            "model": {"name": "{{ params.model }}", "tags": ["{{ ds }}", 1, None]},
+            "prompt_template": prompt,
+            "inner": {"prompt_template": "{{item.output}}", "day": "{{ ds }}"},
+        }
+        operator = self.render(spec=spec, job_name="nightly-{{ ds }}", conn_id="{{ conn }}", workspace="{{ ws }}")
+        assert operator.spec == {
+            "benchmark": BENCHMARK,
+            "model": {"name": "m/x", "tags": ["2026-01-02", 1, None]},
+            "prompt_template": prompt,
+            "inner": {"prompt_template": "{{item.output}}", "day": "2026-01-02"},
+        }
+        assert (operator.job_name, operator.conn_id, operator.workspace) == ("nightly-2026-01-02", "mine", "qa")
+
+    def test_the_service_gets_the_prompt_template_as_it_was_written(self, service):
+        service.add_model("my-workspace/model")
+        spec = {
+            "benchmark": "{{ params.benchmark }}",
+            "model": "my-workspace/model",
+            "prompt_template": "{{item.input}}",
+        }
+        self.render(spec=spec).execute(task_context())
+        (submit,) = (request for request in service.requests if request.path.endswith("/benchmark-jobs"))
+        sent = json.loads(submit.body)["spec"]
+        assert (sent["benchmark"], sent["prompt_template"]) == (BENCHMARK, "{{item.input}}")
+
+    def test_a_rendered_name_that_the_service_would_not_take(self, service):
+        operator = self.render(spec=SPEC, job_name="Nightly-{{ ds }}")
+        with pytest.raises(ConfigurationError, match='"Nightly-2026-01-02" can\'t be the name of a benchmark job'):
+            operator.execute(task_context())
+        assert service.requests == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"spec": {}}, 'spec needs a "benchmark"'),
+        ({"spec": {"params": {}}}, 'spec needs a "benchmark"'),
+        ({"spec": {"benchmark": ""}}, 'spec needs a "benchmark"'),
+        ({"poll_interval": 0}, "poll_interval must be more than 0, found 0"),
+        ({"poll_interval": -1}, "poll_interval must be more than 0, found -1"),
+        ({"poll_interval": float("nan")}, "poll_interval must be more than 0, found nan"),
+        ({"job_name": "Has Capitals"}, '"Has Capitals" can\'t be the name of a benchmark job'),
+        ({"job_name": "x"}, "2 to 51 characters"),
+        ({"job_name": "a" * 52}, "2 to 51 characters"),
+    ],
+)
+def test_wrong_arguments_are_told_when_the_dag_is_parsed(arguments, message):
+    with pytest.raises(ConfigurationError, match=message):
+        RunBenchmarkJobOperator(**{"task_id": "run", "spec": SPEC, **arguments})
