@@ -124,6 +124,10 @@ class IncompleteResults(BenchmarkError):
     """Results are missing, damaged, or fewer than the service says that it holds."""
 
 
+class ResultsChanged(IncompleteResults):
+    """Results changed while they were read; a download that begins again may succeed."""
+
+
 class ResultsTooLarge(BenchmarkError):
     """A value is too large for an XCom: set ``destination`` to store it as a file."""
 

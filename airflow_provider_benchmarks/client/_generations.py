@@ -38,6 +38,17 @@ class Generation:
     def result_path(self, workspace: str, job: str, result: str) -> str:
         return self.job_path(workspace, job, "results", quoted(result, "result"), "download")
 
+    def file_path(self, artifact_url: str) -> str | None:
+        """Path of a stored file, from the address ``workspace/fileset#path`` of a result; None where it is none."""
+        place, _, path = artifact_url.partition("#")
+        workspace, _, fileset = place.partition("/")
+        parts = path.split("/")
+        if not workspace or not fileset or any(part in ("", ".", "..") for part in (fileset, *parts)):
+            return None
+        return (
+            f"/apis/files/v2/workspaces/{quote(workspace, safe='')}/filesets/{quote(fileset, safe='')}/-/{quote(path)}"
+        )
+
     def submit_body(
         self, *, name: str, spec: Mapping[str, Any], description: str | None, custom_fields: Mapping[str, Any]
     ) -> dict[str, Any]:

@@ -201,6 +201,13 @@ class Operations:
         path = self.generation.result_path(workspace, name, result)
         return Request(method="GET", path=path, workspace=workspace, job=name)
 
+    def row_scores_file(self, name: str, *, workspace: str) -> Operation[Request | None]:
+        """The request for the row scores' file in the Files API; None where the result has no file there."""
+        results = yield from self.results(name, workspace=workspace)
+        artifact = next((result.artifact_url for result in results if result.name == "row-scores"), "")
+        path = self.generation.file_path(artifact)
+        return Request(method="GET", path=path, workspace=workspace, job=name) if path else None
+
     def health(self) -> Operation[Any]:
         request = Request(method="GET", path=self.generation.health_path, retry=False)
         return self._read(request, (yield request), lambda payload: payload)

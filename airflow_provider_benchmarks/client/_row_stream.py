@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator
 
-from airflow_provider_benchmarks.exceptions import IncompleteResults
+from airflow_provider_benchmarks.exceptions import ResultsChanged
 
 #: How often a body whose connection drops is begun again.
 MAX_RESTARTS = 5
@@ -50,7 +50,7 @@ class RowStream:
             self._carry = []
             yield from self._deliver(line)
         if self._seen < self.delivered:
-            raise IncompleteResults(
+            raise ResultsChanged(
                 f"the row scores changed while they were read: {self.delivered} lines before the connection was lost, "
                 f"{self._seen} after it. Read them again."
             )
@@ -63,7 +63,7 @@ class RowStream:
             self._checksum = self._seen_checksum
             yield line
         elif self._seen == self.delivered and self._seen_checksum != self._checksum:
-            raise IncompleteResults(
+            raise ResultsChanged(
                 f"the row scores changed while they were read: the first {self.delivered} lines are not the same after "
                 f"the connection was lost. Read them again."
             )

@@ -17,6 +17,7 @@ from airflow_provider_benchmarks.exceptions import (
     JobError,
     JobTimeout,
     NotFound,
+    ResultsChanged,
     ServiceError,
 )
 from airflow_provider_benchmarks.jobs import BenchmarkJob, JobPoller, JobResult, LogLine, finish, progress_line, tail
@@ -285,23 +286,31 @@ class BenchmarkHook(BaseHook):
         :param storage_conn_id: Airflow connection of the storage
         :raises IncompleteResults: there are fewer or more rows than the aggregate scores count
         """
+        from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
+
         from airflow_provider_benchmarks.store import store_rows
 
         if format != "jsonl":
             raise ConfigurationError(f'row scores can\'t be stored as "{format}"; known: jsonl')
         expected = self.get_aggregate_scores(name).expected_rows
+        changed = retry_if_exception_type(ResultsChanged)
         try:
-            return store_rows(
-                self.client.iter_row_lines(name),
-                destination,
-                expected_rows=expected,
-                limit=limit,
-                storage_conn_id=storage_conn_id,
-            )
+            for attempt in Retrying(retry=changed, stop=stop_after_attempt(_DOWNLOAD_TRIES), reraise=True):
+                with attempt:
+                    pieces, length = self.client.open_row_scores(name)
+                    stored = store_rows(
+                        pieces,
+                        destination,
+                        length=length,
+                        expected_rows=expected,
+                        limit=limit,
+                        storage_conn_id=storage_conn_id,
+                    )
         except IncompleteResults as error:
             raise IncompleteResults(
-                f'row scores of benchmark job "{name}" in workspace "{self.workspace}": {error}'
+                f'row scores of benchmark job "{name}" in workspace "{self.workspace}": {error}. Nothing was stored.'
             ) from error
+        return stored
 
     def download_artifacts(self, name: str, destination: str, *, storage_conn_id: str | None = None) -> StoredFile:
         """Store the job's artifacts as the tar.gz that the service packs.

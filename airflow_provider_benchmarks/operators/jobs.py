@@ -8,10 +8,12 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import conf
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
 
-from airflow_provider_benchmarks.exceptions import ConfigurationError, Conflict, NameUnusable
+from airflow_provider_benchmarks.exceptions import ConfigurationError, Conflict, NameUnusable, ServiceError
 from airflow_provider_benchmarks.jobs import BenchmarkJob, JobStatus, RunIdentity, fingerprint, progress_line
 from airflow_provider_benchmarks.jobs.identity import check_name, numbered
+from airflow_provider_benchmarks.jobs.polling import is_transient
 from airflow_provider_benchmarks.links import BenchmarkJobLink
 from airflow_provider_benchmarks.operators._base import BenchmarkOperator
 from airflow_provider_benchmarks.waiting import deadline_after, defer_arguments, seconds_of
@@ -107,7 +109,7 @@ class RunBenchmarkJobOperator(BenchmarkOperator):
 
     def _defer_until_finished(self, job: BenchmarkJob) -> None:
         """Return when the job has completed already; otherwise hand the wait to the triggerer."""
-        latest = job.with_status(self.hook.get_status(job.name))
+        latest = self._look(job)
         if self.hook.finish(latest):
             return
         self.log.info("%s: %s, waiting in the triggerer", latest.name, progress_line(latest))
@@ -123,6 +125,15 @@ class RunBenchmarkJobOperator(BenchmarkOperator):
             ),
             kwargs={"job_name": job.name},
         )
+
+    def _look(self, job: BenchmarkJob) -> BenchmarkJob:
+        try:
+            return job.with_status(self.hook.get_status(job.name))
+        except ServiceError as error:
+            if not is_transient(error):
+                raise
+            self.log.warning("%s It will be looked at again.", error)
+            return job
 
     def execute_complete(
         self, context: Context, event: dict[str, Any] | None = None, *, job_name: str | None = None
@@ -174,7 +185,8 @@ def identity_of(context: Context, *, fresh: bool = False) -> RunIdentity:
     """
     ti = context["ti"]
     dag_run = context["dag_run"]
-    deployment = conf.get("api", "base_url", fallback="") or conf.get("webserver", "base_url", fallback="")
+    # Airflow 3 warns when it is asked for the option's old name.
+    deployment = conf.get("api" if AIRFLOW_V_3_0_PLUS else "webserver", "base_url", fallback="") or ""
     return RunIdentity(
         dag_id=ti.dag_id,
         run_id=ti.run_id,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_benchmarks.exceptions import ConfigurationError
+from airflow_provider_benchmarks.exceptions import ConfigurationError, IncompleteResults
 from airflow_provider_benchmarks.operators._base import BenchmarkOperator, check_xcom_size
 
 if TYPE_CHECKING:
@@ -120,5 +120,15 @@ class DownloadRowScoresOperator(_DownloadOperator):
             rows.append(row.to_dict())
             if len(rows) % 1000 == 0:  # before a huge result has filled the memory
                 check_xcom_size(rows, f'The first {len(rows)} row scores of benchmark job "{self.job_name}"')
+        self._check_complete(len(rows))
         check_xcom_size(rows, f'The row scores of benchmark job "{self.job_name}"')
         return rows
+
+    def _check_complete(self, rows: int) -> None:
+        expected = None if self.limit else self.hook.get_aggregate_scores(self.job_name).expected_rows
+        if expected is not None and rows != expected:
+            raise IncompleteResults(
+                f'row scores of benchmark job "{self.job_name}" in workspace "{self.hook.workspace}": the service sent '
+                f"{rows} rows, but its aggregate scores count {expected}. Try again, and look at the job's artifacts if "
+                f"it stays so."
+            )

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, BinaryIO
 
 from airflow_provider_benchmarks.exceptions import IncompleteResults
-from airflow_provider_benchmarks.scores import RowScore
+from airflow_provider_benchmarks.scores.completeness import RowCheck
 from airflow_provider_benchmarks.store.atomic import atomic_write
 
 
@@ -33,53 +33,64 @@ class StoredFile:
 
 
 def store_rows(
-    lines: Iterable[bytes],
+    pieces: Iterable[bytes],
     destination: str,
     *,
+    length: int | None = None,
     expected_rows: int | None = None,
     limit: int | None = None,
     storage_conn_id: str | None = None,
 ) -> StoredFile:
-    """Store row scores as JSONL, each line as it comes, after checking that each is a row.
+    """Store row scores as JSONL, byte for byte as they come, after checking that they are all there.
 
-    :param expected_rows: as many must come; None where the service does not say how many there are
-    :param limit: store only so many rows; the number of rows is not checked then
-    :raises IncompleteResults: a line is not a row, or their number is another; nothing is stored
+    :param pieces: the file, cut anywhere
+    :param length: its bytes; None where the service does not say
+    :param expected_rows: as many must come; None where the service does not say
+    :param limit: store only so many rows; neither length nor number is checked then
+    :raises IncompleteResults: a line is not a row, or bytes or rows are missing or too many; nothing is stored
     """
-    digest = hashlib.sha256()
-    rows = size = 0
+    if limit is not None:
+        pieces, length, expected_rows = first_rows(pieces, limit), None, None
+    check = RowCheck()
     with atomic_write(destination, storage_conn_id=storage_conn_id) as file:
-        for line in lines:
-            if rows == limit:
-                break
-            if not line.strip():
-                continue
-            try:
-                RowScore.from_json(line)
-            except IncompleteResults as error:
-                raise IncompleteResults(f"row {rows + 1}: {error}") from error
-            line += b"\n"
-            file.write(line)
-            digest.update(line)
-            rows += 1
-            size += len(line)
-        if limit is None and expected_rows is not None and rows != expected_rows:
-            raise IncompleteResults(
-                f"the service sent {rows} rows, but its aggregate scores count {expected_rows}. Nothing was stored; "
-                f"try again, and look at the job's artifacts if it stays so."
-            )
-    return StoredFile(path=destination, rows=rows, bytes=size, sha256=digest.hexdigest(), format="jsonl")
+        written = _write(pieces, file, check.feed)
+        check.finish(expected_rows)
+        if length is not None and written.bytes != length:
+            raise IncompleteResults(f"there are {written.bytes} bytes, but the service says that it holds {length}")
+    return StoredFile(path=destination, rows=check.rows, bytes=written.bytes, sha256=written.sha256, format="jsonl")
 
 
 def store_bytes(
-    chunks: Iterable[bytes], destination: str, *, format: str, storage_conn_id: str | None = None
+    pieces: Iterable[bytes], destination: str, *, format: str, storage_conn_id: str | None = None
 ) -> StoredFile:
     """Store a body as it comes."""
+    with atomic_write(destination, storage_conn_id=storage_conn_id) as file:
+        written = _write(pieces, file, lambda piece: None)
+    return StoredFile(path=destination, rows=None, bytes=written.bytes, sha256=written.sha256, format=format)
+
+
+def first_rows(pieces: Iterable[bytes], limit: int) -> Iterator[bytes]:
+    """Cut a JSONL file after so many lines."""
+    for piece in pieces:
+        if piece.count(b"\n") >= limit:
+            yield b"".join(line + b"\n" for line in piece.split(b"\n", limit)[:limit])
+            return
+        limit -= piece.count(b"\n")
+        yield piece
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    bytes: int
+    sha256: str
+
+
+def _write(pieces: Iterable[bytes], file: BinaryIO, check: Callable[[bytes], None]) -> _Written:
     digest = hashlib.sha256()
     size = 0
-    with atomic_write(destination, storage_conn_id=storage_conn_id) as file:
-        for chunk in chunks:
-            file.write(chunk)
-            digest.update(chunk)
-            size += len(chunk)
-    return StoredFile(path=destination, rows=None, bytes=size, sha256=digest.hexdigest(), format=format)
+    for piece in pieces:
+        file.write(piece)
+        digest.update(piece)
+        check(piece)
+        size += len(piece)
+    return _Written(size, digest.hexdigest())

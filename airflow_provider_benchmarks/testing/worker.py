@@ -115,7 +115,10 @@ def _store(state: State, job: Job, task: Task, outcome: Outcome) -> Outcome:
     job.status_details["progress"] = 100.0
     if outcome.rows is not None:
         job.status_details["samples_processed"] = outcome.rows
-    aggregate = fitted_aggregate(results.aggregate)
+    try:
+        aggregate = fitted_aggregate(results.aggregate)
+    except ValueError:  # given as damaged bytes: stored like that, and the download breaks
+        aggregate = None
     _log_scores(state, job, task, aggregate)
     if (job.workspace, job.name) in state.job_results:
         message = f"Entity with name '{job.name}' already exists in workspace '{job.workspace}'"

@@ -113,7 +113,9 @@ class TestDownload:
         service.give_results(BENCHMARK, aggregate=aggregate, rows=rows)
         hook.submit_job(SPEC, name="job-1")
         hook.wait_for_job("job-1", poll_interval=0.05, timeout=60)
-        with pytest.raises(IncompleteResults, match=r'benchmark job "job-1".*sent 3 rows.*count 4'):
+        with pytest.raises(
+            IncompleteResults, match=r'benchmark job "job-1".*there are 3 rows, but the aggregate scores count 4'
+        ):
             hook.download_row_scores("job-1", str(tmp_path / "rows.jsonl"))
         assert list(tmp_path.iterdir()) == []
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+import time
+
 import pytest
 from airflow.providers.common.compat.sdk import AirflowSensorTimeout, AirflowSkipException, TaskDeferred
 
@@ -61,11 +64,26 @@ def wait(request, client, monkeypatch):
     return run
 
 
+def looks(service):
+    return sum(request.path.endswith("/status") for request in service.requests)
+
+
+def release_after(service, count):
+    """Let the held jobs go on when the sensor has looked so many times."""
+    end = time.monotonic() + 60
+    while looks(service) < count and time.monotonic() < end:
+        time.sleep(0.01)
+    service.release_jobs()
+
+
 class TestEveryMode:
     def test_a_running_job_is_waited_for(self, wait, service):
+        service.hold_jobs("active")
+        releasing = threading.Thread(target=release_after, args=(service, 3), daemon=True)
+        releasing.start()
         assert wait() is None
-        looks = [request for request in service.requests if request.path.endswith("/status")]
-        assert len(looks) > 1
+        releasing.join()
+        assert looks(service) > 3
         assert (wait.rescheduled > 0) == (wait.mode == "reschedule")
 
     def test_a_job_that_has_completed(self, wait, service):

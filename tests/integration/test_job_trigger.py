@@ -130,7 +130,9 @@ class TestFaults:
         assert (await event_of(trigger_for()))["status"] == "completed"
         assert injected.fired == 3
 
-    @pytest.mark.parametrize(("status", "message"), [(401, "Set a valid API token"), (403, "rights"), (404, "answered 404")])
+    @pytest.mark.parametrize(
+        ("status", "message"), [(401, "Set a valid API token"), (403, "rights"), (404, "answered 404")]
+    )
     async def test_a_definite_answer_ends_the_wait(self, client, service, status, message):
         service.inject(Fault.answer(status).on(*STATUS, times=None))
         event = await event_of(trigger_for())

@@ -24,6 +24,7 @@ class TaskInstance:
     task_id: str = "run"
     map_index: int = -1
     try_number: int = 1
+    max_tries: int = 0
     xcoms: list[tuple[str, Any]] = field(default_factory=list)
     on_push: Callable[[str], object] | None = None
 

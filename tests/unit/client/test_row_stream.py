@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_benchmarks.client._row_stream import RowStream
-from airflow_provider_benchmarks.exceptions import IncompleteResults
+from airflow_provider_benchmarks.exceptions import ResultsChanged
 
 lines = st.lists(st.binary(max_size=20).map(lambda b: b.replace(b"\n", b" ") or b"-"), max_size=8)
 
@@ -48,7 +48,7 @@ def test_a_body_that_changed_meanwhile_is_noticed():
     stream = RowStream()
     assert [*stream.feed(b"one\ntwo\nthr")] == [b"one", b"two"]
     stream.reconnected()
-    with pytest.raises(IncompleteResults, match="first 2 lines are not the same"):
+    with pytest.raises(ResultsChanged, match="first 2 lines are not the same"):
         list(stream.feed(b"one\nTWO\nthree\n"))
 
 
@@ -57,5 +57,5 @@ def test_a_body_that_got_shorter_is_noticed():
     list(stream.feed(b"one\ntwo\n"))
     stream.reconnected()
     list(stream.feed(b"one\n"))
-    with pytest.raises(IncompleteResults, match="2 lines before the connection was lost, 1 after it"):
+    with pytest.raises(ResultsChanged, match="2 lines before the connection was lost, 1 after it"):
         list(stream.end())

@@ -157,6 +157,11 @@ class TestDamage:
         damaged = client.get(f"{JOBS}/job/results/aggregate-scores/download", headers=once)
         assert (damaged.status_code, damaged.json()) == (500, {"detail": "An unexpected error occurred."})
 
+    def test_damaged_aggregates_can_be_given(self, service, http):
+        finish(service, http, aggregate=b'{"results": [')
+        assert http.status("job")["status"] == "completed"
+        assert http.get(f"{JOBS}/job/results/aggregate-scores/download").status_code == 500
+
 
 SCORE = {"name": "s", "count": 2, "nan_count": 0}
 NOTHING = dict.fromkeys(("sum", "mean", "min", "max", "std_dev", "variance"))

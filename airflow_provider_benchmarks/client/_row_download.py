@@ -1,0 +1,82 @@
+"""Stored row scores as the service holds them, from the fastest route that serves them.
+
+The documented download validates every row on the server, some thousand rows a second. The Files API gives the same
+file at the speed of the network, with its length and byte ranges.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import httpx
+
+from airflow_provider_benchmarks.client._bodies import DROPPED, body_length, read_body
+from airflow_provider_benchmarks.client._messages import Request
+from airflow_provider_benchmarks.exceptions import ResultsChanged, ServiceUnavailable
+
+logger = logging.getLogger(__name__)
+
+#: How often in a row a connection may drop before it has brought a single byte.
+_MAX_VAIN_TRIES = 5
+
+
+class FileDownload:
+    """A file of the Files API as bytes; goes on where a dropped connection stopped.
+
+    :param request: for the whole file
+    :param open_response: sends a request, with retries, and gives the response with its body unread
+    :param timeout: seconds to wait for each piece
+    """
+
+    def __init__(self, request: Request, open_response: Callable[[Request], httpx.Response], *, timeout: float) -> None:
+        self._request = request
+        self._open = open_response
+        self._timeout = timeout
+        # Opened at once, so that a refusal is known before anything has been written.
+        self._response = open_response(request)
+        self.length = body_length(self._response)
+        self._etag = self._response.headers.get("etag", "")
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Give the file's bytes, once.
+
+        :raises ResultsChanged: after a drop the file is another one
+        :raises ServiceUnavailable: the connection keeps dropping
+        """
+        received, vain_tries = 0, 0
+        response = self._response
+        while True:
+            try:
+                for piece in read_body(response, timeout=self._timeout):
+                    received += len(piece)
+                    vain_tries = 0
+                    yield piece
+                return
+            except DROPPED as fault:
+                vain_tries += 1
+                if vain_tries > _MAX_VAIN_TRIES:
+                    raise ServiceUnavailable(
+                        f"{self._request.subject}: the download keeps breaking off: {fault}"
+                    ) from fault
+                logger.warning("%s: the download broke off after %d bytes: %s", self._request.subject, received, fault)
+            finally:
+                response.close()
+            response = self._reopen(received)
+
+    def _reopen(self, received: int) -> httpx.Response:
+        """Ask for the rest of the file, and make sure that it is the same one."""
+        headers = {"Range": f"bytes={received}-"} if received else {}
+        if received and self._etag and not self._etag.startswith("W/"):
+            headers["If-Range"] = self._etag
+        response = self._open(replace(self._request, headers=headers))
+        expected = f"bytes {received}-{(self.length or 0) - 1}/{self.length}"
+        same = response.headers.get("content-range") == expected if received else body_length(response) == self.length
+        if self.length is None or not same:
+            response.close()
+            raise ResultsChanged(
+                f"{self._request.subject}: the download broke off after {received} of {self.length} bytes and can't go "
+                f"on from there: the file has changed, or the service gives no part of it. It has to begin again."
+            )
+        return response

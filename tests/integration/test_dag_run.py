@@ -1,0 +1,69 @@
+"""One DAG run by Airflow itself, on the local service."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from airflow_provider_benchmarks.client import BenchmarkClient, ClientConfig
+from airflow_provider_benchmarks.testing import EXAMPLE_ROWS, EvaluationService, Seeder
+from tests.integration.conftest import WORKSPACE
+from tests.support.airflow_runs import AirflowHome
+
+
+@pytest.fixture(scope="module", params=["inline", "deferred"])
+def outcome(request, tmp_path_factory):
+    """What a run of the DAG left: in Airflow, its tasks' tries, and the jobs on the service."""
+    deferrable = str(request.param == "deferred")
+    airflow = AirflowHome(tmp_path_factory.mktemp("airflow"), Path(__file__).parent / "dags")
+    with EvaluationService() as service:
+        service.seed_question_answer_example()
+        with Seeder(service.url) as seeder:
+            rows = [{"input": row["input"], "reference": row["reference"]} for row in EXAMPLE_ROWS]
+            dataset = seeder.dataset(WORKSPACE, "broken", rows)
+            metric = f"{WORKSPACE}/exact-match"
+            seeder.benchmark(WORKSPACE, "broken", metrics=[metric], dataset=dataset)
+        airflow.prepare()
+        run = airflow.test_dag("retries", service.url, AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE=deferrable)
+        tries = airflow.last_run("retries", airflow.environment(service.url))["tries"]
+        with BenchmarkClient(ClientConfig(base_url=service.url, workspace=WORKSPACE, trust_env=False)) as client:
+            jobs = {job.name: client.get_job(job.name) for job in client.list_jobs()}
+    return run, tries, jobs
+
+
+def of_task(jobs, task_id):
+    """The jobs of a task, by the number of their name."""
+    return sorted((job for job in jobs.values() if job.custom_fields["airflow"]["task_id"] == task_id), key=str)
+
+
+def test_a_retry_after_a_failed_job_runs_the_next(outcome):
+    run, tries, jobs = outcome
+    assert (run.tasks["run"], tries["run"]) == ("success", 2), run.log
+    first, second = of_task(jobs, "run")
+    assert (first.status, second.status) == ("error", "completed")
+    assert second.name == f"{first.name}-2"
+    assert run.xcoms["run", "return_value"] == second.name
+    assert "'output' is undefined" in run.log
+
+
+def test_the_job_name_comes_out_of_xcom(outcome):
+    run, _, _ = outcome
+    assert run.tasks["download"] == "success", run.log
+    (record,) = run.xcoms["download", "return_value"]
+    assert (record["metric_ref"], record["mean"]) == ("my-workspace/exact-match", 0.6)
+
+
+def test_a_missed_gate_is_not_tried_again(outcome):
+    run, tries, _ = outcome
+    assert (run.tasks["gate"], tries["gate"], run.state) == ("failed", 1, "failed"), run.log
+    verdict = run.xcoms["gate", "verdict"]
+    assert (verdict["outcome"], verdict["results"][0]["observed"]) == ("fail", 0.6)
+
+
+def test_every_mapped_task_runs_a_job_of_its_own(outcome):
+    run, _, jobs = outcome
+    assert run.tasks["mapped"] == "success", run.log
+    mapped = {job.custom_fields["airflow"]["map_index"]: job for job in of_task(jobs, "mapped")}
+    assert {index: job.spec["params"]["limit_samples"] for index, job in mapped.items()} == {0: 1, 1: 2}
+    assert {job.status for job in mapped.values()} == {"completed"}

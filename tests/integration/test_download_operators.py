@@ -1,0 +1,252 @@
+"""The download operators on the local service: what goes to XCom and what becomes a file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import datetime
+
+import pytest
+from airflow.providers.common.compat.sdk import DAG
+
+from airflow_provider_benchmarks.client import BenchmarkClient, ClientConfig
+from airflow_provider_benchmarks.exceptions import ConfigurationError, IncompleteResults, NotFound, ResultsTooLarge
+from airflow_provider_benchmarks.operators.results import DownloadAggregateScoresOperator, DownloadRowScoresOperator
+from airflow_provider_benchmarks.testing import Fault
+from tests.integration.conftest import BENCHMARK, SPEC, WORKSPACE, wait_until_finished
+from tests.support.contexts import task_context
+
+ROWS = ("GET", "*/row-scores/download")
+MAX_XCOM_BYTES = "AIRFLOW__BENCHMARKS__MAX_XCOM_BYTES"
+
+
+@pytest.fixture
+def run_job(service):
+    """Run a job to its end."""
+
+    def run(name="job-1"):
+        with BenchmarkClient(ClientConfig(base_url=service.url, workspace=WORKSPACE, trust_env=False)) as client:
+            client.submit_job(SPEC, name=name)
+            wait_until_finished(client, name)
+
+    return run
+
+
+def aggregate(**arguments):
+    operator = DownloadAggregateScoresOperator(task_id="download", **{"job_name": "job-1", **arguments})
+    return operator.execute(task_context())
+
+
+def rows(**arguments):
+    operator = DownloadRowScoresOperator(task_id="download", **{"job_name": "job-1", **arguments})
+    return operator.execute(task_context())
+
+
+def as_json(value):
+    """What XCom keeps of a value; strict JSON, which has no NaN."""
+    return json.loads(json.dumps(value, allow_nan=False))
+
+
+def half_scored(service):
+    """Let jobs give a score that one of two rows lacks."""
+    score = {"name": "m", "score_type": "range", "count": 1, "nan_count": 1, "mean": 0.5, "std_dev": "NaN", "min": 0.5}
+    given = [
+        {
+            "row_index": i,
+            "item": {"x": "NaN"},
+            "sample": {},
+            "metrics": {"my-workspace/m": [{"name": "m", "value": value}]},
+            "requests": [],
+        }
+        for i, value in enumerate([0.5, "NaN"])
+    ]
+    results = {"results": [{"metric": "my-workspace/m", "scores": [score]}]}
+    service.give_results(BENCHMARK, aggregate=results, rows=given)
+
+
+class TestAggregateScores:
+    def test_flat_records_go_to_xcom(self, run_job):
+        run_job()
+        records = aggregate()
+        assert as_json(records) == records
+        assert [(r["metric_ref"], r["name"], r["mean"], r["count"], r["nan_count"]) for r in records] == [
+            ("my-workspace/exact-match", "exact-match", 0.6, 5, 0),
+            ("my-workspace/string-check", "string-check", 0.8, 5, 0),
+        ]
+        assert records[0]["p50"] == 1.0
+        assert not any(isinstance(value, dict | list) for record in records for value in record.values())
+
+    def test_what_is_no_number_is_null(self, service, run_job):
+        half_scored(service)
+        run_job()
+        (record,) = as_json(aggregate())
+        assert (record["mean"], record["std_dev"], record["max"]) == (0.5, None, None)
+        assert (record["count"], record["nan_count"]) == (1, 1)
+
+    def test_a_destination_gets_everything_and_xcom_the_records(self, run_job, tmp_path):
+        run_job()
+        path = tmp_path / "new" / "scores.json"
+        assert aggregate(destination=str(path)) == aggregate()
+        stored = json.loads(path.read_bytes())
+        assert [result["metric"] for result in stored["results"]] == [
+            "my-workspace/exact-match",
+            "my-workspace/string-check",
+        ]
+        assert stored["results"][0]["scores"][0]["mean"] == 0.6
+        assert [entry.name for entry in path.parent.iterdir()] == ["scores.json"]
+
+    def test_a_file_url(self, run_job, tmp_path):
+        run_job()
+        aggregate(destination=f"file://{tmp_path}/scores.json")
+        assert json.loads((tmp_path / "scores.json").read_bytes())["results"]
+
+    def test_a_job_without_results(self, service, run_job, tmp_path):
+        service.fail_jobs(BENCHMARK, "no")
+        run_job()
+        with pytest.raises(NotFound, match="look at its status and log"):
+            aggregate(destination=str(tmp_path / "scores.json"))
+        assert list(tmp_path.iterdir()) == []
+
+    @pytest.mark.parametrize("body", [b"{", b"[]", b"{}", b'{"results": {}}', b'"none"'])
+    def test_damaged_scores_are_no_scores(self, service, run_job, tmp_path, body):
+        run_job()
+        service.inject(Fault.malformed(body).on("GET", "*/aggregate-scores/download"))
+        with pytest.raises(Exception, match="job-1"):
+            aggregate(destination=str(tmp_path / "scores.json"))
+        assert list(tmp_path.iterdir()) == []
+
+
+class TestRowScores:
+    def test_a_destination_gets_the_rows_and_xcom_what_is_known_of_the_file(self, run_job, tmp_path):
+        run_job()
+        path = tmp_path / "new" / "rows.jsonl"
+        record = rows(destination=str(path))
+        content = path.read_bytes()
+        assert as_json(record) == {
+            "path": str(path),
+            "rows": 5,
+            "bytes": len(content),
+            "sha256": hashlib.sha256(content).hexdigest(),
+            "format": "jsonl",
+        }
+        assert [json.loads(line)["row_index"] for line in content.splitlines()] == [0, 1, 2, 3, 4]
+
+    def test_without_one_xcom_gets_the_rows(self, run_job):
+        run_job()
+        found = rows()
+        assert as_json(found) == found
+        assert [row["row_index"] for row in found] == [0, 1, 2, 3, 4]
+        assert found[0]["item"]["output"] == "The answer is 4"
+        assert found[0]["metrics"]["my-workspace/exact-match"] == [{"name": "exact-match", "value": 0}]
+
+    def test_a_score_that_is_no_number_is_null_in_xcom(self, service, run_job):
+        half_scored(service)
+        run_job()
+        found = as_json(rows())
+        assert [row["metrics"]["my-workspace/m"][0]["value"] for row in found] == [0.5, None]
+        assert found[0]["item"] == {"x": "NaN"}  # a text of the dataset stays what it is
+
+    @pytest.mark.parametrize(("limit", "expected"), [(1, 1), (2, 2), (5, 5), (100, 5)])
+    def test_a_limit(self, run_job, tmp_path, limit, expected):
+        run_job()
+        assert len(rows(limit=limit)) == expected
+        assert rows(limit=limit, destination=str(tmp_path / "rows.jsonl"))["rows"] == expected
+        assert (tmp_path / "rows.jsonl").read_bytes().count(b"\n") == expected
+
+    @pytest.mark.parametrize("destination", [True, False])
+    @pytest.mark.parametrize(
+        "fault", [Fault.error_line(after_rows=2), Fault.truncated(keep_bytes=400), Fault.malformed(b"<html>\n")]
+    )
+    def test_a_damaged_stream_is_an_error_and_leaves_no_file(self, service, run_job, tmp_path, fault, destination):
+        run_job()
+        service.inject(fault.on(*ROWS, times=None))
+        with pytest.raises(IncompleteResults, match='row scores of benchmark job "job-1" in workspace "my-workspace"'):
+            rows(destination=str(tmp_path / "rows.jsonl") if destination else None)
+        assert list(tmp_path.iterdir()) == []
+
+    def test_a_damaged_stream_leaves_an_earlier_file_as_it_is(self, service, run_job, tmp_path):
+        run_job()
+        path = tmp_path / "rows.jsonl"
+        rows(destination=str(path))
+        before = path.read_bytes()
+        service.inject(Fault.error_line(after_rows=2).on(*ROWS))
+        with pytest.raises(IncompleteResults):
+            rows(destination=str(path))
+        assert path.read_bytes() == before
+
+    @pytest.mark.parametrize("destination", [True, False])
+    @pytest.mark.parametrize("keep", [0, 3])
+    def test_rows_that_are_missing_at_the_end_are_noticed(self, service, run_job, tmp_path, keep, destination):
+        run_job()
+        content = b"".join(json.dumps(row).encode() + b"\n" for row in rows()[:keep])
+        service.inject(Fault.malformed(content).on(*ROWS))
+        with pytest.raises(IncompleteResults, match=f"sent {keep} rows, but its aggregate scores count 5"):
+            rows(destination=str(tmp_path / "rows.jsonl") if destination else None)
+        assert list(tmp_path.iterdir()) == []
+
+    def test_a_dropped_connection_is_gone_on_from(self, service, run_job):
+        run_job()
+        whole = rows()
+        service.inject(Fault.cut_body(after_bytes=500).on(*ROWS, times=2))
+        assert rows() == whole
+
+
+class TestXComLimit:
+    def test_scores_that_are_too_large_are_refused(self, run_job, monkeypatch):
+        run_job()
+        monkeypatch.setenv(MAX_XCOM_BYTES, "300")
+        said = 'aggregate scores of benchmark job "job-1" take .* more than the 300 .*Set destination='
+        with pytest.raises(ResultsTooLarge, match=said):
+            aggregate()
+        with pytest.raises(ResultsTooLarge, match='row scores of benchmark job "job-1" take .*Set destination='):
+            rows()
+
+    def test_the_limit_itself_is_allowed(self, run_job, monkeypatch):
+        run_job()
+        size = len(json.dumps(rows()))
+        monkeypatch.setenv(MAX_XCOM_BYTES, str(size))
+        assert len(rows()) == 5
+        monkeypatch.setenv(MAX_XCOM_BYTES, str(size - 1))
+        with pytest.raises(ResultsTooLarge):
+            rows()
+        assert len(rows(limit=4)) == 4
+
+    def test_a_destination_has_no_limit(self, run_job, monkeypatch, tmp_path):
+        run_job()
+        monkeypatch.setenv(MAX_XCOM_BYTES, "300")
+        assert rows(destination=str(tmp_path / "rows.jsonl"))["rows"] == 5
+
+    def test_a_huge_result_is_refused_before_it_is_read_to_its_end(self, service, run_job):
+        fields = b'"sample": {}, "metrics": {}, "requests": []'
+        lines = (b'{"row_index": %d, "item": {"text": "%s"}, %s}\n' % (i, b"x" * 900, fields) for i in range(20_000))
+        score = {"name": "m", "count": 20_000, "nan_count": 0, "mean": 1.0}
+        results = {"results": [{"metric": "my-workspace/m", "scores": [score]}]}
+        service.give_results(BENCHMARK, aggregate=results, rows=b"".join(lines))
+        run_job()
+        with pytest.raises(
+            ResultsTooLarge, match=r"The first \d000 row scores .* more than the 1,048,576 that an XCom"
+        ):
+            rows()
+
+
+@pytest.mark.parametrize(
+    ("operator", "arguments", "message"),
+    [
+        (DownloadAggregateScoresOperator, {"format": "jsonl"}, 'unknown format "jsonl"; known: json'),
+        (DownloadRowScoresOperator, {"format": "xml"}, 'unknown format "xml"; known: jsonl'),
+        (DownloadRowScoresOperator, {"limit": 0}, "limit must be 1 or more, found 0"),
+        (DownloadRowScoresOperator, {"limit": -1}, "limit must be 1 or more, found -1"),
+    ],
+)
+def test_wrong_arguments_are_told_when_the_dag_is_parsed(operator, arguments, message):
+    with pytest.raises(ConfigurationError, match=message):
+        operator(task_id="download", job_name="job-1", **arguments)
+
+
+@pytest.mark.parametrize("kind", [DownloadAggregateScoresOperator, DownloadRowScoresOperator])
+def test_what_is_templated(kind):
+    names = ("job_name", "destination", "storage_conn_id", "conn_id", "workspace")
+    with DAG("nightly", schedule=None, start_date=datetime(2026, 1, 1)):
+        operator = kind(task_id="download", **{name: f"{name}-{{{{ ds }}}}" for name in names})
+    operator.render_template_fields({"ds": "2026-01-02"})
+    assert [getattr(operator, name) for name in names] == [f"{name}-2026-01-02" for name in names]

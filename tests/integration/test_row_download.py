@@ -1,0 +1,152 @@
+"""Row scores by the fastest route: the Files API with byte ranges, else the documented download."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from airflow_provider_benchmarks.client import BenchmarkClient, ClientConfig
+from airflow_provider_benchmarks.exceptions import IncompleteResults, ResultsChanged, ServiceUnavailable
+from airflow_provider_benchmarks.hooks.benchmarks import BenchmarkHook
+from airflow_provider_benchmarks.testing import Fault
+from tests.integration.conftest import BENCHMARK, SPEC, WORKSPACE, wait_until_finished
+
+FILES = ("GET", "*/filesets/*/-/results/*")
+DOCUMENTED = ("GET", "*/row-scores/download")
+ROWS = 3000
+
+
+def stored_rows(count: int, text: str = "x") -> bytes:
+    return b"".join(
+        json.dumps(
+            {
+                "row_index": i,
+                "item": {"input": text * 500 + "é\u2028"},
+                "sample": {},
+                "metrics": {"my-workspace/m": [{"name": "m", "value": i % 2}]},
+                "requests": [],
+            },
+            ensure_ascii=False,
+            separators=(",", ":"),
+        ).encode()
+        + b"\n"
+        for i in range(count)
+    )
+
+
+@pytest.fixture
+def client(service):
+    with BenchmarkClient(
+        ClientConfig(base_url=service.url, workspace=WORKSPACE, trust_env=False, retry_seconds=5)
+    ) as made:
+        yield made
+
+
+@pytest.fixture
+def content(service, client) -> bytes:
+    """The stored row scores of ``job-1``: 1.6 MB."""
+    content = stored_rows(ROWS)
+    aggregate = {"results": [{"metric": "my-workspace/m", "scores": [{"name": "m", "count": ROWS, "nan_count": 0}]}]}
+    service.give_results(BENCHMARK, aggregate=aggregate, rows=content)
+    client.submit_job(SPEC, name="job-1")
+    wait_until_finished(client, "job-1")
+    service.clear_requests()
+    return content
+
+
+def fetched(service, route: str) -> list[dict[str, str]]:
+    """Headers of the requests to a route."""
+    part = "/filesets/" if route == "files" else "/row-scores/download"
+    return [{k.lower(): v for k, v in r.headers.items()} for r in service.requests if part in r.path]
+
+
+def test_the_file_comes_from_the_files_api_byte_for_byte(service, client, content):
+    pieces, length = client.open_row_scores("job-1")
+    assert length == len(content)
+    assert b"".join(pieces) == content
+    assert (len(fetched(service, "files")), len(fetched(service, "documented"))) == (1, 0)
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 405, 500])
+def test_a_refusal_falls_back_to_the_documented_download(service, client, content, status):
+    service.inject(Fault.answer(status).on(*FILES, times=None))
+    pieces, length = client.open_row_scores("job-1")
+    assert length is None
+    rows = [json.loads(line) for line in b"".join(pieces).splitlines()]
+    assert [row["row_index"] for row in rows] == list(range(ROWS))
+    assert rows[0]["item"] == json.loads(content.split(b"\n")[0])["item"]
+
+
+@pytest.mark.parametrize(
+    "artifact", ["", "nonsense", "my-workspace/fileset", "my-workspace/fileset#a/../../secret", "#x", "w/#x", "w/f#"]
+)
+def test_a_result_without_a_file_falls_back(service, client, content, artifact):
+    body = {"data": [{"name": "row-scores", "artifact_url": artifact, "artifact_storage_type": "other"}]}
+    service.inject(Fault.malformed(json.dumps(body).encode()).on("GET", "*/results"))
+    pieces, length = client.open_row_scores("job-1")
+    assert length is None
+    assert len(b"".join(pieces).splitlines()) == ROWS
+    assert fetched(service, "files") == []
+
+
+@pytest.mark.parametrize("after", [0, 1, 100_000, 1_500_000])
+def test_a_dropped_connection_goes_on_where_it_stopped(service, client, content, after):
+    service.inject(Fault.cut_body(after_bytes=after).on(*FILES, times=1))
+    pieces, _ = client.open_row_scores("job-1")
+    assert b"".join(pieces) == content
+    first, second = fetched(service, "files")
+    assert "range" not in first
+    assert second.get("range", "bytes=0-") == f"bytes={after}-"
+
+
+def test_several_drops(service, client, content):
+    service.inject(Fault.cut_body(after_bytes=300_000).on(*FILES, times=4))
+    pieces, _ = client.open_row_scores("job-1")
+    assert b"".join(pieces) == content
+    assert len(fetched(service, "files")) == 5
+
+
+def test_a_connection_that_drops_before_every_byte_is_given_up(service, client, content):
+    service.inject(Fault.cut_body(after_bytes=0).on(*FILES, times=None))
+    pieces, _ = client.open_row_scores("job-1")
+    with pytest.raises(ServiceUnavailable, match="keeps breaking off"):
+        list(pieces)
+
+
+@pytest.mark.parametrize("answer", ["shorter", "no ranges"])
+def test_a_file_that_changed_meanwhile_begins_again(service, client, content, answer):
+    service.inject(Fault.cut_body(after_bytes=500_000).on(*FILES, times=1))
+    if answer == "shorter":
+        headers = {"Content-Range": "bytes 500000-599999/600000", "Content-Length": "100000"}
+        service.inject(Fault.answer(206, body=b"x" * 100_000, headers=headers).on(*FILES, times=1, after=1))
+    else:
+        service.inject(Fault.answer(200, body=content).on(*FILES, times=1, after=1))
+    pieces, _ = client.open_row_scores("job-1")
+    with pytest.raises(ResultsChanged, match="has to begin again"):
+        list(pieces)
+
+
+class TestThroughTheHook:
+    def test_stored_byte_for_byte(self, service, content, tmp_path):
+        stored = BenchmarkHook().download_row_scores("job-1", str(tmp_path / "rows.jsonl"))
+        assert (tmp_path / "rows.jsonl").read_bytes() == content
+        assert (stored.rows, stored.bytes) == (ROWS, len(content))
+
+    def test_a_file_that_changed_meanwhile_is_read_again_whole(self, service, content, tmp_path):
+        service.inject(Fault.cut_body(after_bytes=500_000).on(*FILES, times=1))
+        service.inject(Fault.answer(200, body=b"other").on(*FILES, times=1, after=1))
+        BenchmarkHook().download_row_scores("job-1", str(tmp_path / "rows.jsonl"))
+        assert (tmp_path / "rows.jsonl").read_bytes() == content
+        assert len(fetched(service, "files")) == 3
+
+    def test_a_file_cut_short_is_not_stored(self, service, content, tmp_path):
+        service.inject(Fault.truncated(keep_bytes=800_000).on(*FILES, times=None))
+        with pytest.raises(IncompleteResults):
+            BenchmarkHook().download_row_scores("job-1", str(tmp_path / "rows.jsonl"))
+        assert list(tmp_path.iterdir()) == []
+
+    def test_a_limit_reads_no_more_than_it_needs(self, service, content, tmp_path):
+        stored = BenchmarkHook().download_row_scores("job-1", str(tmp_path / "rows.jsonl"), limit=7)
+        assert (tmp_path / "rows.jsonl").read_bytes() == b"".join(line + b"\n" for line in content.split(b"\n")[:7])
+        assert stored.rows == 7

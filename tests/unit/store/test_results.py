@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import hashlib
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_benchmarks.exceptions import IncompleteResults
+from airflow_provider_benchmarks.store import store_bytes, store_rows
+from airflow_provider_benchmarks.store.results import first_rows
+
+
+def rows(*indices: int) -> bytes:
+    return b"".join(
+        json.dumps({"row_index": i, "item": {"a": "é\u2028"}, "metrics": {}}).encode() + b"\n" for i in indices
+    )
+
+
+def cut(content: bytes, size: int) -> list[bytes]:
+    return [content[at : at + size] for at in range(0, len(content), size)]
+
+
+@pytest.mark.parametrize("size", [1, 7, 60, 10_000])
+def test_rows_are_stored_byte_for_byte_with_their_numbers(tmp_path, size):
+    content = rows(0, 1, 2)
+    stored = store_rows(cut(content, size), str(tmp_path / "rows.jsonl"), length=len(content), expected_rows=3)
+    assert (tmp_path / "rows.jsonl").read_bytes() == content
+    assert stored.to_dict() == {
+        "path": str(tmp_path / "rows.jsonl"),
+        "rows": 3,
+        "bytes": len(content),
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "format": "jsonl",
+    }
+
+
+@pytest.mark.parametrize(
+    ("content", "checks", "message"),
+    [
+        (rows(0, 1, 2), {"expected_rows": 2}, "there are 3 rows, but the aggregate scores count 2"),
+        (rows(0, 1, 2), {"expected_rows": 4}, "there are 3 rows, but the aggregate scores count 4"),
+        (rows(0, 1, 2), {"length": 1000}, "bytes, but the service says that it holds 1000"),
+        (rows(0, 2), {}, "1 row indices are missing, the first is 1, the last there is is 2"),
+        (rows(0, 1, 1), {}, "row index 1 comes twice"),
+        (rows(0, -1), {}, "-1 is not a row index"),
+        (rows(0, 10**15), {}, "1000000000000000 is not a row index"),
+        (rows(0) + b'{"item": {}, "metrics": {}}\n', {}, "1 of 2 rows have no row index"),
+        (rows(0) + b"{\n" + rows(1), {}, "row 2: expected a row as JSON"),
+        (rows(0) + rows(1)[:20], {}, "row 2: expected a row as JSON"),
+        (rows(0) + b'{"error": {"type": "x", "line": 2, "message": "m"}}\n', {}, "row 2: .*damaged at line 2"),
+    ],
+)
+@pytest.mark.parametrize("size", [11, 10_000])
+def test_what_is_not_all_there_is_not_stored(tmp_path, content, checks, message, size):
+    with pytest.raises(IncompleteResults, match=message):
+        store_rows(cut(content, size), str(tmp_path / "rows.jsonl"), **checks)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_rows_may_come_in_any_order_and_without_indices(tmp_path):
+    assert store_rows([rows(2, 0, 1)], str(tmp_path / "a"), expected_rows=3).rows == 3
+    without = b'{"item": {}, "metrics": {}}\n' * 2
+    assert store_rows([without], str(tmp_path / "b"), expected_rows=2).rows == 2
+
+
+def test_bare_nan_is_taken(tmp_path):
+    content = b'{"row_index": 0, "item": {}, "metrics": {"w/m": [{"name": "s", "value": NaN}]}}\n' + rows(1)
+    assert store_rows([content], str(tmp_path / "rows.jsonl"), expected_rows=2).rows == 2
+
+
+def test_a_last_line_without_an_end_counts(tmp_path):
+    assert store_rows([rows(0, 1)[:-1]], str(tmp_path / "rows.jsonl"), expected_rows=2).rows == 2
+
+
+@given(count=st.integers(0, 6), limit=st.integers(1, 8), size=st.integers(1, 200))
+def test_a_limit_keeps_the_first_lines(count, limit, size):
+    content = rows(*range(count))
+    assert b"".join(first_rows(cut(content, size), limit)) == rows(*range(min(count, limit)))
+
+
+def test_a_limit_is_not_checked_against_the_whole(tmp_path):
+    content = rows(*range(5))
+    stored = store_rows([content], str(tmp_path / "rows.jsonl"), length=len(content), expected_rows=5, limit=2)
+    assert stored.rows == 2
+
+
+def test_bytes_are_stored_as_they_come(tmp_path):
+    stored = store_bytes([b"ab", b"", b"c"], str(tmp_path / "a.tar.gz"), format="tar.gz")
+    assert (tmp_path / "a.tar.gz").read_bytes() == b"abc"
+    assert (stored.rows, stored.bytes, stored.sha256) == (None, 3, hashlib.sha256(b"abc").hexdigest())
