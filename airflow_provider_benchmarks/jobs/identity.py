@@ -39,6 +39,17 @@ class RunIdentity:
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 
+    def continues(self, earlier: Mapping[str, Any]) -> bool:
+        """Whether an identity as a job keeps it is the same task run's, but from before a clear or of another try."""
+        mine = self.to_dict()
+        lasting = ("dag_id", "run_id", "task_id", "map_index")
+        deployment = str(earlier.get("deployment")).partition("#")[0]  # a try with a job of its own adds a number
+        return (
+            earlier != mine
+            and all(earlier.get(key) == mine[key] for key in lasting)
+            and deployment == self.deployment.partition("#")[0]
+        )
+
     def job_name(self, attempt: int = 1) -> str:
         """Derive a job name that the service takes, stable for this run.
 

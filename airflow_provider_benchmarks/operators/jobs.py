@@ -164,6 +164,8 @@ class RunBenchmarkJobOperator(BenchmarkOperator):
                 continue
             except Conflict:
                 self._running_job = None  # somebody else's job is not ours to cancel
+                if self._was_ours(name, identity):
+                    continue
                 raise
             self._submitting = None
             job = submission.job
@@ -176,6 +178,17 @@ class RunBenchmarkJobOperator(BenchmarkOperator):
             self.log.info("Attached to %s of an earlier try (%s): %s", job, job.status, self.hook.job_url(job.name))
             return job
         raise Conflict(f'{_MAX_ATTEMPTS} jobs of this task run have failed or left their names unusable ("{name}")')
+
+    def _was_ours(self, name: str, identity: RunIdentity) -> bool:
+        """Whether the job is of this task run from before a clear, or of a try with a job of its own.
+
+        A derived name differs then; a given one is the same again.
+        """
+        try:
+            owner = self.hook.get_job(name).custom_fields.get("airflow")
+        except ServiceError:
+            return False
+        return isinstance(owner, Mapping) and identity.continues(owner)
 
 
 def identity_of(context: Context, *, fresh: bool = False) -> RunIdentity:

@@ -20,6 +20,8 @@ class _Row(msgspec.Struct):
 
 #: Above this an index is damage, and no reason to reserve memory.
 _MOST_ROWS = 1_000_000_000
+#: Lines are looked at in blocks of this size.
+_BLOCK_BYTES = 1024 * 1024
 _DECODER = msgspec.json.Decoder(_Row)
 
 
@@ -28,7 +30,8 @@ class RowCheck:
 
     def __init__(self) -> None:
         self.rows = 0
-        self._carry = b""
+        self._pieces: list[bytes] = []
+        self._size = 0
         # One byte a row, so that millions of rows stay small; filled in order as long as the rows are in order.
         self._seen = bytearray()
         self._without_index = 0
@@ -38,12 +41,10 @@ class RowCheck:
 
         :raises IncompleteResults: a line is not a row, or a row index comes twice
         """
-        end = piece.rfind(b"\n") + 1
-        if not end:
-            self._carry += piece
-            return
-        self._check(self._carry + piece[:end])
-        self._carry = piece[end:]
+        self._pieces.append(piece)
+        self._size += len(piece)
+        if self._size >= _BLOCK_BYTES:
+            self._check_whole_lines()
 
     def finish(self, expected_rows: int | None) -> None:
         """Take the end of the file.
@@ -51,8 +52,9 @@ class RowCheck:
         :param expected_rows: as the aggregate scores count; None where the service does not say
         :raises IncompleteResults: rows are missing or too many; names both numbers
         """
-        if self._carry.strip():
-            self._check(self._carry)
+        rest = b"".join(self._pieces)
+        if rest:
+            self._check(rest)
         if expected_rows is not None and self.rows != expected_rows:
             raise IncompleteResults(f"there are {self.rows} rows, but the aggregate scores count {expected_rows}")
         missing = len(self._seen) - sum(self._seen)
@@ -64,6 +66,15 @@ class RowCheck:
         if self._without_index and self._seen:
             raise IncompleteResults(f"{self._without_index} of {self.rows} rows have no row index")
 
+    def _check_whole_lines(self) -> None:
+        block = b"".join(self._pieces)
+        end = block.rfind(b"\n") + 1
+        if end:
+            self._check(block[:end])
+        self._pieces = [block[end:]]
+        # A line longer than a block is looked for again only when as much has come once more.
+        self._size = len(self._pieces[0]) if end else 0
+
     def _check(self, lines: bytes) -> None:
         try:
             rows: Sequence[_Row | RowScore] = _DECODER.decode_lines(lines)
@@ -74,9 +85,14 @@ class RowCheck:
                 for number, line in enumerate(lines.split(b"\n"), self.rows + 1)
                 if line.strip()
             ]
+        first = len(self._seen)
         self.rows += len(rows)
-        for row in rows:
-            self._mark(row.row_index)
+        indices = [row.row_index for row in rows]
+        if indices == list(range(first, first + len(rows))):  # in order, as the service writes them: millions a second
+            self._seen.extend(b"\1" * len(rows))
+            return
+        for index in indices:
+            self._mark(index)
 
     def _read(self, line: bytes, number: int) -> RowScore:
         try:

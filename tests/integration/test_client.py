@@ -111,7 +111,8 @@ def test_artifacts_are_the_services_archive(service):
     with BenchmarkClient(ClientConfig(base_url=service.url, workspace=WORKSPACE)) as client:
         completed_job(client)
         content = b"".join(client.iter_result("job-1", "artifacts"))
-    assert tarfile.open(fileobj=io.BytesIO(content)).getnames()
+    with tarfile.open(fileobj=io.BytesIO(content)) as archive:
+        assert archive.getnames()
 
 
 def test_a_row_limit_stops_early(service):

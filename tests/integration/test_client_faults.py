@@ -83,7 +83,7 @@ def test_nobody_listens(connect):
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     with pytest.raises(
-        ServiceUnavailable, match=f"got no answer from http://127.0.0.1:{port}.*Check that the service runs"
+        ServiceUnavailable, match=rf"got no answer from http://127\.0\.0\.1:{port}.*Check that the service runs"
     ):
         connect(f"http://127.0.0.1:{port}", retry_seconds=0.1).get_job("job-1")
 

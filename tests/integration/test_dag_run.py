@@ -44,7 +44,15 @@ def test_a_retry_after_a_failed_job_runs_the_next(outcome):
     assert (first.status, second.status) == ("error", "completed")
     assert second.name == f"{first.name}-2"
     assert run.xcoms["run", "return_value"] == second.name
-    assert "'output' is undefined" in run.log
+    assert f'benchmark job "{first.name}" of benchmark my-workspace/broken' in run.log
+    assert "could not render its 'candidate' template for this row" in run.log
+
+
+def test_the_wait_is_where_it_was_asked_for(outcome, request):
+    # Seen in the traceback of the try that failed.
+    run, _, _ = outcome
+    deferred = request.node.callspec.params["outcome"] == "deferred"
+    assert ("in execute_complete" in run.log, "in wait_for_job" in run.log) == (deferred, not deferred)
 
 
 def test_the_job_name_comes_out_of_xcom(outcome):

@@ -6,6 +6,7 @@ import json
 import re
 import tarfile
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -39,6 +40,11 @@ def connect_as(monkeypatch):
     return define
 
 
+def names_in(archive: Path) -> list[str]:
+    with tarfile.open(archive) as opened:
+        return opened.getnames()
+
+
 def test_a_job_from_submit_to_frames(hook, tmp_path):
     job = hook.submit_job(SPEC, name="job-1")
     assert hook.wait_for_job(job.name, poll_interval=0.05, timeout=60).status == "completed"
@@ -50,7 +56,7 @@ def test_a_job_from_submit_to_frames(hook, tmp_path):
     stored = hook.download_row_scores("job-1", str(tmp_path / "rows.jsonl"))
     assert (stored.rows, stored.bytes) == (5, (tmp_path / "rows.jsonl").stat().st_size)
     hook.download_artifacts("job-1", str(tmp_path / "artifacts.tar.gz"))
-    assert tarfile.open(tmp_path / "artifacts.tar.gz").getnames()
+    assert names_in(tmp_path / "artifacts.tar.gz")
 
 
 class TestWaiting:
@@ -137,7 +143,7 @@ class TestDownload:
         service.clear_faults()
         service.inject(Fault.cut_body(after_bytes=100).on("GET", "*/artifacts/download", times=2))
         hook.download_artifacts("job-1", str(tmp_path / "a.tar.gz"))
-        assert tarfile.open(tmp_path / "a.tar.gz").getnames()
+        assert names_in(tmp_path / "a.tar.gz")
 
 
 class TestConnection:

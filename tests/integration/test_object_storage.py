@@ -32,7 +32,7 @@ def test_an_object_appears_when_the_block_ends(s3, size):
     key = f"whole-{size}.bin"
     with atomic_write(f"s3://{BUCKET}/{key}", storage_conn_id="aws_scores") as file:
         file.write(b"x" * size)
-        assert key not in s3.keys()
+        assert key not in s3.list_keys()
     assert s3.read(key) == b"x" * size
     assert s3.unfinished_uploads() == []
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from datetime import datetime, timedelta
 
 import httpx
@@ -373,6 +374,27 @@ class TestIdentity:
         assert first != second
         assert names() == [first, second]
 
+    @pytest.mark.parametrize("later", [{"clear_number": 1}, {"clear_number": 1, "try_number": 2}])
+    def test_a_clear_starts_a_fresh_job_under_a_given_name_too(self, make, names, later):
+        assert run_task(make(job_name="mine"), task_context()) == "mine"
+        assert run_task(make(job_name="mine", spec=OTHER_SPEC), task_context(**later)) == "mine-2"
+        assert run_task(make(job_name="mine", spec=OTHER_SPEC), task_context(**later)) == "mine-2"
+        assert names() == ["mine", "mine-2"]
+
+    def test_reuse_can_be_turned_off_under_a_given_name_too(self, make, names):
+        for try_number, name in ((1, "mine"), (2, "mine-2"), (3, "mine-3")):
+            context = task_context(try_number=try_number)
+            assert run_task(make(job_name="mine", reuse_job=False), context) == name
+
+    @pytest.mark.parametrize(
+        "other", [{"map_index": 0}, {"task_id": "run2"}, {"dag_id": "other"}, {"run_id": "scheduled__2026-01-02"}]
+    )
+    def test_a_given_name_belongs_to_one_run(self, make, names, other):
+        run_task(make(job_name="mine"), task_context())
+        with pytest.raises(Conflict, match="is taken by a job that is not this one"):
+            run_task(make(job_name="mine"), task_context(**{**other, "clear_number": 1}))
+        assert names() == ["mine"]
+
     def test_an_orphaned_name_is_passed_over(self, make, names, service, monkeypatch):
         # A submit that the service refused half-way leaves the fileset of the job behind.
         monkeypatch.setattr("airflow_provider_benchmarks.client._operations._LOOKUPS_AFTER_CONFLICT", 2)
@@ -381,6 +403,11 @@ class TestIdentity:
             seeder.dataset(WORKSPACE, f"job-fileset-{first}", [])
         assert run_task(make(), task_context()) == f"{first}-2"
         assert names() == [f"{first}-2"]
+
+    def test_telling_who_one_is_warns_of_nothing(self):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert identity_of(task_context(map_index=None)).map_index == -1
 
 
 class TestForeignJobs:

@@ -9,6 +9,7 @@ import subprocess
 import time
 import urllib.request
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -102,19 +103,17 @@ class AirflowServices:
     def kill(self, name: str, sig: signal.Signals = signal.SIGKILL) -> None:
         """End one process and its children by their process group."""
         process = self._processes.pop(name)
-        with _gone_already():
+        with suppress(ProcessLookupError):
             os.killpg(process.pid, sig)
         process.wait(timeout=60)
 
     def stop(self) -> None:
         for process in self._processes.values():
-            with _gone_already():
+            with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGTERM)
         for name in list(self._processes):
-            try:
+            with suppress(subprocess.TimeoutExpired):
                 self._processes[name].wait(timeout=20)
-            except subprocess.TimeoutExpired:
-                pass
             self.kill(name)
 
     def cli(self, *arguments: str) -> str:
@@ -153,9 +152,3 @@ class AirflowServices:
                 return bool(answer.status == 200)
         except OSError:
             return False
-
-
-def _gone_already() -> Any:
-    from contextlib import suppress
-
-    return suppress(ProcessLookupError)

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import boto3
+from botocore.exceptions import BotoCoreError
 
 from tests.support.airflow_services import free_port, wait_for
 
@@ -55,7 +56,7 @@ class S3Server:
             }
         )
 
-    def keys(self) -> list[str]:
+    def list_keys(self) -> list[str]:
         return [entry["Key"] for entry in self.client.list_objects_v2(Bucket=BUCKET).get("Contents", ())]
 
     def unfinished_uploads(self) -> list[str]:
@@ -74,6 +75,6 @@ class S3Server:
             raise RuntimeError(f"moto ended with {self._process.returncode}")
         try:
             self.client.create_bucket(Bucket=BUCKET)
-        except Exception:  # not listening yet
+        except BotoCoreError:  # not listening yet
             return False
         return True

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,7 +14,7 @@ lines = st.lists(st.binary(max_size=20).map(lambda b: b.replace(b"\n", b" ") or 
 
 def cut(content: bytes, places: list[int]) -> list[bytes]:
     marks = [0, *sorted(p % (len(content) + 1) for p in places), len(content)]
-    return [content[a:b] for a, b in zip(marks, marks[1:], strict=False)]
+    return [content[a:b] for a, b in pairwise(marks)]
 
 
 @given(lines=lines, places=st.lists(st.integers(0, 500)), last=st.booleans())

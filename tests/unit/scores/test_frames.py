@@ -20,11 +20,11 @@ def row(item, scores, **more) -> RowScore:
 
 
 def documented_recipe(content: bytes) -> pd.DataFrame:
-    """The code of the service's "Benchmark Results" page, word for word."""
+    """The code of the service's "Benchmark Results" page."""
     rows = []
     for row in (json.loads(each) for each in content.splitlines()):
         flat_row = {**row["item"]}
-        for _metric_ref, scores in row["metrics"].items():
+        for scores in row["metrics"].values():
             for score in scores:
                 flat_row[score["name"]] = score["value"]
         rows.append(flat_row)
