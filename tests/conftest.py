@@ -13,6 +13,8 @@ os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="airflow-home-"))
 os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 os.environ["AIRFLOW__CORE__UNIT_TEST_MODE"] = "False"
 
+pytest_plugins = ["airflow_provider_benchmarks.testing.fixtures"]
+
 RECORDED = Path(__file__).parent / "recorded"
 
 

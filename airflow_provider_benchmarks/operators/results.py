@@ -128,7 +128,6 @@ class DownloadRowScoresOperator(_DownloadOperator):
         expected = None if self.limit else self.hook.get_aggregate_scores(self.job_name).expected_rows
         if expected is not None and rows != expected:
             raise IncompleteResults(
-                f'row scores of benchmark job "{self.job_name}" in workspace "{self.hook.workspace}": the service sent '
-                f"{rows} rows, but its aggregate scores count {expected}. Try again, and look at the job's artifacts if "
-                f"it stays so."
+                f'row scores of benchmark job "{self.job_name}" in workspace "{self.hook.workspace}": there are {rows} '
+                f"rows, but the aggregate scores count {expected}"
             )

@@ -9,8 +9,6 @@ import pytest
 from airflow_provider_benchmarks.client import AsyncBenchmarkClient, BenchmarkClient, ClientConfig
 from airflow_provider_benchmarks.testing import EvaluationService
 
-pytest_plugins = ["airflow_provider_benchmarks.testing.fixtures"]
-
 WORKSPACE = "my-workspace"
 BENCHMARK = "my-workspace/qa-bench"
 SPEC = {"benchmark": BENCHMARK, "params": {"parallelism": 4}}

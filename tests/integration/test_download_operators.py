@@ -64,6 +64,24 @@ def half_scored(service):
     service.give_results(BENCHMARK, aggregate=results, rows=given)
 
 
+FIVE_ROWS = {
+    "results": [{"metric": "my-workspace/m", "scores": [{"name": "m", "count": 5, "nan_count": 0, "mean": 1.0}]}]
+}
+
+
+def five_rows():
+    metrics = {"my-workspace/m": [{"name": "m", "value": 1.0}]}
+    given = ({"row_index": i, "item": {"text": "x" * 50}, "sample": {}, "metrics": metrics} for i in range(5))
+    return b"".join(json.dumps({**row, "requests": []}, separators=(",", ":")).encode() + b"\n" for row in given)
+
+
+def destination_for(route, service, folder):
+    """Where rows go to, by a route: the Files API, the documented download where that refuses, or into XCom."""
+    if route == "documented":
+        service.inject(Fault.answer(403).on("GET", "/apis/files/*", times=None))
+    return None if route == "xcom" else str(folder / "rows.jsonl")
+
+
 class TestAggregateScores:
     def test_flat_records_go_to_xcom(self, run_job):
         run_job()
@@ -153,36 +171,45 @@ class TestRowScores:
         assert rows(limit=limit, destination=str(tmp_path / "rows.jsonl"))["rows"] == expected
         assert (tmp_path / "rows.jsonl").read_bytes().count(b"\n") == expected
 
-    @pytest.mark.parametrize("destination", [True, False])
+    @pytest.mark.parametrize("route", ["files", "documented", "xcom"])
     @pytest.mark.parametrize(
-        "fault", [Fault.error_line(after_rows=2), Fault.truncated(keep_bytes=400), Fault.malformed(b"<html>\n")]
+        "damage",
+        [
+            lambda content: content[:-200],
+            lambda content: content.replace(b'"row_index":3', b'"row_index:3'),
+            lambda content: content.replace(b'"metrics"', b'"scores"'),
+            lambda content: b"<html>\n",
+        ],
+        ids=["cut short", "a line that is no JSON", "lines that are no rows", "another document"],
     )
-    def test_a_damaged_stream_is_an_error_and_leaves_no_file(self, service, run_job, tmp_path, fault, destination):
+    def test_damaged_rows_are_an_error_and_leave_no_file(self, service, run_job, tmp_path, damage, route):
+        service.give_results(BENCHMARK, aggregate=FIVE_ROWS, rows=damage(five_rows()))
         run_job()
-        service.inject(fault.on(*ROWS, times=None))
         with pytest.raises(IncompleteResults, match='row scores of benchmark job "job-1" in workspace "my-workspace"'):
-            rows(destination=str(tmp_path / "rows.jsonl") if destination else None)
+            rows(destination=destination_for(route, service, tmp_path))
         assert list(tmp_path.iterdir()) == []
 
-    def test_a_damaged_stream_leaves_an_earlier_file_as_it_is(self, service, run_job, tmp_path):
+    @pytest.mark.parametrize("route", ["files", "documented", "xcom"])
+    @pytest.mark.parametrize("kept", [0, 3, 4])
+    def test_rows_that_are_missing_are_noticed(self, service, run_job, tmp_path, kept, route):
+        content = b"".join(five_rows().splitlines(keepends=True)[:kept])
+        service.give_results(BENCHMARK, aggregate=FIVE_ROWS, rows=content)
         run_job()
-        path = tmp_path / "rows.jsonl"
-        rows(destination=str(path))
-        before = path.read_bytes()
-        service.inject(Fault.error_line(after_rows=2).on(*ROWS))
+        with pytest.raises(IncompleteResults, match=f"there are {kept} rows, but the aggregate scores count 5"):
+            rows(destination=destination_for(route, service, tmp_path))
+        assert list(tmp_path.iterdir()) == []
+
+    @pytest.mark.parametrize("route", ["files", "documented"])
+    def test_damaged_rows_leave_an_earlier_file_as_it_is(self, service, run_job, tmp_path, route):
+        run_job()
+        path = destination_for(route, service, tmp_path)
+        rows(destination=path)
+        before = (tmp_path / "rows.jsonl").read_bytes()
+        service.give_results(BENCHMARK, aggregate=FIVE_ROWS, rows=five_rows()[:-200])
+        run_job("job-2")
         with pytest.raises(IncompleteResults):
-            rows(destination=str(path))
-        assert path.read_bytes() == before
-
-    @pytest.mark.parametrize("destination", [True, False])
-    @pytest.mark.parametrize("keep", [0, 3])
-    def test_rows_that_are_missing_at_the_end_are_noticed(self, service, run_job, tmp_path, keep, destination):
-        run_job()
-        content = b"".join(json.dumps(row).encode() + b"\n" for row in rows()[:keep])
-        service.inject(Fault.malformed(content).on(*ROWS))
-        with pytest.raises(IncompleteResults, match=f"sent {keep} rows, but its aggregate scores count 5"):
-            rows(destination=str(tmp_path / "rows.jsonl") if destination else None)
-        assert list(tmp_path.iterdir()) == []
+            rows(job_name="job-2", destination=path)
+        assert (tmp_path / "rows.jsonl").read_bytes() == before
 
     def test_a_dropped_connection_is_gone_on_from(self, service, run_job):
         run_job()
@@ -198,7 +225,7 @@ class TestXComLimit:
         said = 'aggregate scores of benchmark job "job-1" take .* more than the 300 .*Set destination='
         with pytest.raises(ResultsTooLarge, match=said):
             aggregate()
-        with pytest.raises(ResultsTooLarge, match='row scores of benchmark job "job-1" take .*Set destination='):
+        with pytest.raises(ResultsTooLarge, match=r'row scores of benchmark job "job-1" take .*Set destination='):
             rows()
 
     def test_the_limit_itself_is_allowed(self, run_job, monkeypatch):

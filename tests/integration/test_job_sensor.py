@@ -45,7 +45,7 @@ def sensor(**arguments):
 def wait(request, client, monkeypatch):
     """Run a sensor to its end in each mode, as often as it is rescheduled."""
     try:  # Airflow 2.11 looks the task's first start up in its database
-        import airflow.sensors.base as base
+        from airflow.sensors import base
 
         if hasattr(base, "_orig_start_date"):
             monkeypatch.setattr(base, "_orig_start_date", lambda **_: None)
@@ -139,7 +139,7 @@ class TestTimeout:
 
     def test_of_a_deferred_wait_says_what_was_seen_last(self, client, service):
         service.hold_jobs("active")
-        with pytest.raises(AirflowSensorTimeout, match='benchmark job "job-1".*did not end in time; last seen: active'):
+        with pytest.raises(AirflowSensorTimeout, match=r'"job-1".*did not end in time; last seen: active'):
             run_task(lambda: sensor(timeout=0.3, deferrable=True), task_context())
 
 

@@ -40,7 +40,7 @@ def looks(service):
 async def until(condition):
     """Let the event loop go on until a condition holds."""
     async with asyncio.timeout(LIMIT):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - what it waits for happens in the service's threads
             await asyncio.sleep(0.01)
 
 

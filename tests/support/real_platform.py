@@ -124,7 +124,8 @@ class RealPlatform:
         return {
             "platform": {"runtime": "none", "base_url": self.url},
             "service": {},
-            "auth": {"enabled": False},
+            # Where unsigned tokens would be taken, a token that is none is refused, though nobody has to have one.
+            "auth": {"enabled": False, "allow_unsigned_jwt": True},
             "entities": {},
             "jobs": {
                 # The least that the controller takes; a small job ends in 10 to 20 seconds so.

@@ -1,0 +1,201 @@
+from __future__ import annotations
+
+import uuid
+
+import pytest
+
+from tests.contract.conftest import JOBS, shape, submit
+from tests.support.fast_job import FastJob
+
+NOT_FOUND = {"detail": "Job not found"}
+
+
+def status(http, name):
+    return http.get(f"{JOBS}/{name}/status").raise_for_status().json()
+
+
+def test_the_status_has_steps(http, job, name):
+    found = status(http, name)
+    assert shape(found) == {
+        "id": "str",
+        "name": "str",
+        "status": "str",
+        "status_details": {},
+        "error_details": "NoneType",
+        "steps": [
+            {
+                "id": "str",
+                "name": "str",
+                "status": "str",
+                "status_details": {},
+                "error_details": {},
+                "tasks": [],
+                "created_at": "str",
+                "updated_at": "str",
+            }
+        ],
+        "created_at": "str",
+        "updated_at": "str",
+    }
+    assert (found["status"], found["steps"][0]["name"]) == ("created", "dataset-download")
+
+
+def test_a_jobs_life(http, job, name):
+    seen = []
+
+    def look(*_):
+        found = status(http, name)
+        seen.append((found["status"], [(step["name"], step["status"]) for step in found["steps"]]))
+        return found
+
+    for step, word in [
+        ("dataset-download", "pending"),
+        ("dataset-download", "active"),
+        ("dataset-download", "completed"),
+    ]:
+        look(job.step(step, word))
+    for word in ("pending", "active"):
+        look(job.step("evaluation", word))
+    job.progress(progress=40.0, samples_processed=2)
+    assert look()["status_details"] == {"progress": 40.0, "samples_processed": 2}
+    before = http.get(f"{JOBS}/{name}").json()["updated_at"]
+    look(job.step("evaluation", "completed"))
+    done = ("dataset-download", "completed")
+    assert seen == [
+        ("pending", [("dataset-download", "pending")]),
+        ("active", [("dataset-download", "active")]),
+        ("active", [done, ("evaluation", "created")]),
+        ("active", [done, ("evaluation", "pending")]),
+        ("active", [done, ("evaluation", "active")]),
+        ("active", [done, ("evaluation", "active")]),
+        ("completed", [done, ("evaluation", "completed")]),
+    ]
+    finished = http.get(f"{JOBS}/{name}").json()
+    assert finished["status"] == "completed"
+    assert finished["updated_at"] == before
+    assert "+" not in finished["created_at"]
+    assert "Z" not in finished["created_at"]
+
+
+def test_a_job_that_fails(http, job, name):
+    job.run_to_active()
+    job.fail("boom")
+    found = status(http, name)
+    assert (found["status"], found["error_details"]) == ("error", {"message": "boom"})
+    assert http.get(f"{JOBS}/{name}").json()["error_details"] == {"message": "boom"}
+
+
+def test_cancel_a_running_job(http, job, name):
+    job.run_to_active()
+    answer = http.post(f"{JOBS}/{name}/cancel")
+    assert (answer.status_code, answer.json()["status"]) == (200, "cancelling")
+    assert status(http, name)["status"] == "cancelling"
+
+
+def test_cancel_a_finished_job_changes_nothing(http, job, name):
+    job.run_to_active()
+    job.complete({"results": []}, [])
+    answer = http.post(f"{JOBS}/{name}/cancel")
+    assert (answer.status_code, answer.json()["status"]) == (200, "completed")
+
+
+def test_delete(http, job, name):
+    assert http.delete(f"{JOBS}/{name}").status_code == 204
+    assert http.get(f"{JOBS}/{name}").status_code == 404
+    assert http.delete(f"{JOBS}/{name}").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", ""), ("GET", "/status"), ("GET", "/logs"), ("POST", "/cancel"), ("DELETE", "")]
+)
+def test_a_job_that_is_not_there(http, method, path):
+    answer = http.request(method, f"{JOBS}/none{path}")
+    assert (answer.status_code, answer.json()) == (404, NOT_FOUND)
+
+
+def test_a_workspace_that_is_not_there(http):
+    elsewhere = JOBS.replace("my-workspace", "none")
+    assert http.get(f"{elsewhere}/run-1").json() == NOT_FOUND
+    answer = http.get(elsewhere)
+    assert (answer.status_code, answer.json()) == (404, {"detail": "Workspace 'none' not found"})
+
+
+class TestList:
+    @pytest.fixture
+    def names(self, http) -> list[str]:
+        """Four jobs, oldest first; the first is in error."""
+        mark = uuid.uuid4().hex[:8]
+        names = [f"list-{mark}-{i}" for i in range(4)]
+        for each in names:
+            assert submit(http, each).status_code == 201
+        first = FastJob(http, "my-workspace", names[0])
+        first.run_to_active()
+        first.fail("boom")
+        return names
+
+    def test_newest_first_with_pages(self, http, names):
+        answer = http.get(JOBS, params={"page_size": 2})
+        assert answer.status_code == 200
+        assert shape(answer.json()["pagination"]) == {
+            "page": "int",
+            "page_size": "int",
+            "current_page_size": "int",
+            "total_pages": "int",
+            "total_results": "int",
+        }
+        assert [job["name"] for job in answer.json()["data"]] == names[:1:-1]
+        second = http.get(JOBS, params={"page_size": 2, "page": 2}).json()
+        assert [job["name"] for job in second["data"]] == names[1::-1]
+        assert {"name", "status", "spec", "created_at", "status_details"} <= set(second["data"][0])
+
+    def test_oldest_first(self, http, names):
+        jobs = http.get(JOBS, params={"page_size": 1000, "sort": "created_at"}).json()["data"]
+        assert [job["name"] for job in jobs][-4:] == names
+
+    def test_past_the_end(self, http, names):
+        answer = http.get(JOBS, params={"page": 999})
+        assert (answer.status_code, answer.json()["data"]) == (200, [])
+
+    def test_by_name(self, http, names):
+        assert [job["name"] for job in http.get(JOBS, params={"filter[name]": names[2]}).json()["data"]] == [names[2]]
+
+    def test_the_status_filter_comes_after_paging(self, http, names):
+        params = {"filter[status]": "error", "page_size": 2}
+        first = http.get(JOBS, params=params).json()
+        assert first["data"] == []
+        assert first["pagination"]["total_pages"] >= 2
+        assert first["pagination"]["total_results"] >= 4
+        assert [job["name"] for job in http.get(JOBS, params={**params, "page": 2}).json()["data"]] == [names[0]]
+
+    def test_several_status_words(self, http, names):
+        params = {"filter[status][$in]": "error,created", "page_size": 4}
+        assert len(http.get(JOBS, params=params).json()["data"]) == 4
+
+    @pytest.mark.parametrize(
+        ("params", "code"),
+        [
+            ({"filter[status]": "bogus"}, 400),
+            ({"filter[bogus]": "x"}, 400),
+            ({"sort": "name"}, 422),
+            ({"page_size": 5000}, 422),
+            ({"page_size": 0}, 422),
+            ({"filter": '{"$or": [{"name": "a"}, {"status": "error"}]}'}, 500),
+        ],
+    )
+    def test_wrong_questions(self, http, params, code):
+        answer = http.get(JOBS, params=params)
+        assert answer.status_code == code
+        assert answer.json()["detail"]
+
+
+class TestLogs:
+    def test_a_job_that_has_not_begun(self, http, job, name):
+        answer = http.get(f"{JOBS}/{name}/logs")
+        assert answer.status_code == 200
+        assert answer.json() == {"data": [], "total": 0, "next_page": None, "prev_page": None}
+
+    @pytest.mark.parametrize(
+        ("params", "code"), [({"limit": 0}, 422), ({"limit": 1001}, 500), ({"page_cursor": "zzz!"}, 500)]
+    )
+    def test_wrong_questions(self, http, job, name, params, code):
+        assert http.get(f"{JOBS}/{name}/logs", params=params).status_code == code
