@@ -128,6 +128,10 @@ class ResultsChanged(IncompleteResults):
     """Results changed while they were read; a download that begins again may succeed."""
 
 
+class DestinationExists(BenchmarkError):
+    """The destination holds another file, and ``if_exists="fail"`` forbids to replace it."""
+
+
 class ResultsTooLarge(BenchmarkError):
     """A value is too large for an XCom: set ``destination`` to store it as a file."""
 

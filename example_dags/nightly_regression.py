@@ -30,7 +30,8 @@ def nightly_regression():
     DownloadRowScoresOperator(
         task_id="download_rows",
         job_name=job.output,
-        destination="{{ params.store }}/{{ ti.xcom_pull('run_benchmark') }}/row-scores.jsonl",
+        destination="{{ params.store }}/{{ ti.xcom_pull('run_benchmark') }}/row-scores.parquet",
+        format="parquet",
     )
     gate = BenchmarkGateOperator(
         task_id="gate",

@@ -8,7 +8,7 @@ from itertools import takewhile
 from pathlib import Path
 
 from airflow_provider_benchmarks.client import BenchmarkClient, ClientConfig
-from airflow_provider_benchmarks.scores import low_scoring_rows, row_scores_frame
+from airflow_provider_benchmarks.scores import low_scoring_rows, read_row_scores, row_scores_frame
 from airflow_provider_benchmarks.testing import EvaluationService
 from tests.support.airflow_runs import AirflowHome, RunOutcome
 
@@ -31,6 +31,7 @@ def main() -> int:
             print(nightly.log)
             return 1
         _print_scores(service.url, job_name)
+        _print_stored(nightly)
         _print_verdict(nightly)
         print("\n== model_release_gate: the same model against a bar that it misses")
         release = airflow.test_dag("model_release_gate", service.url, conf={"benchmark": benchmark})
@@ -54,6 +55,13 @@ def _print_scores(url: str, job_name: str) -> None:
     print("\nRow scores:")
     print(rows.rename_axis(None))
     print(f"Found {len(low_scoring_rows(rows, 0.7))} samples needing review")
+
+
+def _print_stored(run: RunOutcome) -> None:
+    stored = run.xcoms["download_rows", "return_value"]
+    rows = read_row_scores(stored["path"].removeprefix("file://"), columns=["input", "exact-match", "string-check"])
+    print(f"\nStored in {stored['path']} ({stored['rows']} rows, {stored['bytes']} bytes), its first rows:")
+    print(rows.head(3))
 
 
 def _print_verdict(run: RunOutcome) -> None:

@@ -12,7 +12,7 @@ from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_provider_benchmarks.exceptions import (
     BenchmarkError,
-    ConfigurationError,
+    DestinationExists,
     IncompleteResults,
     JobError,
     JobTimeout,
@@ -27,7 +27,7 @@ from airflow_provider_benchmarks.jobs.polling import elapsed_text, is_transient
 if TYPE_CHECKING:
     from airflow_provider_benchmarks.client import BenchmarkClient, ClientConfig, Submission
     from airflow_provider_benchmarks.scores import AggregateScores, RowScore
-    from airflow_provider_benchmarks.store import StoredFile
+    from airflow_provider_benchmarks.store import RowFormat, StoredFile
 
 _DOWNLOAD_TRIES = 3
 
@@ -275,23 +275,68 @@ class BenchmarkHook(BaseHook):
         destination: str,
         *,
         format: str = "jsonl",
+        compression: str | None = None,
+        with_sample: bool = False,
+        neutralise_formulas: bool = True,
+        if_exists: str = "replace",
         limit: int | None = None,
         storage_conn_id: str | None = None,
     ) -> StoredFile:
         """Store the job's row scores in one file, which appears complete or not at all.
 
+        The file comes from the Files API where that serves it, else from the documented download; a dropped connection
+        goes on where it stopped.
+
         :param destination: a path or URL for Airflow's ObjectStoragePath
-        :param format: ``jsonl``
+        :param format: ``jsonl`` (byte for byte what the service holds), ``parquet`` or ``csv``
+        :param compression: ``gzip`` or ``zstd``, for JSONL
+        :param with_sample: keep the model's outputs in Parquet and CSV too
+        :param neutralise_formulas: in CSV, keep a spreadsheet from running texts as formulas
+        :param if_exists: ``replace`` what is there, ``skip`` the download, or ``fail`` if it is not the very same
         :param limit: store only so many rows
         :param storage_conn_id: Airflow connection of the storage
         :raises IncompleteResults: there are fewer or more rows than the aggregate scores count
+        :raises DestinationExists: ``if_exists="fail"`` and there is another file
         """
+        from airflow_provider_benchmarks.store import IfExists, RowFormat, stored_before
+
+        row_format = RowFormat(
+            name=format, compression=compression, with_sample=with_sample, neutralise_formulas=neutralise_formulas
+        )
+        rule = IfExists(if_exists)
+        old = (
+            None
+            if rule == IfExists.REPLACE
+            else stored_before(destination, row_format, storage_conn_id=storage_conn_id)
+        )
+        if old is not None and rule == IfExists.SKIP:
+            self.log.info("%s is there already, with %s rows: nothing to download", destination, old.rows)
+            return old
+        # Against a file that must stay, the new one is made only to be compared.
+        target = destination if old is None else None
+        new = self._store_row_scores(name, target, row_format, limit=limit, storage_conn_id=storage_conn_id)
+        if old is None:
+            return new
+        if old.sha256 != new.sha256:
+            raise DestinationExists(
+                f'{destination} holds another file ({old.rows} rows) than the row scores of benchmark job "{name}" in '
+                f'workspace "{self.workspace}" ({new.rows} rows), and if_exists="fail". Choose another destination.'
+            )
+        return old
+
+    def _store_row_scores(
+        self,
+        name: str,
+        destination: str | None,
+        row_format: RowFormat,
+        *,
+        limit: int | None,
+        storage_conn_id: str | None,
+    ) -> StoredFile:
         from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
 
         from airflow_provider_benchmarks.store import store_rows
 
-        if format != "jsonl":
-            raise ConfigurationError(f'row scores can\'t be stored as "{format}"; known: jsonl')
         expected = self.get_aggregate_scores(name).expected_rows
         changed = retry_if_exception_type(ResultsChanged)
         try:
@@ -301,6 +346,7 @@ class BenchmarkHook(BaseHook):
                     stored = store_rows(
                         pieces,
                         destination,
+                        row_format=row_format,
                         length=length,
                         expected_rows=expected,
                         limit=limit,

@@ -86,19 +86,45 @@ class DownloadRowScoresOperator(_DownloadOperator):
 
     :param job_name: name of the job (templated)
     :param destination: where to store them; None puts the rows themselves into XCom (templated)
-    :param format: ``jsonl``
+    :param format: ``jsonl`` (byte for byte what the service holds), ``parquet`` or ``csv`` (extra ``parquet``)
+    :param compression: ``gzip`` or ``zstd``, for JSONL
+    :param with_sample: keep the model's outputs in Parquet and CSV too, as JSON text
+    :param neutralise_formulas: in CSV, put an apostrophe before texts that a spreadsheet would run as a formula
+    :param if_exists: ``replace`` what is there, ``skip`` the download, or ``fail`` if it is not the very same
     :param limit: only so many rows
     :return: ``{"path", "rows", "bytes", "sha256", "format"}``; without destination the rows as the service sends them
     :raises IncompleteResults: there are fewer or more rows than the aggregate scores count, or the file is damaged
+    :raises DestinationExists: ``if_exists="fail"`` and there is another file
     :raises ResultsTooLarge: they are too large for an XCom and there is no destination
     """
 
-    formats = ("jsonl",)
+    formats = ("jsonl", "parquet", "csv")
 
-    def __init__(self, *, format: str = "jsonl", limit: int | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        format: str = "jsonl",
+        compression: str | None = None,
+        with_sample: bool = False,
+        neutralise_formulas: bool = True,
+        if_exists: str = "replace",
+        limit: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        from airflow_provider_benchmarks.store import IfExists, RowFormat
+
         super().__init__(format=format, **kwargs)
         if limit is not None and limit < 1:
             raise ConfigurationError(f'task "{self.task_id}": limit must be 1 or more, found {limit}')
+        if if_exists not in tuple(IfExists):
+            raise ConfigurationError(
+                f'task "{self.task_id}": if_exists must be one of {", ".join(IfExists)}, found "{if_exists}"'
+            )
+        RowFormat(name=format, compression=compression)  # a compression that does not fit is refused here
+        self.compression = compression
+        self.with_sample = with_sample
+        self.neutralise_formulas = neutralise_formulas
+        self.if_exists = if_exists
         self.limit = limit
 
     def execute(self, context: Context) -> dict[str, Any] | list[dict[str, Any]]:
@@ -108,6 +134,10 @@ class DownloadRowScoresOperator(_DownloadOperator):
             self.job_name,
             self.destination,
             format=self.format,
+            compression=self.compression,
+            with_sample=self.with_sample,
+            neutralise_formulas=self.neutralise_formulas,
+            if_exists=self.if_exists,
             limit=self.limit,
             storage_conn_id=self.storage_conn_id,
         )

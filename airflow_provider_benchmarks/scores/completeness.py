@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -10,41 +10,53 @@ import msgspec
 from airflow_provider_benchmarks.exceptions import IncompleteResults
 from airflow_provider_benchmarks.scores.rows import RowScore
 
-
-class _Row(msgspec.Struct):
-    """What is looked at of each row; the decoder checks the rest to be JSON, and skips it at gigabytes a second."""
-
-    metrics: msgspec.Raw
-    row_index: int | None = None
-
-
 #: Above this an index is damage, and no reason to reserve memory.
 _MOST_ROWS = 1_000_000_000
-#: Lines are looked at in blocks of this size.
-_BLOCK_BYTES = 1024 * 1024
-_DECODER = msgspec.json.Decoder(_Row)
+
+
+def line_blocks(pieces: Iterable[bytes], size: int) -> Iterator[bytes]:
+    """Put the pieces of a JSONL file, cut anywhere, together to blocks of whole lines.
+
+    :param size: bytes that a block has at least, except for the last
+    """
+    waiting: list[bytes] = []
+    held = 0
+    for piece in pieces:
+        waiting.append(piece)
+        held += len(piece)
+        if held < size:
+            continue
+        joined = b"".join(waiting)
+        end = joined.rfind(b"\n") + 1
+        if end:
+            yield joined[:end]
+        # A line longer than a block is looked through again only when as much has come once more.
+        waiting, held = [joined[end:]], len(joined) - end if end else 0
+    if rest := b"".join(waiting):
+        yield rest
 
 
 class RowCheck:
-    """Check JSONL row scores while they pass by, piece by piece."""
+    """Count rows and look for gaps and repeats in their indices."""
 
     def __init__(self) -> None:
         self.rows = 0
-        self._pieces: list[bytes] = []
-        self._size = 0
-        # One byte a row, so that millions of rows stay small; filled in order as long as the rows are in order.
+        # One byte a row, so that millions of rows stay small.
         self._seen = bytearray()
         self._without_index = 0
 
-    def feed(self, piece: bytes) -> None:
-        """Take the next piece of the file, cut anywhere.
+    def add(self, indices: Sequence[Any]) -> None:
+        """Take the row indices of the next rows; None for a row without one.
 
-        :raises IncompleteResults: a line is not a row, or a row index comes twice
+        :raises IncompleteResults: an index comes twice, or is none
         """
-        self._pieces.append(piece)
-        self._size += len(piece)
-        if self._size >= _BLOCK_BYTES:
-            self._check_whole_lines()
+        first = len(self._seen)
+        self.rows += len(indices)
+        if indices == list(range(first, first + len(indices))):  # in order, as they mostly are: millions a second
+            self._seen.extend(b"\1" * len(indices))
+            return
+        for index in indices:
+            self._mark(index)
 
     def finish(self, expected_rows: int | None) -> None:
         """Take the end of the file.
@@ -52,13 +64,9 @@ class RowCheck:
         :param expected_rows: as the aggregate scores count; None where the service does not say
         :raises IncompleteResults: rows are missing or too many; names both numbers
         """
-        rest = b"".join(self._pieces)
-        if rest:
-            self._check(rest)
         if expected_rows is not None and self.rows != expected_rows:
             raise IncompleteResults(f"there are {self.rows} rows, but the aggregate scores count {expected_rows}")
-        missing = len(self._seen) - sum(self._seen)
-        if missing:
+        if missing := len(self._seen) - sum(self._seen):
             raise IncompleteResults(
                 f"{missing} row indices are missing, the first is {self._seen.index(0)}, the last there is is "
                 f"{len(self._seen) - 1}"
@@ -66,50 +74,52 @@ class RowCheck:
         if self._without_index and self._seen:
             raise IncompleteResults(f"{self._without_index} of {self.rows} rows have no row index")
 
-    def _check_whole_lines(self) -> None:
-        block = b"".join(self._pieces)
-        end = block.rfind(b"\n") + 1
-        if end:
-            self._check(block[:end])
-        self._pieces = [block[end:]]
-        # A line longer than a block is looked for again only when as much has come once more.
-        self._size = len(self._pieces[0]) if end else 0
-
-    def _check(self, lines: bytes) -> None:
-        try:
-            rows: Sequence[_Row | RowScore] = _DECODER.decode_lines(lines)
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            # One line at a time finds the one that is wrong, and takes the bare words NaN and Infinity.
-            rows = [
-                self._read(line, number)
-                for number, line in enumerate(lines.split(b"\n"), self.rows + 1)
-                if line.strip()
-            ]
-        first = len(self._seen)
-        self.rows += len(rows)
-        indices = [row.row_index for row in rows]
-        if indices == list(range(first, first + len(rows))):  # in order, as the service writes them: millions a second
-            self._seen.extend(b"\1" * len(rows))
-            return
-        for index in indices:
-            self._mark(index)
-
-    def _read(self, line: bytes, number: int) -> RowScore:
-        try:
-            return RowScore.from_json(line)
-        except IncompleteResults as error:
-            raise IncompleteResults(f"row {number}: {error}") from error
-
     def _mark(self, index: Any) -> None:
         if index is None:
             self._without_index += 1
-        elif index == len(self._seen):
-            self._seen.append(1)
         elif not isinstance(index, int) or not 0 <= index < _MOST_ROWS:
             raise IncompleteResults(f"{index!r} is not a row index")
         else:
-            if index > len(self._seen):
+            if index >= len(self._seen):
                 self._seen.extend(bytes(index - len(self._seen) + 1))
             if self._seen[index]:
                 raise IncompleteResults(f"row index {index} comes twice")
             self._seen[index] = 1
+
+
+class _Skimmed(msgspec.Struct):
+    """What is looked at of each row; the decoder checks the rest to be JSON, and skips it at gigabytes a second."""
+
+    metrics: msgspec.Raw
+    row_index: int | None = None
+
+
+_SKIM = msgspec.json.Decoder(_Skimmed)
+
+
+def skim(block: bytes, check: RowCheck) -> None:
+    """Check whole lines to be rows, without reading their scores.
+
+    :raises IncompleteResults: a line is not a row; says which
+    """
+    try:
+        rows: Sequence[_Skimmed | RowScore] = _SKIM.decode_lines(block)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        rows = read_one_by_one(block, check.rows)
+    check.add([row.row_index for row in rows])
+
+
+def read_one_by_one(block: bytes, rows_before: int) -> list[RowScore]:
+    """Read lines that the strict decoder has refused: finds the wrong one, and takes the bare words NaN and Infinity.
+
+    :param rows_before: rows of the file before this block, for the number in the error
+    :raises IncompleteResults: a line is not a row
+    """
+    rows = []
+    for line in block.split(b"\n"):
+        if line.strip():
+            try:
+                rows.append(RowScore.from_json(line))
+            except IncompleteResults as error:
+                raise IncompleteResults(f"row {rows_before + len(rows) + 1}: {error}") from error
+    return rows

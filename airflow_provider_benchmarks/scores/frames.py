@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 #: Where a frame remembers which of its columns are scores.
 SCORE_COLUMNS = "score_columns"
 #: A float64 holds every whole number up to here; a larger one stays the int that it is.
-_EXACT_IN_FLOAT = 2**53
+EXACT_IN_FLOAT = 2**53
 
 
 def row_scores_frame(rows: Iterable[RowScore]) -> pd.DataFrame:
@@ -79,7 +79,7 @@ def low_scoring_rows(frame: pd.DataFrame, threshold: float) -> pd.DataFrame:
 
 def _dtype(values: list[Any]) -> str:
     numeric = all(
-        value is None or isinstance(value, float) or (type(value) is int and abs(value) <= _EXACT_IN_FLOAT)
+        value is None or isinstance(value, float) or (type(value) is int and abs(value) <= EXACT_IN_FLOAT)
         for value in values
     )
     return "float64" if numeric else "object"

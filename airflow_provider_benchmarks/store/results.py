@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+import io
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from typing import Any, BinaryIO
+from pathlib import Path
+from typing import Any, BinaryIO, cast
 
-from airflow_provider_benchmarks.exceptions import IncompleteResults
-from airflow_provider_benchmarks.scores.completeness import RowCheck
+from airflow_provider_benchmarks.exceptions import ConfigurationError, IncompleteResults
+from airflow_provider_benchmarks.scores.completeness import RowCheck, line_blocks, skim
 from airflow_provider_benchmarks.store.atomic import atomic_write
+
+ROW_FORMATS = ("jsonl", "parquet", "csv")
+COMPRESSIONS = ("gzip", "zstd")
+#: Rows are checked and written in blocks of this many bytes. A block of a Parquet file is a row group.
+_JSONL_BLOCK = 1024 * 1024
+_TABLE_BLOCK = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,32 +44,68 @@ class StoredFile:
         return asdict(self)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowFormat:
+    """How row scores are written.
+
+    :param name: ``jsonl`` (byte for byte what the service holds), ``parquet`` or ``csv`` (both need the extra
+        ``parquet``)
+    :param compression: ``gzip`` or ``zstd``, for JSONL only
+    :param with_sample: keep the model's outputs in Parquet and CSV, as JSON text; JSONL always has them
+    :param neutralise_formulas: in CSV, put an apostrophe before texts that a spreadsheet would run as a formula
+    :raises ConfigurationError: there is no such format
+    """
+
+    name: str = "jsonl"
+    compression: str | None = None
+    with_sample: bool = False
+    neutralise_formulas: bool = True
+
+    def __post_init__(self) -> None:
+        if self.name not in ROW_FORMATS:
+            raise ConfigurationError(f'unknown format of row scores "{self.name}"; known: {", ".join(ROW_FORMATS)}')
+        if self.compression is not None and (self.compression not in COMPRESSIONS or self.name != "jsonl"):
+            raise ConfigurationError(
+                f'row scores as {self.name} can\'t be compressed with "{self.compression}"; jsonl can, with '
+                f"{' or '.join(COMPRESSIONS)}"
+            )
+
+
 def store_rows(
     pieces: Iterable[bytes],
-    destination: str,
+    destination: str | None,
     *,
+    row_format: RowFormat | None = None,
     length: int | None = None,
     expected_rows: int | None = None,
     limit: int | None = None,
     storage_conn_id: str | None = None,
 ) -> StoredFile:
-    """Store row scores as JSONL, byte for byte as they come, after checking that they are all there.
+    """Store row scores after checking that they are all there.
 
-    :param pieces: the file, cut anywhere
-    :param length: its bytes; None where the service does not say
+    :param pieces: the service's JSONL file, cut anywhere
+    :param destination: where to; None only tells what the file would be
+    :param row_format: JSONL as it comes when None
+    :param length: bytes of the service's file; None where the service does not say
     :param expected_rows: as many must come; None where the service does not say
     :param limit: store only so many rows; neither length nor number is checked then
     :raises IncompleteResults: a line is not a row, or bytes or rows are missing or too many; nothing is stored
     """
+    row_format = row_format or RowFormat()
     if limit is not None:
         pieces, length, expected_rows = first_rows(pieces, limit), None, None
+    counted = _Counted(pieces)
     check = RowCheck()
-    with atomic_write(destination, storage_conn_id=storage_conn_id) as file:
-        written = _write(pieces, file, check.feed)
+    with _opened(destination, storage_conn_id) as file:
+        target = _HashedFile(file)
+        if row_format.name == "jsonl":
+            _write_lines(counted, target, check, row_format.compression)
+        else:
+            _write_table(counted, target, check, row_format)
         check.finish(expected_rows)
-        if length is not None and written.bytes != length:
-            raise IncompleteResults(f"there are {written.bytes} bytes, but the service says that it holds {length}")
-    return StoredFile(path=destination, rows=check.rows, bytes=written.bytes, sha256=written.sha256, format="jsonl")
+        if length is not None and counted.bytes != length:
+            raise IncompleteResults(f"there are {counted.bytes} bytes, but the service says that it holds {length}")
+    return target.stored_as(destination or "", rows=check.rows, format=row_format.name)
 
 
 def store_bytes(
@@ -65,8 +113,10 @@ def store_bytes(
 ) -> StoredFile:
     """Store a body as it comes."""
     with atomic_write(destination, storage_conn_id=storage_conn_id) as file:
-        written = _write(pieces, file, lambda piece: None)
-    return StoredFile(path=destination, rows=None, bytes=written.bytes, sha256=written.sha256, format=format)
+        target = _HashedFile(file)
+        for piece in pieces:
+            target.write(piece)
+    return target.stored_as(destination, rows=None, format=format)
 
 
 def first_rows(pieces: Iterable[bytes], limit: int) -> Iterator[bytes]:
@@ -79,18 +129,90 @@ def first_rows(pieces: Iterable[bytes], limit: int) -> Iterator[bytes]:
         yield piece
 
 
-@dataclass(frozen=True, slots=True)
-class _Written:
-    bytes: int
-    sha256: str
+@contextmanager
+def _opened(destination: str | None, storage_conn_id: str | None) -> Iterator[BinaryIO]:
+    if destination is None:
+        with open(os.devnull, "wb") as nowhere:
+            yield nowhere
+    else:
+        with atomic_write(destination, storage_conn_id=storage_conn_id) as file:
+            yield file
 
 
-def _write(pieces: Iterable[bytes], file: BinaryIO, check: Callable[[bytes], None]) -> _Written:
-    digest = hashlib.sha256()
-    size = 0
-    for piece in pieces:
-        file.write(piece)
-        digest.update(piece)
-        check(piece)
-        size += len(piece)
-    return _Written(size, digest.hexdigest())
+def _write_lines(pieces: Iterable[bytes], target: BinaryIO, check: RowCheck, compression: str | None) -> None:
+    with _compressed(target, compression) as file:
+        for block in line_blocks(pieces, _JSONL_BLOCK):
+            skim(block, check)
+            file.write(block)
+
+
+def _write_table(pieces: Iterable[bytes], target: BinaryIO, check: RowCheck, row_format: RowFormat) -> None:
+    from airflow_provider_benchmarks.scores.csv_file import write_csv
+    from airflow_provider_benchmarks.scores.parquet import ParquetRows
+    from airflow_provider_benchmarks.scores.table import read_table_rows
+
+    with tempfile.TemporaryDirectory(prefix="row-scores-") as folder:
+        rows = ParquetRows(Path(folder), with_sample=row_format.with_sample)
+        for block in line_blocks(pieces, _TABLE_BLOCK):
+            rows.write(read_table_rows(block, check))
+        if row_format.name == "parquet":
+            rows.finish(target)
+            return
+        parquet = Path(folder) / "rows.parquet"
+        with parquet.open("wb") as file:
+            rows.finish(file)
+        write_csv(parquet, target, neutralise_formulas=row_format.neutralise_formulas)
+
+
+@contextmanager
+def _compressed(target: BinaryIO, compression: str | None) -> Iterator[BinaryIO]:
+    if compression is None:
+        yield target
+    elif compression == "gzip":
+        # No time and no name in it: the same rows give the same file.
+        with gzip.GzipFile(filename="", fileobj=target, mode="wb", mtime=0) as file:
+            yield cast("BinaryIO", file)
+    else:
+        import pyarrow as pa
+
+        with pa.CompressedOutputStream(target, compression) as file:
+            yield cast("BinaryIO", file)
+
+
+class _Counted:
+    """Pieces whose bytes are counted as they pass."""
+
+    def __init__(self, pieces: Iterable[bytes]) -> None:
+        self._pieces = pieces
+        self.bytes = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        for piece in self._pieces:
+            self.bytes += len(piece)
+            yield piece
+
+
+class _HashedFile(io.RawIOBase, BinaryIO):
+    """A file that is written to, with its size and hash; closing it leaves the file itself open."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        super().__init__()
+        self._file = file
+        self._digest = hashlib.sha256()
+        self._bytes = 0
+
+    def writable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._bytes
+
+    def write(self, data: Any) -> int:
+        view = memoryview(data)
+        self._file.write(view)
+        self._digest.update(view)
+        self._bytes += view.nbytes
+        return view.nbytes
+
+    def stored_as(self, path: str, *, rows: int | None, format: str) -> StoredFile:
+        return StoredFile(path=path, rows=rows, bytes=self._bytes, sha256=self._digest.hexdigest(), format=format)

@@ -231,5 +231,5 @@ class TestConnection:
 
 
 def test_a_format_that_is_not_known(hook, tmp_path):
-    with pytest.raises(ConfigurationError, match='can\'t be stored as "xml"'):
+    with pytest.raises(ConfigurationError, match='unknown format of row scores "xml"; known: jsonl, parquet, csv'):
         hook.download_row_scores("job-1", str(tmp_path / "rows"), format="xml")

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import csv
+import hashlib
 import json
 
 import pytest
 
 from airflow_provider_benchmarks.client import BenchmarkClient, ClientConfig
-from airflow_provider_benchmarks.exceptions import IncompleteResults, ResultsChanged, ServiceUnavailable
+from airflow_provider_benchmarks.exceptions import (
+    DestinationExists,
+    IncompleteResults,
+    ResultsChanged,
+    ServiceUnavailable,
+)
 from airflow_provider_benchmarks.hooks.benchmarks import BenchmarkHook
+from airflow_provider_benchmarks.scores import read_row_scores
 from airflow_provider_benchmarks.testing import Fault
 from tests.integration.conftest import BENCHMARK, SPEC, WORKSPACE, wait_until_finished
 
@@ -150,3 +158,74 @@ class TestThroughTheHook:
         stored = BenchmarkHook().download_row_scores("job-1", str(tmp_path / "rows.jsonl"), limit=7)
         assert (tmp_path / "rows.jsonl").read_bytes() == b"".join(line + b"\n" for line in content.split(b"\n")[:7])
         assert stored.rows == 7
+
+
+class TestFormats:
+    @pytest.mark.parametrize(
+        "options",
+        [
+            {"format": "jsonl"},
+            {"format": "jsonl", "compression": "gzip"},
+            {"format": "jsonl", "compression": "zstd"},
+            {"format": "parquet"},
+        ],
+    )
+    def test_what_was_stored_reads_back(self, content, tmp_path, options):
+        stored = BenchmarkHook().download_row_scores("job-1", str(tmp_path / "rows"), **options)
+        frame = read_row_scores(stored.path)
+        assert (stored.rows, len(frame)) == (ROWS, ROWS)
+        assert frame["m"].mean() == 0.5
+        assert stored.bytes == (tmp_path / "rows").stat().st_size
+        assert stored.sha256 == hashlib.sha256((tmp_path / "rows").read_bytes()).hexdigest()
+
+    def test_csv(self, content, tmp_path):
+        stored = BenchmarkHook().download_row_scores("job-1", str(tmp_path / "rows.csv"), format="csv")
+        with open(stored.path, newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        assert [row["row_index"] for row in rows] == [str(i) for i in range(ROWS)]
+        assert rows[1]["m"] == "1.0"
+
+    @pytest.mark.parametrize("name", ["parquet", "csv"])
+    def test_the_documented_download_gives_the_same_table(self, service, content, tmp_path, name):
+        hook = BenchmarkHook()
+        fast = hook.download_row_scores("job-1", str(tmp_path / "fast"), format=name)
+        service.inject(Fault.answer(403).on(*FILES, times=None))
+        assert hook.download_row_scores("job-1", str(tmp_path / "slow"), format=name).sha256 == fast.sha256
+
+    def test_rows_that_are_missing_leave_no_table(self, service, content, tmp_path):
+        service.inject(Fault.error_line(after_rows=10).on(*DOCUMENTED))
+        service.inject(Fault.answer(403).on(*FILES, times=None))
+        with pytest.raises(IncompleteResults, match="damaged at line 11"):
+            BenchmarkHook().download_row_scores("job-1", str(tmp_path / "rows.parquet"), format="parquet")
+        assert list(tmp_path.iterdir()) == []
+
+
+class TestIfExists:
+    def test_replace_is_the_default(self, content, tmp_path):
+        (tmp_path / "rows").write_bytes(b"old")
+        BenchmarkHook().download_row_scores("job-1", str(tmp_path / "rows"))
+        assert (tmp_path / "rows").read_bytes() == content
+
+    @pytest.mark.parametrize(
+        "options",
+        [{"format": "jsonl"}, {"format": "jsonl", "compression": "gzip"}, {"format": "jsonl", "compression": "zstd"}]
+        + [{"format": "parquet"}, {"format": "csv"}],
+    )
+    def test_skip_downloads_nothing_and_tells_what_is_there(self, service, content, tmp_path, options):
+        hook = BenchmarkHook()
+        first = hook.download_row_scores("job-1", str(tmp_path / "rows"), if_exists="skip", **options)
+        service.clear_requests()
+        assert hook.download_row_scores("job-1", str(tmp_path / "rows"), if_exists="skip", **options) == first
+        assert service.requests == []
+
+    def test_fail_keeps_another_file(self, content, tmp_path):
+        (tmp_path / "rows").write_bytes(b"old\n")
+        with pytest.raises(DestinationExists, match=r"holds another file \(1 rows\).*job-1.*\(3000 rows\)"):
+            BenchmarkHook().download_row_scores("job-1", str(tmp_path / "rows"), if_exists="fail")
+        assert (tmp_path / "rows").read_bytes() == b"old\n"
+
+    @pytest.mark.parametrize("name", ["jsonl", "parquet"])
+    def test_fail_lets_a_retry_of_the_same_download_pass(self, content, tmp_path, name):
+        hook = BenchmarkHook()
+        first = hook.download_row_scores("job-1", str(tmp_path / "rows"), format=name, if_exists="fail")
+        assert hook.download_row_scores("job-1", str(tmp_path / "rows"), format=name, if_exists="fail") == first

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from airflow_provider_benchmarks.scores import read_row_scores
 from tests.support.airflow_runs import AirflowHome, RunOutcome
 from tests.support.airflow_services import AirflowServices
 
@@ -47,8 +48,8 @@ def assert_release_stopped(run: RunOutcome) -> None:
 def test_nightly_regression_inline(airflow, platform, tmp_path):
     run = airflow.test_dag("nightly_regression", platform.url, conf={"store": f"file://{tmp_path}"}, **INLINE)
     assert_nightly_passed(run)
-    (stored,) = tmp_path.rglob("*.jsonl")
-    assert stored.read_bytes().count(b"\n") == 5
+    (stored,) = tmp_path.rglob("*.parquet")
+    assert read_row_scores(stored)["exact-match"].tolist() == [0.0, 0.0, 1.0, 1.0, 1.0]
 
 
 def test_release_gate_inline(airflow, platform):
