@@ -91,7 +91,7 @@ class ParquetRows:
     def write(self, rows: list[TableRow]) -> None:
         import pyarrow as pa
 
-        columns = Columns.of(rows)
+        columns = Columns.of(rows, with_sample=self._plan.with_sample)
         plan = self._plan.widened_by(columns)
         if self._writer is None or plan != self._plan:
             self._begin_segment(plan)

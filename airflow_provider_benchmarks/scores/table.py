@@ -12,7 +12,7 @@ text for all its values, and the column says so in its metadata, so that reading
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -89,12 +89,12 @@ def as_json(value: Any) -> str | None:
     return None if value is None else json.dumps(value, ensure_ascii=False)
 
 
-class TableScore(msgspec.Struct):
+class TableScore(msgspec.Struct, gc=False):  # millions of them; the garbage collector need not look at each
     name: str
     value: Any = None
 
 
-class TableRow(msgspec.Struct):
+class TableRow(msgspec.Struct, gc=False):
     """What a table takes of a row; the rest, model responses above all, is skipped undecoded."""
 
     metrics: dict[str, list[TableScore]]
@@ -146,39 +146,53 @@ class Columns:
     sample: list[str | None] = field(default_factory=list)
 
     @classmethod
-    def of(cls, rows: Iterable[TableRow]) -> Columns:
-        columns = cls()
-        for row in rows:
-            columns._add(row)
-        for values in (*columns.items.values(), *columns.scores.values()):
-            values.extend([None] * (columns.rows - len(values)))
-        return columns
+    def of(cls, rows: Sequence[TableRow], *, with_sample: bool = False) -> Columns:
+        return cls(
+            rows=len(rows),
+            row_index=[row.row_index for row in rows],
+            items=_item_columns([row.item or {} for row in rows]),
+            scores=_score_columns(rows),
+            metric_errors=[as_json(row.metric_errors) if row.metric_errors else None for row in rows],
+            sample=[_sample_text(bytes(row.sample)) for row in rows] if with_sample else [],
+        )
 
-    def _add(self, row: TableRow) -> None:
-        at = self.rows
-        for name, value in (row.item or {}).items():
-            _column(self.items, name, at).append(value)
-        for metric, scores in row.metrics.items():
+
+def _item_columns(items: list[dict[str, Any]]) -> dict[str, list[Any]]:
+    fields = tuple(items[0]) if items else ()
+    if all(tuple(item) == fields for item in items):  # all alike, as in most datasets: turned over in C
+        return {
+            name: list(values) for name, values in zip(fields, zip(*map(dict.values, items), strict=True), strict=False)
+        }
+    return {name: [item.get(name) for item in items] for name in dict.fromkeys(name for item in items for name in item)}
+
+
+def _score_columns(rows: Sequence[TableRow]) -> dict[tuple[str, str], list[Any]]:
+    columns: dict[tuple[str, str], list[Any]] = {}
+    for metric in dict.fromkeys(metric for row in rows for metric in row.metrics):
+        lists = [row.metrics.get(metric, ()) for row in rows]
+        names = [score.name for score in lists[0]]
+        if len(set(names)) == len(names) and all([score.name for score in scores] == names for scores in lists):
+            for place, name in enumerate(names):
+                columns[metric, name] = [score_value(scores[place].value) for scores in lists]
+            continue
+        for at, scores in enumerate(lists):
             for score in scores:
-                values = _column(self.scores, (metric, score.name), at)
+                values = columns.get((metric, score.name))
+                if values is None:
+                    values = columns[metric, score.name] = []
                 if len(values) > at:
-                    raise IncompleteResults(f'score "{score.name}" of {metric} stands twice in row {row.row_index}')
+                    raise IncompleteResults(
+                        f'score "{score.name}" of {metric} stands twice in row {rows[at].row_index}'
+                    )
+                values.extend([None] * (at - len(values)))
                 values.append(score_value(score.value))
-        self.row_index.append(row.row_index)
-        self.metric_errors.append(as_json(row.metric_errors or None))
-        sample = bytes(row.sample)
-        self.sample.append(None if sample in (b"null", b"{}") else sample.decode())
-        self.rows += 1
+    for values in columns.values():
+        values.extend([None] * (len(rows) - len(values)))
+    return columns
 
 
-def _column(columns: dict[Any, list[Any]], key: Any, row: int) -> list[Any]:
-    """The column's values so far, filled up to the row."""
-    values = columns.get(key)
-    if values is None:
-        values = columns[key] = [None] * row
-    elif len(values) < row:
-        values.extend([None] * (row - len(values)))
-    return values
+def _sample_text(sample: bytes) -> str | None:
+    return None if sample in (b"null", b"{}") else sample.decode()
 
 
 def names_of_items(fields: Iterable[str]) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import gzip
 import hashlib
 import io
@@ -21,7 +22,7 @@ ROW_FORMATS = ("jsonl", "parquet", "csv")
 COMPRESSIONS = ("gzip", "zstd")
 #: Rows are checked and written in blocks of this many bytes. A block of a Parquet file is a row group.
 _JSONL_BLOCK = 1024 * 1024
-_TABLE_BLOCK = 16 * 1024 * 1024
+_TABLE_BLOCK = 8 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,8 +154,9 @@ def _write_table(pieces: Iterable[bytes], target: BinaryIO, check: RowCheck, row
 
     with tempfile.TemporaryDirectory(prefix="row-scores-") as folder:
         rows = ParquetRows(Path(folder), with_sample=row_format.with_sample)
-        for block in line_blocks(pieces, _TABLE_BLOCK):
-            rows.write(read_table_rows(block, check))
+        with _no_cycle_search():
+            for block in line_blocks(pieces, _TABLE_BLOCK):
+                rows.write(read_table_rows(block, check))
         if row_format.name == "parquet":
             rows.finish(target)
             return
@@ -162,6 +164,22 @@ def _write_table(pieces: Iterable[bytes], target: BinaryIO, check: RowCheck, row
         with parquet.open("wb") as file:
             rows.finish(file)
         write_csv(parquet, target, neutralise_formulas=row_format.neutralise_formulas)
+
+
+@contextmanager
+def _no_cycle_search() -> Iterator[None]:
+    """Keep Python from looking for cycles among millions of parsed values that have none.
+
+    They are freed as soon as their block is written; looking for cycles takes most of the time otherwise, the more so
+    the more the process has loaded.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 @contextmanager

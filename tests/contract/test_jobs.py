@@ -56,7 +56,8 @@ def test_a_jobs_life(http, job, name):
         look(job.step(step, word))
     for word in ("pending", "active"):
         look(job.step("evaluation", word))
-    job.progress(progress=40.0, samples_processed=2)
+    job.progress(progress=40.0)
+    job.progress(samples_processed=2)
     assert look()["status_details"] == {"progress": 40.0, "samples_processed": 2}
     before = http.get(f"{JOBS}/{name}").json()["updated_at"]
     look(job.step("evaluation", "completed"))
@@ -113,6 +114,20 @@ def test_a_job_that_is_not_there(http, method, path):
     assert (answer.status_code, answer.json()) == (404, NOT_FOUND)
 
 
+@pytest.mark.parametrize("path", ["", "/aggregate-scores/download", "/row-scores/download", "/artifacts/download"])
+def test_results_of_a_job_that_is_not_there(http, path):
+    answer = http.get(f"{JOBS}/none/results{path}")
+    assert answer.status_code == 404
+    assert answer.json() == (NOT_FOUND if path == "" else {"detail": "Job result not found"})
+
+
+def test_cancel_a_job_that_failed_changes_nothing(http, job, name):
+    job.run_to_active()
+    job.fail("boom")
+    answer = http.post(f"{JOBS}/{name}/cancel")
+    assert (answer.status_code, answer.json()["status"]) == (200, "error")
+
+
 def test_a_workspace_that_is_not_there(http):
     elsewhere = JOBS.replace("my-workspace", "none")
     assert http.get(f"{elsewhere}/run-1").json() == NOT_FOUND
@@ -152,6 +167,11 @@ class TestList:
         jobs = http.get(JOBS, params={"page_size": 1000, "sort": "created_at"}).json()["data"]
         assert [job["name"] for job in jobs][-4:] == names
 
+    def test_the_defaults(self, http, names):
+        default = http.get(JOBS).json()
+        assert default["pagination"]["page_size"] == 10
+        assert default["data"] == http.get(JOBS, params={"page_size": 10, "sort": "-created_at"}).json()["data"]
+
     def test_past_the_end(self, http, names):
         answer = http.get(JOBS, params={"page": 999})
         assert (answer.status_code, answer.json()["data"]) == (200, [])
@@ -164,7 +184,7 @@ class TestList:
         first = http.get(JOBS, params=params).json()
         assert first["data"] == []
         assert first["pagination"]["total_pages"] >= 2
-        assert first["pagination"]["total_results"] >= 4
+        assert first["pagination"]["total_results"] == http.get(JOBS).json()["pagination"]["total_results"] >= 4
         assert [job["name"] for job in http.get(JOBS, params={**params, "page": 2}).json()["data"]] == [names[0]]
 
     def test_several_status_words(self, http, names):

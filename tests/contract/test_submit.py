@@ -61,6 +61,13 @@ def test_an_empty_name_is_a_conflict(http):
     )
 
 
+@pytest.mark.parametrize(("form", "code"), [("{}", 422), ("{}0", 201)])
+def test_the_shortest_name(http, form, code):
+    # One of the letters may be taken by an earlier run against the same service, but a name is never too short twice.
+    letter = next(each for each in "abcdefghijk" if http.get(f"{JOBS}/{each}0").status_code == 404)
+    assert submit(http, form.format(letter)).status_code == code
+
+
 @pytest.mark.parametrize("spec", [SPEC, {**SPEC, "params": {"limit_samples": 2}}])
 def test_the_same_name_again_is_a_conflict_whatever_the_spec(http, job, name, spec):
     answer = submit(http, name, spec=spec)
@@ -91,6 +98,11 @@ def test_a_refused_name_can_burn_itself(http, name):
             {"spec": {**SPEC, "params": {"parallelism": 0}}},
             422,
             [("greater_than_equal", ["body", "spec", "offline", "params", "parallelism"])],
+        ),
+        (
+            {"spec": {**SPEC, "params": {"foo": 1}}},
+            422,
+            [("extra_forbidden", ["body", "spec", "offline", "params", "foo"])],
         ),
         (
             {"spec": SPEC, "project": "p1"},
