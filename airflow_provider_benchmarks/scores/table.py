@@ -52,7 +52,7 @@ def kind_of(values: Iterable[Any], *, numbers_are_floats: bool = False) -> Kind:
     """
     kind = Kind.NULL
     # Mostly one Python type fills a column, so the set of types is taken first: one pass in C.
-    types = {type(value) for value in values}
+    types = set(map(type, values))
     if int in types:
         types.discard(int)
         kind = _kind_of_integers([value for value in values if type(value) is int])
@@ -168,12 +168,15 @@ def _item_columns(items: list[dict[str, Any]]) -> dict[str, list[Any]]:
 
 def _score_columns(rows: Sequence[TableRow]) -> dict[tuple[str, str], list[Any]]:
     columns: dict[tuple[str, str], list[Any]] = {}
-    for metric in dict.fromkeys(metric for row in rows for metric in row.metrics):
-        lists = [row.metrics.get(metric, ()) for row in rows]
+    metrics = tuple(rows[0].metrics) if rows else ()
+    if any(row.metrics.keys() != rows[0].metrics.keys() for row in rows):
+        metrics = tuple(dict.fromkeys(metric for row in rows for metric in row.metrics))
+    for metric in metrics:
+        lists: list[Sequence[TableScore]] = [row.metrics.get(metric, ()) for row in rows]
         names = [score.name for score in lists[0]]
-        if len(set(names)) == len(names) and all([score.name for score in scores] == names for scores in lists):
+        if len(set(names)) == len(names) and _all_named(lists, names):
             for place, name in enumerate(names):
-                columns[metric, name] = [score_value(scores[place].value) for scores in lists]
+                columns[metric, name] = _score_values([scores[place].value for scores in lists])
             continue
         for at, scores in enumerate(lists):
             for score in scores:
@@ -189,6 +192,17 @@ def _score_columns(rows: Sequence[TableRow]) -> dict[tuple[str, str], list[Any]]
     for values in columns.values():
         values.extend([None] * (len(rows) - len(values)))
     return columns
+
+
+def _all_named(lists: list[Sequence[TableScore]], names: list[str]) -> bool:
+    """Whether every row has these scores, in this order."""
+    if any(len(scores) != len(names) for scores in lists):
+        return False
+    return not any(any(scores[place].name != name for scores in lists) for place, name in enumerate(names))
+
+
+def _score_values(values: list[Any]) -> list[Any]:
+    return [score_value(value) for value in values] if str in set(map(type, values)) else values
 
 
 def _sample_text(sample: bytes) -> str | None:
