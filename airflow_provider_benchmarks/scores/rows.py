@@ -41,6 +41,8 @@ class RowScore:
             raise IncompleteResults(f"expected a row as JSON, found {line!r:.120}: {error}") from error
         if not isinstance(payload, dict) or not isinstance(payload.get("metrics"), dict):
             raise IncompleteResults(_not_a_row(payload))
+        if not isinstance(payload.get("item") or {}, dict):
+            raise IncompleteResults(f"expected a row's item to be an object, found {payload['item']!r:.120}")
         return cls(
             row_index=payload.get("row_index"),
             item=payload.get("item") or {},

@@ -94,6 +94,7 @@ def test_an_item_named_error_is_a_row():
         b"1",
         b'{"item": {}}',
         b"\xff",
+        line(item=["a"]),
         line(metrics={"w/m": {"s": 1}}),
         line(metrics={"w/m": [{"value": 1}]}),
         line(metrics={"w/m": [{"name": "s", "value": 1}, {"name": "s", "value": 2}]}),
