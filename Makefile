@@ -4,6 +4,8 @@ VENV := .venv
 PLATFORM_VENV := .venv-platform
 BIN := $(VENV)/bin
 export NEMO_PLATFORM_VENV := $(CURDIR)/$(PLATFORM_VENV)
+# The machine's own certificates, for networks whose proxy signs with its own.
+export UV_SYSTEM_CERTS := true
 # Airflow must not touch the user's own installation.
 export AIRFLOW_HOME := $(CURDIR)/.build/airflow
 
