@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import httpcore
 import httpx
 
-#: One read of the network. The usual way reads 64 KiB at a time through an HTTP parser written in Python, which takes
-#: three times as long for a body of a gigabyte (benchmarks/ has the figures).
+#: One read of the network. The usual way reads 64 KiB at a time through an HTTP parser written in Python, which is what
+#: limits the speed of a large body.
 _READ_BYTES = 1024 * 1024
 
 #: What a read of the network may raise, through httpx or below it.
