@@ -13,11 +13,13 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.scores import table
-from airflow_provider_benchmarks.scores.table import Columns, Kind, TableRow
+from airflow_provider_benchmarks.scores.second_thread import SecondThread
+from airflow_provider_benchmarks.scores.table import Columns, Kind
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
 #: Key of the file's metadata that lists the score columns, and of a column's that says that it holds JSON text.
 SCORE_COLUMNS_KEY = b"benchmarks.score_columns"
 JSON_KEY = b"benchmarks.json"
+
+#: Uncompressed, in memory. Readers like larger row groups, memory smaller ones.
+_ROW_GROUP_BYTES = 8 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +74,7 @@ class _Plan:
 
 
 class ParquetRows:
-    """Write rows batch by batch; a context manager that cleans its folder of segments up.
+    """Write rows batch by batch, each while the next is being read; a context manager.
 
     :param folder: for the segments; the caller's to delete
     :param with_sample: keep the model's outputs, as JSON text
@@ -87,11 +92,24 @@ class ParquetRows:
         self._plan = _Plan(with_sample=with_sample)
         self._segments: list[tuple[Path, _Plan]] = []
         self._writer: Any = None
+        self._group: list[pa.Table] = []
+        self._group_bytes = 0
+        # Encoding and compressing a batch takes as long as reading one, and leaves Python free meanwhile.
+        self._beside = SecondThread()
 
-    def write(self, rows: list[TableRow]) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._beside.close()
+        if self._writer is not None:
+            self._writer.close()
+
+    def write(self, columns: Columns) -> None:
         import pyarrow as pa
 
-        columns = Columns.of(rows, with_sample=self._plan.with_sample)
         plan = self._plan.widened_by(columns)
         if self._writer is None or plan != self._plan:
             self._begin_segment(plan)
@@ -104,7 +122,11 @@ class ParquetRows:
         }
         fixed = {table.METRIC_ERRORS, table.SAMPLE}  # JSON text already
         arrays = [_array(by_key.get(key), kind, columns.rows, is_text=key in fixed) for key, _, kind in plan.fields()]
-        self._writer.write_table(pa.Table.from_arrays(arrays, schema=plan.schema()))
+        batch = pa.Table.from_arrays(arrays, schema=self._writer.schema)
+        self._group.append(batch)
+        self._group_bytes += batch.nbytes
+        if self._group_bytes >= _ROW_GROUP_BYTES:
+            self._write_group()
 
     def finish(self, target: BinaryIO) -> None:
         """Put the file together, into ``target``."""
@@ -112,10 +134,10 @@ class ParquetRows:
 
         if self._writer is None:
             self._begin_segment(self._plan)
-        self._writer.close()
+        self._end_segment()
         if len(self._segments) == 1:
             with self._segments[0][0].open("rb") as segment:
-                shutil.copyfileobj(segment, target, 4 * 1024 * 1024)
+                shutil.copyfileobj(segment, target, 1024 * 1024)
             return
         with pq.ParquetWriter(target, self._plan.schema(), compression="zstd") as writer:
             for path, plan in self._segments:
@@ -125,12 +147,24 @@ class ParquetRows:
     def _begin_segment(self, plan: _Plan) -> None:
         import pyarrow.parquet as pq
 
-        if self._writer is not None:
-            self._writer.close()
+        self._end_segment()
         path = self._folder / f"segment-{len(self._segments)}.parquet"
         self._plan = plan
         self._segments.append((path, plan))
         self._writer = pq.ParquetWriter(path, plan.schema(), compression="zstd")
+
+    def _write_group(self) -> None:
+        import pyarrow as pa
+
+        if self._group:
+            self._beside.run(self._writer.write_table, pa.concat_tables(self._group))
+        self._group, self._group_bytes = [], 0
+
+    def _end_segment(self) -> None:
+        self._write_group()
+        self._beside.wait()
+        if self._writer is not None:
+            self._writer.close()
 
 
 def _converted(path: Path, plan: _Plan, final: _Plan) -> Iterator[pa.Table]:
@@ -167,7 +201,7 @@ def _array(values: list[Any] | None, kind: Kind, rows: int, *, is_text: bool) ->
     if kind == Kind.JSON and not is_text:
         values = [table.as_json(value) for value in values]
     # from_pandas=False: a NaN stays a NaN, and only None is null.
-    return pa.array(values, _type(kind), from_pandas=False)
+    return pa.array(values, _type(kind), from_pandas=False, memory_pool=pa.system_memory_pool())
 
 
 def _type(kind: Kind) -> pa.DataType:

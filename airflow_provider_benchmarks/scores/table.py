@@ -152,61 +152,40 @@ class Columns:
             row_index=[row.row_index for row in rows],
             items=_item_columns([row.item or {} for row in rows]),
             scores=_score_columns(rows),
-            metric_errors=[as_json(row.metric_errors) if row.metric_errors else None for row in rows],
-            sample=[_sample_text(bytes(row.sample)) for row in rows] if with_sample else [],
+            metric_errors=[errors_text(row.metric_errors) for row in rows],
+            sample=[sample_text(row.sample) for row in rows] if with_sample else [],
         )
 
 
 def _item_columns(items: list[dict[str, Any]]) -> dict[str, list[Any]]:
-    fields = tuple(items[0]) if items else ()
-    if all(tuple(item) == fields for item in items):  # all alike, as in most datasets: turned over in C
-        return {
-            name: list(values) for name, values in zip(fields, zip(*map(dict.values, items), strict=True), strict=False)
-        }
     return {name: [item.get(name) for item in items] for name in dict.fromkeys(name for item in items for name in item)}
 
 
 def _score_columns(rows: Sequence[TableRow]) -> dict[tuple[str, str], list[Any]]:
     columns: dict[tuple[str, str], list[Any]] = {}
-    metrics = tuple(rows[0].metrics) if rows else ()
-    if any(row.metrics.keys() != rows[0].metrics.keys() for row in rows):
-        metrics = tuple(dict.fromkeys(metric for row in rows for metric in row.metrics))
-    for metric in metrics:
-        lists: list[Sequence[TableScore]] = [row.metrics.get(metric, ()) for row in rows]
-        names = [score.name for score in lists[0]]
-        if len(set(names)) == len(names) and _all_named(lists, names):
-            for place, name in enumerate(names):
-                columns[metric, name] = _score_values([scores[place].value for scores in lists])
-            continue
-        for at, scores in enumerate(lists):
+    for at, row in enumerate(rows):
+        for metric, scores in row.metrics.items():
             for score in scores:
-                values = columns.get((metric, score.name))
-                if values is None:
-                    values = columns[metric, score.name] = []
+                values = columns.setdefault((metric, score.name), [])
                 if len(values) > at:
-                    raise IncompleteResults(
-                        f'score "{score.name}" of {metric} stands twice in row {rows[at].row_index}'
-                    )
+                    raise IncompleteResults(f'score "{score.name}" of {metric} stands twice in row {row.row_index}')
                 values.extend([None] * (at - len(values)))
-                values.append(score_value(score.value))
-    for values in columns.values():
-        values.extend([None] * (len(rows) - len(values)))
-    return columns
+                values.append(score.value)
+    return {key: score_values(values + [None] * (len(rows) - len(values))) for key, values in columns.items()}
 
 
-def _all_named(lists: list[Sequence[TableScore]], names: list[str]) -> bool:
-    """Whether every row has these scores, in this order."""
-    if any(len(scores) != len(names) for scores in lists):
-        return False
-    return not any(any(scores[place].name != name for scores in lists) for place, name in enumerate(names))
-
-
-def _score_values(values: list[Any]) -> list[Any]:
+def score_values(values: list[Any]) -> list[Any]:
+    """Scores as they are, with the service's words for NaN and infinity turned into floats."""
     return [score_value(value) for value in values] if str in set(map(type, values)) else values
 
 
-def _sample_text(sample: bytes) -> str | None:
-    return None if sample in (b"null", b"{}") else sample.decode()
+def errors_text(errors: dict[str, Any] | None) -> str | None:
+    return as_json(errors) if errors else None
+
+
+def sample_text(sample: msgspec.Raw) -> str | None:
+    text = bytes(sample)
+    return None if text in (b"null", b"{}") else text.decode()
 
 
 def names_of_items(fields: Iterable[str]) -> dict[str, str]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import gc
 import gzip
-import hashlib
-import io
 import os
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -17,12 +15,12 @@ from typing import Any, BinaryIO, cast
 from airflow_provider_benchmarks.exceptions import ConfigurationError, IncompleteResults
 from airflow_provider_benchmarks.scores.completeness import RowCheck, line_blocks, skim
 from airflow_provider_benchmarks.store.atomic import atomic_write
+from airflow_provider_benchmarks.store.hashed import HashedFile
 
 ROW_FORMATS = ("jsonl", "parquet", "csv")
 COMPRESSIONS = ("gzip", "zstd")
-#: Rows are checked and written in blocks of this many bytes. A block of a Parquet file is a row group.
-_JSONL_BLOCK = 1024 * 1024
-_TABLE_BLOCK = 8 * 1024 * 1024
+#: Rows are checked in blocks of this many bytes, small enough for a processor's cache: 8 MiB take twice the time.
+_BLOCK = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,8 +95,7 @@ def store_rows(
         pieces, length, expected_rows = first_rows(pieces, limit), None, None
     counted = _Counted(pieces)
     check = RowCheck()
-    with _opened(destination, storage_conn_id) as file:
-        target = _HashedFile(file)
+    with _opened(destination, storage_conn_id) as file, HashedFile(file) as target:
         if row_format.name == "jsonl":
             _write_lines(counted, target, check, row_format.compression)
         else:
@@ -106,18 +103,21 @@ def store_rows(
         check.finish(expected_rows)
         if length is not None and counted.bytes != length:
             raise IncompleteResults(f"there are {counted.bytes} bytes, but the service says that it holds {length}")
-    return target.stored_as(destination or "", rows=check.rows, format=row_format.name)
+    return _stored(destination or "", target, rows=check.rows, format=row_format.name)
 
 
 def store_bytes(
     pieces: Iterable[bytes], destination: str, *, format: str, storage_conn_id: str | None = None
 ) -> StoredFile:
     """Store a body as it comes."""
-    with atomic_write(destination, storage_conn_id=storage_conn_id) as file:
-        target = _HashedFile(file)
+    with atomic_write(destination, storage_conn_id=storage_conn_id) as file, HashedFile(file) as target:
         for piece in pieces:
             target.write(piece)
-    return target.stored_as(destination, rows=None, format=format)
+    return _stored(destination, target, rows=None, format=format)
+
+
+def _stored(path: str, written: HashedFile, *, rows: int | None, format: str) -> StoredFile:
+    return StoredFile(path=path, rows=rows, bytes=written.bytes, sha256=written.sha256, format=format)
 
 
 def first_rows(pieces: Iterable[bytes], limit: int) -> Iterator[bytes]:
@@ -142,7 +142,7 @@ def _opened(destination: str | None, storage_conn_id: str | None) -> Iterator[Bi
 
 def _write_lines(pieces: Iterable[bytes], target: BinaryIO, check: RowCheck, compression: str | None) -> None:
     with _compressed(target, compression) as file:
-        for block in line_blocks(pieces, _JSONL_BLOCK):
+        for block in line_blocks(pieces, _BLOCK):
             skim(block, check)
             file.write(block)
 
@@ -150,13 +150,16 @@ def _write_lines(pieces: Iterable[bytes], target: BinaryIO, check: RowCheck, com
 def _write_table(pieces: Iterable[bytes], target: BinaryIO, check: RowCheck, row_format: RowFormat) -> None:
     from airflow_provider_benchmarks.scores.csv_file import write_csv
     from airflow_provider_benchmarks.scores.parquet import ParquetRows
-    from airflow_provider_benchmarks.scores.table import read_table_rows
+    from airflow_provider_benchmarks.scores.uniform_rows import ColumnReader
 
-    with tempfile.TemporaryDirectory(prefix="row-scores-") as folder:
-        rows = ParquetRows(Path(folder), with_sample=row_format.with_sample)
+    reader = ColumnReader(with_sample=row_format.with_sample)
+    with (
+        tempfile.TemporaryDirectory(prefix="row-scores-") as folder,
+        ParquetRows(Path(folder), with_sample=row_format.with_sample) as rows,
+    ):
         with _no_cycle_search():
-            for block in line_blocks(pieces, _TABLE_BLOCK):
-                rows.write(read_table_rows(block, check))
+            for block in line_blocks(pieces, _BLOCK):
+                rows.write(reader.read(block, check))
         if row_format.name == "parquet":
             rows.finish(target)
             return
@@ -208,29 +211,3 @@ class _Counted:
         for piece in self._pieces:
             self.bytes += len(piece)
             yield piece
-
-
-class _HashedFile(io.RawIOBase, BinaryIO):
-    """A file that is written to, with its size and hash; closing it leaves the file itself open."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        super().__init__()
-        self._file = file
-        self._digest = hashlib.sha256()
-        self._bytes = 0
-
-    def writable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._bytes
-
-    def write(self, data: Any) -> int:
-        view = memoryview(data)
-        self._file.write(view)
-        self._digest.update(view)
-        self._bytes += view.nbytes
-        return view.nbytes
-
-    def stored_as(self, path: str, *, rows: int | None, format: str) -> StoredFile:
-        return StoredFile(path=path, rows=rows, bytes=self._bytes, sha256=self._digest.hexdigest(), format=format)

@@ -28,11 +28,11 @@ def store(path: Path, lines: list[bytes], name: str = "parquet", batches: bool =
     """Store lines; with ``batches`` each line becomes a batch of its own, as the millions of a large file do."""
     from airflow_provider_benchmarks.store import results
 
-    size, results._TABLE_BLOCK = results._TABLE_BLOCK, 1 if batches else results._TABLE_BLOCK
+    size, results._BLOCK = results._BLOCK, 1 if batches else results._BLOCK
     try:
         return store_rows(lines, str(path), row_format=RowFormat(name=name, **options))
     finally:
-        results._TABLE_BLOCK = size
+        results._BLOCK = size
 
 
 def same(one: Any, other: Any) -> bool:
