@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 METRICS = {"my-workspace/exact-match": "exact-match", "my-workspace/string-check": "string-check"}
-_WORDS = (
+_TEXT = (
     "the model answers a question about one of many things which people ask when they want to know how something "
     "works and where it comes from what it costs who made it and why it is there at all"
-).split()
+)
 
 
 def write_rows(path: Path, count: int, *, seed: int = 1) -> dict[str, Any]:
@@ -26,8 +26,9 @@ def write_rows(path: Path, count: int, *, seed: int = 1) -> dict[str, Any]:
     :return: the service's answer for the aggregate scores
     """
     chance = random.Random(seed)
+    words = _TEXT.split()
     # Texts repeat every 4,999 rows, as making them takes longer than all that is measured.
-    texts = [" ".join(chance.choices(_WORDS, k=210)) for _ in range(4999)]
+    texts = [" ".join(chance.choices(words, k=210)) for _ in range(4999)]
     sums = dict.fromkeys(METRICS, 0.0)
     with path.open("wb") as file:
         for index in range(count):

@@ -12,12 +12,9 @@ from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_provider_benchmarks.exceptions import (
     BenchmarkError,
-    DestinationExists,
-    IncompleteResults,
     JobError,
     JobTimeout,
     NotFound,
-    ResultsChanged,
     ServiceError,
 )
 from airflow_provider_benchmarks.jobs import BenchmarkJob, JobPoller, JobResult, LogLine, finish, progress_line, tail
@@ -27,9 +24,7 @@ from airflow_provider_benchmarks.jobs.polling import elapsed_text, is_transient
 if TYPE_CHECKING:
     from airflow_provider_benchmarks.client import BenchmarkClient, ClientConfig, Submission
     from airflow_provider_benchmarks.scores import AggregateScores, RowScore
-    from airflow_provider_benchmarks.store import RowFormat, StoredFile
-
-_DOWNLOAD_TRIES = 3
+    from airflow_provider_benchmarks.store import StoredFile
 
 
 class BenchmarkHook(BaseHook):
@@ -280,9 +275,10 @@ class BenchmarkHook(BaseHook):
         neutralise_formulas: bool = True,
         if_exists: str = "replace",
         limit: int | None = None,
+        partition_by: str | Sequence[str] = (),
         storage_conn_id: str | None = None,
     ) -> StoredFile:
-        """Store the job's row scores in one file, which appears complete or not at all.
+        """Store the job's row scores, which appear complete or not at all.
 
         The file comes from the Files API where that serves it, else from the documented download; a dropped connection
         goes on where it stopped.
@@ -294,85 +290,34 @@ class BenchmarkHook(BaseHook):
         :param neutralise_formulas: in CSV, keep a spreadsheet from running texts as formulas
         :param if_exists: ``replace`` what is there, ``skip`` the download, or ``fail`` if it is not the very same
         :param limit: store only so many rows
+        :param partition_by: make the destination a folder, with a file of its own for each value of this field or
+            fields (Parquet and CSV)
         :param storage_conn_id: Airflow connection of the storage
         :raises IncompleteResults: there are fewer or more rows than the aggregate scores count
         :raises DestinationExists: ``if_exists="fail"`` and there is another file
         """
-        from airflow_provider_benchmarks.store import IfExists, RowFormat, stored_before
+        from airflow_provider_benchmarks.hooks.downloads import RowDownload
+        from airflow_provider_benchmarks.store import IfExists, RowFormat
 
-        row_format = RowFormat(
-            name=format, compression=compression, with_sample=with_sample, neutralise_formulas=neutralise_formulas
+        download = RowDownload(
+            client=self.client,
+            job_name=name,
+            destination=destination,
+            row_format=RowFormat(
+                name=format, compression=compression, with_sample=with_sample, neutralise_formulas=neutralise_formulas
+            ),
+            if_exists=IfExists(if_exists),
+            limit=limit,
+            partition_by=[partition_by] if isinstance(partition_by, str) else partition_by,
+            storage_conn_id=storage_conn_id,
         )
-        rule = IfExists(if_exists)
-        old = (
-            None
-            if rule == IfExists.REPLACE
-            else stored_before(destination, row_format, storage_conn_id=storage_conn_id)
-        )
-        if old is not None and rule == IfExists.SKIP:
-            self.log.info("%s is there already, with %s rows: nothing to download", destination, old.rows)
-            return old
-        # Against a file that must stay, the new one is made only to be compared.
-        target = destination if old is None else None
-        new = self._store_row_scores(name, target, row_format, limit=limit, storage_conn_id=storage_conn_id)
-        if old is None:
-            return new
-        if old.sha256 != new.sha256:
-            raise DestinationExists(
-                f'{destination} holds another file ({old.rows} rows) than the row scores of benchmark job "{name}" in '
-                f'workspace "{self.workspace}" ({new.rows} rows), and if_exists="fail". Choose another destination.'
-            )
-        return old
-
-    def _store_row_scores(
-        self,
-        name: str,
-        destination: str | None,
-        row_format: RowFormat,
-        *,
-        limit: int | None,
-        storage_conn_id: str | None,
-    ) -> StoredFile:
-        from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
-
-        from airflow_provider_benchmarks.store import store_rows
-
-        expected = self.get_aggregate_scores(name).expected_rows
-        changed = retry_if_exception_type(ResultsChanged)
-        try:
-            for attempt in Retrying(retry=changed, stop=stop_after_attempt(_DOWNLOAD_TRIES), reraise=True):
-                with attempt:
-                    pieces, length = self.client.open_row_scores(name)
-                    stored = store_rows(
-                        pieces,
-                        destination,
-                        row_format=row_format,
-                        length=length,
-                        expected_rows=expected,
-                        limit=limit,
-                        storage_conn_id=storage_conn_id,
-                    )
-        except IncompleteResults as error:
-            raise IncompleteResults(
-                f'row scores of benchmark job "{name}" in workspace "{self.workspace}": {error}. Nothing was stored.'
-            ) from error
-        return stored
+        return download.run()
 
     def download_artifacts(self, name: str, destination: str, *, storage_conn_id: str | None = None) -> StoredFile:
-        """Store the job's artifacts as the tar.gz that the service packs.
+        """Store the job's artifacts as the tar.gz that the service packs."""
+        from airflow_provider_benchmarks.hooks.downloads import download_artifacts
 
-        It is packed anew for each request, so a broken download begins from its start.
-        """
-        from tenacity import Retrying, retry_if_exception, stop_after_attempt
-
-        from airflow_provider_benchmarks.store import store_bytes
-
-        again = retry_if_exception(lambda error: isinstance(error, ServiceError) and is_transient(error))
-        for attempt in Retrying(retry=again, stop=stop_after_attempt(_DOWNLOAD_TRIES), reraise=True):
-            with attempt:
-                chunks = self.client.iter_result(name, "artifacts")
-                stored = store_bytes(chunks, destination, format="tar.gz", storage_conn_id=storage_conn_id)
-        return stored
+        return download_artifacts(self.client, name, destination, storage_conn_id=storage_conn_id)
 
     def test_connection(self) -> tuple[bool, str]:
         """Look whether the service answers, takes the token, and has the workspace."""

@@ -92,12 +92,15 @@ class DownloadRowScoresOperator(_DownloadOperator):
     :param neutralise_formulas: in CSV, put an apostrophe before texts that a spreadsheet would run as a formula
     :param if_exists: ``replace`` what is there, ``skip`` the download, or ``fail`` if it is not the very same
     :param limit: only so many rows
+    :param partition_by: make the destination a folder, with a file of its own for each value of this field of the
+        items, or of these fields: ``category=a/rows-….parquet`` (Parquet and CSV; templated)
     :return: ``{"path", "rows", "bytes", "sha256", "format"}``; without destination the rows as the service sends them
     :raises IncompleteResults: there are fewer or more rows than the aggregate scores count, or the file is damaged
     :raises DestinationExists: ``if_exists="fail"`` and there is another file
     :raises ResultsTooLarge: they are too large for an XCom and there is no destination
     """
 
+    template_fields: Sequence[str] = ("partition_by", *_DownloadOperator.template_fields)
     formats = ("jsonl", "parquet", "csv")
 
     def __init__(
@@ -109,6 +112,7 @@ class DownloadRowScoresOperator(_DownloadOperator):
         neutralise_formulas: bool = True,
         if_exists: str = "replace",
         limit: int | None = None,
+        partition_by: str | Sequence[str] = (),
         **kwargs: Any,
     ) -> None:
         from airflow_provider_benchmarks.store import IfExists, RowFormat
@@ -120,12 +124,18 @@ class DownloadRowScoresOperator(_DownloadOperator):
             raise ConfigurationError(
                 f'task "{self.task_id}": if_exists must be one of {", ".join(IfExists)}, found "{if_exists}"'
             )
+        if partition_by and (format == "jsonl" or self.destination is None):
+            raise ConfigurationError(
+                f'task "{self.task_id}": partition_by needs a destination, and format="parquet" or "csv": JSONL is the '
+                f"service's file as it is"
+            )
         RowFormat(name=format, compression=compression)  # a compression that does not fit is refused here
         self.compression = compression
         self.with_sample = with_sample
         self.neutralise_formulas = neutralise_formulas
         self.if_exists = if_exists
         self.limit = limit
+        self.partition_by = partition_by
 
     def execute(self, context: Context) -> dict[str, Any] | list[dict[str, Any]]:
         if self.destination is None:
@@ -139,6 +149,7 @@ class DownloadRowScoresOperator(_DownloadOperator):
             neutralise_formulas=self.neutralise_formulas,
             if_exists=self.if_exists,
             limit=self.limit,
+            partition_by=self.partition_by,
             storage_conn_id=self.storage_conn_id,
         )
         self.log.info("Stored %s rows in %s (%d bytes)", stored.rows, stored.path, stored.bytes)

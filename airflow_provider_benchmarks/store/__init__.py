@@ -4,6 +4,17 @@ from __future__ import annotations
 
 from airflow_provider_benchmarks.store.atomic import atomic_write
 from airflow_provider_benchmarks.store.existing import IfExists, stored_before
+from airflow_provider_benchmarks.store.partitions import partitions_before, store_partitions
 from airflow_provider_benchmarks.store.results import RowFormat, StoredFile, store_bytes, store_rows
 
-__all__ = ["IfExists", "RowFormat", "StoredFile", "atomic_write", "store_bytes", "store_rows", "stored_before"]
+__all__ = [
+    "IfExists",
+    "RowFormat",
+    "StoredFile",
+    "atomic_write",
+    "partitions_before",
+    "store_bytes",
+    "store_partitions",
+    "store_rows",
+    "stored_before",
+]

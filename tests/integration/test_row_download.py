@@ -220,7 +220,7 @@ class TestIfExists:
 
     def test_fail_keeps_another_file(self, content, tmp_path):
         (tmp_path / "rows").write_bytes(b"old\n")
-        with pytest.raises(DestinationExists, match=r"holds another file \(1 rows\).*job-1.*\(3000 rows\)"):
+        with pytest.raises(DestinationExists, match=r"holds other row scores \(1 rows\).*job-1.*\(3000 rows\)"):
             BenchmarkHook().download_row_scores("job-1", str(tmp_path / "rows"), if_exists="fail")
         assert (tmp_path / "rows").read_bytes() == b"old\n"
 
