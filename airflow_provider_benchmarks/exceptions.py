@@ -132,6 +132,10 @@ class DestinationExists(BenchmarkError):
     """The destination holds another file, and ``if_exists="fail"`` forbids to replace it."""
 
 
+class NotStored(BenchmarkError):
+    """The score store does not have the job."""
+
+
 class ResultsTooLarge(BenchmarkError):
     """A value is too large for an XCom: set ``destination`` to store it as a file."""
 

@@ -87,6 +87,14 @@ _OPTIONS: dict[str, Any] = {
         "example": None,
         "default": "1048576",
     },
+    "score_store": {
+        "description": "Folder in object storage where downloads and gates keep the scores of every job, unless a task "
+        "names another with store=. Empty: none.",
+        "version_added": "0.1.0",
+        "type": "string",
+        "example": "s3://aws_default@bucket/benchmark-scores",
+        "default": "",
+    },
     "retry_seconds": {
         "description": "How long a request to the service is tried again after transient faults, in seconds.",
         "version_added": "0.1.0",

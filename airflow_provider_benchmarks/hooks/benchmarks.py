@@ -24,7 +24,7 @@ from airflow_provider_benchmarks.jobs.polling import elapsed_text, is_transient
 if TYPE_CHECKING:
     from airflow_provider_benchmarks.client import BenchmarkClient, ClientConfig, Submission
     from airflow_provider_benchmarks.scores import AggregateScores, RowScore
-    from airflow_provider_benchmarks.store import StoredFile
+    from airflow_provider_benchmarks.store import ScoreStore, StoredFile, StoredJob
 
 
 class BenchmarkHook(BaseHook):
@@ -318,6 +318,12 @@ class BenchmarkHook(BaseHook):
         from airflow_provider_benchmarks.hooks.downloads import download_artifacts
 
         return download_artifacts(self.client, name, destination, storage_conn_id=storage_conn_id)
+
+    def store_job(self, store: ScoreStore, name: str) -> StoredJob:
+        """Put a completed job with all its scores into the score store, unless it is there already."""
+        from airflow_provider_benchmarks.hooks.downloads import store_job
+
+        return store_job(self.client, store, name)
 
     def test_connection(self) -> tuple[bool, str]:
         """Look whether the service answers, takes the token, and has the workspace."""

@@ -12,12 +12,21 @@ from typing import TypeVar
 from tenacity import Retrying, retry_if_exception, stop_after_attempt
 
 from airflow_provider_benchmarks.client import BenchmarkClient
-from airflow_provider_benchmarks.exceptions import DestinationExists, IncompleteResults, ResultsChanged, ServiceError
+from airflow_provider_benchmarks.exceptions import (
+    DestinationExists,
+    IncompleteResults,
+    JobError,
+    ResultsChanged,
+    ServiceError,
+)
+from airflow_provider_benchmarks.jobs import JobStatus
 from airflow_provider_benchmarks.jobs.polling import is_transient
 from airflow_provider_benchmarks.store import (
     IfExists,
     RowFormat,
+    ScoreStore,
     StoredFile,
+    StoredJob,
     partitions_before,
     store_bytes,
     store_partitions,
@@ -29,6 +38,7 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 _TRIES = 3
+ROW_SCORES = "row-scores"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +135,34 @@ def download_artifacts(
         return store_bytes(chunks, destination, format="tar.gz", storage_conn_id=storage_conn_id)
 
     return _try_again(fetch, lambda error: isinstance(error, ServiceError) and is_transient(error))
+
+
+def store_job(client: BenchmarkClient, store: ScoreStore, job_name: str) -> StoredJob:
+    """Put a completed job with all its scores into the score store, unless it is there already.
+
+    :raises JobError: the job has not completed
+    :raises IncompleteResults: there are fewer or more rows than the aggregate scores count
+    """
+    job = client.get_job(job_name)
+    if job.status != JobStatus.COMPLETED:
+        raise JobError(
+            f'{job} is "{job.status}": the score store takes completed jobs. Wait for it first.',
+            job=job.name,
+            workspace=job.workspace,
+            benchmark=job.benchmark,
+            status=job.status,
+        )
+
+    def store_rows(path: str) -> StoredFile:
+        return RowDownload(
+            client=client, job_name=job_name, destination=path, row_format=RowFormat(name="parquet")
+        ).run()
+
+    has_rows = any(result.name == ROW_SCORES for result in client.list_results(job_name))
+    aggregate = client.get_aggregate_scores(job_name)
+    stored = store.add(job, aggregate, store_rows=store_rows if has_rows else None)
+    logger.info('Benchmark job "%s" is in the score store %s', job_name, store.root)
+    return stored
 
 
 def _try_again(fetch: Callable[[], T], is_worth_it: Callable[[BaseException], bool]) -> T:

@@ -13,6 +13,7 @@ from airflow_provider_benchmarks.exceptions import ResultsTooLarge
 
 if TYPE_CHECKING:
     from airflow_provider_benchmarks.hooks.benchmarks import BenchmarkHook
+    from airflow_provider_benchmarks.store import ScoreStore
 
 DEFAULT_CONN_ID = "nemo_evaluator_default"
 
@@ -37,6 +38,14 @@ class BenchmarkOperator(BaseOperator):
         from airflow_provider_benchmarks.hooks.benchmarks import BenchmarkHook
 
         return BenchmarkHook(self.conn_id, workspace=self.workspace)
+
+
+def score_store(store: str | None) -> ScoreStore | None:
+    """The score store that a task names, else that of ``[benchmarks] score_store``; an empty text means none."""
+    from airflow_provider_benchmarks.store import ScoreStore
+
+    root = conf.get("benchmarks", "score_store", fallback="") if store is None else store
+    return ScoreStore(root) if root else None
 
 
 def check_xcom_size(value: Any, what: str) -> None:

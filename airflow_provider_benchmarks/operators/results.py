@@ -8,10 +8,12 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_benchmarks.exceptions import ConfigurationError, IncompleteResults
-from airflow_provider_benchmarks.operators._base import BenchmarkOperator, check_xcom_size
+from airflow_provider_benchmarks.operators._base import BenchmarkOperator, check_xcom_size, score_store
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_benchmarks.store import StoredJob
 
 
 class _DownloadOperator(BenchmarkOperator):
@@ -21,12 +23,15 @@ class _DownloadOperator(BenchmarkOperator):
     :param destination: path or URL of the file to write, for Airflow's ObjectStoragePath; a file there is replaced once
         the new one is complete (templated)
     :param storage_conn_id: Airflow connection of the storage (templated)
+    :param store: score store that keeps the job with all its scores, as baseline and history for gates; defaults to
+        ``[benchmarks] score_store``, and an empty text means none (templated)
     """
 
     template_fields: Sequence[str] = (
         "job_name",
         "destination",
         "storage_conn_id",
+        "store",
         *BenchmarkOperator.template_fields,
     )
     formats: tuple[str, ...] = ()
@@ -38,6 +43,7 @@ class _DownloadOperator(BenchmarkOperator):
         destination: str | None = None,
         format: str,
         storage_conn_id: str | None = None,
+        store: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -49,6 +55,11 @@ class _DownloadOperator(BenchmarkOperator):
         self.destination = destination
         self.format = format
         self.storage_conn_id = storage_conn_id
+        self.store = store
+
+    def _store_job(self) -> StoredJob | None:
+        store = score_store(self.store)
+        return None if store is None else self.hook.store_job(store, self.job_name)
 
 
 class DownloadAggregateScoresOperator(_DownloadOperator):
@@ -78,6 +89,7 @@ class DownloadAggregateScoresOperator(_DownloadOperator):
             content = json.dumps(scores.to_json(), allow_nan=False).encode()
             stored = store_bytes([content], self.destination, format="json", storage_conn_id=self.storage_conn_id)
             self.log.info("Stored %d scores in %s (%d bytes)", len(records), stored.path, stored.bytes)
+        self._store_job()
         return records
 
 
@@ -94,7 +106,8 @@ class DownloadRowScoresOperator(_DownloadOperator):
     :param limit: only so many rows
     :param partition_by: make the destination a folder, with a file of its own for each value of this field of the
         items, or of these fields: ``category=a/rows-….parquet`` (Parquet and CSV; templated)
-    :return: ``{"path", "rows", "bytes", "sha256", "format"}``; without destination the rows as the service sends them
+    :return: ``{"path", "rows", "bytes", "sha256", "format"}``; without destination the rows as the service sends them,
+        or, where the task names a ``store``, the file there
     :raises IncompleteResults: there are fewer or more rows than the aggregate scores count, or the file is damaged
     :raises DestinationExists: ``if_exists="fail"`` and there is another file
     :raises ResultsTooLarge: they are too large for an XCom and there is no destination
@@ -138,8 +151,9 @@ class DownloadRowScoresOperator(_DownloadOperator):
         self.partition_by = partition_by
 
     def execute(self, context: Context) -> dict[str, Any] | list[dict[str, Any]]:
+        kept = self._store_job()
         if self.destination is None:
-            return self._rows()
+            return kept.rows.to_dict() if self.store and kept and kept.rows else self._rows()
         stored = self.hook.download_row_scores(
             self.job_name,
             self.destination,

@@ -1,0 +1,277 @@
+"""The score store: a folder in object storage with the scores of every job, for baselines, history and pages.
+
+::
+
+    <root>/<workspace>/<benchmark>/<job>/job.json
+                                         aggregate-scores.json
+                                         row-scores.parquet        (where the job has row scores)
+                                         manifest.json             written last: the job is there from now on
+                                         verdict-<gate>.json       of each gate that judged it
+    <root>/<workspace>/<benchmark>/_index/<time>,<job>             empty; so that listing reads names only
+                                   _verdicts/<time>,<job>,<gate>,<outcome>
+                                   _pinned.json                    the baseline, moved only by an explicit promotion
+
+A job's folder is written once. One without a manifest is of an interrupted task: whoever stores the job next writes it
+anew. A benchmark of another workspace than the job's is written ``workspace%2Fname``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote, unquote
+
+from airflow_provider_benchmarks.exceptions import ConfigurationError, NotStored
+from airflow_provider_benchmarks.jobs import BenchmarkJob
+from airflow_provider_benchmarks.scores import AggregateScores, JobScores
+from airflow_provider_benchmarks.store.results import StoredFile, store_bytes
+
+_TIME = "%Y%m%dT%H%M%S.%fZ"
+_INDEX, _VERDICTS, _PINNED, _MANIFEST = "_index", "_verdicts", "_pinned.json", "manifest.json"
+ROWS_FILE = "row-scores.parquet"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredJob:
+    """A job in the store.
+
+    :param benchmark: reference ``workspace/name``
+    :param created_at: when the job was submitted, UTC
+    :param aggregate: its aggregate scores, with histograms and all
+    :param rows: its row scores, a Parquet file; None where the job has none
+    :param outcomes: of the gates that judged it, by their names; empty where none has, or where they were not looked up
+    """
+
+    job: str
+    workspace: str
+    benchmark: str
+    created_at: datetime
+    aggregate: AggregateScores
+    rows: StoredFile | None
+    outcomes: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def passed(self) -> bool:
+        """Whether gates judged the job, and every one's last verdict is a pass."""
+        return bool(self.outcomes) and set(self.outcomes.values()) == {"pass"}
+
+
+class ScoreStore:
+    """A score store.
+
+    :param root: folder for Airflow's ObjectStoragePath; ``s3://connection@bucket/folder`` names an Airflow connection
+    :raises ConfigurationError: there is no root
+    """
+
+    def __init__(self, root: str) -> None:
+        if not root:
+            raise ConfigurationError("the score store needs a folder: set store=, or [benchmarks] score_store")
+        self.root = root.rstrip("/")
+
+    def folder(self, workspace: str, benchmark: str) -> str:
+        """The folder of a benchmark's jobs in a workspace."""
+        owner, _, name = benchmark.rpartition("/")
+        place = name if owner in ("", workspace) else f"{owner}/{name}"
+        return f"{self.root}/{quote(workspace, safe='')}/{quote(place, safe='')}"
+
+    def add(
+        self, job: BenchmarkJob, aggregate: AggregateScores, *, store_rows: Callable[[str], StoredFile] | None
+    ) -> StoredJob:
+        """Store a job, unless it is there already.
+
+        :param store_rows: writes the row scores as Parquet to a path; None where the job has none
+        """
+        folder = f"{self.folder(job.workspace, job.benchmark)}/{quote(job.name, safe='')}"
+        if (found := self._read_job(folder)) is not None:
+            return found
+        created_at = job.created_at or datetime.now(UTC)
+        files = [
+            _store_json(f"{folder}/job.json", _describe(job)),
+            _store_json(f"{folder}/aggregate-scores.json", aggregate.to_json()),
+        ]
+        if store_rows is not None:
+            files.append(store_rows(f"{folder}/{ROWS_FILE}"))
+        marker = f"{created_at.astimezone(UTC).strftime(_TIME)},{quote(job.name, safe='')}"
+        _store(f"{self.folder(job.workspace, job.benchmark)}/{_INDEX}/{marker}", b"\n")
+        manifest = {
+            "version": 1,
+            "job": job.name,
+            "workspace": job.workspace,
+            "benchmark": job.benchmark,
+            "created_at": created_at.isoformat(),
+            "stored_at": datetime.now(UTC).isoformat(),
+            "scores": aggregate.to_json(),
+            "files": [{**file.to_dict(), "path": file.path.rpartition("/")[2]} for file in files],
+        }
+        _store_json(f"{folder}/{_MANIFEST}", manifest)
+        return _stored_job(folder, manifest)
+
+    def get(self, job: str, *, workspace: str, benchmark: str) -> StoredJob:
+        """Find a job.
+
+        :raises NotStored: it is not in the store
+        """
+        folder = self.folder(workspace, benchmark)
+        found = self._read_job(f"{folder}/{quote(job, safe='')}")
+        if found is None:
+            raise NotStored(
+                f'benchmark job "{job}" of benchmark "{benchmark}" in workspace "{workspace}" is not in the score '
+                f"store {self.root}. Store it with store= on a download or gate task."
+            )
+        return found
+
+    def history(self, *, workspace: str, benchmark: str, limit: int = 20) -> list[StoredJob]:
+        """The benchmark's latest jobs, newest first, with their scores and verdicts; row scores are not opened.
+
+        Takes two listings of names, however many jobs there are, and reads one small file for each job that it gives.
+        """
+        folder = self.folder(workspace, benchmark)
+        outcomes = self._outcomes(folder)
+        jobs: list[StoredJob] = []
+        for name in self._names(folder):
+            if len(jobs) == limit:
+                break
+            # A marker without a manifest is of an interrupted task.
+            if (found := self._read_job(f"{folder}/{quote(name, safe='')}", outcomes.get(name))) is not None:
+                jobs.append(found)
+        return jobs
+
+    def job_names(self, *, workspace: str, benchmark: str) -> list[str]:
+        """Names of all the benchmark's jobs, newest first; one listing."""
+        return self._names(self.folder(workspace, benchmark))
+
+    def last_passed(self, *, workspace: str, benchmark: str, but: Sequence[str] = ()) -> StoredJob | None:
+        """The newest job that passed every gate that judged it.
+
+        :param but: names of jobs to leave out, such as the candidate itself
+        """
+        folder = self.folder(workspace, benchmark)
+        outcomes = self._outcomes(folder)
+        for name in self._names(folder):
+            if name not in but and set(outcomes.get(name, {}).values()) == {"pass"}:
+                found = self._read_job(f"{folder}/{quote(name, safe='')}", outcomes[name])
+                if found is not None:
+                    return found
+        return None
+
+    def add_verdict(self, stored: StoredJob, gate: str, verdict: dict[str, Any]) -> None:
+        """Keep a gate's verdict with the job; a later one of the same gate replaces it.
+
+        :param gate: name of the gate, ``dag_id.task_id``
+        :param verdict: as :meth:`Verdict.to_dict` gives it
+        """
+        folder = self.folder(stored.workspace, stored.benchmark)
+        name, judge = quote(stored.job, safe=""), quote(gate, safe="")
+        _store_json(f"{folder}/{name}/verdict-{judge}.json", verdict)
+        now = datetime.now(UTC).strftime(_TIME)
+        _store(f"{folder}/{_VERDICTS}/{now},{name},{judge},{verdict['outcome']}", b"\n")
+
+    def pin(self, stored: StoredJob, *, by: str = "") -> None:
+        """Make a job the baseline of its benchmark.
+
+        :param by: who or what promotes it, for people
+        """
+        pinned = {"job": stored.job, "pinned_at": datetime.now(UTC).isoformat(), "pinned_by": by}
+        _store_json(f"{self.folder(stored.workspace, stored.benchmark)}/{_PINNED}", pinned)
+
+    def pinned(self, *, workspace: str, benchmark: str) -> StoredJob | None:
+        """The benchmark's pinned baseline, or None.
+
+        :raises NotStored: it is pinned, but not in the store any more
+        """
+        content = _read(f"{self.folder(workspace, benchmark)}/{_PINNED}")
+        if content is None:
+            return None
+        return self.get(json.loads(content)["job"], workspace=workspace, benchmark=benchmark)
+
+    def scores(self, stored: StoredJob, *, columns: Sequence[str] | None = None) -> JobScores:
+        """Load a job's scores.
+
+        :param columns: these columns of the row scores; an empty list leaves the rows out, None takes all
+        """
+        from airflow.providers.common.compat.sdk import ObjectStoragePath
+
+        from airflow_provider_benchmarks.scores.files import read_row_scores
+
+        rows = None
+        if stored.rows is not None and (columns is None or columns):
+            path: Any = ObjectStoragePath(stored.rows.path)
+            rows = read_row_scores(path, columns=columns)
+        return JobScores(stored.aggregate, rows, job=stored.job)
+
+    def _names(self, folder: str) -> list[str]:
+        return [unquote(entry.split(",")[1]) for entry in sorted(_list(f"{folder}/{_INDEX}"), reverse=True)]
+
+    def _outcomes(self, folder: str) -> dict[str, dict[str, str]]:
+        """The last outcome of each gate, by job."""
+        outcomes: dict[str, dict[str, str]] = {}
+        for entry in sorted(_list(f"{folder}/{_VERDICTS}"), reverse=True):
+            _, job, gate, outcome = map(unquote, entry.split(","))
+            outcomes.setdefault(job, {}).setdefault(gate, outcome)
+        return outcomes
+
+    def _read_job(self, folder: str, outcomes: dict[str, str] | None = None) -> StoredJob | None:
+        content = _read(f"{folder}/{_MANIFEST}")
+        return None if content is None else _stored_job(folder, json.loads(content), outcomes)
+
+
+def _stored_job(folder: str, manifest: dict[str, Any], outcomes: dict[str, str] | None = None) -> StoredJob:
+    rows = next((file for file in manifest["files"] if file["path"] == ROWS_FILE), None)
+    return StoredJob(
+        job=manifest["job"],
+        workspace=manifest["workspace"],
+        benchmark=manifest["benchmark"],
+        created_at=datetime.fromisoformat(manifest["created_at"]),
+        aggregate=AggregateScores.from_json(manifest["scores"]),
+        rows=None if rows is None else StoredFile(**{**rows, "path": f"{folder}/{ROWS_FILE}"}),
+        outcomes=outcomes or {},
+    )
+
+
+def _describe(job: BenchmarkJob) -> dict[str, Any]:
+    return {
+        "name": job.name,
+        "workspace": job.workspace,
+        "benchmark": job.benchmark,
+        "status": job.status,
+        "created_at": None if job.created_at is None else job.created_at.isoformat(),
+        "spec": job.spec,
+        "custom_fields": job.custom_fields,
+    }
+
+
+def _store_json(path: str, data: Any) -> StoredFile:
+    return _store(path, json.dumps(data, allow_nan=False).encode())
+
+
+def _store(path: str, content: bytes) -> StoredFile:
+    return store_bytes([content], path, format="json")
+
+
+def _read(path: str) -> bytes | None:
+    from airflow.providers.common.compat.sdk import ObjectStoragePath
+
+    try:
+        content: bytes = ObjectStoragePath(path).read_bytes()
+    except FileNotFoundError:
+        return None
+    return content
+
+
+def _list(folder: str) -> Iterator[str]:
+    """Names in a folder, without opening anything."""
+    from airflow.providers.common.compat.sdk import ObjectStoragePath
+
+    path: Any = ObjectStoragePath(folder)
+    path.fs.invalidate_cache(path.path)  # others write too
+    try:
+        entries = path.fs.ls(path.path, detail=False)
+    except FileNotFoundError:
+        return
+    for entry in entries:
+        # A part of a file that is being written, on a local disk, begins with a dot.
+        if (name := entry.rstrip("/").rpartition("/")[2]) and not name.startswith("."):
+            yield name
