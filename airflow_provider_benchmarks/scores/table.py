@@ -86,7 +86,31 @@ def wider(one: Kind, other: Kind) -> Kind:
 
 def as_json(value: Any) -> str | None:
     """A value of a JSON column; NaN and infinities in it are the bare words that Python's JSON reads."""
-    return None if value is None else json.dumps(value, ensure_ascii=False)
+    if value is None:
+        return None
+    text = json.dumps(value, ensure_ascii=False)
+    return text if _fits_utf8(text) else json.dumps(value)
+
+
+def _fits_utf8(text: str) -> bool:
+    """False for half a surrogate pair, which JSON may hold as an escape."""
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+class _HalfCharacter(str):
+    """A text that UTF-8 can't hold. Being of no type that a column has, it makes a column of JSON text."""
+
+    __slots__ = ()
+
+    @classmethod
+    def where_needed(cls, value: Any) -> Any:
+        return cls(value) if isinstance(value, str) and not _fits_utf8(value) else value
 
 
 class TableScore(msgspec.Struct, gc=False):  # millions of them; the garbage collector need not look at each
@@ -105,9 +129,11 @@ class TableRow(msgspec.Struct, gc=False):
 
     @classmethod
     def of(cls, row: RowScore) -> TableRow:
-        metrics = {m: [TableScore(name, value) for name, value in named.items()] for m, named in row.metrics.items()}
+        storable = _HalfCharacter.where_needed  # the strict decoder refuses such texts, so that they come here only
+        metrics = {m: [TableScore(name, storable(v)) for name, v in named.items()] for m, named in row.metrics.items()}
+        item = {name: storable(value) for name, value in row.item.items()}
         sample = msgspec.Raw(json.dumps(row.sample).encode())
-        return cls(metrics, dict(row.item), row.row_index, dict(row.metric_errors), sample)
+        return cls(metrics, item, row.row_index, dict(row.metric_errors), sample)
 
 
 _DECODER = msgspec.json.Decoder(TableRow)
@@ -194,6 +220,8 @@ def names_of_items(fields: Iterable[str]) -> dict[str, str]:
     :raises IncompleteResults: two fields would get the same name
     """
     fields = list(fields)
+    if broken := [name for name in fields if not _fits_utf8(name)]:
+        raise IncompleteResults(f"the dataset has a field {broken[0]!a}, whose name can't be that of a column")
     names = {name: f"item.{name}" if name in _FIXED else name for name in fields}
     if len(set(names.values())) != len(fields):
         clash = next(name for name in names.values() if list(names.values()).count(name) > 1)

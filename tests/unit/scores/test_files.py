@@ -89,6 +89,8 @@ def test_the_same_rows_give_the_same_packed_file(tmp_path):
         ([None, None], "null"),
         ([None, "late"], "string"),
         (["1", 1, 1.0, None, True, [1]], "string"),
+        (["whole", "half \ud800", "é"], "string"),
+        ([["half \ud800"], "whole"], "string"),
     ],
 )
 @pytest.mark.parametrize("batches", [False, True])
@@ -246,3 +248,8 @@ def test_no_rows_give_an_empty_file(tmp_path):
 def test_formats_that_there_are_not(options, message):
     with pytest.raises(ConfigurationError, match=message):
         RowFormat(**options)
+
+
+def test_a_field_whose_name_is_no_text_is_an_error(tmp_path):
+    with pytest.raises(IncompleteResults, match=r"field 'half \\ud800'"):
+        store(tmp_path / "rows.parquet", [line(0, {"half \ud800": 1})])
