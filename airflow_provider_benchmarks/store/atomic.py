@@ -6,14 +6,18 @@ looks like a result. Here the object appears only when the block has ended well.
 
 from __future__ import annotations
 
+import io
+import logging
 import os
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
 from airflow_provider_benchmarks.exceptions import ConfigurationError
+
+logger = logging.getLogger(__name__)
 
 #: s3fs would hold 50 MiB of each open file; 8 MiB still allows objects of 78 GiB within the 10,000 parts of S3.
 _BLOCK_SIZE = 8 * 1024 * 1024
@@ -23,52 +27,124 @@ _BLOCK_SIZE = 8 * 1024 * 1024
 def atomic_write(destination: str, *, storage_conn_id: str | None = None) -> Iterator[BinaryIO]:
     """Open a file for writing that replaces the destination when the block ends without an exception.
 
-    A worker that is killed while it writes leaves, for a local destination, a file ``.<name>.<32 hex digits>.part``
-    beside it, which can be deleted; in object storage at most an unfinished multipart upload, which a bucket's
-    lifecycle rule ends.
+    A local file gets the owner and mode of any new file (the umask), also where it replaces another one; a symbolic
+    link is replaced, not followed. Of several writers of one destination, the last to end wins.
+
+    A worker that is killed leaves the destination as it was, and what it had written, to be removed once it is old:
+
+    - a local file ``.<name>.<32 hex digits>.part`` in the destination's folder:
+      ``find FOLDER -regextype posix-extended -regex '.*/\\..*\\.[0-9a-f]{32}\\.part' -mtime +1 -delete``
+    - S3: an unfinished multipart upload, which costs storage but shows in no listing of objects. A lifecycle rule with
+      ``AbortIncompleteMultipartUpload`` on the bucket ends it; by hand, ``aws s3api list-multipart-uploads --bucket B``
+      and ``aws s3api abort-multipart-upload --bucket B --key KEY --upload-id ID``.
+    - Google and Azure drop an unfinished upload after a week. Known gap: a zonal bucket of Google's shows an object
+      while it is written, and keeps one that was cut short.
 
     :param destination: a path or URL that Airflow's ObjectStoragePath takes: ``/data/x``, ``s3://bucket/x``, …
     :param storage_conn_id: Airflow connection of the storage
     :raises ConfigurationError: Airflow has no filesystem for the destination
+    :raises OSError: the storage refused, failed or went away; its own error is the cause. A task that fails with it is
+        retried. An error of the block itself passes as it is.
     """
     from airflow.providers.common.compat.sdk import ObjectStoragePath
 
     try:
         path = ObjectStoragePath(destination, conn_id=storage_conn_id)
-        is_local = path.protocol in ("", "file")
+        is_local = path.protocol in ("", "file", "local")
         filesystem = None if is_local else path.fs
     except (ValueError, ImportError) as error:
         raise ConfigurationError(
             f'Airflow has no filesystem for "{destination}" ({error}). Install the provider of the storage: '
             f"airflow-provider-benchmarks[s3], [gcs] or [azure]."
         ) from error
-    with _local(Path(path.path)) if is_local else _remote(filesystem, path.path) as file:
-        yield file
-
-
-@contextmanager
-def _local(path: Path) -> Iterator[BinaryIO]:
-    # fsspec's own local transaction goes through the system's temp folder, which may be another file system.
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.parent / f".{path.name}.{uuid.uuid4().hex}.part"
+    with _storage_errors(destination, storage_conn_id):
+        pending = _LocalFile(Path(path.path)) if is_local else _RemoteFile(filesystem, path.path)
     try:
-        with part.open("xb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
-
-
-@contextmanager
-def _remote(filesystem: Any, path: str) -> Iterator[BinaryIO]:
-    file = filesystem.open(path, "wb", autocommit=False, block_size=_BLOCK_SIZE)
-    try:
-        yield cast("BinaryIO", file)
-        file.close()
+        yield _Writer(pending.file, destination, storage_conn_id)
+        with _storage_errors(destination, storage_conn_id):
+            pending.commit()
     except BaseException:
-        with suppress(Exception):  # the first error is the one to report
-            file.discard()
+        try:
+            pending.discard()
+        except Exception as error:  # noqa: BLE001  the first error is the one to report
+            logger.warning('What was written of "%s" could not be removed: %r', destination, error)
         raise
-    file.commit()
+
+
+@contextmanager
+def _storage_errors(destination: str, storage_conn_id: str | None) -> Iterator[None]:
+    # One kind for all that storages raise (OSError, BotoCoreError, RuntimeError), and no note: Airflow's page of a task
+    # shows none. The new file is there where only the answer to the last request was lost.
+    try:
+        yield
+    except Exception as error:
+        connection = f' and connection "{storage_conn_id}"' if storage_conn_id else ""
+        raise OSError(
+            f'could not write "{destination}" ({type(error).__name__}: {error}). No partial file is there. '
+            f"Check the storage{connection}, then run the task again."
+        ) from error
+
+
+class _Writer(io.RawIOBase, BinaryIO):
+    """What the block writes to. Closing it, as some writers do with their target, commits nothing."""
+
+    def __init__(self, file: Any, destination: str, storage_conn_id: str | None) -> None:
+        super().__init__()
+        self._file = file
+        self._place = (destination, storage_conn_id)
+
+    def writable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return int(self._file.tell())
+
+    def write(self, data: Any) -> int:
+        with _storage_errors(*self._place):
+            return int(self._file.write(data))
+
+
+class _LocalFile:
+    # fsspec's own local transaction goes through the system's temp folder, which may be another file system.
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._path = path
+        self._part = path.parent / f".{path.name}.{uuid.uuid4().hex}.part"
+        self.file = self._part.open("xb")
+
+    def commit(self) -> None:
+        with self.file:
+            self.file.flush()
+            os.fsync(self.file.fileno())
+        self._part.replace(self._path)
+        # Or a power cut could bring the old file back after Airflow has recorded the new one. Some file systems can't
+        # do it; the file is in its place by now, so that is no reason to fail.
+        with suppress(OSError):
+            folder = os.open(self._path.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+
+    def discard(self) -> None:
+        with suppress(OSError):  # a full disk fails once more
+            self.file.close()
+        self._part.unlink(missing_ok=True)
+
+
+class _RemoteFile:
+    def __init__(self, filesystem: Any, path: str) -> None:
+        self.file = filesystem.open(path, "wb", autocommit=False, block_size=_BLOCK_SIZE)
+        # fsspec keeps the file for a transaction that nobody has begun, for as long as Airflow keeps the filesystem.
+        with suppress(ValueError):
+            filesystem.transaction.files.remove(self.file)
+
+    def commit(self) -> None:
+        self.file.close()
+        self.file.commit()
+
+    def discard(self) -> None:
+        # Garbage collection closes a file that is still open: s3fs would then begin another upload, and adlfs, which
+        # knows no autocommit=False and commits in close(), would put the truncated object in its place.
+        self.file.closed = True
+        self.file.discard()

@@ -8,10 +8,27 @@ import pytest
 
 from airflow_provider_benchmarks.client import AsyncBenchmarkClient, BenchmarkClient, ClientConfig
 from airflow_provider_benchmarks.testing import EvaluationService
+from tests.support.s3_server import S3Server
 
 WORKSPACE = "my-workspace"
 BENCHMARK = "my-workspace/qa-bench"
 SPEC = {"benchmark": BENCHMARK, "params": {"parallelism": 4}}
+
+
+@pytest.fixture(scope="session")
+def _s3_server():
+    with S3Server() as server:
+        yield server
+
+
+@pytest.fixture
+def s3(_s3_server, monkeypatch) -> S3Server:
+    """A real S3 server, with the Airflow connection ``aws_scores`` to it.
+
+    One for all tests, since Airflow keeps the filesystem of a connection for as long as the process lives.
+    """
+    monkeypatch.setenv("AIRFLOW_CONN_AWS_SCORES", _s3_server.connection)
+    return _s3_server
 
 
 @pytest.fixture

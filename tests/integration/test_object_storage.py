@@ -5,18 +5,7 @@ from __future__ import annotations
 import pytest
 
 from airflow_provider_benchmarks.store import atomic_write
-from tests.support.s3_server import BUCKET, S3Server
-
-
-@pytest.fixture(scope="module")
-def s3():
-    with S3Server() as server:
-        yield server
-
-
-@pytest.fixture(autouse=True)
-def connection(s3, monkeypatch):
-    monkeypatch.setenv("AIRFLOW_CONN_AWS_SCORES", s3.connection)
+from tests.support.s3_server import BUCKET
 
 
 class Killed(BaseException):
@@ -27,7 +16,7 @@ SMALL = 1000
 SEVERAL_PARTS = 20 * 1024 * 1024
 
 
-@pytest.mark.parametrize("size", [SMALL, SEVERAL_PARTS])
+@pytest.mark.parametrize("size", [0, SMALL, SEVERAL_PARTS])
 def test_an_object_appears_when_the_block_ends(s3, size):
     key = f"whole-{size}.bin"
     with atomic_write(f"s3://{BUCKET}/{key}", storage_conn_id="aws_scores") as file:

@@ -16,22 +16,16 @@ from airflow_provider_benchmarks.scores import AggregateScores, low_scoring_rows
 from airflow_provider_benchmarks.store import ScoreStore
 from tests.integration.conftest import BENCHMARK, SPEC, WORKSPACE, wait_until_finished
 from tests.support.contexts import task_context
-from tests.support.s3_server import BUCKET, S3Server
+from tests.support.s3_server import BUCKET
 
 WHERE = {"workspace": WORKSPACE, "benchmark": BENCHMARK}
 
 
-@pytest.fixture(scope="module")
-def s3():
-    with S3Server() as server:
-        yield server
-
-
 @pytest.fixture(params=["local", "s3"])
-def root(request, tmp_path, monkeypatch):
+def root(request, tmp_path):
     if request.param == "local":
         return str(tmp_path / "store")
-    monkeypatch.setenv("AIRFLOW_CONN_AWS_SCORES", request.getfixturevalue("s3").connection)
+    request.getfixturevalue("s3")
     return f"s3://aws_scores@{BUCKET}/{tmp_path.name}"
 
 
@@ -140,7 +134,6 @@ def test_the_pinned_job(root, hook, run_job):
 
 def test_listing_thousands_of_jobs_takes_few_requests_and_opens_no_rows(s3, monkeypatch, hook, run_job):
     """Counted at the storage, by the filesystem that asks it."""
-    monkeypatch.setenv("AIRFLOW_CONN_AWS_SCORES", s3.connection)
     store = ScoreStore(f"s3://aws_scores@{BUCKET}/many")
     last = hook.store_job(store, run_job("many"))
     folder = "many/my-workspace/qa-bench"

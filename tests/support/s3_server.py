@@ -57,7 +57,8 @@ class S3Server:
         )
 
     def list_keys(self) -> list[str]:
-        return [entry["Key"] for entry in self.client.list_objects_v2(Bucket=BUCKET).get("Contents", ())]
+        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=BUCKET)
+        return [entry["Key"] for page in pages for entry in page.get("Contents", ())]
 
     def unfinished_uploads(self) -> list[str]:
         return [entry["Key"] for entry in self.client.list_multipart_uploads(Bucket=BUCKET).get("Uploads", ())]
@@ -68,6 +69,10 @@ class S3Server:
 
     def stop(self) -> None:
         self._process.terminate()
+        self._process.wait(timeout=30)
+
+    def kill(self) -> None:
+        self._process.kill()
         self._process.wait(timeout=30)
 
     def _has_bucket(self) -> bool:
