@@ -19,10 +19,11 @@ _TEXT = (
 )
 
 
-def write_rows(path: Path, count: int, *, seed: int = 1) -> dict[str, Any]:
+def write_rows(path: Path, count: int, *, short: bool = False, seed: int = 1) -> dict[str, Any]:
     """Write row scores and give the aggregate scores that belong to them.
 
     :param count: rows
+    :param short: rows of 0.4 kB, with texts of a line
     :return: the service's answer for the aggregate scores
     """
     chance = random.Random(seed)
@@ -32,7 +33,7 @@ def write_rows(path: Path, count: int, *, seed: int = 1) -> dict[str, Any]:
     sums = dict.fromkeys(METRICS, 0.0)
     with path.open("wb") as file:
         for index in range(count):
-            row = _row(index, texts[index % len(texts)], chance)
+            row = _row(index, texts[index % len(texts)][: 100 if short else None], chance)
             for metric, scores in row["metrics"].items():
                 sums[metric] += scores[0]["value"]
             file.write(json.dumps(row, separators=(",", ":")).encode())

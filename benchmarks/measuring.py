@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 class Way:
     """One way of doing the work.
 
-    :param command: prints ``{"seconds": …}`` as its last line; what it does before and after is not measured
+    :param command: prints ``{"seconds": …, "peak_megabytes": …}`` as its last line
     """
 
     name: str
@@ -32,15 +32,14 @@ class Way:
 
     def run(self, environment: Mapping[str, str]) -> None:
         os.sync()  # what the one before has left to the disk is not this one's
-        process = subprocess.Popen(self.command, stdout=subprocess.PIPE, text=True, env={**os.environ, **environment})
-        assert process.stdout is not None
-        output = process.stdout.read()
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
-            raise RuntimeError(f"{self.name} ended with {process.returncode}: {output}")
-        self.seconds.append(json.loads(output.splitlines()[-1])["seconds"])
-        self.peak_megabytes.append(usage.ru_maxrss / 1000)
+        done = subprocess.run(
+            self.command, capture_output=True, text=True, env={**os.environ, **environment}, check=False
+        )
+        if done.returncode:
+            raise RuntimeError(f"{self.name} ended with {done.returncode}: {done.stdout}{done.stderr}")
+        measured = json.loads(done.stdout.splitlines()[-1])
+        self.seconds.append(measured["seconds"])
+        self.peak_megabytes.append(measured["peak_megabytes"])
 
     def describe(self) -> str:
         runs = ", ".join(f"{seconds:.2f}" for seconds in self.seconds)

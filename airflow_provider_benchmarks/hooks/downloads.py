@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import tempfile
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -105,8 +106,6 @@ class RowDownload:
             )
 
     def _fetch_file(self, destination: str | None, row_format: RowFormat, storage_conn_id: str | None) -> StoredFile:
-        expected_rows = self.client.get_aggregate_scores(self.job_name).expected_rows
-
         def fetch() -> StoredFile:
             pieces, length = self.client.open_row_scores(self.job_name)
             return store_rows(
@@ -114,13 +113,15 @@ class RowDownload:
                 destination,
                 row_format=row_format,
                 length=length,
-                expected_rows=expected_rows,
+                expected_rows=lambda: aggregate.result().expected_rows,
                 limit=self.limit,
                 storage_conn_id=storage_conn_id,
             )
 
         try:
-            return _try_again(fetch, lambda error: isinstance(error, ResultsChanged))
+            with ThreadPoolExecutor(max_workers=1) as beside:  # the rows come meanwhile
+                aggregate = beside.submit(self.client.get_aggregate_scores, self.job_name)
+                return _try_again(fetch, lambda error: isinstance(error, ResultsChanged))
         except IncompleteResults as error:
             raise IncompleteResults(f"row scores of {self._job}: {error}. Nothing was stored.") from error
 

@@ -6,7 +6,7 @@ import gc
 import gzip
 import os
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -76,7 +76,7 @@ def store_rows(
     *,
     row_format: RowFormat | None = None,
     length: int | None = None,
-    expected_rows: int | None = None,
+    expected_rows: int | Callable[[], int | None] | None = None,
     limit: int | None = None,
     storage_conn_id: str | None = None,
 ) -> StoredFile:
@@ -86,7 +86,7 @@ def store_rows(
     :param destination: where to; None only tells what the file would be
     :param row_format: JSONL as it comes when None
     :param length: bytes of the service's file; None where the service does not say
-    :param expected_rows: as many must come; None where the service does not say
+    :param expected_rows: as many must come; None where the service does not say; a function is asked in the end
     :param limit: store only so many rows; neither length nor number is checked then
     :raises IncompleteResults: a line is not a row, or bytes or rows are missing or too many; nothing is stored
     """
@@ -100,7 +100,7 @@ def store_rows(
             _write_lines(counted, target, check, row_format.compression)
         else:
             _write_table(counted, target, check, row_format)
-        check.finish(expected_rows)
+        check.finish(expected_rows() if callable(expected_rows) else expected_rows)
         if length is not None and counted.bytes != length:
             raise IncompleteResults(f"there are {counted.bytes} bytes, but the service says that it holds {length}")
     return _stored(destination or "", target, rows=check.rows, format=row_format.name)
