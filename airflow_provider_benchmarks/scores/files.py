@@ -9,10 +9,10 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from airflow_provider_benchmarks.exceptions import ConfigurationError
-from airflow_provider_benchmarks.scores.frames import EXACT_IN_FLOAT, SCORE_COLUMNS, row_scores_frame
+from airflow_provider_benchmarks.scores.frames import CALL_ERRORS, EXACT_IN_FLOAT, SCORE_COLUMNS, row_scores_frame
 from airflow_provider_benchmarks.scores.parquet import JSON_KEY, SCORE_COLUMNS_KEY
 from airflow_provider_benchmarks.scores.rows import read_rows
-from airflow_provider_benchmarks.scores.table import ROW_INDEX
+from airflow_provider_benchmarks.scores.table import INFERENCE_ERROR, ROW_INDEX
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,9 +66,11 @@ def _read_parquet(file: BinaryIO, columns: Sequence[str] | None, path: str) -> p
     import pyarrow.parquet as pq
 
     schema = pq.read_schema(file)
+    wanted = list(schema.names if columns is None else columns)
     if columns is not None:
         _check(columns, schema.names, path)
-        columns = [ROW_INDEX, *(name for name in columns if name != ROW_INDEX)]
+        errors = [INFERENCE_ERROR] if INFERENCE_ERROR in schema.names else []
+        columns = list(dict.fromkeys([ROW_INDEX, *columns, *errors]))
     file.seek(0)
     table = pq.read_table(file, columns=columns)
     frame: pd.DataFrame = table.to_pandas()
@@ -78,7 +80,9 @@ def _read_parquet(file: BinaryIO, columns: Sequence[str] | None, path: str) -> p
             frame[name] = values
     frame = frame.set_index(ROW_INDEX)
     scores = json.loads((schema.metadata or {}).get(SCORE_COLUMNS_KEY, b"[]"))
-    frame.attrs[SCORE_COLUMNS] = [name for name in scores if name in frame]
+    failed = list(frame.index[frame[INFERENCE_ERROR].notna()]) if INFERENCE_ERROR in frame else []
+    frame = frame[[name for name in frame.columns if name in wanted]]
+    frame.attrs |= {SCORE_COLUMNS: [name for name in scores if name in frame], CALL_ERRORS: failed}
     return frame
 
 
@@ -99,6 +103,7 @@ def _exact_values(column: Any, *, is_json: bool) -> pd.Series | None:
 def _only(frame: pd.DataFrame, columns: Sequence[str], path: str) -> pd.DataFrame:
     _check(columns, [ROW_INDEX, *frame.columns], path)
     chosen = frame[[name for name in columns if name != ROW_INDEX]]
+    chosen.attrs |= frame.attrs
     chosen.attrs[SCORE_COLUMNS] = [name for name in frame.attrs[SCORE_COLUMNS] if name in chosen]
     return chosen
 

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
 #: Where a frame remembers which of its columns are scores.
 SCORE_COLUMNS = "score_columns"
+#: Where a frame remembers the row indices of rows that have no score since the call of the model failed.
+CALL_ERRORS = "call_errors"
+#: Column with a hash of each item, which stands for the items in a frame that was loaded without them.
+ITEM_HASH = "__item__"
 #: A float64 holds every whole number up to here; a larger one stays the int that it is.
 EXACT_IN_FLOAT = 2**53
 
@@ -27,7 +31,7 @@ def row_scores_frame(rows: Iterable[RowScore]) -> pd.DataFrame:
     A score's column is its name where that is unique in the job and no item field has it, else
     ``metric_ref:score``. Numbers are float64, with NaN where a row has none; a score with any other value in it
     (labels, booleans) is a column of objects, with its values as they are. ``frame.attrs["score_columns"]`` lists the
-    score columns.
+    score columns, and ``frame.attrs["call_errors"]`` the row indices for which the call of the model failed.
     """
     import pandas as pd
 
@@ -43,6 +47,8 @@ def row_scores_frame(rows: Iterable[RowScore]) -> pd.DataFrame:
         data[names[metric, name]] = pd.Series(values, index=index, dtype=_dtype(values))
     frame = pd.DataFrame(data, index=index)
     frame.attrs[SCORE_COLUMNS] = list(names.values())
+    failed = [row.sample.get("inference_error") is not None for row in rows]
+    frame.attrs[CALL_ERRORS] = [number for number, has_failed in zip(numbers, failed, strict=True) if has_failed]
     return frame
 
 

@@ -38,6 +38,7 @@ class _Plan:
 
     items: dict[str, Kind] = field(default_factory=dict)
     scores: dict[tuple[str, str], Kind] = field(default_factory=dict)
+    with_errors: bool = False
     with_sample: bool = False
 
     def widened_by(self, columns: Columns) -> _Plan:
@@ -47,18 +48,21 @@ class _Plan:
         for key, values in columns.scores.items():
             kind = table.kind_of(values, numbers_are_floats=True)
             scores[key] = table.wider(scores.get(key, Kind.NULL), kind)
-        return replace(self, items=items, scores=scores)
+        with_errors = self.with_errors or any(columns.inference_error)
+        return replace(self, items=items, scores=scores, with_errors=with_errors)
 
     def fields(self) -> list[tuple[Any, str, Kind]]:
         """Key, name and type of each column."""
         items = table.names_of_items(self.items)
         scores = table.names_of_scores(items.values(), self.scores)
+        errors = [(table.INFERENCE_ERROR, table.INFERENCE_ERROR, Kind.TEXT)] if self.with_errors else []
         sample = [(table.SAMPLE, table.SAMPLE, Kind.JSON)] if self.with_sample else []
         return [
             (table.ROW_INDEX, table.ROW_INDEX, Kind.INT),
             *((("item", key), items[key], kind) for key, kind in self.items.items()),
             *((("score", key), scores[key], kind) for key, kind in self.scores.items()),
             (table.METRIC_ERRORS, table.METRIC_ERRORS, Kind.JSON),
+            *errors,
             *sample,
         ]
 
@@ -116,6 +120,7 @@ class ParquetRows:
         by_key: dict[Any, list[Any]] = {
             table.ROW_INDEX: columns.row_index,
             table.METRIC_ERRORS: columns.metric_errors,
+            table.INFERENCE_ERROR: columns.inference_error,
             table.SAMPLE: columns.sample,
             **{("item", key): values for key, values in columns.items.items()},
             **{("score", key): values for key, values in columns.scores.items()},

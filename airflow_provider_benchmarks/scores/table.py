@@ -1,8 +1,8 @@
 """Row scores as a table with stable columns, for files: which columns there are, what they are called, their types.
 
 A stored table has, in this order: ``row_index``; a column for each field of the items; a column for each score, named
-as in :func:`~airflow_provider_benchmarks.scores.row_scores_frame`; ``metric_errors``; and ``sample`` where it is asked
-for. An item field with the name of one of these becomes ``item.<field>``.
+as in :func:`~airflow_provider_benchmarks.scores.row_scores_frame`; ``metric_errors``; ``inference_error`` where the
+call of the model failed for a row; and ``sample`` where it is asked for. An item field with the name of one of these becomes ``item.<field>``.
 
 Types: booleans, 64-bit integers, floats and texts stay what they are; integers next to floats become floats where that
 is exact. Everything else, lists, objects, larger integers, and a field whose values are of several kinds, becomes JSON
@@ -28,7 +28,9 @@ from airflow_provider_benchmarks.scores.values import score_value
 ROW_INDEX = "row_index"
 METRIC_ERRORS = "metric_errors"
 SAMPLE = "sample"
-_FIXED = (ROW_INDEX, METRIC_ERRORS, SAMPLE)
+INFERENCE_ERROR = "inference_error"
+_FIXED = (ROW_INDEX, METRIC_ERRORS, INFERENCE_ERROR, SAMPLE)
+_ERROR_KEY = b'"inference_error"'
 _INT64 = 2**63
 
 
@@ -169,6 +171,8 @@ class Columns:
     items: dict[str, list[Any]] = field(default_factory=dict)
     scores: dict[tuple[str, str], list[Any]] = field(default_factory=dict)
     metric_errors: list[str | None] = field(default_factory=list)
+    #: Why the call of the model failed, where it did.
+    inference_error: list[str | None] = field(default_factory=list)
     sample: list[str | None] = field(default_factory=list)
 
     @classmethod
@@ -179,6 +183,7 @@ class Columns:
             items=_item_columns([row.item or {} for row in rows]),
             scores=_score_columns(rows),
             metric_errors=[errors_text(row.metric_errors) for row in rows],
+            inference_error=[inference_error(row.sample) for row in rows],
             sample=[sample_text(row.sample) for row in rows] if with_sample else [],
         )
 
@@ -207,6 +212,15 @@ def score_values(values: list[Any]) -> list[Any]:
 
 def errors_text(errors: dict[str, Any] | None) -> str | None:
     return as_json(errors) if errors else None
+
+
+def inference_error(sample: msgspec.Raw) -> str | None:
+    """What a sample says of a failed call of the model."""
+    text = bytes(sample)
+    if _ERROR_KEY not in text:
+        return None
+    error = msgspec.json.decode(text).get(INFERENCE_ERROR)
+    return None if error is None else str(error)
 
 
 def sample_text(sample: msgspec.Raw) -> str | None:

@@ -20,6 +20,7 @@ from airflow_provider_benchmarks.scores.table import (
     Columns,
     TableRow,
     errors_text,
+    inference_error,
     read_table_rows,
     sample_text,
     score_values,
@@ -41,7 +42,7 @@ class _Shape:
                 metrics.setdefault(metric, tuple(score.name for score in scores))
         return _Shape(tuple(fields), metrics)
 
-    def row_type(self, *, with_sample: bool) -> type[Any] | None:
+    def row_type(self) -> type[Any] | None:
         """A type that takes rows of this shape and no others; None where there can be none."""
         if any(not names or len(set(names)) != len(names) for names in self.metrics.values()):
             return None
@@ -50,7 +51,6 @@ class _Shape:
             metrics = _struct("Metrics", {metric: (_scores_type(names),) for metric, names in self.metrics.items()})
         except ValueError:  # a name that msgspec does not take, such as one with a quotation mark
             return None
-        more = [("sample", msgspec.Raw, msgspec.Raw(b"null"))] if with_sample else []
         return msgspec.defstruct(
             "UniformRow",
             [
@@ -58,7 +58,7 @@ class _Shape:
                 ("item", item),
                 ("row_index", int | None, None),
                 ("metric_errors", dict[str, Any] | None, None),
-                *more,
+                ("sample", msgspec.Raw, msgspec.Raw(b"null")),
             ],
             gc=False,
         )
@@ -104,7 +104,7 @@ class ColumnReader:
         shape = self._shape.widened_by(general)
         if shape != self._shape:
             self._shape = shape
-            row_type = shape.row_type(with_sample=self._with_sample)
+            row_type = shape.row_type()
             self._decoder = None if row_type is None else msgspec.json.Decoder(row_type)
         return Columns.of(general, with_sample=self._with_sample)
 
@@ -125,6 +125,7 @@ class ColumnReader:
                 for position, name in enumerate(names)
             },
             metric_errors=[errors_text(row.metric_errors) for row in rows],
+            inference_error=[inference_error(row.sample) for row in rows],
             sample=[sample_text(row.sample) for row in rows] if self._with_sample else [],
         )
 

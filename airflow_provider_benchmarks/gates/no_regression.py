@@ -1,0 +1,124 @@
+"""The check that a score has not got worse than a baseline's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, ClassVar
+
+from airflow_provider_benchmarks.gates import _fields as f
+from airflow_provider_benchmarks.scores.values import is_number
+
+
+class Mode(StrEnum):
+    """What passes: ``detect`` all but a significant drop, ``prove`` only what is shown to be no drop."""
+
+    DETECT = "detect"
+    PROVE = "prove"
+
+
+@dataclass(frozen=True, slots=True)
+class NoRegression:
+    """A score must not be worse than the baseline's by more than a margin.
+
+    Rows of both jobs are compared in pairs. They pair by row index, and count as pairs only where their items are
+    equal; with ``key`` they pair by these fields of the items. ``detect`` misses when the drop beyond the margin is
+    significant, and says nothing of equality. ``prove`` passes when the confidence bound shows that the drop is within
+    the margin, misses when it is shown to be beyond it, and is inconclusive otherwise.
+
+    :param metric: metric reference ``workspace/name``, or its name where that is unambiguous
+    :param score: the score's name; may be left out when the metric gives one score
+    :param baseline: what to compare with, where it is not the gate's baseline
+    :param margin: drop of the mean that is accepted, in the unit of the score
+    :param relative: the margin is a share of the baseline's mean
+    :param mode: ``detect`` (nightly runs) or ``prove`` (releases)
+    :param confidence: of each one-sided bound; 1 − confidence is the chance of a wrong verdict
+    :param where: compare only some rows, by fields of their items
+    :param by: compare the rows of each value of this field by themselves
+    :param key: fields that tell which row is which, when row indices or other fields of the items differ
+    :param cluster_by: field whose equal values mark rows that depend on one another, such as the questions on one text
+    :param min_count: pairs that there must be; with fewer the check is inconclusive. With ``by``, smaller groups are
+        reported and not judged
+    :param max_nan_fraction: share of the candidate's rows without a value that there may be; with more, and with
+        significantly more than the baseline has, the check misses
+    :param max_error_rate: share of rows that there may be without a score because the call of the model failed; they
+        are left out on both sides
+    :param max_unpaired: share of all rows that may be left without a pair
+    :param higher_is_better: False for scores such as a latency or an error rate
+    :param severity: ``warn`` reports a miss without failing the gate
+    :raises ConfigurationError: an argument is wrong
+    """
+
+    kind: ClassVar[str] = "no_regression"
+
+    metric: str
+    score: str | None = None
+    baseline: str | None = None
+    margin: float = 0.0
+    relative: bool = False
+    mode: str = Mode.DETECT
+    confidence: float = 0.95
+    where: Mapping[str, Any] | None = None
+    by: str | None = None
+    key: str | Sequence[str] | None = None
+    cluster_by: str | None = None
+    min_count: int = 10
+    max_nan_fraction: float = 0.0
+    max_error_rate: float = 0.0
+    max_unpaired: float = 0.0
+    higher_is_better: bool = True
+    severity: str = f.Severity.FAIL
+
+    def __post_init__(self) -> None:
+        f.require_metric(self.metric, "a check for regressions")
+        what = f'check for regressions of "{self.metric}"'
+        f.require(is_number(self.margin) and self.margin >= 0, what, f"margin must be 0 or more, found {self.margin!r}")
+        f.require_choice(self.mode, list(Mode), "mode", what)
+        f.require_confidence(self.confidence, what)
+        f.require_where(self.where, what)
+        for name in ("by", "cluster_by"):
+            f.require_field(getattr(self, name), name, what)
+        keys = [self.key] if isinstance(self.key, str) or self.key is None else list(self.key)
+        f.require(bool(keys), what, "key is empty")
+        for key in keys:
+            f.require_field(key, "key", what)
+        f.require_count(self.min_count, "min_count", what)
+        for name in ("max_nan_fraction", "max_error_rate", "max_unpaired"):
+            f.require_share(getattr(self, name), name, what)
+        f.require_choice(self.severity, list(f.Severity), "severity", what)
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        if self.key is None:
+            return ()
+        return (self.key,) if isinstance(self.key, str) else tuple(self.key)
+
+    @property
+    def statistic(self) -> str:
+        return "difference"
+
+    @property
+    def expected(self) -> str:
+        """The bar in words: ``drop ≤ 0.01``, ``rise ≤ 5 %``."""
+        bar = f"{self.margin:.4g}" if not self.relative else f"{self.margin * 100:.4g} %"
+        return f"{'drop' if self.higher_is_better else 'rise'} ≤ {bar} ({self.mode})"
+
+    @property
+    def needs_rows(self) -> bool:
+        """Whether aggregate scores can't be compared at all."""
+        return bool(self.where or self.by or self.key or self.cluster_by)
+
+    @property
+    def needs_statistics(self) -> bool:
+        return True
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Fields of the items that the check looks at."""
+        one = [name for name in (self.by, self.cluster_by) if name]
+        return tuple(dict.fromkeys([*(self.where or ()), *one, *self.keys]))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON, without what was left at its default."""
+        return f.plain(self, self.kind)

@@ -1,0 +1,29 @@
+"""The statistics of gates: plain functions on numbers and arrays. Importing this imports scipy."""
+
+from __future__ import annotations
+
+from airflow_provider_benchmarks.gates.statistics.means import Moments, mean_interval, mean_interval_of_moments
+from airflow_provider_benchmarks.gates.statistics.multiplicity import Correction, holm
+from airflow_provider_benchmarks.gates.statistics.paired import (
+    Difference,
+    paired_difference,
+    rows_to_decide,
+    unpaired_difference,
+)
+from airflow_provider_benchmarks.gates.statistics.percentiles import percentile_interval
+from airflow_provider_benchmarks.gates.statistics.proportions import exact_interval, wilson_interval
+
+__all__ = [
+    "Correction",
+    "Difference",
+    "Moments",
+    "exact_interval",
+    "holm",
+    "mean_interval",
+    "mean_interval_of_moments",
+    "paired_difference",
+    "percentile_interval",
+    "rows_to_decide",
+    "unpaired_difference",
+    "wilson_interval",
+]

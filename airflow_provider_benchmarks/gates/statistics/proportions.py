@@ -1,0 +1,81 @@
+"""Intervals of a share of successes, from counts."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+#: A number, or an array of numbers that is worked on elementwise.
+Numbers: TypeAlias = "float | NDArray[np.float64]"
+
+
+def tail(confidence: float, *, one_sided: bool) -> float:
+    """Give the probability that lies outside one end of an interval.
+
+    :param confidence: 0 to 1, both excluded
+    :param one_sided: each end is a bound at ``confidence`` by itself
+    :raises ValueError: the confidence is not between 0 and 1
+    """
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence must lie between 0 and 1, found {confidence!r}")
+    return (1 - confidence) if one_sided else (1 - confidence) / 2
+
+
+def wilson_interval(successes: float, n: float, *, confidence: float, one_sided: bool = False) -> tuple[float, float]:
+    """Give Wilson's score interval of a share.
+
+    Its coverage is the level on average over the true share, and may be some points lower at single shares near 0 or 1.
+
+    :param successes: 0 to n
+    :param n: trials, 1 or more
+    :param one_sided: each end is a bound at ``confidence`` by itself, rather than both together
+    :raises ValueError: the counts or the confidence are not possible
+
+    Source: Wilson 1927, "Probable inference"; Brown, Cai and DasGupta 2001, "Interval estimation for a binomial
+    proportion".
+    """
+    _require_counts(successes, n)
+    z = float(special.ndtri(1 - tail(confidence, one_sided=one_sided)))
+    share = successes / n
+    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * float(np.sqrt(share * (1 - share) / n + z * z / (4 * n * n)))
+    # Rounding must not leave the end of nothing, or of all, a hair inside.
+    lower = 0.0 if successes == 0 else centre - half
+    upper = 1.0 if successes == n else centre + half
+    return lower, upper
+
+
+def exact_interval(successes: float, n: float, *, confidence: float, one_sided: bool = False) -> tuple[float, float]:
+    """Give the exact interval of a share, which covers at least its level whatever the true share is.
+
+    :param successes: 0 to n
+    :param n: trials, 1 or more
+    :param one_sided: each end is a bound at ``confidence`` by itself, rather than both together
+    :raises ValueError: the counts or the confidence are not possible
+
+    Source: Clopper and Pearson 1934, "The use of confidence or fiducial limits".
+    """
+    _require_counts(successes, n)
+    lower, upper = exact_bounds(successes, n, alpha=tail(confidence, one_sided=one_sided))
+    return float(lower), float(upper)
+
+
+def exact_bounds(successes: Numbers, n: Numbers, *, alpha: Numbers) -> tuple[Numbers, Numbers]:
+    """Give Clopper and Pearson's bounds elementwise, each missing the true share with probability alpha at most.
+
+    :param successes: counts; need not be whole, as the power of a test is looked up at expected counts
+    """
+    failures = np.asarray(n - successes, dtype=float)
+    counts = np.asarray(successes, dtype=float)
+    # The beta distribution has no parameter 0; the ends that would need it are 0 and 1.
+    lower = np.where(counts > 0, special.betaincinv(np.where(counts > 0, counts, 1.0), failures + 1, alpha), 0.0)
+    upper = np.where(failures > 0, special.betainccinv(counts + 1, np.where(failures > 0, failures, 1.0), alpha), 1.0)
+    return lower, upper
+
+
+def _require_counts(successes: float, n: float) -> None:
+    if not (n >= 1 and 0 <= successes <= n):
+        raise ValueError(f"a share needs 0 to n successes of n >= 1 trials, found {successes!r} of {n!r}")

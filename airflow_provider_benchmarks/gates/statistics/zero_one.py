@@ -1,0 +1,151 @@
+"""Bounds and p-values of the difference of two shares, elementwise on counts: paired or not.
+
+Every bound is the more careful of two. The adjusted Wald bound alone (Bonett and Price; Agresti and Caffo) covers its
+level on average but not where it matters most: with drops only and n = 100, up to 9 % of candidates whose true drop is
+beyond the margin get a one-sided 95 % bound within it, as a run of rows without any drop is not rare enough. Bounds put
+together from each share's exact interval (Clopper and Pearson, by the method of variance estimates recovery) let
+through less than 5 % there; with fewer than 10 rows it is they that err, and the adjusted Wald bound that is the wider.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+from airflow_provider_benchmarks.gates.statistics.proportions import Numbers, exact_bounds
+
+Bounds = tuple[NDArray[np.float64], NDArray[np.float64]]
+#: Below this a p-value is reported as this.
+_SMALLEST = 1e-300
+
+
+def paired_bounds(gains: Numbers, losses: Numbers, n: Numbers, *, alpha: Numbers) -> Bounds:
+    """Bound the mean paired difference of 0/1 scores, candidate − baseline.
+
+    :param gains: pairs where only the candidate has 1
+    :param losses: pairs where only the baseline has 1
+    :param n: all pairs
+    :param alpha: probability that each of the two bounds misses the true difference
+
+    Source: Bonett and Price 2012, "Adjusted Wald confidence interval for a difference of binomial proportions based on
+    paired data"; Tang, Li and Tang 2010 for the method of variance estimates recovery on paired shares.
+    """
+    estimate, error = bonett_price(gains, losses, n)
+    half = special.ndtri(1 - np.asarray(alpha)) * error
+    lower, upper = _exact_paired_bounds(gains, losses, n, alpha)
+    return np.clip(np.minimum(lower, estimate - half), -1, 1), np.clip(np.maximum(upper, estimate + half), -1, 1)
+
+
+def paired_p_value(gains: Numbers, losses: Numbers, n: Numbers, *, margin: float) -> NDArray[np.float64]:
+    """Give the one-sided p-value of a drop beyond the margin: the alpha at which the upper bound reaches −margin."""
+    estimate, error = bonett_price(gains, losses, n)
+    adjusted_wald = special.ndtr((estimate + margin) / error)
+    exact = _alpha_at(-margin, lambda alpha: _exact_paired_bounds(gains, losses, n, alpha)[1])
+    return np.maximum(adjusted_wald, exact)
+
+
+def bonett_price(gains: Numbers, losses: Numbers, n: Numbers) -> Bounds:
+    """Give the adjusted difference and its standard error: one pair is added to each cell that differs."""
+    gains, losses, n = (np.asarray(count, dtype=float) for count in (gains, losses, n))
+    difference = (gains - losses) / (n + 2)
+    variance = ((gains + losses + 2) / (n + 2) - difference**2) / (n + 2)
+    return difference, np.sqrt(np.maximum(variance, 0))
+
+
+def mcnemar_p_value(gains: int, losses: int) -> float:
+    """Give the exact two-sided p-value that gains and losses are equally likely.
+
+    Source: McNemar 1947, "Note on the sampling error of the difference between correlated proportions".
+    """
+    return float(min(1.0, 2 * special.bdtr(min(gains, losses), gains + losses, 0.5)))
+
+
+def unpaired_bounds(
+    candidate: Numbers, candidate_n: Numbers, baseline: Numbers, baseline_n: Numbers, *, alpha: Numbers
+) -> Bounds:
+    """Bound the difference of two independent shares, candidate − baseline.
+
+    :param candidate: how many of the candidate's rows have 1
+    :param baseline: how many of the baseline's rows have 1
+    :param alpha: probability that each of the two bounds misses the true difference
+
+    Source: Agresti and Caffo 2000, "Simple and effective confidence intervals for proportions and differences of
+    proportions"; Zou and Donner 2008 for the method of variance estimates recovery.
+    """
+    estimate, error = agresti_caffo(candidate, candidate_n, baseline, baseline_n)
+    half = special.ndtri(1 - np.asarray(alpha)) * error
+    lower, upper = _exact_unpaired_bounds(candidate, candidate_n, baseline, baseline_n, alpha)
+    return np.clip(np.minimum(lower, estimate - half), -1, 1), np.clip(np.maximum(upper, estimate + half), -1, 1)
+
+
+def unpaired_p_value(
+    candidate: Numbers, candidate_n: Numbers, baseline: Numbers, baseline_n: Numbers, *, margin: float
+) -> NDArray[np.float64]:
+    """Give the one-sided p-value of a drop beyond the margin: the alpha at which the upper bound reaches −margin."""
+    estimate, error = agresti_caffo(candidate, candidate_n, baseline, baseline_n)
+    adjusted_wald = special.ndtr((estimate + margin) / error)
+    exact = _alpha_at(
+        -margin, lambda alpha: _exact_unpaired_bounds(candidate, candidate_n, baseline, baseline_n, alpha)[1]
+    )
+    return np.maximum(adjusted_wald, exact)
+
+
+def agresti_caffo(candidate: Numbers, candidate_n: Numbers, baseline: Numbers, baseline_n: Numbers) -> Bounds:
+    """Give the adjusted difference and its standard error: each side gets one more row with 1 and one more with 0."""
+    first = (np.asarray(candidate, dtype=float) + 1) / (candidate_n + 2)
+    second = (np.asarray(baseline, dtype=float) + 1) / (baseline_n + 2)
+    return first - second, np.sqrt(first * (1 - first) / (candidate_n + 2) + second * (1 - second) / (baseline_n + 2))
+
+
+def _exact_paired_bounds(gains: Numbers, losses: Numbers, n: Numbers, alpha: Numbers) -> Bounds:
+    gained, lost = np.asarray(gains / np.asarray(n)), np.asarray(losses / np.asarray(n))
+    # Rows that one cell takes are lost to the other: the two shares of a multinomial correlate negatively, and wholly
+    # where no row is in a third cell.
+    others = (1 - gained) * (1 - lost)
+    odds = np.where(gained + lost > 1 - 1e-12, 1.0, gained * lost / np.where(others > 0, others, 1.0))
+    correlation = -np.sqrt(np.minimum(odds, 1.0))
+    return _difference_of_shares(
+        gained, exact_bounds(gains, n, alpha=alpha), lost, exact_bounds(losses, n, alpha=alpha), correlation
+    )
+
+
+def _exact_unpaired_bounds(
+    candidate: Numbers, candidate_n: Numbers, baseline: Numbers, baseline_n: Numbers, alpha: Numbers
+) -> Bounds:
+    first, second = np.asarray(candidate / np.asarray(candidate_n)), np.asarray(baseline / np.asarray(baseline_n))
+    return _difference_of_shares(
+        first,
+        exact_bounds(candidate, candidate_n, alpha=alpha),
+        second,
+        exact_bounds(baseline, baseline_n, alpha=alpha),
+        np.zeros(()),
+    )
+
+
+def _difference_of_shares(
+    first: NDArray[np.float64],
+    first_bounds: tuple[Numbers, Numbers],
+    second: NDArray[np.float64],
+    second_bounds: tuple[Numbers, Numbers],
+    correlation: NDArray[np.float64],
+) -> Bounds:
+    down, up = first - first_bounds[0], first_bounds[1] - first
+    second_down, second_up = second - second_bounds[0], second_bounds[1] - second
+    estimate = first - second
+    lower = estimate - np.sqrt(down**2 + second_up**2 - 2 * correlation * down * second_up)
+    upper = estimate + np.sqrt(up**2 + second_down**2 - 2 * correlation * up * second_down)
+    return lower, upper
+
+
+def _alpha_at(target: float, upper_bound: Callable[[NDArray[np.float64]], NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Find the alpha at which an upper bound comes down to the target; 0.5 where it does not reach it before."""
+    shape = np.shape(upper_bound(np.asarray(0.5)))
+    low, high = np.full(shape, np.log(_SMALLEST)), np.full(shape, np.log(0.5))
+    for _ in range(50):
+        middle = (low + high) / 2
+        below = upper_bound(np.exp(middle)) < target
+        low, high = np.where(below, low, middle), np.where(below, middle, high)
+    return np.asarray(np.exp(high), dtype=float)

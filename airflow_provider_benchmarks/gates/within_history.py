@@ -1,0 +1,87 @@
+"""The check that a score stays near its own recent history."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from airflow_provider_benchmarks.gates import _fields as f
+from airflow_provider_benchmarks.gates.threshold import Threshold
+from airflow_provider_benchmarks.scores.values import is_number
+
+#: Fewer earlier jobs tell nothing of how much a score varies.
+MIN_HISTORY = 5
+
+
+@dataclass(frozen=True, slots=True)
+class WithinHistory:
+    """A statistic must lie within its usual spread over the last jobs that passed.
+
+    It catches a slow drift, of which each step is within the margin of a comparison with the last job. The usual value
+    is the median of the window, the spread the median absolute deviation, scaled to the standard deviation of a normal
+    distribution; single odd jobs do not move either.
+
+    :param metric: metric reference ``workspace/name``, or its name where that is unambiguous
+    :param score: the score's name; may be left out when the metric gives one score
+    :param statistic: as in a threshold
+    :param window: latest jobs that are looked at; five at least must have the score
+    :param spread: scaled deviations that the statistic may be away from the median
+    :param higher_is_better: only a fall counts; False: only a rise; None: both
+    :param max_nan_fraction: share of rows without a value that there may be
+    :param severity: ``warn`` reports a miss without failing the gate
+    :raises ConfigurationError: an argument is wrong
+    """
+
+    kind: ClassVar[str] = "within_history"
+
+    metric: str
+    score: str | None = None
+    statistic: str = "mean"
+    window: int = 20
+    spread: float = 3.0
+    higher_is_better: bool | None = True
+    max_nan_fraction: float = 0.0
+    severity: str = f.Severity.FAIL
+
+    def __post_init__(self) -> None:
+        what = f'check of the history of "{self.metric}"'
+        # A threshold knows what a statistic and the other fields may be.
+        self.as_threshold()
+        f.require(
+            is_number(self.window) and self.window >= MIN_HISTORY,
+            what,
+            f"window must be {MIN_HISTORY} or more, found {self.window!r}",
+        )
+        f.require(is_number(self.spread) and self.spread > 0, what, f"spread must be above 0, found {self.spread!r}")
+
+    def as_threshold(self, low: float | None = None, high: float | None = None) -> Threshold:
+        """The threshold that a history comes down to."""
+        bars: dict[str, Any] = {"at_least": low, "at_most": high} if (low, high) != (None, None) else {"at_least": 0.0}
+        return Threshold(
+            self.metric,
+            score=self.score,
+            statistic=self.statistic,
+            max_nan_fraction=self.max_nan_fraction,
+            severity=self.severity,
+            **bars,
+        )
+
+    @property
+    def expected(self) -> str:
+        return f"within {self.spread:g} spreads of the last {self.window}"
+
+    @property
+    def needs_rows(self) -> bool:
+        return self.as_threshold().needs_rows
+
+    @property
+    def needs_statistics(self) -> bool:
+        return False
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        return ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON, without what was left at its default."""
+        return f.plain(self, self.kind)

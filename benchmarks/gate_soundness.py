@@ -1,0 +1,298 @@
+"""How often gates err: ``python benchmarks/gate_soundness.py [--releases 2000] [--quick]`` prints a table in Markdown.
+
+Every cell simulates releases: a baseline and a candidate with n rows each. A row has a difficulty, a normal variable
+that both sides share in part (so that their scores correlate as the cell says), and clusters of five rows share in part
+too. The score is a step of that variable (0/1, 1 to 5) or a smooth, skewed function of it (0 to 1). A drop makes all
+rows harder for the candidate by the same amount, chosen such that the mean falls by what the cell asks for.
+
+The bounds are those of ``paired_difference``, computed for all releases of a cell at once; some releases of every cell
+are compared with the function itself.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import optimize, special
+
+from airflow_provider_benchmarks.gates.statistics import methods, paired_difference, skewed, zero_one
+
+Array = NDArray[np.float64]
+ALPHA = 0.05
+CHECKS = 10
+#: Margins of "prove", as shares of the score's range; the table has the worst of them.
+MARGINS = (0.02, 0.05, 0.1)
+#: Variance that rows of one cluster share.
+SHARED = 0.3
+#: Releases of each cell whose reported detectable drop is asked for, and that are compared with the public function.
+REPORTED = 200
+
+
+@dataclass(frozen=True)
+class Score:
+    name: str
+    of: Callable[[Array], Array]
+    range: float
+    is_binary: bool = False
+
+    def mean(self, shift: float) -> float:
+        return float(self.of(_QUANTILES - shift).mean())
+
+    def shift_for(self, drop: float) -> float:
+        """Find how much harder rows must get for the mean to fall by ``drop``."""
+        top = self.mean(0.0)
+        return float(optimize.brentq(lambda shift: top - self.mean(shift) - drop, 0.0, 9.0)) if drop else 0.0
+
+    def latent_correlation(self, correlation: float) -> float:
+        """Find the correlation of the normal variables that gives the scores the one that is asked for."""
+        grid = special.ndtri((np.arange(500) + 0.5) / 500)
+        first = self.of(grid)
+
+        def excess(latent: float) -> float:
+            moved = self.of(latent * grid[:, None] + math.sqrt(1 - latent**2) * grid[None, :])
+            return float(np.corrcoef(np.repeat(first, 500), moved.ravel())[0, 1]) - correlation
+
+        return float(optimize.brentq(excess, 0.0, 0.9999)) if correlation else 0.0
+
+
+_QUANTILES = special.ndtri((np.arange(200_000) + 0.5) / 200_000)
+_LIMITS = np.array([-1.6, -0.9, -0.2, 0.7])
+SCORES = (
+    Score("0/1", lambda row: (row > -0.5244).astype(float), 1.0, is_binary=True),
+    Score("1 to 5", lambda row: 1.0 + np.digitize(row, _LIMITS), 4.0),
+    Score("continuous", lambda row: special.ndtr(row + 0.7), 1.0),
+)
+
+
+@dataclass(frozen=True)
+class Cell:
+    score: Score
+    n: int
+    correlation: float
+    cluster_size: int = 1
+
+    @property
+    def clusters(self) -> str:
+        return f"{self.n // self.cluster_size} of {self.cluster_size}" if self.cluster_size > 1 else "none"
+
+    def releases(self, random: np.random.Generator, count: int, latent: float, drop: float) -> tuple[Array, Array]:
+        """Draw candidates and baselines, one release a row; the means differ by ``drop``."""
+        baseline, noise = (self._rows(random, count) for _ in range(2))
+        candidate = latent * baseline + math.sqrt(1 - latent**2) * noise - self.score.shift_for(drop)
+        return self.score.of(candidate), self.score.of(baseline)
+
+    def _rows(self, random: np.random.Generator, count: int) -> Array:
+        rows = random.standard_normal((count, self.n))
+        if self.cluster_size == 1:
+            return rows
+        shared = np.repeat(random.standard_normal((count, self.n // self.cluster_size)), self.cluster_size, axis=1)
+        return math.sqrt(SHARED) * shared + math.sqrt(1 - SHARED) * rows
+
+    def bounds(self, candidate: Array, baseline: Array, alpha: float) -> tuple[Array, Array]:
+        """Bound the mean difference of every release as ``paired_difference`` does."""
+        differences = candidate - baseline
+        lower = np.full(len(differences), np.inf)
+        upper = -lower
+        if not self.score.is_binary or self.cluster_size > 1:
+            # With clusters of one size the values of clusters are their means.
+            values = differences.reshape(len(differences), -1, self.cluster_size).mean(axis=2)
+            mean, error, skewness = skewed.moments(values)
+            lower, upper = skewed.bounds(mean, error, skewness, values.shape[1], alpha=alpha)
+            for release in np.flatnonzero(error == 0):
+                seen = np.concatenate([candidate[release], baseline[release]])
+                scale = float(np.ptp(seen)) or float(np.abs(seen).max())
+                same = methods.without_variance(float(mean[release]), values.shape[1], scale, "")
+                lower[release], upper[release] = same.bounds(alpha)
+        if self.score.is_binary:
+            gains, losses = (differences > 0).sum(axis=1), (differences < 0).sum(axis=1)
+            low, high = zero_one.paired_bounds(gains.astype(float), losses.astype(float), self.n, alpha=alpha)
+            lower, upper = np.minimum(lower, low), np.maximum(upper, high)
+        return lower, upper
+
+    def judges(self, candidate: Array, baseline: Array) -> NDArray[np.bool_]:
+        """Say which releases have the variance that a verdict needs."""
+        units = self.n // self.cluster_size
+        if units >= methods.rows_without_variance(1 - ALPHA) or (self.score.is_binary and self.cluster_size == 1):
+            return np.ones(len(candidate), dtype=bool)
+        means = (candidate - baseline).reshape(len(candidate), -1, self.cluster_size).mean(axis=2)
+        return np.asarray(skewed.moments(means)[1] > 0)
+
+
+@dataclass
+class Figures:
+    """Shares of releases, by name of the column."""
+
+    cell: Cell
+    values: dict[str, float] = field(default_factory=dict)
+
+
+def measure(cell: Cell, random: np.random.Generator, releases: int) -> Figures:
+    latent = cell.score.latent_correlation(cell.correlation)
+    figures = Figures(cell)
+    null = cell.releases(random, releases, latent, 0.0)
+    figures.values |= _without_change(cell, random, releases, latent, null)
+    figures.values |= _with_a_drop(cell, random, releases, latent)
+    figures.values["covers"] = min(figures.values.pop("covers with a drop"), _coverage(cell, *null, 0.0))
+    reported = [_by_the_public_function(cell, *(side[i] for side in null)) for i in range(min(REPORTED, releases))]
+    drop = float(np.median([drop for drop in reported if drop is not None]))
+    figures.values["detectable drop"] = drop
+    figures.values["power"] = math.nan
+    if drop < cell.score.mean(0.0) - cell.score.mean(9.0):
+        changed = cell.releases(random, releases, latent, drop)
+        figures.values["power"] = float((_blocks(cell, *changed, ALPHA)).mean())
+    return figures
+
+
+def _without_change(
+    cell: Cell, random: np.random.Generator, releases: int, latent: float, first: tuple[Array, Array]
+) -> dict[str, float]:
+    blocked = {name: np.zeros(releases, dtype=bool) for name in ("ours", *PRACTICES)}
+    values: dict[str, float] = {}
+    for check in range(CHECKS):
+        sides = first if check == 0 else cell.releases(random, releases, latent, 0.0)
+        if check == 0:
+            values["blocks, 1 check"] = float(_blocks(cell, *sides, ALPHA).mean())
+        # Holm rejects something exactly when the smallest p-value is under alpha / 10.
+        blocked["ours"] |= _blocks(cell, *sides, ALPHA / CHECKS)
+        for name, practice in PRACTICES.items():
+            blocked[name] |= practice(*sides, cell.score.range)
+            if check == 0:
+                values[f"blocks, 1 check, {name}"] = float(blocked[name].mean())
+    values["blocks, 10 checks"] = float(blocked["ours"].mean())
+    return values | {f"blocks, 10 checks, {name}": float(blocked[name].mean()) for name in PRACTICES}
+
+
+def _with_a_drop(cell: Cell, random: np.random.Generator, releases: int, latent: float) -> dict[str, float]:
+    passed, covers = [], []
+    values: dict[str, float] = {}
+    for share in MARGINS:
+        margin = share * cell.score.range
+        sides = cell.releases(random, releases, latent, 1.001 * margin)
+        lower = cell.bounds(*sides, ALPHA)[0]
+        passed.append(float(((lower >= -margin) & cell.judges(*sides)).mean()))
+        covers.append(_coverage(cell, *sides, 1.001 * margin))
+        if share == 0.05:
+            values |= {
+                f"lets through, {name}": float(1 - practice(*sides, cell.score.range).mean())
+                for name, practice in PRACTICES.items()
+            }
+    return values | {"lets through": max(passed), "covers with a drop": min(covers)}
+
+
+def _blocks(cell: Cell, candidate: Array, baseline: Array, alpha: float) -> NDArray[np.bool_]:
+    return np.asarray((cell.bounds(candidate, baseline, alpha)[1] < 0) & cell.judges(candidate, baseline))
+
+
+def _coverage(cell: Cell, candidate: Array, baseline: Array, drop: float) -> float:
+    lower, upper = cell.bounds(candidate, baseline, ALPHA / 2)
+    known = cell.judges(candidate, baseline)
+    # An interval that the verdict says to be worth nothing promises nothing.
+    return float(((lower <= -drop + 1e-9) & (upper >= -drop - 1e-9))[known].mean())
+
+
+def _by_the_public_function(cell: Cell, candidate: Array, baseline: Array) -> float | None:
+    """Give the detectable drop that is reported, None with a result that cannot judge."""
+    clusters = np.arange(cell.n) // cell.cluster_size if cell.cluster_size > 1 else None
+    result = paired_difference(candidate, baseline, margin=0.0, confidence=1 - ALPHA, clusters=clusters)
+    for alpha, ends in ((ALPHA, (result.lower, result.upper)), (ALPHA / 2, result.interval)):
+        mine = np.array(cell.bounds(candidate[None], baseline[None], alpha)).ravel()
+        if not np.allclose(mine, ends, atol=1e-9):
+            raise AssertionError(f"{cell}: the simulation has {mine}, paired_difference {ends}")
+    if (result.problem is None) != bool(cell.judges(candidate[None], baseline[None])[0]):
+        raise AssertionError(f"{cell}: the simulation and paired_difference disagree on {result.problem}")
+    return result.detectable_drop if result.problem is None else None
+
+
+def _unpaired_t(candidate: Array, baseline: Array, score_range: float) -> NDArray[np.bool_]:
+    n = candidate.shape[1]
+    error = np.sqrt((candidate.var(axis=1) + baseline.var(axis=1)) / (n - 1))
+    difference = candidate.mean(axis=1) - baseline.mean(axis=1)
+    return np.asarray(difference < special.stdtrit(2 * n - 2, ALPHA) * error)
+
+
+#: What people do now: when is a candidate blocked?
+PRACTICES: dict[str, Callable[[Array, Array, float], NDArray[np.bool_]]] = {
+    "mean": lambda candidate, baseline, score_range: candidate.mean(axis=1) < baseline.mean(axis=1) - 1e-12,
+    "mean − 1 point": lambda candidate, baseline, score_range: (
+        candidate.mean(axis=1) < baseline.mean(axis=1) - 0.01 * score_range - 1e-12
+    ),
+    "unpaired t": _unpaired_t,
+}
+
+
+def cells(*, quick: bool) -> Iterator[Cell]:
+    for score in SCORES:
+        for n in (50, 200) if quick else (50, 200, 1000):
+            for correlation in (0.0, 0.5, 0.9):
+                for cluster_size in (1, 5):
+                    yield Cell(score, n, correlation, cluster_size)
+    # The hard ones: hardly any pair differs, or there are hardly any clusters.
+    for score in SCORES:
+        yield Cell(score, 50, 0.98)
+        yield Cell(score, 50, 0.5, 10)
+
+
+def failures(figures: Figures, releases: int) -> list[str]:
+    """Name what misses its level by more than three standard errors of the simulation."""
+    rare = ALPHA + 3 * math.sqrt(ALPHA * (1 - ALPHA) / releases)
+    values = figures.values
+    missed = [name for name in ("blocks, 1 check", "blocks, 10 checks", "lets through") if values[name] > rare]
+    if values["covers"] < 1 - rare:
+        missed.append("covers")
+    if abs(values["power"] - 0.8) > 0.04 + 3 * math.sqrt(0.16 / releases):
+        missed.append("power")
+    return missed
+
+
+COLUMNS = {
+    "blocks, 1 check": "unchanged blocked",
+    "blocks, 10 checks": "same, 10 checks",
+    "lets through": "drop past the margin let through",
+    "covers": "interval covers",
+    "power": "power at the reported drop",
+    "blocks, 1 check, mean": "mean ≥ baseline: unchanged blocked",
+    "blocks, 10 checks, mean": "same, 10 checks",
+    "lets through, mean": "5-point drop let through",
+    "blocks, 1 check, mean − 1 point": "mean ≥ baseline − 1 point: unchanged blocked",
+    "blocks, 10 checks, mean − 1 point": "same, 10 checks",
+    "lets through, mean − 1 point": "5-point drop let through",
+    "blocks, 1 check, unpaired t": "unpaired t: unchanged blocked",
+    "blocks, 10 checks, unpaired t": "same, 10 checks",
+    "lets through, unpaired t": "5-point drop let through",
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Measure how often gates err.")
+    parser.add_argument("--releases", type=int, default=2000)
+    parser.add_argument("--quick", action="store_true", help="leave the cells with 1,000 rows out")
+    parser.add_argument("--seed", type=int, default=20240601)
+    arguments = parser.parse_args()
+    random = np.random.default_rng(arguments.seed)
+    start = time.monotonic()
+    print("| scores | n | correlation | clusters | " + " | ".join(COLUMNS.values()) + " | misses |")
+    print("|---" * (len(COLUMNS) + 5) + "|")
+    missed = 0
+    for cell in cells(quick=arguments.quick):
+        figures = measure(cell, random, arguments.releases)
+        misses = failures(figures, arguments.releases)
+        missed += bool(misses)
+        shares = ["–" if math.isnan(figures.values[name]) else f"{figures.values[name]:.1%}" for name in COLUMNS]
+        row = [cell.score.name, f"{cell.n:,}", f"{cell.correlation}", cell.clusters, *shares, ", ".join(misses) or "–"]
+        print("| " + " | ".join(row) + " |", flush=True)
+    print(
+        f"\n{arguments.releases:,} releases a cell, seed {arguments.seed}, {time.monotonic() - start:.0f} s; ", end=""
+    )
+    print(f"{missed} cells miss a level by more than three standard errors of the simulation.")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

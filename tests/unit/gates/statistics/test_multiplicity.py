@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from statsmodels.stats.multitest import multipletests
+
+from airflow_provider_benchmarks.gates.statistics.multiplicity import holm
+
+
+@settings(max_examples=25, deadline=None)  # the oracle takes 50 ms
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=12), st.sampled_from([0.01, 0.05, 0.2]))
+def test_agrees_with_statsmodels(p_values, alpha):
+    rejected, adjusted, *_ = multipletests(p_values, alpha=alpha, method="holm")
+    result = holm(p_values, alpha=alpha)
+    assert result.adjusted == pytest.approx(adjusted)
+    if not np.isclose(adjusted, alpha).any():
+        assert result.rejected == tuple(rejected)
+
+
+def test_one_check_has_the_whole_budget():
+    assert holm([0.05], alpha=0.05).rejected == (True,)
+    assert holm([0.05, 0.9], alpha=0.05).rejected == (False, False)
+
+
+def test_no_check_needs_no_budget():
+    assert holm([], alpha=0.05).rejected == ()
+
+
+@pytest.mark.parametrize("wrong", [[1.1], [-0.1], [math.nan]])
+def test_what_is_no_probability_is_refused(wrong):
+    with pytest.raises(ValueError, match="probabilities"):
+        holm(wrong, alpha=0.05)
