@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 import httpx
 from tenacity import AsyncRetrying
@@ -21,6 +23,23 @@ from airflow_provider_benchmarks.jobs import BenchmarkJob, JobResult, LogLine
 from airflow_provider_benchmarks.scores import AggregateScores
 
 T = TypeVar("T")
+
+#: Reading the JSON of a larger answer is left to a thread: of 100 kB and more it takes milliseconds.
+_READ_ON_THE_LOOP = 32 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class _Done(Generic[T]):
+    """The end of an operation, in a form that can leave a thread, as StopIteration can't."""
+
+    result: T
+
+
+def _send(operation: Operation[T], answer: Answer) -> Request | _Done[T]:
+    try:
+        return operation.send(answer)
+    except StopIteration as done:
+        return _Done(done.value)
 
 
 class AsyncBenchmarkClient:
@@ -73,11 +92,34 @@ class AsyncBenchmarkClient:
         seen: set[str] = set()
         page, pages = 1, 1
         while page <= pages:
-            operation = self._operations.list_page(page, workspace=self._in(workspace), status=status)
-            jobs, pages = await self._run(operation)
+            jobs, pages = await self.list_page(page, status=status, workspace=workspace)
             for job in unseen(jobs, seen):
                 yield job
             page += 1
+
+    async def list_page(
+        self,
+        page: int,
+        *,
+        status: Sequence[str] = (),
+        created_since: datetime | None = None,
+        page_size: int | None = None,
+        workspace: str | None = None,
+    ) -> tuple[list[BenchmarkJob], int]:
+        """One page of jobs, newest first, and the number of pages.
+
+        :param page: from 1
+        :param status: words to choose by; they don't make the pages fewer, ``created_since`` does
+        """
+        return await self._run(
+            self._operations.list_page(
+                page,
+                workspace=self._in(workspace),
+                status=status,
+                created_since=created_since,
+                page_size=page_size,
+            )
+        )
 
     async def cancel_job(self, name: str, *, workspace: str | None = None) -> BenchmarkJob:
         return await self._run(self._operations.cancel(name, workspace=self._in(workspace)))
@@ -128,8 +170,14 @@ class AsyncBenchmarkClient:
                     answer = await self._complete(request)
                 except ServiceError as error:
                     request = operation.throw(error)
-                else:
+                    continue
+                if len(answer.content) <= _READ_ON_THE_LOOP:
                     request = operation.send(answer)
+                    continue
+                following = await asyncio.to_thread(_send, operation, answer)
+                if isinstance(following, _Done):
+                    return following.result
+                request = following
         except StopIteration as done:
             result: T = done.value
             return result

@@ -10,6 +10,7 @@ import re
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from airflow_provider_benchmarks.client._config import ClientConfig
@@ -140,14 +141,22 @@ class Operations:
         return self._read(request, (yield request), self._job_reader(workspace))
 
     def list_page(
-        self, page: int, *, workspace: str, status: Sequence[str]
+        self,
+        page: int,
+        *,
+        workspace: str,
+        status: Sequence[str],
+        created_since: datetime | None = None,
+        page_size: int | None = None,
     ) -> Operation[tuple[list[BenchmarkJob], int]]:
         """One page of jobs, newest first, and the number of pages.
 
         The service filters by status after it has cut the pages: a page can be short or empty while later ones still
-        match, and only the number of pages of the unfiltered list tells the end.
+        match, and only the number of pages of the unfiltered list tells the end. ``created_since`` is applied before.
         """
-        params = self.generation.list_params(page=page, page_size=_LIST_PAGE, status=tuple(status))
+        params = self.generation.list_params(page=page, page_size=page_size or _LIST_PAGE, status=tuple(status))
+        if created_since is not None:  # the service writes and reads UTC without a zone
+            params["filter[created_at][$gte]"] = created_since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")
         path = self.generation.jobs_path(workspace)
         request = Request(method="GET", path=path, params=params, workspace=workspace)
         read = lambda payload: self.generation.read_job_page(payload, workspace=workspace)

@@ -218,6 +218,18 @@ class ScoreStore:
         return None if content is None else _stored_job(folder, json.loads(content), outcomes)
 
 
+def read_stored_job(folder: str) -> StoredJob:
+    """Read a job from its own folder in a score store.
+
+    :raises NotStored: there is no complete job
+    """
+    folder = folder.rstrip("/")
+    content = _read(f"{folder}/{_MANIFEST}")
+    if content is None:
+        raise NotStored(f"{folder} is no folder of a job in a score store: it has no {_MANIFEST}")
+    return _stored_job(folder, json.loads(content))
+
+
 def _stored_job(folder: str, manifest: dict[str, Any], outcomes: dict[str, str] | None = None) -> StoredJob:
     rows = next((file for file in manifest["files"] if file["path"] == ROWS_FILE), None)
     return StoredJob(

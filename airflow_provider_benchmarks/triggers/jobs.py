@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_provider_benchmarks.exceptions import BenchmarkError, JobTimeout, ServiceError
-from airflow_provider_benchmarks.jobs import JobPoller, progress_line
+from airflow_provider_benchmarks.exceptions import BenchmarkError, JobTimeout
+from airflow_provider_benchmarks.jobs import progress_line
 from airflow_provider_benchmarks.jobs.outcome import TIMED_OUT
-
-if TYPE_CHECKING:
-    from airflow_provider_benchmarks.client import AsyncBenchmarkClient
+from airflow_provider_benchmarks.triggers._shared_polling import waiting_for
 
 
 class BenchmarkJobTrigger(BaseTrigger):
     """Fire one event when a benchmark job has ended, or the deadline has passed.
+
+    All triggers of a connection and workspace in a triggerer share one HTTP client and one poll loop.
 
     The event is ``{"job_name", "workspace", "status"}``: a terminal status of the service, ``timed_out`` (with
     ``message``), or ``failed_to_wait`` (with ``message``) when the service gave a definite answer that is not a job.
@@ -59,12 +57,8 @@ class BenchmarkJobTrigger(BaseTrigger):
         )
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        from airflow_provider_benchmarks.hooks.connection import open_async_client
-
         try:
-            # The poller decides about pauses after faults; the client must not sleep inside a look as well.
-            async with await open_async_client(self.conn_id, self.workspace, retry_seconds=0) as client:
-                status = await self._wait(client)
+            status = await self._wait()
         except JobTimeout as error:
             yield self._event(TIMED_OUT, message=str(error))
         except BenchmarkError as error:
@@ -72,23 +66,22 @@ class BenchmarkJobTrigger(BaseTrigger):
         else:
             yield self._event(status)
 
-    async def _wait(self, client: AsyncBenchmarkClient) -> str:
-        poller = JobPoller(self.job_name, client.config.workspace, interval=self.poll_interval, deadline=self.deadline)
-        shown = ""
-        while True:
-            try:
-                job = await client.get_status(self.job_name)
-            except ServiceError as error:
-                pause: float | None = poller.on_error(error, time.time())
-                self.log.warning("%s Looking again in %.0f s.", error, pause)
-            else:
-                pause = poller.on_job(job, time.time())
-                if (line := progress_line(job)) != shown:
-                    shown = line
-                    self.log.info("%s: %s", self.job_name, line)
-                if pause is None:
-                    return job.status
-            await asyncio.sleep(pause or 0.0)
+    async def _wait(self) -> str:
+        with waiting_for(
+            self.job_name,
+            conn_id=self.conn_id,
+            workspace=self.workspace,
+            interval=self.poll_interval,
+            deadline=self.deadline,
+        ) as wait:
+            while True:
+                news = await wait.news()
+                if isinstance(news, str):
+                    self.log.warning("%s", news)
+                    continue
+                self.log.info("%s: %s", self.job_name, progress_line(news))
+                if news.is_finished:
+                    return news.status
 
     def _event(self, status: str, **more: str) -> TriggerEvent:
         return TriggerEvent({"job_name": self.job_name, "workspace": self.workspace, "status": status, **more})

@@ -1,0 +1,157 @@
+"""The scores that a gate looks at: those of the candidate, of its baseline, and of its history."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from airflow_provider_benchmarks.exceptions import ConfigurationError, NotFound
+from airflow_provider_benchmarks.gates import Check, NoRegression, Verdict, WithinHistory
+from airflow_provider_benchmarks.scores import AggregateScores, JobScores
+from airflow_provider_benchmarks.scores.aggregate import AggregateScore
+
+if TYPE_CHECKING:
+    from airflow_provider_benchmarks.hooks.benchmarks import BenchmarkHook
+    from airflow_provider_benchmarks.store import ScoreStore, StoredJob
+
+#: Baselines that the score store finds; any other word is the name of a job, or with a slash a folder of one.
+PINNED, LAST_PASSED, PREVIOUS = "pinned", "last_passed", "previous"
+STORED_BASELINES = (PINNED, LAST_PASSED, PREVIOUS)
+
+
+@dataclass(slots=True)
+class GateScores:
+    """Find and load the scores of one gate run; a context manager that cleans up what it downloaded.
+
+    :param baseline: the gate's own baseline: ``pinned``, ``last_passed``, ``previous``, the name of a job, or a folder
+    """
+
+    hook: BenchmarkHook
+    store: ScoreStore | None
+    checks: Sequence[Check]
+    job_name: str
+    baseline: str | None
+    _stack: ExitStack = field(default_factory=ExitStack)
+    _rows: dict[str, Any] = field(default_factory=dict)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.close()
+
+    def candidate(self) -> JobScores:
+        return self._of_service(self.job_name)
+
+    def stored_candidate(self) -> StoredJob | None:
+        return None if self.store is None else self.hook.store_job(self.store, self.job_name)
+
+    def baselines(self) -> dict[str, JobScores]:
+        """Each baseline that a check asks for, by the name in the check; those that are not there yet are left out."""
+        names = {check.baseline or "" for check in self.checks if isinstance(check, NoRegression)}
+        found = {name: self._baseline(name or self.baseline or PINNED) for name in names}
+        return {name: scores for name, scores in found.items() if scores is not None}
+
+    def history(self) -> list[JobScores]:
+        """Earlier jobs that passed, newest first, as many as a check asks for."""
+        windows = [check.window for check in self.checks if isinstance(check, WithinHistory)]
+        if not windows or self.store is None:
+            return []
+        benchmark = self.hook.get_job(self.job_name).benchmark
+        jobs = self.store.history(workspace=self.hook.workspace, benchmark=benchmark, limit=5 * max(windows))
+        return [JobScores(job.aggregate, job=job.job) for job in jobs if job.passed and job.job != self.job_name]
+
+    def with_items(self, verdict: Verdict) -> Verdict:
+        """Add the items of the rows that got worse most, which comparing did not need."""
+        path = self._rows.get(self.job_name)
+        indices = {row["row_index"] for result in verdict.results for row in result.worst}
+        if path is None or not indices:
+            return verdict
+        from airflow_provider_benchmarks.scores.selected_rows import read_items
+
+        items = read_items(path, sorted(indices))
+        results = [
+            replace(r, worst=tuple({**row, "item": items.get(row["row_index"], {})} for row in r.worst))
+            for r in verdict.results
+        ]
+        return replace(verdict, results=tuple(results))
+
+    def _baseline(self, name: str) -> JobScores | None:
+        if "/" in name:
+            return self._of_folder(name)
+        if name not in STORED_BASELINES:
+            return self._of_service(name)
+        if self.store is None:
+            if self.baseline is None:
+                return None  # nobody asked for it by name
+            raise ConfigurationError(
+                f'baseline "{name}" comes from a score store: set store=, or [benchmarks] score_store, or name a job'
+            )
+        found = self._stored(self.store, name)
+        return None if found is None else self._of_stored(found)
+
+    def _stored(self, store: ScoreStore, name: str) -> StoredJob | None:
+        where: Any = {"workspace": self.hook.workspace, "benchmark": self.hook.get_job(self.job_name).benchmark}
+        if name == PINNED:
+            return store.pinned(**where)
+        if name == LAST_PASSED:
+            return store.last_passed(**where, but=[self.job_name])
+        return next((job for job in store.history(**where, limit=2) if job.job != self.job_name), None)
+
+    def _of_stored(self, job: StoredJob) -> JobScores:
+        return self._loaded(job.aggregate, job.rows.path if job.rows else None, job.job)
+
+    def _of_service(self, name: str) -> JobScores:
+        """The scores of a job on the service; its rows from the score store where they are there."""
+        aggregate = self.hook.get_aggregate_scores(name)
+        if not self._needs_rows(aggregate):
+            return JobScores(aggregate, job=name)
+        if self.store is not None:
+            return self._of_stored(self.hook.store_job(self.store, name))
+        return self._loaded(aggregate, self._download(name), name)
+
+    def _download(self, name: str) -> str | None:
+        folder = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="gate-"))
+        path = str(Path(folder) / "row-scores.parquet")
+        try:
+            self.hook.download_row_scores(name, path, format="parquet")
+        except NotFound:
+            return None
+        return path
+
+    def _of_folder(self, folder: str) -> JobScores:
+        """The scores in a folder as the score store writes it."""
+        from airflow_provider_benchmarks.store import read_stored_job
+
+        return self._of_stored(read_stored_job(folder))
+
+    def _needs_rows(self, aggregate: AggregateScores) -> bool:
+        """Comparisons, slices and some statistics look at rows; so does telling what became of rows without a value."""
+        return any(check.needs_rows or isinstance(check, NoRegression) for check in self.checks) or any(
+            score.nan_count for score in self._asked(aggregate)
+        )
+
+    def _asked(self, aggregate: AggregateScores) -> list[AggregateScore]:
+        metrics = {check.metric for check in self.checks}
+        return [s for s in aggregate.scores if s.metric in metrics or s.metric.rpartition("/")[2] in metrics]
+
+    def _loaded(self, aggregate: AggregateScores, path: str | None, job: str) -> JobScores:
+        if path is None:
+            return JobScores(aggregate, job=job)
+        from airflow.providers.common.compat.sdk import ObjectStoragePath
+
+        from airflow_provider_benchmarks.scores.selected_rows import read_selected_rows
+
+        asked = self._asked(aggregate)
+        self._rows[job] = ObjectStoragePath(path)
+        rows = read_selected_rows(
+            self._rows[job],
+            scores=[name for score in asked for name in (score.name, f"{score.metric}:{score.name}")],
+            fields=[name for check in self.checks for name in check.fields],
+            with_items=any(isinstance(check, NoRegression) and not check.keys for check in self.checks),
+        )
+        return JobScores(aggregate, rows, job=job)
