@@ -58,7 +58,8 @@ def pair_rows(candidate: pd.DataFrame, baseline: pd.DataFrame, keys: Sequence[st
     for index, which in ((first, "candidate"), (second, "baseline")):
         if not index.is_unique:
             what = ", ".join(keys) or "row index"
-            raise NotPairable(f"{what} {index[index.duplicated()][0]!r} comes twice in the rows of the {which}")
+            twice = index[index.duplicated()].tolist()[0]
+            raise NotPairable(f"{what} {twice!r} comes twice in the rows of the {which}")
     common: Any = first.intersection(second, sort=False)
     here, there = first.get_indexer(common), second.get_indexer(common)
     rows = len(first) + len(second) - len(common)

@@ -5,14 +5,13 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from airflow_provider_benchmarks.exceptions import ConfigurationError, NotFound
 from airflow_provider_benchmarks.gates import Check, NoRegression, Verdict, WithinHistory
 from airflow_provider_benchmarks.scores import AggregateScores, JobScores
-from airflow_provider_benchmarks.scores.aggregate import AggregateScore
 
 if TYPE_CHECKING:
     from airflow_provider_benchmarks.hooks.benchmarks import BenchmarkHook
@@ -66,19 +65,11 @@ class GateScores:
         return [JobScores(job.aggregate, job=job.job) for job in jobs if job.passed and job.job != self.job_name]
 
     def with_items(self, verdict: Verdict) -> Verdict:
-        """Add the items of the rows that got worse most, which comparing did not need."""
-        path = self._rows.get(self.job_name)
-        indices = {row["row_index"] for result in verdict.results for row in result.worst}
-        if path is None or not indices:
-            return verdict
-        from airflow_provider_benchmarks.scores.selected_rows import read_items
+        """Add the items of the rows that got worse most."""
+        from airflow_provider_benchmarks.gates.loading import with_items
 
-        items = read_items(path, sorted(indices))
-        results = [
-            replace(r, worst=tuple({**row, "item": items.get(row["row_index"], {})} for row in r.worst))
-            for r in verdict.results
-        ]
-        return replace(verdict, results=tuple(results))
+        path = self._rows.get(self.job_name)
+        return verdict if path is None else with_items(verdict, path)
 
     def _baseline(self, name: str) -> JobScores | None:
         if "/" in name:
@@ -108,7 +99,9 @@ class GateScores:
     def _of_service(self, name: str) -> JobScores:
         """The scores of a job on the service; its rows from the score store where they are there."""
         aggregate = self.hook.get_aggregate_scores(name)
-        if not self._needs_rows(aggregate):
+        from airflow_provider_benchmarks.gates.loading import need_rows
+
+        if not need_rows(self.checks, aggregate):
             return JobScores(aggregate, job=name)
         if self.store is not None:
             return self._of_stored(self.hook.store_job(self.store, name))
@@ -129,29 +122,12 @@ class GateScores:
 
         return self._of_stored(read_stored_job(folder))
 
-    def _needs_rows(self, aggregate: AggregateScores) -> bool:
-        """Comparisons, slices and some statistics look at rows; so does telling what became of rows without a value."""
-        return any(check.needs_rows or isinstance(check, NoRegression) for check in self.checks) or any(
-            score.nan_count for score in self._asked(aggregate)
-        )
-
-    def _asked(self, aggregate: AggregateScores) -> list[AggregateScore]:
-        metrics = {check.metric for check in self.checks}
-        return [s for s in aggregate.scores if s.metric in metrics or s.metric.rpartition("/")[2] in metrics]
-
     def _loaded(self, aggregate: AggregateScores, path: str | None, job: str) -> JobScores:
         if path is None:
             return JobScores(aggregate, job=job)
         from airflow.providers.common.compat.sdk import ObjectStoragePath
 
-        from airflow_provider_benchmarks.scores.selected_rows import read_selected_rows
+        from airflow_provider_benchmarks.gates.loading import read_rows
 
-        asked = self._asked(aggregate)
         self._rows[job] = ObjectStoragePath(path)
-        rows = read_selected_rows(
-            self._rows[job],
-            scores=[name for score in asked for name in (score.name, f"{score.metric}:{score.name}")],
-            fields=[name for check in self.checks for name in check.fields],
-            with_items=any(isinstance(check, NoRegression) and not check.keys for check in self.checks),
-        )
-        return JobScores(aggregate, rows, job=job)
+        return JobScores(aggregate, read_rows(self.checks, aggregate, self._rows[job]), job=job)

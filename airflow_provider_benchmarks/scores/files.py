@@ -33,7 +33,7 @@ def read_row_scores(path: str | PathLike[str], *, columns: Sequence[str] | None 
     :raises ConfigurationError: the file has no such column, or is of another format
     :raises IncompleteResults: a line is not a row
     """
-    with _open(path) as file:
+    with open_stored(path) as file:
         start = file.read(4)
         file.seek(0)
         if start == _PARQUET:
@@ -44,7 +44,8 @@ def read_row_scores(path: str | PathLike[str], *, columns: Sequence[str] | None 
     return frame if columns is None else _only(frame, columns, str(path))
 
 
-def _open(path: Any) -> Any:
+def open_stored(path: Any) -> Any:
+    """Open a local path, a URL that fsspec opens, or an Airflow ObjectStoragePath, for reading."""
     if hasattr(path, "open"):
         return path.open("rb")
     import fsspec

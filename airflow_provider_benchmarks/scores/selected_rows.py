@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_benchmarks.scores.files import read_row_scores
+from airflow_provider_benchmarks.scores.files import open_stored, read_row_scores
 from airflow_provider_benchmarks.scores.frames import ITEM_HASH, SCORE_COLUMNS
 from airflow_provider_benchmarks.scores.parquet import SCORE_COLUMNS_KEY
 from airflow_provider_benchmarks.scores.table import INFERENCE_ERROR, METRIC_ERRORS, ROW_INDEX, SAMPLE
@@ -43,7 +43,7 @@ def read_items(path: Any, row_indices: Sequence[int]) -> dict[int, dict[str, Any
     import pyarrow.parquet as pq
 
     columns = _Columns(path)
-    with _open(path) as file:
+    with open_stored(path) as file:
         table = pq.read_table(file, columns=[ROW_INDEX, *columns.items], filters=[(ROW_INDEX, "in", list(row_indices))])
     return {row.pop(ROW_INDEX): {k: v for k, v in row.items() if v is not None} for row in table.to_pylist()}
 
@@ -59,15 +59,11 @@ class _Columns:
 
         import pyarrow.parquet as pq
 
-        with _open(path) as file:
+        with open_stored(path) as file:
             schema = pq.read_schema(file)
         self.scores: list[str] = json.loads((schema.metadata or {}).get(SCORE_COLUMNS_KEY, b"[]"))
         fixed = {ROW_INDEX, METRIC_ERRORS, INFERENCE_ERROR, SAMPLE, *self.scores}
         self.items = [name for name in schema.names if name not in fixed]
-
-
-def _open(path: Any) -> Any:
-    return path.open("rb") if hasattr(path, "open") else open(path, "rb")
 
 
 def _item_hashes(path: Any, items: list[str]) -> NDArray[np.uint64]:
@@ -76,7 +72,7 @@ def _item_hashes(path: Any, items: list[str]) -> NDArray[np.uint64]:
     import pyarrow.parquet as pq
 
     parts = []
-    with _open(path) as file:
+    with open_stored(path) as file:
         for batch in pq.ParquetFile(file).iter_batches(batch_size=_BATCH_ROWS, columns=sorted(items)):
             total = np.zeros(batch.num_rows, dtype=np.uint64)
             for name, column in zip(batch.schema.names, batch.columns, strict=True):

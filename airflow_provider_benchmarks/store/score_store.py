@@ -24,7 +24,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote, unquote
 
-from airflow_provider_benchmarks.exceptions import ConfigurationError, NotStored
+from airflow_provider_benchmarks.exceptions import ConfigurationError, DestinationExists, NotStored
 from airflow_provider_benchmarks.jobs import BenchmarkJob
 from airflow_provider_benchmarks.scores import AggregateScores, JobScores
 from airflow_provider_benchmarks.store.results import StoredFile, store_bytes
@@ -83,9 +83,15 @@ class ScoreStore:
         """Store a job, unless it is there already.
 
         :param store_rows: writes the row scores as Parquet to a path; None where the job has none
+        :raises DestinationExists: another job of this name is there
         """
         folder = f"{self.folder(job.workspace, job.benchmark)}/{quote(job.name, safe='')}"
         if (found := self._read_job(folder)) is not None:
+            if job.created_at is not None and found.created_at != job.created_at:
+                raise DestinationExists(
+                    f"the score store {self.root} holds another {job}, submitted at {found.created_at} and not at "
+                    f"{job.created_at}: two services with one store? Give each a store of its own."
+                )
             return found
         created_at = job.created_at or datetime.now(UTC)
         files = [

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_benchmarks.client import BenchmarkClient, ClientConfig
-from airflow_provider_benchmarks.exceptions import ConfigurationError, JobError, NotStored
+from airflow_provider_benchmarks.exceptions import ConfigurationError, DestinationExists, JobError, NotStored
 from airflow_provider_benchmarks.hooks.benchmarks import BenchmarkHook
 from airflow_provider_benchmarks.operators.results import DownloadAggregateScoresOperator, DownloadRowScoresOperator
 from airflow_provider_benchmarks.scores import AggregateScores, low_scoring_rows
@@ -102,6 +102,19 @@ def test_a_job_that_has_not_completed_is_refused(root, hook, run_job, service):
     with pytest.raises(JobError, match='"failed" .* is "error": the score store takes completed jobs'):
         hook.store_job(ScoreStore(root), "failed")
     assert files(root) == set()
+
+
+def test_another_job_of_the_same_name_is_not_taken_for_it(root, hook, run_job):
+    from dataclasses import replace
+    from datetime import timedelta
+
+    run_job("namesake")
+    store = ScoreStore(root)
+    hook.store_job(store, "namesake")
+    job = hook.get_job("namesake")
+    other = replace(job, created_at=job.created_at + timedelta(seconds=1))
+    with pytest.raises(DestinationExists, match="two services with one store"):
+        store.add(other, hook.get_aggregate_scores("namesake"), store_rows=None)
 
 
 def test_history_is_newest_first_with_the_last_verdict_of_each_gate(root, hook, run_job):

@@ -1,0 +1,100 @@
+"""Load what checks look at from stored scores, and no more."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_benchmarks.exceptions import IncompleteResults
+from airflow_provider_benchmarks.gates.checks import Check
+from airflow_provider_benchmarks.gates.no_regression import NoRegression
+from airflow_provider_benchmarks.gates.verdict import Verdict
+from airflow_provider_benchmarks.scores import AggregateScores, JobScores
+from airflow_provider_benchmarks.scores.aggregate import AggregateScore
+from airflow_provider_benchmarks.scores.values import parse_json
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+AGGREGATE_FILE = "aggregate-scores.json"
+ROWS_FILES = ("row-scores.parquet", "row-scores.jsonl", "row-scores.jsonl.gz", "row-scores.jsonl.zst")
+
+
+def need_rows(checks: Sequence[Check], aggregate: AggregateScores) -> bool:
+    """Whether the aggregate scores are not enough.
+
+    Comparisons, slices and some statistics look at rows; so does telling what became of rows without a value.
+    """
+    return any(check.needs_rows or isinstance(check, NoRegression) for check in checks) or any(
+        score.nan_count for score in _asked(checks, aggregate)
+    )
+
+
+def read_rows(checks: Sequence[Check], aggregate: AggregateScores, path: Any) -> pd.DataFrame:
+    """Read the columns that checks look at from a Parquet file.
+
+    :param path: a local path or an Airflow ObjectStoragePath
+    """
+    from airflow_provider_benchmarks.scores.selected_rows import read_selected_rows
+
+    names = [name for score in _asked(checks, aggregate) for name in (score.name, f"{score.metric}:{score.name}")]
+    return read_selected_rows(
+        path,
+        scores=names,
+        fields=[name for check in checks for name in check.fields],
+        with_items=any(isinstance(check, NoRegression) and not check.keys for check in checks),
+    )
+
+
+def with_items(verdict: Verdict, path: Any) -> Verdict:
+    """Add the items of the rows that got worse most, which comparing did not need.
+
+    :param path: the candidate's Parquet file
+    """
+    indices = {row["row_index"] for result in verdict.results for row in result.worst}
+    if not indices:
+        return verdict
+    from airflow_provider_benchmarks.scores.selected_rows import read_items
+
+    items = read_items(path, sorted(indices))
+    results = [
+        replace(r, worst=tuple({**row, "item": items.get(row["row_index"], {})} for row in r.worst))
+        for r in verdict.results
+    ]
+    return replace(verdict, results=tuple(results))
+
+
+def load_scores(path: str, checks: Sequence[Check]) -> tuple[JobScores, str | None]:
+    """Load scores that were downloaded or are in a score store.
+
+    :param path: a folder with ``aggregate-scores.json`` and, where there are row scores, ``row-scores.parquet`` or
+        ``row-scores.jsonl`` (also ``.gz``, ``.zst``); or a file of aggregate scores. Local, or a URL that fsspec opens
+    :return: the scores, and the path of their Parquet file
+    :raises IncompleteResults: the aggregate scores can't be read
+    :raises OSError: there is nothing at the path
+    """
+    import fsspec
+
+    filesystem, place = fsspec.url_to_fs(path)
+    is_folder = filesystem.isdir(place)
+    file = f"{place.rstrip('/')}/{AGGREGATE_FILE}" if is_folder else place
+    try:
+        aggregate = AggregateScores.from_json(parse_json(filesystem.cat_file(file)))
+    except ValueError as error:
+        raise IncompleteResults(f"{file} holds no aggregate scores: {error}") from error
+    name = place.rstrip("/").rpartition("/")[2]
+    rows = next((row for row in ROWS_FILES if is_folder and filesystem.exists(f"{place.rstrip('/')}/{row}")), None)
+    if rows is None or not need_rows(checks, aggregate):
+        return JobScores(aggregate, job=name), None
+    from airflow_provider_benchmarks.scores.files import read_row_scores
+
+    rows_path = f"{path.rstrip('/')}/{rows}"
+    if rows.endswith(".parquet"):
+        return JobScores(aggregate, read_rows(checks, aggregate, rows_path), job=name), rows_path
+    return JobScores(aggregate, read_row_scores(rows_path), job=name), None
+
+
+def _asked(checks: Sequence[Check], aggregate: AggregateScores) -> list[AggregateScore]:
+    metrics = {check.metric for check in checks}
+    return [s for s in aggregate.scores if s.metric in metrics or s.metric.rpartition("/")[2] in metrics]
