@@ -1,4 +1,4 @@
-"""Ship a model only if its benchmark scores reach the bar."""
+"""Ship a model only if its benchmark scores hold by the policy, and make it the baseline of the next."""
 
 from __future__ import annotations
 
@@ -6,15 +6,14 @@ from datetime import datetime
 
 from airflow.providers.common.compat.sdk import dag, task
 
-from airflow_provider_benchmarks.gates import Threshold
-from airflow_provider_benchmarks.operators.gates import BenchmarkGateOperator
+from airflow_provider_benchmarks.operators.gates import BenchmarkGateOperator, PinBaselineOperator
 from airflow_provider_benchmarks.operators.jobs import RunBenchmarkJobOperator
 
 
 @dag(
     schedule=None,
     start_date=datetime(2026, 1, 1),
-    params={"benchmark": "my-workspace/qa-bench"},
+    params={"benchmark": "my-workspace/qa-bench", "store": "file:///tmp/benchmark-scores"},
     tags=["benchmarks"],
 )
 def model_release_gate():
@@ -24,17 +23,17 @@ def model_release_gate():
     gate = BenchmarkGateOperator(
         task_id="gate",
         job_name=job.output,
-        checks=[
-            Threshold("exact-match", at_least=0.9),
-            Threshold("string-check", at_least=0.75),
-        ],
+        policy="policies/release.yaml",
+        store="{{ params.store }}",
     )
 
     @task
     def ship() -> None:
         print("The model ships.")
 
-    gate >> ship()
+    # The model that ships is what the next one is compared with.
+    pin = PinBaselineOperator(task_id="pin_baseline", job_name=job.output, store="{{ params.store }}")
+    gate >> ship() >> pin
 
 
 model_release_gate()

@@ -1,4 +1,4 @@
-"""Run a benchmark every night, keep its scores, and fail when they fall below the floor."""
+"""Run a benchmark every night, keep its scores, and fail when they fall, below the floor or below the last good night."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from airflow.providers.common.compat.sdk import dag, task
 
-from airflow_provider_benchmarks.gates import Threshold
+from airflow_provider_benchmarks.gates import NoRegression, Threshold
 from airflow_provider_benchmarks.operators.gates import BenchmarkGateOperator
 from airflow_provider_benchmarks.operators.jobs import RunBenchmarkJobOperator
 from airflow_provider_benchmarks.operators.results import DownloadAggregateScoresOperator, DownloadRowScoresOperator
@@ -27,19 +27,17 @@ def nightly_regression():
         poll_interval=5,
     )
     scores = DownloadAggregateScoresOperator(task_id="download_scores", job_name=job.output)
-    DownloadRowScoresOperator(
-        task_id="download_rows",
-        job_name=job.output,
-        destination="{{ params.store }}/{{ ti.xcom_pull('run_benchmark') }}/row-scores.parquet",
-        format="parquet",
-    )
+    rows = DownloadRowScoresOperator(task_id="download_rows", job_name=job.output, store="{{ params.store }}")
     gate = BenchmarkGateOperator(
         task_id="gate",
         job_name=job.output,
         checks=[
             Threshold("exact-match", at_least=0.5, min_count=5),
             Threshold("string-check", at_least=0.7, min_count=5),
+            NoRegression("exact-match", key="input", margin=0.01),
         ],
+        baseline="last_passed",
+        store="{{ params.store }}",
     )
 
     @task
@@ -48,6 +46,7 @@ def nightly_regression():
             print(f"{record['metric_ref']}: {record['name']} = {record['mean']} ± {record['std_dev']:.2f}")
 
     report(scores.output) >> gate
+    rows >> gate
 
 
 nightly_regression()
