@@ -9,12 +9,15 @@ export UV_SYSTEM_CERTS := true
 # Airflow must not touch the user's own installation.
 export AIRFLOW_HOME := $(CURDIR)/.build/airflow
 
-.PHONY: help demo test test-system lint types imports check clean
+.PHONY: help demo test test-system lint types imports check bench-rows bench-gates bench-waiting clean
 help:
 	@echo "make demo         run both example DAGs against a local evaluation service"
 	@echo "make test         unit and integration tests"
 	@echo "make test-system  the same service for real: installs and starts NeMo Platform 0.1.0, runs the DAGs on it"
 	@echo "make check        formatting, lint, types and import rules"
+	@echo "make bench-rows   how fast row scores are fetched and stored, beside curl, pandas, s3fs and the vendor's SDK"
+	@echo "make bench-gates  how often gates err, in simulated releases"
+	@echo "make bench-waiting  what waiting triggers cost, beside dbt Cloud's"
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
@@ -48,6 +51,17 @@ imports: $(VENV)/.installed
 	$(BIN)/lint-imports
 
 check: lint types imports
+
+# Measurements take minutes, and a quiet machine.
+bench-rows: $(VENV)/.installed $(PLATFORM_VENV)/.installed
+	PYTHONPATH=$(CURDIR) $(BIN)/python benchmarks/row_downloads.py
+
+bench-gates: $(VENV)/.installed
+	$(BIN)/python benchmarks/gate_soundness.py
+
+bench-waiting: $(VENV)/.installed
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --group bench
+	PYTHONPATH=$(CURDIR) $(BIN)/python benchmarks/waiting.py
 
 clean:
 	rm -rf $(VENV) $(PLATFORM_VENV) .build
