@@ -16,7 +16,7 @@ help:
 	@echo "make test-system  the same service for real: installs and starts NeMo Platform 0.1.0, runs the DAGs on it"
 	@echo "make check        formatting, lint, types and import rules"
 	@echo "make bench-rows   how fast row scores are fetched and stored, beside curl, pandas, s3fs and the vendor's SDK"
-	@echo "make bench-gates  how often gates err, in simulated releases"
+	@echo "make bench-gates  how often gates err, in simulated releases, and how fast they judge a million rows"
 	@echo "make bench-waiting  what waiting triggers cost, beside dbt Cloud's"
 
 $(VENV)/.installed: pyproject.toml constraints.txt
@@ -58,6 +58,7 @@ bench-rows: $(VENV)/.installed $(PLATFORM_VENV)/.installed
 
 bench-gates: $(VENV)/.installed
 	$(BIN)/python benchmarks/gate_soundness.py
+	PYTHONPATH=$(CURDIR) $(BIN)/python benchmarks/gate_speed.py
 
 bench-waiting: $(VENV)/.installed
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --group bench

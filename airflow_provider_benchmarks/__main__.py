@@ -42,15 +42,15 @@ def _gate(options: argparse.Namespace) -> int:
     import fsspec
 
     from airflow_provider_benchmarks.gates import evaluate, read_policy
-    from airflow_provider_benchmarks.gates.loading import load_scores, with_items
+    from airflow_provider_benchmarks.gates.loading import load_both, load_scores, with_items
 
     with fsspec.open(options.policy, "rb") as file:
         policy = read_policy(file.read(), name=options.policy)
-    candidate, rows_path = load_scores(options.candidate, policy.checks)
+    candidate, baseline, rows_path = load_both(options.candidate, options.baseline, policy.checks)
     verdict = evaluate(
         policy.checks,
         candidate,
-        load_scores(options.baseline, policy.checks)[0] if options.baseline else None,
+        baseline,
         history=[load_scores(path, policy.checks)[0] for path in options.history],
         if_inconclusive=policy.if_inconclusive,
         if_no_baseline=policy.if_no_baseline,

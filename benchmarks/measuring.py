@@ -8,6 +8,7 @@ import statistics
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 
 @dataclass(slots=True)
@@ -44,6 +45,12 @@ class Way:
     def describe(self) -> str:
         runs = ", ".join(f"{seconds:.2f}" for seconds in self.seconds)
         return f"{self.name}: {self.median:.2f} s (of {runs}), peak {self.peak:.0f} MB"
+
+
+def peak_megabytes() -> float:
+    """The most memory that this process held; what getrusage says includes that of the process that started it."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1000
 
 
 def in_turn(ways: Sequence[Way], *, rounds: int, environment: Mapping[str, str]) -> None:

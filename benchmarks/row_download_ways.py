@@ -14,6 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from measuring import peak_megabytes
+
 S3_CONNECTION = "aws_scores"
 
 
@@ -84,12 +86,6 @@ def sdk(base_url: str, workspace: str, job: str, destination: str) -> Callable[[
             file.writelines(json.dumps(row if isinstance(row, dict) else row.to_dict()) + "\n" for row in rows)
 
     return run
-
-
-def peak_megabytes() -> float:
-    """The most memory that this process held; what getrusage says includes that of the process that started it."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1000
 
 
 WAYS = {"ours": ours, "curl": curl, "recipe": recipe, "s3fs": s3fs_from_memory, "sdk": sdk}

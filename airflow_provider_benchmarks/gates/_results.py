@@ -90,7 +90,7 @@ def lost_evidence(
     return None
 
 
-def json_item(row: Mapping[str, Any], fields: list[str]) -> dict[str, Any]:
+def json_item(row: Mapping[str, Any] | pd.Series[Any], fields: list[str]) -> dict[str, Any]:
     """Fields of an item as plain JSON values."""
     return {name: _plain(row[name]) for name in fields if _plain(row[name]) is not None}
 

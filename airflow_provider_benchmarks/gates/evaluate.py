@@ -15,7 +15,7 @@ from airflow_provider_benchmarks.gates.judge_history import judge_history
 from airflow_provider_benchmarks.gates.judge_regression import Comparison, compare, settled
 from airflow_provider_benchmarks.gates.judge_threshold import judge_threshold
 from airflow_provider_benchmarks.gates.no_regression import Mode, NoRegression
-from airflow_provider_benchmarks.gates.pairing import Pairing, pair_rows
+from airflow_provider_benchmarks.gates.pairing import PairedRows, pair_rows
 from airflow_provider_benchmarks.gates.threshold import Threshold
 from airflow_provider_benchmarks.gates.verdict import CheckResult, Outcome, Verdict
 from airflow_provider_benchmarks.scores import JobScores
@@ -92,7 +92,7 @@ class _Findings:
             return [settled(result_of(check, outcome, reason=reason), check)]
         return compare(check, self._candidate, baseline, lambda keys: self._pair(name, keys))
 
-    def _pair_rows(self, baseline: str, keys: tuple[str, ...]) -> Pairing:
+    def _pair_rows(self, baseline: str, keys: tuple[str, ...]) -> PairedRows:
         mine, theirs = self._candidate.rows, self._baselines[baseline].rows
         assert mine is not None  # asked only where both have rows
         return pair_rows(mine, theirs, keys)

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_benchmarks.exceptions import ScoreNotFound
-from airflow_provider_benchmarks.gates._results import json_item, judge_groups, lost_evidence, result_of
+from airflow_provider_benchmarks.gates._results import judge_groups, lost_evidence, result_of
 from airflow_provider_benchmarks.gates.no_regression import Mode, NoRegression
-from airflow_provider_benchmarks.gates.pairing import NotPairable, Pairing, item_fields
-from airflow_provider_benchmarks.gates.row_values import RowValues, field_column, score_column
+from airflow_provider_benchmarks.gates.paired_scores import PairedScores, Values
+from airflow_provider_benchmarks.gates.pairing import NotPairable, PairedRows
+from airflow_provider_benchmarks.gates.row_values import RowValues, are_binary, field_column, score_column
 from airflow_provider_benchmarks.gates.verdict import CheckResult, Outcome
 from airflow_provider_benchmarks.scores import AggregateScore, JobScores
-from airflow_provider_benchmarks.scores.frames import CALL_ERRORS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from airflow_provider_benchmarks.gates.checks import Check
     from airflow_provider_benchmarks.gates.statistics import Difference, Moments
 
-#: Rows that a result shows of those that got worse.
-WORST_ROWS = 10
 #: A baseline's mean within this many standard errors of 0 is no base for a relative margin.
 _FROM_ZERO = 2.0
 
@@ -45,7 +43,7 @@ def settled(result: CheckResult, check: Check) -> Comparison:
 
 
 def compare(
-    check: NoRegression, candidate: JobScores, baseline: JobScores, paired: Callable[[tuple[str, ...]], Pairing]
+    check: NoRegression, candidate: JobScores, baseline: JobScores, paired: Callable[[tuple[str, ...]], PairedRows]
 ) -> list[Comparison]:
     """Compare a score with the baseline's, or each group of its rows.
 
@@ -59,100 +57,84 @@ def compare(
         base = baseline.aggregate.get(check.metric, check.score)
         if candidate.rows is None or baseline.rows is None:
             return [_compare_aggregates(check, score, base)]
-        return _compare_rows(check, score, base, candidate.rows, baseline.rows, paired(check.keys))
+        return _compare_rows(check, score, base, paired(check.keys))
     except (ScoreNotFound, NotPairable) as error:
         reason = f"can't be compared with the baseline {baseline.job}: {error}"
         return [settled(result_of(check, Outcome.INCONCLUSIVE, score=score, reason=reason), check)]
 
 
 def _compare_rows(
-    check: NoRegression,
-    score: AggregateScore,
-    base: AggregateScore,
-    candidate: pd.DataFrame,
-    baseline: pd.DataFrame,
-    pairing: Pairing,
+    check: NoRegression, score: AggregateScore, base: AggregateScore, pairs: PairedRows
 ) -> list[Comparison]:
-    if pairing.rows and pairing.unpaired / pairing.rows > check.max_unpaired:
+    if pairs.rows and pairs.unpaired / pairs.rows > check.max_unpaired:
         reason = (
-            f"{pairing.unpaired} of {pairing.rows} rows have no pair in the other job, at most "
-            f"{check.max_unpaired:.1%} may be left"
+            f"{pairs.unpaired} of {pairs.rows} rows have no pair in the other job, at most {check.max_unpaired:.1%} "
+            f"may be left"
         )
-        reason += f": {pairing.hint}" if pairing.hint else ""
+        reason += f": {pairs.hint}" if pairs.hint else ""
         return [settled(result_of(check, Outcome.INCONCLUSIVE, score=score, reason=reason), check)]
-    paired = candidate.iloc[pairing.candidate]
-    paired.attrs = candidate.attrs
-    partner = baseline.iloc[pairing.baseline].set_axis(paired.index)
-    failed = baseline.index[pairing.baseline].isin(baseline.attrs.get(CALL_ERRORS, ()))
-    partner.attrs = {**baseline.attrs, CALL_ERRORS: list(paired.index[failed])}
-    items = None if pairing.items is None else _series(pairing.items, paired)
+    column, base_column = score_column(pairs.candidate, score), score_column(pairs.baseline, base)
     comparisons: list[Comparison] = []
 
     def judge(place: str, group: pd.DataFrame) -> CheckResult:
-        sides = _Sides(check=check, score=score, place=place, group=group, partner=partner.loc[group.index])
-        sides.partner.attrs = partner.attrs
-        comparison = sides.compare(score_column(candidate, score), score_column(baseline, base), items)
+        scores = pairs.scores(column, base_column, None if group is pairs.candidate else group.index)
+        comparison = _Group(check=check, score=score, place=place).compare(scores)
         comparisons.append(comparison)
         return comparison.judge(comparison.p_value)
 
-    results = judge_groups(check, paired, judge, score=score)
+    results = judge_groups(check, pairs.candidate, judge, score=score)
     # Groups that are too small, or an empty slice, come after those that were compared.
     return comparisons + [settled(result, check) for result in results[len(comparisons) :]]
 
 
-def _series(values: Any, rows: pd.DataFrame) -> Any:
-    import pandas as pd
-
-    return pd.Series(values, index=rows.index)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Sides:
-    """The pairs of one group of rows, with the same row index on both sides."""
+class _Group:
+    """What a check finds in one group of rows, or in all."""
 
     check: NoRegression
     score: AggregateScore
     place: str
-    group: pd.DataFrame
-    partner: pd.DataFrame
 
-    def compare(self, column: str, base_column: str, items: Any) -> Comparison:
+    def compare(self, pairs: PairedScores) -> Comparison:
+        check, mine = self.check, pairs.candidate
+        counts = {
+            "rows": mine.rows,
+            "pairs": pairs.count,
+            "candidate": mine.counts(),
+            "baseline": pairs.baseline.counts(),
+        }
+        figures = {"group": self.place, "count": pairs.count, "nan_count": mine.without_value}
+        if problem := self._lost(mine, pairs.baseline):
+            return self._settled(Outcome.FAIL, problem, counts, figures)
+        if pairs.count < check.min_count:
+            reason = f"{pairs.count} pairs of rows with a score, {check.min_count:g} are needed"
+            return self._settled(Outcome.INCONCLUSIVE, reason, counts, figures)
+        figures["worst"] = pairs.worst(higher_is_better=check.higher_is_better)
+        clusters = None if check.cluster_by is None else field_column(pairs.rows, check.cluster_by)
+        labels = None if clusters is None else clusters.astype(str).to_numpy()
+        return self._compared(*pairs.by_item(labels), counts, figures)
+
+    def _settled(self, outcome: Outcome, reason: str, counts: dict[str, Any], figures: dict[str, Any]) -> Comparison:
+        result = result_of(self.check, outcome, score=self.score, reason=reason, details=counts, **figures)
+        return settled(result, self.check)
+
+    def _compared(
+        self, first: Values, second: Values, clusters: Any, counts: dict[str, Any], figures: dict[str, Any]
+    ) -> Comparison:
         from airflow_provider_benchmarks.gates.statistics import paired_difference
 
-        check = self.check
-        mine, theirs = RowValues.of(self.group, column), RowValues.of(self.partner, base_column)
-        both = mine.values.index.intersection(theirs.values.index)
-        first, second = mine.values.loc[both], theirs.values.loc[both]
-        counts = {"rows": len(self.group), "pairs": len(both), "candidate": _counts(mine), "baseline": _counts(theirs)}
-        figures = {"group": self.place, "count": len(both), "nan_count": mine.without_value}
-        if problem := self._lost(mine, theirs):
-            return settled(
-                result_of(check, Outcome.FAIL, score=self.score, reason=problem, details=counts, **figures), check
-            )
-        if len(both) < check.min_count:
-            reason = f"{len(both)} pairs of rows with a score, {check.min_count:g} are needed"
-            return settled(
-                result_of(check, Outcome.INCONCLUSIVE, score=self.score, reason=reason, details=counts, **figures),
-                check,
-            )
-        worst = self._worst(first, second)
-        is_binary = bool(first.isin((0.0, 1.0)).all() and second.isin((0.0, 1.0)).all())
-        clusters = None if check.cluster_by is None else field_column(self.group, check.cluster_by).loc[both]
-        if items is not None:
-            first, second, clusters = _average_repeats(items.loc[both], first, second, clusters)
-        error = float(second.std(ddof=0)) / len(second) ** 0.5
-        margin, problem = _margin(check, float(second.mean()), error)
+        check, is_binary = self.check, are_binary(first) and are_binary(second)
+        mean, error = float(second.mean()), float(second.std()) / second.size**0.5
+        margin, problem = _margin(check, mean, error)
         difference = paired_difference(
-            _turned(first.to_numpy(), check, is_binary),
-            _turned(second.to_numpy(), check, is_binary),
+            _turned(first, check, is_binary),
+            _turned(second, check, is_binary),
             margin=margin,
             confidence=check.confidence,
-            clusters=None if clusters is None else clusters.astype(str).to_numpy(),
+            clusters=clusters,
         )
-        means = {"candidate_mean": float(first.mean()), "baseline_mean": float(second.mean()), "items": len(first)}
-        return _comparison(
-            check, self.score, difference, margin, problem, is_binary, {**counts, **means}, {**figures, "worst": worst}
-        )
+        means = {"candidate_mean": float(first.mean()), "baseline_mean": mean, "items": first.size}
+        return _comparison(check, self.score, difference, margin, problem, is_binary, {**counts, **means}, figures)
 
     def _lost(self, mine: RowValues, theirs: RowValues) -> str | None:
         problem = lost_evidence(
@@ -170,44 +152,12 @@ class _Sides:
                 problem = f"{mine.without_value} rows have no value, {theirs.without_value} in the baseline"
         return problem
 
-    def _worst(self, first: pd.Series[float], second: pd.Series[float]) -> tuple[dict[str, Any], ...]:
-        change = (first - second) * (1 if self.check.higher_is_better else -1)
-        lost = change[change < 0].nsmallest(WORST_ROWS)
-        fields = item_fields(self.group)
-        return tuple(
-            {
-                "row_index": int(index),
-                "candidate": float(first.loc[index]),
-                "baseline": float(second.loc[index]),
-                "item": json_item(self.group.loc[index].to_dict(), fields),
-            }
-            for index in lost.index
-        )
-
 
 def _turned(values: Any, check: NoRegression, is_binary: bool) -> Any:
     """Scores so that higher is better; 0/1 scores stay 0/1."""
     if check.higher_is_better:
         return values
     return 1 - values if is_binary else -values
-
-
-def _counts(values: RowValues) -> dict[str, int]:
-    return {
-        "scored": values.count,
-        "without_value": values.without_value,
-        "not_numbers": values.not_numbers,
-        "call_failed": values.call_failed,
-    }
-
-
-def _average_repeats(items: Any, first: Any, second: Any, clusters: Any) -> tuple[Any, Any, Any]:
-    """One value for each item: repeats of an item are not independent of one another."""
-    grouped = (None if side is None else side.groupby(items) for side in (first, second, clusters))
-    one, other, labels = grouped
-    assert one is not None
-    assert other is not None
-    return one.mean(), other.mean(), None if labels is None else labels.first()
 
 
 def _margin(check: NoRegression, mean: float, error: float) -> tuple[float, str | None]:

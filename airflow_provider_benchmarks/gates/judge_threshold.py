@@ -157,7 +157,7 @@ def summarise(score: AggregateScore, found: RowValues, rows: pd.DataFrame) -> Ag
     """
     import numpy as np
 
-    values = found.values.to_numpy()
+    values = found.values
     labels = rows[f"{score.name}.label"].dropna() if f"{score.name}.label" in rows.columns else None
     shares = (
         () if labels is None else tuple({"label": k, "count": int(v)} for k, v in labels.value_counts().items() if k)
@@ -196,7 +196,7 @@ def _interval(
     if check.percent is not None and found is not None:
         if check.percent == 100:
             return -math.inf, math.inf
-        return statistics.percentile_interval(found.values.to_numpy(), check.percent, **level)
+        return statistics.percentile_interval(found.values, check.percent, **level)
     if check.category is not None:
         total = sum(category.get("count") or 0 for category in score.rubric_distribution)
         return statistics.wilson_interval(round(observed * total), total, **level)

@@ -12,6 +12,7 @@ from airflow_provider_benchmarks.gates.no_regression import NoRegression
 from airflow_provider_benchmarks.gates.verdict import Verdict
 from airflow_provider_benchmarks.scores import AggregateScores, JobScores
 from airflow_provider_benchmarks.scores.aggregate import AggregateScore
+from airflow_provider_benchmarks.scores.frames import ITEM_HASH
 from airflow_provider_benchmarks.scores.values import parse_json
 
 if TYPE_CHECKING:
@@ -39,12 +40,21 @@ def read_rows(checks: Sequence[Check], aggregate: AggregateScores, path: Any) ->
     from airflow_provider_benchmarks.scores.selected_rows import read_selected_rows
 
     names = [name for score in _asked(checks, aggregate) for name in (score.name, f"{score.metric}:{score.name}")]
-    return read_selected_rows(
-        path,
-        scores=names,
-        fields=[name for check in checks for name in check.fields],
-        with_items=any(isinstance(check, NoRegression) and not check.keys for check in checks),
-    )
+    return read_selected_rows(path, scores=names, fields=[name for check in checks for name in check.fields])
+
+
+def add_items(checks: Sequence[Check], sides: Sequence[tuple[JobScores, Any]]) -> None:
+    """Add to rows that are to be compared what tells whether they are of the same item.
+
+    :param sides: scores with what :func:`read_rows` gave of them, and the path that it was read from
+    """
+    if len(sides) < 2 or not any(isinstance(check, NoRegression) and not check.keys for check in checks):
+        return
+    from airflow_provider_benchmarks.scores.selected_rows import number_items
+
+    for (scores, _), numbers in zip(sides, number_items([path for _, path in sides]), strict=True):
+        assert scores.rows is not None
+        scores.rows[ITEM_HASH] = numbers
 
 
 def with_items(verdict: Verdict, path: Any) -> Verdict:
@@ -93,6 +103,23 @@ def load_scores(path: str, checks: Sequence[Check]) -> tuple[JobScores, str | No
     if rows.endswith(".parquet"):
         return JobScores(aggregate, read_rows(checks, aggregate, rows_path), job=name), rows_path
     return JobScores(aggregate, read_row_scores(rows_path), job=name), None
+
+
+def load_both(
+    candidate: str, baseline: str | None, checks: Sequence[Check]
+) -> tuple[JobScores, JobScores | None, str | None]:
+    """Load the scores of a candidate and what it is compared with, as :func:`load_scores` does.
+
+    :return: both, and the path of the candidate's Parquet file
+    """
+    from airflow_provider_benchmarks.scores.files import read_row_scores
+
+    found = [load_scores(path, checks) for path in (candidate, baseline) if path is not None]
+    if all(path for _, path in found):
+        add_items(checks, found)
+    elif all(scores.rows is not None for scores, _ in found):  # a side that is JSONL holds its items as they are
+        found = [(replace(scores, rows=read_row_scores(path)) if path else scores, path) for scores, path in found]
+    return found[0][0], found[1][0] if baseline else None, found[0][1]
 
 
 def _asked(checks: Sequence[Check], aggregate: AggregateScores) -> list[AggregateScore]:

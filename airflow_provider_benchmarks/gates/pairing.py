@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_benchmarks.gates.row_values import field_column
-from airflow_provider_benchmarks.scores.frames import ITEM_HASH, SCORE_COLUMNS
-from airflow_provider_benchmarks.scores.table import INFERENCE_ERROR, METRIC_ERRORS, SAMPLE
+from airflow_provider_benchmarks.gates.paired_scores import PairedScores
+from airflow_provider_benchmarks.gates.row_values import field_column, item_fields
+from airflow_provider_benchmarks.scores.frames import CALL_ERRORS, ITEM_HASH
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,26 +21,42 @@ class NotPairable(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pairing:
-    """Positions of the rows that belong together.
+class PairedRows:
+    """The rows of two jobs that belong together, one pair at the same place of both frames.
 
-    :param candidate: positions of rows of the candidate
-    :param baseline: positions of the rows of the baseline that belong to them
+    :param candidate: rows of the candidate
+    :param baseline: rows of the baseline, under the row indices of the candidate
     :param items: number of the item of each pair; pairs of one item are repeats of it. None where all items differ
     :param unpaired: rows of either side that are in no pair
     :param rows: different rows of both sides together
     :param hint: why rows are in no pair, where that is known
     """
 
-    candidate: NDArray[np.intp]
-    baseline: NDArray[np.intp]
+    candidate: pd.DataFrame
+    baseline: pd.DataFrame
     items: NDArray[np.intp] | None
     unpaired: int
     rows: int
     hint: str = ""
+    _whole: dict[tuple[str, str], PairedScores] = field(default_factory=dict, repr=False)
+
+    def scores(self, column: str, base_column: str, index: pd.Index[Any] | None) -> PairedScores:
+        """One score of the pairs.
+
+        :param index: row indices of the candidate's rows to take; None for all, which are kept for the next check
+        """
+        if index is None:
+            key = (column, base_column)
+            if key not in self._whole:
+                self._whole[key] = PairedScores.of(self.candidate, column, self.baseline, base_column, self.items)
+            return self._whole[key]
+        places = self.candidate.index.get_indexer(index)
+        candidate, baseline = _taken(self.candidate, places), _taken(self.baseline, places)
+        items = None if self.items is None else self.items[places]
+        return PairedScores.of(candidate, column, baseline, base_column, items)
 
 
-def pair_rows(candidate: pd.DataFrame, baseline: pd.DataFrame, keys: Sequence[str] = ()) -> Pairing:
+def pair_rows(candidate: pd.DataFrame, baseline: pd.DataFrame, keys: Sequence[str] = ()) -> PairedRows:
     """Pair the rows of two jobs.
 
     Without keys rows belong together when their row indices and their items are equal; with keys when these fields are.
@@ -48,41 +64,64 @@ def pair_rows(candidate: pd.DataFrame, baseline: pd.DataFrame, keys: Sequence[st
     :raises NotPairable: a row index or a key comes twice
     :raises ScoreNotFound: the items have no such field
     """
-    import numpy as np
-    import pandas as pd
-
     if keys:
         first, second = (_keys_of(side, keys) for side in (candidate, baseline))
     else:
         first, second = candidate.index, baseline.index
     for index, which in ((first, "candidate"), (second, "baseline")):
-        if not index.is_unique:
+        # Where it is monotonic pandas knows without a hash table.
+        if not (index.is_monotonic_increasing and index.is_unique) and not index.is_unique:
             what = ", ".join(keys) or "row index"
             twice = index[index.duplicated()].tolist()[0]
             raise NotPairable(f"{what} {twice!r} comes twice in the rows of the {which}")
-    common: Any = first.intersection(second, sort=False)
-    here, there = first.get_indexer(common), second.get_indexer(common)
-    rows = len(first) + len(second) - len(common)
+    rows = len(first)
+    if not first.equals(second):
+        common: Any = first.intersection(second, sort=False)
+        rows = len(first) + len(second) - len(common)
+        candidate = _taken(candidate, first.get_indexer(common))
+        baseline = _taken(baseline, second.get_indexer(common))
     hint, items = "", None
     if not keys:
-        same, hint = _same_items(candidate, baseline, here, there)
-        here, there = here[same], there[same]
-        numbers, found = pd.factorize(_item_hashes(candidate)[here])
-        items = numbers if len(found) < len(numbers) else None
-    return Pairing(
-        candidate=np.asarray(here),
-        baseline=np.asarray(there),
+        same, hint = _same_items(candidate, baseline)
+        if hint:
+            candidate, baseline = _taken(candidate, same), _taken(baseline, same)
+        items = _numbers_of_repeats(_item_hashes(candidate))
+    return PairedRows(
+        candidate=candidate,
+        baseline=_under_indices(baseline, candidate.index),
         items=items,
-        unpaired=rows - len(here),
+        unpaired=rows - len(candidate),
         rows=rows,
         hint=hint,
     )
 
 
-def item_fields(rows: pd.DataFrame) -> list[str]:
-    """The columns that hold fields of the items."""
-    others = {*rows.attrs.get(SCORE_COLUMNS, ()), METRIC_ERRORS, SAMPLE, INFERENCE_ERROR, ITEM_HASH}
-    return [column for column in rows.columns if column not in others]
+def _taken(rows: pd.DataFrame, places: NDArray[Any]) -> pd.DataFrame:
+    """Rows by position or mask, with what the frame tells of itself."""
+    taken = rows.iloc[places]
+    taken.attrs = rows.attrs
+    return taken
+
+
+def _under_indices(rows: pd.DataFrame, index: Any) -> pd.DataFrame:
+    """Rows under the row indices of those that they belong to."""
+    if rows.index.equals(index):
+        return rows
+    failed = rows.index.isin(rows.attrs.get(CALL_ERRORS, ()))
+    moved = rows.set_axis(index)
+    moved.attrs = {**rows.attrs, CALL_ERRORS: list(index[failed])}
+    return moved
+
+
+def _numbers_of_repeats(hashes: NDArray[Any]) -> NDArray[np.intp] | None:
+    """Number the items; None where none comes twice."""
+    import numpy as np
+    import pandas as pd
+
+    if hashes.dtype.kind in "ui" and bool(np.all(hashes[1:] > hashes[:-1])):
+        return None
+    numbers, found = pd.factorize(hashes)
+    return numbers if len(found) < len(numbers) else None
 
 
 def _keys_of(rows: pd.DataFrame, keys: Sequence[str]) -> Any:
@@ -96,9 +135,7 @@ def _hashable(value: Any) -> Any:
     return str(value) if isinstance(value, list | dict) else value
 
 
-def _same_items(
-    candidate: pd.DataFrame, baseline: pd.DataFrame, here: NDArray[np.intp], there: NDArray[np.intp]
-) -> tuple[NDArray[np.bool_], str]:
+def _same_items(candidate: pd.DataFrame, baseline: pd.DataFrame) -> tuple[NDArray[np.bool_], str]:
     """Which pairs have equal items, and which fields differ in the others."""
     import numpy as np
 
@@ -106,15 +143,15 @@ def _same_items(
         compared = [ITEM_HASH]
     else:
         compared = [field for field in item_fields(candidate) if field in item_fields(baseline)]
-    same = np.ones(len(here), dtype=bool)
+    same = np.ones(len(candidate), dtype=bool)
     differing = []
-    for field in compared:
-        one, other = (side[field].to_numpy()[at] for side, at in ((candidate, here), (baseline, there)))
+    for name in compared:
+        one, other = candidate[name].to_numpy(), baseline[name].to_numpy()
         equal = np.asarray(one == other, dtype=bool)
-        if not equal.all() and field != ITEM_HASH:
+        if not equal.all() and name != ITEM_HASH:
             equal |= _missing(one) & _missing(other)
         if not equal.all():
-            differing.append(field)
+            differing.append(name)
         same &= equal
     if not differing:
         return same, ""

@@ -8,23 +8,27 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_benchmarks.exceptions import ScoreNotFound
 from airflow_provider_benchmarks.scores import AggregateScore
-from airflow_provider_benchmarks.scores.frames import CALL_ERRORS, SCORE_COLUMNS
+from airflow_provider_benchmarks.scores.frames import CALL_ERRORS, ITEM_HASH, SCORE_COLUMNS
+from airflow_provider_benchmarks.scores.table import INFERENCE_ERROR, METRIC_ERRORS, SAMPLE
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowValues:
-    """The values of a score by row index.
+    """The values of a score, row by row.
 
-    :param values: finite numbers
+    :param numbers: a float for each row; NaN for a row without a value
     :param without_value: rows that were answered and have no number: NaN, null or infinite
     :param not_numbers: rows whose value is a label, a boolean or other JSON
     :param call_failed: rows without a score because the call of the model failed
     """
 
-    values: pd.Series[float]
+    numbers: NDArray[np.float64]
+    count: int
     without_value: int
     not_numbers: int
     call_failed: int
@@ -36,31 +40,52 @@ class RowValues:
         import pandas as pd
 
         scores = rows[column]
+        is_other: Any = np.zeros((), dtype=bool)
         if scores.dtype == object:
             is_other = scores.map(lambda value: value is not None and not _is_float(value)).to_numpy(dtype=bool)
-            numbers = pd.to_numeric(scores.where(~is_other), errors="coerce")
-        else:
-            is_other, numbers = np.zeros(len(scores), dtype=bool), scores
-        finite = np.isfinite(numbers.to_numpy(dtype=float, na_value=np.nan))
-        failed = ~finite & ~is_other & rows.index.isin(rows.attrs.get(CALL_ERRORS, ()))
+            scores = pd.to_numeric(scores.where(~is_other), errors="coerce")
+        # With na_value pandas copies.
+        numbers = scores.to_numpy() if scores.dtype == float else scores.to_numpy(dtype=float, na_value=np.nan)
+        finite = np.isfinite(numbers)
+        if not finite.all():
+            numbers = np.where(finite, numbers, np.nan)
+        calls = rows.attrs.get(CALL_ERRORS)
+        failed = ~finite & ~is_other & rows.index.isin(calls) if calls else np.zeros((), dtype=bool)
         return cls(
-            values=numbers[finite].astype(float),
+            numbers=numbers,
+            count=int(finite.sum()),
             without_value=int((~finite & ~is_other & ~failed).sum()),
             not_numbers=int(is_other.sum()),
             call_failed=int(failed.sum()),
         )
 
     @property
-    def count(self) -> int:
-        return len(self.values)
+    def rows(self) -> int:
+        return self.numbers.size
 
     @property
-    def rows(self) -> int:
-        return self.count + self.without_value + self.not_numbers + self.call_failed
+    def values(self) -> NDArray[np.float64]:
+        """Those rows' that have one."""
+        import numpy as np
+
+        return self.numbers if self.count == self.numbers.size else self.numbers[np.isfinite(self.numbers)]
+
+    def counts(self) -> dict[str, int]:
+        return {
+            "scored": self.count,
+            "without_value": self.without_value,
+            "not_numbers": self.not_numbers,
+            "call_failed": self.call_failed,
+        }
 
     @property
     def is_binary(self) -> bool:
-        return bool(self.values.isin((0.0, 1.0)).all())
+        return are_binary(self.values)
+
+
+def are_binary(values: NDArray[np.float64]) -> bool:
+    """Whether all values are 0 or 1."""
+    return bool(((values == 0) | (values == 1)).all())
 
 
 def _is_float(value: Any) -> bool:
@@ -103,12 +128,19 @@ def matching(rows: pd.DataFrame, where: Mapping[str, Any] | None) -> pd.DataFram
 
 def groups(rows: pd.DataFrame, by: str) -> Iterator[tuple[Any, pd.DataFrame]]:
     """The rows of each value of a field, in the order of the values' texts; rows without one are a group too."""
+    import numpy as np
+    import pandas as pd
+
     column = field_column(rows, by)
-    texts = column.map(str, na_action="ignore")
-    for _, group in sorted(rows.groupby(texts, dropna=False), key=lambda pair: str(pair[0])):
-        value = column.loc[group.index[0]]
+    kinds = column
+    if column.dtype == object:  # 1, True and "1" are not to be taken for one another as they are equal or look alike
+        kinds = column.map(lambda value: (type(value).__name__, str(value)), na_action="ignore")
+    numbers, _ = pd.factorize(kinds)
+    places = np.split(np.argsort(numbers, kind="stable"), np.cumsum(np.bincount(numbers + 1))[:-1])
+    for at in sorted((at for at in places if at.size), key=lambda at: str(column.iloc[at[0]])):
+        group = rows.iloc[at]
         group.attrs = rows.attrs
-        yield (None if _is_missing(value) else value), group
+        yield (None if numbers[at[0]] < 0 else column.iloc[at[0]]), group
 
 
 def field_column(rows: pd.DataFrame, name: str) -> pd.Series[Any]:
@@ -124,5 +156,7 @@ def field_column(rows: pd.DataFrame, name: str) -> pd.Series[Any]:
     return rows[column]
 
 
-def _is_missing(value: Any) -> bool:
-    return value is None or (isinstance(value, float) and value != value)  # noqa: PLR0124
+def item_fields(rows: pd.DataFrame) -> list[str]:
+    """The columns that hold fields of the items."""
+    others = {*rows.attrs.get(SCORE_COLUMNS, ()), METRIC_ERRORS, SAMPLE, INFERENCE_ERROR, ITEM_HASH}
+    return [column for column in rows.columns if column not in others]

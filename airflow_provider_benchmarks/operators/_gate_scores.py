@@ -35,7 +35,8 @@ class GateScores:
     job_name: str
     baseline: str | None
     _stack: ExitStack = field(default_factory=ExitStack)
-    _rows: dict[str, Any] = field(default_factory=dict)
+    #: Scores with rows, and the files that these are from; the candidate's come first.
+    _with_rows: list[tuple[JobScores, Any]] = field(default_factory=list)
 
     def __enter__(self) -> Self:
         return self
@@ -43,17 +44,21 @@ class GateScores:
     def __exit__(self, *error: object) -> None:
         self._stack.close()
 
-    def candidate(self) -> JobScores:
-        return self._of_service(self.job_name)
+    def load(self) -> tuple[JobScores, dict[str, JobScores]]:
+        """The candidate, and each baseline that a check asks for, by the name in the check.
+
+        Baselines that are not there yet are left out.
+        """
+        from airflow_provider_benchmarks.gates.loading import add_items
+
+        candidate = self._of_service(self.job_name)
+        names = {check.baseline or "" for check in self.checks if isinstance(check, NoRegression)}
+        found = {name: self._baseline(name or self.baseline or PINNED) for name in names}
+        add_items(self.checks, self._with_rows)
+        return candidate, {name: scores for name, scores in found.items() if scores is not None}
 
     def stored_candidate(self) -> StoredJob | None:
         return None if self.store is None else self.hook.store_job(self.store, self.job_name)
-
-    def baselines(self) -> dict[str, JobScores]:
-        """Each baseline that a check asks for, by the name in the check; those that are not there yet are left out."""
-        names = {check.baseline or "" for check in self.checks if isinstance(check, NoRegression)}
-        found = {name: self._baseline(name or self.baseline or PINNED) for name in names}
-        return {name: scores for name, scores in found.items() if scores is not None}
 
     def history(self) -> list[JobScores]:
         """Earlier jobs that passed, newest first, as many as a check asks for."""
@@ -68,8 +73,8 @@ class GateScores:
         """Add the items of the rows that got worse most."""
         from airflow_provider_benchmarks.gates.loading import with_items
 
-        path = self._rows.get(self.job_name)
-        return verdict if path is None else with_items(verdict, path)
+        found = [path for scores, path in self._with_rows if scores.job == self.job_name]
+        return with_items(verdict, found[0]) if found else verdict
 
     def _baseline(self, name: str) -> JobScores | None:
         if "/" in name:
@@ -129,5 +134,7 @@ class GateScores:
 
         from airflow_provider_benchmarks.gates.loading import read_rows
 
-        self._rows[job] = ObjectStoragePath(path)
-        return JobScores(aggregate, read_rows(self.checks, aggregate, self._rows[job]), job=job)
+        place: Any = ObjectStoragePath(path)
+        scores = JobScores(aggregate, read_rows(self.checks, aggregate, place), job=job)
+        self._with_rows.append((scores, place))
+        return scores

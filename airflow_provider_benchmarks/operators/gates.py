@@ -107,10 +107,11 @@ class _GateOperator(BenchmarkOperator):
 
         policy = self._policy()
         with GateScores(self.hook, score_store(self.store), policy.checks, self.job_name, self.baseline) as scores:
+            candidate, baselines = scores.load()
             verdict = evaluate(
                 policy.checks,
-                scores.candidate(),
-                scores.baselines(),
+                candidate,
+                baselines,
                 history=scores.history(),
                 if_inconclusive=self.if_inconclusive or policy.if_inconclusive,
                 if_no_baseline=self.if_no_baseline or policy.if_no_baseline,

@@ -66,14 +66,14 @@ def _unpacked(file: BinaryIO, start: bytes) -> Any:
 def _read_parquet(file: BinaryIO, columns: Sequence[str] | None, path: str) -> pd.DataFrame:
     import pyarrow.parquet as pq
 
-    schema = pq.read_schema(file)
+    parquet = pq.ParquetFile(file)
+    schema = parquet.schema_arrow
     wanted = list(schema.names if columns is None else columns)
     if columns is not None:
         _check(columns, schema.names, path)
         errors = [INFERENCE_ERROR] if INFERENCE_ERROR in schema.names else []
         columns = list(dict.fromkeys([ROW_INDEX, *columns, *errors]))
-    file.seek(0)
-    table = pq.read_table(file, columns=columns)
+    table = parquet.read(columns=columns)
     frame: pd.DataFrame = table.to_pandas()
     for name in table.column_names:
         values = _exact_values(table.column(name), is_json=JSON_KEY in (schema.field(name).metadata or {}))

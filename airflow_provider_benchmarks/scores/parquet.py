@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.scores import table
+from airflow_provider_benchmarks.scores.item_digest import ItemDigest
 from airflow_provider_benchmarks.scores.second_thread import SecondThread
 from airflow_provider_benchmarks.scores.table import Columns, Kind
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 #: Key of the file's metadata that lists the score columns, and of a column's that says that it holds JSON text.
 SCORE_COLUMNS_KEY = b"benchmarks.score_columns"
 JSON_KEY = b"benchmarks.json"
+#: Key of the file's metadata that tells what items it holds, as ItemDigest says it.
+ITEMS_KEY = b"benchmarks.items"
 
 #: Uncompressed, in memory. Readers like larger row groups, memory smaller ones.
 _ROW_GROUP_BYTES = 8 * 1024 * 1024
@@ -76,6 +79,9 @@ class _Plan:
         scores = [name for key, name, _ in self.fields() if key[0] == "score"]
         return pa.schema(fields, metadata={SCORE_COLUMNS_KEY: json.dumps(scores).encode()})
 
+    def item_columns(self) -> dict[str, Kind]:
+        return {name: kind for key, name, kind in self.fields() if key[0] == "item"}
+
 
 class ParquetRows:
     """Write rows batch by batch, each while the next is being read; a context manager.
@@ -88,6 +94,7 @@ class ParquetRows:
     def __init__(self, folder: Path, *, with_sample: bool = False) -> None:
         try:
             import pyarrow.parquet  # noqa: F401
+            import xxhash  # noqa: F401
         except ImportError as error:
             raise ConfigurationError(
                 "Parquet and CSV files of row scores need pyarrow: install airflow-provider-benchmarks[parquet]"
@@ -95,7 +102,7 @@ class ParquetRows:
         self._folder = folder
         self._plan = _Plan(with_sample=with_sample)
         self._segments: list[tuple[Path, _Plan]] = []
-        self._writer: Any = None
+        self._writer: _Writer | None = None
         self._group: list[pa.Table] = []
         self._group_bytes = 0
         # Encoding and compressing a batch takes as long as reading one, and leaves Python free meanwhile.
@@ -116,7 +123,7 @@ class ParquetRows:
 
         plan = self._plan.widened_by(columns)
         if self._writer is None or plan != self._plan:
-            self._begin_segment(plan)
+            self._writer = self._begin_segment(plan)
         by_key: dict[Any, list[Any]] = {
             table.ROW_INDEX: columns.row_index,
             table.METRIC_ERRORS: columns.metric_errors,
@@ -135,41 +142,60 @@ class ParquetRows:
 
     def finish(self, target: BinaryIO) -> None:
         """Put the file together, into ``target``."""
-        import pyarrow.parquet as pq
-
         if self._writer is None:
-            self._begin_segment(self._plan)
+            self._writer = self._begin_segment(self._plan)
         self._end_segment()
         if len(self._segments) == 1:
             with self._segments[0][0].open("rb") as segment:
                 shutil.copyfileobj(segment, target, 1024 * 1024)
             return
-        with pq.ParquetWriter(target, self._plan.schema(), compression="zstd") as writer:
-            for path, plan in self._segments:
-                for batch in _converted(path, plan, self._plan):
-                    writer.write_table(batch)
+        writer = _Writer(target, self._plan, self._folder)
+        for path, plan in self._segments:
+            for batch in _converted(path, plan, self._plan):
+                writer.write(batch)
+        writer.finish()
 
-    def _begin_segment(self, plan: _Plan) -> None:
-        import pyarrow.parquet as pq
-
+    def _begin_segment(self, plan: _Plan) -> _Writer:
         self._end_segment()
         path = self._folder / f"segment-{len(self._segments)}.parquet"
         self._plan = plan
         self._segments.append((path, plan))
-        self._writer = pq.ParquetWriter(path, plan.schema(), compression="zstd")
+        return _Writer(path, plan, self._folder)
 
     def _write_group(self) -> None:
         import pyarrow as pa
 
-        if self._group:
-            self._beside.run(self._writer.write_table, pa.concat_tables(self._group))
+        if self._group and self._writer is not None:
+            self._beside.run(self._writer.write, pa.concat_tables(self._group))
         self._group, self._group_bytes = [], 0
 
     def _end_segment(self) -> None:
         self._write_group()
         self._beside.wait()
         if self._writer is not None:
-            self._writer.close()
+            self._writer.finish()
+
+
+class _Writer:
+    """Write tables of one schema, and what items they hold."""
+
+    def __init__(self, target: Path | BinaryIO, plan: _Plan, folder: Path) -> None:
+        import pyarrow.parquet as pq
+
+        self.schema = plan.schema()
+        self._file = pq.ParquetWriter(target, self.schema, compression="zstd")
+        self._items = ItemDigest(plan.item_columns(), folder)
+
+    def write(self, batch: pa.Table) -> None:
+        self._items.add(batch)
+        self._file.write_table(batch)
+
+    def finish(self) -> None:
+        self._file.add_key_value_metadata({ITEMS_KEY: self._items.finish()})
+        self.close()
+
+    def close(self) -> None:
+        self._file.close()
 
 
 def _converted(path: Path, plan: _Plan, final: _Plan) -> Iterator[pa.Table]:

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_benchmarks.scores.files import open_stored, read_row_scores
-from airflow_provider_benchmarks.scores.frames import ITEM_HASH, SCORE_COLUMNS
-from airflow_provider_benchmarks.scores.parquet import SCORE_COLUMNS_KEY
+from airflow_provider_benchmarks.scores.frames import SCORE_COLUMNS
+from airflow_provider_benchmarks.scores.parquet import ITEMS_KEY, SCORE_COLUMNS_KEY
 from airflow_provider_benchmarks.scores.table import INFERENCE_ERROR, METRIC_ERRORS, ROW_INDEX, SAMPLE
 
 if TYPE_CHECKING:
@@ -18,13 +18,12 @@ if TYPE_CHECKING:
 _BATCH_ROWS = 8192
 
 
-def read_selected_rows(path: Any, *, scores: Iterable[str], fields: Iterable[str], with_items: bool) -> pd.DataFrame:
+def read_selected_rows(path: Any, *, scores: Iterable[str], fields: Iterable[str]) -> pd.DataFrame:
     """Read some columns; those that the file does not have are left out.
 
     :param path: a local path or an Airflow ObjectStoragePath
     :param scores: names of scores, with or without their metric's reference; their labels come too
     :param fields: fields of the items
-    :param with_items: add a column with a hash of each item, so that equal items are known without reading them
     """
     wanted = set(scores)
     columns = _Columns(path)
@@ -33,9 +32,24 @@ def read_selected_rows(path: Any, *, scores: Iterable[str], fields: Iterable[str
     chosen += [column for column in columns.items if column in named or column.removeprefix("item.") in named]
     frame = read_row_scores(path, columns=chosen)
     frame.attrs.setdefault(SCORE_COLUMNS, [])
-    if with_items:
-        frame[ITEM_HASH] = _item_hashes(path, columns.items)
     return frame
+
+
+def number_items(paths: Sequence[Any]) -> list[NDArray[np.uint64]]:
+    """Number the items of each row of some files; the same number means the same item, whatever file it is in.
+
+    Files that say of themselves that they hold the same items are read no further than that takes.
+
+    :param paths: local paths or Airflow ObjectStoragePaths
+    """
+    import numpy as np
+
+    files = [_Columns(path) for path in paths]
+    first = files[0]
+    if first.digest is None or any(file.digest != first.digest for file in files):
+        return [_item_hashes(path, file.items) for path, file in zip(paths, files, strict=True)]
+    numbers = np.arange(first.rows, dtype=np.uint64) if first.distinct else _item_hashes(paths[0], first.items)
+    return [numbers] * len(files)
 
 
 def read_items(path: Any, row_indices: Sequence[int]) -> dict[int, dict[str, Any]]:
@@ -49,7 +63,7 @@ def read_items(path: Any, row_indices: Sequence[int]) -> dict[int, dict[str, Any
 
 
 class _Columns:
-    """Names of a file's columns.
+    """Names of a file's columns, and what it says of its items.
 
     :param path: of the file
     """
@@ -60,10 +74,15 @@ class _Columns:
         import pyarrow.parquet as pq
 
         with open_stored(path) as file:
-            schema = pq.read_schema(file)
-        self.scores: list[str] = json.loads((schema.metadata or {}).get(SCORE_COLUMNS_KEY, b"[]"))
+            found = pq.read_metadata(file)
+        metadata = found.metadata or {}
+        self.rows: int = found.num_rows
+        self.scores: list[str] = json.loads(metadata.get(SCORE_COLUMNS_KEY, b"[]"))
         fixed = {ROW_INDEX, METRIC_ERRORS, INFERENCE_ERROR, SAMPLE, *self.scores}
-        self.items = [name for name in schema.names if name not in fixed]
+        self.items = [name for name in found.schema.to_arrow_schema().names if name not in fixed]
+        items = json.loads(metadata.get(ITEMS_KEY, b"{}"))
+        self.digest: str | None = items.get("digest")
+        self.distinct: bool = items.get("distinct", False)
 
 
 def _item_hashes(path: Any, items: list[str]) -> NDArray[np.uint64]:

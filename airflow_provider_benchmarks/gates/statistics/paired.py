@@ -78,7 +78,7 @@ def paired_difference(
     first, second = (np.asarray(side, dtype=float) for side in (candidate, baseline))
     _require(first, second, margin, confidence, clusters)
     differences = first - second
-    is_binary = bool(np.isin(first, (0, 1)).all() and np.isin(second, (0, 1)).all())
+    is_binary = all(bool(((side == 0) | (side == 1)).all()) for side in (first, second))
     gains, losses, n = int((differences > 0).sum()), int((differences < 0).sum()), differences.size
     method: methods.Method | None = methods.of_zero_one(gains, losses, n) if is_binary else None
     problem = _problem_of_rows(n)

@@ -15,6 +15,8 @@ from airflow_provider_benchmarks.gates.statistics import zero_one
 POWER = 0.8
 #: Counts of gains that are looked at; with more than these, every so many.
 _GRID = 200
+#: As many of them at which losses are searched for.
+_KNOTS = 25
 #: Points of an integral over the normal distribution, or over a half of it.
 _STEPS = 1000
 
@@ -121,11 +123,22 @@ def detectable_drop_of_pairs(
 
 def _fewest_losses(gained: NDArray[np.int_], n: int, *, margin: float, alpha: float) -> NDArray[np.int_]:
     """Find how many losses it takes, beside so many gains, for a significant drop; n − gains + 1 where none are enough."""
+    if (
+        gained[-1] > _GRID
+    ):  # so many that lines between a few of them are right to one, but for the first, where gains are unlikely
+        knots = np.unique(np.append(gained[:: _GRID // _KNOTS], gained[-1]))
+        found = _fewest_losses_exactly(knots, n, margin=margin, alpha=alpha)
+        between: NDArray[np.int_] = np.ceil(np.interp(gained, knots, found)).astype(int)
+        return np.minimum(between, n - gained + 1)
+    return _fewest_losses_exactly(gained, n, margin=margin, alpha=alpha)
+
+
+def _fewest_losses_exactly(gained: NDArray[np.int_], n: int, *, margin: float, alpha: float) -> NDArray[np.int_]:
     low, high = np.zeros_like(gained), n - gained + 1
     while (low < high).any():
         middle = (low + high) // 2
         lost = np.minimum(middle, n - gained).astype(float)
-        upper = zero_one.paired_bounds(gained.astype(float), lost, n, alpha=alpha)[1]
+        upper = zero_one.paired_upper_bound(gained.astype(float), lost, n, alpha=alpha)
         enough = (upper < -margin) | (middle > n - gained)
         low, high = np.where(enough, low, middle + 1), np.where(enough, middle, high)
     return high

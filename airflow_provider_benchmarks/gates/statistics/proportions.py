@@ -59,21 +59,24 @@ def exact_interval(successes: float, n: float, *, confidence: float, one_sided: 
     Source: Clopper and Pearson 1934, "The use of confidence or fiducial limits".
     """
     _require_counts(successes, n)
-    lower, upper = exact_bounds(successes, n, alpha=tail(confidence, one_sided=one_sided))
-    return float(lower), float(upper)
+    alpha = tail(confidence, one_sided=one_sided)
+    return float(exact_lower(successes, n, alpha=alpha)), float(exact_upper(successes, n, alpha=alpha))
 
 
-def exact_bounds(successes: Numbers, n: Numbers, *, alpha: Numbers) -> tuple[Numbers, Numbers]:
-    """Give Clopper and Pearson's bounds elementwise, each missing the true share with probability alpha at most.
+def exact_lower(successes: Numbers, n: Numbers, *, alpha: Numbers) -> NDArray[np.float64]:
+    """Give Clopper and Pearson's lower bound elementwise, which misses the true share with probability alpha at most.
 
     :param successes: counts; need not be whole, as the power of a test is looked up at expected counts
     """
-    failures = np.asarray(n - successes, dtype=float)
-    counts = np.asarray(successes, dtype=float)
-    # The beta distribution has no parameter 0; the ends that would need it are 0 and 1.
-    lower = np.where(counts > 0, special.betaincinv(np.where(counts > 0, counts, 1.0), failures + 1, alpha), 0.0)
-    upper = np.where(failures > 0, special.betainccinv(counts + 1, np.where(failures > 0, failures, 1.0), alpha), 1.0)
-    return lower, upper
+    counts, failures = np.asarray(successes, dtype=float), np.asarray(n - successes, dtype=float)
+    # The beta distribution has no parameter 0; the end that would need it is 0.
+    lower = special.betaincinv(np.where(counts > 0, counts, 1.0), failures + 1, alpha)
+    return np.where(counts > 0, lower, 0.0)
+
+
+def exact_upper(successes: Numbers, n: Numbers, *, alpha: Numbers) -> NDArray[np.float64]:
+    """Give the upper bound: successes and failures exchanged, as :func:`exact_lower`."""
+    return 1 - exact_lower(n - successes, n, alpha=alpha)
 
 
 def _require_counts(successes: float, n: float) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from airflow_provider_benchmarks.gates.statistics.proportions import Numbers, exact_bounds
+from airflow_provider_benchmarks.gates.statistics.proportions import Numbers, exact_lower, exact_upper
 
 Bounds = tuple[NDArray[np.float64], NDArray[np.float64]]
 #: Below this a p-value is reported as this.
@@ -33,17 +33,21 @@ def paired_bounds(gains: Numbers, losses: Numbers, n: Numbers, *, alpha: Numbers
     Source: Bonett and Price 2012, "Adjusted Wald confidence interval for a difference of binomial proportions based on
     paired data"; Tang, Li and Tang 2010 for the method of variance estimates recovery on paired shares.
     """
+    return -paired_upper_bound(losses, gains, n, alpha=alpha), paired_upper_bound(gains, losses, n, alpha=alpha)
+
+
+def paired_upper_bound(gains: Numbers, losses: Numbers, n: Numbers, *, alpha: Numbers) -> NDArray[np.float64]:
+    """Give the upper one of :func:`paired_bounds`; the lower one is that of losses and gains exchanged, negative."""
     estimate, error = bonett_price(gains, losses, n)
-    half = special.ndtri(1 - np.asarray(alpha)) * error
-    lower, upper = _exact_paired_bounds(gains, losses, n, alpha)
-    return np.clip(np.minimum(lower, estimate - half), -1, 1), np.clip(np.maximum(upper, estimate + half), -1, 1)
+    adjusted_wald = estimate + special.ndtri(1 - np.asarray(alpha)) * error
+    return np.clip(np.maximum(_exact_paired_upper(gains, losses, n, alpha), adjusted_wald), -1, 1)
 
 
 def paired_p_value(gains: Numbers, losses: Numbers, n: Numbers, *, margin: float) -> NDArray[np.float64]:
     """Give the one-sided p-value of a drop beyond the margin: the alpha at which the upper bound reaches −margin."""
     estimate, error = bonett_price(gains, losses, n)
     adjusted_wald = special.ndtr((estimate + margin) / error)
-    exact = _alpha_at(-margin, lambda alpha: _exact_paired_bounds(gains, losses, n, alpha)[1])
+    exact = _alpha_at(-margin, lambda alpha: _exact_paired_upper(gains, losses, n, alpha))
     return np.maximum(adjusted_wald, exact)
 
 
@@ -77,7 +81,8 @@ def unpaired_bounds(
     """
     estimate, error = agresti_caffo(candidate, candidate_n, baseline, baseline_n)
     half = special.ndtri(1 - np.asarray(alpha)) * error
-    lower, upper = _exact_unpaired_bounds(candidate, candidate_n, baseline, baseline_n, alpha)
+    upper = _exact_unpaired_upper(candidate, candidate_n, baseline, baseline_n, alpha)
+    lower = -_exact_unpaired_upper(baseline, baseline_n, candidate, candidate_n, alpha)
     return np.clip(np.minimum(lower, estimate - half), -1, 1), np.clip(np.maximum(upper, estimate + half), -1, 1)
 
 
@@ -87,9 +92,7 @@ def unpaired_p_value(
     """Give the one-sided p-value of a drop beyond the margin: the alpha at which the upper bound reaches −margin."""
     estimate, error = agresti_caffo(candidate, candidate_n, baseline, baseline_n)
     adjusted_wald = special.ndtr((estimate + margin) / error)
-    exact = _alpha_at(
-        -margin, lambda alpha: _exact_unpaired_bounds(candidate, candidate_n, baseline, baseline_n, alpha)[1]
-    )
+    exact = _alpha_at(-margin, lambda alpha: _exact_unpaired_upper(candidate, candidate_n, baseline, baseline_n, alpha))
     return np.maximum(adjusted_wald, exact)
 
 
@@ -100,44 +103,34 @@ def agresti_caffo(candidate: Numbers, candidate_n: Numbers, baseline: Numbers, b
     return first - second, np.sqrt(first * (1 - first) / (candidate_n + 2) + second * (1 - second) / (baseline_n + 2))
 
 
-def _exact_paired_bounds(gains: Numbers, losses: Numbers, n: Numbers, alpha: Numbers) -> Bounds:
+def _exact_paired_upper(gains: Numbers, losses: Numbers, n: Numbers, alpha: Numbers) -> NDArray[np.float64]:
     gained, lost = np.asarray(gains / np.asarray(n)), np.asarray(losses / np.asarray(n))
     # Rows that one cell takes are lost to the other: the two shares of a multinomial correlate negatively, and wholly
     # where no row is in a third cell.
     others = (1 - gained) * (1 - lost)
     odds = np.where(gained + lost > 1 - 1e-12, 1.0, gained * lost / np.where(others > 0, others, 1.0))
     correlation = -np.sqrt(np.minimum(odds, 1.0))
-    return _difference_of_shares(
-        gained, exact_bounds(gains, n, alpha=alpha), lost, exact_bounds(losses, n, alpha=alpha), correlation
-    )
+    up, down = exact_upper(gains, n, alpha=alpha) - gained, lost - exact_lower(losses, n, alpha=alpha)
+    return _upper_of_difference(gained - lost, up, down, correlation)
 
 
-def _exact_unpaired_bounds(
+def _exact_unpaired_upper(
     candidate: Numbers, candidate_n: Numbers, baseline: Numbers, baseline_n: Numbers, alpha: Numbers
-) -> Bounds:
+) -> NDArray[np.float64]:
     first, second = np.asarray(candidate / np.asarray(candidate_n)), np.asarray(baseline / np.asarray(baseline_n))
-    return _difference_of_shares(
-        first,
-        exact_bounds(candidate, candidate_n, alpha=alpha),
-        second,
-        exact_bounds(baseline, baseline_n, alpha=alpha),
-        np.zeros(()),
-    )
+    up = exact_upper(candidate, candidate_n, alpha=alpha) - first
+    down = second - exact_lower(baseline, baseline_n, alpha=alpha)
+    return _upper_of_difference(first - second, up, down, np.zeros(()))
 
 
-def _difference_of_shares(
-    first: NDArray[np.float64],
-    first_bounds: tuple[Numbers, Numbers],
-    second: NDArray[np.float64],
-    second_bounds: tuple[Numbers, Numbers],
+def _upper_of_difference(
+    estimate: NDArray[np.float64],
+    up: NDArray[np.float64],
+    down: NDArray[np.float64],
     correlation: NDArray[np.float64],
-) -> Bounds:
-    down, up = first - first_bounds[0], first_bounds[1] - first
-    second_down, second_up = second - second_bounds[0], second_bounds[1] - second
-    estimate = first - second
-    lower = estimate - np.sqrt(down**2 + second_up**2 - 2 * correlation * down * second_up)
-    upper = estimate + np.sqrt(up**2 + second_down**2 - 2 * correlation * up * second_down)
-    return lower, upper
+) -> NDArray[np.float64]:
+    """Put a bound of a difference of shares together from the distances of the shares' own bounds."""
+    return np.asarray(estimate + np.sqrt(up**2 + down**2 - 2 * correlation * up * down))
 
 
 def _alpha_at(target: float, upper_bound: Callable[[NDArray[np.float64]], NDArray[np.float64]]) -> NDArray[np.float64]:

@@ -1,0 +1,90 @@
+"""One score of rows that belong together: of a candidate and of its baseline."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from airflow_provider_benchmarks.gates._results import json_item
+from airflow_provider_benchmarks.gates.row_values import RowValues, item_fields
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+
+Values: TypeAlias = "NDArray[np.float64]"
+#: Rows that a result shows of those that got worse.
+WORST_ROWS = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairedScores:
+    """The values of a score.
+
+    :param candidate: what became of all the candidate's rows
+    :param baseline: the same of the baseline's
+    :param rows: the candidate's rows of the pairs in which both have a value
+    :param first: the candidate's value in each of these pairs
+    :param second: the baseline's
+    :param items: number of the item of each of these pairs, where items are repeated
+    """
+
+    candidate: RowValues
+    baseline: RowValues
+    rows: pd.DataFrame
+    first: Values
+    second: Values
+    items: NDArray[np.intp] | None
+
+    @classmethod
+    def of(
+        cls, candidate: pd.DataFrame, column: str, baseline: pd.DataFrame, base_column: str, items: NDArray[Any] | None
+    ) -> PairedScores:
+        """Take the values of rows that stand at the same places of two frames."""
+        mine, theirs = RowValues.of(candidate, column), RowValues.of(baseline, base_column)
+        first, second = mine.numbers, theirs.numbers
+        if mine.count < mine.rows or theirs.count < theirs.rows:
+            both = (first == first) & (second == second)  # noqa: PLR0124  NaN equals nothing
+            candidate, first, second = candidate[both], first[both], second[both]
+            items = None if items is None else items[both]
+        return cls(candidate=mine, baseline=theirs, rows=candidate, first=first, second=second, items=items)
+
+    @property
+    def count(self) -> int:
+        """Pairs in which both have a value."""
+        return self.first.size
+
+    def worst(self, *, higher_is_better: bool) -> tuple[dict[str, Any], ...]:
+        """The rows that got worse most, worst first; of equal ones the first."""
+        import numpy as np
+
+        change = (self.first - self.second) * (1 if higher_is_better else -1)
+        (lost,) = np.nonzero(change < 0)
+        if lost.size > WORST_ROWS:
+            # Of all that are as bad as the last one shown, the first are shown.
+            lost = lost[change[lost] <= np.partition(change[lost], WORST_ROWS - 1)[WORST_ROWS - 1]]
+        lost = lost[np.argsort(change[lost], kind="stable")][:WORST_ROWS]
+        fields = item_fields(self.rows)
+        return tuple(
+            {
+                "row_index": int(self.rows.index[place]),
+                "candidate": float(self.first[place]),
+                "baseline": float(self.second[place]),
+                "item": json_item(self.rows.iloc[place], fields),
+            }
+            for place in lost.tolist()
+        )
+
+    def by_item(self, clusters: NDArray[Any] | None) -> tuple[Values, Values, NDArray[Any] | None]:
+        """One pair of values for each item: repeats of an item are not independent of one another.
+
+        :param clusters: the cluster of each pair; given back as those of the items
+        """
+        import numpy as np
+
+        if self.items is None:
+            return self.first, self.second, clusters
+        _, places, numbers, counts = np.unique(self.items, return_index=True, return_inverse=True, return_counts=True)
+        first, second = (np.bincount(numbers, weights=side) / counts for side in (self.first, self.second))
+        return first, second, None if clusters is None else clusters[places]

@@ -1,0 +1,158 @@
+"""What items a table of row scores holds, in a few bytes: two jobs of one dataset are known to have the same items
+without reading them, which takes many times longer than reading their scores.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_benchmarks.scores.table import ROW_INDEX, Kind
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+#: Odd numbers that spread what is multiplied by them over all 64 bits.
+_SPREAD = (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0x27D4EB2F165667C5, 0xD6E8FEB86659FD93)
+_WORD = 8
+
+
+class ItemDigest:
+    """Digest the row indices and items of a table that comes in batches; how it is cut into batches does not matter.
+
+    :param fields: name and type of each item column
+    :param folder: for eight bytes a row; the caller's to delete
+    """
+
+    def __init__(self, fields: dict[str, Kind], folder: Path) -> None:
+        self._columns = {name: _ColumnDigest(kind) for name, kind in [(ROW_INDEX, Kind.INT), *sorted(fields.items())]}
+        self._signatures = folder / "signatures"
+        self._signed: str | None = None
+        self._rows = 0
+
+    def add(self, batch: pa.Table) -> None:
+        for name, digest in self._columns.items():
+            for chunk in batch.column(name).chunks:
+                digest.add(chunk)
+        if not self._rows:
+            self._signatures.unlink(missing_ok=True)
+            self._signed = self._telling_column(batch)
+        self._rows += batch.num_rows
+        if self._signed is not None:
+            with self._signatures.open("ab") as file:
+                for chunk in batch.column(self._signed).chunks:
+                    file.write(_signatures(chunk).tobytes())
+
+    def finish(self) -> bytes:
+        """JSON: ``digest``, equal for equal items in the same order, and ``distinct`` where no item comes twice.
+
+        Without ``distinct`` items may come twice or not.
+        """
+        from xxhash import xxh3_128_hexdigest
+
+        parts = [self._rows, *((name, *digest.finish()) for name, digest in self._columns.items())]
+        found: dict[str, Any] = {"digest": xxh3_128_hexdigest(json.dumps(parts).encode())}
+        if self._signed is not None and self._are_distinct():
+            found["distinct"] = True
+        return json.dumps(found).encode()
+
+    def _telling_column(self, batch: pa.Table) -> str | None:
+        """The smallest item column that tells all rows of a batch apart."""
+        import numpy as np
+
+        for name in sorted(self._columns, key=lambda name: batch.column(name).nbytes):
+            if name == ROW_INDEX or not batch.num_rows:
+                continue
+            found = np.concatenate([_signatures(chunk) for chunk in batch.column(name).chunks])
+            if len(np.unique(found)) == batch.num_rows:
+                return name
+        return None
+
+    def _are_distinct(self) -> bool:
+        import numpy as np
+
+        found = np.fromfile(self._signatures, dtype=np.uint64)
+        found.sort()
+        return bool((found[1:] != found[:-1]).all())
+
+
+class _ColumnDigest:
+    def __init__(self, kind: Kind) -> None:
+        from xxhash import xxh3_128
+
+        self._kind = kind
+        self._rows = 0
+        self._values, self._lengths, self._missing = xxh3_128(), xxh3_128(), xxh3_128()
+
+    def add(self, chunk: pa.Array) -> None:
+        import numpy as np
+        import pyarrow as pa
+
+        if chunk.null_count and not pa.types.is_null(chunk.type):
+            missing = np.flatnonzero(chunk.is_null().to_numpy(zero_copy_only=False))
+            self._missing.update((missing + self._rows).tobytes())
+        self._rows += len(chunk)
+        if pa.types.is_string(chunk.type):
+            ends, content = _text(chunk)
+            self._values.update(content[ends[0] : ends[-1]])
+            self._lengths.update(np.diff(ends).tobytes())
+        elif not pa.types.is_null(chunk.type):
+            self._values.update(_numbers(chunk).tobytes())
+
+    def finish(self) -> tuple[str, ...]:
+        return self._kind, self._values.hexdigest(), self._lengths.hexdigest(), self._missing.hexdigest()
+
+
+def _text(chunk: pa.Array) -> tuple[NDArray[np.int32], memoryview]:
+    """The offsets of a text column, one more than rows, and the texts' bytes."""
+    import numpy as np
+
+    _, offsets, content = chunk.buffers()
+    ends = np.frombuffer(offsets, dtype=np.int32)[chunk.offset : chunk.offset + len(chunk) + 1]
+    return ends, memoryview(b"" if content is None else content)
+
+
+def _numbers(chunk: pa.Array) -> NDArray[Any]:
+    import pyarrow as pa
+
+    if chunk.null_count:
+        chunk = chunk.fill_null(False if pa.types.is_boolean(chunk.type) else 0)
+    numbers: NDArray[Any] = chunk.to_numpy(zero_copy_only=False)
+    return numbers
+
+
+def _signatures(chunk: pa.Array) -> NDArray[np.uint64]:
+    """A number for each value. Equal values have equal ones, so values whose numbers differ are different.
+
+    Of a text it takes the length and the 16 bytes at either end.
+    """
+    import numpy as np
+    import pyarrow as pa
+
+    if pa.types.is_null(chunk.type):
+        return np.zeros(len(chunk), dtype=np.uint64)
+    if not pa.types.is_string(chunk.type):
+        return _numbers(chunk).astype(np.float64 if pa.types.is_floating(chunk.type) else np.int64).view(np.uint64)
+    ends, content = _text(chunk)
+    padded = b"".join((b"\0" * 2 * _WORD, content[ends[0] : ends[-1]], b"\0" * 2 * _WORD))
+    # The word that begins at each byte.
+    words: NDArray[np.uint64] = np.ndarray(len(padded) - _WORD + 1, np.dtype("<u8"), padded, strides=(1,))
+    starts = ends - ends[0] + 2 * _WORD
+    first, last, lengths = starts[:-1], starts[1:], np.diff(ends)
+    found = lengths.astype(np.uint64)
+    for place, (at, from_end) in enumerate(((first, 0), (first + _WORD, _WORD), (last - _WORD, 0))):
+        inside = np.clip(lengths - from_end, 0, _WORD).astype(np.uint64) * np.uint64(8)
+        found = found * np.uint64(_SPREAD[place]) + _within(words[at], inside, at_end=place == 2)
+    return found
+
+
+def _within(words: NDArray[np.uint64], bits: NDArray[np.uint64], *, at_end: bool) -> NDArray[np.uint64]:
+    """Clear what is outside of a text that is shorter than a word."""
+    import numpy as np
+
+    gap = np.uint64(64) - bits
+    moved = (words >> gap) << gap if at_end else (words << gap) >> gap
+    return np.where(bits == 0, np.uint64(0), moved)
