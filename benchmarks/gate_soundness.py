@@ -246,7 +246,9 @@ def failures(figures: Figures, releases: int) -> list[str]:
     missed = [name for name in ("blocks, 1 check", "blocks, 10 checks", "lets through") if values[name] > rare]
     if values["covers"] < 1 - rare:
         missed.append("covers")
-    if abs(values["power"] - 0.8) > 0.04 + 3 * math.sqrt(0.16 / releases):
+    # The spread between five clusters is too uncertain to say what could have been seen; the table shows how far off.
+    promised = figures.cell.cluster_size == 1 or figures.cell.n // figures.cell.cluster_size >= 10
+    if promised and abs(values["power"] - 0.8) > 0.04 + 3 * math.sqrt(0.16 / releases):
         missed.append("power")
     return missed
 

@@ -15,6 +15,7 @@ from airflow_provider_benchmarks.operators._base import BenchmarkOperator, score
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
+    from airflow.providers.openlineage.extractors import OperatorLineage
 
     from airflow_provider_benchmarks.gates import Check, Policy, Verdict
 
@@ -95,6 +96,7 @@ class _GateOperator(BenchmarkOperator):
         self.report = report
         self.if_inconclusive = if_inconclusive
         self.if_no_baseline = if_no_baseline
+        self._verdict: Verdict | None = None
         if policy is not None and (found := self._policy_file()) is not None:
             self._read_policy(found.read_bytes())  # a mistake in it is one of the DAG
         elif any(check.needs_statistics for check in self.checks):
@@ -126,7 +128,14 @@ class _GateOperator(BenchmarkOperator):
         for outlet in self.outlets or ():
             context["outlet_events"][outlet].extra = {"job": self.job_name, "outcome": data["outcome"]}
         context["ti"].xcom_push(key=VERDICT_KEY, value=data)
+        self._verdict = verdict
         return verdict
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage[Any, Any] | None:
+        """Tell OpenLineage what was judged, and what each check found; also where the gate was missed."""
+        from airflow_provider_benchmarks.operators._lineage import lineage_of
+
+        return lineage_of(self._verdict, base_url=self.hook.config.base_url, workspace=self.hook.workspace)
 
     def _policy(self) -> Policy:
         from airflow_provider_benchmarks.gates import Policy
