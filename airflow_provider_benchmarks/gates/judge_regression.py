@@ -53,6 +53,8 @@ def compare(
         score = candidate.aggregate.get(check.metric, check.score)
     except ScoreNotFound as error:
         return [settled(result_of(check, Outcome.FAIL, reason=str(error)), check)]
+    if problem := _other_work(candidate, baseline):
+        return [settled(result_of(check, Outcome.FAIL, score=score, reason=problem), check)]
     try:
         base = baseline.aggregate.get(check.metric, check.score)
         if candidate.rows is None or baseline.rows is None:
@@ -61,6 +63,15 @@ def compare(
     except (ScoreNotFound, NotPairable) as error:
         reason = f"can't be compared with the baseline {baseline.job}: {error}"
         return [settled(result_of(check, Outcome.INCONCLUSIVE, score=score, reason=reason), check)]
+
+
+def _other_work(candidate: JobScores, baseline: JobScores) -> str | None:
+    """What the two jobs did differently, so that their scores mean different things."""
+    for what in ("benchmark", "dataset"):
+        mine, theirs = getattr(candidate, what), getattr(baseline, what)
+        if mine and theirs and mine != theirs:
+            return f"can't be compared with the baseline {baseline.job}: that is of {what} {theirs}, the candidate of {mine}"
+    return None
 
 
 def _compare_rows(

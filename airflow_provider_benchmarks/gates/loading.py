@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 AGGREGATE_FILE = "aggregate-scores.json"
+MANIFEST_FILE = "manifest.json"
 ROWS_FILES = ("row-scores.parquet", "row-scores.jsonl", "row-scores.jsonl.gz", "row-scores.jsonl.zst")
 
 
@@ -93,16 +94,25 @@ def load_scores(path: str, checks: Sequence[Check]) -> tuple[JobScores, str | No
         aggregate = AggregateScores.from_json(parse_json(filesystem.cat_file(file)))
     except ValueError as error:
         raise IncompleteResults(f"{file} holds no aggregate scores: {error}") from error
-    name = place.rstrip("/").rpartition("/")[2]
-    rows = next((row for row in ROWS_FILES if is_folder and filesystem.exists(f"{place.rstrip('/')}/{row}")), None)
+    folder = place.rstrip("/") if is_folder else None
+    scores = JobScores(aggregate, **{"job": place.rstrip("/").rpartition("/")[2], **_described(filesystem, folder)})
+    rows = next((row for row in ROWS_FILES if folder and filesystem.exists(f"{folder}/{row}")), None)
     if rows is None or not need_rows(checks, aggregate):
-        return JobScores(aggregate, job=name), None
+        return scores, None
     from airflow_provider_benchmarks.scores.files import read_row_scores
 
     rows_path = f"{path.rstrip('/')}/{rows}"
     if rows.endswith(".parquet"):
-        return JobScores(aggregate, read_rows(checks, aggregate, rows_path), job=name), rows_path
-    return JobScores(aggregate, read_row_scores(rows_path), job=name), None
+        return replace(scores, rows=read_rows(checks, aggregate, rows_path)), rows_path
+    return replace(scores, rows=read_row_scores(rows_path)), None
+
+
+def _described(filesystem: Any, folder: str | None) -> dict[str, str]:
+    """What a score store says of a job: its name, its benchmark, its dataset."""
+    if folder is None or not filesystem.exists(f"{folder}/{MANIFEST_FILE}"):
+        return {}
+    manifest = parse_json(filesystem.cat_file(f"{folder}/{MANIFEST_FILE}"))
+    return {key: str(manifest[key]) for key in ("job", "benchmark", "dataset") if manifest.get(key)}
 
 
 def load_both(

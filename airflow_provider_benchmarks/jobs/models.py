@@ -86,6 +86,12 @@ class BenchmarkJob:
         return self.status in TERMINAL_STATUSES
 
     @property
+    def dataset(self) -> str:
+        """The dataset that the spec names; empty where it is the benchmark's own."""
+        named = self.spec.get("dataset")
+        return named if isinstance(named, str) else json.dumps(named, sort_keys=True) if named else ""
+
+    @property
     def current_step(self) -> str | None:
         """Name of the first step that has not completed."""
         return next((step.name for step in self.steps if step.status != JobStatus.COMPLETED), None)

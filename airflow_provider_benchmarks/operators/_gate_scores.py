@@ -5,16 +5,17 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from airflow_provider_benchmarks.exceptions import ConfigurationError, NotFound
 from airflow_provider_benchmarks.gates import Check, NoRegression, Verdict, WithinHistory
-from airflow_provider_benchmarks.scores import AggregateScores, JobScores
+from airflow_provider_benchmarks.scores import JobScores
 
 if TYPE_CHECKING:
     from airflow_provider_benchmarks.hooks.benchmarks import BenchmarkHook
+    from airflow_provider_benchmarks.jobs import BenchmarkJob
     from airflow_provider_benchmarks.store import ScoreStore, StoredJob
 
 #: Baselines that the score store finds; any other word is the name of a job, or with a slash a folder of one.
@@ -37,6 +38,7 @@ class GateScores:
     _stack: ExitStack = field(default_factory=ExitStack)
     #: Scores with rows, and the files that these are from; the candidate's come first.
     _with_rows: list[tuple[JobScores, Any]] = field(default_factory=list)
+    _jobs: dict[str, BenchmarkJob] = field(default_factory=dict)
 
     def __enter__(self) -> Self:
         return self
@@ -65,7 +67,7 @@ class GateScores:
         windows = [check.window for check in self.checks if isinstance(check, WithinHistory)]
         if not windows or self.store is None:
             return []
-        benchmark = self.hook.get_job(self.job_name).benchmark
+        benchmark = self._job(self.job_name).benchmark
         jobs = self.store.history(workspace=self.hook.workspace, benchmark=benchmark, limit=5 * max(windows))
         return [JobScores(job.aggregate, job=job.job) for job in jobs if job.passed and job.job != self.job_name]
 
@@ -91,7 +93,7 @@ class GateScores:
         return None if found is None else self._of_stored(found)
 
     def _stored(self, store: ScoreStore, name: str) -> StoredJob | None:
-        where: Any = {"workspace": self.hook.workspace, "benchmark": self.hook.get_job(self.job_name).benchmark}
+        where: Any = {"workspace": self.hook.workspace, "benchmark": self._job(self.job_name).benchmark}
         if name == PINNED:
             return store.pinned(**where)
         if name == LAST_PASSED:
@@ -99,18 +101,25 @@ class GateScores:
         return next((job for job in store.history(**where, limit=2) if job.job != self.job_name), None)
 
     def _of_stored(self, job: StoredJob) -> JobScores:
-        return self._loaded(job.aggregate, job.rows.path if job.rows else None, job.job)
+        scores = JobScores(job.aggregate, job=job.job, benchmark=job.benchmark, dataset=job.dataset)
+        return self._with_rows_of(scores, job.rows.path if job.rows else None)
 
     def _of_service(self, name: str) -> JobScores:
         """The scores of a job on the service; its rows from the score store where they are there."""
-        aggregate = self.hook.get_aggregate_scores(name)
         from airflow_provider_benchmarks.gates.loading import need_rows
 
-        if not need_rows(self.checks, aggregate):
-            return JobScores(aggregate, job=name)
+        job = self._job(name)
+        scores = JobScores(self.hook.get_aggregate_scores(name), job=name, benchmark=job.benchmark, dataset=job.dataset)
+        if not need_rows(self.checks, scores.aggregate):
+            return scores
         if self.store is not None:
             return self._of_stored(self.hook.store_job(self.store, name))
-        return self._loaded(aggregate, self._download(name), name)
+        return self._with_rows_of(scores, self._download(name))
+
+    def _job(self, name: str) -> BenchmarkJob:
+        if name not in self._jobs:
+            self._jobs[name] = self.hook.get_job(name)
+        return self._jobs[name]
 
     def _download(self, name: str) -> str | None:
         folder = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="gate-"))
@@ -127,14 +136,14 @@ class GateScores:
 
         return self._of_stored(read_stored_job(folder))
 
-    def _loaded(self, aggregate: AggregateScores, path: str | None, job: str) -> JobScores:
+    def _with_rows_of(self, scores: JobScores, path: str | None) -> JobScores:
         if path is None:
-            return JobScores(aggregate, job=job)
+            return scores
         from airflow.providers.common.compat.sdk import ObjectStoragePath
 
         from airflow_provider_benchmarks.gates.loading import read_rows
 
         place: Any = ObjectStoragePath(path)
-        scores = JobScores(aggregate, read_rows(self.checks, aggregate, place), job=job)
+        scores = replace(scores, rows=read_rows(self.checks, scores.aggregate, place))
         self._with_rows.append((scores, place))
         return scores

@@ -18,8 +18,12 @@ class JobScores:
     :param aggregate: the aggregate scores
     :param rows: the rows as :func:`~airflow_provider_benchmarks.scores.row_scores_frame` gives them
     :param job: the job's name, for messages
+    :param benchmark: what it ran, ``workspace/name``; empty when not known. Jobs of two benchmarks are not compared
+    :param dataset: what it ran on, where its spec says so; the same holds
     """
 
     aggregate: AggregateScores
     rows: pd.DataFrame | None = None
     job: str = field(default="", kw_only=True)
+    benchmark: str = field(default="", kw_only=True)
+    dataset: str = field(default="", kw_only=True)

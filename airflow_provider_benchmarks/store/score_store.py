@@ -43,6 +43,7 @@ class StoredJob:
     :param aggregate: its aggregate scores, with histograms and all
     :param rows: its row scores, a Parquet file; None where the job has none
     :param outcomes: of the gates that judged it, by their names; empty where none has, or where they were not looked up
+    :param dataset: what it ran on, where its spec says so
     """
 
     job: str
@@ -52,6 +53,7 @@ class StoredJob:
     aggregate: AggregateScores
     rows: StoredFile | None
     outcomes: dict[str, str] = field(default_factory=dict)
+    dataset: str = ""
 
     @property
     def passed(self) -> bool:
@@ -107,6 +109,7 @@ class ScoreStore:
             "job": job.name,
             "workspace": job.workspace,
             "benchmark": job.benchmark,
+            "dataset": job.dataset,
             "created_at": created_at.isoformat(),
             "stored_at": datetime.now(UTC).isoformat(),
             "scores": aggregate.to_json(),
@@ -206,7 +209,7 @@ class ScoreStore:
         if stored.rows is not None and (columns is None or columns):
             path: Any = ObjectStoragePath(stored.rows.path)
             rows = read_row_scores(path, columns=columns)
-        return JobScores(stored.aggregate, rows, job=stored.job)
+        return JobScores(stored.aggregate, rows, job=stored.job, benchmark=stored.benchmark, dataset=stored.dataset)
 
     def _names(self, folder: str) -> list[str]:
         return [unquote(entry.split(",")[1]) for entry in sorted(_list(f"{folder}/{_INDEX}"), reverse=True)]
@@ -242,6 +245,7 @@ def _stored_job(folder: str, manifest: dict[str, Any], outcomes: dict[str, str] 
         job=manifest["job"],
         workspace=manifest["workspace"],
         benchmark=manifest["benchmark"],
+        dataset=manifest.get("dataset", ""),
         created_at=datetime.fromisoformat(manifest["created_at"]),
         aggregate=AggregateScores.from_json(manifest["scores"]),
         rows=None if rows is None else StoredFile(**{**rows, "path": f"{folder}/{ROWS_FILE}"}),

@@ -20,6 +20,7 @@ from airflow_provider_benchmarks.operators.gates import (
     PinBaselineOperator,
 )
 from airflow_provider_benchmarks.store import ScoreStore
+from airflow_provider_benchmarks.testing import Seeder
 from tests.integration.conftest import BENCHMARK, SPEC, WORKSPACE, wait_until_finished
 from tests.support.contexts import task_context
 
@@ -47,7 +48,7 @@ def run_job(service, monkeypatch):
     """Run a job that gives these rows."""
     monkeypatch.setenv("AIRFLOW_CONN_NEMO_EVALUATOR_DEFAULT", service.connection_json())
 
-    def run(name, rows=GOOD):
+    def run(name, rows=GOOD, benchmark=BENCHMARK):
         values = [r["metrics"][f"{WORKSPACE}/m"][0]["value"] for r in rows]
         known = [value for value in values if value != "NaN"]
         mean = sum(known) / len(known)
@@ -55,10 +56,10 @@ def run_job(service, monkeypatch):
         score = {"name": "accuracy", "score_type": "range", "count": len(known), "nan_count": len(values) - len(known)}
         score |= {"mean": mean, "variance": variance, "std_dev": variance**0.5, "min": 0, "max": 1, "sum": sum(known)}
         service.give_results(
-            BENCHMARK, aggregate={"results": [{"metric": f"{WORKSPACE}/m", "scores": [score]}]}, rows=rows
+            benchmark, aggregate={"results": [{"metric": f"{WORKSPACE}/m", "scores": [score]}]}, rows=rows
         )
         with BenchmarkClient(ClientConfig(base_url=service.url, workspace=WORKSPACE, trust_env=False)) as client:
-            client.submit_job(SPEC, name=name)
+            client.submit_job({**SPEC, "benchmark": benchmark}, name=name)
             wait_until_finished(client, name)
         return name
 
@@ -81,6 +82,19 @@ def outcomes(verdict):
 
 
 class TestBaselines:
+    def test_a_baseline_of_another_benchmark_is_no_baseline(self, service, run_job, store):
+        with Seeder(service.url) as seeder:
+            other = seeder.benchmark(
+                WORKSPACE, "other-bench", metrics=[f"{WORKSPACE}/exact-match"], dataset="my-workspace/qa"
+            )
+        run_job("mine")
+        run_job("theirs", benchmark=other)
+
+        for place in ({}, {"store": store.root}):
+            with pytest.raises(GateFailed) as caught:
+                gate(NoRegression("m", margin=0.5), job_name="mine", baseline="theirs", **place)
+            assert f"theirs: that is of benchmark {other}, the candidate of {BENCHMARK}" in str(caught.value)
+
     def test_a_job_on_the_service(self, run_job):
         run_job("old"), run_job("new")
         verdict = gate(NoRegression("m", margin=0.01), job_name="new", baseline="old")

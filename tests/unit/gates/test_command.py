@@ -56,6 +56,16 @@ def test_a_pass(scores, policy, capsys, row_format):
     assert capsys.readouterr().out.startswith("PASS: 2 of 2 checks hold (baseline: other)\n")
 
 
+def test_rows_that_are_parquet_on_one_side_only_are_paired_by_their_whole_items(scores, policy, tmp_path, capsys):
+    one, other = scores("one", 80, "parquet"), scores("other", 80, "jsonl")
+    assert main(["gate", "--policy", policy, "--candidate", one, "--baseline", other]) == 0
+
+    rows = (tmp_path / "other" / "row-scores.jsonl").read_text().replace('"q": 1', '"q": 7')
+    (tmp_path / "other" / "row-scores.jsonl").write_text(rows)
+    assert main(["gate", "--policy", policy, "--candidate", one, "--baseline", other]) == 0  # detect: only a warning
+    assert "11 of 100 rows have no pair in the other job" in capsys.readouterr().out
+
+
 def test_a_miss_shows_the_rows_that_got_worse(scores, policy, capsys):
     arguments = ["gate", "--policy", policy, "--candidate", scores("bad", 60), "--baseline", scores("good", 80)]
     assert main(arguments) == 1

@@ -352,3 +352,18 @@ def test_one_more_passing_row_never_turns_a_passing_mean_into_a_miss(values, bar
     check = Threshold("m", at_least=bar)
     before, after = judge(check, job(values), None), judge(check, job([*values, 1.0]), None)
     assert not (before.outcome == "pass" and after.outcome == "fail")
+
+
+@pytest.mark.parametrize("what", ["benchmark", "dataset"])
+@pytest.mark.parametrize("mode", ["detect", "prove"])
+def test_jobs_of_different_work_are_not_compared(what, mode):
+    candidate, baseline = flips(200, 0)
+    theirs = replace(baseline, **{what: "w/other"})
+
+    result = judge(NoRegression("m", margin=0.05, mode=mode), replace(candidate, **{what: "w/this"}), theirs)
+
+    assert (result.outcome, result.reason) == (
+        "fail",
+        f"can't be compared with the baseline baseline: that is of {what} w/other, the candidate of w/this",
+    )
+    assert judge(NoRegression("m", margin=0.05), candidate, theirs).outcome == "pass"  # one does not say
