@@ -29,6 +29,7 @@ def defer_arguments(
     poll_interval: float,
     deadline: float | None,
     execution_timeout: timedelta | None,
+    cancel_on_kill: bool,
 ) -> dict[str, Any]:
     """Arguments of ``defer``: the trigger and the timeout of the deferral."""
     from airflow_provider_benchmarks.triggers.jobs import BenchmarkJobTrigger
@@ -37,6 +38,11 @@ def defer_arguments(
     if deadline is not None:
         limits.append(timedelta(seconds=max(deadline - time.time(), 0.0) + _BACKSTOP_SECONDS))
     trigger = BenchmarkJobTrigger(
-        conn_id=conn_id, workspace=workspace, job_name=job_name, poll_interval=poll_interval, deadline=deadline
+        conn_id=conn_id,
+        workspace=workspace,
+        job_name=job_name,
+        poll_interval=poll_interval,
+        deadline=deadline,
+        cancel_on_kill=cancel_on_kill,
     )
     return {"trigger": trigger, "timeout": min(limits, default=None)}

@@ -17,9 +17,9 @@ from airflow_provider_benchmarks.exceptions import (
     NotFound,
     ServiceError,
 )
-from airflow_provider_benchmarks.jobs import BenchmarkJob, JobPoller, JobResult, LogLine, finish, progress_line, tail
-from airflow_provider_benchmarks.jobs.outcome import TIMED_OUT, status_of_event
-from airflow_provider_benchmarks.jobs.polling import elapsed_text, is_transient
+from airflow_provider_benchmarks.jobs import BenchmarkJob, JobResult, JobStatus, LogLine, finish, progress_line, tail
+from airflow_provider_benchmarks.jobs.outcome import status_of_event
+from airflow_provider_benchmarks.jobs.polling import is_transient
 
 if TYPE_CHECKING:
     from airflow_provider_benchmarks.client import BenchmarkClient, ClientConfig, Submission
@@ -141,31 +141,14 @@ class BenchmarkHook(BaseHook):
         :raises JobCancelled: the job was cancelled
         :raises JobTimeout: it did not end in time
         """
-        from airflow_provider_benchmarks.client import BenchmarkClient
+        from airflow_provider_benchmarks.hooks.waiting import wait_until_finished
 
-        started = time.time()
-        deadline = None if timeout is None else started + timeout
-        poller = JobPoller(name, self.workspace, interval=poll_interval, deadline=deadline)
-        job: BenchmarkJob | None = None
-        shown = ""
-        # The poller decides about pauses after faults; the client must not sleep inside a look as well.
-        with BenchmarkClient(replace(self.config, retry_seconds=0)) as client:
-            while True:
-                try:
-                    latest = client.get_status(name) if job else client.get_job(name)
-                except ServiceError as error:
-                    pause: float | None = poller.on_error(error, time.time())
-                    self.log.warning("%s Looking again in %.0f s.", error, pause)
-                else:
-                    job = job.with_status(latest) if job else latest
-                    pause = poller.on_job(job, time.time())
-                    if (line := progress_line(job)) != shown:
-                        shown = line
-                        self.log.info("%s: %s, waited %s", name, line, elapsed_text(time.time() - started))
-                if pause is None and job is not None:
-                    self.finish(job)
-                    return job
-                time.sleep(pause or 0.0)
+        try:
+            job = wait_until_finished(self.config, name, poll_interval=poll_interval, timeout=timeout, log=self.log)
+        except JobTimeout as error:
+            raise self._with_last_lines(error) from None
+        self.finish(job)
+        return job
 
     def finish(self, job: BenchmarkJob) -> bool:
         """End a wait: True when the job completed, False while it runs.
@@ -173,18 +156,25 @@ class BenchmarkHook(BaseHook):
         :raises JobFailed: it ended in error; the message has the service's reason and the last log lines
         :raises JobCancelled: it was cancelled
         """
-        return finish(job, log=self._log_of(job) if job.status == "error" else ())
+        if job.status != JobStatus.ERROR:
+            return finish(job)
+        from airflow_provider_benchmarks.hooks.waiting import show_failure
+
+        lines = self._log_of(job)
+        show_failure(job, lines, self.log)
+        return finish(job, log=lines)
 
     def finish_event(self, event: Mapping[str, Any] | None, *, job_name: str) -> None:
         """End a deferred wait: returns when the trigger's event says that the job completed.
 
-        :raises JobError: in every other case, as the right subclass
+        :raises BenchmarkError: in every other case, as the right subclass
         """
-        status = status_of_event(event, job_name=job_name)
-        if status == "completed":
+        try:
+            status = status_of_event(event, job_name=job_name)
+        except JobTimeout as error:
+            raise self._with_last_lines(error) from None
+        if status == JobStatus.COMPLETED:
             return
-        if status == TIMED_OUT:
-            raise JobTimeout(str((event or {}).get("message")), job=job_name, workspace=self.workspace, status=status)
         known = BenchmarkJob(name=job_name, workspace=self.workspace, status=status)
         try:
             job = self.get_job(job_name).with_status(self.get_status(job_name))
@@ -197,6 +187,12 @@ class BenchmarkHook(BaseHook):
                 workspace=self.workspace,
                 status=job.status,
             )
+
+    def _with_last_lines(self, error: JobTimeout) -> JobTimeout:
+        from airflow_provider_benchmarks.hooks.waiting import with_last_lines
+
+        with self._hurried_client() as client:
+            return with_last_lines(error, client)
 
     def poke(self, name: str) -> bool:
         """Look once: True when the job completed, False while it runs or can't be seen for the moment.
@@ -212,7 +208,7 @@ class BenchmarkHook(BaseHook):
                 raise
             self.log.warning("%s It will be looked at again.", error)
             return False
-        self.log.info("%s: %s", name, progress_line(job))
+        self.log.info("%s: %s", name, progress_line(job, time.time()))
         return self.finish(job)
 
     def cancel_job(self, name: str) -> BenchmarkJob:
@@ -239,7 +235,7 @@ class BenchmarkHook(BaseHook):
         """A client for a caller that can't wait long."""
         from airflow_provider_benchmarks.client import BenchmarkClient
 
-        return BenchmarkClient(replace(self.config, retry_seconds=3, timeout=min(self.config.timeout, 10)))
+        return BenchmarkClient(replace(self.config, retry_seconds=3, timeout=min(self.config.timeout, 5)))
 
     def tail_logs(self, name: str, lines: int = 50) -> list[str]:
         """The last lines of the job's log, oldest first."""

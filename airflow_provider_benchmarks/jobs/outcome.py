@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from airflow_provider_benchmarks.exceptions import JobCancelled, JobError, JobFailed
+from airflow_provider_benchmarks import exceptions
+from airflow_provider_benchmarks.exceptions import BenchmarkError, JobCancelled, JobError, JobFailed, JobTimeout
 from airflow_provider_benchmarks.jobs.failures import failure_reason, tail
 from airflow_provider_benchmarks.jobs.models import TERMINAL_STATUSES, BenchmarkJob, JobStatus, LogLine
 
-#: The status that a trigger reports when the job was still running at its deadline.
-TIMED_OUT = "timed_out"
+#: What a trigger reports besides the terminal statuses: the job was still running at its deadline; and the service gave
+#: a definite answer that is not a job.
+TIMED_OUT, FAILED_TO_WAIT = "timed_out", "failed_to_wait"
 
 
 def finish(job: BenchmarkJob, *, log: Sequence[LogLine] = ()) -> bool:
@@ -36,19 +38,43 @@ def finish(job: BenchmarkJob, *, log: Sequence[LogLine] = ()) -> bool:
     return False
 
 
-def status_of_event(event: Mapping[str, Any] | None, *, job_name: str) -> str:
-    """Read the status that a trigger's event carries: a terminal one, or :data:`TIMED_OUT`.
+def wait_failed(error: BenchmarkError) -> dict[str, Any]:
+    """Say why a wait failed, as plain values of an event."""
+    status = TIMED_OUT if isinstance(error, JobTimeout) else FAILED_TO_WAIT
+    return {"status": status, "error": type(error).__name__, "message": str(error), "fields": dict(vars(error))}
 
+
+def status_of_event(event: Mapping[str, Any] | None, *, job_name: str) -> str:
+    """Read the status that a trigger's event carries, a terminal one.
+
+    :raises JobTimeout: the job was still running at its deadline
+    :raises BenchmarkError: the wait failed; the very error that ended it
     :raises JobError: the event is missing, for another job, or has no status that ends a wait
     """
-    found = event.get("status") if isinstance(event, Mapping) else None
     if isinstance(event, Mapping) and event.get("job_name") == job_name:
-        if found in TERMINAL_STATUSES or found == TIMED_OUT:
+        found = event.get("status")
+        if found in TERMINAL_STATUSES:
             return str(found)
-        if found == "failed_to_wait":
-            raise JobError(str(event.get("message")), job=job_name, status="unknown")
+        if found in (TIMED_OUT, FAILED_TO_WAIT):
+            raise _error_of(event, job_name)
     raise JobError(
         f'waiting for benchmark job "{job_name}" ended with an event that does not say how the job ended: {event!r}. '
         f"Look at the job on the service, then clear this task: it attaches to the same job.",
         job=job_name,
     )
+
+
+def _error_of(event: Mapping[str, Any], job_name: str) -> BenchmarkError:
+    """Make the error that a trigger reported; only ever one of this package's own classes."""
+    kind = getattr(exceptions, str(event.get("error")), None)
+    if not (isinstance(kind, type) and issubclass(kind, BenchmarkError)):
+        kind = JobTimeout if event.get("status") == TIMED_OUT else JobError
+    message = event.get("message") or f'waiting for benchmark job "{job_name}" ended: {event.get("status")}'
+    error: BenchmarkError = kind(str(message))
+    fields = event.get("fields")
+    told = {"job": job_name}
+    if isinstance(fields, Mapping):
+        told |= {name: value for name, value in fields.items() if isinstance(value, str | int | float | None)}
+    for name in vars(error).keys() & told.keys():
+        setattr(error, name, told[name])
+    return error

@@ -68,7 +68,7 @@ class JobPoller:
             return pause
         if now >= self.deadline:
             raise JobTimeout(
-                f"{self._what()} did not end in time; last seen: {self._seen()}. Raise the task's timeout, or look at "
+                f"{self._what()} did not end in time; last seen: {self._seen(now)}. Raise the task's timeout, or look at "
                 f"what holds the job up on the service.",
                 job=self.job_name,
                 workspace=self.workspace,
@@ -80,8 +80,8 @@ class JobPoller:
     def _what(self) -> str:
         return str(self._last) if self._last else f'benchmark job "{self.job_name}" in workspace "{self.workspace}"'
 
-    def _seen(self) -> str:
-        return progress_line(self._last) if self._last else "nothing, no look at it succeeded"
+    def _seen(self, now: float) -> str:
+        return progress_line(self._last, now) if self._last else "nothing, no look at it succeeded"
 
 
 def is_transient(error: ServiceError) -> bool:
@@ -89,8 +89,11 @@ def is_transient(error: ServiceError) -> bool:
     return isinstance(error, ServiceUnavailable | ProtocolError)
 
 
-def progress_line(job: BenchmarkJob) -> str:
-    """Say in one line how far a job is: status, step, percent, samples."""
+def progress_line(job: BenchmarkJob, now: float | None = None) -> str:
+    """Say in one line how far a job is: status, step, percent, samples, and since when.
+
+    :param now: seconds since the epoch; None leaves the time since the job was submitted out
+    """
     parts = [str(job.status)]
     if job.current_step and not job.is_finished:
         parts.append(f"step {job.current_step}")
@@ -98,9 +101,7 @@ def progress_line(job: BenchmarkJob) -> str:
         parts.append(f"{job.progress:.0f} %")
     if job.samples_processed is not None:
         parts.append(f"{job.samples_processed} samples")
+    if now is not None and job.created_at is not None:
+        # The service's clock may be ahead of ours.
+        parts.append(f"submitted {timedelta(seconds=max(int(now - job.created_at.timestamp()), 0))} ago")
     return ", ".join(parts)
-
-
-def elapsed_text(seconds: float) -> str:
-    """Seconds as people say them: ``0:01:05``."""
-    return str(timedelta(seconds=int(seconds)))

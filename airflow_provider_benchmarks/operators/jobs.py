@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import conf
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
 
-from airflow_provider_benchmarks.exceptions import ConfigurationError, Conflict, NameUnusable, ServiceError
+from airflow_provider_benchmarks.exceptions import (
+    ConfigurationError,
+    Conflict,
+    JobTimeout,
+    NameUnusable,
+    NotFound,
+    ServiceError,
+)
 from airflow_provider_benchmarks.jobs import BenchmarkJob, JobStatus, RunIdentity, fingerprint, progress_line
 from airflow_provider_benchmarks.jobs.identity import check_name, numbered
 from airflow_provider_benchmarks.jobs.polling import is_transient
 from airflow_provider_benchmarks.links import BenchmarkJobLink
 from airflow_provider_benchmarks.operators._base import BenchmarkOperator
+from airflow_provider_benchmarks.operators._task_state import remember_job, remembered_job
 from airflow_provider_benchmarks.waiting import deadline_after, defer_arguments, seconds_of
 
 if TYPE_CHECKING:
@@ -23,6 +32,8 @@ if TYPE_CHECKING:
 
 #: Far more jobs than the retries of one task run can need.
 _MAX_ATTEMPTS = 100
+#: A retry does not go on with such a job.
+_ENDED_BADLY = (JobStatus.ERROR, JobStatus.CANCELLED)
 #: Fields of a spec that hold Jinja templates of the service, which it fills with each dataset row.
 _SERVICE_TEMPLATES = frozenset({"prompt_template"})
 
@@ -41,7 +52,10 @@ class RunBenchmarkJobOperator(BenchmarkOperator):
     :param deferrable: wait in the triggerer, without a worker slot
     :param poll_interval: seconds between two looks at the job
     :param timeout: how long to wait for the job, seconds or timedelta; None for no limit
-    :param cancel_on_kill: cancel the job when the task is killed
+    :param cancel_on_kill: cancel the job when the task is killed, marked, cleared or runs into its ``execution_timeout``.
+        While it is deferred that is noticed by the triggerer: from Airflow 3.3 on always, before unless it is down
+    :param cancel_on_timeout: cancel the job when it has not ended within ``timeout``, and a retry submits the next one;
+        otherwise it is left running, and a retry goes on waiting for it
     :param reuse_job: False submits a fresh job with every try of the task
     :return: the job's name
     :raises JobFailed: the job ended in error; the message has the service's reason and the last log lines
@@ -64,6 +78,7 @@ class RunBenchmarkJobOperator(BenchmarkOperator):
         poll_interval: float = 30,
         timeout: timedelta | float | None = timedelta(hours=24),
         cancel_on_kill: bool = True,
+        cancel_on_timeout: bool = False,
         reuse_job: bool = True,
         **kwargs: Any,
     ) -> None:
@@ -83,6 +98,7 @@ class RunBenchmarkJobOperator(BenchmarkOperator):
         self.poll_interval = poll_interval
         self.timeout = timeout
         self.cancel_on_kill = cancel_on_kill
+        self.cancel_on_timeout = cancel_on_timeout
         self.reuse_job = reuse_job
         self._running_job: str | None = None
         self._submitting: str | None = None
@@ -103,16 +119,26 @@ class RunBenchmarkJobOperator(BenchmarkOperator):
         if self.deferrable:
             self._defer_until_finished(job)
         else:
-            self.hook.wait_for_job(job.name, poll_interval=self.poll_interval, timeout=seconds_of(self.timeout))
+            with self._cancelling_on_timeout(job.name):
+                self.hook.wait_for_job(job.name, poll_interval=self.poll_interval, timeout=seconds_of(self.timeout))
         self._running_job = None
         return job.name
+
+    @contextmanager
+    def _cancelling_on_timeout(self, job_name: str) -> Iterator[None]:
+        try:
+            yield
+        except JobTimeout:
+            if self.cancel_on_timeout:
+                self.hook.cancel_job_quickly(job_name)
+            raise
 
     def _defer_until_finished(self, job: BenchmarkJob) -> None:
         """Return when the job has completed already; otherwise hand the wait to the triggerer."""
         latest = self._look(job)
         if self.hook.finish(latest):
             return
-        self.log.info("%s: %s, waiting in the triggerer", latest.name, progress_line(latest))
+        self.log.info("%s: %s; waiting in the triggerer", latest.name, progress_line(latest, time.time()))
         self.defer(
             method_name="execute_complete",
             **defer_arguments(
@@ -122,6 +148,7 @@ class RunBenchmarkJobOperator(BenchmarkOperator):
                 poll_interval=self.poll_interval,
                 deadline=deadline_after(self.timeout),
                 execution_timeout=self.execution_timeout,
+                cancel_on_kill=self.cancel_on_kill,
             ),
             kwargs={"job_name": job.name},
         )
@@ -141,7 +168,8 @@ class RunBenchmarkJobOperator(BenchmarkOperator):
         """Resume after the triggerer's event, which must be about the job that was deferred for."""
         if job_name is None:
             job_name = str(event.get("job_name")) if isinstance(event, Mapping) else ""
-        self.hook.finish_event(event, job_name=job_name)
+        with self._cancelling_on_timeout(job_name):
+            self.hook.finish_event(event, job_name=job_name)
         self.log.info('benchmark job "%s" in workspace "%s" completed', job_name, self.hook.workspace)
         return job_name
 
@@ -152,6 +180,26 @@ class RunBenchmarkJobOperator(BenchmarkOperator):
     def _submit(self, context: Context) -> BenchmarkJob:
         identity = identity_of(context, fresh=not self.reuse_job)
         fields: dict[str, Any] = {"fingerprint": fingerprint(self.spec, identity), "airflow": identity.to_dict()}
+        job = self._remembered(context, fields["fingerprint"]) or self._submit_or_attach(identity, fields)
+        remember_job(context, name=job.name, fingerprint=fields["fingerprint"])
+        return job
+
+    def _remembered(self, context: Context, fingerprint: str) -> BenchmarkJob | None:
+        """The job that Airflow remembers of an earlier try, if it still runs or has completed."""
+        if (name := remembered_job(context, fingerprint=fingerprint)) is None:
+            return None
+        try:
+            job = self.hook.get_job(name)
+        except NotFound:
+            return None
+        if job.custom_fields.get("fingerprint") != fingerprint or job.status in _ENDED_BADLY:
+            return None
+        self._running_job = name
+        self._log_attached(job)
+        return job
+
+    def _submit_or_attach(self, identity: RunIdentity, fields: dict[str, Any]) -> BenchmarkJob:
+        name = ""
         for attempt in range(1, _MAX_ATTEMPTS + 1):
             name = numbered(self.job_name, attempt) if self.job_name else identity.job_name(attempt)
             # Known before the request is sent: a kill in the middle of it must still reach the job. Until the answer is
@@ -172,12 +220,15 @@ class RunBenchmarkJobOperator(BenchmarkOperator):
             if submission.created:
                 self.log.info("Submitted %s: %s", job, self.hook.job_url(job.name))
                 return job
-            if job.status in (JobStatus.ERROR, JobStatus.CANCELLED):
+            if job.status in _ENDED_BADLY:
                 self.log.info("%s of an earlier try ended with status %s, submitting the next", job, job.status)
                 continue
-            self.log.info("Attached to %s of an earlier try (%s): %s", job, job.status, self.hook.job_url(job.name))
+            self._log_attached(job)
             return job
         raise Conflict(f'{_MAX_ATTEMPTS} jobs of this task run have failed or left their names unusable ("{name}")')
+
+    def _log_attached(self, job: BenchmarkJob) -> None:
+        self.log.info("Attached to %s of an earlier try (%s): %s", job, job.status, self.hook.job_url(job.name))
 
     def _was_ours(self, name: str, identity: RunIdentity) -> bool:
         """Whether the job is of this task run from before a clear, or of a try with a job of its own.

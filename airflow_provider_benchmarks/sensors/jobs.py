@@ -73,6 +73,7 @@ class BenchmarkJobSensor(BaseSensorOperator):
                 poll_interval=self.poke_interval,
                 deadline=deadline_after(self.timeout),
                 execution_timeout=self.execution_timeout,
+                cancel_on_kill=False,  # the job is somebody else's
             ),
         )
         return None

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_provider_benchmarks.exceptions import BenchmarkError, JobTimeout
+from airflow_provider_benchmarks.exceptions import BenchmarkError
 from airflow_provider_benchmarks.jobs import progress_line
-from airflow_provider_benchmarks.jobs.outcome import TIMED_OUT
+from airflow_provider_benchmarks.jobs.outcome import wait_failed
+from airflow_provider_benchmarks.triggers._killed import was_killed
 from airflow_provider_benchmarks.triggers._shared_polling import waiting_for
+
+#: For cancelling the job of a task that was ended. Airflow gives ``on_kill`` 30 seconds, of which asking for the task's
+#: state may have taken ten.
+_CANCEL_LIMIT = 15.0
 
 
 class BenchmarkJobTrigger(BaseTrigger):
@@ -18,14 +25,17 @@ class BenchmarkJobTrigger(BaseTrigger):
 
     All triggers of a connection and workspace in a triggerer share one HTTP client and one poll loop.
 
-    The event is ``{"job_name", "workspace", "status"}``: a terminal status of the service, ``timed_out`` (with
-    ``message``), or ``failed_to_wait`` (with ``message``) when the service gave a definite answer that is not a job.
+    The event is ``{"job_name", "workspace", "status"}``: a terminal status of the service, ``timed_out``, or
+    ``failed_to_wait`` when the service gave a definite answer that is not a job; the latter two with ``error``,
+    ``message`` and ``fields`` of the error.
 
     :param conn_id: connection to the evaluation service
     :param workspace: workspace of the job; None for the connection's
     :param job_name: name of the job
     :param poll_interval: seconds between two looks
     :param deadline: seconds since the epoch, so that it holds over restarts of the triggerer; None for no limit
+    :param cancel_on_kill: cancel the job when the task is marked, cleared or timed out by Airflow while it is deferred;
+        never when a triggerer stops or another one takes over
     """
 
     def __init__(
@@ -36,6 +46,7 @@ class BenchmarkJobTrigger(BaseTrigger):
         job_name: str,
         poll_interval: float = 30,
         deadline: float | None = None,
+        cancel_on_kill: bool = False,
     ) -> None:
         super().__init__()
         self.conn_id = conn_id
@@ -43,6 +54,8 @@ class BenchmarkJobTrigger(BaseTrigger):
         self.job_name = job_name
         self.poll_interval = poll_interval
         self.deadline = deadline
+        self.cancel_on_kill = cancel_on_kill
+        self._was_asked = False
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         return (
@@ -53,18 +66,44 @@ class BenchmarkJobTrigger(BaseTrigger):
                 "job_name": self.job_name,
                 "poll_interval": self.poll_interval,
                 "deadline": self.deadline,
+                "cancel_on_kill": self.cancel_on_kill,
             },
         )
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         try:
             status = await self._wait()
-        except JobTimeout as error:
-            yield self._event(TIMED_OUT, message=str(error))
+        except asyncio.CancelledError as stop:
+            # Before Airflow 3.3 the only notice that the task was ended, and in every version that Airflow timed it out.
+            # From 3.3 on a triggerer that stops gives no reason with it.
+            if stop.args or not hasattr(BaseTrigger, "on_kill"):
+                await self.on_kill()
+            raise
         except BenchmarkError as error:
-            yield self._event("failed_to_wait", message=str(error))
+            yield self._event(**wait_failed(error))
         else:
-            yield self._event(status)
+            yield self._event(status=status)
+
+    async def on_kill(self) -> None:
+        """Cancel the job if the task was ended by someone; a failure to do so is logged."""
+        if not self.cancel_on_kill or self._was_asked:
+            return
+        self._was_asked = True
+        if not await was_killed(self.task_instance):
+            return
+        from airflow_provider_benchmarks.hooks.connection import open_async_client
+
+        try:
+            async with asyncio.timeout(_CANCEL_LIMIT):
+                client = await open_async_client(self.conn_id, self.workspace, retry_seconds=3)
+                try:
+                    await client.cancel_job(self.job_name)
+                finally:
+                    await client.close()
+        except (BenchmarkError, TimeoutError) as error:
+            self.log.warning("The task was ended, but the job may still be running on the service: %s", error)
+        else:
+            self.log.info('The task was ended: asked the service to cancel benchmark job "%s".', self.job_name)
 
     async def _wait(self) -> str:
         with waiting_for(
@@ -79,9 +118,9 @@ class BenchmarkJobTrigger(BaseTrigger):
                 if isinstance(news, str):
                     self.log.warning("%s", news)
                     continue
-                self.log.info("%s: %s", self.job_name, progress_line(news))
+                self.log.info("%s: %s", self.job_name, progress_line(news, time.time()))
                 if news.is_finished:
                     return news.status
 
-    def _event(self, status: str, **more: str) -> TriggerEvent:
-        return TriggerEvent({"job_name": self.job_name, "workspace": self.workspace, "status": status, **more})
+    def _event(self, **found: Any) -> TriggerEvent:
+        return TriggerEvent({"job_name": self.job_name, "workspace": self.workspace, **found})

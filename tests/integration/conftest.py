@@ -4,9 +4,11 @@ import asyncio
 import inspect
 from typing import Any
 
+import httpx
 import pytest
 
 from airflow_provider_benchmarks.client import AsyncBenchmarkClient, BenchmarkClient, ClientConfig
+from airflow_provider_benchmarks.operators.jobs import RunBenchmarkJobOperator
 from airflow_provider_benchmarks.testing import EvaluationService
 from tests.support.s3_server import S3Server
 
@@ -97,3 +99,55 @@ def completed_job(client: Any, name: str = "job-1") -> str:
     client.submit_job(SPEC, name=name)
     assert wait_until_finished(client, name).status == "completed"
     return name
+
+
+class Crash(BaseException):
+    """The worker dies here."""
+
+
+@pytest.fixture(params=["inline", "deferred"])
+def make(request, service):
+    """Give a maker of operators of one task."""
+
+    def maker(**arguments):
+        known = {"task_id": "run", "spec": SPEC, "poll_interval": 0.05, "timeout": 60}
+        known["deferrable"] = request.param == "deferred"
+        return lambda: RunBenchmarkJobOperator(**{**known, **arguments})
+
+    maker.deferred = request.param == "deferred"
+    return maker
+
+
+@pytest.fixture
+def names(client):
+    """Give the names of the service's jobs, oldest first."""
+    return lambda: [job.name for job in client.list_jobs()][::-1]
+
+
+@pytest.fixture
+def crash_at(monkeypatch):
+    """Let the worker die at a request: before it reaches the service, or after it took effect."""
+
+    def arm(method, end, *, when):
+        send = httpx.Client.send
+
+        def dying(self, request, **kwargs):
+            if request.method != method or not request.url.path.endswith(end):
+                return send(self, request, **kwargs)
+            if when == "after":
+                send(self, request, **kwargs).close()
+            raise Crash
+
+        patch = pytest.MonkeyPatch()
+        patch.setattr(httpx.Client, "send", dying)
+        undo.append(patch)
+        return patch.undo
+
+    undo = []
+    yield arm
+    for patch in undo:
+        patch.undo()
+
+
+def cancels(service):
+    return [request.path.split("/")[-2] for request in service.requests if request.path.endswith("/cancel")]

@@ -107,7 +107,7 @@ class TestWaiting:
         hook.submit_job(SPEC, name="job-1")
         hook.wait_for_job("job-1", poll_interval=0.02, timeout=60)
         lines = [line.partition("job-1: ")[2] for line in capsys.readouterr().out.splitlines()]
-        said = [line.partition(", waited")[0] for line in lines if ", waited" in line]
+        said = [line.partition(", submitted 0:00:")[0] for line in lines if ", submitted 0:00:" in line]
         assert said[-1] == "completed, 100 %, 5 samples"
         assert len(said) == len(set(said)) > 2
 

@@ -11,13 +11,13 @@ import time
 import pytest
 
 from airflow_provider_benchmarks.client import BenchmarkClient, ClientConfig
-from airflow_provider_benchmarks.exceptions import JobError, JobTimeout
+from airflow_provider_benchmarks.exceptions import JobTimeout, NotFound, Unauthorized
 from airflow_provider_benchmarks.hooks.benchmarks import BenchmarkHook
 from airflow_provider_benchmarks.testing import Fault
 from airflow_provider_benchmarks.triggers import _looks, _shared_polling
 from airflow_provider_benchmarks.triggers.jobs import BenchmarkJobTrigger
 from tests.integration.conftest import SPEC, WORKSPACE
-from tests.support.contexts import events_of, stored
+from tests.support.contexts import events_of, stored, until
 
 CONN_ID = "nemo_evaluator_default"
 STATUS = ("GET", "*/status")
@@ -41,13 +41,6 @@ def trigger_for(job_name="job-1", kind=BenchmarkJobTrigger, **arguments):
 
 def looks(service):
     return sum(request.path.endswith("/status") for request in service.requests)
-
-
-async def until(condition):
-    """Let the event loop go on until a condition holds."""
-    async with asyncio.timeout(LIMIT):
-        while not condition():  # noqa: ASYNC110 - what it waits for happens in the service's threads
-            await asyncio.sleep(0.01)
 
 
 async def event_of(trigger):
@@ -137,16 +130,18 @@ class TestFaults:
         assert injected.fired == 3
 
     @pytest.mark.parametrize(
-        ("status", "message"), [(401, "Set a valid API token"), (403, "rights"), (404, "answered 404")]
+        ("status", "message", "kind"),
+        [(401, "Set a valid API token", Unauthorized), (403, "rights", Unauthorized), (404, "answered 404", NotFound)],
     )
-    async def test_a_definite_answer_ends_the_wait(self, client, service, status, message):
+    async def test_a_definite_answer_ends_the_wait(self, client, service, status, message, kind):
         service.inject(Fault.answer(status).on(*STATUS, times=None))
         event = await event_of(trigger_for())
         assert event["status"] == "failed_to_wait"
         assert message in event["message"]
         assert looks(service) == 1
-        with pytest.raises(JobError, match=message):
+        with pytest.raises(kind, match=message) as caught:
             await asyncio.to_thread(BenchmarkHook().finish_event, event, job_name="job-1")
+        assert (caught.value.status_code, caught.value.job) == (status, "job-1")
 
     async def test_a_job_that_is_deleted_meanwhile(self, client, service):
         service.hold_jobs("active")

@@ -6,7 +6,6 @@ import json
 import warnings
 from datetime import datetime, timedelta
 
-import httpx
 import pytest
 from airflow.providers.common.compat.sdk import DAG, TaskDeferred
 
@@ -23,69 +22,17 @@ from airflow_provider_benchmarks.exceptions import (
 )
 from airflow_provider_benchmarks.operators.jobs import RunBenchmarkJobOperator, identity_of
 from airflow_provider_benchmarks.testing import Fault, Seeder
-from tests.integration.conftest import BENCHMARK, SPEC, WORKSPACE, wait_until_finished
+from tests.integration.conftest import BENCHMARK, SPEC, WORKSPACE, Crash, cancels, wait_until_finished
 from tests.support.contexts import run_task, task_context
 
 LINK = "_link_BenchmarkJobLink"
 OTHER_SPEC = {"benchmark": BENCHMARK, "params": {"limit_samples": 2}}
 
 
-class Crash(BaseException):
-    """The worker dies here."""
-
-
-@pytest.fixture(params=["inline", "deferred"])
-def make(request, service):
-    """Give a maker of operators of one task."""
-
-    def maker(**arguments):
-        known = {"task_id": "run", "spec": SPEC, "poll_interval": 0.05, "timeout": 60}
-        known["deferrable"] = request.param == "deferred"
-        return lambda: RunBenchmarkJobOperator(**{**known, **arguments})
-
-    maker.deferred = request.param == "deferred"
-    return maker
-
-
 @pytest.fixture
 def client(service):
     with BenchmarkClient(ClientConfig(base_url=service.url, workspace=WORKSPACE, trust_env=False)) as client:
         yield client
-
-
-@pytest.fixture
-def names(client):
-    """Give the names of the service's jobs, oldest first."""
-    return lambda: [job.name for job in client.list_jobs()][::-1]
-
-
-@pytest.fixture
-def crash_at(monkeypatch):
-    """Let the worker die at a request: before it reaches the service, or after it took effect."""
-
-    def arm(method, end, *, when):
-        send = httpx.Client.send
-
-        def dying(self, request, **kwargs):
-            if request.method != method or not request.url.path.endswith(end):
-                return send(self, request, **kwargs)
-            if when == "after":
-                send(self, request, **kwargs).close()
-            raise Crash
-
-        patch = pytest.MonkeyPatch()
-        patch.setattr(httpx.Client, "send", dying)
-        undo.append(patch)
-        return patch.undo
-
-    undo = []
-    yield arm
-    for patch in undo:
-        patch.undo()
-
-
-def cancels(service):
-    return [request.path.split("/")[-2] for request in service.requests if request.path.endswith("/cancel")]
 
 
 class TestWaiting:
@@ -432,56 +379,6 @@ class TestForeignJobs:
         disarm()
         operator.on_kill()
         assert client.get_status("mine").status not in ("cancelling", "cancelled")
-
-
-class TestKill:
-    def start(self, make, crash_at, **arguments):
-        """Kill the worker while it waits, or looks whether it must; gives the operator."""
-        operator = make(**arguments)()
-        disarm = crash_at("GET", "/status", when="before")
-        with pytest.raises(Crash):
-            operator.execute(task_context())
-        disarm()
-        return operator
-
-    def test_the_job_is_cancelled(self, make, service, client, crash_at):
-        service.hold_jobs("active")
-        operator = self.start(make, crash_at)
-        operator.on_kill()
-        name = identity_of(task_context()).job_name()
-        assert cancels(service) == [name]
-        assert wait_until_finished(client, name).status == "cancelled"
-
-    def test_a_kill_in_the_middle_of_the_submit_reaches_the_job(self, make, service, client, crash_at):
-        service.hold_jobs("active")
-        operator = make()()
-        disarm = crash_at("POST", "/benchmark-jobs", when="after")
-        with pytest.raises(Crash):
-            operator.execute(task_context())
-        disarm()
-        operator.on_kill()
-        assert wait_until_finished(client, identity_of(task_context()).job_name()).status == "cancelled"
-
-    def test_not_if_it_is_not_wanted(self, make, service, crash_at):
-        service.hold_jobs("active")
-        self.start(make, crash_at, cancel_on_kill=False).on_kill()
-        assert cancels(service) == []
-
-    def test_not_if_nothing_was_submitted(self, make, service):
-        make()().on_kill()
-        assert service.requests == []
-
-    def test_not_if_it_has_completed(self, service):
-        operator = RunBenchmarkJobOperator(task_id="run", spec=SPEC, poll_interval=0.05, timeout=60)
-        operator.execute(task_context())
-        operator.on_kill()
-        assert cancels(service) == []
-
-    def test_a_service_that_does_not_answer_holds_nobody_up(self, make, service, crash_at, monkeypatch):
-        operator = self.start(make, crash_at)
-        delay = service.inject(Fault.answer(503, headers={"Retry-After": "3600"}).on("POST", "*/cancel", times=None))
-        operator.on_kill()
-        assert delay.fired == 1
 
 
 class TestTemplates:

@@ -50,6 +50,13 @@ def stored(trigger: Any) -> Any:
     return getattr(importlib.import_module(module), name)(**json.loads(json.dumps(kwargs, allow_nan=False)))
 
 
+async def until(condition: Callable[[], object]) -> None:
+    """Let the event loop go on until a condition holds."""
+    async with asyncio.timeout(_EVENT_LIMIT):
+        while not condition():  # noqa: ASYNC110 - what it waits for happens in the service's threads
+            await asyncio.sleep(0.01)
+
+
 async def events_of(trigger: Any) -> list[dict[str, Any]]:
     """Await a trigger until it ends and give its events, as plain JSON."""
 

@@ -1,13 +1,23 @@
 from __future__ import annotations
 
+import json
 import pickle
 
 import pytest
 
-from airflow_provider_benchmarks.exceptions import JobCancelled, JobError, JobFailed
+from airflow_provider_benchmarks.exceptions import (
+    BenchmarkError,
+    ConfigurationError,
+    JobCancelled,
+    JobError,
+    JobFailed,
+    JobTimeout,
+    NotFound,
+    Unauthorized,
+)
 from airflow_provider_benchmarks.jobs import BenchmarkJob, JobStatus, LogLine, finish
 from airflow_provider_benchmarks.jobs.failures import in_time_order
-from airflow_provider_benchmarks.jobs.outcome import TIMED_OUT, status_of_event
+from airflow_provider_benchmarks.jobs.outcome import FAILED_TO_WAIT, TIMED_OUT, status_of_event, wait_failed
 
 
 def job(status: str) -> BenchmarkJob:
@@ -73,7 +83,7 @@ def test_errors_survive_pickling():
     assert (str(copy), copy.job, copy.status) == (str(caught.value), "nightly-1", "error")
 
 
-@pytest.mark.parametrize("status", ["completed", "error", "cancelled", TIMED_OUT])
+@pytest.mark.parametrize("status", ["completed", "error", "cancelled"])
 def test_an_event_with_a_final_status_is_read(status):
     assert status_of_event({"job_name": "a", "status": status}, job_name="a") == status
 
@@ -88,6 +98,30 @@ def test_anything_else_is_an_error_not_a_success(event):
         status_of_event(event, job_name="a")
 
 
-def test_a_definite_answer_of_the_service_is_reported_as_it_was():
-    with pytest.raises(JobError, match="no right"):
-        status_of_event({"job_name": "a", "status": "failed_to_wait", "message": "no right"}, job_name="a")
+@pytest.mark.parametrize(
+    "error",
+    [
+        JobTimeout("too late", job="a", workspace="w", benchmark="w/b", status="active"),
+        NotFound("no such job", status_code=404, detail="Job a not found", workspace="w", job="a"),
+        Unauthorized("no right", status_code=401, job="a"),
+        ConfigurationError("no workspace"),
+    ],
+)
+def test_an_error_that_ended_a_wait_comes_out_of_its_event_as_it_was(error):
+    event = json.loads(json.dumps({"job_name": "a", **wait_failed(error)}))
+
+    with pytest.raises(BenchmarkError) as caught:
+        status_of_event(event, job_name="a")
+
+    assert (type(caught.value), str(caught.value), vars(caught.value)) == (type(error), str(error), vars(error))
+
+
+@pytest.mark.parametrize("status", [TIMED_OUT, FAILED_TO_WAIT])
+@pytest.mark.parametrize("error", [None, "SystemExit", "Any", "annotations", "Exception", 7])
+def test_an_event_names_no_class_but_ours(status, error):
+    event = {"job_name": "a", "status": status, "error": error, "message": "no right", "fields": {"args": 1, "job": {}}}
+
+    with pytest.raises(JobTimeout if status == TIMED_OUT else JobError, match="no right") as caught:
+        status_of_event(event, job_name="a")
+
+    assert caught.value.job == "a"

@@ -1,0 +1,80 @@
+"""Wait for a job on a worker, and say what is known of it when the wait ends badly."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_benchmarks.exceptions import BenchmarkError, JobTimeout, ServiceError
+from airflow_provider_benchmarks.jobs import BenchmarkJob, JobPoller, JobStatus, LogLine, progress_line, tail
+
+if TYPE_CHECKING:
+    from airflow_provider_benchmarks.client import BenchmarkClient, ClientConfig
+
+#: Lines of a job's log that a task's log shows of a job that failed, and that an error shows.
+_SHOWN_LINES, _TOLD_LINES = 50, 10
+
+
+def wait_until_finished(
+    config: ClientConfig, name: str, *, poll_interval: float, timeout: float | None, log: Any
+) -> BenchmarkJob:
+    """Look at a job until it has ended, logging its progress whenever it changes.
+
+    :param timeout: seconds to wait at most, None for no limit
+    :raises JobTimeout: it did not end in time
+    :raises ServiceError: the service gave a definite answer that is not a job
+    """
+    from airflow_provider_benchmarks.client import BenchmarkClient
+
+    deadline = None if timeout is None else time.time() + timeout
+    poller = JobPoller(name, config.workspace, interval=poll_interval, deadline=deadline)
+    job: BenchmarkJob | None = None
+    shown = ""
+    # The poller decides about pauses after faults; the client must not sleep inside a look as well.
+    with BenchmarkClient(replace(config, retry_seconds=0)) as client:
+        while True:
+            try:
+                latest = client.get_status(name) if job else client.get_job(name)
+            except ServiceError as error:
+                pause: float | None = poller.on_error(error, time.time())
+                log.warning("%s Looking again in %.0f s.", error, pause)
+            else:
+                job = job.with_status(latest) if job else latest
+                pause = poller.on_job(job, time.time())
+                if (line := progress_line(job)) != shown:
+                    shown = line
+                    log.info("%s: %s", name, progress_line(job, time.time()))
+            if pause is None and job is not None:
+                return job
+            time.sleep(pause or 0.0)
+
+
+def show_failure(job: BenchmarkJob, lines: Sequence[LogLine], log: Any) -> None:
+    """Write what the service knows of a failed job into the task's log, folded."""
+    log.error("::group::What the service says of %s", job)
+    for step in job.steps:
+        if step.status == JobStatus.ERROR and step.error:
+            log.error("step %s: %s", step.name, step.error)
+    for line in tail(lines, _SHOWN_LINES):
+        log.error("%s", line)
+    log.error("::endgroup::")
+
+
+def with_last_lines(error: JobTimeout, client: BenchmarkClient) -> JobTimeout:
+    """Add the last lines of the job's log to the error, where they can be read."""
+    try:
+        lines = tail(client.get_logs(error.job), _TOLD_LINES)
+    except BenchmarkError:  # what matters is that the job did not end in time
+        return error
+    if not lines:
+        return error
+    text = "".join(f"\n  {line}" for line in lines)
+    return JobTimeout(
+        f"{error}\nLast log lines:{text}",
+        job=error.job,
+        workspace=error.workspace,
+        benchmark=error.benchmark,
+        status=error.status,
+    )
