@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import time
-from datetime import timedelta
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
 
 #: The trigger keeps its own deadline and ends with an event; Airflow's timeout of the deferral, which ends without
 #: one, comes only later. Airflow looks at it every 15 seconds.
@@ -21,6 +24,17 @@ def deadline_after(timeout: timedelta | float | None) -> float | None:
     return None if seconds is None else time.time() + seconds
 
 
+def time_left(context: Context, execution_timeout: timedelta | None) -> timedelta | None:
+    """What is left of the task's ``execution_timeout``, which counts from the start of the try; None for no limit.
+
+    Airflow 3 does not count what a try took before it deferred.
+    """
+    started: datetime | None = getattr(context["ti"], "start_date", None)
+    if execution_timeout is None or started is None:
+        return execution_timeout
+    return max(execution_timeout - (datetime.now(UTC) - started), timedelta(seconds=1))
+
+
 def defer_arguments(
     *,
     conn_id: str,
@@ -28,13 +42,16 @@ def defer_arguments(
     job_name: str,
     poll_interval: float,
     deadline: float | None,
-    execution_timeout: timedelta | None,
+    time_left: timedelta | None,
     cancel_on_kill: bool,
 ) -> dict[str, Any]:
-    """Arguments of ``defer``: the trigger and the timeout of the deferral."""
+    """Arguments of ``defer``: the trigger and the timeout of the deferral.
+
+    :param time_left: of the task's ``execution_timeout``
+    """
     from airflow_provider_benchmarks.triggers.jobs import BenchmarkJobTrigger
 
-    limits = [] if execution_timeout is None else [execution_timeout]
+    limits = [] if time_left is None else [time_left]
     if deadline is not None:
         limits.append(timedelta(seconds=max(deadline - time.time(), 0.0) + _BACKSTOP_SECONDS))
     trigger = BenchmarkJobTrigger(

@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_benchmarks.exceptions import BenchmarkError, JobTimeout, ServiceError
 from airflow_provider_benchmarks.jobs import BenchmarkJob, JobPoller, JobStatus, LogLine, progress_line, tail
+from airflow_provider_benchmarks.jobs.failures import clean
 
 if TYPE_CHECKING:
     from airflow_provider_benchmarks.client import BenchmarkClient, ClientConfig
 
 #: Lines of a job's log that a task's log shows of a job that failed, and that an error shows.
 _SHOWN_LINES, _TOLD_LINES = 50, 10
+#: Characters of a step's own error.
+_STEP_LIMIT = 4000
 
 
 def wait_until_finished(
@@ -56,7 +59,7 @@ def show_failure(job: BenchmarkJob, lines: Sequence[LogLine], log: Any) -> None:
     log.error("::group::What the service says of %s", job)
     for step in job.steps:
         if step.status == JobStatus.ERROR and step.error:
-            log.error("step %s: %s", step.name, step.error)
+            log.error("step %s: %s", step.name, clean(step.error, _STEP_LIMIT))
     for line in tail(lines, _SHOWN_LINES):
         log.error("%s", line)
     log.error("::endgroup::")

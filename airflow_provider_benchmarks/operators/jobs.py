@@ -24,16 +24,16 @@ from airflow_provider_benchmarks.jobs.identity import check_name, numbered
 from airflow_provider_benchmarks.jobs.polling import is_transient
 from airflow_provider_benchmarks.links import BenchmarkJobLink
 from airflow_provider_benchmarks.operators._base import BenchmarkOperator
-from airflow_provider_benchmarks.operators._task_state import remember_job, remembered_job
-from airflow_provider_benchmarks.waiting import deadline_after, defer_arguments, seconds_of
+from airflow_provider_benchmarks.operators._task_state import RememberedJob
+from airflow_provider_benchmarks.waiting import deadline_after, defer_arguments, seconds_of, time_left
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
 #: Far more jobs than the retries of one task run can need.
 _MAX_ATTEMPTS = 100
-#: A retry does not go on with such a job.
-_ENDED_BADLY = (JobStatus.ERROR, JobStatus.CANCELLED)
+#: A retry does not go on with such a job. What the try before has cancelled may take a while to end.
+_GIVEN_UP = (JobStatus.ERROR, JobStatus.CANCELLED, JobStatus.CANCELLING)
 #: Fields of a spec that hold Jinja templates of the service, which it fills with each dataset row.
 _SERVICE_TEMPLATES = frozenset({"prompt_template"})
 
@@ -43,7 +43,8 @@ class RunBenchmarkJobOperator(BenchmarkOperator):
 
     A task run submits its job once: the job is named after the run, so that a retry, also after a crash, finds the job
     and goes on waiting for it. A retry after a job that ended in error or was cancelled submits the next one, with a
-    number behind its name; clearing the task starts a fresh one.
+    number behind its name; clearing the task starts a fresh one. Airflow's ``execution_timeout`` counts for each try, as
+    ever, and ends it without a word about the job: give the job its ``timeout`` instead.
 
     :param spec: the service's job spec, ``{"benchmark": "workspace/name", "params": {…}, …}`` (templated, except for its
         ``prompt_template``, which is the service's own template)
@@ -55,7 +56,7 @@ class RunBenchmarkJobOperator(BenchmarkOperator):
     :param cancel_on_kill: cancel the job when the task is killed, marked, cleared or runs into its ``execution_timeout``.
         While it is deferred that is noticed by the triggerer: from Airflow 3.3 on always, before unless it is down
     :param cancel_on_timeout: cancel the job when it has not ended within ``timeout``, and a retry submits the next one;
-        otherwise it is left running, and a retry goes on waiting for it
+        False leaves it running, and a retry goes on waiting for it
     :param reuse_job: False submits a fresh job with every try of the task
     :return: the job's name
     :raises JobFailed: the job ended in error; the message has the service's reason and the last log lines
@@ -78,7 +79,7 @@ class RunBenchmarkJobOperator(BenchmarkOperator):
         poll_interval: float = 30,
         timeout: timedelta | float | None = timedelta(hours=24),
         cancel_on_kill: bool = True,
-        cancel_on_timeout: bool = False,
+        cancel_on_timeout: bool = True,
         reuse_job: bool = True,
         **kwargs: Any,
     ) -> None:
@@ -117,7 +118,7 @@ class RunBenchmarkJobOperator(BenchmarkOperator):
             self._running_job = None
             return job.name
         if self.deferrable:
-            self._defer_until_finished(job)
+            self._defer_until_finished(job, context)
         else:
             with self._cancelling_on_timeout(job.name):
                 self.hook.wait_for_job(job.name, poll_interval=self.poll_interval, timeout=seconds_of(self.timeout))
@@ -133,7 +134,7 @@ class RunBenchmarkJobOperator(BenchmarkOperator):
                 self.hook.cancel_job_quickly(job_name)
             raise
 
-    def _defer_until_finished(self, job: BenchmarkJob) -> None:
+    def _defer_until_finished(self, job: BenchmarkJob, context: Context) -> None:
         """Return when the job has completed already; otherwise hand the wait to the triggerer."""
         latest = self._look(job)
         if self.hook.finish(latest):
@@ -147,7 +148,7 @@ class RunBenchmarkJobOperator(BenchmarkOperator):
                 job_name=job.name,
                 poll_interval=self.poll_interval,
                 deadline=deadline_after(self.timeout),
-                execution_timeout=self.execution_timeout,
+                time_left=time_left(context, self.execution_timeout),
                 cancel_on_kill=self.cancel_on_kill,
             ),
             kwargs={"job_name": job.name},
@@ -180,19 +181,35 @@ class RunBenchmarkJobOperator(BenchmarkOperator):
     def _submit(self, context: Context) -> BenchmarkJob:
         identity = identity_of(context, fresh=not self.reuse_job)
         fields: dict[str, Any] = {"fingerprint": fingerprint(self.spec, identity), "airflow": identity.to_dict()}
-        job = self._remembered(context, fields["fingerprint"]) or self._submit_or_attach(identity, fields)
-        remember_job(context, name=job.name, fingerprint=fields["fingerprint"])
+        remembered = RememberedJob(context)
+        job = self._still_there(remembered.name(fields["fingerprint"]), fields["fingerprint"])
+        if job is None:
+            self._cancel_from_before_clear(remembered.of_another_run, identity)
+            job = self._submit_or_attach(identity, fields)
+            remembered.keep(job.name, fields["fingerprint"])
         return job
 
-    def _remembered(self, context: Context, fingerprint: str) -> BenchmarkJob | None:
-        """The job that Airflow remembers of an earlier try, if it still runs or has completed."""
-        if (name := remembered_job(context, fingerprint=fingerprint)) is None:
+    def _cancel_from_before_clear(self, name: str | None, identity: RunIdentity) -> None:
+        """Cancel what no trigger could cancel: the task was cleared while none waited for it, or none was running."""
+        if name is None or not (self.cancel_on_kill and self.reuse_job and self.wait_for_completion):
+            return
+        try:
+            job = self.hook.get_job(name)
+        except ServiceError as error:
+            self.log.warning("The job from before the task was cleared can't be looked at: %s", error)
+            return
+        if not job.is_finished and job.status != JobStatus.CANCELLING and _is_ours(job, identity):
+            self.hook.cancel_job_quickly(name)
+
+    def _still_there(self, name: str | None, fingerprint: str) -> BenchmarkJob | None:
+        """The job of an earlier try, if it still runs or has completed."""
+        if name is None:
             return None
         try:
             job = self.hook.get_job(name)
         except NotFound:
             return None
-        if job.custom_fields.get("fingerprint") != fingerprint or job.status in _ENDED_BADLY:
+        if job.custom_fields.get("fingerprint") != fingerprint or job.status in _GIVEN_UP:
             return None
         self._running_job = name
         self._log_attached(job)
@@ -220,8 +237,8 @@ class RunBenchmarkJobOperator(BenchmarkOperator):
             if submission.created:
                 self.log.info("Submitted %s: %s", job, self.hook.job_url(job.name))
                 return job
-            if job.status in _ENDED_BADLY:
-                self.log.info("%s of an earlier try ended with status %s, submitting the next", job, job.status)
+            if job.status in _GIVEN_UP:
+                self.log.info("%s of an earlier try has the status %s, submitting the next", job, job.status)
                 continue
             self._log_attached(job)
             return job
@@ -236,10 +253,14 @@ class RunBenchmarkJobOperator(BenchmarkOperator):
         A derived name differs then; a given one is the same again.
         """
         try:
-            owner = self.hook.get_job(name).custom_fields.get("airflow")
+            return _is_ours(self.hook.get_job(name), identity)
         except ServiceError:
             return False
-        return isinstance(owner, Mapping) and identity.continues(owner)
+
+
+def _is_ours(job: BenchmarkJob, identity: RunIdentity) -> bool:
+    owner = job.custom_fields.get("airflow")
+    return isinstance(owner, Mapping) and identity.continues(owner)
 
 
 def identity_of(context: Context, *, fresh: bool = False) -> RunIdentity:

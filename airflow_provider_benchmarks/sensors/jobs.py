@@ -10,7 +10,7 @@ from airflow.providers.common.compat.sdk import BaseSensorOperator, conf
 
 from airflow_provider_benchmarks.links import BenchmarkJobLink
 from airflow_provider_benchmarks.operators._base import DEFAULT_CONN_ID
-from airflow_provider_benchmarks.waiting import deadline_after, defer_arguments
+from airflow_provider_benchmarks.waiting import deadline_after, defer_arguments, time_left
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 class BenchmarkJobSensor(BaseSensorOperator):
     """Wait until a benchmark job has completed.
+
+    The sensor's own ``timeout`` ends the wait, not the job, which is somebody else's. ``soft_fail`` skips the task then
+    and only then: a job that failed or was cancelled, or that can't be looked at, fails the task in every mode.
+    (``never_fail`` skips for that, too, where the sensor is not deferrable.)
 
     :param job_name: name of the job (templated)
     :param conn_id: connection to the evaluation service (templated)
@@ -72,7 +76,7 @@ class BenchmarkJobSensor(BaseSensorOperator):
                 job_name=self.job_name,
                 poll_interval=self.poke_interval,
                 deadline=deadline_after(self.timeout),
-                execution_timeout=self.execution_timeout,
+                time_left=time_left(context, self.execution_timeout),
                 cancel_on_kill=False,  # the job is somebody else's
             ),
         )

@@ -2,13 +2,18 @@
 
 Airflow cancels a trigger in both cases. From 3.3 on it calls ``on_kill`` as well, but also when another triggerer has
 taken the trigger over. So the state of the task decides, and in doubt nothing was ended.
+
+Airflow cancels it anew every second until it has ended, so that what takes longer needs :func:`to_the_end`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 from typing import Any
+
+from airflow_provider_benchmarks.links import BenchmarkJobLink
 
 logger = logging.getLogger(__name__)
 
@@ -17,13 +22,13 @@ _LIMIT = 10.0
 _DEFERRED = "deferred"
 
 
-async def was_killed(ti: Any) -> bool:
-    """Whether a deferred task was marked, cleared or timed out, so that nobody waits for its job any longer.
+async def was_killed(ti: Any, job_name: str) -> bool:
+    """Whether a task was marked, cleared or timed out while it was deferred, so that nobody waits for its job any longer.
 
-    False while the task is still deferred, and where its state can't be had. A task that was cleared and is deferred
-    again at once counts as not killed.
+    False while the task is deferred and waits for this job, and where that can't be known.
 
     :param ti: the trigger's task instance; None where it has none
+    :param job_name: the job that the trigger waits for
     """
     from asgiref.sync import sync_to_async
 
@@ -31,11 +36,27 @@ async def was_killed(ti: Any) -> bool:
         return False
     try:
         # Where triggerers talk to their supervisor, that takes asgiref's way from a thread back to the event loop.
-        known, state = await asyncio.wait_for(sync_to_async(_state_of)(ti), _LIMIT)
+        return await asyncio.wait_for(sync_to_async(_waits_no_longer)(ti, job_name), _LIMIT)
     except Exception as error:  # noqa: BLE001  whatever it is: not knowing is no reason to cancel a job
-        logger.debug("The state of task %s can't be had: %r", ti, error)
+        logger.info("Whether task %s was ended can't be known, so its job is left running: %r", ti.task_id, error)
         return False
-    return known and str(state) != _DEFERRED
+
+
+def _waits_no_longer(ti: Any, job_name: str) -> bool:
+    known, state = _state_of(ti)
+    if not known or str(state) != _DEFERRED:
+        return known
+    # A task that was cleared is soon deferred again, a second later or less, and its old trigger is told only after
+    # that. Then its link shows the new job.
+    url = _job_url_of(ti)
+    return url is not None and url.rpartition("/")[2] != job_name
+
+
+async def to_the_end(task: asyncio.Task[None]) -> None:
+    """Wait until a task has ended, however often the one that waits is cancelled."""
+    while not task.done():
+        with suppress(asyncio.CancelledError):
+            await asyncio.wait([task])
 
 
 def _state_of(ti: Any) -> tuple[bool, str | None]:
@@ -66,3 +87,17 @@ def _state_in_database(ti: Any) -> tuple[bool, str | None]:
             .one_or_none()
         )
     return found is not None, found and found[0]
+
+
+def _job_url_of(ti: Any) -> str | None:
+    """The address of the job that the task submitted or attached to last."""
+    from airflow.providers.common.compat.sdk import XCom
+
+    url = XCom.get_one(
+        key=BenchmarkJobLink().xcom_key,
+        dag_id=ti.dag_id,
+        task_id=ti.task_id,
+        run_id=ti.run_id,
+        map_index=-1 if ti.map_index is None else ti.map_index,
+    )
+    return url if isinstance(url, str) else None

@@ -12,7 +12,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from airflow_provider_benchmarks.exceptions import BenchmarkError
 from airflow_provider_benchmarks.jobs import progress_line
 from airflow_provider_benchmarks.jobs.outcome import wait_failed
-from airflow_provider_benchmarks.triggers._killed import was_killed
+from airflow_provider_benchmarks.triggers._killed import to_the_end, was_killed
 from airflow_provider_benchmarks.triggers._shared_polling import waiting_for
 
 #: For cancelling the job of a task that was ended. Airflow gives ``on_kill`` 30 seconds, of which asking for the task's
@@ -55,7 +55,7 @@ class BenchmarkJobTrigger(BaseTrigger):
         self.poll_interval = poll_interval
         self.deadline = deadline
         self.cancel_on_kill = cancel_on_kill
-        self._was_asked = False
+        self._cancelling: asyncio.Task[None] | None = None
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         return (
@@ -86,10 +86,14 @@ class BenchmarkJobTrigger(BaseTrigger):
 
     async def on_kill(self) -> None:
         """Cancel the job if the task was ended by someone; a failure to do so is logged."""
-        if not self.cancel_on_kill or self._was_asked:
+        if not self.cancel_on_kill:
             return
-        self._was_asked = True
-        if not await was_killed(self.task_instance):
+        if self._cancelling is None:
+            self._cancelling = asyncio.create_task(self._cancel_if_killed())
+        await to_the_end(self._cancelling)
+
+    async def _cancel_if_killed(self) -> None:
+        if not await was_killed(self.task_instance, self.job_name):
             return
         from airflow_provider_benchmarks.hooks.connection import open_async_client
 
@@ -100,8 +104,12 @@ class BenchmarkJobTrigger(BaseTrigger):
                     await client.cancel_job(self.job_name)
                 finally:
                     await client.close()
-        except (BenchmarkError, TimeoutError) as error:
-            self.log.warning("The task was ended, but the job may still be running on the service: %s", error)
+        except Exception as error:  # noqa: BLE001  nobody is left to be told in another way
+            self.log.warning(
+                'The task was ended, but benchmark job "%s" may still be running on the service. Cancel it there. %s',
+                self.job_name,
+                str(error) or f"There was no answer within {_CANCEL_LIMIT:.0f} s.",
+            )
         else:
             self.log.info('The task was ended: asked the service to cancel benchmark job "%s".', self.job_name)
 

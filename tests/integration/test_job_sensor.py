@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from datetime import UTC, datetime
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowSensorTimeout, AirflowSkipException, TaskDeferred
@@ -12,8 +13,8 @@ from airflow_provider_benchmarks.client import BenchmarkClient, ClientConfig
 from airflow_provider_benchmarks.exceptions import JobCancelled, JobError, JobFailed, NotFound, Unauthorized
 from airflow_provider_benchmarks.sensors.jobs import BenchmarkJobSensor
 from airflow_provider_benchmarks.testing import Fault
-from tests.integration.conftest import SPEC, WORKSPACE
-from tests.support.contexts import run_task, task_context
+from tests.integration.conftest import SPEC, WORKSPACE, cancels
+from tests.support.contexts import TaskInstance, run_task, task_context
 
 try:
     from airflow.sdk.exceptions import AirflowRescheduleException
@@ -44,18 +45,24 @@ def sensor(**arguments):
 @pytest.fixture(params=MODES)
 def wait(request, client, monkeypatch):
     """Run a sensor to its end in each mode, as often as it is rescheduled."""
+    first_start = datetime.now(UTC)
     try:  # Airflow 2.11 looks the task's first start up in its database
         from airflow.sensors import base
 
         if hasattr(base, "_orig_start_date"):
-            monkeypatch.setattr(base, "_orig_start_date", lambda **_: None)
+            monkeypatch.setattr(base, "_orig_start_date", lambda **_: first_start)
     except ImportError:
         pass
 
+    class Rescheduled(TaskInstance):
+        def get_first_reschedule_date(self, context):
+            return first_start
+
     def run(**arguments):
         while True:
+            context = {**task_context(), "ti": Rescheduled(task_id="wait")}
             try:
-                return run_task(lambda: sensor(**{**MODES[request.param], **arguments}), task_context(task_id="wait"))
+                return run_task(lambda: sensor(**{**MODES[request.param], **arguments}), context)
             except AirflowRescheduleException:
                 run.rescheduled += 1
 
@@ -136,6 +143,19 @@ class TestTimeout:
         service.hold_jobs("active")
         with pytest.raises(AirflowSkipException):
             run_task(lambda: sensor(timeout=0.3, soft_fail=True, **MODES[mode]), task_context())
+
+    @pytest.mark.parametrize(("soft_fail", "error"), [(False, AirflowSensorTimeout), (True, AirflowSkipException)])
+    def test_counts_from_the_first_start_over_reschedules(self, wait, service, soft_fail, error):
+        service.hold_jobs("active")
+        with pytest.raises(error):
+            wait(timeout=0.5, poke_interval=0.1, soft_fail=soft_fail)
+        assert (wait.rescheduled > 0) == (wait.mode == "reschedule")
+
+    def test_leaves_the_job_alone(self, wait, service):
+        service.hold_jobs("active")
+        with pytest.raises(AirflowSensorTimeout):
+            wait(timeout=0.3)
+        assert cancels(service) == []
 
     def test_of_a_deferred_wait_says_what_was_seen_last(self, client, service):
         service.hold_jobs("active")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -90,13 +91,29 @@ class TestKill:
 
 
 class TestTimeout:
-    def test_a_job_that_takes_too_long_is_cancelled_where_that_is_asked_for(self, make, service, client):
+    def test_a_job_that_takes_too_long_is_cancelled(self, make, service, client):
         service.hold_jobs("active")
         context = task_context()
         with pytest.raises(JobTimeout):
-            run_task(make(timeout=0.3, cancel_on_timeout=True), context)
+            run_task(make(timeout=0.3), context)
         assert cancels(service) == [identity_of(context).job_name()]
         assert wait_until_finished(client, identity_of(context).job_name()).status == "cancelled"
+
+    @pytest.mark.parametrize("status", ["cancelling", "cancelled"])
+    def test_a_retry_submits_the_next_job(self, make, service, names, status):
+        service.hold_jobs("active")
+        with pytest.raises(JobTimeout):
+            run_task(make(timeout=0.3), task_context())
+        service.pin_status(WORKSPACE, names()[0], status)
+        service.release_jobs()
+        assert run_task(make(), task_context()) == names()[1]
+
+    def test_a_cancel_that_fails_changes_nothing_about_the_error(self, make, service):
+        service.hold_jobs("active")
+        refusal = service.inject(Fault.answer(403).on("POST", "*/cancel", times=None))
+        with pytest.raises(JobTimeout, match="did not end in time"):
+            run_task(make(timeout=0.3), task_context())
+        assert refusal.fired == 1
 
     def test_the_error_says_what_the_job_was_doing(self, make, service):
         service.hold_jobs("active")
@@ -118,17 +135,17 @@ class TestKilledWhileDeferred:
         """Defer, and give the trigger as a triggerer gets it, in a task of the given state."""
         service.hold_jobs("active")
 
-        def deferred(state: Any, **arguments: Any) -> Any:
+        def deferred(state: Any, link: str | None = None, **arguments: Any) -> Any:
             operator = RunBenchmarkJobOperator(
                 task_id="run", spec=SPEC, deferrable=True, poll_interval=0.05, **arguments
             )
             with pytest.raises(TaskDeferred) as caught:
                 operator.execute(task_context())
-            return self.in_task(stored(caught.value.trigger), state, monkeypatch)
+            return self.in_task(stored(caught.value.trigger), state, monkeypatch, link)
 
         return deferred
 
-    def in_task(self, trigger: Any, state: Any, monkeypatch: Any) -> Any:
+    def in_task(self, trigger: Any, state: Any, monkeypatch: Any, link: str | None = None) -> Any:
         def state_of(ti: Any) -> tuple[bool, str | None]:
             assert ti.task_id == "run"
             if isinstance(state, Exception):
@@ -136,11 +153,15 @@ class TestKilledWhileDeferred:
             return state != "unknown", state
 
         monkeypatch.setattr(_killed, "_state_of", state_of)
+        monkeypatch.setattr(_killed, "_job_url_of", lambda ti: link)
         trigger.task_instance = SimpleNamespace(dag_id="nightly", run_id="r", task_id="run", map_index=-1)
         return trigger
 
-    async def stopped(self, trigger: Any, service: Any, *reason: str) -> None:
-        """Let it wait, then cancel it as a triggerer does."""
+    async def stopped(self, trigger: Any, service: Any, *reason: str, every: float | None = None) -> None:
+        """Let it wait, then cancel it as a triggerer does.
+
+        :param every: cancel it anew after so many seconds until it has ended
+        """
 
         async def wait() -> None:
             async for event in trigger.run():
@@ -150,6 +171,9 @@ class TestKilledWhileDeferred:
         waiting = asyncio.create_task(wait())
         await until(lambda: len(service.requests) > looks)
         waiting.cancel(*reason)
+        while every is not None and not waiting.done():
+            await asyncio.sleep(every)
+            waiting.cancel(*reason)
         with pytest.raises(asyncio.CancelledError):
             await waiting
 
@@ -159,6 +183,25 @@ class TestKilledWhileDeferred:
         await self.stopped(waiting, service, "user-action")
         await waiting.on_kill()
         assert cancels(service) == [identity_of(task_context()).job_name()]
+
+    async def test_airflow_stops_a_trigger_again_and_again_until_it_has_ended(self, trigger, service, client):
+        waiting = await asyncio.to_thread(trigger, "failed")
+        busy = service.inject(Fault.answer(503).on("POST", "*/cancel", times=2))
+        await self.stopped(waiting, service, "user-action", every=0.01)
+        assert busy.fired == 2
+        name = identity_of(task_context()).job_name()
+        assert (await asyncio.to_thread(wait_until_finished, client, name)).status == "cancelled"
+
+    async def test_a_task_that_was_cleared_and_waits_for_another_job_by_now(self, trigger, service):
+        waiting = await asyncio.to_thread(trigger, "deferred", "https://host/benchmark-jobs/nightly-run-2")
+        await self.stopped(waiting, service, "user-action")
+        assert cancels(service) == [identity_of(task_context()).job_name()]
+
+    async def test_a_task_that_waits_for_the_same_job_again(self, trigger, service):
+        name = identity_of(task_context()).job_name()
+        waiting = await asyncio.to_thread(trigger, "deferred", f"https://host/benchmark-jobs/{name}")
+        await self.stopped(waiting, service, "user-action")
+        assert cancels(service) == []
 
     @pytest.mark.parametrize("state", ["deferred", "unknown", RuntimeError("the supervisor is gone")])
     async def test_a_trigger_that_moves_to_another_triggerer_leaves_its_job_alone(self, trigger, service, state):
@@ -205,12 +248,6 @@ class TestTaskState:
         def set(self, key: str, value: Any) -> None:
             self[key] = value
 
-    class Broken(dict[str, Any]):
-        def get(self, key: str, default: Any = None) -> Any:
-            raise RuntimeError("no such table")
-
-        set = get
-
     def posts(self, service: Any) -> int:
         return sum(r.method == "POST" and r.path.endswith("/benchmark-jobs") for r in service.requests)
 
@@ -220,9 +257,12 @@ class TestTaskState:
         with pytest.raises(Crash):
             make()().execute(context)
         disarm()
-        assert self.posts(service) == 1
+        service.clear_requests()
         name = run_task(make(), context)
-        assert (self.posts(service), names()) == (1, [name])
+        first, second = service.requests[:2]
+        assert (first.method, first.path.rpartition("/")[2]) == ("GET", name)
+        assert second.path.endswith(("/status", f"/{name}"))
+        assert (self.posts(service), names()) == (0, [name])
 
     def test_after_a_clear_it_is_another_run(self, make, names):
         store = self.Store()
@@ -230,12 +270,37 @@ class TestTaskState:
         again = run_task(make(), {**task_context(clear_number=1), "task_state_store": store})
         assert names() == [first, again]
 
+    @pytest.mark.parametrize(
+        ("arguments", "cancelled"),
+        [
+            ({}, True),
+            ({"cancel_on_kill": False}, False),
+            ({"reuse_job": False}, False),
+            ({"deferrable": False, "wait_for_completion": False}, False),
+        ],
+    )
+    def test_a_clear_that_no_trigger_has_seen_still_cancels_the_job(self, service, names, arguments, cancelled):
+        def submit(clear_number: int, run_id: str = "r") -> str:
+            operator = RunBenchmarkJobOperator(**{"task_id": "run", "spec": SPEC, "deferrable": True, **arguments})
+            with suppress(TaskDeferred):
+                operator.execute({**task_context(clear_number=clear_number, run_id=run_id), "task_state_store": store})
+            return store["benchmark_job"]["name"]
+
+        store = self.Store()
+        service.hold_jobs("active")
+        first = submit(0)
+        second = submit(1)
+        assert names() == [first, second]
+        assert cancels(service) == ([first] if cancelled else [])
+        submit(0, run_id="another")  # which Airflow would give a store of its own
+        assert cancels(service) == ([first] if cancelled else [])
+
     @pytest.mark.parametrize("gone", ["failed", "deleted"])
     def test_a_job_that_can_not_go_on_is_not_waited_for(self, make, names, service, client, gone):
         store = self.Store()
         service.hold_jobs("active")
         with pytest.raises(JobTimeout):
-            run_task(make(timeout=0.2, cancel_on_timeout=True), {**task_context(), "task_state_store": store})
+            run_task(make(timeout=0.2), {**task_context(), "task_state_store": store})
         first = wait_until_finished(client, store["benchmark_job"]["name"]).name
         if gone == "deleted":
             client.delete_job(first)
@@ -243,9 +308,18 @@ class TestTaskState:
         assert run_task(make(), {**task_context(), "task_state_store": store}) == names()[-1]
         assert store["benchmark_job"]["name"] == names()[-1]
 
-    def test_a_store_that_fails_fails_no_task(self, make, names):
-        context = {**task_context(), "task_state_store": self.Broken()}
-        assert [run_task(make(), context)] == names()
+    @pytest.mark.parametrize("fails", [["get"], ["set"], ["get", "set"]])
+    def test_a_store_that_fails_fails_no_task_and_is_told_of_once(self, names, caplog, fails):
+        def fail(self: Any, key: str, value: Any = None) -> Any:
+            raise RuntimeError("no such table")
+
+        broken = type("Broken", (self.Store,), dict.fromkeys(fails, fail))()
+        name = RunBenchmarkJobOperator(task_id="run", spec=SPEC, wait_for_completion=False).execute(
+            {**task_context(), "task_state_store": broken}
+        )
+        assert names() == [name]
+        (told,) = [record.getMessage() for record in caplog.records if "no such table" in record.getMessage()]
+        assert told.startswith("Airflow's task state can't be used")
 
     def test_every_try_has_a_job_of_its_own_where_reuse_is_off(self, make, names):
         context = {**task_context(), "task_state_store": self.Store()}

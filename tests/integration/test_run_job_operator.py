@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from airflow.providers.common.compat.sdk import DAG, TaskDeferred
@@ -23,7 +23,7 @@ from airflow_provider_benchmarks.exceptions import (
 from airflow_provider_benchmarks.operators.jobs import RunBenchmarkJobOperator, identity_of
 from airflow_provider_benchmarks.testing import Fault, Seeder
 from tests.integration.conftest import BENCHMARK, SPEC, WORKSPACE, Crash, cancels, wait_until_finished
-from tests.support.contexts import run_task, task_context
+from tests.support.contexts import TaskInstance, run_task, task_context
 
 LINK = "_link_BenchmarkJobLink"
 OTHER_SPEC = {"benchmark": BENCHMARK, "params": {"limit_samples": 2}}
@@ -61,11 +61,11 @@ class TestWaiting:
             run_task(make(), context)
 
     @pytest.mark.parametrize("timeout", [0.3, timedelta(seconds=0.3)])
-    def test_a_job_that_takes_too_long_is_left_alone(self, make, service, client, timeout):
+    def test_a_job_that_takes_too_long_is_left_alone_where_that_is_asked_for(self, make, service, client, timeout):
         service.hold_jobs("active")
         context = task_context()
         with pytest.raises(JobTimeout, match="did not end in time; last seen: "):
-            run_task(make(timeout=timeout), context)
+            run_task(make(timeout=timeout, cancel_on_timeout=False), context)
         assert cancels(service) == []
         service.release_jobs()
         assert run_task(make(), context) == identity_of(context).job_name()
@@ -134,6 +134,19 @@ class TestDeferral:
         with pytest.raises(TaskDeferred) as caught:
             operator.execute(task_context())
         assert caught.value.timeout == limit
+
+    def test_what_the_try_took_before_it_deferred_counts(self, service):
+        service.hold_jobs("active")
+        limit = timedelta(hours=2)
+        operator = RunBenchmarkJobOperator(task_id="run", spec=SPEC, deferrable=True, execution_timeout=limit)
+
+        class Started(TaskInstance):
+            start_date = datetime.now(UTC) - timedelta(hours=1)
+
+        context = {**task_context(), "ti": Started()}
+        with pytest.raises(TaskDeferred) as caught:
+            operator.execute(context)
+        assert timedelta(0) < caught.value.timeout <= timedelta(hours=1)
 
     def test_a_job_that_has_ended_needs_no_triggerer(self, service, client):
         context = task_context()

@@ -13,6 +13,9 @@ from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import quote
+
+import httpx
 
 from tests.support.airflow_runs import AirflowHome, RunOutcome, _by_task_and_key
 
@@ -38,6 +41,63 @@ def wait_for(condition: Callable[[], Any], limit: float, what: Callable[[], str]
         time.sleep(0.5)
 
 
+class AirflowApi:
+    """Airflow's REST API, as its administrator."""
+
+    def __init__(self, url: str) -> None:
+        self._http = httpx.Client(base_url=url, timeout=60, trust_env=False)
+
+    def close(self) -> None:
+        self._http.close()
+
+    def request(self, method: str, path: str, **options: Any) -> Any:
+        if "Authorization" not in self._http.headers:
+            token = self._http.get("/auth/token").raise_for_status().json()["access_token"]
+            self._http.headers["Authorization"] = f"Bearer {token}"
+        return self._http.request(method, f"/api/v2{path}", **options)
+
+    def get(self, path: str) -> Any:
+        return self.request("GET", path).raise_for_status().json()
+
+    def has_dag(self, dag_id: str) -> bool:
+        return bool(self.request("GET", f"/dags/{quote(dag_id)}").status_code == 200)
+
+    def trigger(self, dag_id: str, **conf: Any) -> None:
+        wait_for(lambda: self.has_dag(dag_id), _START_LIMIT, lambda: f"there is no DAG {dag_id}")
+        run = {"logical_date": None, "conf": conf}
+        self.request("POST", f"/dags/{quote(dag_id)}/dagRuns", json=run).raise_for_status()
+
+    def runs(self, dag_id: str) -> list[dict[str, Any]]:
+        """Runs of a DAG, newest first."""
+        found: list[dict[str, Any]] = self.get(f"/dags/{quote(dag_id)}/dagRuns?order_by=-run_after")["dag_runs"]
+        return found
+
+    def ended(self, dag_id: str) -> str | None:
+        """The state of a DAG's newest run, as soon as it has ended."""
+        state = next((str(run["state"]) for run in self.runs(dag_id)), None)
+        return state if state in ("success", "failed") else None
+
+    def task_instances(self, dag_id: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.get(f"/dags/{quote(dag_id)}/dagRuns/~/taskInstances")["task_instances"]
+        return found
+
+    def clear(self, dag_id: str) -> None:
+        """Clear all tasks of a DAG's newest run, as a user does who wants them anew."""
+        body = {
+            "dry_run": False,
+            "only_failed": False,
+            "reset_dag_runs": True,
+            "dag_run_id": self.runs(dag_id)[0]["dag_run_id"],
+        }
+        self.request("POST", f"/dags/{quote(dag_id)}/clearTaskInstances", json=body).raise_for_status()
+
+    def mark(self, dag_id: str, task_id: str, state: str) -> None:
+        """Mark a task of a DAG's newest run, as a user does."""
+        run_id = quote(self.runs(dag_id)[0]["dag_run_id"])
+        path = f"/dags/{quote(dag_id)}/dagRuns/{run_id}/taskInstances/{quote(task_id)}"
+        self.request("PATCH", path, json={"new_state": state}).raise_for_status()
+
+
 class AirflowServices:
     """Start Airflow's processes on free ports; each ends with its own process group.
 
@@ -50,23 +110,23 @@ class AirflowServices:
         self.airflow = airflow
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self.environment = airflow.environment(
-            service_url,
-            AIRFLOW__API__PORT=str(self.port),
-            AIRFLOW__API__HOST="127.0.0.1",
-            AIRFLOW__API__WORKERS="1",
-            AIRFLOW__API__BASE_URL=self.url,
-            AIRFLOW__CORE__EXECUTION_API_SERVER_URL=f"{self.url}/execution/",
-            AIRFLOW__CORE__EXECUTOR="LocalExecutor",
-            AIRFLOW__CORE__PARALLELISM="2",
-            AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS="True",
-            AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION="True",
-            AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT=str(free_port()),
-            AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT=str(free_port()),
-            AIRFLOW__SCHEDULER__ENABLE_HEALTH_CHECK="False",
-            **settings,
-        )
+        known = {
+            "AIRFLOW__API__PORT": str(self.port),
+            "AIRFLOW__API__HOST": "127.0.0.1",
+            "AIRFLOW__API__WORKERS": "1",
+            "AIRFLOW__API__BASE_URL": self.url,
+            "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
+            "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+            "AIRFLOW__CORE__PARALLELISM": "2",
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
+            "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "True",
+            "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(free_port()),
+            "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(free_port()),
+            "AIRFLOW__SCHEDULER__ENABLE_HEALTH_CHECK": "False",
+        }
+        self.environment = airflow.environment(service_url, **{**known, **settings})
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.api = AirflowApi(self.url)
 
     def __enter__(self) -> Self:
         self.airflow.prepare()
@@ -107,7 +167,18 @@ class AirflowServices:
             os.killpg(process.pid, sig)
         process.wait(timeout=60)
 
+    def signal(self, name: str, sig: signal.Signals) -> None:
+        """Send a signal to a process and its children."""
+        os.killpg(self._processes[name].pid, sig)
+
+    def stop_process(self, name: str) -> None:
+        """End one process as a deploy does, and wait until it has ended."""
+        self.signal(name, signal.SIGTERM)
+        self._processes[name].wait(timeout=_START_LIMIT)
+        self.kill(name)
+
     def stop(self) -> None:
+        self.api.close()
         for process in self._processes.values():
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGTERM)

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_benchmarks.client import BenchmarkClient, ClientConfig
+from airflow_provider_benchmarks.jobs import BenchmarkJob
+from airflow_provider_benchmarks.testing import EvaluationService, Seeder
+from tests.support.airflow_runs import AirflowHome
+from tests.support.airflow_services import AirflowServices, wait_for
+
+WORKSPACE = "my-workspace"
+DAGS = Path(__file__).parent / "dags"
+LIMIT = 180.0
+
+
+@dataclass(slots=True)
+class Crashes:
+    """A whole Airflow, a service, and the folder where held tasks write their process ids."""
+
+    airflow: AirflowServices
+    service: EvaluationService
+    client: BenchmarkClient
+    folder: Path
+
+    def wait(self, condition: Callable[[], Any], dag_id: str) -> Any:
+        return wait_for(condition, LIMIT, lambda: f"{self.airflow.api.runs(dag_id)}\n{self.airflow.task_logs(dag_id)}")
+
+    def process_of(self, case: str, what: str) -> int:
+        """The process id that a case's task wrote, as soon as it is there."""
+        file = self.folder / f"{case}.{what}"
+        self.wait(file.exists, case)
+        return int(file.read_text())
+
+    def kill_worker(self, case: str, what: str = "held") -> None:
+        """End a task's process and its supervisor at once, as when a machine dies."""
+        task = self.process_of(case, what)
+        supervisor = int(Path(f"/proc/{task}/stat").read_text().rpartition(")")[2].split()[1])
+        for process in (supervisor, task):
+            os.kill(process, signal.SIGKILL)
+
+    def succeeds(self, dag_id: str) -> dict[str, Any]:
+        """Wait for the end of a DAG's only run, which must be a success; gives its task instances by task."""
+        state = self.wait(lambda: self.airflow.api.ended(dag_id), dag_id)
+        assert state == "success", self.airflow.task_logs(dag_id)
+        return {task["task_id"]: task for task in self.airflow.api.task_instances(dag_id)}
+
+    def jobs_of(self, case: str) -> list[BenchmarkJob]:
+        """The service's jobs of a case's benchmark, oldest first."""
+        return [job for job in self.client.list_jobs() if job.benchmark == f"{WORKSPACE}/{case}"][::-1]
+
+    def running_job(self, case: str, dag_id: str | None = None) -> BenchmarkJob:
+        (job,) = self.wait(lambda: self.jobs_of(case), dag_id or case)
+        return job
+
+
+def seed(url: str, cases: list[str]) -> None:
+    """A benchmark for each case, so that what is done to one's jobs leaves the others alone."""
+    with Seeder(url) as seeder:
+        seeder.question_answer_example()
+        for case in cases:
+            seeder.benchmark(WORKSPACE, case, metrics=[f"{WORKSPACE}/exact-match"], dataset=f"{WORKSPACE}/qa")
+
+
+def started(home: Path, service: EvaluationService, cases: list[str], **settings: str) -> Iterator[Crashes]:
+    """Start an Airflow that notices soon when a worker or a triggerer is gone."""
+    seed(service.url, cases)
+    folder = home / "held"
+    folder.mkdir(parents=True)
+    settings = {
+        "CRASH_FOLDER": str(folder),
+        "AIRFLOW__CORE__PARALLELISM": "8",
+        "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+        "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_SEC": "2",
+        "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "15",
+        "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "2",
+        "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "2",
+        "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "10",
+        **settings,
+    }
+    with (
+        AirflowServices(AirflowHome(home / "airflow", DAGS), service.url, **settings) as airflow,
+        BenchmarkClient(ClientConfig(base_url=service.url, workspace=WORKSPACE, trust_env=False)) as client,
+    ):
+        yield Crashes(airflow, service, client, folder)
+
+
+@pytest.fixture
+def evaluation() -> Iterator[EvaluationService]:
+    with EvaluationService() as service:
+        yield service

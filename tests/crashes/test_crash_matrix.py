@@ -1,0 +1,178 @@
+"""A task run has one job, whatever dies and whenever. All cases run in one Airflow, most of them at the same time."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Iterator
+
+import pytest
+
+from airflow_provider_benchmarks.jobs.identity import NAME_PATTERN
+from airflow_provider_benchmarks.testing import EvaluationService, Fault
+from tests.crashes.conftest import WORKSPACE, Crashes, started
+from tests.crashes.dags.crashes import HELD, LONG
+
+OTHERS = ["download", "failed", "cancelled", "cleared", "mapped", "conf"]
+#: Their jobs run until the worker or the triggerer is gone.
+WAITING = ["inline", "deferred"]
+
+
+@pytest.fixture(scope="module")
+def crashes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crashes]:
+    with EvaluationService() as service:
+        home = tmp_path_factory.mktemp("crashes")
+        for found in started(home, service, [*HELD, *OTHERS, "long"]):
+            for case in [*WAITING, "cancelled"]:
+                service.hold_jobs("active", benchmark=f"{WORKSPACE}/{case}")
+            service.fail_jobs(f"{WORKSPACE}/failed", "Job exited with code 1", root_error="out of memory")
+            # Rows come slowly enough for the worker to be killed among them.
+            service.give_results(f"{WORKSPACE}/download", aggregate=many_rows()[0], rows=many_rows()[1])
+            slow = Fault.slow_body(seconds_per_chunk=600, chunk_bytes=10_000)
+            service.inject(slow.on("GET", "*/filesets/*/-/results/*", times=1))
+            for case in [*HELD, *OTHERS]:
+                found.airflow.api.trigger(case, **({"params": {"limit_samples": 2}} if case == "conf" else {}))
+            found.airflow.api.trigger(LONG)
+            yield found
+
+
+def many_rows() -> tuple[dict, list[dict]]:
+    rows = [
+        {"row_index": n, "item": {"q": f"question {n}"}, "metrics": {"my-workspace/m": [{"name": "m", "value": 1.0}]}}
+        for n in range(2000)
+    ]
+    score = {"name": "m", "count": len(rows), "nan_count": 0, "mean": 1.0, "sum": float(len(rows))}
+    return {"results": [{"metric": "my-workspace/m", "scores": [score]}]}, rows
+
+
+@pytest.mark.parametrize("case", ["before-submit", "after-submit", "after-submit-deferred"])
+def test_a_worker_dies_around_the_submit(crashes, case):
+    crashes.process_of(case, "held")
+    before = [job.name for job in crashes.jobs_of(case)]
+    assert len(before) == (0 if case == "before-submit" else 1)
+
+    crashes.kill_worker(case)
+    tasks = crashes.succeeds(case)
+
+    (job,) = crashes.jobs_of(case)
+    assert before in ([], [job.name])
+    assert tasks["run"]["try_number"] == 2
+
+
+def test_a_worker_dies_while_it_waits(crashes):
+    job = crashes.running_job("inline")
+    crashes.wait(lambda: looks(crashes, job.name) > 2, "inline")
+
+    crashes.kill_worker("inline", "started")
+    crashes.service.finish_job(WORKSPACE, job.name, "completed")
+    tasks = crashes.succeeds("inline")
+
+    assert [found.name for found in crashes.jobs_of("inline")] == [job.name]
+    assert tasks["run"]["try_number"] == 2
+
+
+def test_a_worker_dies_before_it_has_resumed(crashes):
+    crashes.kill_worker("resumed")
+    tasks = crashes.succeeds("resumed")
+
+    assert len(crashes.jobs_of("resumed")) == 1
+    assert tasks["run"]["try_number"] == 2
+
+
+def test_a_worker_dies_among_the_rows(crashes):
+    crashes.process_of("download", "held")
+    crashes.wait(lambda: any("/-/results/" in r.path for r in crashes.service.requests), "download")
+
+    crashes.kill_worker("download")
+    assert not (crashes.folder / "rows.jsonl").exists()
+    tasks = crashes.succeeds("download")
+
+    rows = [json.loads(line) for line in (crashes.folder / "rows.jsonl").read_bytes().splitlines()]
+    assert [row["row_index"] for row in rows] == list(range(2000))
+    assert len(crashes.jobs_of("download")) == 1
+    assert (tasks["run"]["try_number"], tasks["rows"]["try_number"]) == (1, 2)
+
+
+def test_a_failed_job_is_followed_by_the_next(crashes):
+    crashes.wait(lambda: [job.status for job in crashes.jobs_of("failed")] == ["error"], "failed")
+    crashes.service.evaluate_jobs(f"{WORKSPACE}/failed")
+    (crashes.folder / "failed.mended").touch()
+    tasks = crashes.succeeds("failed")
+
+    first, second = crashes.jobs_of("failed")
+    assert second.name == f"{first.name}-2"
+    assert (first.status, second.status, tasks["run"]["try_number"]) == ("error", "completed", 2)
+
+
+def test_a_cancelled_job_is_followed_by_the_next(crashes):
+    job = crashes.running_job("cancelled")
+    crashes.client.cancel_job(job.name)
+    crashes.wait(lambda: len(crashes.jobs_of("cancelled")) == 2, "cancelled")
+    crashes.service.finish_job(WORKSPACE, f"{job.name}-2", "completed")
+    tasks = crashes.succeeds("cancelled")
+
+    assert [found.name for found in crashes.jobs_of("cancelled")] == [job.name, f"{job.name}-2"]
+    assert tasks["run"]["try_number"] == 2
+
+
+def test_a_clear_starts_a_fresh_job(crashes):
+    crashes.succeeds("cleared")
+    (first,) = crashes.jobs_of("cleared")
+
+    crashes.airflow.api.clear("cleared")
+    crashes.wait(lambda: len(crashes.jobs_of("cleared")) == 2, "cleared")
+    crashes.succeeds("cleared")
+
+    _, second = crashes.jobs_of("cleared")
+    assert not second.name.startswith(first.name)
+
+
+def test_every_mapped_task_has_its_own_job(crashes):
+    crashes.succeeds("mapped")
+    jobs = [crashes.client.get_job(job.name) for job in crashes.jobs_of("mapped")]
+
+    assert {job.custom_fields["airflow"]["map_index"]: job.spec["params"]["limit_samples"] for job in jobs} == {
+        0: 1,
+        1: 2,
+        2: 3,
+    }
+    assert len(jobs) == 3
+
+
+def test_a_run_with_manual_conf(crashes):
+    crashes.succeeds("conf")
+    (job,) = crashes.jobs_of("conf")
+
+    assert crashes.client.get_job(job.name).spec["params"]["limit_samples"] == 2
+
+
+def test_names_that_the_service_does_not_take(crashes):
+    crashes.succeeds(LONG)
+    (job,) = crashes.jobs_of("long")
+
+    assert NAME_PATTERN.match(job.name)
+
+
+def test_triggerer_and_scheduler_die_while_a_task_is_deferred(crashes):
+    """The last test: the others need no triggerer any more."""
+    job = crashes.running_job("deferred")
+    crashes.wait(lambda: state_of(crashes, "deferred") == "deferred", "deferred")
+
+    for name in ("triggerer", "scheduler"):
+        crashes.airflow.kill(name, signal.SIGKILL)
+    for name in ("triggerer", "scheduler"):
+        crashes.airflow.start(name)
+    crashes.service.finish_job(WORKSPACE, job.name, "completed")
+    tasks = crashes.succeeds("deferred")
+
+    assert [found.name for found in crashes.jobs_of("deferred")] == [job.name]
+    assert tasks["run"]["try_number"] == 1
+    assert not any(request.path.endswith(f"{job.name}/cancel") for request in crashes.service.requests)
+
+
+def looks(crashes: Crashes, job_name: str) -> int:
+    return sum(request.path.endswith(f"/{job_name}/status") for request in crashes.service.requests)
+
+
+def state_of(crashes: Crashes, dag_id: str) -> str | None:
+    return next((task["state"] for task in crashes.airflow.api.task_instances(dag_id)), None)

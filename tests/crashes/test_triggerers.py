@@ -1,0 +1,131 @@
+"""Jobs of deferred tasks, on real triggerers: what ends a task ends its job, and what only moves it does not."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+
+import pytest
+
+from airflow_provider_benchmarks.testing import EvaluationService
+from tests.crashes.conftest import WORKSPACE, Crashes, started
+
+CASES = [
+    "restarted",
+    "handed-over",
+    "marked-failed",
+    "marked-success",
+    "cleared-deferred",
+    "timed-out",
+    "kept",
+    "survivor",
+]
+
+#: What Airflow 3.3 writes when it calls a trigger's on_kill.
+KILLED = "Trigger cancelled by user action, invoking on_kill"
+
+
+@pytest.fixture(scope="module")
+def crashes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crashes]:
+    with EvaluationService() as service:
+        for found in started(tmp_path_factory.mktemp("triggerers"), service, CASES):
+            service.hold_jobs("active")
+            for case in CASES:
+                found.airflow.api.trigger(case)
+            yield found
+
+
+def deferred(crashes: Crashes, case: str) -> str:
+    """Wait until a case's task is deferred and its trigger looks for the job; gives the job's name."""
+    job = crashes.running_job(case)
+    crashes.wait(lambda: states(crashes, case) == ["deferred"], case)
+    crashes.wait(lambda: triggerer_of(crashes, case), case)
+    return job.name
+
+
+def states(crashes: Crashes, case: str) -> list[str | None]:
+    return [task["state"] for task in crashes.airflow.api.task_instances(case)]
+
+
+def triggerer_of(crashes: Crashes, case: str) -> int | None:
+    """Number of the triggerer that a case's trigger has been given to."""
+    (task,) = crashes.airflow.api.task_instances(case)
+    return (task.get("trigger") or {}).get("triggerer_id")
+
+
+def cancels(crashes: Crashes, job_name: str) -> int:
+    return sum(request.path.endswith(f"/{job_name}/cancel") for request in crashes.service.requests)
+
+
+@pytest.mark.parametrize("case", ["marked-failed", "marked-success", "cleared-deferred"])
+def test_who_ends_a_deferred_task_ends_its_job(crashes, case):
+    name = deferred(crashes, case)
+
+    if case == "cleared-deferred":
+        crashes.airflow.api.clear(case)
+    else:
+        crashes.airflow.api.mark(case, "run", case.removeprefix("marked-"))
+
+    crashes.wait(lambda: crashes.client.get_job(name).status == "cancelled", case)
+    assert cancels(crashes, name) == 1
+    if case == "cleared-deferred":  # the clear's own job runs
+        crashes.wait(lambda: len(crashes.jobs_of(case)) == 2, case)
+        assert crashes.jobs_of(case)[1].status != "cancelled"
+
+
+def test_a_deferral_that_airflow_times_out_ends_its_job(crashes):
+    job = crashes.running_job("timed-out")
+
+    crashes.wait(lambda: crashes.client.get_job(job.name).status == "cancelled", "timed-out")
+    assert crashes.wait(lambda: crashes.airflow.api.ended("timed-out"), "timed-out") == "failed"
+
+
+def test_a_job_that_is_to_be_kept_is_kept(crashes):
+    name = deferred(crashes, "kept")
+
+    crashes.airflow.api.mark("kept", "run", "failed")
+    crashes.wait(lambda: KILLED in crashes.airflow.task_logs("kept"), "kept")
+
+    assert cancels(crashes, name) == 0
+
+
+def test_a_job_lives_through_a_restart_of_the_triggerer(crashes):
+    name = deferred(crashes, "restarted")
+    before = triggerer_of(crashes, "restarted")
+
+    crashes.airflow.stop_process("triggerer")
+    crashes.airflow.start("triggerer")
+    crashes.wait(lambda: triggerer_of(crashes, "restarted") not in (None, before), "restarted")
+    crashes.service.finish_job(WORKSPACE, name, "completed")
+    crashes.succeeds("restarted")
+
+    assert (cancels(crashes, name), len(crashes.jobs_of("restarted"))) == (0, 1)
+
+
+def test_a_job_lives_when_another_triggerer_takes_it_over(crashes):
+    """One of two triggerers hangs for so long that the other takes its triggers, wakes up, and lets them go."""
+    name = deferred(crashes, "handed-over")
+    before = triggerer_of(crashes, "handed-over")
+
+    crashes.airflow.start("triggerer", "second", AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT="0")
+    crashes.airflow.signal("triggerer", signal.SIGSTOP)
+    crashes.wait(lambda: triggerer_of(crashes, "handed-over") not in (None, before), "handed-over")
+    crashes.airflow.signal("triggerer", signal.SIGCONT)
+    crashes.wait(lambda: KILLED in crashes.airflow.task_logs("handed-over"), "handed-over")  # so it believes
+    crashes.service.finish_job(WORKSPACE, name, "completed")
+    crashes.succeeds("handed-over")
+
+    assert (cancels(crashes, name), len(crashes.jobs_of("handed-over"))) == (0, 1)
+
+
+def test_one_of_two_triggerers_dies(crashes):
+    """The second one, which has all triggers since the first was held up."""
+    name = deferred(crashes, "survivor")
+    before = triggerer_of(crashes, "survivor")
+
+    crashes.airflow.kill("second")
+    crashes.wait(lambda: triggerer_of(crashes, "survivor") not in (None, before), "survivor")
+    crashes.service.finish_job(WORKSPACE, name, "completed")
+    crashes.succeeds("survivor")
+
+    assert (cancels(crashes, name), len(crashes.jobs_of("survivor"))) == (0, 1)

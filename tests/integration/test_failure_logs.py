@@ -1,0 +1,81 @@
+"""What a task's log says of a job: its progress, and why it failed."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from airflow_provider_benchmarks.client import BenchmarkClient, ClientConfig
+from airflow_provider_benchmarks.exceptions import JobFailed
+from airflow_provider_benchmarks.hooks.benchmarks import BenchmarkHook
+from airflow_provider_benchmarks.hooks.waiting import show_failure
+from airflow_provider_benchmarks.jobs import BenchmarkJob, LogLine
+from airflow_provider_benchmarks.jobs.models import JobStep
+from airflow_provider_benchmarks.sensors.jobs import BenchmarkJobSensor
+from airflow_provider_benchmarks.testing import Fault
+from tests.integration.conftest import BENCHMARK, SPEC, WORKSPACE
+from tests.support.contexts import run_task, task_context
+
+LOG = "a task's log"
+
+
+@pytest.fixture
+def logged(monkeypatch, caplog):
+    """Give what the hook has logged so far, through the standard library on every version of Airflow."""
+    monkeypatch.setattr(BenchmarkHook, "log", logging.getLogger(LOG))
+    caplog.set_level(logging.INFO)
+    return lambda: [record.getMessage() for record in caplog.records if record.name == LOG]
+
+
+def folded(lines):
+    """The lines of the only group."""
+    (start,) = [number for number, line in enumerate(lines) if line.startswith("::group::")]
+    (end,) = [number for number, line in enumerate(lines) if line == "::endgroup::"]
+    assert start < end
+    return lines[start : end + 1]
+
+
+def test_a_failed_job_shows_its_step_and_the_end_of_its_log(make, service, logged):
+    service.fail_jobs(BENCHMARK, "Job exited with code 1", root_error="no such column")
+
+    with pytest.raises(JobFailed, match="ended in error: no such column"):
+        run_task(make(), task_context())
+
+    title, *shown, _ = folded(logged())
+    assert title.startswith("::group::What the service says of benchmark job ")
+    assert "step evaluation: Job exited with code 1" in shown
+    assert any("(root_error=no such column)" in line for line in shown)
+
+
+def test_a_sensor_shows_it_too(service, logged):
+    with BenchmarkClient(ClientConfig(base_url=service.url, workspace=WORKSPACE, trust_env=False)) as client:
+        client.submit_job(SPEC, name="job-1")
+    service.finish_job(WORKSPACE, "job-1", "error", root_error="no such column")
+
+    with pytest.raises(JobFailed):
+        BenchmarkJobSensor(task_id="wait", job_name="job-1").poke(task_context())
+
+    assert any("no such column" in line for line in folded(logged()))
+
+
+def test_a_log_that_can_not_be_read_hides_no_failure(make, service, logged):
+    service.fail_jobs(BENCHMARK, "the model is gone")
+    service.inject(Fault.answer(404).on("GET", "*/logs", times=None))
+
+    with pytest.raises(JobFailed, match="ended in error: the model is gone"):
+        run_task(make(), task_context())
+
+    assert any(line.startswith("The job's log can't be read: ") for line in logged())
+
+
+def test_repeats_are_folded_and_long_texts_are_cut(logged):
+    step = JobStep(name="evaluation", status="error", error="x" * 100_000)
+    job = BenchmarkJob(name="job-1", workspace="w", status="error", steps=(step,))
+    lines = [LogLine(message=f"line {number // 10}") for number in range(1000)]
+
+    show_failure(job, lines, BenchmarkHook.log)
+
+    _, step_line, *shown, _ = folded(logged())
+    assert len(step_line) < 5000
+    assert shown == [f"line {number}" for number in range(50, 100)]

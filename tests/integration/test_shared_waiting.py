@@ -1,0 +1,391 @@
+"""All triggers of a connection wait together: one client, one poll loop, few requests."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import threading
+import time
+
+import pytest
+
+from airflow_provider_benchmarks.client import BenchmarkClient, ClientConfig
+from airflow_provider_benchmarks.testing import Fault
+from airflow_provider_benchmarks.triggers import _looks, _shared_polling
+from airflow_provider_benchmarks.triggers.jobs import BenchmarkJobTrigger
+from tests.integration.conftest import SPEC, WORKSPACE
+from tests.support.contexts import until
+from tests.support.triggers import CONN_ID, event_of, listings, looks, trigger_for
+
+STATUS = ("GET", "*/status")
+LIST = ("GET", "*/benchmark-jobs")
+LIMIT = 60.0
+#: More than are asked for one by one.
+MANY = 40
+
+
+@pytest.fixture
+def client(service):
+    with BenchmarkClient(ClientConfig(base_url=service.url, workspace=WORKSPACE, trust_env=False)) as client:
+        client.submit_job(SPEC, name="job-1")
+        yield client
+
+
+class Telling(BenchmarkJobTrigger):
+    """Logs through the standard library, which tests can listen to on every version of Airflow."""
+
+    log = logging.getLogger("trigger")
+
+
+def polls():
+    return [task for task in asyncio.all_tasks() if task.get_name() == f"poll {CONN_ID}"]
+
+
+@pytest.fixture
+def held(client, service):
+    """Make so many jobs that stay active until they are told to end."""
+
+    def make(count):
+        service.hold_jobs("active")
+        names = [f"held-{i}" for i in range(count)]
+        for name in names:
+            client.submit_job(SPEC, name=name)
+        service.clear_requests()
+        return names
+
+    return make
+
+
+def wait_for_all(names, **arguments):
+    return [asyncio.create_task(event_of(trigger_for(name, **arguments))) for name in names]
+
+
+async def statuses_of(waiting):
+    return [event["status"] for event in await asyncio.gather(*waiting)]
+
+
+class TestSharing:
+    async def test_two_share_a_connection_and_a_loop(self, held, service):
+        names = held(2)
+        before = service.connections
+        waiting = wait_for_all(names)
+        await until(lambda: looks(service) >= 20)
+        assert len(polls()) == 1
+        assert listings(service) == []
+        assert service.connections - before <= 2
+        service.release_jobs()
+        assert await statuses_of(waiting) == ["completed"] * 2
+
+    async def test_a_finished_job_fires_while_others_wait(self, held, service):
+        names = held(MANY)
+        waiting = wait_for_all(names)
+        await until(lambda: len(listings(service)) >= 3)
+        service.finish_job(WORKSPACE, names[7], "error")
+        assert (await waiting[7])["status"] == "error"
+        assert sum(task.done() for task in waiting) == 1
+        assert {
+            request.path.rpartition("/benchmark-jobs/")[2]
+            for request in service.requests
+            if request.path.endswith("/status")
+        } == {f"{names[7]}/status"}
+        service.release_jobs()
+        await asyncio.gather(*waiting)
+
+    async def test_many_take_few_requests(self, held, service):
+        names = held(300)
+        before = service.connections
+        waiting = wait_for_all(names, poll_interval=0.5)
+        await until(lambda: len(listings(service)) >= 8)
+        # Two pages a round. The status filter is there, and after the first round only jobs since the oldest are listed.
+        assert looks(service) == 0
+        assert all("completed" not in request.query["filter[status][$in]"][0] for request in listings(service))
+        assert "filter[created_at][$gte]" not in listings(service)[0].query
+        assert "filter[created_at][$gte]" in listings(service)[-1].query
+        service.release_jobs()
+        assert await statuses_of(waiting) == ["completed"] * 300
+        assert len(service.requests) < 60
+        assert service.connections - before <= 10
+
+    async def test_progress_goes_to_each_triggers_own_log(self, held, service, caplog):
+        caplog.set_level(logging.INFO)
+        names = held(MANY)
+        waiting = wait_for_all(names, kind=Telling)
+        await until(lambda: len(listings(service)) >= 3)
+        service.release_jobs()
+        await asyncio.gather(*waiting)
+        lines = [record.getMessage() for record in caplog.records if record.name == "trigger"]
+        for name in names:
+            own = [line for line in lines if line.startswith(f"{name}: ")]
+            assert own[-1].startswith(f"{name}: completed")
+            assert ", submitted 0:0" in own[-1]
+            assert len(own) == len(set(own)) >= 2
+
+    async def test_intervals_are_kept_apart(self, held, service):
+        names = held(2)
+        often = asyncio.create_task(event_of(trigger_for(names[0], poll_interval=0.05)))
+        seldom = asyncio.create_task(event_of(trigger_for(names[1], poll_interval=30)))
+
+        def looks_at(name):
+            return sum(request.path.endswith(f"{name}/status") for request in service.requests)
+
+        await until(lambda: looks_at(names[1]) == 1)
+        before = looks_at(names[0])
+        await until(lambda: looks_at(names[0]) >= before + 15)
+        assert looks_at(names[1]) == 1
+        often.cancel()
+        seldom.cancel()
+        await asyncio.gather(often, seldom, return_exceptions=True)
+
+    async def test_two_wait_for_the_same_job(self, held, service):
+        (name,) = held(1)
+        waiting = wait_for_all([name, name])
+        await until(lambda: looks(service) >= 2)
+        service.release_jobs()
+        assert await statuses_of(waiting) == ["completed"] * 2
+
+
+class TestComingAndGoing:
+    async def test_one_that_is_cancelled_leaves_the_others_alone(self, held, service):
+        names = held(MANY)
+        waiting = wait_for_all(names)
+        await until(lambda: len(listings(service)) >= 2)
+        for task in waiting[::2]:
+            task.cancel()
+        service.release_jobs()
+        ended = await asyncio.gather(*waiting, return_exceptions=True)
+        assert all(isinstance(end, asyncio.CancelledError) for end in ended[::2])
+        assert [event["status"] for event in ended[1::2]] == ["completed"] * (MANY // 2)
+
+    async def test_the_last_one_ends_the_loop(self, held, service):
+        waiting = wait_for_all(held(2), poll_interval=30)
+        await until(lambda: looks(service) >= 2)
+        (poll,) = polls()
+        for task in waiting:
+            task.cancel()
+        await asyncio.wait({poll, *waiting}, timeout=LIMIT)
+        assert poll.done()
+        assert polls() == []
+        assert _shared_polling._polls == {}
+
+    async def test_one_that_comes_while_the_loop_ends_gets_its_own(self, held, service):
+        (name,) = held(1)
+        service.finish_job(WORKSPACE, "job-1")
+        for _ in range(20):
+            first = asyncio.create_task(event_of(trigger_for(name)))
+            await until(polls)
+            first.cancel()
+            assert (await event_of(trigger_for("job-1")))["status"] == "completed"
+            assert first.cancelled()
+
+    async def test_come_and_go_at_any_time(self, held, service):
+        names = held(MANY)
+        waiting = []
+        for i, name in enumerate(names):
+            waiting += wait_for_all([name])
+            await asyncio.sleep(0.005 * (i % 3))
+            if i % 5 == 4:
+                waiting[i - 2].cancel()
+        service.release_jobs()
+        ended = await asyncio.gather(*waiting, return_exceptions=True)
+        assert sum(isinstance(end, asyncio.CancelledError) for end in ended) == MANY // 5
+        assert sum(isinstance(end, dict) and end["status"] == "completed" for end in ended) == MANY - MANY // 5
+
+    def test_event_loops_of_two_threads(self, held, service):
+        names = held(2 * MANY)
+        ended = {}
+
+        def wait(part):
+            async def all_of_them():
+                return await statuses_of(wait_for_all(part))
+
+            ended[part[0]] = asyncio.run(all_of_them())
+
+        threads = [threading.Thread(target=wait, args=(part,)) for part in (names[:MANY], names[MANY:])]
+        for thread in threads:
+            thread.start()
+        limit = time.monotonic() + LIMIT
+        while len(listings(service)) < 6:
+            assert time.monotonic() < limit
+            time.sleep(0.01)
+        service.release_jobs()
+        for thread in threads:
+            thread.join(LIMIT)
+        assert list(ended.values()) == [["completed"] * MANY] * 2
+
+    async def test_a_loop_that_breaks_fails_all_who_wait(self, held, monkeypatch):
+        async def broken(*args, **kwargs):
+            raise ZeroDivisionError("a bug")
+
+        monkeypatch.setattr(_looks.JobLooks, "look", broken)
+        ended = await asyncio.gather(*wait_for_all(held(3)), return_exceptions=True)
+        assert [type(end) for end in ended] == [ZeroDivisionError] * 3
+
+    async def test_a_loop_that_is_stopped_from_outside(self, held, service):
+        waiting = wait_for_all(held(2))
+        await until(lambda: looks(service) >= 1)
+        polls()[0].cancel()
+        for event in await asyncio.gather(*waiting):
+            assert event["status"] == "failed_to_wait"
+            assert "was stopped from outside" in event["message"]
+
+
+class TestTroublesOfOne:
+    async def test_a_missing_job_among_many(self, held, service):
+        waiting = wait_for_all([*held(MANY), "nobody", ".."])
+        for task, message in ((waiting[-1], "is not the name of a benchmark job"), (waiting[-2], "Job not found")):
+            event = await task
+            assert event["status"] == "failed_to_wait"
+            assert message in event["message"]
+        assert not any(task.done() for task in waiting[:-2])
+        service.release_jobs()
+        assert await statuses_of(waiting[:-2]) == ["completed"] * MANY
+
+    async def test_a_word_that_lists_do_not_know(self, held, service):
+        names = held(MANY)
+        service.pin_status(WORKSPACE, names[3], "archiving")
+        waiting = wait_for_all(names)
+        await until(lambda: looks(service) >= 3)
+        service.release_jobs()
+        await asyncio.gather(*(task for task in waiting if task is not waiting[3]))
+        assert not waiting[3].done()
+        service.pin_status(WORKSPACE, names[3], None)
+        assert (await waiting[3])["status"] == "completed"
+
+    @pytest.mark.parametrize("count", [2, MANY])
+    async def test_a_job_that_the_service_fails_on(self, held, service, caplog, count):
+        names = held(count)
+        service.pin_status(WORKSPACE, names[1], "archiving")
+        injected = service.inject(Fault.answer(500).on("GET", f"*/{names[1]}/status", times=3))
+        waiting = wait_for_all(names, kind=Telling)
+        await until(lambda: injected.fired == 3)
+        service.pin_status(WORKSPACE, names[1], None)
+        service.release_jobs()
+        assert await statuses_of(waiting) == ["completed"] * count
+        assert (
+            sum(record.name == "trigger" and "Looking again" in record.getMessage() for record in caplog.records) == 3
+        )
+        assert not [
+            record
+            for record in caplog.records
+            if record.name == _shared_polling.logger.name and record.levelno >= logging.WARNING
+        ]
+
+
+class TestOutage:
+    @pytest.mark.parametrize("count", [2, MANY])
+    @pytest.mark.parametrize("fault", [Fault.answer(503), Fault.answer(500), Fault.drop_connection()])
+    async def test_is_told_once_and_survived(self, held, service, caplog, fault, count):
+        names = held(count)
+        waiting = wait_for_all(names)
+        await until(lambda: len(service.requests) >= count // 5)
+        injected = service.inject(fault.on("GET", "*", times=None))
+        await until(lambda: injected.fired >= 5)
+        service.clear_faults()
+        service.release_jobs()
+        assert await statuses_of(waiting) == ["completed"] * count
+        warnings = [r for r in caplog.records if r.levelno >= logging.WARNING and "benchmark-jobs" in r.getMessage()]
+        assert [f"Jobs waited for: {count}." in r.getMessage() for r in warnings] == [True]
+
+    async def test_asks_for_one_job_until_the_service_answers(self, held, service):
+        waiting = wait_for_all(held(MANY))
+        await until(lambda: len(listings(service)) >= 2)
+        service.inject(Fault.answer(503).on("GET", "*", times=None))
+        service.clear_requests()
+        await until(lambda: len(service.requests) >= 5)
+        assert len(listings(service)) <= 2
+        service.clear_faults()
+        service.release_jobs()
+        assert await statuses_of(waiting) == ["completed"] * MANY
+
+    async def test_waits_as_long_as_the_service_asks(self, held, service):
+        waiting = wait_for_all(held(MANY))
+        await until(lambda: len(listings(service)) >= 2)
+        injected = service.inject(Fault.answer(503, headers={"Retry-After": "2"}).on("GET", "*"))
+        await until(lambda: injected.fired)
+        refused = len(service.requests) - 1
+        service.release_jobs()
+        await asyncio.gather(*waiting)
+        times = [request.at for request in service.requests]
+        assert times[refused + 1] - times[refused] >= 2
+
+    async def test_deadlines_hold_meanwhile(self, held, service):
+        names = held(MANY)
+        late = wait_for_all(names[1:])
+        await until(lambda: len(listings(service)) >= 2)
+        service.inject(Fault.answer(503, headers={"Retry-After": "600"}).on("GET", "*", times=None))
+        soon = [asyncio.create_task(event_of(trigger_for(names[i], deadline=time.time() + 0.5 + i))) for i in (0, 1)]
+        assert await statuses_of(soon) == ["timed_out"] * 2
+        assert not any(task.done() for task in late)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
+
+    async def test_a_deadline_holds_while_an_answer_does_not_come(self, held, service, monkeypatch):
+        monkeypatch.setattr(_shared_polling, "_LAST_LOOK", 0.2)
+        (name,) = held(1)
+        service.inject(Fault.delay(600).on(*STATUS, times=None))
+        event = await event_of(trigger_for(name, deadline=time.time() + 0.2))
+        assert event["status"] == "timed_out"
+        service.clear_faults()
+
+    @pytest.mark.parametrize("status", [400, 403, 422])
+    async def test_a_list_that_is_refused_leaves_single_looks(self, held, service, caplog, status):
+        waiting = wait_for_all(held(MANY))
+        service.inject(Fault.answer(status).on(*LIST, times=None))
+        await until(lambda: looks(service) >= 2 * MANY)
+        assert len(listings(service)) <= 2
+        service.release_jobs()
+        assert await statuses_of(waiting) == ["completed"] * MANY
+        assert sum("can't be used" in r.getMessage() for r in caplog.records) == 1
+
+    async def test_a_list_that_always_fails_leaves_single_looks(self, held, service):
+        service.inject(Fault.answer(504).on(*LIST, times=None))
+        waiting = wait_for_all(held(MANY))
+        await until(lambda: looks(service) >= 2 * MANY)
+        service.release_jobs()
+        assert await statuses_of(waiting) == ["completed"] * MANY
+
+    async def test_a_service_that_can_not_filter_by_time(self, held, service):
+        waiting = wait_for_all(held(MANY))
+        await until(lambda: len(listings(service)) >= 1)
+        service.inject(Fault.answer(400).on(*LIST))
+        service.clear_requests()
+        await until(lambda: len(listings(service)) >= 4)
+        assert all("filter[created_at][$gte]" not in request.query for request in listings(service)[1:])
+        assert looks(service) == 0
+        service.release_jobs()
+        assert await statuses_of(waiting) == ["completed"] * MANY
+
+
+class TestCredentials:
+    def change(self, service, monkeypatch):
+        connection = {
+            **json.loads(service.connection_json()),
+            "extra": {"workspace": WORKSPACE, "headers": {"x-key": "new"}},
+        }
+        monkeypatch.setenv("AIRFLOW_CONN_NEMO_EVALUATOR_DEFAULT", json.dumps(connection))
+
+    @pytest.mark.parametrize("count", [2, MANY])
+    async def test_new_ones_are_taken_when_the_old_are_refused(self, held, service, monkeypatch, count):
+        waiting = wait_for_all(held(count))
+        await until(lambda: len(service.requests) >= count // 10 + 1)
+        self.change(service, monkeypatch)
+        service.inject(Fault.answer(401).on("GET", "*"))
+        await until(lambda: any(request.headers.get("x-key") == "new" for request in service.requests))
+        service.release_jobs()
+        assert await statuses_of(waiting) == ["completed"] * count
+
+    async def test_changes_are_noticed_in_time(self, held, service, monkeypatch):
+        monkeypatch.setattr(_shared_polling, "_RECONNECT_EVERY", 0.1)
+        waiting = wait_for_all(held(2))
+        await until(lambda: looks(service) >= 2)
+        self.change(service, monkeypatch)
+        await until(lambda: any(request.headers.get("x-key") == "new" for request in service.requests))
+        monkeypatch.setenv(
+            "AIRFLOW_CONN_NEMO_EVALUATOR_DEFAULT", "{}"
+        )  # a connection that can't be used changes nothing
+        service.clear_requests()
+        await until(lambda: looks(service) >= 10)
+        service.release_jobs()
+        assert await statuses_of(waiting) == ["completed"] * 2
