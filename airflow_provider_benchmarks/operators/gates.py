@@ -11,6 +11,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSki
 
 from airflow_provider_benchmarks import exceptions
 from airflow_provider_benchmarks.exceptions import ConfigurationError
+from airflow_provider_benchmarks.operators._asset_extra import tell_outlets
 from airflow_provider_benchmarks.operators._base import BenchmarkOperator, score_store
 
 if TYPE_CHECKING:
@@ -125,8 +126,7 @@ class _GateOperator(BenchmarkOperator):
         if stored is not None and scores.store is not None:
             scores.store.add_verdict(stored, f"{context['ti'].dag_id}.{self.task_id}", data)
         self._write_report(verdict)
-        for outlet in self.outlets or ():
-            context["outlet_events"][outlet].extra = {"job": self.job_name, "outcome": data["outcome"]}
+        tell_outlets(self, context, job_name=self.job_name, outcome=data["outcome"], verdict=verdict.summary)
         context["ti"].xcom_push(key=VERDICT_KEY, value=data)
         self._verdict = verdict
         return verdict

@@ -8,6 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_benchmarks.exceptions import ConfigurationError, IncompleteResults
+from airflow_provider_benchmarks.operators._asset_extra import tell_outlets
 from airflow_provider_benchmarks.operators._base import BenchmarkOperator, check_xcom_size, score_store
 
 if TYPE_CHECKING:
@@ -90,6 +91,7 @@ class DownloadAggregateScoresOperator(_DownloadOperator):
             stored = store_bytes([content], self.destination, format="json", storage_conn_id=self.storage_conn_id)
             self.log.info("Stored %d scores in %s (%d bytes)", len(records), stored.path, stored.bytes)
         self._store_job()
+        tell_outlets(self, context, job_name=self.job_name, **_place(self.destination))
         return records
 
 
@@ -153,7 +155,11 @@ class DownloadRowScoresOperator(_DownloadOperator):
     def execute(self, context: Context) -> dict[str, Any] | list[dict[str, Any]]:
         kept = self._store_job()
         if self.destination is None:
-            return kept.rows.to_dict() if self.store and kept and kept.rows else self._rows()
+            rows = kept.rows.to_dict() if self.store and kept and kept.rows else self._rows()
+            count = rows["rows"] if isinstance(rows, dict) else len(rows)
+            path = rows["path"] if isinstance(rows, dict) else None
+            tell_outlets(self, context, job_name=self.job_name, rows=count, **_place(path))
+            return rows
         stored = self.hook.download_row_scores(
             self.job_name,
             self.destination,
@@ -167,6 +173,7 @@ class DownloadRowScoresOperator(_DownloadOperator):
             storage_conn_id=self.storage_conn_id,
         )
         self.log.info("Stored %s rows in %s (%d bytes)", stored.rows, stored.path, stored.bytes)
+        tell_outlets(self, context, job_name=self.job_name, rows=stored.rows, **_place(stored.path))
         return stored.to_dict()
 
     def _rows(self) -> list[dict[str, Any]]:
@@ -186,3 +193,7 @@ class DownloadRowScoresOperator(_DownloadOperator):
                 f'row scores of benchmark job "{self.job_name}" in workspace "{self.hook.workspace}": there are {rows} '
                 f"rows, but the aggregate scores count {expected}"
             )
+
+
+def _place(path: str | None) -> dict[str, str]:
+    return {} if path is None else {"path": path}

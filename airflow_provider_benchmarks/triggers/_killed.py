@@ -1,9 +1,9 @@
 """Tell a task that was ended while it was deferred from a trigger that only moves or restarts.
 
-Airflow cancels a trigger in both cases. From 3.3 on it calls ``on_kill`` as well, but also when another triggerer has
-taken the trigger over. So the state of the task decides, and in doubt nothing was ended.
+Airflow cancels a trigger in both cases, some seconds later. From 3.3 on it calls ``on_kill`` as well, but also when
+another triggerer has taken the trigger over. So the state of the task decides, and in doubt nothing was ended.
 
-Airflow cancels it anew every second until it has ended, so that what takes longer needs :func:`to_the_end`.
+Airflow cancels the trigger anew every second until it has ended, so that what takes longer needs :func:`to_the_end`.
 """
 
 from __future__ import annotations
@@ -12,8 +12,6 @@ import asyncio
 import logging
 from contextlib import suppress
 from typing import Any
-
-from airflow_provider_benchmarks.links import BenchmarkJobLink
 
 logger = logging.getLogger(__name__)
 
@@ -46,8 +44,7 @@ def _waits_no_longer(ti: Any, job_name: str) -> bool:
     known, state = _state_of(ti)
     if not known or str(state) != _DEFERRED:
         return known
-    # A task that was cleared is soon deferred again, a second later or less, and its old trigger is told only after
-    # that. Then its link shows the new job.
+    # A task that was cleared may be deferred again by now, within a second. Then its link shows the new job.
     url = _job_url_of(ti)
     return url is not None and url.rpartition("/")[2] != job_name
 
@@ -92,6 +89,8 @@ def _state_in_database(ti: Any) -> tuple[bool, str | None]:
 def _job_url_of(ti: Any) -> str | None:
     """The address of the job that the task submitted or attached to last."""
     from airflow.providers.common.compat.sdk import XCom
+
+    from airflow_provider_benchmarks.links import BenchmarkJobLink
 
     url = XCom.get_one(
         key=BenchmarkJobLink().xcom_key,

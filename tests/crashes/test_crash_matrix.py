@@ -15,7 +15,7 @@ from tests.crashes.dags.crashes import HELD, LONG
 
 OTHERS = ["download", "failed", "cancelled", "cleared", "mapped", "conf"]
 #: Their jobs run until the worker or the triggerer is gone.
-WAITING = ["inline", "deferred"]
+WAITING = ["inline", "deferred", "resumed"]
 
 
 @pytest.fixture(scope="module")
@@ -26,9 +26,9 @@ def crashes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crashes]:
             for case in [*WAITING, "cancelled"]:
                 service.hold_jobs("active", benchmark=f"{WORKSPACE}/{case}")
             service.fail_jobs(f"{WORKSPACE}/failed", "Job exited with code 1", root_error="out of memory")
-            # Rows come slowly enough for the worker to be killed among them.
+            # Rows come slowly enough for the worker to be killed among them, and not so slowly that it gives up.
             service.give_results(f"{WORKSPACE}/download", aggregate=many_rows()[0], rows=many_rows()[1])
-            slow = Fault.slow_body(seconds_per_chunk=600, chunk_bytes=10_000)
+            slow = Fault.slow_body(seconds_per_chunk=10, chunk_bytes=10_000)
             service.inject(slow.on("GET", "*/filesets/*/-/results/*", times=1))
             for case in [*HELD, *OTHERS]:
                 found.airflow.api.trigger(case, **({"params": {"limit_samples": 2}} if case == "conf" else {}))
@@ -72,6 +72,11 @@ def test_a_worker_dies_while_it_waits(crashes):
 
 
 def test_a_worker_dies_before_it_has_resumed(crashes):
+    job = crashes.running_job("resumed")
+    # Airflow takes a task for failed that comes back before its scheduler has heard that the first process has ended.
+    crashes.wait(lambda: looks(crashes, job.name) > 5, "resumed")
+    crashes.service.finish_job(WORKSPACE, job.name, "completed")
+
     crashes.kill_worker("resumed")
     tasks = crashes.succeeds("resumed")
 

@@ -277,7 +277,14 @@ class TestWhatIsWritten:
         asset = Asset("scores-passed")
         context = {**task_context(), "outlet_events": {asset: SimpleNamespace(extra=None)}}
         gate(Threshold("m", at_least=0.5), job_name=run_job("asset"), outlets=[asset], context=context)
-        assert context["outlet_events"][asset].extra == {"job": "asset", "outcome": "pass"}
+        assert context["outlet_events"][asset].extra == {
+            "job": "asset",
+            "workspace": WORKSPACE,
+            "benchmark": BENCHMARK,
+            "means": {f"{WORKSPACE}/m:accuracy": 0.8},
+            "outcome": "pass",
+            "verdict": "PASS: 1 of 1 checks hold",
+        }
 
 
 POLICY = """
