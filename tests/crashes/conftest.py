@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from airflow_provider_benchmarks.client import BenchmarkClient, ClientConfig
 from airflow_provider_benchmarks.jobs import BenchmarkJob
 from airflow_provider_benchmarks.testing import EvaluationService, Seeder
@@ -68,7 +66,9 @@ def seed(url: str, cases: list[str]) -> None:
             seeder.benchmark(WORKSPACE, case, metrics=[f"{WORKSPACE}/exact-match"], dataset=f"{WORKSPACE}/qa")
 
 
-def started(home: Path, service: EvaluationService, cases: list[str], **settings: str) -> Iterator[Crashes]:
+def started(
+    home: Path, service: EvaluationService, cases: list[str], *, dags: Path = DAGS, **settings: str
+) -> Iterator[Crashes]:
     """Start an Airflow that notices soon when a worker or a triggerer is gone."""
     seed(service.url, cases)
     folder = home / "held"
@@ -85,13 +85,7 @@ def started(home: Path, service: EvaluationService, cases: list[str], **settings
         **settings,
     }
     with (
-        AirflowServices(AirflowHome(home / "airflow", DAGS), service.url, **settings) as airflow,
+        AirflowServices(AirflowHome(home / "airflow", dags), service.url, **settings) as airflow,
         BenchmarkClient(ClientConfig(base_url=service.url, workspace=WORKSPACE, trust_env=False)) as client,
     ):
         yield Crashes(airflow, service, client, folder)
-
-
-@pytest.fixture
-def evaluation() -> Iterator[EvaluationService]:
-    with EvaluationService() as service:
-        yield service
