@@ -12,6 +12,7 @@ from airflow_provider_benchmarks.jobs import BenchmarkJob
 from airflow_provider_benchmarks.testing import EvaluationService, Seeder
 from tests.support.airflow_runs import AirflowHome
 from tests.support.airflow_services import AirflowServices, wait_for
+from tests.support.real_platform import RealPlatform
 
 WORKSPACE = "my-workspace"
 DAGS = Path(__file__).parent / "dags"
@@ -23,7 +24,7 @@ class Crashes:
     """A whole Airflow, a service, and the folder where held tasks write their process ids."""
 
     airflow: AirflowServices
-    service: EvaluationService
+    service: Any
     client: BenchmarkClient
     folder: Path
 
@@ -67,7 +68,7 @@ def seed(url: str, cases: list[str]) -> None:
 
 
 def started(
-    home: Path, service: EvaluationService, cases: list[str], *, dags: Path = DAGS, **settings: str
+    home: Path, service: EvaluationService | RealPlatform, cases: list[str], *, dags: Path = DAGS, **settings: str
 ) -> Iterator[Crashes]:
     """Start an Airflow that notices soon when a worker or a triggerer is gone."""
     seed(service.url, cases)

@@ -1,0 +1,57 @@
+"""The essential crashes once more, with the real platform: one job for each task run, and none left running."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.crashes.conftest import Crashes, started
+
+pytestmark = pytest.mark.real_platform
+
+CASES = ["inline", "restarted", "marked-failed"]
+
+
+@pytest.fixture(scope="module")
+def crashes(platform, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crashes]:
+    yield from started(tmp_path_factory.mktemp("crashes"), platform, CASES)
+
+
+def state_of(crashes: Crashes, case: str) -> str | None:
+    return next((task["state"] for task in crashes.airflow.api.task_instances(case)), None)
+
+
+def test_a_worker_dies_while_it_waits(crashes) -> None:
+    crashes.airflow.api.trigger("inline")
+    job = crashes.running_job("inline")
+
+    crashes.kill_worker("inline", "started")
+    tasks = crashes.succeeds("inline")
+
+    assert [found.name for found in crashes.jobs_of("inline")] == [job.name]
+    assert tasks["run"]["try_number"] == 2
+
+
+def test_a_triggerer_dies_while_a_task_is_deferred(crashes) -> None:
+    crashes.airflow.api.trigger("restarted")
+    job = crashes.running_job("restarted")
+    crashes.wait(lambda: state_of(crashes, "restarted") == "deferred", "restarted")
+
+    crashes.airflow.kill("triggerer")
+    crashes.airflow.start("triggerer")
+    tasks = crashes.succeeds("restarted")
+
+    assert [found.name for found in crashes.jobs_of("restarted")] == [job.name]
+    assert tasks["run"]["try_number"] == 1
+
+
+def test_who_ends_a_deferred_task_ends_its_job(crashes) -> None:
+    crashes.airflow.api.trigger("marked-failed")
+    job = crashes.running_job("marked-failed")
+    crashes.wait(lambda: state_of(crashes, "marked-failed") == "deferred", "marked-failed")
+
+    crashes.airflow.api.mark("marked-failed", "run", "failed")
+
+    crashes.wait(lambda: crashes.client.get_job(job.name).is_finished, "marked-failed")
+    assert crashes.client.get_job(job.name).status == "cancelled"
