@@ -17,7 +17,7 @@ help:
 	@echo "make check        formatting, lint, types and import rules"
 	@echo "make bench-rows   how fast row scores are fetched and stored, beside curl, pandas, s3fs and the vendor's SDK"
 	@echo "make bench-gates  how often gates err, in simulated releases, and how fast they judge a million rows"
-	@echo "make bench-waiting  what waiting triggers cost, beside dbt Cloud's"
+	@echo "make bench-waiting  what waiting triggers cost, beside dbt Cloud's, and what they cost the real platform"
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
@@ -60,9 +60,10 @@ bench-gates: $(VENV)/.installed
 	$(BIN)/python benchmarks/gate_soundness.py
 	PYTHONPATH=$(CURDIR) $(BIN)/python benchmarks/gate_speed.py
 
-bench-waiting: $(VENV)/.installed
+bench-waiting: $(VENV)/.installed $(PLATFORM_VENV)/.installed
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --group bench
 	PYTHONPATH=$(CURDIR) $(BIN)/python benchmarks/waiting.py
+	PYTHONPATH=$(CURDIR) $(BIN)/python benchmarks/platform_load.py
 
 clean:
 	rm -rf $(VENV) $(PLATFORM_VENV) .build

@@ -1,13 +1,15 @@
 """Remember a task run's job where Airflow keeps state of tasks, from 3.3 on.
 
-A retry then finds its job without asking the service for a name. Airflow keeps the state over a user's clear, too, so
-the fingerprint, which the clear changes, says whether the job is still this run's.
+A retry then finds its job without asking the service for a name. Airflow keeps the state over a user's clear, too. The
+dag run's ``clear_number`` can't tell the two apart, since it counts the clears of all tasks of the run; the task's own
+``max_tries`` can: a clear raises it by the tries that there were.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -18,19 +20,31 @@ logger = logging.getLogger(__name__)
 _KEY = "benchmark_job"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RememberedJob:
-    """The job of a task run in Airflow's task state.
+    """A job that an earlier try submitted or attached to.
+
+    :param fingerprint: as the job keeps it
+    :param spec: fingerprint of the spec alone
+    :param max_tries: the task's at that time
+    """
+
+    name: str
+    fingerprint: str
+    spec: str
+    max_tries: int
+
+
+class TaskMemory:
+    """What Airflow keeps for the tries of one task run.
 
     Without it, or where it fails, the job is still found by its name: a failure is only logged, and once.
     """
 
     def __init__(self, context: Context) -> None:
         self._store: Any = context.get("task_state_store")
-        #: Found in place of this run's: the job from before a clear, or with another spec.
-        self.of_another_run: str | None = None
 
-    def name(self, fingerprint: str) -> str | None:
-        """Name of the job that an earlier try of this run submitted with the same spec; None where none is known."""
+    def job(self) -> RememberedJob | None:
         if self._store is None:
             return None
         try:
@@ -38,18 +52,18 @@ class RememberedJob:
         except Exception as error:  # noqa: BLE001  whatever it is
             self._give_up(error)
             return None
-        if not isinstance(found, Mapping) or not found.get("name"):
+        if not isinstance(found, Mapping):
             return None
-        if found.get("fingerprint") == fingerprint:
-            return str(found["name"])
-        self.of_another_run = str(found["name"])
-        return None
+        try:
+            return RememberedJob(**found)
+        except TypeError:  # kept by another release of this package
+            return None
 
-    def keep(self, name: str, fingerprint: str) -> None:
+    def keep(self, job: RememberedJob) -> None:
         if self._store is None:
             return
         try:
-            self._store.set(_KEY, {"name": name, "fingerprint": fingerprint})
+            self._store.set(_KEY, asdict(job))
         except Exception as error:  # noqa: BLE001  whatever it is, the job runs
             self._give_up(error)
 

@@ -24,7 +24,7 @@ from airflow_provider_benchmarks.jobs.identity import check_name, numbered
 from airflow_provider_benchmarks.jobs.polling import is_transient
 from airflow_provider_benchmarks.links import BenchmarkJobLink
 from airflow_provider_benchmarks.operators._base import BenchmarkOperator
-from airflow_provider_benchmarks.operators._task_state import RememberedJob
+from airflow_provider_benchmarks.operators._task_state import RememberedJob, TaskMemory
 from airflow_provider_benchmarks.waiting import deadline_after, defer_arguments, seconds_of, time_left
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 _MAX_ATTEMPTS = 100
 #: A retry does not go on with such a job. What the try before has cancelled may take a while to end.
 _GIVEN_UP = (JobStatus.ERROR, JobStatus.CANCELLED, JobStatus.CANCELLING)
+_OVER = (JobStatus.COMPLETED, *_GIVEN_UP)
 #: Fields of a spec that hold Jinja templates of the service, which it fills with each dataset row.
 _SERVICE_TEMPLATES = frozenset({"prompt_template"})
 
@@ -181,37 +182,32 @@ class RunBenchmarkJobOperator(BenchmarkOperator):
     def _submit(self, context: Context) -> BenchmarkJob:
         identity = identity_of(context, fresh=not self.reuse_job)
         fields: dict[str, Any] = {"fingerprint": fingerprint(self.spec, identity), "airflow": identity.to_dict()}
-        remembered = RememberedJob(context)
-        job = self._still_there(remembered.name(fields["fingerprint"]), fields["fingerprint"])
+        memory = TaskMemory(context)
+        spec, max_tries = fingerprint(self.spec), context["ti"].max_tries
+        job = self._go_on_with(memory.job(), spec=spec, max_tries=max_tries)
         if job is None:
-            self._cancel_from_before_clear(remembered.of_another_run, identity)
             job = self._submit_or_attach(identity, fields)
-            remembered.keep(job.name, fields["fingerprint"])
+            memory.keep(RememberedJob(name=job.name, fingerprint=fields["fingerprint"], spec=spec, max_tries=max_tries))
         return job
 
-    def _cancel_from_before_clear(self, name: str | None, identity: RunIdentity) -> None:
-        """Cancel what no trigger could cancel: the task was cleared while none waited for it, or none was running."""
-        if name is None or not (self.cancel_on_kill and self.reuse_job and self.wait_for_completion):
-            return
-        try:
-            job = self.hook.get_job(name)
-        except ServiceError as error:
-            self.log.warning("The job from before the task was cleared can't be looked at: %s", error)
-            return
-        if not job.is_finished and job.status != JobStatus.CANCELLING and _is_ours(job, identity):
-            self.hook.cancel_job_quickly(name)
-
-    def _still_there(self, name: str | None, fingerprint: str) -> BenchmarkJob | None:
-        """The job of an earlier try, if it still runs or has completed."""
-        if name is None:
+    def _go_on_with(self, remembered: RememberedJob | None, *, spec: str, max_tries: int) -> BenchmarkJob | None:
+        """The job of an earlier try, if it still runs or has completed, and the task was not cleared since."""
+        if remembered is None or not self.reuse_job:
             return None
         try:
-            job = self.hook.get_job(name)
+            job = self.hook.get_job(remembered.name)
         except NotFound:
             return None
-        if job.custom_fields.get("fingerprint") != fingerprint or job.status in _GIVEN_UP:
+        if job.custom_fields.get("fingerprint") != remembered.fingerprint:
             return None
-        self._running_job = name
+        if remembered.max_tries != max_tries:
+            # No trigger has seen the clear if none waited for the job at that time, or none was running.
+            if self.cancel_on_kill and self.wait_for_completion and job.status not in _OVER:
+                self.hook.cancel_job_quickly(job.name)
+            return None
+        if remembered.spec != spec or job.status in _GIVEN_UP:
+            return None
+        self._running_job = job.name
         self._log_attached(job)
         return job
 
@@ -253,14 +249,10 @@ class RunBenchmarkJobOperator(BenchmarkOperator):
         A derived name differs then; a given one is the same again.
         """
         try:
-            return _is_ours(self.hook.get_job(name), identity)
+            owner = self.hook.get_job(name).custom_fields.get("airflow")
         except ServiceError:
             return False
-
-
-def _is_ours(job: BenchmarkJob, identity: RunIdentity) -> bool:
-    owner = job.custom_fields.get("airflow")
-    return isinstance(owner, Mapping) and identity.continues(owner)
+        return isinstance(owner, Mapping) and identity.continues(owner)
 
 
 def identity_of(context: Context, *, fresh: bool = False) -> RunIdentity:

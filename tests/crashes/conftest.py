@@ -54,6 +54,16 @@ class Crashes:
         """The service's jobs of a case's benchmark, oldest first."""
         return [job for job in self.client.list_jobs() if job.benchmark == f"{WORKSPACE}/{case}"][::-1]
 
+    def deferred(self, case: str) -> str:
+        """Wait until a case's task is deferred and a triggerer runs its trigger; gives the job's name."""
+        job = self.running_job(case)
+        self.wait(lambda: self.states(case) == ["deferred"], case)
+        self.wait(lambda: " starting" in self.airflow.task_logs(case), case)
+        return job.name
+
+    def states(self, case: str) -> list[str | None]:
+        return [task["state"] for task in self.airflow.api.task_instances(case)]
+
     def running_job(self, case: str, dag_id: str | None = None) -> BenchmarkJob:
         (job,) = self.wait(lambda: self.jobs_of(case), dag_id or case)
         return job

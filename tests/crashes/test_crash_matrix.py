@@ -160,24 +160,19 @@ def test_names_that_the_service_does_not_take(crashes):
 
 def test_triggerer_and_scheduler_die_while_a_task_is_deferred(crashes):
     """The last test: the others need no triggerer any more."""
-    job = crashes.running_job("deferred")
-    crashes.wait(lambda: state_of(crashes, "deferred") == "deferred", "deferred")
+    name = crashes.deferred("deferred")
 
     for name in ("triggerer", "scheduler"):
         crashes.airflow.kill(name, signal.SIGKILL)
     for name in ("triggerer", "scheduler"):
         crashes.airflow.start(name)
-    crashes.service.finish_job(WORKSPACE, job.name, "completed")
+    crashes.service.finish_job(WORKSPACE, name, "completed")
     tasks = crashes.succeeds("deferred")
 
-    assert [found.name for found in crashes.jobs_of("deferred")] == [job.name]
+    assert [found.name for found in crashes.jobs_of("deferred")] == [name]
     assert tasks["run"]["try_number"] == 1
-    assert not any(request.path.endswith(f"{job.name}/cancel") for request in crashes.service.requests)
+    assert not any(request.path.endswith(f"{name}/cancel") for request in crashes.service.requests)
 
 
 def looks(crashes: Crashes, job_name: str) -> int:
     return sum(request.path.endswith(f"/{job_name}/status") for request in crashes.service.requests)
-
-
-def state_of(crashes: Crashes, dag_id: str) -> str | None:
-    return next((task["state"] for task in crashes.airflow.api.task_instances(dag_id)), None)

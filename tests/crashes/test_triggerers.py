@@ -35,18 +35,6 @@ def crashes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crashes]:
             yield found
 
 
-def deferred(crashes: Crashes, case: str) -> str:
-    """Wait until a case's task is deferred and its trigger looks for the job; gives the job's name."""
-    job = crashes.running_job(case)
-    crashes.wait(lambda: states(crashes, case) == ["deferred"], case)
-    crashes.wait(lambda: triggerer_of(crashes, case), case)
-    return job.name
-
-
-def states(crashes: Crashes, case: str) -> list[str | None]:
-    return [task["state"] for task in crashes.airflow.api.task_instances(case)]
-
-
 def triggerer_of(crashes: Crashes, case: str) -> int | None:
     """Number of the triggerer that a case's trigger has been given to."""
     (task,) = crashes.airflow.api.task_instances(case)
@@ -59,7 +47,7 @@ def cancels(crashes: Crashes, job_name: str) -> int:
 
 @pytest.mark.parametrize("case", ["marked-failed", "marked-success", "cleared-deferred"])
 def test_who_ends_a_deferred_task_ends_its_job(crashes, case):
-    name = deferred(crashes, case)
+    name = crashes.deferred(case)
 
     if case == "cleared-deferred":
         crashes.airflow.api.clear(case)
@@ -81,7 +69,7 @@ def test_a_deferral_that_airflow_times_out_ends_its_job(crashes):
 
 
 def test_a_job_that_is_to_be_kept_is_kept(crashes):
-    name = deferred(crashes, "kept")
+    name = crashes.deferred("kept")
 
     crashes.airflow.api.mark("kept", "run", "failed")
     crashes.wait(lambda: KILLED in crashes.airflow.task_logs("kept"), "kept")
@@ -90,7 +78,7 @@ def test_a_job_that_is_to_be_kept_is_kept(crashes):
 
 
 def test_a_job_lives_through_a_restart_of_the_triggerer(crashes):
-    name = deferred(crashes, "restarted")
+    name = crashes.deferred("restarted")
     before = triggerer_of(crashes, "restarted")
 
     crashes.airflow.stop_process("triggerer")
@@ -104,7 +92,7 @@ def test_a_job_lives_through_a_restart_of_the_triggerer(crashes):
 
 def test_a_job_lives_when_another_triggerer_takes_it_over(crashes):
     """One of two triggerers hangs for so long that the other takes its triggers, wakes up, and lets them go."""
-    name = deferred(crashes, "handed-over")
+    name = crashes.deferred("handed-over")
     before = triggerer_of(crashes, "handed-over")
 
     crashes.airflow.start("triggerer", "second", AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT="0")
@@ -120,7 +108,7 @@ def test_a_job_lives_when_another_triggerer_takes_it_over(crashes):
 
 def test_one_of_two_triggerers_dies(crashes):
     """The second one, which has all triggers since the first was held up."""
-    name = deferred(crashes, "survivor")
+    name = crashes.deferred("survivor")
     before = triggerer_of(crashes, "survivor")
 
     crashes.airflow.kill("second")

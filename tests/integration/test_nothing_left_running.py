@@ -179,13 +179,13 @@ class TestKilledWhileDeferred:
 
     @pytest.mark.parametrize("state", [None, "failed", "success", "scheduled", "running"])
     async def test_a_task_that_was_ended_has_its_job_cancelled_once(self, trigger, service, state):
-        waiting = await asyncio.to_thread(trigger, state)
+        waiting = trigger(state)
         await self.stopped(waiting, service, "user-action")
         await waiting.on_kill()
         assert cancels(service) == [identity_of(task_context()).job_name()]
 
     async def test_airflow_stops_a_trigger_again_and_again_until_it_has_ended(self, trigger, service, client):
-        waiting = await asyncio.to_thread(trigger, "failed")
+        waiting = trigger("failed")
         busy = service.inject(Fault.answer(503).on("POST", "*/cancel", times=2))
         await self.stopped(waiting, service, "user-action", every=0.01)
         assert busy.fired == 2
@@ -193,19 +193,19 @@ class TestKilledWhileDeferred:
         assert (await asyncio.to_thread(wait_until_finished, client, name)).status == "cancelled"
 
     async def test_a_task_that_was_cleared_and_waits_for_another_job_by_now(self, trigger, service):
-        waiting = await asyncio.to_thread(trigger, "deferred", "https://host/benchmark-jobs/nightly-run-2")
+        waiting = trigger("deferred", "https://host/benchmark-jobs/nightly-run-2")
         await self.stopped(waiting, service, "user-action")
         assert cancels(service) == [identity_of(task_context()).job_name()]
 
     async def test_a_task_that_waits_for_the_same_job_again(self, trigger, service):
         name = identity_of(task_context()).job_name()
-        waiting = await asyncio.to_thread(trigger, "deferred", f"https://host/benchmark-jobs/{name}")
+        waiting = trigger("deferred", f"https://host/benchmark-jobs/{name}")
         await self.stopped(waiting, service, "user-action")
         assert cancels(service) == []
 
     @pytest.mark.parametrize("state", ["deferred", "unknown", RuntimeError("the supervisor is gone")])
     async def test_a_trigger_that_moves_to_another_triggerer_leaves_its_job_alone(self, trigger, service, state):
-        waiting = await asyncio.to_thread(trigger, state)
+        waiting = trigger(state)
         await self.stopped(waiting, service, "user-action")
         await waiting.on_kill()
         assert cancels(service) == []
@@ -214,17 +214,17 @@ class TestKilledWhileDeferred:
         not hasattr(jobs.BaseTrigger, "on_kill"), reason="only newer triggerers tell a stop from a kill"
     )
     async def test_a_triggerer_that_stops_asks_for_no_state(self, trigger, service):
-        await self.stopped(await asyncio.to_thread(trigger, AssertionError("asked")), service)
+        await self.stopped(trigger(AssertionError("asked")), service)
         assert cancels(service) == []
 
     async def test_not_if_it_is_not_wanted(self, trigger, service):
-        waiting = await asyncio.to_thread(trigger, "failed", cancel_on_kill=False)
+        waiting = trigger("failed", cancel_on_kill=False)
         await self.stopped(waiting, service, "user-action")
         await waiting.on_kill()
         assert cancels(service) == []
 
     async def test_a_service_that_refuses_holds_no_triggerer_up(self, trigger, service):
-        waiting = await asyncio.to_thread(trigger, "failed")
+        waiting = trigger("failed")
         refusal = service.inject(Fault.answer(500).on("POST", "*/cancel", times=None))
         await self.stopped(waiting, service, "user-action")
         assert refusal.fired >= 1
@@ -234,7 +234,7 @@ class TestKilledWhileDeferred:
         await asyncio.to_thread(client.submit_job, SPEC, name="job-1")
         sensor = BenchmarkJobSensor(task_id="run", job_name="job-1", deferrable=True, poke_interval=0.05)
         with pytest.raises(TaskDeferred) as caught:
-            await asyncio.to_thread(sensor.execute, task_context())
+            sensor.execute(task_context())
         waiting = self.in_task(stored(caught.value.trigger), "failed", monkeypatch)
         await self.stopped(waiting, service, "user-action")
         await waiting.on_kill()
@@ -264,11 +264,62 @@ class TestTaskState:
         assert second.path.endswith(("/status", f"/{name}"))
         assert (self.posts(service), names()) == (0, [name])
 
+    def again(self, store: Any, **fields: Any) -> dict[str, Any]:
+        """The context of another try of the same task run."""
+        return {**task_context(try_number=2, **fields), "task_state_store": store}
+
     def test_after_a_clear_it_is_another_run(self, make, names):
         store = self.Store()
         first = run_task(make(), {**task_context(), "task_state_store": store})
-        again = run_task(make(), {**task_context(clear_number=1), "task_state_store": store})
+        again = run_task(make(), self.again(store, clear_number=1, max_tries=1))
         assert names() == [first, again]
+
+    def test_a_clear_of_another_task_of_the_run_changes_nothing(self, make, service, crash_at, names):
+        store = self.Store()
+        disarm = crash_at("GET", "/status", when="before")
+        with pytest.raises(Crash):
+            make()().execute({**task_context(), "task_state_store": store})
+        disarm()
+        assert [run_task(make(), self.again(store, clear_number=1))] == names()
+        assert cancels(service) == []
+
+    def test_another_spec_is_another_job(self, make, names):
+        store = self.Store()
+        first = run_task(make(), {**task_context(), "task_state_store": store})
+        other = {**SPEC, "params": {"limit_samples": 2}}
+        again = run_task(make(spec=other), self.again(store, clear_number=1))
+        assert names() == [first, again]
+
+    @pytest.mark.parametrize("cleared", [False, True])
+    def test_a_name_that_is_somebody_elses_by_now_is_left_alone(self, make, service, client, names, cleared):
+        store = self.Store()
+        run_task(make(), {**task_context(), "task_state_store": store})
+        service.hold_jobs("active")
+        client.submit_job(SPEC, name="theirs")
+        store["benchmark_job"]["name"] = "theirs"
+        with pytest.raises(JobTimeout) as caught:
+            run_task(
+                make(timeout=0.3, cancel_on_timeout=False), self.again(store, clear_number=1, max_tries=int(cleared))
+            )
+        assert [caught.value.job] == names()[2:]
+        assert cancels(service) == []
+
+    def test_a_retry_that_goes_on_with_its_job_cancels_it_when_it_is_killed(self, make, service, crash_at, names):
+        store = self.Store()
+        service.hold_jobs("active")
+        disarm = crash_at("GET", "/status", when="before")
+        for context in ({**task_context(), "task_state_store": store}, self.again(store)):
+            operator = make()()
+            with pytest.raises(Crash):
+                operator.execute(context)
+        disarm()
+        operator.on_kill()
+        assert cancels(service) == names()
+
+    @pytest.mark.parametrize("kept", ["a text", {}, {"name": "job-1"}, {"name": "job-1", "unknown": 1}])
+    def test_what_is_not_understood_is_passed_over(self, make, names, kept):
+        store = self.Store(benchmark_job=kept)
+        assert [run_task(make(), self.again(store))] == names()
 
     @pytest.mark.parametrize(
         ("arguments", "cancelled"),
@@ -280,19 +331,16 @@ class TestTaskState:
         ],
     )
     def test_a_clear_that_no_trigger_has_seen_still_cancels_the_job(self, service, names, arguments, cancelled):
-        def submit(clear_number: int, run_id: str = "r") -> str:
+        def submit(**fields: Any) -> str:
             operator = RunBenchmarkJobOperator(**{"task_id": "run", "spec": SPEC, "deferrable": True, **arguments})
             with suppress(TaskDeferred):
-                operator.execute({**task_context(clear_number=clear_number, run_id=run_id), "task_state_store": store})
+                operator.execute(self.again(store, **fields))
             return store["benchmark_job"]["name"]
 
         store = self.Store()
         service.hold_jobs("active")
-        first = submit(0)
-        second = submit(1)
+        first, second = submit(), submit(clear_number=1, max_tries=1)
         assert names() == [first, second]
-        assert cancels(service) == ([first] if cancelled else [])
-        submit(0, run_id="another")  # which Airflow would give a store of its own
         assert cancels(service) == ([first] if cancelled else [])
 
     @pytest.mark.parametrize("gone", ["failed", "deleted"])

@@ -66,6 +66,11 @@ class RealPlatform:
     ) -> None:
         self.stop()
 
+    @property
+    def process_group(self) -> int | None:
+        """Of the platform's processes, while it runs."""
+        return None if self._process is None else self._process.pid
+
     def stop(self) -> None:
         if self._process is not None:
             self._process.terminate()

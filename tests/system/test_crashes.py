@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from airflow_provider_benchmarks.testing import EXAMPLE_WORKSPACE, Seeder
 from tests.crashes.conftest import Crashes, started
 
 pytestmark = pytest.mark.real_platform
@@ -15,11 +16,12 @@ CASES = ["inline", "restarted", "marked-failed"]
 
 @pytest.fixture(scope="module")
 def crashes(platform, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crashes]:
+    with Seeder(platform.url) as seeder:  # long enough to be cancelled in its middle
+        rows = [{"input": f"{n}?", "output": f"{n}", "reference": f"{n}"} for n in range(150_000)]
+        many = seeder.dataset(EXAMPLE_WORKSPACE, "many", rows)
+        metric = f"{EXAMPLE_WORKSPACE}/exact-match"
+        seeder.benchmark(EXAMPLE_WORKSPACE, "marked-failed", metrics=[metric], dataset=many)
     yield from started(tmp_path_factory.mktemp("crashes"), platform, CASES)
-
-
-def state_of(crashes: Crashes, case: str) -> str | None:
-    return next((task["state"] for task in crashes.airflow.api.task_instances(case)), None)
 
 
 def test_a_worker_dies_while_it_waits(crashes) -> None:
@@ -35,23 +37,21 @@ def test_a_worker_dies_while_it_waits(crashes) -> None:
 
 def test_a_triggerer_dies_while_a_task_is_deferred(crashes) -> None:
     crashes.airflow.api.trigger("restarted")
-    job = crashes.running_job("restarted")
-    crashes.wait(lambda: state_of(crashes, "restarted") == "deferred", "restarted")
+    name = crashes.deferred("restarted")
 
     crashes.airflow.kill("triggerer")
     crashes.airflow.start("triggerer")
     tasks = crashes.succeeds("restarted")
 
-    assert [found.name for found in crashes.jobs_of("restarted")] == [job.name]
+    assert [found.name for found in crashes.jobs_of("restarted")] == [name]
     assert tasks["run"]["try_number"] == 1
 
 
 def test_who_ends_a_deferred_task_ends_its_job(crashes) -> None:
     crashes.airflow.api.trigger("marked-failed")
-    job = crashes.running_job("marked-failed")
-    crashes.wait(lambda: state_of(crashes, "marked-failed") == "deferred", "marked-failed")
+    name = crashes.deferred("marked-failed")
 
     crashes.airflow.api.mark("marked-failed", "run", "failed")
 
-    crashes.wait(lambda: crashes.client.get_job(job.name).is_finished, "marked-failed")
-    assert crashes.client.get_job(job.name).status == "cancelled"
+    crashes.wait(lambda: crashes.client.get_job(name).is_finished, "marked-failed")
+    assert crashes.client.get_job(name).status == "cancelled"
