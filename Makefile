@@ -63,7 +63,7 @@ bench-gates: $(VENV)/.installed
 bench-waiting: $(VENV)/.installed $(PLATFORM_VENV)/.installed
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --group bench
 	PYTHONPATH=$(CURDIR) $(BIN)/python benchmarks/waiting.py
-	PYTHONPATH=$(CURDIR) $(BIN)/python benchmarks/platform_load.py
+	AIRFLOW__LOGGING__LOGGING_LEVEL=WARNING PYTHONPATH=$(CURDIR) $(BIN)/python benchmarks/platform_load.py
 
 clean:
 	rm -rf $(VENV) $(PLATFORM_VENV) .build

@@ -64,12 +64,12 @@ class Description:
         found = self.difference
         if self.check.mode == Mode.DETECT:
             if p_value is None or p_value <= 1 - self.check.confidence:
-                return Outcome.FAIL, f"{self._change}; at most {self._in_unit(self.margin)} is allowed"
+                return Outcome.FAIL, f"{self._change}; {self._allowed}"
             return Outcome.PASS, ""
         if found.lower >= -self.margin:
             return Outcome.PASS, ""
         if found.upper < -self.margin:
-            return Outcome.FAIL, f"{self._change}; at most {self._in_unit(self.margin)} is allowed"
+            return Outcome.FAIL, f"{self._change}; {self._allowed}"
         return Outcome.INCONCLUSIVE, self._undecided()
 
     def _undecided(self) -> str:
@@ -79,9 +79,14 @@ class Description:
         advice = "no number of rows would decide it" if enough is None else f"about {enough:,} rows would decide it"
         worse = "drop" if self.check.higher_is_better else "rise"
         return (
-            f"{self._change}; a {worse} of up to {self._in_unit(-self.difference.lower)} is not excluded, and at most "
-            f"{self._in_unit(self.margin)} is allowed: {advice}"
+            f"{self._change}; a {worse} of up to {self._in_unit(-self.difference.lower)} is not excluded, and "
+            f"{self._allowed}: {advice}"
         )
+
+    @property
+    def _allowed(self) -> str:
+        margin = self._in_unit(self.margin)
+        return f"at most {margin} {'are' if margin.endswith('s') else 'is'} allowed"
 
     @property
     def _change(self) -> str:

@@ -20,6 +20,12 @@ class Outcome(StrEnum):
     INCONCLUSIVE = "inconclusive"
 
 
+_COLOURS = {Outcome.PASS: "#1b7f3b", Outcome.WARN: "#9a6700", Outcome.FAIL: "#b3261e", Outcome.INCONCLUSIVE: "#9a6700"}
+_STYLE = (
+    "body { font-family: sans-serif } table { border-collapse: collapse } "
+    "th, td { text-align: left; vertical-align: top; padding: 0.3em 0.8em; border-bottom: 1px solid #ddd } "
+    "td:first-child { font-weight: bold }"
+)
 _COLUMNS = ("outcome", "metric", "score", "statistic", "observed", "expected", "count", "NaNs", "reason")
 
 
@@ -145,10 +151,17 @@ class Verdict:
         )
 
     def to_html(self) -> str:
+        """A page of its own, which shows in a notebook as well."""
         from html import escape
 
-        return f"<p><strong>{escape(self.summary)}</strong></p>\n{self._table('html')}" + self._worst(
-            "html", "\n<p><strong>Rows that got worse most</strong></p>\n"
+        title = escape(self.summary)
+        table = self._table("html")
+        for outcome, colour in _COLOURS.items():
+            table = table.replace(f"<td>{outcome.upper()}", f'<td style="color: {colour}">{outcome.upper()}')
+        worst = self._worst("html", "\n<p><strong>Rows that got worse most</strong></p>\n")
+        return (
+            f'<!doctype html>\n<meta charset="utf-8">\n<title>{title}</title>\n<style>{_STYLE}</style>\n'
+            f"<p><strong>{title}</strong></p>\n{table}{worst}"
         )
 
     def _table(self, style: str) -> str:

@@ -257,7 +257,7 @@ class TestOutcomes:
 
 class TestWhatIsWritten:
     @pytest.mark.parametrize(
-        ("suffix", "start"), [("md", "**FAIL: 0 of 1"), ("html", "<p><strong>FAIL"), ("json", '{\n "outcome": "fail"')]
+        ("suffix", "start"), [("md", "**FAIL: 0 of 1"), ("html", "<!doctype html>"), ("json", '{\n "outcome": "fail"')]
     )
     def test_a_report_before_the_task_fails(self, run_job, tmp_path, suffix, start):
         path = tmp_path / f"report.{suffix}"

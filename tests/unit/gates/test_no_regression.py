@@ -236,7 +236,7 @@ class TestNoEvidence:
     def test_a_relative_margin(self):
         result = judge(NoRegression("m", margin=0.05, relative=True), *flips(1000, 100))
         assert result.details["margin"] == pytest.approx(0.05 * 0.7)
-        assert "at most 3.5 points is allowed" in result.reason
+        assert "at most 3.5 points are allowed" in result.reason
 
 
 class TestThresholdsOnRows:
