@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -55,12 +56,16 @@ class Generation:
         body = {"name": name, "spec": dict(spec), "custom_fields": dict(custom_fields)}
         return body if description is None else {**body, "description": description}
 
-    def list_params(self, *, page: int, page_size: int, status: tuple[str, ...]) -> dict[str, str | int]:
+    def list_params(
+        self, *, page: int, page_size: int, status: tuple[str, ...], created_since: datetime | None
+    ) -> dict[str, str | int]:
         params: dict[str, str | int] = {"page": page, "page_size": page_size, "sort": "-created_at"}
         if len(status) == 1:
             params["filter[status]"] = status[0]
         elif status:
             params["filter[status][$in]"] = ",".join(status)
+        if created_since is not None:  # the service writes and reads UTC without a zone
+            params["filter[created_at][$gte]"] = created_since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")
         return params
 
     def read_job(self, payload: Any, *, workspace: str) -> BenchmarkJob:

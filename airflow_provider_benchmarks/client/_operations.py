@@ -10,7 +10,7 @@ import re
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, TypeVar
 
 from airflow_provider_benchmarks.client._config import ClientConfig
@@ -154,9 +154,9 @@ class Operations:
         The service filters by status after it has cut the pages: a page can be short or empty while later ones still
         match, and only the number of pages of the unfiltered list tells the end. ``created_since`` is applied before.
         """
-        params = self.generation.list_params(page=page, page_size=page_size or _LIST_PAGE, status=tuple(status))
-        if created_since is not None:  # the service writes and reads UTC without a zone
-            params["filter[created_at][$gte]"] = created_since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")
+        params = self.generation.list_params(
+            page=page, page_size=page_size or _LIST_PAGE, status=tuple(status), created_since=created_since
+        )
         path = self.generation.jobs_path(workspace)
         request = Request(method="GET", path=path, params=params, workspace=workspace)
         read = lambda payload: self.generation.read_job_page(payload, workspace=workspace)

@@ -80,7 +80,7 @@ class RunBenchmarkJobOperator(BenchmarkOperator):
         poll_interval: float = 30,
         timeout: timedelta | float | None = timedelta(hours=24),
         cancel_on_kill: bool = True,
-        cancel_on_timeout: bool = True,
+        cancel_on_timeout: bool = False,
         reuse_job: bool = True,
         **kwargs: Any,
     ) -> None:
@@ -183,7 +183,7 @@ class RunBenchmarkJobOperator(BenchmarkOperator):
         identity = identity_of(context, fresh=not self.reuse_job)
         fields: dict[str, Any] = {"fingerprint": fingerprint(self.spec, identity), "airflow": identity.to_dict()}
         memory = TaskMemory(context)
-        spec, max_tries = fingerprint(self.spec), context["ti"].max_tries
+        spec, max_tries = fingerprint(self.spec), getattr(context["ti"], "max_tries", 0)
         job = self._go_on_with(memory.job(), spec=spec, max_tries=max_tries)
         if job is None:
             job = self._submit_or_attach(identity, fields)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,17 @@ def seed(url: str, cases: list[str]) -> None:
             seeder.benchmark(WORKSPACE, case, metrics=[f"{WORKSPACE}/exact-match"], dataset=f"{WORKSPACE}/qa")
 
 
+def end_held(folder: Path) -> None:
+    """End tasks that are still held, which have process groups of their own."""
+    for file in folder.glob("*.*"):
+        if not file.name.endswith((".held", ".started")):
+            continue
+        process = Path("/proc") / file.read_text()
+        with suppress(OSError):
+            if str(folder).encode() in (process / "environ").read_bytes():
+                os.kill(int(process.name), signal.SIGKILL)
+
+
 def started(
     home: Path, service: EvaluationService | RealPlatform, cases: list[str], *, dags: Path = DAGS, **settings: str
 ) -> Iterator[Crashes]:
@@ -99,4 +111,7 @@ def started(
         AirflowServices(AirflowHome(home / "airflow", dags), service.url, **settings) as airflow,
         BenchmarkClient(ClientConfig(base_url=service.url, workspace=WORKSPACE, trust_env=False)) as client,
     ):
-        yield Crashes(airflow, service, client, folder)
+        try:
+            yield Crashes(airflow, service, client, folder)
+        finally:
+            end_held(folder)

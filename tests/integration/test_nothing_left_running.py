@@ -95,7 +95,7 @@ class TestTimeout:
         service.hold_jobs("active")
         context = task_context()
         with pytest.raises(JobTimeout):
-            run_task(make(timeout=0.3), context)
+            run_task(make(timeout=0.3, cancel_on_timeout=True), context)
         assert cancels(service) == [identity_of(context).job_name()]
         assert wait_until_finished(client, identity_of(context).job_name()).status == "cancelled"
 
@@ -103,7 +103,7 @@ class TestTimeout:
     def test_a_retry_submits_the_next_job(self, make, service, names, status):
         service.hold_jobs("active")
         with pytest.raises(JobTimeout):
-            run_task(make(timeout=0.3), task_context())
+            run_task(make(timeout=0.3, cancel_on_timeout=True), task_context())
         service.pin_status(WORKSPACE, names()[0], status)
         service.release_jobs()
         assert run_task(make(), task_context()) == names()[1]
@@ -112,7 +112,7 @@ class TestTimeout:
         service.hold_jobs("active")
         refusal = service.inject(Fault.answer(403).on("POST", "*/cancel", times=None))
         with pytest.raises(JobTimeout, match="did not end in time"):
-            run_task(make(timeout=0.3), task_context())
+            run_task(make(timeout=0.3, cancel_on_timeout=True), task_context())
         assert refusal.fired == 1
 
     def test_the_error_says_what_the_job_was_doing(self, make, service):
@@ -348,7 +348,7 @@ class TestTaskState:
         store = self.Store()
         service.hold_jobs("active")
         with pytest.raises(JobTimeout):
-            run_task(make(timeout=0.2), {**task_context(), "task_state_store": store})
+            run_task(make(timeout=0.2, cancel_on_timeout=True), {**task_context(), "task_state_store": store})
         first = wait_until_finished(client, store["benchmark_job"]["name"]).name
         if gone == "deleted":
             client.delete_job(first)

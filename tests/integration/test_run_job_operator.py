@@ -57,11 +57,11 @@ class TestWaiting:
             run_task(make(), context)
 
     @pytest.mark.parametrize("timeout", [0.3, timedelta(seconds=0.3)])
-    def test_a_job_that_takes_too_long_is_left_alone_where_that_is_asked_for(self, make, service, client, timeout):
+    def test_a_job_that_takes_too_long_is_left_alone(self, make, service, client, timeout):
         service.hold_jobs("active")
         context = task_context()
         with pytest.raises(JobTimeout, match="did not end in time; last seen: "):
-            run_task(make(timeout=timeout, cancel_on_timeout=False), context)
+            run_task(make(timeout=timeout), context)
         assert cancels(service) == []
         service.release_jobs()
         assert run_task(make(), context) == identity_of(context).job_name()
