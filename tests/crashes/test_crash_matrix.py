@@ -162,10 +162,10 @@ def test_triggerer_and_scheduler_die_while_a_task_is_deferred(crashes):
     """The last test: the others need no triggerer any more."""
     name = crashes.deferred("deferred")
 
-    for name in ("triggerer", "scheduler"):
-        crashes.airflow.kill(name, signal.SIGKILL)
-    for name in ("triggerer", "scheduler"):
-        crashes.airflow.start(name)
+    for process in ("triggerer", "scheduler"):
+        crashes.airflow.kill(process, signal.SIGKILL)
+    for process in ("triggerer", "scheduler"):
+        crashes.airflow.start(process)
     crashes.service.finish_job(WORKSPACE, name, "completed")
     tasks = crashes.succeeds("deferred")
 
