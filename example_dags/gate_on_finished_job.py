@@ -16,6 +16,7 @@ finished_jobs = Asset(
     watchers=[
         AssetWatcher(
             name="finished-benchmark-jobs",
+            # 5 s is for trying it out; a minute, the default, costs the service less.
             trigger=BenchmarkJobEventTrigger(benchmark="my-workspace/qa-bench", poll_interval=5),
         )
     ],

@@ -2,12 +2,13 @@
 
 The service moves no time when a job completes, and filters by status only after it has cut a list into pages. So what is
 remembered is the jobs that were not finished, and how new the newest job was; and a look needs only the jobs that were
-created since the oldest of these.
+created since then, and those that were not finished.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import Any
@@ -16,6 +17,25 @@ from airflow_provider_benchmarks.jobs.models import BenchmarkJob
 
 #: A job may get into the list a little later than a job that was created after it.
 _LATE = timedelta(minutes=2)
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """What a look at the jobs of a workspace has shown.
+
+    :param jobs: all jobs that were created from ``since`` on, and earlier ones that were asked for by name
+    :param since: None for all jobs that there are
+    :param asked: names that were asked for one by one
+    :param gone: those of them that no job has any more
+    :param began: seconds, on a clock that all looks share
+    """
+
+    jobs: tuple[BenchmarkJob, ...]
+    since: datetime | None = None
+    asked: frozenset[str] = frozenset()
+    gone: frozenset[str] = frozenset()
+    began: float = 0.0
 
 
 class FinishedJobs:
@@ -42,30 +62,42 @@ class FinishedJobs:
 
     @property
     def since(self) -> datetime | None:
-        """From when on created jobs must be looked at; None: nothing is known yet."""
-        recent = [] if self._newest is None else [self._newest - _LATE]
-        return min([*recent, *self._running.values()], default=None)
+        """From when on all created jobs must be looked at; None: nothing is known yet."""
+        return None if self._newest is None else self._newest - _LATE
 
-    def take(self, jobs: Iterable[BenchmarkJob]) -> list[BenchmarkJob]:
-        """Take all jobs that were created since :attr:`since`; gives those that have finished, oldest first."""
+    @property
+    def running(self) -> Mapping[str, datetime]:
+        """Names of the jobs that had not finished, whenever they were created: these must be looked at, too."""
+        return self._running
+
+    def is_served_by(self, look: Look) -> bool:
+        """Whether a look, which may have been made for others, shows all that must be looked at."""
+        if self.since is None:
+            return True
+        shown = {job.name for job in look.jobs} | look.asked
+        return (look.since is None or look.since <= self.since) and self._running.keys() <= shown
+
+    def take(self, look: Look) -> list[BenchmarkJob]:
+        """Take a look that serves; gives the jobs that have finished, oldest first. Looks come in their order."""
         news = []
-        known_until = None if self._newest is None else self._newest - _LATE
-        running: dict[str, datetime] = {}  # one that is in the list no more was deleted
-        for job in sorted(jobs, key=_created):
-            created = _created(job)
+        known_until = self.since
+        self._running = {name: at for name, at in self._running.items() if name not in look.gone}
+        for job in sorted(look.jobs, key=created_at):
+            created = created_at(job)
             self._newest = max(self._newest or created, created)
             if not self._is_wanted(job):
                 continue
             if not job.is_finished:
-                running[job.name] = created
+                self._running[job.name] = created
                 continue
+            was_running = self._running.pop(job.name, None) is not None
             is_new = self._knows and job.name not in self._told and (known_until is None or created > known_until)
-            if job.name in self._running or is_new:
+            if was_running or is_new:
                 news.append(job)
             self._told[job.name] = created
-        self._running, self._knows = running, True
-        if self._newest is not None:
-            self._told = {name: at for name, at in self._told.items() if at >= self._newest - _LATE}
+        self._knows = True
+        if self.since is not None:
+            self._told = {name: at for name, at in self._told.items() if at >= self.since}
         return news
 
     def state(self) -> dict[str, Any]:
@@ -82,8 +114,9 @@ class FinishedJobs:
         )
 
 
-def _created(job: BenchmarkJob) -> datetime:
-    return job.created_at or datetime.min.replace(tzinfo=UTC)
+def created_at(job: BenchmarkJob) -> datetime:
+    """When a job was created; long ago where the service does not say."""
+    return job.created_at or _LONG_AGO
 
 
 def _moment(text: str | None) -> Any:

@@ -4,22 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_benchmarks.scores.values import json_safe
+from airflow_provider_benchmarks.scores.means import means_of
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_benchmarks.operators._base import BenchmarkOperator
-    from airflow_provider_benchmarks.scores import AggregateScores
-
-#: Airflow keeps the extra in its database and shows it on a page; a few kB are enough.
-_MOST_MEANS = 50
-
-
-def means_of(scores: AggregateScores) -> dict[str, float | None]:
-    """The means by ``metric:score``, NaN as None; of very many scores the first."""
-    means: dict[str, float | None] = json_safe({f"{s.metric}:{s.name}": s.mean for s in scores.scores[:_MOST_MEANS]})
-    return means
 
 
 def tell_outlets(operator: BenchmarkOperator, context: Context, *, job_name: str, **more: Any) -> None:

@@ -1,4 +1,4 @@
-"""What a watcher of finished jobs needs: looks at the list of jobs, the means of a job, and a memory."""
+"""What a watcher of finished jobs needs: looks at the jobs of a workspace, the means of a job, and a memory."""
 
 from __future__ import annotations
 
@@ -8,22 +8,33 @@ import json
 import logging
 import random
 import time
+from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from airflow_provider_benchmarks.exceptions import BenchmarkError, ServiceError, ServiceUnavailable
+from airflow_provider_benchmarks.exceptions import BenchmarkError, NotFound, ServiceError, ServiceUnavailable
 from airflow_provider_benchmarks.jobs import BenchmarkJob, JobPoller
+from airflow_provider_benchmarks.jobs.finished import FinishedJobs, Look, created_at
+from airflow_provider_benchmarks.triggers._looks import LOOKS_PER_PAGE
+
+if TYPE_CHECKING:
+    from airflow_provider_benchmarks.client import AsyncBenchmarkClient
 
 logger = logging.getLogger(__name__)
 
 #: Of a list, measured on the service: 9 ms for each job on the page.
 _PAGE = 200
+#: So few jobs that have been running for some time are asked for by name, and not with a list that goes back to them.
+_FEW = 3
 #: Jobs older than the newest so many are not looked at the first time.
 _FIRST_LOOK_PAGES = 5
 #: After this Airflow has put an event into its database; what is remembered before that could be lost with the event.
 _HANDED_OVER = 5.0
-_MEANS_LIMIT = 50
+#: For so long the scores of a job are asked for again, seconds; other jobs' events wait meanwhile.
+_MEANS_RETRY = 10.0
+_LOAD_TRIES, _LOAD_PAUSE = 5, 2.0
 
 
 class JobWatch:
@@ -37,67 +48,127 @@ class JobWatch:
         self._workspace = workspace
         self._interval = interval
 
-    async def jobs_since(self, since: datetime | None) -> list[BenchmarkJob]:
-        """All jobs created since a time; None: the newest ones. Tries until it succeeds."""
+    async def looks(self, known: FinishedJobs) -> AsyncIterator[Look]:
+        """Look for ever at what is news to ``known``, which takes each look."""
+        while True:
+            look = await self.look(known)
+            known.take(look)
+            yield look
+            await asyncio.sleep(self._interval * random.uniform(0.9, 1.1))
+
+    async def look(self, known: FinishedJobs) -> Look:
+        """Look at what can have finished since what is known. Tries until it succeeds."""
         poller = JobPoller("", self._workspace or "", interval=self._interval, deadline=None)
         failed = False
         while True:
             try:
-                jobs = await self._list(since)
-            except BenchmarkError as error:
+                look = await self._look(known)
+            except Exception as error:  # a person may mend whatever it is, and the watcher must be there then
                 if not failed:
-                    logger.warning("%s Finished jobs are not seen until the service answers.", error)
+                    logger.warning(
+                        "Finished jobs are not seen while connection %s can't be used; it is tried again, less and less "
+                        "often. %s",
+                        self._conn_id,
+                        error,
+                        exc_info=not isinstance(error, BenchmarkError),
+                    )
                 failed = True
                 after = error.retry_after if isinstance(error, ServiceError) else None
-                # Whatever it is, a person may mend it, and the watcher must be there then.
                 await asyncio.sleep(poller.on_error(ServiceUnavailable(str(error), retry_after=after), time.time()))
             else:
                 if failed:
-                    logger.info("The service of connection %s answers again.", self._conn_id)
-                return jobs
+                    logger.info("Connection %s works again.", self._conn_id)
+                return look
 
-    async def _list(self, since: datetime | None) -> list[BenchmarkJob]:
+    async def _look(self, known: FinishedJobs) -> Look:
         from airflow_provider_benchmarks.hooks.connection import open_async_client
 
-        found: dict[str, BenchmarkJob] = {}
+        began = now()
         # A client of its own for each look: the service closes idle connections, and a changed token is picked up.
         client = await open_async_client(self._conn_id, self._workspace, retry_seconds=0)
         try:
-            page, pages = 1, 1
-            while page <= pages:
-                jobs, pages = await client.list_page(page, created_since=since, page_size=_PAGE)
-                found |= {job.name: job for job in jobs}
-                if since is None:
-                    pages = min(pages, _FIRST_LOOK_PAGES)
-                page += 1
+            jobs, since = await _read_list(client, known)
+            asked = frozenset(known.running.keys() - jobs.keys())
+            gone = await _ask_for(client, asked, jobs)
         finally:
             await client.close()
-        return list(found.values())
+        return Look(jobs=tuple(jobs.values()), since=since, asked=asked, gone=gone, began=began)
 
-    async def pause(self) -> None:
-        await asyncio.sleep(self._interval * random.uniform(0.9, 1.1))
+
+def now() -> float:
+    """Seconds, on the clock of the event loop."""
+    return asyncio.get_running_loop().time()
+
+
+async def _read_list(
+    client: AsyncBenchmarkClient, known: FinishedJobs
+) -> tuple[dict[str, BenchmarkJob], datetime | None]:
+    """The jobs by name, newest first, and since when these are all.
+
+    Goes back to the oldest that runs, while that costs the service less than asking for those that are missing.
+    """
+    recent = known.since
+    earlier = [at for at in known.running.values() if recent is not None and at < recent]
+    since = min(earlier) if len(earlier) > _FEW else recent
+    found: dict[str, BenchmarkJob] = {}
+    page, pages = 1, 1
+    while page <= pages:
+        jobs, pages = await client.list_page(page, created_since=since, page_size=_PAGE)
+        found |= {job.name: job for job in jobs}
+        left = pages - page
+        page += 1
+        if not left or not jobs:
+            continue
+        if recent is None:
+            if page > _FIRST_LOOK_PAGES:
+                return found, created_at(jobs[-1])
+        elif created_at(jobs[-1]) < recent and len(known.running.keys() - found.keys()) <= LOOKS_PER_PAGE * left:
+            return found, recent
+    return found, since
+
+
+async def _ask_for(
+    client: AsyncBenchmarkClient, names: frozenset[str], found: dict[str, BenchmarkJob]
+) -> frozenset[str]:
+    """Add jobs that the list does not show; gives the names of those that were deleted.
+
+    One that can't be told about is left for the next look: the trouble of one job must not keep the others from view.
+    """
+    gone = set()
+    for name in names:
+        try:
+            found[name] = await client.get_job(name)
+        except NotFound:
+            gone.add(name)
+        except ServiceUnavailable:
+            break
+        except ServiceError as error:
+            logger.debug("Benchmark job %s can't be looked at now. %s", name, error)
+    return frozenset(gone)
 
 
 async def means_or_error(job_name: str, *, conn_id: str, workspace: str | None) -> dict[str, Any]:
     """The means of a job's scores by ``metric:score``, or why they can't be read; a few kB."""
     from airflow_provider_benchmarks.hooks.connection import open_async_client
-    from airflow_provider_benchmarks.scores.values import json_safe
+    from airflow_provider_benchmarks.scores.means import means_of
 
     try:
-        client = await open_async_client(conn_id, workspace)
+        client = await open_async_client(conn_id, workspace, retry_seconds=_MEANS_RETRY)
         try:
-            scores = (await client.get_aggregate_scores(job_name)).scores
+            return {"means": means_of(await client.get_aggregate_scores(job_name))}
         finally:
             await client.close()
-    except BenchmarkError as error:
+    except Exception as error:  # noqa: BLE001  the job has finished all the same
         logger.warning("The means of benchmark job %s are not in its event. %s", job_name, error)
         return {"means_error": str(error)[:1000]}
-    return {"means": json_safe({f"{score.metric}:{score.name}": score.mean for score in scores[:_MEANS_LIMIT]})}
 
 
 @dataclass(slots=True)
 class WatcherState:
     """What a watcher remembers over restarts, where Airflow keeps state of assets (from 3.3 on).
+
+    A state is kept only some seconds after the events that led to it: Airflow has these in its database then. Nothing is
+    kept at a stop, at which Airflow drops the last second's events; telling them again is better than never.
 
     :param kept: what was remembered; None where there is nothing, or nowhere to keep it
     """
@@ -105,50 +176,57 @@ class WatcherState:
     kept: dict[str, Any] | None
     _store: Any
     _key: str
-    _news: dict[str, Any] | None = None
+    _latest: dict[str, Any] | None = None
     _saving: asyncio.Task[None] | None = None
 
     @classmethod
-    async def load(cls, store: Any, trigger: tuple[str, dict[str, Any]]) -> WatcherState:
-        """Read the state of a trigger, each of which has its own.
+    async def load(cls, store: Any, *identity: Any) -> WatcherState:
+        """Read the state of a trigger.
 
         :param store: the trigger's ``asset_state_store``, or None
-        :param trigger: as it serialises
+        :param identity: plain values that tell it from others of the same asset
         """
-        key = f"watcher-{hashlib.sha256(json.dumps(trigger, sort_keys=True).encode()).hexdigest()[:16]}"
+        key = f"watcher-{hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]}"
         kept = None
-        if store is not None:
+        for attempt in range(_LOAD_TRIES):
+            if store is None:
+                break
             try:
                 kept = await store.aget(key)
+                break
             except Exception as error:  # noqa: BLE001  without a memory it still watches
-                logger.warning("What was told of before can't be read, and finished jobs make no events now: %s", error)
-                store = None
-        return cls(kept if isinstance(kept, dict) else None, store, key)
+                if isinstance(error, ValueError) or attempt == _LOAD_TRIES - 1:
+                    logger.warning(
+                        "Airflow's state of the asset can't be used, so jobs that finish while no triggerer runs make no "
+                        "events. Each asset needs a trigger of its own. %s",
+                        error,
+                    )
+                    store = None
+                else:
+                    await asyncio.sleep(_LOAD_PAUSE)
+        kept = kept if isinstance(kept, dict) else None
+        return cls(kept, store, key, kept)
 
-    async def save_soon(self, state: dict[str, Any]) -> None:
-        """Keep a state as soon as events that were handed to Airflow are safe with it."""
-        if self._store is None or state == self.kept:
+    def save_soon(self, state: dict[str, Any]) -> None:
+        """Keep a state as soon as the events before it are safe."""
+        if self._store is None or state == self._latest:
             return
-        self._news = state
+        self._latest = state
         if self._saving is None or self._saving.done():
-            self._saving = asyncio.create_task(self._save_later())
-
-    async def _save_later(self) -> None:
-        await asyncio.sleep(_HANDED_OVER)
-        await self._save()
-
-    async def save_now(self) -> None:
-        """Keep what is not kept yet, when the triggerer stops."""
-        if self._saving is not None:
-            self._saving.cancel()
-        await self._save()
+            self._saving = asyncio.create_task(self._save())
 
     async def _save(self) -> None:
-        news, self._news = self._news, None
-        if news is None:
-            return
-        try:
-            await asyncio.wait_for(self._store.aset(self._key, news), _HANDED_OVER)
-            self.kept = news
-        except Exception as error:  # noqa: BLE001  the events were fired; after a restart they may come again
-            logger.warning("What was told of can't be kept, and may be told again after a restart: %s", error)
+        while (news := self._latest) is not None and news != self.kept:
+            await asyncio.sleep(_HANDED_OVER)
+            try:
+                await asyncio.wait_for(self._store.aset(self._key, news), _HANDED_OVER)
+                self.kept = news
+            except Exception as error:  # noqa: BLE001  the events were fired
+                logger.warning("What was told of can't be kept, and may be told again after a restart: %s", error)
+                self._latest = self.kept  # so that the next look tries again
+
+    async def close(self) -> None:
+        if self._saving is not None:
+            self._saving.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._saving

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Hashable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow.providers.common.compat.triggers import BaseEventTrigger
 from airflow.triggers.base import TriggerEvent
 
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.jobs import TERMINAL_STATUSES, BenchmarkJob, JobStatus
-from airflow_provider_benchmarks.jobs.finished import FinishedJobs
-from airflow_provider_benchmarks.triggers._watching import JobWatch, WatcherState, means_or_error
-
-if TYPE_CHECKING:
-    from datetime import datetime
+from airflow_provider_benchmarks.jobs.finished import FinishedJobs, Look
+from airflow_provider_benchmarks.triggers._watching import JobWatch, WatcherState, means_or_error, now
 
 
 class BenchmarkJobEventTrigger(BaseEventTrigger):
@@ -22,16 +19,21 @@ class BenchmarkJobEventTrigger(BaseEventTrigger):
 
     The event's payload is ``{"job_name", "workspace", "benchmark", "status", "means"}`` with the means of the job's
     scores by ``metric:score``; ``{"means_error"}`` in place of them where they can't be read. Jobs that had finished
-    before the trigger saw the workspace for the first time make no events.
+    before the trigger saw the workspace for the first time make no events, nor do jobs that ran then and were not
+    among the newest thousand.
 
     From Airflow 3.3 on what was told is kept with the asset: after a restart of the triggerer jobs that have finished
-    meanwhile are told of, and none twice. It is kept some seconds after an event was handed to Airflow, so a triggerer
-    that is killed within these tells that job again. Before 3.3 a restart begins anew: jobs that finish while no
-    triggerer runs are told of only if they had not finished when it starts again, which is to say not at all.
+    meanwhile are told of, and none twice. It is kept some seconds after an event was handed to Airflow, since an event
+    that Airflow loses would be lost for good; so a triggerer that stops within these tells that job again, and so may
+    two triggerers of which one takes over from the other. The asset needs a trigger of its own: where two assets are
+    watched by the very same one, Airflow keeps nothing.
 
-    From 3.3 on the triggers of a connection, workspace and interval share one poll. A poll asks only for the jobs that
-    were created since the oldest that has not finished. A service that does not answer, or refuses, is asked again, less
-    and less often: a watcher never ends.
+    Before 3.3 a restart begins anew: jobs that finish while no triggerer runs are never told of.
+
+    From 3.3 on the triggers of a connection, workspace and interval share one poll. A poll asks for the newest jobs and
+    for those that ran at the last one, however many others there are. A service that does not answer, or refuses, is
+    asked again, less and less often: a watcher never ends, whatever is wrong, since Airflow would start it anew at once,
+    again and again.
 
     :param benchmark: reference ``workspace/name``
     :param statuses: of the finished jobs to tell of: ``completed``, ``error``, ``cancelled``
@@ -59,7 +61,8 @@ class BenchmarkJobEventTrigger(BaseEventTrigger):
         if not poll_interval > 0:
             raise ConfigurationError(f"poll_interval must be more than 0, found {poll_interval}")
         self.benchmark = benchmark
-        self.statuses = [str(status) for status in statuses]
+        # In one order whatever they came in, even from a set: Airflow takes other arguments for another trigger.
+        self.statuses = sorted({str(status) for status in statuses})
         self.name_pattern = name_pattern
         self.conn_id = conn_id
         self.workspace = workspace
@@ -80,55 +83,43 @@ class BenchmarkJobEventTrigger(BaseEventTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Look by itself; on Airflow before 3.3, and outside of a triggerer."""
-        watch = JobWatch(self.conn_id, self.workspace, interval=self.poll_interval)
-        state = await self._load()
-        finished = self._finished_jobs(state)
-        try:
-            while True:
-                async for event in self._events(finished.take(await watch.jobs_since(finished.since))):
-                    yield event
-                await state.save_soon(finished.state())
-                await watch.pause()
-        finally:
-            await state.save_now()
+        looks = self._watch().looks(FinishedJobs(benchmark=self.benchmark, name_pattern=self.name_pattern))
+        async for event in self.filter_shared_stream(looks):
+            yield event
 
     def shared_stream_key(self) -> Hashable:
         path, _ = self.serialize()
         return path, self.conn_id, self.workspace, self.poll_interval
 
     @classmethod
-    async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncIterator[list[BenchmarkJob]]:
-        """Look for all triggers; gives all jobs that can be news to any of them."""
-        watch = JobWatch(
-            kwargs.get("conn_id", "nemo_evaluator_default"), kwargs.get("workspace"), interval=kwargs["poll_interval"]
-        )
-        everyones = FinishedJobs()
-        while True:
-            jobs = await watch.jobs_since(everyones.since)
-            everyones.take(jobs)
-            yield jobs
-            await watch.pause()
+    async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncIterator[Look]:
+        """Look for all triggers: at the jobs of all benchmarks."""
+        watch = JobWatch(kwargs["conn_id"], kwargs["workspace"], interval=kwargs["poll_interval"])
+        async for look in watch.looks(FinishedJobs()):
+            yield look
 
     async def filter_shared_stream(self, shared_stream: AsyncIterator[Any]) -> AsyncIterator[TriggerEvent]:
-        state = await self._load()
-        finished = self._finished_jobs(state)
+        """Tell of this trigger's own jobs; where others' looks don't show all of these, look once by itself."""
+        # The interval is left out, so that it can be changed without a job getting lost.
+        identity = [value for name, value in self.serialize()[1].items() if name != "poll_interval"]
+        state = await WatcherState.load(getattr(self, "asset_state_store", None), *identity)
+        finished = FinishedJobs(benchmark=self.benchmark, name_pattern=self.name_pattern, state=state.kept)
+        looked_at = 0.0
         try:
-            if finished.since is not None:  # what has finished while no triggerer ran; the stream may begin later
-                watch = JobWatch(self.conn_id, self.workspace, interval=self.poll_interval)
-                async for event in self._events(finished.take(await watch.jobs_since(finished.since))):
+            async for look in shared_stream:
+                if look.began < looked_at:
+                    continue  # older than what is known: a job that was told of may still run in it
+                if not finished.is_served_by(look):
+                    look = await self._watch().look(finished)
+                    looked_at = now()
+                async for event in self._events(finished.take(look)):
                     yield event
-            async for jobs in shared_stream:
-                async for event in self._events(finished.take(_created_since(jobs, finished.since))):
-                    yield event
-                await state.save_soon(finished.state())
+                state.save_soon(finished.state())
         finally:
-            await state.save_now()
+            await state.close()
 
-    async def _load(self) -> WatcherState:
-        return await WatcherState.load(getattr(self, "asset_state_store", None), self.serialize())
-
-    def _finished_jobs(self, state: WatcherState) -> FinishedJobs:
-        return FinishedJobs(benchmark=self.benchmark, name_pattern=self.name_pattern, state=state.kept)
+    def _watch(self) -> JobWatch:
+        return JobWatch(self.conn_id, self.workspace, interval=self.poll_interval)
 
     async def _events(self, jobs: Sequence[BenchmarkJob]) -> AsyncIterator[TriggerEvent]:
         for job in jobs:
@@ -148,7 +139,3 @@ class BenchmarkJobEventTrigger(BaseEventTrigger):
                     **means,
                 }
             )
-
-
-def _created_since(jobs: Sequence[BenchmarkJob], since: datetime | None) -> list[BenchmarkJob]:
-    return [job for job in jobs if since is None or job.created_at is None or job.created_at >= since]

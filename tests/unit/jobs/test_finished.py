@@ -5,20 +5,33 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from airflow_provider_benchmarks.jobs import BenchmarkJob
-from airflow_provider_benchmarks.jobs.finished import FinishedJobs
+from airflow_provider_benchmarks.jobs.finished import FinishedJobs, Look
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
+def at(minute: float) -> datetime:
+    return START + timedelta(minutes=minute)
+
+
 def job(name: str, status: str, minute: float, benchmark: str = "w/b") -> BenchmarkJob:
-    return BenchmarkJob(
-        name=name, workspace="w", status=status, benchmark=benchmark, created_at=START + timedelta(minutes=minute)
+    return BenchmarkJob(name=name, workspace="w", status=status, benchmark=benchmark, created_at=at(minute))
+
+
+def look(*jobs: BenchmarkJob, since: float | None = None, asked: str = "", gone: str = "") -> Look:
+    return Look(
+        jobs=jobs,
+        since=None if since is None else at(since),
+        asked=frozenset(asked.split()),
+        gone=frozenset(gone.split()),
     )
 
 
-def names(jobs: list[BenchmarkJob]) -> list[str]:
-    return [job.name for job in jobs]
+def news(finished: FinishedJobs, *jobs: BenchmarkJob, asked: str = "", gone: str = "") -> list[str]:
+    return [job.name for job in finished.take(look(*jobs, asked=asked, gone=gone))]
 
 
 def restarted(finished: FinishedJobs) -> FinishedJobs:
@@ -29,81 +42,105 @@ def test_what_had_finished_at_the_first_look_is_no_news() -> None:
     finished = FinishedJobs(benchmark="w/b")
     assert finished.since is None
 
-    assert finished.take([job("old", "completed", 0), job("running", "active", 1), job("late", "error", 2)]) == []
-    assert names(finished.take([job("running", "completed", 1), job("late", "error", 2)])) == ["running"]
-    assert finished.take([job("running", "completed", 1), job("late", "error", 2)]) == []
+    assert news(finished, job("old", "completed", 0), job("running", "active", 1), job("late", "error", 2)) == []
+    assert news(finished, job("running", "completed", 1), job("late", "error", 2)) == ["running"]
+    assert news(finished, job("running", "completed", 1), job("late", "error", 2)) == []
 
 
 def test_jobs_that_come_later_are_told_of_when_they_have_finished() -> None:
     finished = FinishedJobs(benchmark="w/b")
-    assert finished.take([]) == []
+    assert news(finished) == []
 
-    assert names(finished.take([job("b", "cancelled", 5), job("a", "completed", 4), job("c", "pending", 6)])) == [
-        "a",
-        "b",
-    ]
-    assert names(finished.take([job("a", "completed", 4), job("b", "cancelled", 5), job("c", "error", 6)])) == ["c"]
+    assert news(finished, job("b", "cancelled", 5), job("a", "completed", 4), job("c", "pending", 6)) == ["a", "b"]
+    assert news(finished, job("a", "completed", 4), job("b", "cancelled", 5), job("c", "error", 6)) == ["c"]
 
 
-def test_a_look_goes_back_to_the_oldest_that_runs_and_no_further() -> None:
+def test_what_must_be_looked_at_is_the_newest_and_what_runs() -> None:
     finished = FinishedJobs(benchmark="w/b")
-    finished.take([job("old", "active", 0), *(job(f"j{n}", "completed", n) for n in range(1, 1000))])
-    assert finished.since == START
+    done = [job(f"j{n}", "completed", n) for n in range(1, 1000)]
+    assert news(finished, job("old", "active", 0), *done) == []
+    assert (finished.since, dict(finished.running)) == (at(999 - 2), {"old": START})
 
-    finished.take([job("old", "completed", 0), *(job(f"j{n}", "completed", n) for n in range(1, 1000))])
-    assert finished.since == START + timedelta(minutes=999 - 2)
+    assert news(finished, job("old", "completed", 0), *done[-3:]) == ["old"]
+    assert not finished.running
     assert len(json.dumps(finished.state())) < 1000
 
 
 def test_after_a_restart_only_what_has_finished_meanwhile_is_told_of() -> None:
     finished = FinishedJobs(benchmark="w/b")
-    finished.take([job("done", "completed", 0), job("running", "active", 1)])
-    finished.take([job("running", "active", 1), job("told", "completed", 2)])
+    news(finished, job("done", "completed", 0), job("running", "active", 1))
+    news(finished, job("running", "active", 1), job("told", "completed", 2))
 
     again = restarted(finished)
 
-    assert again.since == START
-    news = again.take(
-        [
-            job("done", "completed", 0),
-            job("running", "completed", 1),
-            job("told", "completed", 2),
-            job("new", "error", 3),
-        ]
-    )
-    assert names(news) == ["running", "new"]
-    assert restarted(again).take([job("running", "completed", 1), job("new", "error", 3)]) == []
+    later = [job("done", "completed", 0), job("running", "completed", 1), job("told", "completed", 2)]
+    assert news(again, *later, job("new", "error", 3)) == ["running", "new"]
+    assert news(restarted(again), *later, job("new", "error", 3)) == []
 
 
 def test_a_job_that_gets_into_the_list_late_is_told_of() -> None:
     finished = FinishedJobs(benchmark="w/b")
-    finished.take([job("first", "completed", 10)])
+    news(finished, job("first", "completed", 10))
 
-    assert names(finished.take([job("slower", "completed", 9), job("first", "completed", 10)])) == ["slower"]
+    assert news(finished, job("slower", "completed", 9), job("first", "completed", 10)) == ["slower"]
 
 
 def test_old_jobs_that_another_watcher_still_asks_for_are_no_news() -> None:
     finished = FinishedJobs(benchmark="w/b")
-    finished.take([job("now", "completed", 100)])
+    news(finished, job("now", "completed", 100))
 
-    assert finished.take([job("ancient", "completed", 0), job("now", "completed", 100)]) == []
+    assert news(finished, job("ancient", "completed", 0), job("now", "completed", 100)) == []
 
 
-def test_a_job_that_is_deleted_holds_nothing_up() -> None:
+def test_a_running_job_that_a_list_leaves_out_is_told_of_later() -> None:
+    """Pages shift while jobs are deleted."""
     finished = FinishedJobs(benchmark="w/b")
-    finished.take([job("deleted", "active", 0), job("other", "completed", 100)])
+    news(finished, job("running", "active", 0), job("other", "completed", 100))
 
-    assert finished.take([job("other", "completed", 100)]) == []
-    assert finished.since == START + timedelta(minutes=98)
+    assert news(finished, job("other", "completed", 100), asked="running") == []
+    assert news(restarted(finished), job("running", "completed", 0), job("other", "completed", 100)) == ["running"]
+
+
+def test_a_job_that_is_deleted_is_forgotten() -> None:
+    finished = FinishedJobs(benchmark="w/b")
+    news(finished, job("deleted", "active", 0), job("other", "completed", 100))
+
+    assert news(finished, job("other", "completed", 100), asked="deleted", gone="deleted") == []
+    assert not finished.running
 
 
 def test_benchmark_and_name_choose() -> None:
     finished = FinishedJobs(benchmark="w/b", name_pattern="nightly-*")
-    finished.take([])
+    news(finished)
 
-    jobs = [
-        job("nightly-1", "completed", 1),
-        job("release-1", "completed", 2),
-        job("nightly-2", "completed", 3, "w/other"),
-    ]
-    assert names(finished.take(jobs)) == ["nightly-1"]
+    mine, others = job("nightly-1", "completed", 1), job("nightly-2", "completed", 3, "w/other")
+    assert news(finished, mine, job("release-1", "completed", 2), others) == ["nightly-1"]
+
+
+def test_a_job_without_a_time_is_told_of_when_it_finishes() -> None:
+    finished = FinishedJobs(benchmark="w/b")
+    timeless = BenchmarkJob(name="timeless", workspace="w", status="active", benchmark="w/b")
+    news(finished, timeless, job("other", "completed", 0))
+
+    again = restarted(finished)
+    ended = BenchmarkJob(name="timeless", workspace="w", status="completed", benchmark="w/b")
+    assert news(again, ended, job("other", "completed", 0)) == ["timeless"]
+
+
+@pytest.mark.parametrize(
+    ("shown", "serves"),
+    [
+        (look(), False),  # it does not show the running one: all jobs that there are, but was it deleted?
+        (look(job("running", "active", 0)), True),
+        (look(job("running", "active", 0), since=98), True),
+        (look(job("running", "active", 0), since=99), False),
+        (look(since=90, asked="running"), True),
+        (look(since=90), False),
+    ],
+)
+def test_a_look_that_was_made_for_others_serves_if_it_shows_all(shown: Look, serves: bool) -> None:
+    finished = FinishedJobs(benchmark="w/b")
+    assert finished.is_served_by(shown)
+    news(finished, job("running", "active", 0), job("other", "completed", 100))
+
+    assert finished.is_served_by(shown) == serves

@@ -1,0 +1,75 @@
+"""What downloads write into the events of their outlets, so that the DAG that they start need not ask the service."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import Asset
+
+from airflow_provider_benchmarks.client import BenchmarkClient, ClientConfig
+from airflow_provider_benchmarks.operators.results import DownloadAggregateScoresOperator, DownloadRowScoresOperator
+from tests.integration.conftest import BENCHMARK, WORKSPACE, completed_job
+from tests.support.contexts import task_context
+
+SCORES = Asset("stored-scores")
+KNOWN = {
+    "job": "job-1",
+    "workspace": WORKSPACE,
+    "benchmark": BENCHMARK,
+    "means": {f"{WORKSPACE}/exact-match:exact-match": 0.6, f"{WORKSPACE}/string-check:string-check": 0.8},
+}
+
+
+@pytest.fixture(autouse=True)
+def job(service) -> None:
+    with BenchmarkClient(ClientConfig(base_url=service.url, workspace=WORKSPACE, trust_env=False)) as client:
+        completed_job(client)
+
+
+def outlet_events() -> Any:
+    """Airflow's own, which refuse what is no asset."""
+    try:
+        from airflow.sdk.execution_time.context import OutletEventAccessors
+    except ImportError:
+        from airflow.utils.context import OutletEventAccessors
+    return OutletEventAccessors()
+
+
+def extra_of(kind: Any, **arguments: Any) -> tuple[Any, dict[str, Any]]:
+    """What a download returns, and the extra of its event."""
+    events = outlet_events()
+    operator = kind(task_id="store", job_name="job-1", outlets=[SCORES], **arguments)
+    result = operator.execute({**task_context(), "outlet_events": events})
+    extra: dict[str, Any] = json.loads(json.dumps(events[SCORES].extra, allow_nan=False))
+    return result, extra
+
+
+def test_aggregate_scores(tmp_path) -> None:
+    path = str(tmp_path / "scores.json")
+    assert extra_of(DownloadAggregateScoresOperator)[1] == KNOWN
+    assert extra_of(DownloadAggregateScoresOperator, destination=path)[1] == {**KNOWN, "path": path}
+
+
+@pytest.mark.parametrize("format", ["jsonl", "parquet", "csv"])
+def test_row_scores(tmp_path, format) -> None:
+    stored, extra = extra_of(DownloadRowScoresOperator, destination=str(tmp_path / f"rows.{format}"), format=format)
+    assert extra == {**KNOWN, "path": stored["path"], "rows": stored["rows"]}
+    assert stored["rows"] == 5
+
+
+def test_rows_that_go_into_xcom(tmp_path) -> None:
+    rows, extra = extra_of(DownloadRowScoresOperator)
+    assert extra == {**KNOWN, "rows": len(rows)}
+
+
+def test_rows_in_a_score_store(tmp_path) -> None:
+    stored, extra = extra_of(DownloadRowScoresOperator, store=str(tmp_path))
+    assert extra == {**KNOWN, "path": stored["path"], "rows": stored["rows"]}
+
+
+def test_without_outlets_nothing_more_is_asked(service, tmp_path) -> None:
+    service.clear_requests()
+    DownloadAggregateScoresOperator(task_id="store", job_name="job-1").execute(task_context())
+    assert len(service.requests) == 1
