@@ -13,10 +13,13 @@ import logging
 from contextlib import suppress
 from typing import Any
 
+from airflow.triggers.base import BaseTrigger
+
 logger = logging.getLogger(__name__)
 
-#: For the question about the state. A triggerer that shuts down may have nobody left to answer it.
-_LIMIT = 10.0
+#: For the question about the state, seconds. A busy Airflow takes its time; but before 3.3 the question is asked when a
+#: triggerer shuts down as well, which may have nobody left to answer it.
+_LIMIT = 60.0 if hasattr(BaseTrigger, "on_kill") else 10.0
 _DEFERRED = "deferred"
 
 
@@ -36,7 +39,7 @@ async def was_killed(ti: Any, job_name: str) -> bool:
         # Where triggerers talk to their supervisor, that takes asgiref's way from a thread back to the event loop.
         return await asyncio.wait_for(sync_to_async(_waits_no_longer)(ti, job_name), _LIMIT)
     except Exception as error:  # noqa: BLE001  whatever it is: not knowing is no reason to cancel a job
-        logger.info("Whether task %s was ended can't be known, so its job is left running: %r", ti.task_id, error)
+        logger.warning("Whether task %s was ended can't be known, so its job is left running: %r", ti.task_id, error)
         return False
 
 

@@ -15,8 +15,7 @@ from airflow_provider_benchmarks.jobs.outcome import wait_failed
 from airflow_provider_benchmarks.triggers._killed import to_the_end, was_killed
 from airflow_provider_benchmarks.triggers._shared_polling import waiting_for
 
-#: For cancelling the job of a task that was ended. Airflow gives ``on_kill`` 30 seconds, of which asking for the task's
-#: state may have taken ten.
+#: For cancelling the job of a task that was ended, seconds.
 _CANCEL_LIMIT = 15.0
 
 
