@@ -1,8 +1,8 @@
 """Which jobs have finished since they were last looked at: pure decisions on lists of jobs.
 
-The service moves no time when a job completes, and filters by status only after it has cut a list into pages. So what is
-remembered is the jobs that were not finished, and how new the newest job was; and a look needs only the jobs that were
-created since then, and those that were not finished.
+The service moves no time when a job completes, and filters by status only after it has cut a list into pages. So what
+is remembered is the jobs that were not finished, and how new the newest job was; and a look needs only the jobs that
+were created since then, and those that were not finished.
 """
 
 from __future__ import annotations

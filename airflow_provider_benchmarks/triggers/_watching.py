@@ -66,8 +66,8 @@ class JobWatch:
             except Exception as error:  # a person may mend whatever it is, and the watcher must be there then
                 if not failed:
                     logger.warning(
-                        "Finished jobs are not seen while connection %s can't be used; it is tried again, less and less "
-                        "often. %s",
+                        "Finished jobs are not seen while connection %s can't be used; it is tried again, less and "
+                        "less often. %s",
                         self._conn_id,
                         error,
                         exc_info=not isinstance(error, BenchmarkError),
@@ -167,8 +167,8 @@ async def means_or_error(job_name: str, *, conn_id: str, workspace: str | None) 
 class WatcherState:
     """What a watcher remembers over restarts, where Airflow keeps state of assets (from 3.3 on).
 
-    A state is kept only some seconds after the events that led to it: Airflow has these in its database then. Nothing is
-    kept at a stop, at which Airflow drops the last second's events; telling them again is better than never.
+    A state is kept only some seconds after the events that led to it: Airflow has these in its database then. Nothing
+    is kept at a stop, at which Airflow drops the last second's events; telling them again is better than never.
 
     :param kept: what was remembered; None where there is nothing, or nowhere to keep it
     """
@@ -197,8 +197,8 @@ class WatcherState:
             except Exception as error:  # noqa: BLE001  without a memory it still watches
                 if isinstance(error, ValueError) or attempt == _LOAD_TRIES - 1:
                     logger.warning(
-                        "Airflow's state of the asset can't be used, so jobs that finish while no triggerer runs make no "
-                        "events. Each asset needs a trigger of its own. %s",
+                        "Airflow's state of the asset can't be used, so jobs that finish while no triggerer runs make "
+                        "no events. Each asset needs a trigger of its own. %s",
                         error,
                     )
                     store = None

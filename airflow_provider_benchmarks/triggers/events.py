@@ -32,8 +32,8 @@ class BenchmarkJobEventTrigger(BaseEventTrigger):
 
     From 3.3 on the triggers of a connection, workspace and interval share one poll. A poll asks for the newest jobs and
     for those that ran at the last one, however many others there are. A service that does not answer, or refuses, is
-    asked again, less and less often: a watcher never ends, whatever is wrong, since Airflow would start it anew at once,
-    again and again.
+    asked again, less and less often: a watcher never ends, whatever is wrong, since Airflow would start it anew at
+    once, again and again.
 
     :param benchmark: reference ``workspace/name``
     :param statuses: of the finished jobs to tell of: ``completed``, ``error``, ``cancelled``
