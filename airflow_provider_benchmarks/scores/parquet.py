@@ -97,7 +97,7 @@ class ParquetRows:
             import xxhash  # noqa: F401
         except ImportError as error:
             raise ConfigurationError(
-                "Parquet and CSV files of row scores need pyarrow: install airflow-provider-benchmarks[parquet]"
+                "Parquet and CSV files of row scores need pyarrow and xxhash: install airflow-provider-benchmarks[parquet]"
             ) from error
         self._folder = folder
         self._plan = _Plan(with_sample=with_sample)
