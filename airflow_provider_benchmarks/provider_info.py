@@ -64,7 +64,7 @@ def get_provider_info() -> dict[str, Any]:
         "hooks": [_modules("hooks.benchmarks")],
         "operators": [_modules("operators.jobs", "operators.results", "operators.gates")],
         "sensors": [_modules("sensors.jobs")],
-        "triggers": [_modules("triggers.jobs")],
+        "triggers": [_modules("triggers.jobs", "triggers.events")],
         "connection-types": [
             {
                 "connection-type": "nemo_evaluator",
