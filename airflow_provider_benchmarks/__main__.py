@@ -1,16 +1,24 @@
 """Run a gate from a shell: ``python -m airflow_provider_benchmarks gate --policy release.yaml --candidate FOLDER``.
 
-Exits with 0 when the gate passes, 1 when it is missed or inconclusive, and 2 when it could not be judged.
+Exits with 0 when the gate passes, 1 when it is missed or inconclusive, and 2 when it could not be judged, or its
+verdict could not be printed.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
-from collections.abc import Sequence
+import traceback
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, TextIO
 
-from airflow_provider_benchmarks.exceptions import BenchmarkError
+from airflow_provider_benchmarks.exceptions import BenchmarkError, ConfigurationError
+
+if TYPE_CHECKING:
+    from airflow_provider_benchmarks.gates import Policy, Verdict
 
 PASSED, MISSED, NOT_JUDGED = 0, 1, 2
 
@@ -19,50 +27,121 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Judge, print the verdict, and give the exit code."""
     options = _parser().parse_args(arguments)
     try:
-        return _gate(options)
+        verdict = _judge(options)
+        _show(verdict, options.format)
     except (BenchmarkError, OSError) as error:
-        print(f"could not judge: {error}", file=sys.stderr)
-        return NOT_JUDGED
+        return _not_judged(str(error))
+    except Exception as error:  # noqa: BLE001  Python would exit with 1, as if the gate were missed
+        return _not_judged(f"{type(error).__name__}: {error}", traceback.format_exc())
+    return PASSED if verdict.passed else MISSED
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m airflow_provider_benchmarks", description=__doc__)
+    about, _, exits = (__doc__ or "").partition("\n\n")
+    parser = argparse.ArgumentParser(prog="python -m airflow_provider_benchmarks", description=about, epilog=exits)
     commands = parser.add_subparsers(dest="command", required=True)
-    gate = commands.add_parser("gate", help="judge stored or downloaded scores by a policy file")
+    does = "judge stored or downloaded scores by a policy file"
+    gate = commands.add_parser("gate", help=does, description=f"{does.capitalize()}.", epilog=exits)
     scores = "folder with aggregate-scores.json and row-scores.parquet or .jsonl, or a file of aggregate scores"
     gate.add_argument("--policy", required=True, help="policy file, YAML or JSON")
     gate.add_argument("--candidate", required=True, help=scores)
-    gate.add_argument("--baseline", help=scores)
+    gate.add_argument(
+        "--baseline",
+        action="append",
+        default=[],
+        metavar="[NAME=]PATH",
+        help="scores to compare with, as those of the candidate: PATH for the comparisons that name no baseline, or "
+        "pinned, last_passed or previous; NAME=PATH, also more than once, for those that name another. A folder that a "
+        "comparison names itself needs none. A policy that compares with what is not given can't be judged, unless it "
+        "says if_no_baseline",
+    )
     gate.add_argument("--history", nargs="*", default=[], help="earlier scores that passed, newest first")
     gate.add_argument("--format", choices=["table", "markdown", "html", "json"], default="table")
     return parser
 
 
-def _gate(options: argparse.Namespace) -> int:
-    import fsspec
-
+def _judge(options: argparse.Namespace) -> Verdict:
     from airflow_provider_benchmarks.gates import evaluate, read_policy
-    from airflow_provider_benchmarks.gates.loading import load_both, load_scores, with_items
+    from airflow_provider_benchmarks.gates.loading import load_compared, load_scores, with_items
+    from airflow_provider_benchmarks.scores.stored_files import open_stored
 
-    with fsspec.open(options.policy, "rb") as file:
+    with open_stored(options.policy) as file:
         policy = read_policy(file.read(), name=options.policy)
-    candidate, baseline, rows_path = load_both(options.candidate, options.baseline, policy.checks)
+    baselines = _baselines(options.baseline, policy)
+    candidate, compared, rows_path = load_compared(options.candidate, baselines, policy.checks)
     verdict = evaluate(
         policy.checks,
         candidate,
-        baseline,
+        compared,
         history=[load_scores(path, policy.checks)[0] for path in options.history],
         if_inconclusive=policy.if_inconclusive,
         if_no_baseline=policy.if_no_baseline,
     )
-    if rows_path is not None:
-        verdict = with_items(verdict, rows_path)
-    texts = {"table": verdict.to_table, "markdown": verdict.to_markdown, "html": verdict.to_html}
-    if options.format == "json":
-        print(json.dumps(verdict.to_dict(), indent=1))
-    else:
-        print(f"{verdict.summary}\n{texts['table']()}" if options.format == "table" else texts[options.format]())
-    return PASSED if verdict.passed else MISSED
+    return verdict if rows_path is None else with_items(verdict, rows_path)
+
+
+def _baselines(given: Sequence[str], policy: Policy) -> dict[str, str]:
+    """Paths of scores, by the name that checks give to the baseline; "" for those that name none.
+
+    :param given: ``PATH`` or ``NAME=PATH``; a path may have a "=" too
+    :raises ConfigurationError: one is given twice, or not at all and the policy does not foresee that
+    """
+    from airflow_provider_benchmarks.gates import NoRegression
+    from airflow_provider_benchmarks.gates.loading import STORED_BASELINES
+
+    names = {check.baseline or "" for check in policy.checks if isinstance(check, NoRegression)}
+    paths: dict[str, str] = {}
+    for text in given:
+        name = next((n for n in sorted(names, key=len, reverse=True) if n and text.startswith(f"{n}=")), "")
+        path = text.removeprefix(f"{name}=") if name else text
+        if not path or name in paths:
+            which = f'baseline "{name}"' if name else "baseline without a name"
+            raise ConfigurationError(f"--baseline: the {which} {'is there twice' if path else 'has no path'}")
+        paths[name] = path
+    if "" in paths:
+        paths = dict.fromkeys(names.intersection(STORED_BASELINES), paths[""]) | paths
+    paths = {name: name for name in names if "/" in name} | paths
+    missing = sorted(names - paths.keys())
+    if missing and not policy.foresees_no_baseline:
+        options = [f"--baseline {'' if name in ('', *STORED_BASELINES) else f'{name}='}PATH" for name in missing]
+        raise ConfigurationError(
+            f"the policy compares with a baseline that is not given: add {' '.join(dict.fromkeys(options))}, or let "
+            f"the policy say what holds without one (if_no_baseline: warn, fail or pass)"
+        )
+    return paths
+
+
+def _show(verdict: Verdict, form: str) -> None:
+    texts: dict[str, Callable[[], str]] = {
+        "table": lambda: f"{verdict.summary}\n{verdict.to_table()}",
+        "markdown": verdict.to_markdown,
+        "html": verdict.to_html,
+        "json": lambda: json.dumps(verdict.to_dict(), indent=1, default=str),
+    }
+    with suppress(BrokenPipeError):  # whoever reads has seen enough, as ``head`` has; the exit code still tells
+        _print(texts[form](), sys.stdout)
+
+
+def _not_judged(reason: str, trace: str = "") -> int:
+    with suppress(OSError):
+        _print(f"{trace}could not judge: {reason}", sys.stderr)
+    return NOT_JUDGED
+
+
+def _print(text: str, stream: TextIO | None) -> None:
+    """Print in whatever encoding a stream has.
+
+    :raises OSError: it takes no more
+    """
+    if stream is None:  # closed by whoever started this
+        return
+    encoding = stream.encoding or "utf-8"
+    try:
+        print(text.encode(encoding, errors="replace").decode(encoding), file=stream, flush=True)
+    except OSError:
+        # Python flushes once more when it exits, and would fail again, with an exit code of its own.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        raise
 
 
 if __name__ == "__main__":

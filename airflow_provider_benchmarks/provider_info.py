@@ -95,6 +95,14 @@ _OPTIONS: dict[str, Any] = {
         "example": "s3://aws_default@bucket/benchmark-scores",
         "default": "",
     },
+    "deployment": {
+        "description": "Name of this Airflow installation. Those that use one workspace of the service need different "
+        "ones, or a DAG with the same run in both would have one job. Empty: [api] base_url.",
+        "version_added": "0.1.0",
+        "type": "string",
+        "example": "staging",
+        "default": "",
+    },
     "retry_seconds": {
         "description": "How long a request to the service is tried again after transient faults, in seconds.",
         "version_added": "0.1.0",

@@ -14,14 +14,19 @@ if TYPE_CHECKING:
 _BACKSTOP_SECONDS = 60.0
 
 
-def seconds_of(timeout: timedelta | float | None) -> float | None:
-    return timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
+def deadline_after(timeout: timedelta | float | None, *, began: datetime | None = None) -> float | None:
+    """Seconds since the epoch at which the time is over; None for no limit.
+
+    :param began: when it began, as another machine's clock has told, which may be ahead; None for now
+    """
+    seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
+    now = time.time()
+    return None if seconds is None else seconds + (now if began is None else min(began.timestamp(), now))
 
 
-def deadline_after(timeout: timedelta | float | None) -> float | None:
-    """Seconds since the epoch at which a wait that starts now ends; None for no limit."""
-    seconds = seconds_of(timeout)
-    return None if seconds is None else time.time() + seconds
+def seconds_until(deadline: float | None) -> float | None:
+    """What is left until a deadline; None for no limit."""
+    return None if deadline is None else deadline - time.time()
 
 
 def time_left(context: Context, execution_timeout: timedelta | None) -> timedelta | None:

@@ -34,7 +34,7 @@ def nightly_regression():
         checks=[
             Threshold("exact-match", at_least=0.5, min_count=5),
             Threshold("string-check", at_least=0.7, min_count=5),
-            NoRegression("exact-match", key="input", margin=0.01),
+            NoRegression("exact-match", key="input", margin=0.01, min_count=5),
         ],
         baseline="last_passed",
         store="{{ params.store }}",

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpx
 
@@ -18,6 +18,7 @@ from airflow_provider_benchmarks.exceptions import ConfigurationError
 #: The service closes idle connections after 5 seconds; ours are dropped before that.
 _KEEPALIVE_SECONDS = 4.0
 _CONNECT_SECONDS = 10.0
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,8 +27,9 @@ class ClientConfig:
 
     :param base_url: ``https://host[:port][/prefix]``, without the ``/apis`` part
     :param workspace: workspace that requests go to where they name no other
-    :param token: sent as ``Authorization: Bearer``; without one no Authorization header is sent
-    :param headers: further headers, such as a gateway's key; like the token they never go to another host
+    :param token: sent as ``Authorization: Bearer``; without one only an ``Authorization`` among ``headers`` is
+    :param headers: further headers, such as a gateway's key; like the token they never go to another host. Of two names
+        that differ in case only the last counts, and beside a token none is ``Authorization``
     :param verify: check the server's certificate: True, False, or the path of a CA file or folder
     :param timeout: seconds to wait for an answer, and between two pieces of a body
     :param api: generation of the service, ``auto`` or one of ``GENERATIONS``
@@ -47,22 +49,34 @@ class ClientConfig:
     trust_env: bool = True
 
     def __post_init__(self) -> None:
-        parts = urlsplit(self.base_url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ConfigurationError(
-                f'the base URL must look like "https://evaluator.example.com", found "{self.base_url}"'
-            )
-        if parts.username or parts.password or parts.query or parts.fragment:
-            raise ConfigurationError("the base URL must not hold credentials, a query or a fragment")
-        for what, value in (("API token", self.token), *((f'header "{k}"', v) for k, v in self.headers.items())):
-            if value is not None and not (value.isascii() and value.isprintable()):
-                raise ConfigurationError(f"the {what} has line breaks or characters that HTTP headers can't hold")
+        self._check_base_url()
+        if self.token is not None:
+            object.__setattr__(self, "token", _header_value("API token", self.token))
+        headers = {name: _header_value(f'header "{name}"', value) for name, value in self.headers.items()}
+        for name in headers:
+            if not _HEADER_NAME.fullmatch(name):
+                raise ConfigurationError(f'"{name}" can\'t be the name of an HTTP header')
+        object.__setattr__(self, "headers", _merged(headers))
         if not self.timeout > 0:
             raise ConfigurationError(f"the request timeout must be more than 0 seconds, found {self.timeout}")
         if self.api != "auto" and self.api not in GENERATIONS:
             raise ConfigurationError(f'unknown api generation "{self.api}"; known: auto, {", ".join(GENERATIONS)}')
         if isinstance(self.verify, str) and not os.path.exists(self.verify):
             raise ConfigurationError(f'the CA path "{self.verify}" does not exist on this machine')
+
+    def _check_base_url(self) -> None:
+        # First of all, and however odd the rest is: what follows shows the URL, which must not show a password.
+        if any(sign in self.base_url for sign in "@?#"):
+            raise ConfigurationError('the base URL must not hold credentials, a query or a fragment ("@", "?" or "#")')
+        try:
+            url = httpx.URL(self.base_url)
+            usable = url.scheme in ("http", "https") and bool(url.host) and (url.port or 0) < 65536
+        except (httpx.InvalidURL, ValueError):
+            usable = False
+        if not usable:
+            raise ConfigurationError(
+                f'the base URL must look like "https://evaluator.example.com", found "{self.base_url}"'
+            )
 
     @property
     def generation(self) -> Generation:
@@ -75,7 +89,7 @@ class ClientConfig:
     def secret_headers(self) -> dict[str, str]:
         """The headers that only the service itself may see."""
         bearer = {"Authorization": f"Bearer {self.token}"} if self.token else {}
-        return {**self.headers, **bearer}
+        return _merged(self.headers, bearer)
 
     def strip_secrets(self, request: httpx.Request) -> None:
         """Take the token and the extra headers out of a request to another host.
@@ -101,7 +115,7 @@ class ClientConfig:
             "verify": self._ssl() if isinstance(self.verify, str) else self.verify,
             "timeout": httpx.Timeout(self.timeout, connect=min(_CONNECT_SECONDS, self.timeout)),
             "limits": httpx.Limits(max_connections=10, keepalive_expiry=_KEEPALIVE_SECONDS),
-            "headers": {"Accept": "*/*", **self.secret_headers()},
+            "headers": _merged({"Accept": "*/*"}, self.secret_headers()),
             "trust_env": self.trust_env,
         }
 
@@ -125,6 +139,19 @@ class ClientConfig:
             return ssl.create_default_context(cafile=path)
         except (ssl.SSLError, OSError) as error:
             raise ConfigurationError(f'the CA file "{path}" can\'t be read: {error}') from error
+
+
+def _header_value(what: str, value: str) -> str:
+    text = value.strip()
+    if not (text.isascii() and text.isprintable()):
+        raise ConfigurationError(f"the {what} has line breaks or characters that HTTP headers can't hold")
+    return text
+
+
+def _merged(*headers: Mapping[str, str]) -> dict[str, str]:
+    """Put headers together; of names that differ in case only, which are one name to HTTP, the last counts."""
+    named = {name.lower(): (name, value) for each in headers for name, value in each.items()}
+    return dict(named.values())
 
 
 def _port(url: httpx.URL) -> int | None:

@@ -45,18 +45,22 @@ def error_of_request(request: Request, error: httpx.RequestError, base_url: str)
     """Make the error for a request that got no (complete) answer."""
     kind: type[ServiceError] = ServiceUnavailable
     advice = "Check that the service runs and that the connection's host is right."
+    said = f"{type(error).__name__}: {error}"
     if "CERTIFICATE_VERIFY_FAILED" in str(error):
         kind = InvalidRequest
         advice = "Set the connection's extra \"verify\" to the path of the CA that signed the server's certificate."
     elif isinstance(error, httpx.TimeoutException):
         advice = 'The service is slow or gone; the connection\'s extra "timeout" says how long to wait.'
-    elif isinstance(error, httpx.UnsupportedProtocol | httpx.LocalProtocolError):
+    elif isinstance(error, httpx.LocalProtocolError):
+        kind = InvalidRequest
+        said = type(error).__name__  # its text may show the value of a header, which may be a secret
+        advice = "The request is not valid HTTP: check the connection's token and further headers."
+    elif isinstance(error, httpx.UnsupportedProtocol):
         kind = InvalidRequest
     elif not isinstance(error, httpx.TransportError):  # a redirect loop, a body that can't be decoded
         kind = ProtocolError
     return kind(
-        f"{request.method} {request.path} got no answer from {base_url} ({request.subject}): "
-        f"{type(error).__name__}: {error}. {advice}",
+        f"{request.method} {request.path} got no answer from {base_url} ({request.subject}): {said}. {advice}",
         method=request.method,
         path=request.path,
         workspace=request.workspace,

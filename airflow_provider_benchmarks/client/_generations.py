@@ -31,13 +31,17 @@ class Generation:
     version_path = "/cluster-info"
 
     def jobs_path(self, workspace: str) -> str:
-        return f"/apis/evaluation/v2/workspaces/{quoted(workspace, 'workspace')}/benchmark-jobs"
+        return f"{self._home(workspace)}/benchmark-jobs"
 
     def job_path(self, workspace: str, job: str, *more: str) -> str:
         return "/".join((self.jobs_path(workspace), quoted(job, "benchmark job"), *more))
 
     def result_path(self, workspace: str, job: str, result: str) -> str:
         return self.job_path(workspace, job, "results", quoted(result, "result"), "download")
+
+    def stored_scores_path(self, workspace: str, job: str) -> str:
+        """Path of the entity that the platform makes of a job's scores."""
+        return f"{self._home(workspace)}/benchmark-job-results/{quoted(job, 'benchmark job')}"
 
     def file_path(self, artifact_url: str) -> str | None:
         """Path of a stored file, from the address ``workspace/fileset#path`` of a result; None where it is none."""
@@ -67,6 +71,9 @@ class Generation:
         if created_since is not None:  # the service writes and reads UTC without a zone
             params["filter[created_at][$gte]"] = created_since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")
         return params
+
+    def _home(self, workspace: str) -> str:
+        return f"/apis/evaluation/v2/workspaces/{quoted(workspace, 'workspace')}"
 
     def read_job(self, payload: Any, *, workspace: str) -> BenchmarkJob:
         return BenchmarkJob.from_json(payload, workspace=workspace)

@@ -42,13 +42,16 @@ _LOG_PAGE = 1000
 #: More pages than any real log or list has: a service that repeats itself must not keep us for ever.
 _MAX_PAGES = 10_000
 FINGERPRINT = "fingerprint"
+#: Tells the job of this very submit from that of an earlier one with the same name and fingerprint.
+_SUBMIT_ID = "submit_id"
 
 
 @dataclass(frozen=True, slots=True)
 class Submission:
     """What came of a submit.
 
-    :param created: False when the job was there already, from an earlier submit with the same fingerprint
+    :param created: False when the job was there already, from an earlier submit with the same fingerprint; True also
+        when the answer was lost, and the job was looked up
     """
 
     job: BenchmarkJob
@@ -73,7 +76,8 @@ class Operations:
     ) -> Operation[Submission]:
         """Submit a job at most once: after a lost answer or a conflict, look the name up and compare fingerprints."""
         name = check_name(name) if name is not None else f"benchmark-{secrets.token_hex(6)}"
-        custom_fields = {FINGERPRINT: fingerprint(spec), **(custom_fields or {})}
+        submit_id = secrets.token_hex(8)
+        custom_fields = {FINGERPRINT: fingerprint(spec), **(custom_fields or {}), _SUBMIT_ID: submit_id}
         post = Request(
             method="POST",
             path=self.generation.jobs_path(workspace),
@@ -85,23 +89,20 @@ class Operations:
             workspace=workspace,
             job=name,
         )
-        answer_lost = False
         for attempt in range(1, _SUBMIT_TRIES + 1):
             try:
                 answer = yield post
                 return Submission(self._read(post, answer, self._job_reader(workspace)), created=True)
             except Conflict as conflict:
-                job = yield from self._taken_by(post, conflict, custom_fields[FINGERPRINT])
-                return Submission(job, created=answer_lost)
+                found: BenchmarkJob | None = yield from self._taken_by(post, conflict)
             except ServiceUnavailable as fault:
-                answer_lost = True
                 pause = max(_backoff(attempt), fault.retry_after or 0.0)
                 if attempt == _SUBMIT_TRIES or pause > self.config.retry_seconds:
                     raise
                 found = yield from self._find(post, delay=pause)
-                if found is not None:
-                    _check_fingerprint(post, found, custom_fields[FINGERPRINT])
-                    return Submission(found, created=True)
+            if found is not None:
+                _check_fingerprint(post, found, custom_fields[FINGERPRINT])
+                return Submission(found, created=found.custom_fields.get(_SUBMIT_ID) == submit_id)
         raise AssertionError("unreachable: the last try returns or raises")
 
     def _find(self, post: Request, *, delay: float) -> Operation[BenchmarkJob | None]:
@@ -110,14 +111,13 @@ class Operations:
         except NotFound:
             return None
 
-    def _taken_by(self, post: Request, conflict: Conflict, expected: str) -> Operation[BenchmarkJob]:
-        """Find out what a 409 means: our own job, another one, or a name that an earlier failed submit has burnt."""
+    def _taken_by(self, post: Request, conflict: Conflict) -> Operation[BenchmarkJob]:
+        """Find out what a 409 means: a job, which may be ours, or a name that an earlier failed submit has burnt."""
         if not re.search(r"already exists", conflict.detail):
             raise conflict
         for attempt in range(_LOOKUPS_AFTER_CONFLICT):
             found = yield from self._find(post, delay=_backoff(attempt) if attempt else 0.0)
             if found is not None:
-                _check_fingerprint(post, found, expected)
                 return found
         raise NameUnusable(
             f'the service refuses the job name "{post.job}" in workspace "{post.workspace}" ("{conflict.detail}"), yet '
@@ -173,8 +173,11 @@ class Operations:
         path = self.generation.job_path(workspace, name)
         yield Request(method="DELETE", path=path, workspace=workspace, job=name)
 
-    def logs(self, name: str, *, workspace: str) -> Operation[list[LogLine]]:
-        """All log lines of a job, in the order of the times inside them."""
+    def logs(self, name: str, *, workspace: str, enough: int | None = None) -> Operation[list[LogLine]]:
+        """All log lines of a job, in the order of the times inside them.
+
+        :param enough: stop reading when there are so many
+        """
         path = self.generation.job_path(workspace, name, "logs")
         lines: list[LogLine] = []
         cursor: str | None = None
@@ -185,7 +188,7 @@ class Operations:
             request = Request(method="GET", path=path, params=params, workspace=workspace, job=name)
             page, cursor = self._read(request, (yield request), self.generation.read_log_page)
             lines += page
-            if not cursor:
+            if not cursor or (enough is not None and len(lines) >= enough):
                 break
         return in_time_order(lines)
 
@@ -204,6 +207,20 @@ class Operations:
             return self._read(request, answer, self.generation.read_aggregate_scores)
         except IncompleteResults as error:
             raise IncompleteResults(f"aggregate scores of {request.subject}: {error}") from error
+
+    def dataset(self, job: BenchmarkJob) -> Operation[str]:
+        """What a job ran on: the dataset that its spec names, else that of its stored scores; empty where none does."""
+        if job.dataset:
+            return job.dataset
+        path = self.generation.stored_scores_path(job.workspace, job.name)
+        params: dict[str, str | int] = {"aggregate_fields": "nan_count"}  # the scores themselves are not wanted
+        request = Request(method="GET", path=path, params=params, workspace=job.workspace, job=job.name)
+        try:
+            return self._read(request, (yield request), lambda payload: str(payload.get("dataset") or ""))
+        except ServiceUnavailable:
+            raise
+        except ServiceError:  # not every service keeps them, nor lets everybody see them
+            return ""
 
     def download(self, name: str, result: str, *, workspace: str) -> Request:
         """The request for a stored result's content."""

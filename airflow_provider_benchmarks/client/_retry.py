@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from tenacity import RetryCallState, retry_if_exception_type, stop_before_delay
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_before_delay
 from tenacity.wait import wait_base, wait_random_exponential
 
 from airflow_provider_benchmarks.exceptions import ServiceUnavailable
@@ -38,6 +38,13 @@ def retry_policy(total_seconds: float) -> dict[str, Any]:
         "before_sleep": _log_retry,
         "reraise": True,
     }
+
+
+def backoff(tries: int) -> float:
+    """Seconds to wait after so many vain tries, for a loop that tenacity can't hold: one that gives what it has read."""
+    state = RetryCallState(Retrying(), None, (), {})
+    state.attempt_number = tries
+    return BACKOFF(state)
 
 
 def _log_retry(state: RetryCallState) -> None:

@@ -7,19 +7,24 @@ file at the speed of the network, with its length and byte ranges.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import httpx
 
 from airflow_provider_benchmarks.client._bodies import DROPPED, body_length, read_body
+from airflow_provider_benchmarks.client._errors import protocol_error
 from airflow_provider_benchmarks.client._messages import Request
-from airflow_provider_benchmarks.exceptions import ResultsChanged, ServiceUnavailable
+from airflow_provider_benchmarks.client._retry import backoff
+from airflow_provider_benchmarks.exceptions import ResultsChanged, ServiceError, ServiceUnavailable
 
 logger = logging.getLogger(__name__)
 
-#: How often in a row a connection may drop before it has brought a single byte.
+#: How often in a row a connection may drop before the download has come on.
 _MAX_VAIN_TRIES = 5
+#: Fewer bytes are no progress: a file could be read in a hundred thousand pieces otherwise.
+_PROGRESS = 8 * 1024 * 1024
 
 
 class FileDownload:
@@ -36,33 +41,40 @@ class FileDownload:
         self._timeout = timeout
         # Opened at once, so that a refusal is known before anything has been written.
         self._response = open_response(request)
+        if self._response.headers.get("content-type", "").startswith("text/html"):
+            self._response.close()
+            found = f"a page of HTML, from {self._response.url.host}: a login, or a gateway's"
+            raise protocol_error(request, self._response.status_code, found)
         self.length = body_length(self._response)
         self._etag = self._response.headers.get("etag", "")
 
     def __iter__(self) -> Iterator[bytes]:
         """Give the file's bytes, once.
 
-        :raises ResultsChanged: after a drop the file is another one
+        :raises ResultsChanged: after a drop the file is another one, or the service refuses the rest
         :raises ServiceUnavailable: the connection keeps dropping
         """
-        received, vain_tries = 0, 0
+        received, vain_tries, reached = 0, 0, 0
         response = self._response
         while True:
             try:
                 for piece in read_body(response, timeout=self._timeout):
                     received += len(piece)
-                    vain_tries = 0
                     yield piece
                 return
             except DROPPED as fault:
+                if received - reached >= _PROGRESS:
+                    vain_tries, reached = 0, received
                 vain_tries += 1
                 if vain_tries > _MAX_VAIN_TRIES:
                     raise ServiceUnavailable(
-                        f"{self._request.subject}: the download keeps breaking off: {fault}"
+                        f"{self._request.subject}: the download keeps breaking off, now after {received} of "
+                        f"{self.length} bytes: {fault}"
                     ) from fault
                 logger.warning("%s: the download broke off after %d bytes: %s", self._request.subject, received, fault)
             finally:
                 response.close()
+            time.sleep(backoff(vain_tries))
             response = self._reopen(received)
 
     def _reopen(self, received: int) -> httpx.Response:
@@ -70,7 +82,13 @@ class FileDownload:
         headers = {"Range": f"bytes={received}-"} if received else {}
         if received and self._etag and not self._etag.startswith("W/"):
             headers["If-Range"] = self._etag
-        response = self._open(replace(self._request, headers=headers))
+        try:
+            response = self._open(replace(self._request, headers=headers))
+        except ServiceUnavailable:
+            raise
+        except ServiceError as error:
+            # Whoever begins again gets the same refusal, and then the documented download.
+            raise ResultsChanged(f"{error} The download broke off after {received} bytes: begin it again.") from error
         expected = f"bytes {received}-{(self.length or 0) - 1}/{self.length}"
         same = response.headers.get("content-range") == expected if received else body_length(response) == self.length
         if self.length is None or not same:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -13,7 +14,7 @@ import httpx
 from tenacity import Retrying
 
 from airflow_provider_benchmarks.client._config import ClientConfig
-from airflow_provider_benchmarks.client._errors import error_of_answer, error_of_request
+from airflow_provider_benchmarks.client._errors import error_of_answer, error_of_request, protocol_error
 from airflow_provider_benchmarks.client._messages import Answer, Operation, Request
 from airflow_provider_benchmarks.client._operations import Operations, Submission, unseen
 from airflow_provider_benchmarks.client._retry import retry_policy
@@ -106,15 +107,22 @@ class BenchmarkClient:
         """Delete the job's record. A running job is not stopped by it, and the name can't be used again."""
         self._run(self._operations.delete(name, workspace=self._in(workspace)))
 
-    def get_logs(self, name: str, *, workspace: str | None = None) -> list[LogLine]:
-        """All log lines of the job, oldest first."""
-        return self._run(self._operations.logs(name, workspace=self._in(workspace)))
+    def get_logs(self, name: str, *, enough: int | None = None, workspace: str | None = None) -> list[LogLine]:
+        """All log lines of the job, oldest first.
+
+        :param enough: stop reading when there are so many, where a long log would take too long
+        """
+        return self._run(self._operations.logs(name, workspace=self._in(workspace), enough=enough))
 
     def list_results(self, name: str, *, workspace: str | None = None) -> list[JobResult]:
         return self._run(self._operations.results(name, workspace=self._in(workspace)))
 
     def get_aggregate_scores(self, name: str, *, workspace: str | None = None) -> AggregateScores:
         return self._run(self._operations.aggregate_scores(name, workspace=self._in(workspace)))
+
+    def get_dataset(self, job: BenchmarkJob) -> str:
+        """What a job ran on; empty where the service does not say."""
+        return self._run(self._operations.dataset(job))
 
     def iter_row_scores(
         self, name: str, *, limit: int | None = None, workspace: str | None = None
@@ -177,12 +185,18 @@ class BenchmarkClient:
     def iter_result(self, name: str, result: str, *, workspace: str | None = None) -> Iterator[bytes]:
         """Stream a stored result as it is (``artifacts``: a tar.gz that the service packs anew for each request).
 
+        :raises ProtocolError: something on the way has encoded it in a way that can't be undone
         :raises ServiceUnavailable: the connection dropped; begin again, a part can't be continued
         """
         request = self._operations.download(name, result, workspace=self._in(workspace))
-        response = self._open(request)
+        # A gateway would pack what is packed already; one that does it all the same is undone.
+        response = self._open(replace(request, headers={"Accept-Encoding": "identity"}))
         try:
-            yield from response.iter_raw()
+            encoding = response.headers.get("content-encoding", "identity").lower()
+            if encoding not in ("identity", "gzip", "deflate"):
+                found = f'the body is encoded as "{encoding}", though "identity" was asked for'
+                raise protocol_error(request, response.status_code, found)
+            yield from response.iter_bytes()
         except httpx.RequestError as fault:
             raise error_of_request(request, fault, self.config.base_url) from fault
         finally:

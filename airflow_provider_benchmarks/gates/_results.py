@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_provider_benchmarks.gates._fields import Severity, describe_where
 from airflow_provider_benchmarks.gates.row_values import groups, matching
@@ -17,18 +17,20 @@ if TYPE_CHECKING:
     from airflow_provider_benchmarks.gates.no_regression import NoRegression
     from airflow_provider_benchmarks.gates.threshold import Threshold
 
+Judged = TypeVar("Judged")
+
 
 def result_of(
     check: Check, outcome: Outcome, *, score: AggregateScore | None = None, reason: str = "", **figures: Any
 ) -> CheckResult:
     """A check's result; one that may only warn does no more than that."""
-    blocks = outcome in (Outcome.FAIL, Outcome.INCONCLUSIVE)
     fields: dict[str, Any] = {"observed": None, "expected": check.expected, "count": None, "nan_count": None, **figures}
     return CheckResult(
         check=check,
         metric=score.metric if score else check.metric,
         score=score.name if score else check.score,
-        outcome=Outcome.WARN if blocks and check.severity == Severity.WARN else outcome,
+        # An inconclusive one is settled by the gate.
+        outcome=Outcome.WARN if outcome is Outcome.FAIL and check.severity == Severity.WARN else outcome,
         reason=reason,
         **fields,
     )
@@ -51,21 +53,28 @@ def slices(check: Threshold | NoRegression, rows: pd.DataFrame) -> Iterator[tupl
 def judge_groups(
     check: Threshold | NoRegression,
     rows: pd.DataFrame,
-    judge: Callable[[str, pd.DataFrame], CheckResult],
+    judge: Callable[[str, pd.DataFrame], Judged],
+    settled: Callable[[CheckResult], Judged],
     *,
     score: AggregateScore,
-) -> list[CheckResult]:
-    """Judge each group of rows; one that is too small is reported only, unless there is no other."""
-    results, small = [], []
+) -> list[Judged]:
+    """Judge each group of rows; one that is too small is reported only, unless there is no other.
+
+    :param settled: makes of a result what ``judge`` gives
+    """
+    results: list[Judged] = []
+    small: list[Judged] = []
     for place, group in slices(check, rows):
         if check.by is not None and len(group) < check.min_count:
             reason = f"{len(group)} rows, {check.min_count:g} are needed: not judged"
-            small.append(result_of(check, Outcome.WARN, score=score, reason=reason, group=place, count=len(group)))
+            result = result_of(check, Outcome.WARN, score=score, reason=reason, group=place, count=len(group))
+            small.append(settled(result))
         else:
             results.append(judge(place, group))
     if not results:
         reason = "no rows match" if not small else f"no group has the {check.min_count:g} rows that are needed"
-        results = [result_of(check, Outcome.FAIL, score=score, reason=reason, group=describe_where(check.where))]
+        result = result_of(check, Outcome.FAIL, score=score, reason=reason, group=describe_where(check.where))
+        results = [settled(result)]
     return results + small
 
 
@@ -90,9 +99,9 @@ def lost_evidence(
     return None
 
 
-def json_item(row: Mapping[str, Any] | pd.Series[Any], fields: list[str]) -> dict[str, Any]:
-    """Fields of an item as plain JSON values."""
-    return {name: _plain(row[name]) for name in fields if _plain(row[name]) is not None}
+def json_item(item: Mapping[str, Any]) -> dict[str, Any]:
+    """An item as plain JSON values, without missing ones."""
+    return {name: value for name, found in item.items() if (value := _plain(found)) is not None}
 
 
 def _plain(value: Any) -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any, TypeAlias
 
-from airflow_provider_benchmarks.exceptions import ConfigurationError
+from airflow_provider_benchmarks.gates._fields import WrongField
 from airflow_provider_benchmarks.gates.no_regression import NoRegression
 from airflow_provider_benchmarks.gates.threshold import Threshold
 from airflow_provider_benchmarks.gates.within_history import WithinHistory
@@ -25,11 +25,11 @@ def check_from_dict(data: Mapping[str, Any]) -> Check:
     """
     arguments = dict(data)
     kind = arguments.pop("type", Threshold.kind)
-    if kind not in CHECKS:
-        raise ConfigurationError(f'unknown type of check "{kind}"; known: {", ".join(CHECKS)}')
+    if not isinstance(kind, str) or kind not in CHECKS:
+        raise WrongField(f'unknown type of check "{kind}"; known: {", ".join(CHECKS)}', ("type",))
     known = [field.name for field in fields(CHECKS[kind])]
-    unknown = sorted(set(arguments) - set(known))
+    unknown = [name for name in arguments if name not in known]
     if unknown or "metric" not in arguments:
         what = f"unknown fields {unknown}" if unknown else "no metric"
-        raise ConfigurationError(f"{kind} {dict(data)!r} has {what}; known: {', '.join(known)}")
+        raise WrongField(f"{kind} {dict(data)!r} has {what}; known: {', '.join(known)}", tuple(unknown[:1]))
     return CHECKS[kind](**arguments)

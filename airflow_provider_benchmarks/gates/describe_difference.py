@@ -19,6 +19,8 @@ class Description:
 
     :param margin: in the unit of the score
     :param is_binary: the score is 0 or 1, so that its mean is a share, which is told in points
+    :param pairs: of rows; for sides that are not paired the candidate's rows
+    :param problem: why nothing can be told
     """
 
     check: NoRegression
@@ -26,6 +28,8 @@ class Description:
     difference: Difference
     margin: float
     is_binary: bool
+    pairs: int
+    problem: str | None
 
     @property
     def observed(self) -> float:
@@ -38,10 +42,14 @@ class Description:
         low, high = self.difference.interval
         return (low, high) if self.check.higher_is_better else (-high, -low)
 
-    @property
-    def details(self) -> dict[str, Any]:
+    def details(self, outcome: Outcome, p_value: float | None, sharing: int) -> dict[str, Any]:
+        """All figures.
+
+        :param p_value: as for :meth:`outcome`
+        :param sharing: comparisons that share one error budget; each has that part of it for certain
+        """
         found = self.difference
-        return {
+        figures: dict[str, Any] = {
             "mode": str(self.check.mode),
             "margin": self.margin,
             "confidence": self.check.confidence,
@@ -52,9 +60,13 @@ class Description:
             "p_value": found.p_value,
             "mcnemar_p": found.mcnemar_p,
             "largest_drop_not_excluded": -found.lower,
-            "detectable_drop": found.detectable_drop,
-            "seed": found.seed,
+            "detectable_drop": found.detectable((1 - self.check.confidence) / sharing),
         }
+        if p_value is not None:
+            figures |= {"p_value_adjusted": p_value, "comparisons": sharing}
+        if outcome is Outcome.INCONCLUSIVE:
+            figures["rows_to_decide"] = self._rows_to_decide()
+        return figures
 
     def outcome(self, p_value: float | None) -> tuple[Outcome, str]:
         """Outcome and reason.
@@ -62,6 +74,8 @@ class Description:
         :param p_value: for ``detect``: what is left of the p-value when all comparisons share one error budget
         """
         found = self.difference
+        if self.problem is not None:
+            return Outcome.INCONCLUSIVE, self.problem
         if self.check.mode == Mode.DETECT:
             if p_value is None or p_value <= 1 - self.check.confidence:
                 return Outcome.FAIL, f"{self._change}; {self._allowed}"
@@ -73,15 +87,18 @@ class Description:
         return Outcome.INCONCLUSIVE, self._undecided()
 
     def _undecided(self) -> str:
-        from airflow_provider_benchmarks.gates.statistics import rows_to_decide
-
-        enough = rows_to_decide(self.difference, margin=self.margin, confidence=self.check.confidence)
+        enough = self._rows_to_decide()
         advice = "no number of rows would decide it" if enough is None else f"about {enough:,} rows would decide it"
         worse = "drop" if self.check.higher_is_better else "rise"
         return (
             f"{self._change}; a {worse} of up to {self._in_unit(-self.difference.lower)} is not excluded, and "
             f"{self._allowed}: {advice}"
         )
+
+    def _rows_to_decide(self) -> int | None:
+        from airflow_provider_benchmarks.gates.statistics import rows_to_decide
+
+        return rows_to_decide(self.difference, margin=self.margin, confidence=self.check.confidence)
 
     @property
     def _allowed(self) -> str:
@@ -90,17 +107,25 @@ class Description:
 
     @property
     def _change(self) -> str:
-        """``exact-match fell by 3.1 points (95 % interval 1.9 to 4.3, 2,000 paired rows)``."""
+        """``exact-match fell by 3.1 points (95 % interval 1.9 to 4.3, 2,000 paired rows of 400 clusters)``."""
         low, high = self.interval
         fell = self.observed < 0
         ends = sorted((-high, -low) if fell else (low, high))
         verb = "fell" if fell else "rose" if self.observed > 0 else "changed"
-        kind = "rows, not paired" if self.difference.method.startswith("unpaired") else "paired rows"
         scale = 100 if self.is_binary else 1
         return (
             f"{self.score.name} {verb} by {self._in_unit(abs(self.observed))} ({self.check.confidence * 100:g} % interval "
-            f"{ends[0] * scale:.3g} to {ends[1] * scale:.3g}, {self.difference.n:,} {kind})"
+            f"{ends[0] * scale:.3g} to {ends[1] * scale:.3g}, {self._evidence})"
         )
+
+    @property
+    def _evidence(self) -> str:
+        found = self.difference
+        if found.method.startswith("unpaired"):
+            return f"{found.n:,} rows, not paired"
+        of = f" of {found.n:,} items" if found.n < self.pairs else ""
+        of += f" in {found.clusters:,} clusters" if found.clusters is not None else ""
+        return f"{self.pairs:,} paired rows{of}"
 
     def _in_unit(self, value: float) -> str:
         if not self.is_binary:

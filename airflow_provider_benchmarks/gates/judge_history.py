@@ -16,6 +16,8 @@ from airflow_provider_benchmarks.scores.values import is_number
 #: Makes the median absolute deviation of a normal distribution its standard deviation.
 #: Source: Rousseeuw and Croux 1993, "Alternatives to the Median Absolute Deviation".
 _TO_STD_DEV = 1.4826
+#: Sums of the same rows in another order differ by less.
+_ROUNDING = 1e-9
 
 
 def judge_history(check: WithinHistory, candidate: JobScores, history: Sequence[JobScores]) -> CheckResult:
@@ -29,29 +31,45 @@ def judge_history(check: WithinHistory, candidate: JobScores, history: Sequence[
         return result_of(check, Outcome.INCONCLUSIVE, reason=reason)
     middle = statistics.median(usual)
     deviation = _TO_STD_DEV * statistics.median(abs(value - middle) for value in usual)
-    low, high = middle - check.spread * deviation, middle + check.spread * deviation
-    (judged,) = judge_threshold(
-        check.as_threshold(
-            None if check.higher_is_better is False else low, None if check.higher_is_better is True else high
-        ),
-        candidate,
-    )
+    reach = max(check.spread * deviation, _least_change(check, candidate)) + _ROUNDING * max(abs(middle), 1.0)
+    low = None if check.higher_is_better is False else middle - reach
+    high = None if check.higher_is_better is True else middle + reach
+    bar = check.as_threshold(low, high)
+    (judged,) = judge_threshold(bar, candidate)
     details = {"median": middle, "deviation": deviation, "low": low, "high": high, "jobs": len(usual)}
+    expected = " and ".join(f"{sign} {end:.6g}" for sign, end in (("≥", low), ("≤", high)) if end is not None)
     reason = judged.reason
-    if judged.observed is not None and reason:
-        reason += f", from the last {len(usual)} jobs (median {middle:.4g}, deviation {deviation:.2g})"
+    if judged.observed is not None and not bar.holds(judged.observed, judged.observed):
+        reason = (
+            f"{check.statistic} of {judged.score} is {judged.observed:.6g}, expected {expected} from the last "
+            f"{len(usual)} jobs (median {middle:.4g}, deviation {deviation:.2g})"
+        )
     return CheckResult(
         check=check,
         metric=judged.metric,
         score=judged.score,
         outcome=judged.outcome,
         observed=judged.observed,
-        expected=judged.expected,
+        expected=expected,
         count=judged.count,
         nan_count=judged.nan_count,
         reason=reason,
         details=details,
     )
+
+
+def _least_change(check: WithinHistory, candidate: JobScores) -> float:
+    """By how much a mean changes when one row's score does, from one end of the scores to the other.
+
+    Jobs that all gave the very same mean do not show that no row ever changes.
+    """
+    try:
+        score = candidate.aggregate.get(check.metric, check.score)
+    except ScoreNotFound:
+        return 0.0
+    if check.statistic != "mean" or not score.count or score.min is None or score.max is None:
+        return 0.0
+    return (score.max - score.min) / score.count
 
 
 def _values(check: WithinHistory, history: Sequence[JobScores]) -> list[float]:

@@ -30,22 +30,26 @@ class Comparison:
     """A comparison that is made but not judged: whether a drop is significant depends on the other comparisons.
 
     :param p_value: of the drop beyond the margin; None where the outcome is settled
-    :param judge: gives the result, from the p-value that is left after all comparisons share one error budget
+    :param judge: gives the result, from the p-value that is left after all comparisons share one error budget, and the
+        number of those that share it
     """
 
     check: Check
     p_value: float | None
-    judge: Callable[[float | None], CheckResult]
+    judge: Callable[[float | None, int], CheckResult]
 
 
 def settled(result: CheckResult, check: Check) -> Comparison:
-    return Comparison(check=check, p_value=None, judge=lambda _: result)
+    return Comparison(check=check, p_value=None, judge=lambda *_: result)
 
 
 def compare(
     check: NoRegression, candidate: JobScores, baseline: JobScores, paired: Callable[[tuple[str, ...]], PairedRows]
 ) -> list[Comparison]:
     """Compare a score with the baseline's, or each group of its rows.
+
+    What should be there and is not, such as rows of the candidate, a pair for them, or a field that the check names,
+    misses. Inconclusive is what statistics can't tell, or what the baseline lacks.
 
     :param paired: pairs the rows of both jobs by some fields
     """
@@ -55,14 +59,17 @@ def compare(
         return [settled(result_of(check, Outcome.FAIL, reason=str(error)), check)]
     if problem := _other_work(candidate, baseline):
         return [settled(result_of(check, Outcome.FAIL, score=score, reason=problem), check)]
+    reason = f"can't be compared with the baseline {baseline.job}: "
     try:
-        base = baseline.aggregate.get(check.metric, check.score)
+        base = baseline.aggregate.get(score.metric, score.name)
+    except ScoreNotFound as error:
+        return [settled(result_of(check, Outcome.INCONCLUSIVE, score=score, reason=f"{reason}{error}"), check)]
+    try:
         if candidate.rows is None or baseline.rows is None:
             return [_compare_aggregates(check, score, base)]
         return _compare_rows(check, score, base, paired(check.keys))
     except (ScoreNotFound, NotPairable) as error:
-        reason = f"can't be compared with the baseline {baseline.job}: {error}"
-        return [settled(result_of(check, Outcome.INCONCLUSIVE, score=score, reason=reason), check)]
+        return [settled(result_of(check, Outcome.FAIL, score=score, reason=f"{reason}{error}"), check)]
 
 
 def _other_work(candidate: JobScores, baseline: JobScores) -> str | None:
@@ -83,43 +90,47 @@ def _compare_rows(
             f"may be left"
         )
         reason += f": {pairs.hint}" if pairs.hint else ""
-        return [settled(result_of(check, Outcome.INCONCLUSIVE, score=score, reason=reason), check)]
+        details = {"rows": pairs.rows, "missing": pairs.unpaired}
+        return [settled(result_of(check, Outcome.FAIL, score=score, reason=reason, details=details), check)]
     column, base_column = score_column(pairs.candidate, score), score_column(pairs.baseline, base)
-    comparisons: list[Comparison] = []
 
-    def judge(place: str, group: pd.DataFrame) -> CheckResult:
+    def judge(place: str, group: pd.DataFrame) -> Comparison:
         scores = pairs.scores(column, base_column, None if group is pairs.candidate else group.index)
-        comparison = _Group(check=check, score=score, place=place).compare(scores)
-        comparisons.append(comparison)
-        return comparison.judge(comparison.p_value)
+        return _Group(check=check, score=score, place=place, missing=pairs.unpaired).compare(scores)
 
-    results = judge_groups(check, pairs.candidate, judge, score=score)
-    # Groups that are too small, or an empty slice, come after those that were compared.
-    return comparisons + [settled(result, check) for result in results[len(comparisons) :]]
+    return judge_groups(check, pairs.candidate, judge, lambda result: settled(result, check), score=score)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Group:
-    """What a check finds in one group of rows, or in all."""
+    """What a check finds in one group of rows, or in all.
+
+    :param place: the group in words; empty for all
+    :param missing: rows of either job, of all groups, that have no pair in the other
+    """
 
     check: NoRegression
     score: AggregateScore
     place: str
+    missing: int
 
     def compare(self, pairs: PairedScores) -> Comparison:
         check, mine = self.check, pairs.candidate
         counts = {
             "rows": mine.rows,
             "pairs": pairs.count,
+            "missing": self.missing,
             "candidate": mine.counts(),
             "baseline": pairs.baseline.counts(),
         }
-        figures = {"group": self.place, "count": pairs.count, "nan_count": mine.without_value}
+        figures = {"group": self.place, "count": pairs.count, "nan_count": mine.without_value + mine.call_failed}
         if problem := self._lost(mine, pairs.baseline):
             return self._settled(Outcome.FAIL, problem, counts, figures)
         if pairs.count < check.min_count:
             reason = f"{pairs.count} pairs of rows with a score, {check.min_count:g} are needed"
-            return self._settled(Outcome.INCONCLUSIVE, reason, counts, figures)
+            return self._settled(Outcome.FAIL, reason, counts, figures)
+        if problem := _lost_evidence(check, pairs.baseline):
+            return self._settled(Outcome.INCONCLUSIVE, f"in the baseline {problem}", counts, figures)
         figures["worst"] = pairs.worst(higher_is_better=check.higher_is_better)
         clusters = None if check.cluster_by is None else field_column(pairs.rows, check.cluster_by)
         labels = None if clusters is None else clusters.astype(str).to_numpy()
@@ -148,20 +159,34 @@ class _Group:
         return _comparison(check, self.score, difference, margin, problem, is_binary, {**counts, **means}, figures)
 
     def _lost(self, mine: RowValues, theirs: RowValues) -> str | None:
-        problem = lost_evidence(
-            self.check,
-            count=mine.count,
-            without_value=mine.without_value,
-            not_numbers=mine.not_numbers,
-            call_failed=mine.call_failed,
-        )
-        if problem is None and mine.without_value > theirs.without_value:
-            from scipy.stats import fisher_exact
+        problem = _lost_evidence(self.check, mine)
+        return problem or _more_lost(self.check, (mine.without_value, mine.count), (theirs.without_value, theirs.count))
 
-            table: Any = [[mine.without_value, mine.count], [theirs.without_value, theirs.count]]
-            if fisher_exact(table, alternative="greater")[1] < 1 - self.check.confidence:
-                problem = f"{mine.without_value} rows have no value, {theirs.without_value} in the baseline"
-        return problem
+
+def _lost_evidence(check: NoRegression, values: RowValues) -> str | None:
+    return lost_evidence(
+        check,
+        count=values.count,
+        without_value=values.without_value,
+        not_numbers=values.not_numbers,
+        call_failed=values.call_failed,
+    )
+
+
+def _more_lost(check: NoRegression, mine: tuple[int, int], theirs: tuple[int, int]) -> str | None:
+    """Why the candidate has significantly more rows without a value than the baseline, if it has.
+
+    :param mine: the candidate's rows without a value, and with one
+    :param theirs: the baseline's
+    """
+    if mine[0] <= theirs[0]:
+        return None
+    from scipy.stats import fisher_exact  # only here, since it takes a second to load
+
+    table: Any = [mine, theirs]
+    if fisher_exact(table, alternative="greater")[1] >= 1 - check.confidence:
+        return None
+    return f"{mine[0]} rows have no value, {theirs[0]} in the baseline"
 
 
 def _turned(values: Any, check: NoRegression, is_binary: bool) -> Any:
@@ -187,21 +212,11 @@ def _margin(check: NoRegression, mean: float, error: float) -> tuple[float, str 
 def _compare_aggregates(check: NoRegression, score: AggregateScore, base: AggregateScore) -> Comparison:
     from airflow_provider_benchmarks.gates.statistics import unpaired_difference
 
-    def inconclusive(reason: str) -> Comparison:
-        return settled(result_of(check, Outcome.INCONCLUSIVE, score=score, reason=reason, count=score.count), check)
-
-    if check.needs_rows:
-        return inconclusive("the row scores of both jobs are needed for this check, and one has none")
-    problem = lost_evidence(
-        check, count=score.count or 0, without_value=score.nan_count or 0, not_numbers=0, call_failed=0
-    )
-    if problem:
-        return settled(result_of(check, Outcome.FAIL, score=score, reason=problem, count=score.count), check)
     mine, theirs = _moments(score), _moments(base)
-    if mine is None or theirs is None:
-        return inconclusive("there are no row scores, and no mean, deviation and count of both jobs")
-    if min(mine.n, theirs.n) < check.min_count:
-        return inconclusive(f"{min(mine.n, theirs.n)} rows have a score, {check.min_count:g} are needed")
+    if problem := _no_aggregates_to_compare(check, score, base):
+        return settled(result_of(check, Outcome.FAIL, score=score, reason=problem, count=score.count), check)
+    assert mine is not None  # or there would have been a problem
+    assert theirs is not None
     margin, no_margin = _margin(check, theirs.mean, theirs.std_dev / theirs.n**0.5)
     better, worse = (mine, theirs) if check.higher_is_better else (theirs, mine)
     difference = unpaired_difference(better, worse, margin=margin, confidence=check.confidence)
@@ -209,6 +224,19 @@ def _compare_aggregates(check: NoRegression, score: AggregateScore, base: Aggreg
     figures = {"count": score.count, "nan_count": score.nan_count}
     is_binary = mine.is_binary and theirs.is_binary
     return _comparison(check, score, difference, margin, no_margin, is_binary, details, figures)
+
+
+def _no_aggregates_to_compare(check: NoRegression, score: AggregateScore, base: AggregateScore) -> str | None:
+    if check.needs_rows:
+        return "the row scores of both jobs are needed for this check, and one has none"
+    mine, theirs = ((side.nan_count or 0, side.count or 0) for side in (score, base))
+    problem = lost_evidence(check, count=mine[1], without_value=mine[0], not_numbers=0, call_failed=0)
+    problem = problem or _more_lost(check, mine, theirs)
+    if problem is None and (_moments(score) is None or _moments(base) is None):
+        problem = "there are no row scores, and no mean, deviation and count of both jobs"
+    if problem is None and min(mine[1], theirs[1]) < check.min_count:
+        problem = f"{min(mine[1], theirs[1])} rows have a score, {check.min_count:g} are needed"
+    return problem
 
 
 def _moments(score: AggregateScore) -> Moments | None:
@@ -232,21 +260,21 @@ def _comparison(
 ) -> Comparison:
     from airflow_provider_benchmarks.gates.describe_difference import Description
 
-    described = Description(check=check, score=score, difference=difference, margin=margin, is_binary=is_binary)
-    figures = {
-        **figures,
-        "observed": described.observed,
-        "interval": described.interval,
-        "details": {**details, **described.details},
-    }
-    problem = problem or difference.problem
-    if problem is not None:
-        return settled(result_of(check, Outcome.INCONCLUSIVE, score=score, reason=problem, **figures), check)
+    described = Description(
+        check=check,
+        score=score,
+        difference=difference,
+        margin=margin,
+        is_binary=is_binary,
+        pairs=figures["count"],
+        problem=problem or difference.problem,
+    )
+    figures = {**figures, "observed": described.observed, "interval": described.interval}
 
-    def judge(p_value: float | None) -> CheckResult:
+    def judge(p_value: float | None, sharing: int) -> CheckResult:
         outcome, reason = described.outcome(p_value)
-        if p_value is not None:
-            figures["details"]["p_value_adjusted"] = p_value
+        figures["details"] = {**details, **described.details(outcome, p_value, sharing)}
         return result_of(check, outcome, score=score, reason=reason, **figures)
 
-    return Comparison(check=check, p_value=difference.p_value if check.mode == Mode.DETECT else None, judge=judge)
+    shares = check.mode == Mode.DETECT and described.problem is None
+    return Comparison(check=check, p_value=difference.p_value if shares else None, judge=judge)

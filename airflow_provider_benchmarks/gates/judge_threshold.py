@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_benchmarks.exceptions import ScoreNotFound
@@ -31,9 +32,11 @@ def judge_threshold(check: Threshold, candidate: JobScores) -> list[CheckResult]
             return [result_of(check, Outcome.FAIL, score=score, reason=reason)]
         rows = candidate.rows
         column = score_column(rows, score)
-        return judge_groups(
-            check, rows, lambda place, group: _judge_rows(check, score, column, place, group), score=score
-        )
+
+        def judge(place: str, group: pd.DataFrame) -> CheckResult:
+            return _judge_rows(check, score, column, place, group)
+
+        return judge_groups(check, rows, judge, lambda result: result, score=score)
     except ScoreNotFound as error:
         return [result_of(check, Outcome.FAIL, reason=str(error))]
 
@@ -44,12 +47,10 @@ def _judge_aggregate(check: Threshold, score: AggregateScore, rows: pd.DataFrame
     nan_count = score.nan_count or 0
     found = _of_rows(rows, score)
     failed = found.call_failed if found is not None else 0
-    problem = _evidence_problem(check, count=score.count, without_value=max(nan_count - failed, 0), call_failed=failed)
-    observed = statistic_of(check, score)
-    interval = bounds = None
-    if problem is None and check.confidence is not None and is_number(observed):
-        interval, bounds = (_interval(check, score, found, observed, one_sided=side) for side in (False, True))
-    return _compare(check, score, observed, interval, bounds, problem, count=score.count, nan_count=nan_count)
+    lost = max(nan_count - failed, 0)
+    problem = _evidence_problem(check, count=score.count, without_value=lost, call_failed=failed)
+    counts = {"scored": score.count, "without_value": lost, "call_failed": failed}
+    return _judge_summary(check, score, found, problem, counts)
 
 
 def _of_rows(rows: pd.DataFrame | None, score: AggregateScore) -> RowValues | None:
@@ -64,44 +65,40 @@ def _of_rows(rows: pd.DataFrame | None, score: AggregateScore) -> RowValues | No
 
 def _judge_rows(check: Threshold, score: AggregateScore, column: str, place: str, rows: pd.DataFrame) -> CheckResult:
     found = RowValues.of(rows, column)
-    lost = found.without_value
     problem = _evidence_problem(
         check,
         count=found.count,
-        without_value=lost,
+        without_value=found.without_value,
         call_failed=found.call_failed,
         not_numbers=found.not_numbers if check.category is None else 0,
     )
-    part = summarise(score, found, rows)
-    observed = statistic_of(check, part)
-    interval = bounds = None
-    if problem is None and check.confidence is not None and is_number(observed):
-        interval, bounds = (_interval(check, part, found, observed, one_sided=side) for side in (False, True))
-    return _compare(check, score, observed, interval, bounds, problem, count=found.count, nan_count=lost, group=place)
+    return _judge_summary(check, summarise(score, found, rows), found, problem, found.counts(), group=place)
 
 
-def _compare(
+def _judge_summary(
     check: Threshold,
     score: AggregateScore,
-    observed: float | None,
-    interval: tuple[float, float] | None,
-    bounds: tuple[float, float] | None,
+    found: RowValues | None,
     problem: str | None,
+    counts: dict[str, int],
     *,
-    count: int,
-    nan_count: int,
     group: str = "",
 ) -> CheckResult:
+    """Judge a score by its statistics.
+
+    :param problem: why it is no evidence, if it is none
+    """
+    observed = statistic_of(check, score)
+    interval = bounds = None
     of_group = f" where {group}" if group else ""
-    if problem is None and not is_number(observed):
+    if problem is None and (observed is None or not is_number(observed)):
         problem = f"the {check.statistic} of {score.name}{of_group} is not a number ({observed})"
+    if problem is None and check.confidence is not None:
+        problem = _no_interval(check, score, found)
     if problem is None and observed is not None:
-        low, high = bounds or (observed, observed)
-        if not check.holds(low, high):
-            problem = f"{check.statistic} of {score.name}{of_group} is {observed:g}, expected {check.expected}"
-            if check.holds(observed, observed):
-                bound = low if check.at_least is not None and low < check.at_least else high
-                problem += f": with {check.confidence or 0:.0%} confidence it is only known to reach {bound:.4g}"
+        if check.confidence is not None:
+            interval, bounds = (_interval(check, score, found, observed, one_sided=side) for side in (False, True))
+        problem = _miss(check, f"{check.statistic} of {score.name}{of_group}", observed, bounds)
     return result_of(
         check,
         Outcome.FAIL if problem else Outcome.PASS,
@@ -109,10 +106,31 @@ def _compare(
         reason=problem or "",
         observed=observed,
         interval=interval,
-        count=count,
-        nan_count=nan_count,
+        count=score.count,
+        nan_count=score.nan_count or 0,
         group=group,
+        details=counts,
     )
+
+
+def _miss(check: Threshold, what: str, observed: float, bounds: tuple[float, float] | None) -> str | None:
+    """Why the bar is missed; None where it is reached."""
+    low, high = bounds or (observed, observed)
+    if check.holds(low, high):
+        return None
+    miss = f"{what} is {_told(observed, check)}, expected {check.expected}"
+    if not check.holds(observed, observed):
+        return miss
+    sure = f": with {(check.confidence or 0) * 100:g} % confidence it is only known to be"
+    if check.at_least is not None and low < check.at_least:
+        return f"{miss}{sure} {low:.4g} or more"
+    return f"{miss}{sure} {high:.4g} or less"
+
+
+def _told(value: float, check: Threshold) -> str:
+    """A number in few digits, unless these would be on the other side of the bar."""
+    short = f"{value:g}"
+    return short if check.holds(float(short), float(short)) == check.holds(value, value) else repr(value)
 
 
 def _evidence_problem(
@@ -144,6 +162,12 @@ def statistic_of(check: Threshold, score: AggregateScore) -> float | None:
     return value
 
 
+def _no_interval(check: Threshold, score: AggregateScore, found: RowValues | None) -> str | None:
+    if check.statistic != "mean" or is_binary(score, found) or score.std_dev is not None:
+        return None
+    return f"the service gives no std_dev of {score.name}, without which its mean has no confidence bound"
+
+
 def _share(score: AggregateScore, label: str) -> float | None:
     counts = {str(category.get("label")): category.get("count") or 0 for category in score.rubric_distribution}
     total = sum(counts.values())
@@ -157,14 +181,11 @@ def summarise(score: AggregateScore, found: RowValues, rows: pd.DataFrame) -> Ag
     """
     import numpy as np
 
-    values = found.values
-    labels = rows[f"{score.name}.label"].dropna() if f"{score.name}.label" in rows.columns else None
-    shares = (
-        () if labels is None else tuple({"label": k, "count": int(v)} for k, v in labels.value_counts().items() if k)
-    )
+    values, shares = found.values, _categories(score, rows)
+    nan_count = found.without_value + found.call_failed
     if not values.size:
         return AggregateScore(
-            metric=score.metric, name=score.name, count=0, nan_count=found.without_value, rubric_distribution=shares
+            metric=score.metric, name=score.name, count=0, nan_count=nan_count, rubric_distribution=shares
         )
     percents = np.arange(1, 101)
     points = np.percentile(values, percents, method="weibull")
@@ -172,7 +193,7 @@ def summarise(score: AggregateScore, found: RowValues, rows: pd.DataFrame) -> Ag
         metric=score.metric,
         name=score.name,
         count=found.count,
-        nan_count=found.without_value,
+        nan_count=nan_count,
         mean=float(values.mean()),
         std_dev=float(values.std()),
         variance=float(values.var()),
@@ -182,6 +203,17 @@ def summarise(score: AggregateScore, found: RowValues, rows: pd.DataFrame) -> Ag
         percentiles={f"p{percent}": float(point) for percent, point in zip(percents, points, strict=True)},
         rubric_distribution=shares,
     )
+
+
+def _categories(score: AggregateScore, rows: pd.DataFrame) -> tuple[dict[str, Any], ...]:
+    """How many of some rows are in each of a rubric's categories; 0 in those that only other rows are in."""
+    try:
+        labels = rows[score_column(rows, replace(score, name=f"{score.name}.label"))]
+    except ScoreNotFound:
+        return ()
+    counts = dict.fromkeys([str(category.get("label")) for category in score.rubric_distribution], 0)
+    counts |= {str(label): int(count) for label, count in labels.value_counts().items() if label}
+    return tuple({"label": label, "count": count} for label, count in counts.items())
 
 
 def _interval(
@@ -203,7 +235,10 @@ def _interval(
     count = score.count or 0
     if is_binary(score, found):
         return statistics.wilson_interval(round(observed * count), count, **level)
-    return statistics.mean_interval_of_moments(observed, score.std_dev or 0.0, count, **level)
+    assert score.std_dev is not None  # or there would have been a problem
+    if score.std_dev == 0:
+        return statistics.mean_interval_of_equal_values(observed, count, **level)
+    return statistics.mean_interval_of_moments(observed, score.std_dev, count, **level)
 
 
 def is_binary(score: AggregateScore, found: RowValues | None = None) -> bool:

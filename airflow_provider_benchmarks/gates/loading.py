@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +13,15 @@ from airflow_provider_benchmarks.gates.verdict import Verdict
 from airflow_provider_benchmarks.scores import AggregateScores, JobScores
 from airflow_provider_benchmarks.scores.aggregate import AggregateScore
 from airflow_provider_benchmarks.scores.frames import ITEM_HASH
+from airflow_provider_benchmarks.scores.stored_files import filesystem_of
 from airflow_provider_benchmarks.scores.values import parse_json
 
 if TYPE_CHECKING:
     import pandas as pd
 
+#: Names of baselines that stand for whatever a score store has under them, and not for one job.
+PINNED, LAST_PASSED, PREVIOUS = "pinned", "last_passed", "previous"
+STORED_BASELINES = (PINNED, LAST_PASSED, PREVIOUS)
 AGGREGATE_FILE = "aggregate-scores.json"
 MANIFEST_FILE = "manifest.json"
 ROWS_FILES = ("row-scores.parquet", "row-scores.jsonl", "row-scores.jsonl.gz", "row-scores.jsonl.zst")
@@ -51,11 +55,13 @@ def add_items(checks: Sequence[Check], sides: Sequence[tuple[JobScores, Any]]) -
     """
     if len(sides) < 2 or not any(isinstance(check, NoRegression) and not check.keys for check in checks):
         return
+    import pandas as pd
+
     from airflow_provider_benchmarks.scores.selected_rows import number_items
 
     for (scores, _), numbers in zip(sides, number_items([path for _, path in sides]), strict=True):
         assert scores.rows is not None
-        scores.rows[ITEM_HASH] = numbers
+        scores.rows[ITEM_HASH] = pd.Series(numbers, index=scores.rows.index, copy=False)
 
 
 def with_items(verdict: Verdict, path: Any) -> Verdict:
@@ -80,14 +86,13 @@ def load_scores(path: str, checks: Sequence[Check]) -> tuple[JobScores, str | No
     """Load scores that were downloaded or are in a score store.
 
     :param path: a folder with ``aggregate-scores.json`` and, where there are row scores, ``row-scores.parquet`` or
-        ``row-scores.jsonl`` (also ``.gz``, ``.zst``); or a file of aggregate scores. Local, or a URL that fsspec opens
+        ``row-scores.jsonl`` (also ``.gz``, ``.zst``); or a file of aggregate scores. Local, a URL that fsspec opens, or
+        one that names an Airflow connection (``s3://connection@bucket/folder``, where Airflow is installed)
     :return: the scores, and the path of their Parquet file
     :raises IncompleteResults: the aggregate scores can't be read
     :raises OSError: there is nothing at the path
     """
-    import fsspec
-
-    filesystem, place = fsspec.url_to_fs(path)
+    filesystem, place = filesystem_of(path)
     is_folder = filesystem.isdir(place)
     file = f"{place.rstrip('/')}/{AGGREGATE_FILE}" if is_folder else place
     try:
@@ -107,7 +112,7 @@ def load_scores(path: str, checks: Sequence[Check]) -> tuple[JobScores, str | No
     return replace(scores, rows=read_row_scores(rows_path)), None
 
 
-def _described(filesystem: Any, folder: str | None) -> dict[str, str]:
+def _described(filesystem: Any, folder: str | None) -> dict[str, Any]:
     """What a score store says of a job: its name, its benchmark, its dataset."""
     if folder is None or not filesystem.exists(f"{folder}/{MANIFEST_FILE}"):
         return {}
@@ -115,21 +120,26 @@ def _described(filesystem: Any, folder: str | None) -> dict[str, str]:
     return {key: str(manifest[key]) for key in ("job", "benchmark", "dataset") if manifest.get(key)}
 
 
-def load_both(
-    candidate: str, baseline: str | None, checks: Sequence[Check]
-) -> tuple[JobScores, JobScores | None, str | None]:
+def load_compared(
+    candidate: str, baselines: Mapping[str, str], checks: Sequence[Check]
+) -> tuple[JobScores, dict[str, JobScores], str | None]:
     """Load the scores of a candidate and what it is compared with, as :func:`load_scores` does.
 
-    :return: both, and the path of the candidate's Parquet file
+    :param baselines: paths, by the name that checks give to the baseline
+    :return: the candidate, the baselines by name, and the path of the candidate's Parquet file
     """
     from airflow_provider_benchmarks.scores.files import read_row_scores
 
-    found = [load_scores(path, checks) for path in (candidate, baseline) if path is not None]
-    if all(path for _, path in found):
-        add_items(checks, found)
-    elif all(scores.rows is not None for scores, _ in found):  # a side that is JSONL holds its items as they are
+    found = [load_scores(candidate, checks)]
+    places = {path: place for place, path in enumerate(dict.fromkeys(baselines.values()), start=1)}
+    found += [load_scores(path, checks) for path in places]
+    with_rows = [(scores, path) for scores, path in found if scores.rows is not None]
+    if all(path for _, path in with_rows):
+        add_items(checks, with_rows)
+    else:  # a side that is JSONL holds its items as they are
         found = [(replace(scores, rows=read_row_scores(path)) if path else scores, path) for scores, path in found]
-    return found[0][0], found[1][0] if baseline else None, found[0][1]
+    named = {name: found[places[path]][0] for name, path in baselines.items()}
+    return found[0][0], named, found[0][1]
 
 
 def _asked(checks: Sequence[Check], aggregate: AggregateScores) -> list[AggregateScore]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any, ClassVar
 
 from airflow_provider_benchmarks.gates import _fields as f
-from airflow_provider_benchmarks.scores.values import is_number
 
 
 class Mode(StrEnum):
@@ -38,9 +38,9 @@ class NoRegression:
     :param by: compare the rows of each value of this field by themselves
     :param key: fields that tell which row is which, when row indices or other fields of the items differ
     :param cluster_by: field whose equal values mark rows that depend on one another, such as the questions on one text
-    :param min_count: pairs that there must be; with fewer the check is inconclusive. With ``by``, smaller groups are
+    :param min_count: pairs that there must be; with fewer the check misses. With ``by``, smaller groups are
         reported and not judged
-    :param max_nan_fraction: share of the candidate's rows without a value that there may be; with more, and with
+    :param max_nan_fraction: share of the candidate's rows without a value that there may be; with more, or with
         significantly more than the baseline has, the check misses
     :param max_error_rate: share of rows that there may be without a score because the call of the model failed; they
         are left out on both sides
@@ -51,6 +51,26 @@ class NoRegression:
     """
 
     kind: ClassVar[str] = "no_regression"
+    rules: ClassVar[Mapping[str, f.Rule]] = {
+        "metric": f.METRIC,
+        "score": f.NAME,
+        "baseline": f.NAME,
+        "margin": f.number("must be 0 or more", minimum=0),
+        "relative": f.FLAG,
+        "mode": f.choice(list(Mode)),
+        "confidence": f.CONFIDENCE,
+        "where": f.WHERE,
+        "by": f.FIELD,
+        "key": f.FIELDS,
+        "cluster_by": f.FIELD,
+        "min_count": f.whole(1),
+        "max_nan_fraction": f.SHARE,
+        "max_error_rate": f.SHARE,
+        "max_unpaired": f.SHARE,
+        "higher_is_better": f.FLAG,
+        "severity": f.SEVERITY,
+    }
+    together: ClassVar[Mapping[str, Any]] = {}
 
     metric: str
     score: str | None = None
@@ -59,9 +79,9 @@ class NoRegression:
     relative: bool = False
     mode: str = Mode.DETECT
     confidence: float = 0.95
-    where: Mapping[str, Any] | None = None
+    where: Mapping[str, Any] | None = field(default=None, hash=False)
     by: str | None = None
-    key: str | Sequence[str] | None = None
+    key: str | Sequence[str] | None = field(default=None, hash=False)
     cluster_by: str | None = None
     min_count: int = 10
     max_nan_fraction: float = 0.0
@@ -71,22 +91,7 @@ class NoRegression:
     severity: str = f.Severity.FAIL
 
     def __post_init__(self) -> None:
-        f.require_metric(self.metric, "a check for regressions")
-        what = f'check for regressions of "{self.metric}"'
-        f.require(is_number(self.margin) and self.margin >= 0, what, f"margin must be 0 or more, found {self.margin!r}")
-        f.require_choice(self.mode, list(Mode), "mode", what)
-        f.require_confidence(self.confidence, what)
-        f.require_where(self.where, what)
-        for name in ("by", "cluster_by"):
-            f.require_field(getattr(self, name), name, what)
-        keys = [self.key] if isinstance(self.key, str) or self.key is None else list(self.key)
-        f.require(bool(keys), what, "key is empty")
-        for key in keys:
-            f.require_field(key, "key", what)
-        f.require_count(self.min_count, "min_count", what)
-        for name in ("max_nan_fraction", "max_error_rate", "max_unpaired"):
-            f.require_share(getattr(self, name), name, what)
-        f.require_choice(self.severity, list(f.Severity), "severity", what)
+        f.read_fields(self, f'check for regressions of "{self.metric}"')
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -101,7 +106,8 @@ class NoRegression:
     @property
     def expected(self) -> str:
         """The bar in words: ``drop ≤ 0.01``, ``rise ≤ 5 %``."""
-        bar = f"{self.margin:.4g}" if not self.relative else f"{self.margin * 100:.4g} %"
+        # Through its digits, as 0.07 * 100 is 7.000000000000001.
+        bar = f"{f.exactly(float(Decimal(str(self.margin)) * 100))} %" if self.relative else f.exactly(self.margin)
         return f"{'drop' if self.higher_is_better else 'rise'} ≤ {bar} ({self.mode})"
 
     @property
@@ -121,4 +127,4 @@ class NoRegression:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON, without what was left at its default."""
-        return f.plain(self, self.kind)
+        return f.plain(self)

@@ -71,7 +71,8 @@ class PairedScores:
                 "row_index": int(self.rows.index[place]),
                 "candidate": float(self.first[place]),
                 "baseline": float(self.second[place]),
-                "item": json_item(self.rows.iloc[place], fields),
+                # Value by value: a row of several columns is one type, which a large integer does not fit.
+                "item": json_item({name: self.rows[name].iloc[place] for name in fields}),
             }
             for place in lost.tolist()
         )

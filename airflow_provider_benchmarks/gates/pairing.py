@@ -142,11 +142,11 @@ def _same_items(candidate: pd.DataFrame, baseline: pd.DataFrame) -> tuple[NDArra
     if ITEM_HASH in candidate.columns and ITEM_HASH in baseline.columns:
         compared = [ITEM_HASH]
     else:
-        compared = [field for field in item_fields(candidate) if field in item_fields(baseline)]
+        compared = list(dict.fromkeys([*item_fields(candidate), *item_fields(baseline)]))
     same = np.ones(len(candidate), dtype=bool)
     differing = []
     for name in compared:
-        one, other = candidate[name].to_numpy(), baseline[name].to_numpy()
+        one, other = (_values(side, name) for side in (candidate, baseline))
         equal = np.asarray(one == other, dtype=bool)
         if not equal.all() and name != ITEM_HASH:
             equal |= _missing(one) & _missing(other)
@@ -160,6 +160,14 @@ def _same_items(candidate: pd.DataFrame, baseline: pd.DataFrame) -> tuple[NDArra
         f"{int((~same).sum())} rows with the same index have items that differ{named}; where that is meant, name the "
         f"fields that tell which row is which with key="
     )
+
+
+def _values(rows: pd.DataFrame, field: str) -> Any:
+    """A field's values; one that no item has is missing in all of them."""
+    import numpy as np
+
+    known = {*item_fields(rows), ITEM_HASH} & {*rows.columns}
+    return rows[field].to_numpy() if field in known else np.full(len(rows), None, dtype=object)
 
 
 def _missing(values: Any) -> Any:

@@ -22,9 +22,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_benchmarks.exceptions import ConfigurationError
-from airflow_provider_benchmarks.gates.checks import Check, check_from_dict
+from airflow_provider_benchmarks.gates._fields import WrongField
+from airflow_provider_benchmarks.gates.checks import CHECKS, Check, check_from_dict
 from airflow_provider_benchmarks.gates.evaluate import POLICIES
+from airflow_provider_benchmarks.gates.policy_text import PolicyText
+from airflow_provider_benchmarks.gates.threshold import Threshold
 
 _CHOICES = ("if_inconclusive", "if_no_baseline")
 _KEYS = ("checks", *_CHOICES)
@@ -36,82 +38,53 @@ class Policy:
 
     :param if_inconclusive: as for :func:`~airflow_provider_benchmarks.gates.evaluate`
     :param if_no_baseline: as for :func:`~airflow_provider_benchmarks.gates.evaluate`
+    :param foresees_no_baseline: the file itself says ``if_no_baseline``
     """
 
     checks: tuple[Check, ...]
     if_inconclusive: str | None = None
     if_no_baseline: str = "warn"
+    foresees_no_baseline: bool = False
 
 
 def read_policy(text: str | bytes, *, name: str = "policy") -> Policy:
-    """Read a policy file, YAML or JSON.
+    """Read a policy file, YAML (its words and numbers those of YAML 1.2) or JSON.
 
-    :param name: of the file, for messages
+    :param name: of the file, for messages; one in ``.json`` must be JSON
     :raises ConfigurationError: it is not a policy; says where, and what is allowed there
     """
-    import yaml
-
-    try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        data = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigurationError(f"{name} is not YAML: {error}") from error
-    lines = _Lines(node, name)
+    found = PolicyText.read(text, name)
+    data = found.data
     if not isinstance(data, Mapping):
-        raise lines.error((), f"expected a mapping with the keys {', '.join(_KEYS)}")
+        raise found.error((), f"expected a mapping with the keys {', '.join(_KEYS)}")
     if unknown := [key for key in data if key not in _KEYS]:
-        raise lines.error((unknown[0],), f'unknown key "{unknown[0]}"; known: {", ".join(_KEYS)}')
+        raise found.error((unknown[0],), f'unknown key "{unknown[0]}"; known: {", ".join(_KEYS)}')
     if not isinstance(data.get("checks"), list) or not data["checks"]:
-        raise lines.error(
+        raise found.error(
             ("checks",), "expected a list of one or more checks: a gate without any lets everything through"
         )
     for key in _CHOICES:
         if key in data and data[key] not in POLICIES:
-            raise lines.error((key,), f"{key} must be {', '.join(POLICIES)}, found {data[key]!r}")
+            raise found.error((key,), f"{key} must be {', '.join(POLICIES)}, found {data[key]!r}")
     chosen = {key: data[key] for key in _CHOICES if key in data}
-    return Policy(checks=tuple(_check(each, place, lines) for place, each in enumerate(data["checks"])), **chosen)
+    checks = tuple(_check(each, place, found) for place, each in enumerate(data["checks"]))
+    return Policy(checks=checks, foresees_no_baseline="if_no_baseline" in chosen, **chosen)
 
 
-def _check(data: Any, place: int, lines: _Lines) -> Check:
+def _check(data: Any, place: int, found: PolicyText) -> Check:
     if not isinstance(data, Mapping):
-        raise lines.error(("checks", place), f"expected a check with its fields, found {data!r}")
+        raise found.error(("checks", place), f"expected a check with its fields, found {data!r}")
     try:
         return check_from_dict(data)
-    except ConfigurationError as error:
-        # The message names the field, whose own line says most.
-        field = next((key for key in data if f"'{key}'" in str(error).partition(";")[0].partition("has ")[2]), None)
-        field = field or next((key for key in data if f": {key} must" in str(error)), None)
-        raise lines.error(("checks", place) if field is None else ("checks", place, field), str(error)) from error
-
-
-class _Lines:
-    """Where in a file something stands."""
-
-    def __init__(self, node: Any, name: str) -> None:
-        self._node = node
-        self._name = name
-
-    def error(self, path: tuple[str | int, ...], problem: str) -> ConfigurationError:
-        line = self._line(path)
-        return ConfigurationError(f"{self._name}{f', line {line}' if line else ''}: {problem}")
-
-    def _line(self, path: tuple[str | int, ...]) -> int | None:
-        node = self._node
-        if node is None:  # an empty file
-            return None
-        for step in path:
-            if isinstance(step, int):
-                node = node.value[step]
-            else:
-                node = next((value for key, value in node.value if key.value == step), node)
-        line: int = node.start_mark.line + 1
-        return line
+    except WrongField as error:
+        raise found.error(("checks", place, *error.path), str(error)) from error
 
 
 def policy_schema() -> dict[str, Any]:
-    """The JSON Schema of a policy file, made from the checks themselves."""
-    from airflow_provider_benchmarks.gates.checks import CHECKS
+    """The JSON Schema of a policy file, made from the rules of the checks themselves.
 
+    It says all but what no JSON Schema can: that a key comes once, and that ``at_least`` is not above ``at_most``.
+    """
     choice = {"enum": list(POLICIES)}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -130,26 +103,11 @@ def policy_schema() -> dict[str, Any]:
     }
 
 
-_TYPES: dict[str, Any] = {
-    "str": {"type": "string", "minLength": 1},
-    "float": {"type": "number"},
-    "int": {"type": "integer", "minimum": 1},
-    "bool": {"type": "boolean"},
-    "None": {"type": "null"},
-    "Mapping[str, Any]": {"type": "object", "minProperties": 1},
-    "Sequence[str]": {"type": "array", "items": {"type": "string"}, "minItems": 1},
-}
-_ENUMS = {"severity": ["fail", "warn"], "mode": ["detect", "prove"]}
-
-
-def _schema_of(kind: str, check: type[Any]) -> dict[str, Any]:
-    from dataclasses import fields
-
-    properties: dict[str, Any] = {"type": {"const": kind}}
-    for field in fields(check):
-        kinds = [_TYPES[part.strip()] for part in str(field.type).split("|")]
-        properties[field.name] = kinds[0] if len(kinds) == 1 else {"anyOf": kinds}
-        if field.name in _ENUMS:
-            properties[field.name] = {"enum": _ENUMS[field.name]}
-    required = ["metric"] if kind == "threshold" else ["type", "metric"]
-    return {"type": "object", "additionalProperties": False, "required": required, "properties": properties}
+def _schema_of(kind: str, check: type[Check]) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["metric"] if kind == Threshold.kind else ["type", "metric"],
+        "properties": {"type": {"const": kind}, **{name: rule.schema for name, rule in check.rules.items()}},
+        **check.together,
+    }

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_benchmarks.exceptions import ScoreNotFound
 from airflow_provider_benchmarks.scores import AggregateScore
-from airflow_provider_benchmarks.scores.frames import CALL_ERRORS, ITEM_HASH, SCORE_COLUMNS
+from airflow_provider_benchmarks.scores.frames import CALL_ERRORS, ITEM_FIELDS, ITEM_HASH, SCORE_COLUMNS
 from airflow_provider_benchmarks.scores.table import INFERENCE_ERROR, METRIC_ERRORS, SAMPLE
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def matching(rows: pd.DataFrame, where: Mapping[str, Any] | None) -> pd.DataFram
             for end, bar in wanted.items():
                 rows = rows[compare[end](numbers.loc[rows.index], bar)]
         else:
-            choices = list(wanted) if isinstance(wanted, list | tuple | set | frozenset) else [wanted]
+            choices = wanted if isinstance(wanted, list) else [wanted]
             rows = rows[column.isin(choices) | (column.isna() if None in choices else False)]
     return rows
 
@@ -151,8 +151,8 @@ def field_column(rows: pd.DataFrame, name: str) -> pd.Series[Any]:
     column = name if name in rows.columns else f"item.{name}"
     scores = rows.attrs.get(SCORE_COLUMNS, ())
     if column not in rows.columns or column in scores:
-        known = [field for field in rows.columns if field not in scores]
-        raise ScoreNotFound(f'the rows have no field "{name}"; they have: {", ".join(map(str, known))}')
+        known = rows.attrs.get(ITEM_FIELDS) or item_fields(rows)
+        raise ScoreNotFound(f'the items have no field "{name}"; they have: {", ".join(map(str, known)) or "none"}')
     return rows[column]
 
 

@@ -4,20 +4,42 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from airflow_provider_benchmarks.gates import _fields as f
-from airflow_provider_benchmarks.scores.values import is_number
 
 #: Statistics that the service computes for every score, and the share of rows without a value.
 STATISTICS = ("mean", "std_dev", "variance", "min", "max", "sum", "count", "nan_count", "nan_fraction")
 #: Percentiles: those of the service, and any other from rows.
-PERCENTILE = re.compile(r"^p([1-9][0-9]?|100)$")
+PERCENTILE = re.compile("p([1-9][0-9]?|100)")
 #: The share of a rubric's category, by its label: ``share:good``.
 SHARE = "share:"
 #: What confidence can be asked for.
 _WITH_INTERVAL = "mean, a percentile or a share"
+
+
+def _patterns(percentiles: re.Pattern[str]) -> list[dict[str, Any]]:
+    return [{"pattern": f"^{percentiles.pattern}$"}, {"pattern": rf"^{SHARE}[\s\S]"}]
+
+
+def statistic_rule(percentiles: re.Pattern[str], told: str) -> f.Rule:
+    """What a statistic may be.
+
+    :param told: the percentiles in words
+    """
+    return f.Rule(
+        f"must be one of {', '.join(STATISTICS)}, {told}, share:<label>",
+        {"type": "string", "anyOf": [{"enum": list(STATISTICS)}, *_patterns(percentiles)]},
+        lambda value: (
+            isinstance(value, str)
+            and (
+                value in STATISTICS
+                or percentiles.fullmatch(value) is not None
+                or (value.startswith(SHARE) and value != SHARE)
+            )
+        ),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +68,26 @@ class Threshold:
     """
 
     kind: ClassVar[str] = "threshold"
+    rules: ClassVar[Mapping[str, f.Rule]] = {
+        "metric": f.METRIC,
+        "score": f.NAME,
+        "statistic": statistic_rule(PERCENTILE, "p1 … p100"),
+        "at_least": f.BAR,
+        "at_most": f.BAR,
+        "confidence": f.optional(f.CONFIDENCE),
+        "where": f.WHERE,
+        "by": f.FIELD,
+        "min_count": f.whole(1),
+        "max_nan_fraction": f.SHARE,
+        "max_error_rate": f.SHARE,
+        "severity": f.SEVERITY,
+    }
+    #: What JSON Schema can say of fields together: there is a bar, and confidence goes with some statistics only.
+    together: ClassVar[Mapping[str, Any]] = {
+        "anyOf": [{"required": [bar], "properties": {bar: {"type": "number"}}} for bar in ("at_least", "at_most")],
+        "if": {"required": ["confidence"], "properties": {"confidence": {"type": "number"}}},
+        "then": {"properties": {"statistic": {"anyOf": [{"const": "mean"}, *_patterns(PERCENTILE)]}}},
+    }
 
     metric: str
     score: str | None = None
@@ -53,7 +95,7 @@ class Threshold:
     at_least: float | None = None
     at_most: float | None = None
     confidence: float | None = None
-    where: Mapping[str, Any] | None = None
+    where: Mapping[str, Any] | None = field(default=None, hash=False)
     by: str | None = None
     min_count: int = 1
     max_nan_fraction: float = 0.0
@@ -61,50 +103,41 @@ class Threshold:
     severity: str = f.Severity.FAIL
 
     def __post_init__(self) -> None:
-        f.require_metric(self.metric, "a threshold")
         what = f'threshold on "{self.metric}"'
+        f.read_fields(self, what)
+        low, high = self.at_least, self.at_most
+        f.require(low is not None or high is not None, what, "give at_least, at_most, or both")
         f.require(
-            self.statistic in STATISTICS or self.percent is not None or self.category is not None,
+            low is None or high is None or low <= high,
             what,
-            f'unknown statistic "{self.statistic}"; known: {", ".join(STATISTICS)}, p1 … p100, share:<label>',
+            f"at_least {low} is above at_most {high}, nothing can pass",
+            "at_least",
         )
-        bars = [bar for bar in (self.at_least, self.at_most) if bar is not None]
-        f.require(bool(bars), what, "give at_least, at_most, or both")
-        f.require(all(map(is_number, bars)), what, f"at_least and at_most must be finite numbers, found {bars}")
+        has_interval = self.statistic == "mean" or self.percent is not None or self.category is not None
         f.require(
-            len(bars) < 2 or bars[0] <= bars[1],
+            self.confidence is None or has_interval,
             what,
-            f"at_least {bars[0]} is above at_most {bars[-1]}, nothing can pass",
+            f"confidence goes with {_WITH_INTERVAL}, found {self.statistic}",
+            "confidence",
         )
-        if self.confidence is not None:
-            f.require_confidence(self.confidence, what)
-            has_interval = self.statistic == "mean" or self.percent is not None or self.category is not None
-            f.require(has_interval, what, f"confidence goes with {_WITH_INTERVAL}, found {self.statistic}")
-        f.require_where(self.where, what)
-        f.require_field(self.by, "by", what)
-        f.require_count(self.min_count, "min_count", what)
-        f.require_share(self.max_nan_fraction, "max_nan_fraction", what)
-        f.require_share(self.max_error_rate, "max_error_rate", what)
-        f.require_choice(self.severity, list(f.Severity), "severity", what)
 
     @property
     def percent(self) -> int | None:
         """The percent of a percentile."""
-        match = PERCENTILE.match(str(self.statistic))
+        match = PERCENTILE.fullmatch(self.statistic)
         return int(match[1]) if match else None
 
     @property
     def category(self) -> str | None:
         """The label of a rubric's category."""
-        statistic = str(self.statistic)
-        return statistic.removeprefix(SHARE) if statistic.startswith(SHARE) and len(statistic) > len(SHARE) else None
+        return self.statistic.removeprefix(SHARE) if self.statistic.startswith(SHARE) else None
 
     @property
     def expected(self) -> str:
         """The bar in words: ``≥ 0.7``, ``≤ 3``, ``0.2 to 0.4``."""
-        if self.at_least is not None and self.at_most is not None:
-            return f"{self.at_least:g} to {self.at_most:g}"
-        return f"≥ {self.at_least:g}" if self.at_least is not None else f"≤ {self.at_most:g}"
+        bars = [f.exactly(bar) for bar in (self.at_least, self.at_most) if bar is not None]
+        sign = "≥" if self.at_least is not None else "≤"
+        return " to ".join(bars) if len(bars) > 1 else f"{sign} {bars[0]}"
 
     @property
     def needs_rows(self) -> bool:
@@ -127,4 +160,4 @@ class Threshold:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON, without what was left at its default."""
-        return f.plain(self, self.kind)
+        return f.plain(self)

@@ -56,16 +56,18 @@ class BenchmarkHook(BaseHook):
 
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:
-        """The extra fields of the connection form of Airflow 2.11, from the same list as that of Airflow 3."""
-        from flask_appbuilder.fieldwidgets import BS3TextFieldWidget
-        from wtforms import StringField
+        """The extra fields of the connection form up to Airflow 3.1, from the same list as that of later ones."""
+        from flask_appbuilder.fieldwidgets import BS3PasswordFieldWidget, BS3TextFieldWidget
+        from wtforms import PasswordField, StringField
 
         from airflow_provider_benchmarks.provider_info import CONN_FIELDS
 
-        return {
-            name: StringField(field["label"], widget=BS3TextFieldWidget(), description=field["description"])
-            for name, field in CONN_FIELDS.items()
-        }
+        def made(field: dict[str, Any]) -> Any:
+            secret = field["schema"].get("format") == "password"
+            kind, widget = (PasswordField, BS3PasswordFieldWidget) if secret else (StringField, BS3TextFieldWidget)
+            return kind(field["label"], widget=widget(), description=field["description"])
+
+        return {name: made(field) for name, field in CONN_FIELDS.items()}
 
     @cached_property
     def config(self) -> ClientConfig:
@@ -132,11 +134,19 @@ class BenchmarkHook(BaseHook):
         """
         return self.client.list_jobs(status=[status] if isinstance(status, str) else list(status or ()))
 
-    def wait_for_job(self, name: str, *, poll_interval: float = 30, timeout: float | None = None) -> BenchmarkJob:
+    def wait_for_job(
+        self,
+        name: str,
+        *,
+        poll_interval: float = 30,
+        timeout: float | None = None,
+        cancel_on_timeout: bool = False,
+    ) -> BenchmarkJob:
         """Wait until the job has completed, logging its progress whenever it changes.
 
         :param poll_interval: seconds between two looks
         :param timeout: seconds to wait at most, None for no limit
+        :param cancel_on_timeout: cancel the job when it has not ended by then
         :raises JobFailed: the job ended in error
         :raises JobCancelled: the job was cancelled
         :raises JobTimeout: it did not end in time
@@ -146,7 +156,7 @@ class BenchmarkHook(BaseHook):
         try:
             job = wait_until_finished(self.config, name, poll_interval=poll_interval, timeout=timeout, log=self.log)
         except JobTimeout as error:
-            raise self._with_last_lines(error) from None
+            job = self._after_timeout(error, cancel=cancel_on_timeout)
         self.finish(job)
         return job
 
@@ -160,26 +170,30 @@ class BenchmarkHook(BaseHook):
             return finish(job)
         from airflow_provider_benchmarks.hooks.waiting import show_failure
 
+        job = job if job.steps else self._with_steps(job)
         lines = self._log_of(job)
         show_failure(job, lines, self.log)
         return finish(job, log=lines)
 
-    def finish_event(self, event: Mapping[str, Any] | None, *, job_name: str) -> None:
-        """End a deferred wait: returns when the trigger's event says that the job completed.
+    def finish_event(self, event: Mapping[str, Any] | None, *, job_name: str, cancel_on_timeout: bool = False) -> None:
+        """End a deferred wait: returns when the trigger's event says that the job completed, or it has completed since.
 
+        :param cancel_on_timeout: cancel a job that had not ended by its deadline, and has not by now
         :raises BenchmarkError: in every other case, as the right subclass
         """
         try:
             status = status_of_event(event, job_name=job_name)
         except JobTimeout as error:
-            raise self._with_last_lines(error) from None
-        if status == JobStatus.COMPLETED:
-            return
-        known = BenchmarkJob(name=job_name, workspace=self.workspace, status=status)
-        try:
-            job = self.get_job(job_name).with_status(self.get_status(job_name))
-        except NotFound:  # deleted since
-            job = known
+            job = self._after_timeout(error, cancel=cancel_on_timeout)
+            status = job.status
+        else:
+            if status == JobStatus.COMPLETED:
+                return
+            known = BenchmarkJob(name=job_name, workspace=self.workspace, status=status)
+            try:
+                job = self.get_job(job_name).with_status(self.get_status(job_name))
+            except NotFound:  # deleted since
+                job = known
         if not self.finish(job):
             raise JobError(
                 f'{job} was reported as "{status}" and is "{job.status}" now. Clear this task: it attaches to the job.',
@@ -188,11 +202,20 @@ class BenchmarkHook(BaseHook):
                 status=job.status,
             )
 
-    def _with_last_lines(self, error: JobTimeout) -> JobTimeout:
-        from airflow_provider_benchmarks.hooks.waiting import with_last_lines
+    def _after_timeout(self, error: JobTimeout, *, cancel: bool) -> BenchmarkJob:
+        """Look once more at a job whose deadline has passed; gives it if it has ended, and cancels it if asked else.
+
+        :raises JobTimeout: it still runs; says what it does now, with the last lines of its log
+        """
+        from airflow_provider_benchmarks.hooks.waiting import look_once_more, with_last_lines
 
         with self._hurried_client() as client:
-            return with_last_lines(error, client)
+            latest = look_once_more(error, client)
+            if isinstance(latest, BenchmarkJob):
+                return latest
+            if cancel:
+                self.cancel_job_quickly(error.job)
+            raise with_last_lines(latest, client) from None
 
     def poke(self, name: str) -> bool:
         """Look once: True when the job completed, False while it runs or can't be seen for the moment.
@@ -216,13 +239,16 @@ class BenchmarkHook(BaseHook):
         return self.client.cancel_job(name)
 
     def cancel_job_quickly(self, name: str, *, fingerprint: str | None = None) -> None:
-        """Cancel in one bounded call, for a process that is being killed; a failure is logged, not raised.
+        """Cancel in bounded time, for a process that is being killed; a failure is logged, not raised.
 
-        :param fingerprint: cancel only the job that has it, where it is not known yet whose job has the name
+        :param fingerprint: cancel only the job that has it, where it is not known yet whose job has the name; one that
+            is not there is waited for some seconds, since its submit may still be under way
         """
+        from airflow_provider_benchmarks.hooks.waiting import appearing
+
         try:
             with self._hurried_client() as client:
-                if fingerprint is not None and client.get_job(name).custom_fields.get("fingerprint") != fingerprint:
+                if fingerprint is not None and appearing(client, name).custom_fields.get("fingerprint") != fingerprint:
                     self.log.info('benchmark job "%s" in workspace "%s" is not this task\'s.', name, self.workspace)
                     return
                 client.cancel_job(name)
@@ -240,6 +266,10 @@ class BenchmarkHook(BaseHook):
     def tail_logs(self, name: str, lines: int = 50) -> list[str]:
         """The last lines of the job's log, oldest first."""
         return tail(self.client.get_logs(name), lines)
+
+    def get_dataset(self, job: BenchmarkJob) -> str:
+        """What a job ran on: a dataset's reference; empty where the service does not say."""
+        return self.client.get_dataset(job)
 
     def list_results(self, name: str) -> list[JobResult]:
         return self.client.list_results(name)
@@ -281,7 +311,7 @@ class BenchmarkHook(BaseHook):
 
         :param destination: a path or URL for Airflow's ObjectStoragePath
         :param format: ``jsonl`` (byte for byte what the service holds), ``parquet`` or ``csv``
-        :param compression: ``gzip`` or ``zstd``, for JSONL
+        :param compression: ``gzip`` or ``zstd`` for JSONL; ``zstd`` (when None) or ``snappy`` for Parquet
         :param with_sample: keep the model's outputs in Parquet and CSV too
         :param neutralise_formulas: in CSV, keep a spreadsheet from running texts as formulas
         :param if_exists: ``replace`` what is there, ``skip`` the download, or ``fail`` if it is not the very same
@@ -310,13 +340,23 @@ class BenchmarkHook(BaseHook):
         return download.run()
 
     def download_artifacts(self, name: str, destination: str, *, storage_conn_id: str | None = None) -> StoredFile:
-        """Store the job's artifacts as the tar.gz that the service packs."""
+        """Store the job's artifacts as the tar.gz that the service packs.
+
+        What is there is always replaced, as the service packs anew for each request: no archive is the very same.
+
+        :param destination: a path or URL for Airflow's ObjectStoragePath
+        :param storage_conn_id: Airflow connection of the storage
+        :raises DestinationExists: there is a folder
+        """
         from airflow_provider_benchmarks.hooks.downloads import download_artifacts
 
         return download_artifacts(self.client, name, destination, storage_conn_id=storage_conn_id)
 
     def store_job(self, store: ScoreStore, name: str) -> StoredJob:
-        """Put a completed job with all its scores into the score store, unless it is there already."""
+        """Put a completed job with all its scores into the score store, unless it is there already.
+
+        One that the service does not have any more is looked for in the store.
+        """
         from airflow_provider_benchmarks.hooks.downloads import store_job
 
         return store_job(self.client, store, name)
@@ -335,6 +375,13 @@ class BenchmarkHook(BaseHook):
             f"Reached NeMo Evaluator {config.generation.release} ({config.generation.name}, platform version {version}) "
             f'at {config.base_url}, workspace "{config.workspace}".'
         )
+
+    def _with_steps(self, job: BenchmarkJob) -> BenchmarkJob:
+        try:
+            return job.with_status(self.client.get_status(job.name))
+        except ServiceError as error:  # the failure of the job is what matters
+            self.log.warning("The job's steps can't be read: %s", error)
+            return job
 
     def _log_of(self, job: BenchmarkJob) -> list[LogLine]:
         try:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 
@@ -12,7 +14,6 @@ if TYPE_CHECKING:
 
     from airflow_provider_benchmarks.client import AsyncBenchmarkClient, ClientConfig
 
-_LOOPBACK = ("localhost", "127.", "[::1]")
 _WORDS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False, "": True}
 
 
@@ -31,10 +32,10 @@ def config_of(connection: Connection, workspace: str | None = None) -> ClientCon
     from airflow_provider_benchmarks.client import ClientConfig
 
     extra = connection.extra_dejson
-    token = (connection.password or "").strip() or None
+    token = _text(connection.password) or None
     try:
         headers = _headers(extra.get("headers"))
-        for secret in (token, *headers.values()):
+        for secret in (token, *(_text(value) for value in headers.values())):
             if secret:
                 mask_secret(secret)
         return ClientConfig(
@@ -80,12 +81,20 @@ def _base_url(connection: Connection) -> str:
         scheme, _, rest = host.partition("://")
     else:
         # A token must not travel in the clear by default; on this machine itself it does not travel.
-        scheme = connection.schema or ("http" if host.startswith(_LOOPBACK) else "https")
+        scheme = connection.schema or ("http" if _is_this_machine(host) else "https")
         rest = host
     address, slash, prefix = rest.rstrip("/").partition("/")
     if connection.port and not address.rpartition("]")[2].count(":"):
         address = f"{address}:{connection.port}"
     return f"{scheme}://{address}{slash}{prefix}"
+
+
+def _is_this_machine(address: str) -> bool:
+    try:
+        host = urlsplit(f"//{address}").hostname or ""
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:  # a name, such as 127.example.com
+        return False
 
 
 def _text(value: Any) -> str:

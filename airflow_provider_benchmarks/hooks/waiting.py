@@ -7,17 +7,24 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_benchmarks.exceptions import BenchmarkError, JobTimeout, ServiceError
+from tenacity import Retrying, retry_if_exception_type, stop_before_delay, wait_fixed
+
+from airflow_provider_benchmarks.exceptions import BenchmarkError, JobTimeout, NotFound, ServiceError
 from airflow_provider_benchmarks.jobs import BenchmarkJob, JobPoller, JobStatus, LogLine, progress_line, tail
 from airflow_provider_benchmarks.jobs.failures import clean
+from airflow_provider_benchmarks.jobs.polling import not_in_time
 
 if TYPE_CHECKING:
     from airflow_provider_benchmarks.client import BenchmarkClient, ClientConfig
 
 #: Lines of a job's log that a task's log shows of a job that failed, and that an error shows.
 _SHOWN_LINES, _TOLD_LINES = 50, 10
+#: Lines of a log that are read for the last ones when a job has not ended in time: five requests.
+_READ_LINES = 5000
 #: Characters of a step's own error.
 _STEP_LIMIT = 4000
+#: How often, and for how long in all, a killed task looks for the job of a submit whose answer it has not seen.
+_LOOK_EVERY, _LOOK_SECONDS = 1.0, 10.0
 
 
 def wait_until_finished(
@@ -65,19 +72,45 @@ def show_failure(job: BenchmarkJob, lines: Sequence[LogLine], log: Any) -> None:
     log.error("::endgroup::")
 
 
-def with_last_lines(error: JobTimeout, client: BenchmarkClient) -> JobTimeout:
-    """Add the last lines of the job's log to the error, where they can be read."""
+def look_once_more(error: JobTimeout, client: BenchmarkClient) -> BenchmarkJob | JobTimeout:
+    """Give a job whose deadline has passed if it has ended, else the error with what it does now, if that can be seen."""
     try:
-        lines = tail(client.get_logs(error.job), _TOLD_LINES)
+        job = replace(client.get_status(error.job), benchmark=error.benchmark)
+    except BenchmarkError:
+        return error
+    return job if job.is_finished else not_in_time(job, name=job.name, workspace=job.workspace, now=time.time())
+
+
+def with_last_lines(error: JobTimeout, client: BenchmarkClient) -> JobTimeout:
+    """Add the last lines of the job's log to the error, where they can be read soon."""
+    try:
+        log = client.get_logs(error.job, enough=_READ_LINES)
     except BenchmarkError:  # what matters is that the job did not end in time
         return error
+    lines = tail(log, _TOLD_LINES)
     if not lines:
         return error
+    heading = "Last log lines" if len(log) < _READ_LINES else f"Log, up to line {len(log)}"
     text = "".join(f"\n  {line}" for line in lines)
     return JobTimeout(
-        f"{error}\nLast log lines:{text}",
+        f"{error}\n{heading}:{text}",
         job=error.job,
         workspace=error.workspace,
         benchmark=error.benchmark,
         status=error.status,
     )
+
+
+def appearing(client: BenchmarkClient, name: str) -> BenchmarkJob:
+    """Look a job up whose submit may still be under way.
+
+    :raises NotFound: it has not appeared for some seconds
+    """
+    looking = Retrying(
+        retry=retry_if_exception_type(NotFound),
+        wait=wait_fixed(_LOOK_EVERY),
+        stop=stop_before_delay(_LOOK_SECONDS),
+        reraise=True,
+    )
+    job: BenchmarkJob = looking(client.get_job, name)
+    return job

@@ -12,7 +12,7 @@ from airflow_provider_benchmarks.jobs.models import (
     JobStep,
     LogLine,
 )
-from airflow_provider_benchmarks.jobs.outcome import finish
+from airflow_provider_benchmarks.jobs.outcome import finish, require_completed
 from airflow_provider_benchmarks.jobs.polling import JobPoller, progress_line
 
 __all__ = [
@@ -28,5 +28,6 @@ __all__ = [
     "fingerprint",
     "finish",
     "progress_line",
+    "require_completed",
     "tail",
 ]

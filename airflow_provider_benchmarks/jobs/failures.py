@@ -11,8 +11,24 @@ _REASON_LIMIT = 1500
 _LINE_LIMIT = 400
 #: "Job exited with code 1" and the like say that something failed, not what.
 _EMPTY_REASON = re.compile(r"^Job exited with code -?\d+$")
-#: Directories of the service's machine mean nothing to the reader of a task log; the last part of a path may.
-_SERVER_PATH = re.compile(r"(?<![\w:/.])(?:/[\w.@+-]+){2,}/([\w.@+-]+)")
+#: Directories of the service's machine mean nothing to the reader of a task log; the last part of a path may. Of two
+#: parts, a path is only what looks like a file; what follows a host, a dot or a word is part of something else.
+_SERVER_PATH = re.compile(
+    r"(?:(?<=file://)|(?<![\w/.\]]))(?:/[\w.@+-]+){2,}/([\w.@+-]+)"
+    r"|(?:(?<=file://)|(?<![\w/.\]]))/[\w.@+-]+/([\w@+-]*\.[\w.@+-]+)"
+)
+#: What follows these words is a secret if it has a digit, as tokens do and words of a sentence don't.
+_NAMED_SECRET = re.compile(
+    r"""(?i)((?:bearer|basic)\s+|(?:api[_-]?key|token|secret|secret[_-]?key|password|passwd|authorization)"""
+    r"""["']?\s*[:=]\s*["']?(?!bearer\b|basic\b))(?=[^\s"',;&]*\d)[^\s"',;&]{6,}"""
+)
+#: Tokens of NVIDIA, OpenAI and Anthropic, Hugging Face, GitHub, GitLab, Slack and AWS, and JSON Web Tokens.
+_KNOWN_SECRET = re.compile(
+    r"\b(?:nvapi-|sk-(?=[\w-]*\d)|hf_|gh[opsru]_|github_pat_|glpat-|xox[abprs]-|AKIA)[\w-]{12,}"
+    r"|\beyJ[\w-]{8,}\.[\w-]{4,}(?:\.[\w-]*)?"
+)
+_URL_PASSWORD = re.compile(r"(?<=://)[^\s/@:]*:[^\s/@]+(?=@)")
+_HIDDEN = "***"
 
 
 def failure_reason(job: BenchmarkJob, log: Sequence[LogLine] = ()) -> str:
@@ -32,12 +48,12 @@ def failure_reason(job: BenchmarkJob, log: Sequence[LogLine] = ()) -> str:
 
 
 def tail(log: Iterable[LogLine], lines: int) -> list[str]:
-    """The last lines of a log as text, oldest first, repeats folded."""
-    folded: list[str] = []
+    """The last lines of a log as text, oldest first; one that repeats stands where it came last, with its number."""
+    counts: dict[str, int] = {}
     for line in log:
-        text = _text(line)
-        if text and (not folded or folded[-1] != text):
-            folded.append(text)
+        if text := _text(line):
+            counts[text] = counts.pop(text, 0) + 1
+    folded = [text if count == 1 else f"{text} ({count} times)" for text, count in counts.items()]
     return folded[-lines:] if lines > 0 else []
 
 
@@ -55,8 +71,11 @@ def in_time_order(log: Iterable[LogLine]) -> list[LogLine]:
 
 
 def clean(text: str, limit: int) -> str:
-    """Cut a text of the service to a readable length and drop the directories of the service's machine."""
-    text = _SERVER_PATH.sub(r"…/\1", text)
+    """Cut a text of the service to a readable length; drop directories of the service's machine, and hide secrets."""
+    text = _URL_PASSWORD.sub(_HIDDEN, text)
+    text = _NAMED_SECRET.sub(rf"\1{_HIDDEN}", text)
+    text = _KNOWN_SECRET.sub(_HIDDEN, text)
+    text = _SERVER_PATH.sub(lambda path: f"…/{path[1] or path[2]}", text)
     return text if len(text) <= limit else f"{text[:limit]}… ({len(text) - limit} more characters)"
 
 

@@ -7,7 +7,7 @@ were created since then, and those that were not finished.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
@@ -100,12 +100,18 @@ class FinishedJobs:
             self._told = {name: at for name, at in self._told.items() if at >= self.since}
         return news
 
-    def state(self) -> dict[str, Any]:
-        """What is known, as plain JSON."""
+    def state(self, *, untold: Iterable[BenchmarkJob] = ()) -> dict[str, Any]:
+        """What is known, as plain JSON.
+
+        :param untold: jobs that were given as news and are not told of yet: whoever begins with this state is given
+            them again
+        """
+        left = {job.name: created_at(job) for job in untold}
+        told = {name: at for name, at in self._told.items() if name not in left}
         return {
             "newest": None if self._newest is None else self._newest.isoformat(),
-            "running": {name: at.isoformat() for name, at in self._running.items()},
-            "told": {name: at.isoformat() for name, at in self._told.items()},
+            "running": {name: at.isoformat() for name, at in (self._running | left).items()},
+            "told": {name: at.isoformat() for name, at in told.items()},
         }
 
     def _is_wanted(self, job: BenchmarkJob) -> bool:

@@ -26,6 +26,19 @@ _HASH_LENGTH = 12
 class RunIdentity:
     """What makes a task run the same run over its retries, and another one after a user's clear.
 
+    A clear sets ``max_tries`` to the tries that the task has had and its retries on top, and nothing else changes it
+    between two tries, neither a retry nor a deploy with other ``retries``. The dag run's ``clear_number`` tells a clear
+    even where ``max_tries`` happens to stay as it was (the DAG is gone, or the task has lost as many retries as it had
+    tries). Up to Airflow 3.1 it counts the clears of a run that has ended. From 3.2 on it also counts the clears of
+    other tasks while this one goes on, so that a retry after a crash might take its neighbour's clear for its own; where
+    Airflow keeps task state (3.3) the job that is remembered there comes first, and ``max_tries`` alone decides.
+
+    Nothing tells the clear of a task that is running on Airflow 2.11 and 3.0, which leave ``max_tries`` as it was: the
+    next try goes on with the job, unless the kill that comes with the clear has cancelled it. Later ones (3.1.8, 3.2,
+    3.3) raise ``max_tries`` when the executor reports that the process has ended.
+
+    :param clear_number: the dag run's
+    :param max_tries: the task instance's
     :param deployment: tells two Airflow installations apart that use the same workspace
     """
 
@@ -34,6 +47,7 @@ class RunIdentity:
     task_id: str
     map_index: int = -1
     clear_number: int = 0
+    max_tries: int = 0
     deployment: str = ""
 
     def to_dict(self) -> dict[str, Any]:
@@ -78,7 +92,7 @@ def check_name(name: str) -> str:
 
     :raises ConfigurationError: it does not; says which names it takes
     """
-    if not NAME_PATTERN.match(name):
+    if not NAME_PATTERN.fullmatch(name):
         raise ConfigurationError(
             f'"{name}" can\'t be the name of a benchmark job. The service takes 2 to 51 characters of a-z, 0-9, ".", "_" '
             f'and "-", starting with a letter, without "--" and not ending in "-".'

@@ -38,6 +38,24 @@ def finish(job: BenchmarkJob, *, log: Sequence[LogLine] = ()) -> bool:
     return False
 
 
+def require_completed(job: BenchmarkJob, *, takes: str) -> None:
+    """Refuse the scores of a job that has not completed: there are some before it has, and not of all rows.
+
+    :param takes: who takes completed jobs only, in words
+    :raises JobError: it runs, ended in error, or was cancelled
+    """
+    if job.status == JobStatus.COMPLETED:
+        return
+    advice = "Submit it again, and wait for that." if job.is_finished else "Wait for it first."
+    raise JobError(
+        f'{job} is "{job.status}": {takes} takes completed jobs. {advice}',
+        job=job.name,
+        workspace=job.workspace,
+        benchmark=job.benchmark,
+        status=job.status,
+    )
+
+
 def wait_failed(error: BenchmarkError) -> dict[str, Any]:
     """Say why a wait failed, as plain values of an event."""
     status = TIMED_OUT if isinstance(error, JobTimeout) else FAILED_TO_WAIT

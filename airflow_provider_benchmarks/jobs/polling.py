@@ -8,11 +8,19 @@ from __future__ import annotations
 import random
 from datetime import timedelta
 
-from airflow_provider_benchmarks.exceptions import JobTimeout, ProtocolError, ServiceError, ServiceUnavailable
-from airflow_provider_benchmarks.jobs.models import BenchmarkJob
+from airflow_provider_benchmarks.exceptions import (
+    JobTimeout,
+    ProtocolError,
+    ServiceError,
+    ServiceUnavailable,
+    Unauthorized,
+)
+from airflow_provider_benchmarks.jobs.models import BenchmarkJob, JobStatus
 
-#: The longest pause after looks that failed, seconds. A service that is back is noticed within it.
+#: The longest pause after looks that failed, seconds, whatever the service asks for. One that is back is noticed within.
 _MAX_PAUSE = 300.0
+#: So many refusals (401, 403) in a row are meant; one or two are a gateway that restarts, or a token that is changed.
+_MAX_REFUSALS = 5
 #: So many answers in a row that can't be understood are a wrong address or a wrong service, not a hiccup.
 _MAX_ODD_ANSWERS = 10
 
@@ -33,6 +41,7 @@ class JobPoller:
         self.deadline = deadline
         self._last: BenchmarkJob | None = None
         self._failures = 0
+        self._refusals = 0
 
     def on_job(self, job: BenchmarkJob, now: float) -> float | None:
         """Take an answer.
@@ -41,7 +50,7 @@ class JobPoller:
         :raises JobTimeout: it runs and the deadline has passed
         """
         self._last = job
-        self._failures = 0
+        self._failures = self._refusals = 0
         if job.is_finished:
             return None
         return self._bounded(self.interval, now)
@@ -50,38 +59,48 @@ class JobPoller:
         """Take a look that failed.
 
         :return: seconds to wait before the next look: doubled with every failure in a row, jittered, and at least what
-            the service asked for
-        :raises ServiceError: the same error, when it is a definite answer (401, 403, 404, …)
+            the service asked for, within reason
+        :raises ServiceError: the same error, when it is a definite answer (404, …, or refusals again and again)
         :raises JobTimeout: the deadline has passed
         """
         self._failures += 1
-        if not is_transient(error) or (isinstance(error, ProtocolError) and self._odd(error)):
+        self._refusals += isinstance(error, Unauthorized)
+        if self._is_definite(error):
             raise error
         pause = min(self.interval * 2.0 ** min(self._failures - 1, 16), _MAX_PAUSE)
-        return self._bounded(max(pause * random.uniform(0.75, 1.25), error.retry_after or 0.0), now)
+        asked = min(error.retry_after or 0.0, _MAX_PAUSE)
+        return self._bounded(max(pause * random.uniform(0.75, 1.25), asked), now)
 
-    def _odd(self, error: ServiceError) -> bool:
-        return (error.status_code or 0) < 500 and self._failures >= _MAX_ODD_ANSWERS
+    def _is_definite(self, error: ServiceError) -> bool:
+        if isinstance(error, Unauthorized):
+            return self._refusals >= _MAX_REFUSALS
+        if isinstance(error, ProtocolError) and (error.status_code or 0) < 500:
+            return self._failures >= _MAX_ODD_ANSWERS
+        return not is_transient(error)
 
     def _bounded(self, pause: float, now: float) -> float:
         if self.deadline is None:
             return pause
         if now >= self.deadline:
-            raise JobTimeout(
-                f"{self._what()} did not end in time; last seen: {self._seen(now)}. Raise the task's timeout, or look at "
-                f"what holds the job up on the service.",
-                job=self.job_name,
-                workspace=self.workspace,
-                benchmark=self._last.benchmark if self._last else "",
-                status=self._last.status if self._last else "unknown",
-            )
+            raise not_in_time(self._last, name=self.job_name, workspace=self.workspace, now=now)
         return min(pause, self.deadline - now)
 
-    def _what(self) -> str:
-        return str(self._last) if self._last else f'benchmark job "{self.job_name}" in workspace "{self.workspace}"'
 
-    def _seen(self, now: float) -> str:
-        return progress_line(self._last, now) if self._last else "nothing, no look at it succeeded"
+def not_in_time(job: BenchmarkJob | None, *, name: str, workspace: str, now: float) -> JobTimeout:
+    """Make the error for a job that has not ended in time.
+
+    :param job: the job as it was seen last; None if no look at it succeeded
+    """
+    what = str(job) if job else f'benchmark job "{name}" in workspace "{workspace}"'
+    seen = progress_line(job, now) if job else "nothing, no look at it succeeded"
+    return JobTimeout(
+        f"{what} did not end in time; last seen: {seen}. Raise the task's timeout, or look at what holds the job up on "
+        f"the service.",
+        job=name,
+        workspace=workspace,
+        benchmark=job.benchmark if job else "",
+        status=job.status if job else "unknown",
+    )
 
 
 def is_transient(error: ServiceError) -> bool:
@@ -95,6 +114,8 @@ def progress_line(job: BenchmarkJob, now: float | None = None) -> str:
     :param now: seconds since the epoch; None leaves the time since the job was submitted out
     """
     parts = [str(job.status)]
+    if job.status not in set(JobStatus):
+        parts = [f'"{job.status}" (a word that this release does not know, so the job counts as running)']
     if job.current_step and not job.is_finished:
         parts.append(f"step {job.current_step}")
     if job.progress is not None:

@@ -2,26 +2,59 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_benchmarks.jobs import JobStatus
 from airflow_provider_benchmarks.scores.means import means_of
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_benchmarks.operators._base import BenchmarkOperator
+    from airflow_provider_benchmarks.scores import AggregateScores
 
 
-def tell_outlets(operator: BenchmarkOperator, context: Context, *, job_name: str, **more: Any) -> None:
-    """Attach job, workspace, benchmark, means and more to the events of the task's outlets; asks for nothing without."""
-    if not operator.outlets:
+def tell_outlets(
+    operator: BenchmarkOperator,
+    context: Context,
+    *,
+    job_name: str,
+    benchmark: str | None = None,
+    aggregate: AggregateScores | None = None,
+    more: Mapping[str, Any],
+) -> None:
+    """Attach job, workspace, benchmark, means and more to the events of the task's outlets.
+
+    Outlets that are no assets, such as a lineage entity, have no events.
+
+    :param benchmark: what the job ran; the service is asked only where it is not known, and there are outlets
+    :param aggregate: its aggregate scores; the same holds
+    """
+    assets: list[Any] = [outlet for outlet in operator.outlets if isinstance(outlet, _asset_kinds())]
+    if not assets:
         return
+    if benchmark is None:
+        job = operator.hook.get_job(job_name)
+        benchmark = job.benchmark
+        if job.status != JobStatus.COMPLETED:
+            operator.log.warning('%s is "%s": its scores may not be of all rows', job, job.status)
     extra = {
         "job": job_name,
         "workspace": operator.hook.workspace,
-        "benchmark": operator.hook.get_job(job_name).benchmark,
-        "means": means_of(operator.hook.get_aggregate_scores(job_name)),
+        "benchmark": benchmark,
+        "means": means_of(operator.hook.get_aggregate_scores(job_name) if aggregate is None else aggregate),
         **more,
     }
-    for outlet in operator.outlets:
-        context["outlet_events"][outlet].extra = extra
+    for asset in assets:
+        context["outlet_events"][asset].extra = extra
+
+
+def _asset_kinds() -> tuple[type, ...]:
+    from airflow.providers.common.compat.sdk import Asset, AssetAlias
+
+    try:
+        from airflow.sdk.definitions.asset import AssetRef
+    except ImportError:  # Airflow 2 knows no references
+        return Asset, AssetAlias
+    return Asset, AssetAlias, AssetRef

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from airflow_provider_benchmarks.store import ScoreStore
 
 DEFAULT_CONN_ID = "nemo_evaluator_default"
+STORE_AS_FILE = "Set destination= to store them as a file; its path is what goes to XCom then."
 
 
 class BenchmarkOperator(BaseOperator):
@@ -48,15 +49,27 @@ def score_store(store: str | None) -> ScoreStore | None:
     return ScoreStore(root) if root else None
 
 
-def check_xcom_size(value: Any, what: str) -> None:
+def xcom_bytes(value: Any) -> int:
+    """How large a value is as JSON, which is what XCom keeps."""
+    return len(json.dumps(value).encode())
+
+
+def check_xcom_size(value: Any, what: str, *, advice: str = STORE_AS_FILE) -> None:
     """Refuse a value that is too large for an XCom.
 
     :raises ResultsTooLarge: as JSON it is larger than ``[benchmarks] max_xcom_bytes``
     """
+    check_xcom_bytes(xcom_bytes(value), what, advice=advice)
+
+
+def check_xcom_bytes(size: int, what: str, *, advice: str = STORE_AS_FILE) -> None:
+    """Refuse a value of so many bytes, where it is too large for an XCom.
+
+    :raises ResultsTooLarge: it is larger than ``[benchmarks] max_xcom_bytes``
+    """
     limit = conf.getint("benchmarks", "max_xcom_bytes", fallback=1024 * 1024)
-    size = len(json.dumps(value).encode())
     if size > limit:
         raise ResultsTooLarge(
             f"{what} take {size:,} bytes as JSON, more than the {limit:,} that an XCom may have ([benchmarks] "
-            f"max_xcom_bytes). Set destination= to store them as a file; its path is what goes to XCom then."
+            f"max_xcom_bytes). {advice}"
         )

@@ -2,43 +2,51 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from airflow_provider_benchmarks.exceptions import ConfigurationError, NotFound
-from airflow_provider_benchmarks.gates import Check, NoRegression, Verdict, WithinHistory
-from airflow_provider_benchmarks.scores import JobScores
+from airflow_provider_benchmarks.exceptions import BenchmarkError, ConfigurationError, NotFound
+from airflow_provider_benchmarks.gates import Check, NoRegression, Outcome, Verdict, WithinHistory, evaluate
+from airflow_provider_benchmarks.gates.loading import LAST_PASSED, PINNED, STORED_BASELINES
+from airflow_provider_benchmarks.jobs import BenchmarkJob, require_completed
+from airflow_provider_benchmarks.scores import AggregateScores, JobScores
 
 if TYPE_CHECKING:
     from airflow_provider_benchmarks.hooks.benchmarks import BenchmarkHook
-    from airflow_provider_benchmarks.jobs import BenchmarkJob
     from airflow_provider_benchmarks.store import ScoreStore, StoredJob
 
-#: Baselines that the score store finds; any other word is the name of a job, or with a slash a folder of one.
-PINNED, LAST_PASSED, PREVIOUS = "pinned", "last_passed", "previous"
-STORED_BASELINES = (PINNED, LAST_PASSED, PREVIOUS)
+_SET_STORE, _NAME_JOB = "set store=, or [benchmarks] score_store", ', or name a job with baseline="…"'
+_ITSELF = "the baseline is this very job: comparing it with itself proves nothing"
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
 class GateScores:
     """Find and load the scores of one gate run; a context manager that cleans up what it downloaded.
 
+    :param gate: the gate's task id, for messages
     :param baseline: the gate's own baseline: ``pinned``, ``last_passed``, ``previous``, the name of a job, or a folder
     """
 
+    gate: str
     hook: BenchmarkHook
     store: ScoreStore | None
     checks: Sequence[Check]
     job_name: str
     baseline: str | None
+    #: The candidate's; None before it is judged.
+    aggregate: AggregateScores | None = field(default=None, init=False)
     _stack: ExitStack = field(default_factory=ExitStack)
     #: Scores with rows, and the files that these are from; the candidate's come first.
     _with_rows: list[tuple[JobScores, Any]] = field(default_factory=list)
-    _jobs: dict[str, BenchmarkJob] = field(default_factory=dict)
+    _jobs: dict[str, BenchmarkJob | StoredJob] = field(default_factory=dict)
 
     def __enter__(self) -> Self:
         return self
@@ -46,80 +54,147 @@ class GateScores:
     def __exit__(self, *error: object) -> None:
         self._stack.close()
 
-    def load(self) -> tuple[JobScores, dict[str, JobScores]]:
-        """The candidate, and each baseline that a check asks for, by the name in the check.
+    def judge(self, *, if_inconclusive: str | None, if_no_baseline: str) -> Verdict:
+        """Judge the candidate, and add the items of the rows that got worse most.
 
-        Baselines that are not there yet are left out.
+        :raises ConfigurationError: a check needs a score store, and there is none
+        :raises JobError: the candidate, or a baseline that is named by its job, has not completed
         """
-        from airflow_provider_benchmarks.gates.loading import add_items
+        from airflow_provider_benchmarks.gates.loading import add_items, with_items
 
-        candidate = self._of_service(self.job_name)
-        names = {check.baseline or "" for check in self.checks if isinstance(check, NoRegression)}
-        found = {name: self._baseline(name or self.baseline or PINNED) for name in names}
+        self._require_store()
+        candidate = self._scores(self._job(self.job_name))
+        self.aggregate = candidate.aggregate
+        names = {c.baseline or "": self._baseline_name(c) for c in self.checks if isinstance(c, NoRegression)}
+        found = {place: self._baseline(name) for place, name in names.items()}
         add_items(self.checks, self._with_rows)
-        return candidate, {name: scores for name, scores in found.items() if scores is not None}
+        verdict = evaluate(
+            self.checks,
+            candidate,
+            {place: scores for place, scores in found.items() if isinstance(scores, JobScores)},
+            history=self._history(),
+            if_inconclusive=if_inconclusive,
+            if_no_baseline=if_no_baseline,
+            no_baseline={place: reason for place, reason in found.items() if isinstance(reason, str)},
+        )
+        files = [path for scores, path in self._with_rows if scores.job == self.job_name]
+        verdict = with_items(verdict, files[0]) if files else verdict
+        # Whatever is to happen where there is no baseline: this one is there, and was accepted.
+        results = (replace(r, outcome=Outcome.WARN) if r.reason == _ITSELF else r for r in verdict.results)
+        return replace(verdict, results=tuple(results), workspace=self.hook.workspace)
 
-    def stored_candidate(self) -> StoredJob | None:
-        return None if self.store is None else self.hook.store_job(self.store, self.job_name)
+    def store_verdict(self, gate: str, verdict: dict[str, Any]) -> None:
+        """Keep the verdict beside the candidate in the score store, where there is one."""
+        if self.store is not None:
+            self.store.add_verdict(self.hook.store_job(self.store, self.job_name), gate, verdict)
 
-    def history(self) -> list[JobScores]:
+    def _require_store(self) -> None:
+        """Where what was asked for by name is in a score store, there must be one."""
+        if self.store is not None:
+            return
+        for check in self.checks:
+            name = (check.baseline or self.baseline) if isinstance(check, NoRegression) else None
+            if name in STORED_BASELINES or isinstance(check, WithinHistory):
+                wanted = f'the baseline "{name}"' if name else "the history"
+                raise ConfigurationError(
+                    f'gate "{self.gate}": {check.kind} of {check.metric} looks at {wanted} of a score store, and there is '
+                    f"none: {_SET_STORE}{_NAME_JOB if name else ''}"
+                )
+
+    def _baseline_name(self, check: NoRegression) -> str:
+        return check.baseline or self.baseline or PINNED
+
+    def _history(self) -> list[JobScores]:
         """Earlier jobs that passed, newest first, as many as a check asks for."""
         windows = [check.window for check in self.checks if isinstance(check, WithinHistory)]
         if not windows or self.store is None:
             return []
-        benchmark = self._job(self.job_name).benchmark
-        jobs = self.store.history(workspace=self.hook.workspace, benchmark=benchmark, limit=5 * max(windows))
+        jobs = self.store.history(**self._place, before=self._created_at, limit=5 * max(windows))
         return [JobScores(job.aggregate, job=job.job) for job in jobs if job.passed and job.job != self.job_name]
 
-    def with_items(self, verdict: Verdict) -> Verdict:
-        """Add the items of the rows that got worse most."""
-        from airflow_provider_benchmarks.gates.loading import with_items
-
-        found = [path for scores, path in self._with_rows if scores.job == self.job_name]
-        return with_items(verdict, found[0]) if found else verdict
-
-    def _baseline(self, name: str) -> JobScores | None:
+    def _baseline(self, name: str) -> JobScores | str:
+        """The scores of a baseline, or why there is none, in a sentence."""
+        job: BenchmarkJob | StoredJob | None
         if "/" in name:
-            return self._of_folder(name)
-        if name not in STORED_BASELINES:
-            return self._of_service(name)
-        if self.store is None:
-            if self.baseline is None:
-                return None  # nobody asked for it by name
-            raise ConfigurationError(
-                f'baseline "{name}" comes from a score store: set store=, or [benchmarks] score_store, or name a job'
-            )
-        found = self._stored(self.store, name)
-        return None if found is None else self._of_stored(found)
+            from airflow_provider_benchmarks.store import read_stored_job
+
+            job = read_stored_job(name)
+        elif name in STORED_BASELINES:
+            if self.store is None:
+                return f"there is no baseline, as there is no score store: {_SET_STORE}{_NAME_JOB}"
+            job = self._stored(self.store, name)
+            if job is None:
+                return f"there is no baseline yet: {self._missing(self.store, name)}"
+        else:
+            job = self._job(name)
+        if _identity(job) == _identity(self._job(self.job_name)):
+            logger.warning('Benchmark job "%s", baseline "%s": %s', self.job_name, name, _ITSELF)
+            return _ITSELF
+        return self._scores(job)
 
     def _stored(self, store: ScoreStore, name: str) -> StoredJob | None:
-        where: Any = {"workspace": self.hook.workspace, "benchmark": self._job(self.job_name).benchmark}
         if name == PINNED:
-            return store.pinned(**where)
+            return store.pinned(**self._place)
+        # The gate of an older job, run again, must not compare it with newer ones.
         if name == LAST_PASSED:
-            return store.last_passed(**where, but=[self.job_name])
-        return next((job for job in store.history(**where, limit=2) if job.job != self.job_name), None)
+            return store.last_passed(**self._place, before=self._created_at, but=[self.job_name])
+        jobs = store.history(**self._place, before=self._created_at, limit=2)
+        return next((job for job in jobs if job.job != self.job_name), None)
 
-    def _of_stored(self, job: StoredJob) -> JobScores:
-        scores = JobScores(job.aggregate, job=job.job, benchmark=job.benchmark, dataset=job.dataset)
-        return self._with_rows_of(scores, job.rows.path if job.rows else None)
+    def _missing(self, store: ScoreStore, name: str) -> str:
+        """What the score store does not have."""
+        benchmark = self._job(self.job_name).benchmark
+        if name == PINNED:
+            return f"no job of benchmark {benchmark} is pinned in score store {store.root}; pin one with PinBaselineOperator"
+        passed = " and has passed its gates" if name == LAST_PASSED else ""
+        return f"no job of benchmark {benchmark} in score store {store.root} is older than this one{passed}"
 
-    def _of_service(self, name: str) -> JobScores:
-        """The scores of a job on the service; its rows from the score store where they are there."""
+    @property
+    def _place(self) -> dict[str, str]:
+        """Where the candidate's benchmark is in the score store."""
+        return {"workspace": self.hook.workspace, "benchmark": self._job(self.job_name).benchmark}
+
+    @property
+    def _created_at(self) -> datetime | None:
+        return self._job(self.job_name).created_at
+
+    def _job(self, name: str) -> BenchmarkJob | StoredJob:
+        """What is known of a job: from the service, or from the score store, which keeps jobs for longer.
+
+        :raises JobError: it has not completed
+        """
+        if name not in self._jobs:
+            try:
+                job = self.hook.get_job(name)
+            except NotFound:
+                if self.store is None:
+                    raise
+                self._jobs[name] = self.hook.store_job(self.store, name)
+            else:
+                require_completed(job, takes=f'gate "{self.gate}"')
+                self._jobs[name] = job
+        return self._jobs[name]
+
+    def _scores(self, job: BenchmarkJob | StoredJob) -> JobScores:
+        """The scores of a job; its rows from the score store where they are there."""
         from airflow_provider_benchmarks.gates.loading import need_rows
 
-        job = self._job(name)
-        scores = JobScores(self.hook.get_aggregate_scores(name), job=name, benchmark=job.benchmark, dataset=job.dataset)
-        if not need_rows(self.checks, scores.aggregate):
-            return scores
-        if self.store is not None:
-            return self._of_stored(self.hook.store_job(self.store, name))
-        return self._with_rows_of(scores, self._download(name))
-
-    def _job(self, name: str) -> BenchmarkJob:
-        if name not in self._jobs:
-            self._jobs[name] = self.hook.get_job(name)
-        return self._jobs[name]
+        if not isinstance(job, BenchmarkJob):
+            scores = JobScores(job.aggregate, job=job.job, benchmark=job.benchmark, dataset=job.dataset)
+            return self._with_rows_of(scores, job.rows.path if job.rows else None)
+        aggregate = self.hook.get_aggregate_scores(job.name)
+        rows_needed = need_rows(self.checks, aggregate)
+        if rows_needed and self.store is not None:
+            try:
+                return self._scores(self.hook.store_job(self.store, job.name))
+            except BenchmarkError:
+                raise
+            except Exception as error:  # noqa: BLE001  of any storage; what is judged needs it no more
+                logger.warning("The row scores are read from the service, as the score store fails: %s", error)
+        compared = any(isinstance(check, NoRegression) for check in self.checks)
+        dataset = self.hook.get_dataset(job) if compared else ""
+        scores = JobScores(aggregate, job=job.name, benchmark=job.benchmark, dataset=dataset)
+        return self._with_rows_of(scores, self._download(job.name)) if rows_needed else scores
 
     def _download(self, name: str) -> str | None:
         folder = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="gate-"))
@@ -130,20 +205,18 @@ class GateScores:
             return None
         return path
 
-    def _of_folder(self, folder: str) -> JobScores:
-        """The scores in a folder as the score store writes it."""
-        from airflow_provider_benchmarks.store import read_stored_job
-
-        return self._of_stored(read_stored_job(folder))
-
     def _with_rows_of(self, scores: JobScores, path: str | None) -> JobScores:
         if path is None:
             return scores
-        from airflow.providers.common.compat.sdk import ObjectStoragePath
-
         from airflow_provider_benchmarks.gates.loading import read_rows
+        from airflow_provider_benchmarks.store.object_path import object_path
 
-        place: Any = ObjectStoragePath(path)
+        place = object_path(path)
         scores = replace(scores, rows=read_rows(self.checks, scores.aggregate, place))
         self._with_rows.append((scores, place))
         return scores
+
+
+def _identity(job: BenchmarkJob | StoredJob) -> tuple[Any, ...]:
+    name = job.name if isinstance(job, BenchmarkJob) else job.job
+    return name, job.workspace, job.benchmark, job.created_at

@@ -1,8 +1,8 @@
 """Remember a task run's job where Airflow keeps state of tasks, from 3.3 on.
 
-A retry then finds its job without asking the service for a name. Airflow keeps the state over a user's clear, too. The
-dag run's ``clear_number`` can't tell the two apart, since it counts the clears of all tasks of the run; the task's own
-``max_tries`` can: a clear raises it by the tries that there were.
+A retry then finds its job without asking the service for a name, and knows a name that is used up, though its job was
+deleted. Airflow keeps the state over a user's clear, too; ``max_tries`` tells that there was one, as in
+:class:`~airflow_provider_benchmarks.jobs.RunIdentity`.
 """
 
 from __future__ import annotations

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from dataclasses import replace
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException, BranchMixIn
 
 from airflow_provider_benchmarks import exceptions
-from airflow_provider_benchmarks.exceptions import ConfigurationError
+from airflow_provider_benchmarks.exceptions import ConfigurationError, NotStored
 from airflow_provider_benchmarks.operators._asset_extra import tell_outlets
 from airflow_provider_benchmarks.operators._base import BenchmarkOperator, score_store
+from airflow_provider_benchmarks.operators._gate_checks import has_template, read_checks, render_checks
+from airflow_provider_benchmarks.operators._gate_policy import PolicyFile
+from airflow_provider_benchmarks.operators._gate_record import Record, check_report, store_report, xcom_of
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
     from airflow.providers.openlineage.extractors import OperatorLineage
 
     from airflow_provider_benchmarks.gates import Check, Policy, Verdict
+    from airflow_provider_benchmarks.operators._gate_scores import GateScores
 
 _ON_FAILURE = ("fail", "skip", "continue")
-_REPORTS = (".md", ".html", ".json")
 #: The XCom of a verdict. It is pushed before the task fails or skips, when a return value no longer would be.
 VERDICT_KEY = "verdict"
 
@@ -40,14 +43,15 @@ class _GateOperator(BenchmarkOperator):
     :param job_name: name of the finished job (templated)
     :param checks: :class:`~airflow_provider_benchmarks.gates.Threshold`,
         :class:`~airflow_provider_benchmarks.gates.NoRegression` and
-        :class:`~airflow_provider_benchmarks.gates.WithinHistory` objects, or the same as plain dicts
+        :class:`~airflow_provider_benchmarks.gates.WithinHistory` objects, or the same as plain dicts (templates in
+        their texts are rendered)
     :param policy: path of a policy file in place of ``checks``, in object storage or on disk; a relative one is looked
-        up beside the DAG file (templated)
+        up beside the DAG file, and in the folders above it up to the DAGs folder or the root of the bundle (templated)
     :param baseline: what comparisons compare with: ``pinned`` (the default), ``last_passed`` or ``previous`` from the
         score store, the name of a job, or the folder of a stored one (templated)
     :param store: score store with baselines and history, which keeps the job and the verdict; defaults to
         ``[benchmarks] score_store``, and an empty text means none (templated)
-    :param report: where to write the verdict as a page: ``….md``, ``….html`` or ``….json`` (templated)
+    :param report: where to write the verdict, as a page: ``….md``, ``….html`` or ``….json`` (templated)
     :param if_inconclusive: ``fail``, ``warn`` or ``pass``; None: the policy's, else ``fail`` for ``prove`` and ``warn``
         for the rest
     :param if_no_baseline: the same for comparisons while there is no baseline; None: the policy's, else ``warn``
@@ -75,61 +79,68 @@ class _GateOperator(BenchmarkOperator):
         if_no_baseline: str | None = None,
         **kwargs: Any,
     ) -> None:
-        from airflow_provider_benchmarks.gates import check_from_dict
-
         super().__init__(**kwargs)
-        if policy is None and not checks:
-            raise ConfigurationError(f'gate "{self.task_id}" has no checks: it would let everything through')
-        if policy is not None and checks:
-            raise ConfigurationError(f'gate "{self.task_id}": give checks or a policy file, not both')
-        if report is not None and not report.endswith((*_REPORTS, "}}")):
-            raise ConfigurationError(
-                f'gate "{self.task_id}": the report must end in {", ".join(_REPORTS)}, found "{report}"'
-            )
-        for name, choice in (("if_inconclusive", if_inconclusive), ("if_no_baseline", if_no_baseline)):
-            if choice not in (None, "fail", "warn", "pass"):
-                raise ConfigurationError(f'gate "{self.task_id}": {name} must be fail, warn or pass, found "{choice}"')
         self.job_name = job_name
-        self.checks = [check_from_dict(check) if isinstance(check, Mapping) else check for check in checks or ()]
-        self.policy = policy
-        self.baseline = baseline
-        self.store = store
-        self.report = report
+        self.checks = read_checks(checks, gate=self.task_id)
+        self.policy = _path(policy)
+        self.baseline = _path(baseline)
+        self.store = _path(store)
+        self.report = _path(report)
         self.if_inconclusive = if_inconclusive
         self.if_no_baseline = if_no_baseline
         self._verdict: Verdict | None = None
-        if policy is not None and (found := self._policy_file()) is not None:
-            self._read_policy(found.read_bytes())  # a mistake in it is one of the DAG
-        elif any(check.needs_statistics for check in self.checks):
+        self._check_arguments()
+
+    def _check_arguments(self) -> None:
+        """Find what is wrong with the gate as soon as its DAG is parsed."""
+        if self.policy is None and not self.checks:
+            raise ConfigurationError(f'gate "{self.task_id}" has no checks: it would let everything through')
+        if self.policy is not None and self.checks:
+            raise ConfigurationError(f'gate "{self.task_id}": give checks or a policy file, not both')
+        if isinstance(self.report, str) and not has_template(self.report):
+            check_report(self.report, gate=self.task_id)
+        for name in ("if_inconclusive", "if_no_baseline"):
+            if (choice := getattr(self, name)) not in (None, "fail", "warn", "pass"):
+                raise ConfigurationError(f'gate "{self.task_id}": {name} must be fail, warn or pass, found "{choice}"')
+        policy = None if self.policy is None else self._policy_file().read_if_here()
+        if any(check.needs_statistics for check in (policy.checks if policy else self.checks)):
             _require_statistics(self.task_id)
 
-    def judge(self, context: Context) -> Verdict:
-        """Judge, and write the verdict to the log, the report, the store, XCom and the outlets' asset events."""
-        from airflow_provider_benchmarks.gates import evaluate
+    def judge(self, context: Context) -> tuple[Verdict, Record]:
+        """Judge, and write the verdict to the log, XCom, the report, the store and the outlets' asset events.
+
+        :return: the verdict, and where it could not be written
+        """
         from airflow_provider_benchmarks.operators._gate_scores import GateScores
 
-        policy = self._policy()
-        with GateScores(self.hook, score_store(self.store), policy.checks, self.job_name, self.baseline) as scores:
-            candidate, baselines = scores.load()
-            verdict = evaluate(
-                policy.checks,
-                candidate,
-                baselines,
-                history=scores.history(),
+        check_report(self.report, gate=self.task_id)
+        policy, store = self._policy(context), score_store(self.store)
+        with GateScores(self.task_id, self.hook, store, policy.checks, self.job_name, self.baseline) as scores:
+            verdict = scores.judge(
                 if_inconclusive=self.if_inconclusive or policy.if_inconclusive,
                 if_no_baseline=self.if_no_baseline or policy.if_no_baseline,
             )
-            verdict = scores.with_items(verdict)
-            stored = scores.stored_candidate()
-        self.log.info('Gate on benchmark job "%s": %s\n%s', self.job_name, verdict.summary, verdict.to_table())
-        data = verdict.to_dict()
-        if stored is not None and scores.store is not None:
-            scores.store.add_verdict(stored, f"{context['ti'].dag_id}.{self.task_id}", data)
-        self._write_report(verdict)
-        tell_outlets(self, context, job_name=self.job_name, outcome=data["outcome"], verdict=verdict.summary)
-        context["ti"].xcom_push(key=VERDICT_KEY, value=data)
         self._verdict = verdict
-        return verdict
+        self.log.info('Gate on benchmark job "%s": %s\n%s', self.job_name, verdict.summary, verdict.to_table())
+        return verdict, self._write(verdict, scores, context)
+
+    def _write(self, verdict: Verdict, scores: GateScores, context: Context) -> Record:
+        data, ti, record = verdict.to_dict(), context["ti"], Record()
+        record.keep("XCom", lambda: ti.xcom_push(key=VERDICT_KEY, value=xcom_of(data)))
+        if (report := self.report) is not None:
+            record.keep(f"the report {report}", lambda: store_report(verdict, report))
+        if scores.store is not None:
+            mapped = ti.map_index is not None and ti.map_index >= 0
+            gate = f"{ti.dag_id}.{self.task_id}{f'[{ti.map_index}]' if mapped else ''}"
+            record.keep(f"the score store {scores.store.root}", lambda: scores.store_verdict(gate, data))
+        known: dict[str, Any] = {
+            "job_name": self.job_name,
+            "benchmark": verdict.benchmark,
+            "aggregate": scores.aggregate,
+        }
+        told = {"outcome": data["outcome"], "verdict": verdict.summary}
+        record.keep("asset events", lambda: tell_outlets(self, context, **known, more=told))
+        return record
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage[Any, Any] | None:
         """Tell OpenLineage what was judged, and what each check found; also where the gate was missed."""
@@ -137,55 +148,23 @@ class _GateOperator(BenchmarkOperator):
 
         return lineage_of(self._verdict, base_url=self.hook.config.base_url, workspace=self.hook.workspace)
 
-    def _policy(self) -> Policy:
+    def _policy(self, context: Context) -> Policy:
         from airflow_provider_benchmarks.gates import Policy
 
-        if self.policy is None:
-            return Policy(checks=tuple(self.checks))
-        from airflow.providers.common.compat.sdk import ObjectStoragePath
-
-        found = self._policy_file()
-        try:
-            content = found.read_bytes() if found else ObjectStoragePath(self.policy).read_bytes()
-        except FileNotFoundError as error:
-            raise ConfigurationError(
-                f'gate "{self.task_id}": there is no policy file "{self.policy}", neither beside the DAG file nor as it '
-                f"is written"
-            ) from error
-        return self._read_policy(content)
-
-    def _read_policy(self, content: bytes) -> Policy:
-        from airflow_provider_benchmarks.gates import read_policy
-
-        policy = read_policy(content, name=str(self.policy))
+        policy = Policy(checks=tuple(self.checks)) if self.checks else self._policy_file().read()
         if any(check.needs_statistics for check in policy.checks):
             _require_statistics(self.task_id)
-        return policy
+        return replace(policy, checks=render_checks(policy.checks, self, context))
 
-    def _policy_file(self) -> Path | None:
-        """The policy file where it is on this machine: beside the DAG file, or as it is written."""
-        policy = str(self.policy)
-        if "://" in policy:
-            return None
-        folders = [Path(self.dag.fileloc).parent] if self.has_dag() and self.dag.fileloc else []
-        return next((folder / policy for folder in (*folders, Path()) if (folder / policy).is_file()), None)
+    def _policy_file(self) -> PolicyFile:
+        return PolicyFile(self.task_id, self.policy, self.dag.fileloc if self.has_dag() else None)
 
-    def _write_report(self, verdict: Verdict) -> None:
-        if self.report is None:
-            return
-        from airflow_provider_benchmarks.store import store_bytes
 
-        suffix = Path(self.report).suffix
-        if suffix == ".json":
-            text = json.dumps(verdict.to_dict(), indent=1)
-        elif suffix in _REPORTS:
-            text = verdict.to_html() if suffix == ".html" else verdict.to_markdown()
-        else:
-            raise ConfigurationError(
-                f'gate "{self.task_id}": the report must end in {", ".join(_REPORTS)}, found "{self.report}"'
-            )
-        stored = store_bytes([text.encode()], self.report, format=suffix.lstrip("."))
-        self.log.info("Report: %s", stored.path)
+def _path(value: Any) -> Any:
+    """A path as text; a template, or the output of a task, as it is."""
+    from airflow.providers.common.compat.sdk import ObjectStoragePath
+
+    return str(value) if isinstance(value, PurePath | ObjectStoragePath) else value
 
 
 def _require_statistics(task_id: str) -> None:
@@ -204,7 +183,8 @@ class BenchmarkGateOperator(_GateOperator):
     :return: the verdict as a dict, which is pushed under the key ``verdict`` as well, whatever the outcome
     :raises GateFailed: a check missed (an AirflowFailException: no retry)
     :raises GateInconclusive: the scores can't tell (an AirflowFailException: no retry)
-    :raises ServiceError: the scores can't be fetched; that is no miss, and is retried
+    :raises JobError: the job, or the one that is its baseline, has not completed; that is no miss, and is retried
+    :raises ServiceError: the scores can't be fetched; the same holds
     """
 
     def __init__(self, *, on_failure: str = "fail", **kwargs: Any) -> None:
@@ -216,12 +196,14 @@ class BenchmarkGateOperator(_GateOperator):
         self.on_failure = on_failure
 
     def execute(self, context: Context) -> dict[str, Any]:
-        verdict = self.judge(context)
+        verdict, record = self.judge(context)
         if verdict.passed or self.on_failure == "continue":
-            return verdict.to_dict()
+            record.raise_first()
+            return xcom_of(verdict.to_dict())
+        # A miss stands, whatever could not be written of it: it is not tried again.
         message = (
             f'gate "{self.task_id}" on benchmark job "{self.job_name}" in workspace "{self.hook.workspace}": '
-            f"{verdict.summary}\n{verdict.to_table()}"
+            f"{verdict.summary}\n{verdict.to_table()}{record}"
         )
         if self.on_failure == "skip":
             raise AirflowSkipException(message)
@@ -246,7 +228,8 @@ class BenchmarkGateBranchOperator(_GateOperator, BranchMixIn):
         self.follow_if_failed = follow_if_failed
 
     def execute(self, context: Context) -> Any:
-        verdict = self.judge(context)
+        verdict, record = self.judge(context)
+        record.raise_first()
         return self.do_branch(context, self.follow_if_passed if verdict.passed else self.follow_if_failed)
 
 
@@ -272,12 +255,21 @@ class PinBaselineOperator(BenchmarkOperator):
                 f'task "{self.task_id}" needs a score store: set store=, or [benchmarks] score_store'
             )
         stored = self.hook.store_job(store, self.job_name)
-        before = store.pinned(workspace=stored.workspace, benchmark=stored.benchmark)
+        missed = [f"{gate} ({outcome})" for gate, outcome in store.outcomes(stored).items() if outcome != "pass"]
+        if missed:
+            self.log.warning(
+                'Benchmark job "%s" becomes the baseline, though it did not pass %s', stored.job, ", ".join(missed)
+            )
+        try:
+            before = store.pinned(workspace=stored.workspace, benchmark=stored.benchmark)
+            name = before.job if before else "none"
+        except NotStored as error:  # pinning another is the way out of that
+            name = str(error)
         store.pin(stored, by=f"{context['ti'].dag_id}.{self.task_id} {context['ti'].run_id}")
         self.log.info(
             'Benchmark job "%s" is the baseline of %s now; before: %s',
             stored.job,
             stored.benchmark,
-            before.job if before else "none",
+            name,
         )
         return stored.job

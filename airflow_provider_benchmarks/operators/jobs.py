@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +13,6 @@ from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
 from airflow_provider_benchmarks.exceptions import (
     ConfigurationError,
     Conflict,
-    JobTimeout,
     NameUnusable,
     NotFound,
     ServiceError,
@@ -25,7 +23,7 @@ from airflow_provider_benchmarks.jobs.polling import is_transient
 from airflow_provider_benchmarks.links import BenchmarkJobLink
 from airflow_provider_benchmarks.operators._base import BenchmarkOperator
 from airflow_provider_benchmarks.operators._task_state import RememberedJob, TaskMemory
-from airflow_provider_benchmarks.waiting import deadline_after, defer_arguments, seconds_of, time_left
+from airflow_provider_benchmarks.waiting import deadline_after, defer_arguments, seconds_until, time_left
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -35,8 +33,8 @@ _MAX_ATTEMPTS = 100
 #: A retry does not go on with such a job. What the try before has cancelled may take a while to end.
 _GIVEN_UP = (JobStatus.ERROR, JobStatus.CANCELLED, JobStatus.CANCELLING)
 _OVER = (JobStatus.COMPLETED, *_GIVEN_UP)
-#: Fields of a spec that hold Jinja templates of the service, which it fills with each dataset row.
-_SERVICE_TEMPLATES = frozenset({"prompt_template"})
+#: Fields that hold Jinja templates of the service, which it fills with each dataset row: of a spec, and of its agent.
+_SPEC_TEMPLATE, _AGENT_TEMPLATE = "prompt_template", "body"
 
 
 class RunBenchmarkJobOperator(BenchmarkOperator):
@@ -44,20 +42,26 @@ class RunBenchmarkJobOperator(BenchmarkOperator):
 
     A task run submits its job once: the job is named after the run, so that a retry, also after a crash, finds the job
     and goes on waiting for it. A retry after a job that ended in error or was cancelled submits the next one, with a
-    number behind its name; clearing the task starts a fresh one. Airflow's ``execution_timeout`` counts for each try, as
-    ever, and ends it without a word about the job: give the job its ``timeout`` instead.
+    number behind its name; clearing the task starts a fresh one. (Where Airflow does not tell a retry from a clear, the
+    clear of a task that is running before 3.1, the next try goes on with a job that ``cancel_on_kill=False`` has kept.)
+    A job that someone deletes uses its name up: from 3.3 on a retry takes the next name, before it submits one that the
+    service lets fail.
+
+    Airflow's ``execution_timeout`` counts for each try, as ever, and ends it without a word about the job: give the job
+    its ``timeout`` instead.
 
     :param spec: the service's job spec, ``{"benchmark": "workspace/name", "params": {…}, …}`` (templated, except for its
-        ``prompt_template``, which is the service's own template)
+        ``prompt_template`` and its agent's ``body``, which are the service's own templates)
     :param job_name: name of the job; derived from the task run when None (templated)
     :param wait_for_completion: False ends the task when the job is submitted
     :param deferrable: wait in the triggerer, without a worker slot
     :param poll_interval: seconds between two looks at the job
-    :param timeout: how long to wait for the job, seconds or timedelta; None for no limit
+    :param timeout: how long the job may take, seconds or timedelta; None for no limit. It counts from the submit, over
+        all tries that wait for the job
     :param cancel_on_kill: cancel the job when the task is killed, marked, cleared or runs into its ``execution_timeout``.
         While it is deferred that is noticed by the triggerer: from Airflow 3.3 on always, before unless it is down
     :param cancel_on_timeout: cancel the job when it has not ended within ``timeout``, and a retry submits the next one;
-        False leaves it running, and a retry goes on waiting for it
+        False leaves it running, and a retry waits for it as long again
     :param reuse_job: False submits a fresh job with every try of the task
     :return: the job's name
     :raises JobFailed: the job ended in error; the message has the service's reason and the last log lines
@@ -103,39 +107,52 @@ class RunBenchmarkJobOperator(BenchmarkOperator):
         self.cancel_on_timeout = cancel_on_timeout
         self.reuse_job = reuse_job
         self._running_job: str | None = None
-        self._submitting: str | None = None
+        self._unconfirmed: str | None = None
 
     def render_template(self, content: Any, *args: Any, **kwargs: Any) -> Any:
         # The service's own templates, {{item.question}} and the like, must reach it as they are.
-        if isinstance(content, dict) and (own := _SERVICE_TEMPLATES & content.keys()):
-            rest = {key: value for key, value in content.items() if key not in own}
-            return {**super().render_template(rest, *args, **kwargs), **{key: content[key] for key in own}}
-        return super().render_template(content, *args, **kwargs)
+        if not isinstance(content, dict):
+            return super().render_template(content, *args, **kwargs)
+        own = {_SPEC_TEMPLATE: content[_SPEC_TEMPLATE]} if _SPEC_TEMPLATE in content else {}
+        agent = content.get("agent")
+        if isinstance(agent, dict) and _AGENT_TEMPLATE in agent:
+            rest = {key: value for key, value in agent.items() if key != _AGENT_TEMPLATE}
+            own["agent"] = {**self.render_template(rest, *args, **kwargs), _AGENT_TEMPLATE: agent[_AGENT_TEMPLATE]}
+        rest = {key: value for key, value in content.items() if key not in own}
+        return {**super().render_template(rest, *args, **kwargs), **own}
 
     def execute(self, context: Context) -> str:
-        job = self._submit(context)
+        job, created = self._submit(context)
         BenchmarkJobLink().persist(context, self.hook.job_url(job.name))
         if not self.wait_for_completion:
             self._running_job = None
             return job.name
+        deadline = self._deadline(job, created=created)
         if self.deferrable:
-            self._defer_until_finished(job, context)
+            self._defer_until_finished(job, deadline, context)
         else:
-            with self._cancelling_on_timeout(job.name):
-                self.hook.wait_for_job(job.name, poll_interval=self.poll_interval, timeout=seconds_of(self.timeout))
+            self.hook.wait_for_job(
+                job.name,
+                poll_interval=self.poll_interval,
+                timeout=seconds_until(deadline),
+                cancel_on_timeout=self.cancel_on_timeout,
+            )
         self._running_job = None
         return job.name
 
-    @contextmanager
-    def _cancelling_on_timeout(self, job_name: str) -> Iterator[None]:
-        try:
-            yield
-        except JobTimeout:
-            if self.cancel_on_timeout:
-                self.hook.cancel_job_quickly(job_name)
-            raise
+    def _deadline(self, job: BenchmarkJob, *, created: bool) -> float | None:
+        """When the job's time is over, seconds since the epoch; None for never.
 
-    def _defer_until_finished(self, job: BenchmarkJob, context: Context) -> None:
+        :param created: whether this try has submitted it
+        """
+        anew = deadline_after(self.timeout)
+        if created or anew is None:
+            return anew
+        deadline = deadline_after(self.timeout, began=job.created_at)
+        # A timeout that leaves the job running is no end: a retry is there to go on.
+        return anew if deadline is not None and deadline <= time.time() and not self.cancel_on_timeout else deadline
+
+    def _defer_until_finished(self, job: BenchmarkJob, deadline: float | None, context: Context) -> None:
         """Return when the job has completed already; otherwise hand the wait to the triggerer."""
         latest = self._look(job)
         if self.hook.finish(latest):
@@ -145,10 +162,10 @@ class RunBenchmarkJobOperator(BenchmarkOperator):
             method_name="execute_complete",
             **defer_arguments(
                 conn_id=self.conn_id,
-                workspace=self.workspace,
+                workspace=self.hook.workspace,
                 job_name=job.name,
                 poll_interval=self.poll_interval,
-                deadline=deadline_after(self.timeout),
+                deadline=deadline,
                 time_left=time_left(context, self.execution_timeout),
                 cancel_on_kill=self.cancel_on_kill,
             ),
@@ -170,54 +187,70 @@ class RunBenchmarkJobOperator(BenchmarkOperator):
         """Resume after the triggerer's event, which must be about the job that was deferred for."""
         if job_name is None:
             job_name = str(event.get("job_name")) if isinstance(event, Mapping) else ""
-        with self._cancelling_on_timeout(job_name):
-            self.hook.finish_event(event, job_name=job_name)
+        self.hook.finish_event(event, job_name=job_name, cancel_on_timeout=self.cancel_on_timeout)
         self.log.info('benchmark job "%s" in workspace "%s" completed', job_name, self.hook.workspace)
         return job_name
 
     def on_kill(self) -> None:
         if self.cancel_on_kill and self._running_job:
-            self.hook.cancel_job_quickly(self._running_job, fingerprint=self._submitting)
+            self.hook.cancel_job_quickly(self._running_job, fingerprint=self._unconfirmed)
 
-    def _submit(self, context: Context) -> BenchmarkJob:
+    def _submit(self, context: Context) -> tuple[BenchmarkJob, bool]:
+        """The job of this task run, and whether this try has submitted it."""
         identity = identity_of(context, fresh=not self.reuse_job)
         fields: dict[str, Any] = {"fingerprint": fingerprint(self.spec, identity), "airflow": identity.to_dict()}
+        spec = fingerprint(self.spec)
         memory = TaskMemory(context)
-        spec, max_tries = fingerprint(self.spec), getattr(context["ti"], "max_tries", 0)
-        job = self._go_on_with(memory.job(), spec=spec, max_tries=max_tries)
-        if job is None:
-            job = self._submit_or_attach(identity, fields)
-            memory.keep(RememberedJob(name=job.name, fingerprint=fields["fingerprint"], spec=spec, max_tries=max_tries))
-        return job
+        remembered = memory.job()
+        known = self._look_up(remembered) if remembered and self.reuse_job else None
+        if remembered and known and self._goes_on(known, remembered, spec=spec, max_tries=identity.max_tries):
+            self._log_attached(known)
+            return known, False
+        used_up = remembered.name if remembered and known is None else None
+        job, created = self._submit_or_attach(self._names(identity, used_up), identity, fields)
+        memory.keep(
+            RememberedJob(name=job.name, fingerprint=fields["fingerprint"], spec=spec, max_tries=identity.max_tries)
+        )
+        return job, created
 
-    def _go_on_with(self, remembered: RememberedJob | None, *, spec: str, max_tries: int) -> BenchmarkJob | None:
-        """The job of an earlier try, if it still runs or has completed, and the task was not cleared since."""
-        if remembered is None or not self.reuse_job:
-            return None
+    def _look_up(self, remembered: RememberedJob) -> BenchmarkJob | None:
+        """The job of an earlier try; None if it was deleted."""
+        # Known before the request is sent: a kill in the middle of it must still reach the job.
+        self._running_job, self._unconfirmed = remembered.name, remembered.fingerprint
         try:
-            job = self.hook.get_job(remembered.name)
+            return self.hook.get_job(remembered.name)
         except NotFound:
+            self._running_job = None
             return None
-        if job.custom_fields.get("fingerprint") != remembered.fingerprint:
-            return None
-        if remembered.max_tries != max_tries:
-            # No trigger has seen the clear if none waited for the job at that time, or none was running.
-            if self.cancel_on_kill and self.wait_for_completion and job.status not in _OVER:
-                self.hook.cancel_job_quickly(job.name)
-            return None
-        if remembered.spec != spec or job.status in _GIVEN_UP:
-            return None
-        self._running_job = job.name
-        self._log_attached(job)
-        return job
 
-    def _submit_or_attach(self, identity: RunIdentity, fields: dict[str, Any]) -> BenchmarkJob:
-        name = ""
-        for attempt in range(1, _MAX_ATTEMPTS + 1):
-            name = numbered(self.job_name, attempt) if self.job_name else identity.job_name(attempt)
-            # Known before the request is sent: a kill in the middle of it must still reach the job. Until the answer is
-            # there only the fingerprint tells whether the job of this name is ours.
-            self._running_job, self._submitting = name, fields["fingerprint"]
+    def _goes_on(self, job: BenchmarkJob, remembered: RememberedJob, *, spec: str, max_tries: int) -> bool:
+        """Whether a remembered job still runs or has completed, and the task was not cleared since."""
+        ours = job.custom_fields.get("fingerprint") == remembered.fingerprint
+        cleared = remembered.max_tries != max_tries
+        if ours and not cleared and remembered.spec == spec and job.status not in _GIVEN_UP:
+            self._unconfirmed = None
+            return True
+        # No trigger has seen the clear if none waited for the job at that time, or none was running.
+        if ours and cleared and self.cancel_on_kill and self.wait_for_completion and job.status not in _OVER:
+            self.hook.cancel_job_quickly(job.name)
+        self._running_job = None
+        return False
+
+    def _names(self, identity: RunIdentity, used_up: str | None) -> list[str]:
+        """Names for the jobs of this task run, in their order.
+
+        :param used_up: a name whose job was deleted, which the service would let fail
+        """
+        attempts = range(1, _MAX_ATTEMPTS + 1)
+        names = [numbered(self.job_name, n) if self.job_name else identity.job_name(n) for n in attempts]
+        return names[names.index(used_up) + 1 :] if used_up in names else names
+
+    def _submit_or_attach(
+        self, names: Sequence[str], identity: RunIdentity, fields: Mapping[str, Any]
+    ) -> tuple[BenchmarkJob, bool]:
+        for name in names:
+            # Until the answer is there only the fingerprint tells whether the job of this name is ours.
+            self._running_job, self._unconfirmed = name, fields["fingerprint"]
             try:
                 submission = self.hook.submit(self.spec, name=name, custom_fields=fields)
             except NameUnusable as error:
@@ -228,17 +261,20 @@ class RunBenchmarkJobOperator(BenchmarkOperator):
                 if self._was_ours(name, identity):
                     continue
                 raise
-            self._submitting = None
+            self._unconfirmed = None
             job = submission.job
             if submission.created:
                 self.log.info("Submitted %s: %s", job, self.hook.job_url(job.name))
-                return job
+                return job, True
             if job.status in _GIVEN_UP:
                 self.log.info("%s of an earlier try has the status %s, submitting the next", job, job.status)
                 continue
             self._log_attached(job)
-            return job
-        raise Conflict(f'{_MAX_ATTEMPTS} jobs of this task run have failed or left their names unusable ("{name}")')
+            return job, False
+        raise Conflict(
+            f"{_MAX_ATTEMPTS} jobs of this task run have failed or left their names unusable "
+            f'(last "{names[-1]}"). Clear the task, or give it another job_name.'
+        )
 
     def _log_attached(self, job: BenchmarkJob) -> None:
         self.log.info("Attached to %s of an earlier try (%s): %s", job, job.status, self.hook.job_url(job.name))
@@ -262,13 +298,15 @@ def identity_of(context: Context, *, fresh: bool = False) -> RunIdentity:
     """
     ti = context["ti"]
     dag_run = context["dag_run"]
-    # Airflow 3 warns when it is asked for the option's old name.
-    deployment = conf.get("api" if AIRFLOW_V_3_0_PLUS else "webserver", "base_url", fallback="") or ""
+    deployment = conf.get("benchmarks", "deployment", fallback="")
+    if not deployment:  # Airflow 3 warns when it is asked for the option's old name
+        deployment = conf.get("api" if AIRFLOW_V_3_0_PLUS else "webserver", "base_url", fallback="") or ""
     return RunIdentity(
         dag_id=ti.dag_id,
         run_id=ti.run_id,
         task_id=ti.task_id,
         map_index=-1 if ti.map_index is None else ti.map_index,
         clear_number=getattr(dag_run, "clear_number", 0) or 0,
+        max_tries=getattr(ti, "max_tries", 0) or 0,
         deployment=f"{deployment}#{time.time_ns()}" if fresh else deployment,
     )

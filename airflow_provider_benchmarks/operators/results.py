@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_benchmarks.exceptions import ConfigurationError, IncompleteResults
 from airflow_provider_benchmarks.operators._asset_extra import tell_outlets
-from airflow_provider_benchmarks.operators._base import BenchmarkOperator, check_xcom_size, score_store
+from airflow_provider_benchmarks.operators._base import (
+    STORE_AS_FILE,
+    BenchmarkOperator,
+    check_xcom_bytes,
+    check_xcom_size,
+    score_store,
+    xcom_bytes,
+)
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
+    from airflow_provider_benchmarks.scores import AggregateScores
     from airflow_provider_benchmarks.store import StoredJob
 
 
@@ -21,11 +28,13 @@ class _DownloadOperator(BenchmarkOperator):
     """Base of the downloads.
 
     :param job_name: name of the job (templated)
-    :param destination: path or URL of the file to write, for Airflow's ObjectStoragePath; a file there is replaced once
-        the new one is complete (templated)
-    :param storage_conn_id: Airflow connection of the storage (templated)
+    :param destination: path or URL of the file to write, for Airflow's ObjectStoragePath (templated)
+    :param storage_conn_id: Airflow connection of the destination, not of the score store (templated)
+    :param if_exists: ``replace`` what is there once the new file is complete, ``skip`` storing, or ``fail`` if it is not
+        the very same
     :param store: score store that keeps the job with all its scores, as baseline and history for gates; defaults to
-        ``[benchmarks] score_store``, and an empty text means none (templated)
+        ``[benchmarks] score_store``, and an empty text means none. ``s3://connection@bucket/folder`` names its
+        connection (templated)
     """
 
     template_fields: Sequence[str] = (
@@ -44,6 +53,7 @@ class _DownloadOperator(BenchmarkOperator):
         destination: str | None = None,
         format: str,
         storage_conn_id: str | None = None,
+        if_exists: str = "replace",
         store: str | None = None,
         **kwargs: Any,
     ) -> None:
@@ -56,11 +66,43 @@ class _DownloadOperator(BenchmarkOperator):
         self.destination = destination
         self.format = format
         self.storage_conn_id = storage_conn_id
+        self.if_exists = if_exists
         self.store = store
+
+    def _check_options(self, *, row_format: str = "jsonl", compression: str | None = None, **more: Any) -> None:
+        """Refuse what can't be done when the DAG is parsed already.
+
+        :raises ConfigurationError: names the task and the argument
+        """
+        from airflow_provider_benchmarks.store import RowFormat, check_row_options
+
+        try:
+            check_row_options(
+                destination=self.destination,
+                row_format=RowFormat(name=row_format, compression=compression),
+                if_exists=self.if_exists,
+                **more,
+            )
+        except ConfigurationError as error:
+            raise ConfigurationError(f'task "{self.task_id}": {error}') from error
 
     def _store_job(self) -> StoredJob | None:
         store = score_store(self.store)
         return None if store is None else self.hook.store_job(store, self.job_name)
+
+    def _tell(
+        self,
+        context: Context,
+        kept: StoredJob | None,
+        more: dict[str, Any],
+        *,
+        aggregate: AggregateScores | None = None,
+    ) -> None:
+        """Tell the outlets' events; the service may have purged a job that the store keeps, so it is not asked then."""
+        benchmark, stored = (kept.benchmark, kept.aggregate) if kept else (None, None)
+        tell_outlets(
+            self, context, job_name=self.job_name, benchmark=benchmark, aggregate=aggregate or stored, more=more
+        )
 
 
 class DownloadAggregateScoresOperator(_DownloadOperator):
@@ -71,28 +113,42 @@ class DownloadAggregateScoresOperator(_DownloadOperator):
     :param format: ``json``, the shape of the service's answer
     :return: one flat record a score: metric_ref, name, count, nan_count, mean, std_dev, …, p10 … p100; NaN as null
     :raises NotFound: the job has no results
-    :raises ResultsTooLarge: they are too large for an XCom and there is no destination
+    :raises DestinationExists: ``if_exists="fail"`` and there is another file
+    :raises ResultsTooLarge: they are too large for an XCom, which they go to in any case
     """
 
     formats = ("json",)
 
     def __init__(self, *, format: str = "json", **kwargs: Any) -> None:
         super().__init__(format=format, **kwargs)
+        self._check_options()
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         scores = self.hook.get_aggregate_scores(self.job_name)
         records = scores.to_records()
-        if self.destination is None:
-            check_xcom_size(records, f'The aggregate scores of benchmark job "{self.job_name}"')
-        else:
-            from airflow_provider_benchmarks.store import store_bytes
-
-            content = json.dumps(scores.to_json(), allow_nan=False).encode()
-            stored = store_bytes([content], self.destination, format="json", storage_conn_id=self.storage_conn_id)
-            self.log.info("Stored %d scores in %s (%d bytes)", len(records), stored.path, stored.bytes)
-        self._store_job()
-        tell_outlets(self, context, job_name=self.job_name, **_place(self.destination))
+        what = f'aggregate scores of benchmark job "{self.job_name}"'
+        if self.do_xcom_push:
+            advice = STORE_AS_FILE if self.destination is None else "Raise it, or set do_xcom_push=False."
+            check_xcom_size(records, f"The {what}", advice=advice)
+        path = None if self.destination is None else self._store_scores(scores, what)
+        kept = self._store_job()
+        self._tell(context, kept, _place(path), aggregate=scores)
         return records
+
+    def _store_scores(self, scores: AggregateScores, what: str) -> str:
+        from airflow_provider_benchmarks.store import IfExists, as_text, store_content
+
+        destination, storage_conn_id = as_text(self.destination, self.storage_conn_id)
+        stored = store_content(
+            json.dumps(scores.to_json(), allow_nan=False).encode(),
+            destination,
+            what=what,
+            format="json",
+            if_exists=IfExists(self.if_exists),
+            storage_conn_id=storage_conn_id,
+        )
+        self.log.info("%d scores are in %s (%d bytes)", len(scores.scores), stored.path, stored.bytes)
+        return stored.path
 
 
 class DownloadRowScoresOperator(_DownloadOperator):
@@ -101,11 +157,10 @@ class DownloadRowScoresOperator(_DownloadOperator):
     :param job_name: name of the job (templated)
     :param destination: where to store them; None puts the rows themselves into XCom (templated)
     :param format: ``jsonl`` (byte for byte what the service holds), ``parquet`` or ``csv`` (extra ``parquet``)
-    :param compression: ``gzip`` or ``zstd``, for JSONL
+    :param compression: ``gzip`` or ``zstd`` for JSONL; ``zstd`` (when None) or ``snappy`` for Parquet
     :param with_sample: keep the model's outputs in Parquet and CSV too, as JSON text
     :param neutralise_formulas: in CSV, put an apostrophe before texts that a spreadsheet would run as a formula
-    :param if_exists: ``replace`` what is there, ``skip`` the download, or ``fail`` if it is not the very same
-    :param limit: only so many rows
+    :param limit: only so many rows, 1 or more
     :param partition_by: make the destination a folder, with a file of its own for each value of this field of the
         items, or of these fields: ``category=a/rows-….parquet`` (Parquet and CSV; templated)
     :return: ``{"path", "rows", "bytes", "sha256", "format"}``; without destination the rows as the service sends them,
@@ -125,30 +180,15 @@ class DownloadRowScoresOperator(_DownloadOperator):
         compression: str | None = None,
         with_sample: bool = False,
         neutralise_formulas: bool = True,
-        if_exists: str = "replace",
         limit: int | None = None,
         partition_by: str | Sequence[str] = (),
         **kwargs: Any,
     ) -> None:
-        from airflow_provider_benchmarks.store import IfExists, RowFormat
-
         super().__init__(format=format, **kwargs)
-        if limit is not None and limit < 1:
-            raise ConfigurationError(f'task "{self.task_id}": limit must be 1 or more, found {limit}')
-        if if_exists not in tuple(IfExists):
-            raise ConfigurationError(
-                f'task "{self.task_id}": if_exists must be one of {", ".join(IfExists)}, found "{if_exists}"'
-            )
-        if partition_by and (format == "jsonl" or self.destination is None):
-            raise ConfigurationError(
-                f'task "{self.task_id}": partition_by needs a destination, and format="parquet" or "csv": JSONL is the '
-                f"service's file as it is"
-            )
-        RowFormat(name=format, compression=compression)  # a compression that does not fit is refused here
+        self._check_options(row_format=format, compression=compression, limit=limit, partition_by=partition_by)
         self.compression = compression
         self.with_sample = with_sample
         self.neutralise_formulas = neutralise_formulas
-        self.if_exists = if_exists
         self.limit = limit
         self.partition_by = partition_by
 
@@ -158,7 +198,7 @@ class DownloadRowScoresOperator(_DownloadOperator):
             rows = kept.rows.to_dict() if self.store and kept and kept.rows else self._rows()
             count = rows["rows"] if isinstance(rows, dict) else len(rows)
             path = rows["path"] if isinstance(rows, dict) else None
-            tell_outlets(self, context, job_name=self.job_name, rows=count, **_place(path))
+            self._tell(context, kept, {"rows": count, **_place(path)})
             return rows
         stored = self.hook.download_row_scores(
             self.job_name,
@@ -173,26 +213,32 @@ class DownloadRowScoresOperator(_DownloadOperator):
             storage_conn_id=self.storage_conn_id,
         )
         self.log.info("Stored %s rows in %s (%d bytes)", stored.rows, stored.path, stored.bytes)
-        tell_outlets(self, context, job_name=self.job_name, rows=stored.rows, **_place(stored.path))
+        self._tell(context, kept, {"rows": stored.rows, **_place(stored.path)})
         return stored.to_dict()
 
     def _rows(self) -> list[dict[str, Any]]:
-        rows = []
-        for row in islice(self.hook.iter_row_scores(self.job_name), self.limit):
-            rows.append(row.to_dict())
-            if len(rows) % 1000 == 0:  # before a huge result has filled the memory
-                check_xcom_size(rows, f'The first {len(rows)} row scores of benchmark job "{self.job_name}"')
-        self._check_complete(len(rows))
-        check_xcom_size(rows, f'The row scores of benchmark job "{self.job_name}"')
-        return rows
+        from airflow_provider_benchmarks.scores.completeness import RowCheck
 
-    def _check_complete(self, rows: int) -> None:
-        expected = None if self.limit else self.hook.get_aggregate_scores(self.job_name).expected_rows
-        if expected is not None and rows != expected:
+        rows: list[dict[str, Any]] = []
+        check, size, is_cut = RowCheck(), 0, False
+        for row in self.hook.iter_row_scores(self.job_name):
+            if len(rows) == self.limit:
+                is_cut = True
+                break
+            check.note_scores((metric, *score) for metric, scores in row.metrics.items() for score in scores.items())
+            rows.append(row.to_dict())
+            # As they come, before a huge result has filled the memory.
+            size += xcom_bytes(rows[-1]) + len(", ")
+            check_xcom_bytes(size, f'The first {len(rows)} row scores of benchmark job "{self.job_name}"')
+        aggregate = self.hook.get_aggregate_scores(self.job_name)
+        try:
+            check.add([row["row_index"] for row in rows])
+            check.finish(check.expected_rows(aggregate), limit=self.limit, is_cut=is_cut)
+        except IncompleteResults as error:
             raise IncompleteResults(
-                f'row scores of benchmark job "{self.job_name}" in workspace "{self.hook.workspace}": there are {rows} '
-                f"rows, but the aggregate scores count {expected}"
-            )
+                f'row scores of benchmark job "{self.job_name}" in workspace "{self.hook.workspace}": {error}'
+            ) from error
+        return rows
 
 
 def _place(path: str | None) -> dict[str, str]:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_benchmarks.exceptions import IncompleteResults, ScoreNotFound
-from airflow_provider_benchmarks.scores.values import json_safe, score_value
+from airflow_provider_benchmarks.scores.values import json_safe, statistic_value
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,6 +40,7 @@ class AggregateScore:
     :param rubric_distribution: ``{"label", "description", "value", "count"}`` for each category of a rubric
     :param mode_category: the most frequent label of a rubric
     :param extra: fields of the answer that this package does not know
+    :param payload: the score as the service wrote it, for frames and files; empty for one that was made otherwise
     """
 
     metric: str
@@ -58,6 +59,8 @@ class AggregateScore:
     rubric_distribution: tuple[Mapping[str, Any], ...] = ()
     mode_category: str | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
+    # Not of __init__, so that a copy with another statistic shows that one, and not what the service wrote.
+    payload: Mapping[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @classmethod
     def from_json(cls, metric: str, payload: Any) -> AggregateScore:
@@ -69,7 +72,7 @@ class AggregateScore:
             raise IncompleteResults(f'expected a score of {metric} as an object with "name", found {payload!r:.200}')
         name = payload["name"]
         histogram = (payload.get("histogram") or {}).get("bins") or ()
-        return cls(
+        score = cls(
             metric=metric,
             name=name,
             score_type=payload.get("score_type") or "",
@@ -84,6 +87,9 @@ class AggregateScore:
             mode_category=payload.get("mode_category"),
             extra={key: value for key, value in payload.items() if key not in _SCORE_FIELDS},
         )
+        words = {key: statistic_value(payload[key]) for key in _STATISTICS if key in payload}
+        object.__setattr__(score, "payload", {**payload, **words})
+        return score
 
     @property
     def rows(self) -> int | None:
@@ -101,28 +107,20 @@ class AggregateScore:
         return safe
 
     def to_json(self) -> dict[str, Any]:
-        """As the service writes a score, NaN as null."""
-        data = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in _NOT_WRITTEN}
-        data["histogram"] = {"bins": [asdict(each) for each in self.histogram]}
-        data |= self.extra
-        absent = {"range": ("rubric_distribution", "mode_category"), "rubric": ("percentiles", "histogram")}
-        safe: dict[str, Any] = json_safe({k: v for k, v in data.items() if k not in absent.get(self.score_type, ())})
+        """As the service wrote the score, NaN as null."""
+        safe: dict[str, Any] = json_safe(self._as_written())
         return safe
 
-    def _to_row(self) -> dict[str, Any]:
-        row: dict[str, Any] = {"metric_ref": self.metric, "name": self.name}
-        row |= {key: getattr(self, key) for key in (*_STATISTICS, "count", "nan_count")}
-        row["score_type"] = self.score_type or None
-        row |= {f"percentiles.{key}": value for key, value in self.percentiles.items()}
-        if self.histogram:
-            row["histogram.bins"] = [asdict(each) for each in self.histogram]
-        if self.rubric_distribution:
-            row["rubric_distribution"] = list(self.rubric_distribution)
-            row["mode_category"] = self.mode_category
-        return row
+    def _as_written(self) -> dict[str, Any]:
+        """The score as the service wrote it, or would write what is set."""
+        if self.payload:
+            return dict(self.payload)
+        data = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in _NOT_WRITTEN}
+        data["histogram"] = {"bins": [asdict(each) for each in self.histogram]} if self.histogram else None
+        return {key: value for key, value in data.items() if value not in (None, "", {}, ())} | dict(self.extra)
 
 
-_NOT_WRITTEN = frozenset({"metric", "extra"})
+_NOT_WRITTEN = frozenset({"metric", "extra", "payload"})
 _SCORE_FIELDS = {f.name for f in fields(AggregateScore)} - _NOT_WRITTEN
 
 
@@ -186,23 +184,30 @@ class AggregateScores:
         return [score.to_record() for score in self.scores]
 
     def to_json(self) -> dict[str, Any]:
-        """The shape of the service's answer, ``{"results": [{"metric", "scores"}]}``; :meth:`from_json` reads it."""
+        """The service's answer, NaN as null, in the shape ``{"results": [{"metric", "scores"}]}``."""
         by_metric: dict[str, list[dict[str, Any]]] = {}
         for score in self.scores:
             by_metric.setdefault(score.metric, []).append(score.to_json())
         return {"results": [{"metric": metric, "scores": scores} for metric, scores in by_metric.items()]}
 
     def to_frame(self) -> pd.DataFrame:
-        """One row a score, with the columns of the service's documented ``json_normalize`` recipe.
+        """One row a score: the columns and values of the service's documented ``json_normalize`` recipe.
 
-        ``metric_ref, name, mean, std_dev, min, max, count`` come first, then the rest that the job has:
-        ``sum, variance, nan_count, score_type, percentiles.p10 …, histogram.bins, rubric_distribution, mode_category``.
+        ``metric_ref, name, mean, std_dev, min, max, count`` come first, then the rest:
+        ``nan_count, sum, variance, score_type, percentiles.p10 …, histogram.bins, rubric_distribution, mode_category``,
+        and fields that this package does not know. As in the recipe, there are those that the answer has for any score.
         """
         import pandas as pd
 
-        rows = [score._to_row() for score in self.scores]
-        columns = list(dict.fromkeys((*_DOCUMENTED_COLUMNS, *(key for row in rows for key in row))))
-        return pd.DataFrame(rows, columns=columns)
+        if not self.scores:
+            return pd.DataFrame(columns=list(_DOCUMENTED_COLUMNS))
+        # The recipe itself, since how it flattens null and empty objects is part of what it gives.
+        metrics = [
+            {"metric_ref": score.metric, "aggregation": {"scores": [score._as_written()]}} for score in self.scores
+        ]
+        frame = pd.json_normalize(metrics, record_path=["aggregation", "scores"], meta=["metric_ref"])
+        first = [column for column in _DOCUMENTED_COLUMNS if column in frame]
+        return frame[first + [column for column in frame if column not in first]]
 
 
 def _scores(payload: Any) -> Iterator[AggregateScore]:
@@ -225,7 +230,7 @@ def _scores(payload: Any) -> Iterator[AggregateScore]:
 
 
 def _number(value: Any, metric: str, name: str, key: str) -> float | None:
-    value = score_value(value)
+    value = statistic_value(value)
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float):

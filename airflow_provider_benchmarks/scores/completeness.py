@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from io import BytesIO
+from itertools import count
 from typing import Any
 
 import msgspec
 
 from airflow_provider_benchmarks.exceptions import IncompleteResults
+from airflow_provider_benchmarks.scores.aggregate import AggregateScores
 from airflow_provider_benchmarks.scores.rows import RowScore
 
-#: Above this an index is damage, and no reason to reserve memory.
+#: Above this an index is damage.
 _MOST_ROWS = 1_000_000_000
+#: Indices whose bits are kept together, so that a single one far from all others takes 4 KiB.
+_PAGE = 32 * 1024
+_READ_IN_FULL = 100
 
 
 def line_blocks(pieces: Iterable[bytes], size: int) -> Iterator[bytes]:
@@ -36,42 +42,98 @@ def line_blocks(pieces: Iterable[bytes], size: int) -> Iterator[bytes]:
         yield rest
 
 
+class FirstRows:
+    """The first rows of a file that comes in blocks of whole lines; all of them where there is no limit.
+
+    ``is_cut`` tells, once they have been read, whether there were more.
+    """
+
+    def __init__(self, blocks: Iterable[bytes], limit: int | None) -> None:
+        self.is_cut = False
+        self._blocks = blocks
+        self._limit = limit
+
+    def __iter__(self) -> Iterator[bytes]:
+        if self._limit is None:
+            yield from self._blocks
+            return
+        left = self._limit
+        for block in self._blocks:
+            kept = []
+            for line in BytesIO(block):
+                if not line.isspace():
+                    if not left:
+                        self.is_cut = True
+                        break
+                    left -= 1
+                kept.append(line)
+            if kept:
+                yield b"".join(kept)
+            if self.is_cut:
+                return
+
+
 class RowCheck:
     """Count rows and look for gaps and repeats in their indices."""
 
     def __init__(self) -> None:
         self.rows = 0
-        # One byte a row, so that millions of rows stay small.
-        self._seen = bytearray()
+        #: Metric reference and name of scores that rows have a value of.
+        self.scores: set[tuple[str, str]] = set()
         self._without_index = 0
+        #: All indices below have come; rows mostly come in order, so that nothing else need be kept of them.
+        self._next = 0
+        #: Those that came ahead of it, a bit each: 128 MB at most, whatever a damaged file says.
+        self._ahead: dict[int, bytearray] = {}
+        self._largest = -1
 
     def add(self, indices: Sequence[Any]) -> None:
         """Take the row indices of the next rows; None for a row without one.
 
         :raises IncompleteResults: an index comes twice, or is none
         """
-        first = len(self._seen)
         self.rows += len(indices)
-        if indices == list(range(first, first + len(indices))):  # in order, as they mostly are: millions a second
-            self._seen.extend(b"\1" * len(indices))
+        end = self._next + len(indices)
+        if not self._ahead and indices == list(range(self._next, end)):  # millions a second
+            self._next = end
             return
         for index in indices:
             self._mark(index)
 
-    def finish(self, expected_rows: int | None) -> None:
+    def note_scores(self, scores: Iterable[tuple[str, str, Any]]) -> None:
+        """Take scores of rows: metric reference, name and value."""
+        self.scores.update((metric, name) for metric, name, value in scores if value is not None)
+
+    def expected_rows(self, aggregate: AggregateScores) -> int | None:
+        """How many rows there must be; None where the aggregate scores don't tell.
+
+        Scores over the whole corpus count 1 each, whatever the number of rows, which have no values of them.
+        """
+        expected = aggregate.expected_rows
+        if expected == 1 and self.rows and not any((s.metric, s.name) in self.scores for s in aggregate.scores):
+            return None
+        return expected
+
+    def finish(self, expected_rows: int | None, *, limit: int | None = None, is_cut: bool = False) -> None:
         """Take the end of the file.
 
         :param expected_rows: as the aggregate scores count; None where the service does not say
+        :param limit: no more rows than this were asked for
+        :param is_cut: there were more rows, and the limit cut them off: then indices may have gaps
         :raises IncompleteResults: rows are missing or too many; names both numbers
         """
-        if expected_rows is not None and self.rows != expected_rows:
-            raise IncompleteResults(f"there are {self.rows} rows, but the aggregate scores count {expected_rows}")
-        if missing := len(self._seen) - sum(self._seen):
+        if expected_rows is not None and self.rows != min(expected_rows, limit or expected_rows):
+            asked = "" if limit is None or limit >= expected_rows else f", of which {limit} were asked for"
             raise IncompleteResults(
-                f"{missing} row indices are missing, the first is {self._seen.index(0)}, the last there is is "
-                f"{len(self._seen) - 1}"
+                f"there are {self.rows} rows, but the aggregate scores count {expected_rows}{asked}"
             )
-        if self._without_index and self._seen:
+        last = max(self._next - 1, self._largest)
+        missing = last + 1 - (self.rows - self._without_index)
+        if missing and not is_cut:
+            raise IncompleteResults(
+                f"{missing} row indices are missing, the first is {self._first_missing()}, the last there is is {last}"
+            )
+        if self._without_index and last >= 0:
             raise IncompleteResults(f"{self._without_index} of {self.rows} rows have no row index")
 
     def _mark(self, index: Any) -> None:
@@ -79,18 +141,34 @@ class RowCheck:
             self._without_index += 1
         elif not isinstance(index, int) or not 0 <= index < _MOST_ROWS:
             raise IncompleteResults(f"{index!r} is not a row index")
+        elif self._has(index):
+            raise IncompleteResults(f"row index {index} comes twice")
+        elif index == self._next and not self._ahead:
+            self._next += 1
         else:
-            if index >= len(self._seen):
-                self._seen.extend(bytes(index - len(self._seen) + 1))
-            if self._seen[index]:
-                raise IncompleteResults(f"row index {index} comes twice")
-            self._seen[index] = 1
+            page = self._ahead.setdefault(index // _PAGE, bytearray(_PAGE // 8))
+            page[index % _PAGE // 8] |= 1 << index % 8
+            self._largest = max(self._largest, index)
+
+    def _has(self, index: int) -> bool:
+        if index < self._next:
+            return True
+        page = self._ahead.get(index // _PAGE)
+        return page is not None and bool(page[index % _PAGE // 8] & 1 << index % 8)
+
+    def _first_missing(self) -> int:
+        return next(index for index in count(self._next) if not self._has(index))
 
 
-class _Skimmed(msgspec.Struct):
+class _Anything(msgspec.Struct, gc=False):
+    """An object of which nothing is looked at."""
+
+
+class _Skimmed(msgspec.Struct, gc=False):
     """What is looked at of each row; the decoder checks the rest to be JSON, and skips it at gigabytes a second."""
 
-    metrics: msgspec.Raw
+    metrics: _Anything
+    item: _Anything | None = None
     row_index: int | None = None
 
 
@@ -98,15 +176,35 @@ _SKIM = msgspec.json.Decoder(_Skimmed)
 
 
 def skim(block: bytes, check: RowCheck) -> None:
-    """Check whole lines to be rows, without reading their scores.
+    """Check whole lines to be rows.
+
+    The first rows are read in full. Of the others, scores of another shape would not be seen: reading each takes as long
+    as all else that is done with a file.
 
     :raises IncompleteResults: a line is not a row; says which
     """
+    if not check.rows:
+        for row in read_one_by_one(b"\n".join(block.split(b"\n", _READ_IN_FULL)[:_READ_IN_FULL]), 0):
+            check.note_scores((metric, *score) for metric, scores in row.metrics.items() for score in scores.items())
+    rows: Sequence[_Skimmed | RowScore]
     try:
-        rows: Sequence[_Skimmed | RowScore] = _SKIM.decode_lines(block)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        rows = _skimmed(block)
+    except (msgspec.DecodeError, ValueError):
         rows = read_one_by_one(block, check.rows)
     check.add([row.row_index for row in rows])
+
+
+def _skimmed(block: bytes) -> list[_Skimmed]:
+    """Read lines that are rows without doubt.
+
+    :raises ValueError: a line may be none
+    """
+    rows = _SKIM.decode_lines(block)
+    if sum(1 for _ in BytesIO(block)) != len(rows):  # several times faster than counting line ends
+        raise ValueError("blank lines, or two rows on one line, which the decoder does not mind")
+    if not block.isascii():
+        block.decode()  # nor does it look at the bytes of what it skips
+    return rows
 
 
 def read_one_by_one(block: bytes, rows_before: int) -> list[RowScore]:

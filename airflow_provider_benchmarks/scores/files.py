@@ -2,113 +2,160 @@
 
 from __future__ import annotations
 
-import gzip
+import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from os import PathLike
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from airflow_provider_benchmarks.exceptions import ConfigurationError
-from airflow_provider_benchmarks.scores.frames import CALL_ERRORS, EXACT_IN_FLOAT, SCORE_COLUMNS, row_scores_frame
+from airflow_provider_benchmarks.exceptions import ConfigurationError, IncompleteResults
+from airflow_provider_benchmarks.scores.csv_file import BEGINNINGS, read_csv, read_texts
+from airflow_provider_benchmarks.scores.frames import (
+    CALL_ERRORS,
+    SCORE_COLUMNS,
+    choose_columns,
+    json_column,
+    row_scores_frame,
+    score_column,
+)
+from airflow_provider_benchmarks.scores.lines import GZIP, ZSTD, read_lines
 from airflow_provider_benchmarks.scores.parquet import JSON_KEY, SCORE_COLUMNS_KEY
-from airflow_provider_benchmarks.scores.rows import read_rows
-from airflow_provider_benchmarks.scores.table import INFERENCE_ERROR, ROW_INDEX
+from airflow_provider_benchmarks.scores.partitioned import MANIFEST, Partitions, read_partitions
+from airflow_provider_benchmarks.scores.stored_files import is_folder, named_if_damaged, open_stored, stored_path
+from airflow_provider_benchmarks.scores.table import EXACT_IN_FLOAT, INFERENCE_ERROR, ROW_INDEX
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
-_GZIP = b"\x1f\x8b"
-_ZSTD = b"\x28\xb5\x2f\xfd"
 _PARQUET = b"PAR1"
+_START_BYTES = 16
 
 
 def read_row_scores(path: str | PathLike[str], *, columns: Sequence[str] | None = None) -> pd.DataFrame:
-    """Load a stored file of row scores, Parquet or JSONL (also gzip or zstd); the index is ``row_index``.
+    """Load stored row scores: a file, Parquet, JSONL (also gzip or zstd) or CSV, or a folder with a file for each value
+    of a field. The index is ``row_index``.
 
-    The columns are those of :func:`~airflow_provider_benchmarks.scores.row_scores_frame`; a Parquet file has
-    ``metric_errors`` too, and ``sample`` where it was asked for. JSON text comes back as the values that it stands for.
+    The columns are those of :func:`~airflow_provider_benchmarks.scores.row_scores_frame`, and ``metric_errors``;
+    ``inference_error`` where the call of the model failed for a row; and ``sample``, which Parquet and CSV have where it
+    was asked for, and JSONL where ``columns`` names it. An item field with the name of one of these is ``item.<field>``.
+    JSON text comes back as the values that it stands for.
 
-    :param path: a local path, a URL that fsspec opens, or an Airflow ObjectStoragePath
-    :param columns: only these; a Parquet file is read no further than they need
-    :raises ConfigurationError: the file has no such column, or is of another format
-    :raises IncompleteResults: a line is not a row
+    CSV is for spreadsheets: a column of it is of numbers or booleans where all its cells look so, else of texts, JSON
+    among them; empty cells are missing values; an apostrophe before a formula is taken away; which columns are scores
+    it does not say. The rows of a folder come by ``row_index``, and the fields that group them first.
+
+    :param path: a local path, a URL that fsspec opens, one that names an Airflow connection
+        (``s3://connection@bucket/key``, where Airflow is installed), or an Airflow ObjectStoragePath
+    :param columns: only these; a Parquet file is read no further than they need, and no others of JSONL are kept
+    :raises ConfigurationError: there is no such column, or what is there is something else than row scores
+    :raises IncompleteResults: a line is not a row, a file is damaged, or a folder has no manifest
     """
-    with open_stored(path) as file:
-        start = file.read(4)
-        file.seek(0)
-        if start == _PARQUET:
-            return _read_parquet(file, columns, str(path))
-        if start and not start.startswith((b"{", _GZIP, _ZSTD)):
-            raise ConfigurationError(f"{path} is neither Parquet nor JSONL: it begins with {start!r}")
-        frame = row_scores_frame(read_rows(_unpacked(file, start)))
-    return frame if columns is None else _only(frame, columns, str(path))
+    path = stored_path(path)
+    missing: OSError | None = None
+    try:
+        with open_stored(path) as file:
+            start = file.read(_START_BYTES)
+            file.seek(0)
+            if start:
+                return _read_file(file, start, columns, str(path))
+    except (FileNotFoundError, IsADirectoryError) as error:
+        missing = error
+    # Some storages open a folder as an empty file.
+    if (folder := read_partitions(path)) is not None:
+        return _read_folder(folder, columns, str(path))
+    if is_folder(path):
+        raise IncompleteResults(
+            f"{path} is a folder without a {MANIFEST}, which is written last: it holds no row scores, or the download was "
+            f"interrupted. Download them again."
+        )
+    if missing is not None:
+        raise missing
+    return read_lines(io.BytesIO(), b"", columns, str(path))
 
 
-def open_stored(path: Any) -> Any:
-    """Open a local path, a URL that fsspec opens, or an Airflow ObjectStoragePath, for reading."""
-    if hasattr(path, "open"):
-        return path.open("rb")
-    import fsspec
+def _read_file(file: BinaryIO, start: bytes, columns: Sequence[str] | None, path: str) -> pd.DataFrame:
+    if start.startswith(_PARQUET):
+        return _frame(_read_parquet(file, columns, path), columns)
+    if start.startswith(BEGINNINGS):
+        return read_csv(read_texts(file, columns, path), columns, path)
+    if not start.startswith((b"{", GZIP, ZSTD)):
+        raise ConfigurationError(f"{path} is neither Parquet nor JSONL nor CSV of row scores: it begins with {start!r}")
+    return read_lines(file, start, columns, path)
 
-    return fsspec.open(str(path), "rb")
 
-
-def _unpacked(file: BinaryIO, start: bytes) -> Any:
-    if start.startswith(_GZIP):
-        return gzip.GzipFile(fileobj=file)
-    if start.startswith(_ZSTD):
+def _read_folder(folder: Partitions, columns: Sequence[str] | None, path: str) -> pd.DataFrame:
+    if not folder.files:
+        return row_scores_frame([])
+    if folder.format == "parquet":
         import pyarrow as pa
 
-        return pa.input_stream(pa.PythonFile(file), compression="zstd").read().split(b"\n")
-    return file
+        tables = []
+        for place, values in folder.files:
+            with open_stored(place) as file:
+                tables.append(_read_parquet(file, columns, str(place), more=values))
+        return _frame(pa.concat_tables(tables, promote_options="default").sort_by(ROW_INDEX), columns)
+    texts: dict[str, list[str]] = {}
+    for place, values in folder.files:
+        with open_stored(place) as file:
+            for name, column in read_texts(file, columns, str(place), more=values).items():
+                texts.setdefault(name, []).extend(column)
+    return read_csv(texts, columns, path).sort_index(kind="stable")
 
 
-def _read_parquet(file: BinaryIO, columns: Sequence[str] | None, path: str) -> pd.DataFrame:
+def _read_parquet(
+    file: BinaryIO, columns: Sequence[str] | None, path: str, *, more: Mapping[str, Any] | None = None
+) -> pa.Table:
+    """Read what a frame needs.
+
+    :param more: columns that the file does not have, with the value that they have in all rows
+    """
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    parquet = pq.ParquetFile(file)
-    schema = parquet.schema_arrow
-    wanted = list(schema.names if columns is None else columns)
-    if columns is not None:
-        _check(columns, schema.names, path)
-        errors = [INFERENCE_ERROR] if INFERENCE_ERROR in schema.names else []
-        columns = list(dict.fromkeys([ROW_INDEX, *columns, *errors]))
-    table = parquet.read(columns=columns)
+    more = more or {}
+    with named_if_damaged(path):
+        parquet = pq.ParquetFile(file)
+        names = parquet.schema_arrow.names
+        chosen = choose_columns(columns, list(dict.fromkeys([*more, *names])), path)
+        errors = [INFERENCE_ERROR] if INFERENCE_ERROR in names else []
+        wanted = list(dict.fromkeys([ROW_INDEX, *chosen, *errors]))
+        table = parquet.read(columns=[name for name in wanted if name in names])
+    for name, value in more.items():
+        table = table.append_column(name, pa.array([value] * len(table)))
+    return table.select(wanted)
+
+
+def _frame(table: pa.Table, columns: Sequence[str] | None) -> pd.DataFrame:
+    schema = table.schema
+    metadata = schema.metadata or {}
+    scores = json.loads(metadata.get(SCORE_COLUMNS_KEY, b"[]"))
     frame: pd.DataFrame = table.to_pandas()
     for name in table.column_names:
-        values = _exact_values(table.column(name), is_json=JSON_KEY in (schema.field(name).metadata or {}))
+        is_json = JSON_KEY in (schema.field(name).metadata or {})
+        values = _exact_values(table.column(name), frame.index, is_json=is_json, is_score=name in scores)
         if values is not None:
             frame[name] = values
     frame = frame.set_index(ROW_INDEX)
-    scores = json.loads((schema.metadata or {}).get(SCORE_COLUMNS_KEY, b"[]"))
     failed = list(frame.index[frame[INFERENCE_ERROR].notna()]) if INFERENCE_ERROR in frame else []
-    frame = frame[[name for name in frame.columns if name in wanted]]
-    frame.attrs |= {SCORE_COLUMNS: [name for name in scores if name in frame], CALL_ERRORS: failed}
+    frame = frame[[name for name in frame.columns if columns is None or name in columns]]
+    frame.attrs[CALL_ERRORS] = failed
+    if SCORE_COLUMNS_KEY in metadata:
+        frame.attrs[SCORE_COLUMNS] = [name for name in scores if name in frame]
     return frame
 
 
-def _exact_values(column: Any, *, is_json: bool) -> pd.Series | None:
-    """The values of a column that pandas would not take over as they are; None where it does."""
+def _exact_values(column: Any, index: pd.Index[Any], *, is_json: bool, is_score: bool) -> pd.Series[Any] | None:
+    """The values of a column that pandas would not take over as a frame of rows has them; None where it does."""
     import pandas as pd
     import pyarrow as pa
 
     if is_json:
-        return pd.Series([None if v is None else json.loads(v) for v in column.to_pylist()], dtype="object")
+        return json_column(column.to_pylist(), index)
+    if is_score and not pa.types.is_floating(column.type):
+        return score_column(column.to_pylist(), index)
     if pa.types.is_int64(column.type) and column.null_count:  # pandas makes floats of integers with gaps
         values = column.to_pylist()
         if any(value is not None and abs(value) > EXACT_IN_FLOAT for value in values):
             return pd.Series(values, dtype="object")
     return None
-
-
-def _only(frame: pd.DataFrame, columns: Sequence[str], path: str) -> pd.DataFrame:
-    _check(columns, [ROW_INDEX, *frame.columns], path)
-    chosen = frame[[name for name in columns if name != ROW_INDEX]]
-    chosen.attrs |= frame.attrs
-    chosen.attrs[SCORE_COLUMNS] = [name for name in frame.attrs[SCORE_COLUMNS] if name in chosen]
-    return chosen
-
-
-def _check(columns: Sequence[str], known: Sequence[str], path: str) -> None:
-    if missing := [name for name in columns if name not in known]:
-        raise ConfigurationError(f"{path} has no columns {missing}; it has: {', '.join(known)}")

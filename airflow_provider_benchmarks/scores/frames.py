@@ -6,86 +6,147 @@ for a score when it looks for low-scoring rows. Here both scores are kept, and o
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_benchmarks.exceptions import ConfigurationError, IncompleteResults
+from airflow_provider_benchmarks.exceptions import ConfigurationError
+from airflow_provider_benchmarks.scores.names import column_names
 from airflow_provider_benchmarks.scores.rows import RowScore
+from airflow_provider_benchmarks.scores.table import EXACT_IN_FLOAT, ROW_INDEX, HalfCharacter, Kind, kind_of
+from airflow_provider_benchmarks.scores.values import LABEL
 
 if TYPE_CHECKING:
     import pandas as pd
+    from numpy.typing import NDArray
 
 #: Where a frame remembers which of its columns are scores.
 SCORE_COLUMNS = "score_columns"
 #: Where a frame remembers the row indices of rows that have no score since the call of the model failed.
 CALL_ERRORS = "call_errors"
+#: Where a frame that was loaded without all fields of the items remembers what fields there are.
+ITEM_FIELDS = "item_fields"
+#: Where low-scoring rows tell how many values of which score could not be compared, as they are no numbers.
+NOT_NUMBERS = "not_numbers"
 #: Column with a hash of each item, which stands for the items in a frame that was loaded without them.
 ITEM_HASH = "__item__"
-#: A float64 holds every whole number up to here; a larger one stays the int that it is.
-EXACT_IN_FLOAT = 2**53
 
 
 def row_scores_frame(rows: Iterable[RowScore]) -> pd.DataFrame:
     """Put row scores into a frame: the item's fields, then one column a score; the index is ``row_index``.
 
     A score's column is its name where that is unique in the job and no item field has it, else
-    ``metric_ref:score``. Numbers are float64, with NaN where a row has none; a score with any other value in it
-    (labels, booleans) is a column of objects, with its values as they are. ``frame.attrs["score_columns"]`` lists the
-    score columns, and ``frame.attrs["call_errors"]`` the row indices for which the call of the model failed.
+    ``metric_ref:score``; names that would still be the same are numbered, ``name (2)``. Numbers are float64, with NaN
+    where a row has none; a score with any other value in it (labels, booleans) is a column of objects, with its values
+    as they are. ``frame.attrs["score_columns"]`` lists the score columns, and ``frame.attrs["call_errors"]`` the row
+    indices for which the call of the model failed.
     """
     import pandas as pd
 
     rows = list(rows)
-    items = list(dict.fromkeys(key for row in rows for key in row.item))
-    scores = list(dict.fromkeys((m, name) for row in rows for m, named in row.metrics.items() for name in named))
-    names = column_names(items, scores)
+    items, scores = column_names(
+        dict.fromkeys(key for row in rows for key in row.item),
+        list(dict.fromkeys((m, name) for row in rows for m, named in row.metrics.items() for name in named)),
+    )
     numbers = [position if row.row_index is None else row.row_index for position, row in enumerate(rows)]
     index = pd.Index(numbers, name="row_index", dtype="int64")
-    data: dict[str, Any] = {key: [row.item.get(key) for row in rows] for key in items}
-    for metric, name in scores:
-        values = [row.metrics.get(metric, {}).get(name) for row in rows]
-        data[names[metric, name]] = pd.Series(values, index=index, dtype=_dtype(values))
+    data = {name: item_column([row.item.get(key) for row in rows], index) for key, name in items.items()}
+    for (metric, score), name in scores.items():
+        data[name] = score_column([row.metrics.get(metric, {}).get(score) for row in rows], index)
     frame = pd.DataFrame(data, index=index)
-    frame.attrs[SCORE_COLUMNS] = list(names.values())
-    failed = [row.sample.get("inference_error") is not None for row in rows]
-    frame.attrs[CALL_ERRORS] = [number for number, has_failed in zip(numbers, failed, strict=True) if has_failed]
+    frame.attrs[SCORE_COLUMNS] = list(scores.values())
+    frame.attrs[CALL_ERRORS] = [n for n, row in zip(numbers, rows, strict=True) if row.inference_error is not None]
     return frame
 
 
-def column_names(items: Sequence[str], scores: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
-    """Name the column of each ``(metric reference, score name)``.
+def item_column(values: list[Any], index: pd.Index[Any]) -> pd.Series[Any]:
+    """A column as pandas makes it of these values, or one of objects where that would change them."""
+    import pandas as pd
 
-    :raises IncompleteResults: an item field already has the long name ``metric_ref:score`` too
+    kind = kind_of(values)
+    if kind == Kind.JSON or (kind == Kind.LONG and None in values):
+        return pd.Series([_plain(value) for value in values], index=index, dtype="object")
+    try:
+        return pd.Series(values, index=index)
+    except UnicodeEncodeError:  # half a character: Arrow, which holds the texts of pandas 3, can't
+        return pd.Series(values, index=index, dtype="object")
+
+
+def score_column(values: list[Any], index: pd.Index[Any]) -> pd.Series[Any]:
+    """A column of floats, or of objects where a value is anything else."""
+    import pandas as pd
+
+    numeric = all(
+        value is None or isinstance(value, float) or (type(value) is int and abs(value) <= EXACT_IN_FLOAT)
+        for value in values
+    )
+    if numeric:
+        return pd.Series(values, index=index, dtype="float64")
+    return pd.Series([_plain(value) for value in values], index=index, dtype="object")
+
+
+def json_column(texts: list[str | None], index: pd.Index[Any]) -> pd.Series[Any]:
+    """A column of what JSON texts stand for."""
+    import pandas as pd
+
+    return pd.Series([None if text is None else json.loads(text) for text in texts], index=index, dtype="object")
+
+
+def choose_columns(columns: Sequence[str] | None, known: Sequence[str], path: str) -> list[str]:
+    """Which columns the frame of a file is to have besides its index.
+
+    :param known: the columns of the file
+    :raises ConfigurationError: the file does not have one, or no row indices
     """
-    names = [name for _, name in scores]
-    taken = set(items)
-    columns = {}
-    for metric, name in scores:
-        column = name if names.count(name) == 1 and name not in taken else f"{metric}:{name}"
-        if column in taken:
-            raise IncompleteResults(f'the dataset has a field "{column}", which is the name of a score column too')
-        columns[metric, name] = column
-    return columns
+    if missing := [name for name in (ROW_INDEX, *(columns or ())) if name not in known]:
+        raise ConfigurationError(f"{path} has no columns {missing}; it has: {', '.join(known)}")
+    return [name for name in dict.fromkeys(known if columns is None else columns) if name != ROW_INDEX]
+
+
+def _plain(value: Any) -> Any:
+    return str(value) if type(value) is HalfCharacter else value
 
 
 def low_scoring_rows(frame: pd.DataFrame, threshold: float) -> pd.DataFrame:
-    """Give the rows in which any numeric score is below a threshold; NaN is never below.
+    """Give the rows in which any score is a number below a threshold; NaN is never below.
+
+    Labels (columns ``….label``) are no scores. How many values of other score columns are no numbers, and so were not
+    compared, is in ``attrs["not_numbers"]`` of the result, by column.
 
     :param frame: as :func:`row_scores_frame` gives it
     :raises ConfigurationError: the frame does not say which of its columns are scores
     """
+    import numpy as np
+
     columns = frame.attrs.get(SCORE_COLUMNS)
     if columns is None:
         raise ConfigurationError(
             f'the frame does not know its score columns: set frame.attrs["{SCORE_COLUMNS}"] to their names'
         )
-    numeric = frame[[c for c in columns if c in frame]].select_dtypes(include="number")
-    return frame[numeric.lt(threshold).any(axis=1)]
+    is_low = np.zeros(len(frame), dtype=bool)
+    not_numbers: dict[str, int] = {}
+    for column in columns:
+        if column in frame and not column.endswith(LABEL):
+            below, others = _below(frame[column], threshold)
+            is_low |= below
+            if others:
+                not_numbers[column] = others
+    low = frame[is_low]
+    low.attrs[NOT_NUMBERS] = not_numbers
+    return low
 
 
-def _dtype(values: list[Any]) -> str:
-    numeric = all(
-        value is None or isinstance(value, float) or (type(value) is int and abs(value) <= EXACT_IN_FLOAT)
-        for value in values
-    )
-    return "float64" if numeric else "object"
+def _below(scores: pd.Series[Any], threshold: float) -> tuple[NDArray[Any], int]:
+    """Which values are numbers below a threshold, and how many are neither numbers nor missing."""
+    import numpy as np
+    import pandas as pd
+
+    if pd.api.types.is_numeric_dtype(scores) and not pd.api.types.is_bool_dtype(scores):
+        return scores.lt(threshold).to_numpy(dtype=bool, na_value=False), 0
+    # One by one: a number may be too large for a float.
+    values = list(scores)
+    are_numbers = [isinstance(value, Real) and not isinstance(value, bool) for value in values]
+    below = [is_number and value < threshold for is_number, value in zip(are_numbers, values, strict=True)]
+    missing = sum(value is None or value is pd.NA for value in values)
+    return np.array(below, dtype=bool), len(values) - sum(are_numbers) - missing

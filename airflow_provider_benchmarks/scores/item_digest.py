@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 #: Odd numbers that spread what is multiplied by them over all 64 bits.
 _SPREAD = (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0x27D4EB2F165667C5, 0xD6E8FEB86659FD93)
 _WORD = 8
+#: When looking for equal signatures.
+_ROWS_AT_ONCE = 200_000
 
 
 class ItemDigest:
@@ -72,11 +74,24 @@ class ItemDigest:
         return None
 
     def _are_distinct(self) -> bool:
+        # Parts of the signatures at a time, so that memory does not grow with the rows.
+        parts = self._rows // _ROWS_AT_ONCE + 1
+        return all(_differ(self._part_of_signatures(part, parts)) for part in range(parts))
+
+    def _part_of_signatures(self, part: int, parts: int) -> NDArray[np.uint64]:
         import numpy as np
 
-        found = np.fromfile(self._signatures, dtype=np.uint64)
-        found.sort()
-        return bool((found[1:] != found[:-1]).all())
+        found = []
+        for first in range(0, self._rows, _ROWS_AT_ONCE):
+            some = np.fromfile(self._signatures, dtype=np.uint64, count=_ROWS_AT_ONCE, offset=first * _WORD)
+            # The upper half of the bits, as the lower ones of a product depend on the lower ones of its factors alone.
+            found.append(some[(some * np.uint64(_SPREAD[0]) >> np.uint64(32)) % np.uint64(parts) == part])
+        return np.concatenate(found)
+
+
+def _differ(numbers: NDArray[np.uint64]) -> bool:
+    numbers.sort()
+    return bool((numbers[1:] != numbers[:-1]).all())
 
 
 class _ColumnDigest:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Self
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.scores import table
 from airflow_provider_benchmarks.scores.item_digest import ItemDigest
+from airflow_provider_benchmarks.scores.names import column_names
 from airflow_provider_benchmarks.scores.second_thread import SecondThread
 from airflow_provider_benchmarks.scores.table import Columns, Kind
 
@@ -41,7 +42,8 @@ class _Plan:
 
     items: dict[str, Kind] = field(default_factory=dict)
     scores: dict[tuple[str, str], Kind] = field(default_factory=dict)
-    with_errors: bool = False
+    #: Why calls of the model failed; nothing unless one did.
+    errors: Kind = Kind.NULL
     with_sample: bool = False
 
     def widened_by(self, columns: Columns) -> _Plan:
@@ -51,14 +53,13 @@ class _Plan:
         for key, values in columns.scores.items():
             kind = table.kind_of(values, numbers_are_floats=True)
             scores[key] = table.wider(scores.get(key, Kind.NULL), kind)
-        with_errors = self.with_errors or any(columns.inference_error)
-        return replace(self, items=items, scores=scores, with_errors=with_errors)
+        errors = table.wider(self.errors, table.kind_of(columns.inference_error))
+        return replace(self, items=items, scores=scores, errors=errors)
 
     def fields(self) -> list[tuple[Any, str, Kind]]:
         """Key, name and type of each column."""
-        items = table.names_of_items(self.items)
-        scores = table.names_of_scores(items.values(), self.scores)
-        errors = [(table.INFERENCE_ERROR, table.INFERENCE_ERROR, Kind.TEXT)] if self.with_errors else []
+        items, scores = column_names(self.items, list(self.scores), fixed=table.FIXED)
+        errors = [] if self.errors == Kind.NULL else [(table.INFERENCE_ERROR, table.INFERENCE_ERROR, self.errors)]
         sample = [(table.SAMPLE, table.SAMPLE, Kind.JSON)] if self.with_sample else []
         return [
             (table.ROW_INDEX, table.ROW_INDEX, Kind.INT),
@@ -83,15 +84,44 @@ class _Plan:
         return {name: kind for key, name, kind in self.fields() if key[0] == "item"}
 
 
+@dataclass(slots=True)
+class _Segment:
+    """Rows that were written with the same columns and types.
+
+    :param integers: which values of a column of floats came as integers, a byte a row up to the last, by item field: if
+        the column becomes JSON text, they are integers again, however the rows were cut into batches
+    """
+
+    path: Path
+    plan: _Plan
+    rows: int = 0
+    integers: dict[str, bytearray] = field(default_factory=dict)
+    #: Of the plan, which makes them anew each time.
+    fields: list[tuple[Any, str, Kind]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.fields = self.plan.fields()
+
+    def note(self, columns: Columns) -> None:
+        """Take the next rows."""
+        for name, values in columns.items.items():
+            if self.plan.items[name] == Kind.FLOAT and int in set(map(type, values)):
+                found = self.integers.setdefault(name, bytearray())
+                found.extend(bytes(self.rows - len(found)))
+                found.extend(type(value) is int for value in values)
+        self.rows += columns.rows
+
+
 class ParquetRows:
     """Write rows batch by batch, each while the next is being read; a context manager.
 
     :param folder: for the segments; the caller's to delete
     :param with_sample: keep the model's outputs, as JSON text
+    :param compression: of the columns, as pyarrow names it
     :raises ConfigurationError: pyarrow is not installed
     """
 
-    def __init__(self, folder: Path, *, with_sample: bool = False) -> None:
+    def __init__(self, folder: Path, *, with_sample: bool = False, compression: str = "zstd") -> None:
         try:
             import pyarrow.parquet  # noqa: F401
             import xxhash  # noqa: F401
@@ -100,8 +130,9 @@ class ParquetRows:
                 "Parquet and CSV files of row scores need pyarrow and xxhash: install airflow-provider-benchmarks[parquet]"
             ) from error
         self._folder = folder
+        self._compression = compression
         self._plan = _Plan(with_sample=with_sample)
-        self._segments: list[tuple[Path, _Plan]] = []
+        self._segments: list[_Segment] = []
         self._writer: _Writer | None = None
         self._group: list[pa.Table] = []
         self._group_bytes = 0
@@ -124,6 +155,8 @@ class ParquetRows:
         plan = self._plan.widened_by(columns)
         if self._writer is None or plan != self._plan:
             self._writer = self._begin_segment(plan)
+        segment = self._segments[-1]
+        segment.note(columns)
         by_key: dict[Any, list[Any]] = {
             table.ROW_INDEX: columns.row_index,
             table.METRIC_ERRORS: columns.metric_errors,
@@ -133,7 +166,7 @@ class ParquetRows:
             **{("score", key): values for key, values in columns.scores.items()},
         }
         fixed = {table.METRIC_ERRORS, table.SAMPLE}  # JSON text already
-        arrays = [_array(by_key.get(key), kind, columns.rows, is_text=key in fixed) for key, _, kind in plan.fields()]
+        arrays = [_array(by_key.get(key), kind, columns.rows, is_text=key in fixed) for key, _, kind in segment.fields]
         batch = pa.Table.from_arrays(arrays, schema=self._writer.schema)
         self._group.append(batch)
         self._group_bytes += batch.nbytes
@@ -146,12 +179,12 @@ class ParquetRows:
             self._writer = self._begin_segment(self._plan)
         self._end_segment()
         if len(self._segments) == 1:
-            with self._segments[0][0].open("rb") as segment:
-                shutil.copyfileobj(segment, target, 1024 * 1024)
+            with self._segments[0].path.open("rb") as file:
+                shutil.copyfileobj(file, target, 1024 * 1024)
             return
-        writer = _Writer(target, self._plan, self._folder)
-        for path, plan in self._segments:
-            for batch in _converted(path, plan, self._plan):
+        writer = _Writer(target, self._plan, self._folder, self._compression)
+        for segment in self._segments:
+            for batch in _converted(segment, self._plan):
                 writer.write(batch)
         writer.finish()
 
@@ -159,8 +192,8 @@ class ParquetRows:
         self._end_segment()
         path = self._folder / f"segment-{len(self._segments)}.parquet"
         self._plan = plan
-        self._segments.append((path, plan))
-        return _Writer(path, plan, self._folder)
+        self._segments.append(_Segment(path, plan))
+        return _Writer(path, plan, self._folder, self._compression)
 
     def _write_group(self) -> None:
         import pyarrow as pa
@@ -179,49 +212,64 @@ class ParquetRows:
 class _Writer:
     """Write tables of one schema, and what items they hold."""
 
-    def __init__(self, target: Path | BinaryIO, plan: _Plan, folder: Path) -> None:
+    def __init__(self, target: Path | BinaryIO, plan: _Plan, folder: Path, compression: str) -> None:
+        import pyarrow as pa
         import pyarrow.parquet as pq
 
         self.schema = plan.schema()
-        self._file = pq.ParquetWriter(target, self.schema, compression="zstd")
+        # The smallest and largest text of each group tell a reader nothing, and make the footer five times as large.
+        measured = [field.name for field in self.schema if not pa.types.is_string(field.type)]
+        self._file = pq.ParquetWriter(target, self.schema, compression=compression, write_statistics=measured)
         self._items = ItemDigest(plan.item_columns(), folder)
+        # Many short steps, each of which waits until the thread that reads lets Python go: longer than it takes itself.
+        self._beside = SecondThread()
 
     def write(self, batch: pa.Table) -> None:
-        self._items.add(batch)
+        self._beside.run(self._items.add, batch)
         self._file.write_table(batch)
+        self._beside.wait()
 
     def finish(self) -> None:
         self._file.add_key_value_metadata({ITEMS_KEY: self._items.finish()})
         self.close()
 
     def close(self) -> None:
+        self._beside.close()
         self._file.close()
 
 
-def _converted(path: Path, plan: _Plan, final: _Plan) -> Iterator[pa.Table]:
+def _converted(segment: _Segment, final: _Plan) -> Iterator[pa.Table]:
     """The row groups of a segment with the columns and types of the whole file."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    places = {key: (place, kind) for place, (key, _, kind) in enumerate(plan.fields())}
-    with pq.ParquetFile(path) as file:
+    places = {key: (place, kind) for place, (key, _, kind) in enumerate(segment.fields)}
+    integers = {("item", name): found for name, found in segment.integers.items()}
+    first = 0
+    with pq.ParquetFile(segment.path) as file:
         for group in range(file.num_row_groups):
             found = file.read_row_group(group)
             arrays = []
             for key, _, kind in final.fields():
-                place, had = places.get(key, (None, Kind.NULL))
-                arrays.append(
-                    pa.nulls(found.num_rows, _type(kind)) if place is None else _cast(found.column(place), had, kind)
-                )
+                if key in places:
+                    place, had = places[key]
+                    here = integers.get(key, b"")[first : first + found.num_rows]
+                    arrays.append(_cast(found.column(place), had, kind, integers=here))
+                else:
+                    arrays.append(pa.nulls(found.num_rows, _type(kind)))
+            first += found.num_rows
             yield pa.Table.from_arrays(arrays, schema=final.schema())
 
 
-def _cast(values: Any, had: Kind, kind: Kind) -> Any:
+def _cast(column: Any, had: Kind, kind: Kind, *, integers: bytes | bytearray) -> Any:
     import pyarrow as pa
 
-    if kind == Kind.JSON and had not in (Kind.JSON, Kind.NULL):
-        return pa.array([table.as_json(value) for value in values.to_pylist()], _type(kind))
-    return values.cast(_type(kind))
+    if kind != Kind.JSON or had in (Kind.JSON, Kind.NULL):
+        return column.cast(_type(kind))
+    values = column.to_pylist()
+    for place in (place for place, was_integer in enumerate(integers) if was_integer):
+        values[place] = int(values[place])
+    return pa.array([table.as_json(value) for value in values], _type(kind))
 
 
 def _array(values: list[Any] | None, kind: Kind, rows: int, *, is_text: bool) -> pa.Array:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_provider_benchmarks.exceptions import IncompleteResults
-from airflow_provider_benchmarks.scores.values import json_safe, parse_json, score_value
+from airflow_provider_benchmarks.scores.values import json_safe, json_text, parse_json, score_value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,7 +18,8 @@ class RowScore:
     :param item: the dataset row
     :param sample: the model's output for online jobs (``output_text``, ``response``), empty for offline ones
     :param metrics: ``{metric reference: {score name: value}}``; a value is a number, NaN, a label, or any JSON
-    :param metric_errors: ``{metric reference: text}`` for metrics that failed on this row
+    :param metric_errors: ``{metric reference: text}`` for metrics that failed on this row; other JSON stays as it is,
+        as in a sample
     :param extra: further fields of the row, such as ``requests``
     """
 
@@ -43,14 +44,22 @@ class RowScore:
             raise IncompleteResults(_not_a_row(payload))
         if not isinstance(payload.get("item") or {}, dict):
             raise IncompleteResults(f"expected a row's item to be an object, found {payload['item']!r:.120}")
+        index, sample = payload.get("row_index"), payload.get("sample")
+        if index is not None and type(index) is not int:
+            raise IncompleteResults(f"expected row_index to be a whole number, found {index!r:.120}")
         return cls(
-            row_index=payload.get("row_index"),
+            row_index=index,
             item=payload.get("item") or {},
-            sample=payload.get("sample") or {},
+            sample={} if sample is None else sample,
             metrics={metric: _by_name(metric, scores) for metric, scores in payload["metrics"].items()},
             metric_errors=payload.get("metric_errors") or {},
             extra={key: value for key, value in payload.items() if key not in _ROW_FIELDS},
         )
+
+    @property
+    def inference_error(self) -> str | None:
+        """Why the call of the model failed, where it did."""
+        return inference_error(self.sample)
 
     def to_dict(self) -> dict[str, Any]:
         """The service's shape of a row, JSON-safe: NaN and infinities as null."""
@@ -62,7 +71,7 @@ class RowScore:
                 metric: [{"name": name, "value": value} for name, value in scores.items()]
                 for metric, scores in self.metrics.items()
             },
-            "metric_errors": dict(self.metric_errors) or None,
+            "metric_errors": self.metric_errors or None,
             **self.extra,
         }
         safe: dict[str, Any] = json_safe(data)
@@ -87,6 +96,12 @@ def read_rows(lines: Iterable[bytes]) -> Iterator[RowScore]:
         yield row
 
 
+def inference_error(sample: Any) -> str | None:
+    """What a sample says of a failed call of the model; JSON text where it is not a text itself."""
+    error = sample.get("inference_error") if isinstance(sample, dict) else None
+    return error if error is None or isinstance(error, str) else json_text(error)
+
+
 def _by_name(metric: str, scores: Any) -> dict[str, Any]:
     if not isinstance(scores, list):
         raise IncompleteResults(f"expected a list of scores for {metric}, found {scores!r:.120}")
@@ -96,7 +111,7 @@ def _by_name(metric: str, scores: Any) -> dict[str, Any]:
             raise IncompleteResults(f'expected a score of {metric} with "name" and "value", found {score!r:.120}')
         if score["name"] in named:
             raise IncompleteResults(f'score "{score["name"]}" of {metric} stands in the row twice')
-        named[score["name"]] = score_value(score.get("value"))
+        named[score["name"]] = score_value(score["name"], score.get("value"))
     return named
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_benchmarks.scores.files import open_stored, read_row_scores
-from airflow_provider_benchmarks.scores.frames import SCORE_COLUMNS
+from airflow_provider_benchmarks.scores.files import read_row_scores
+from airflow_provider_benchmarks.scores.frames import ITEM_FIELDS, SCORE_COLUMNS
 from airflow_provider_benchmarks.scores.parquet import ITEMS_KEY, SCORE_COLUMNS_KEY
+from airflow_provider_benchmarks.scores.stored_files import named_if_damaged, open_stored
 from airflow_provider_benchmarks.scores.table import INFERENCE_ERROR, METRIC_ERRORS, ROW_INDEX, SAMPLE
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def read_selected_rows(path: Any, *, scores: Iterable[str], fields: Iterable[str
     named = set(fields)
     chosen += [column for column in columns.items if column in named or column.removeprefix("item.") in named]
     frame = read_row_scores(path, columns=chosen)
-    frame.attrs.setdefault(SCORE_COLUMNS, [])
+    frame.attrs |= {SCORE_COLUMNS: frame.attrs.get(SCORE_COLUMNS, []), ITEM_FIELDS: columns.items}
     return frame
 
 
@@ -57,7 +58,7 @@ def read_items(path: Any, row_indices: Sequence[int]) -> dict[int, dict[str, Any
     import pyarrow.parquet as pq
 
     columns = _Columns(path)
-    with open_stored(path) as file:
+    with open_stored(path) as file, named_if_damaged(path):
         table = pq.read_table(file, columns=[ROW_INDEX, *columns.items], filters=[(ROW_INDEX, "in", list(row_indices))])
     return {row.pop(ROW_INDEX): {k: v for k, v in row.items() if v is not None} for row in table.to_pylist()}
 
@@ -73,7 +74,7 @@ class _Columns:
 
         import pyarrow.parquet as pq
 
-        with open_stored(path) as file:
+        with open_stored(path) as file, named_if_damaged(path):
             found = pq.read_metadata(file)
         metadata = found.metadata or {}
         self.rows: int = found.num_rows
@@ -91,8 +92,10 @@ def _item_hashes(path: Any, items: list[str]) -> NDArray[np.uint64]:
     import pyarrow.parquet as pq
 
     parts = []
-    with open_stored(path) as file:
-        for batch in pq.ParquetFile(file).iter_batches(batch_size=_BATCH_ROWS, columns=sorted(items)):
+    with open_stored(path) as file, named_if_damaged(path):
+        # Where items have no fields each row is an item of its own.
+        columns = sorted(items) or [ROW_INDEX]
+        for batch in pq.ParquetFile(file).iter_batches(batch_size=_BATCH_ROWS, columns=columns):
             total = np.zeros(batch.num_rows, dtype=np.uint64)
             for name, column in zip(batch.schema.names, batch.columns, strict=True):
                 values = pd.Series(column.to_pandas()).astype(object)

@@ -1,8 +1,8 @@
-"""Row scores as a table with stable columns, for files: which columns there are, what they are called, their types.
+"""Row scores as a table with stable columns, for files: which columns there are, and their types.
 
-A stored table has, in this order: ``row_index``; a column for each field of the items; a column for each score, named
-as in :func:`~airflow_provider_benchmarks.scores.row_scores_frame`; ``metric_errors``; ``inference_error`` where the
-call of the model failed for a row; and ``sample`` where it is asked for. An item field with the name of one of these becomes ``item.<field>``.
+A stored table has, in this order: ``row_index``; a column for each field of the items; a column for each score;
+``metric_errors``; ``inference_error`` where the call of the model failed for a row; and ``sample`` where it is asked
+for. What they are called is in :mod:`~airflow_provider_benchmarks.scores.names`.
 
 Types: booleans, 64-bit integers, floats and texts stay what they are; integers next to floats become floats where that
 is exact. Everything else, lists, objects, larger integers, and a field whose values are of several kinds, becomes JSON
@@ -11,8 +11,7 @@ text for all its values, and the column says so in its metadata, so that reading
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -20,17 +19,20 @@ from typing import Any
 import msgspec
 
 from airflow_provider_benchmarks.exceptions import IncompleteResults
+from airflow_provider_benchmarks.scores import rows as row_scores
 from airflow_provider_benchmarks.scores.completeness import RowCheck, read_one_by_one
-from airflow_provider_benchmarks.scores.frames import EXACT_IN_FLOAT, column_names
 from airflow_provider_benchmarks.scores.rows import RowScore
-from airflow_provider_benchmarks.scores.values import score_value
+from airflow_provider_benchmarks.scores.values import fits_utf8, json_text, parse_json, score_value
 
 ROW_INDEX = "row_index"
 METRIC_ERRORS = "metric_errors"
 SAMPLE = "sample"
 INFERENCE_ERROR = "inference_error"
-_FIXED = (ROW_INDEX, METRIC_ERRORS, INFERENCE_ERROR, SAMPLE)
-_ERROR_KEY = b'"inference_error"'
+FIXED = (ROW_INDEX, METRIC_ERRORS, INFERENCE_ERROR, SAMPLE)
+#: Stands in the text of every row whose model call failed.
+ERROR_KEY = b'"inference_error"'
+#: A float64 holds every whole number up to here; a larger one stays the int that it is.
+EXACT_IN_FLOAT = 2**53
 _INT64 = 2**63
 
 
@@ -87,32 +89,18 @@ def wider(one: Kind, other: Kind) -> Kind:
 
 
 def as_json(value: Any) -> str | None:
-    """A value of a JSON column; NaN and infinities in it are the bare words that Python's JSON reads."""
-    if value is None:
-        return None
-    text = json.dumps(value, ensure_ascii=False)
-    return text if _fits_utf8(text) else json.dumps(value)
+    """A value of a JSON column."""
+    return None if value is None else json_text(value)
 
 
-def _fits_utf8(text: str) -> bool:
-    """False for half a surrogate pair, which JSON may hold as an escape."""
-    if text.isascii():
-        return True
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-class _HalfCharacter(str):
+class HalfCharacter(str):
     """A text that UTF-8 can't hold. Being of no type that a column has, it makes a column of JSON text."""
 
     __slots__ = ()
 
     @classmethod
     def where_needed(cls, value: Any) -> Any:
-        return cls(value) if isinstance(value, str) and not _fits_utf8(value) else value
+        return cls(value) if isinstance(value, str) and not fits_utf8(value) else value
 
 
 class TableScore(msgspec.Struct, gc=False):  # millions of them; the garbage collector need not look at each
@@ -126,16 +114,15 @@ class TableRow(msgspec.Struct, gc=False):
     metrics: dict[str, list[TableScore]]
     item: dict[str, Any] | None = None
     row_index: int | None = None
-    metric_errors: dict[str, Any] | None = None
+    metric_errors: Any = None
     sample: msgspec.Raw = msgspec.Raw(b"null")
 
     @classmethod
     def of(cls, row: RowScore) -> TableRow:
-        storable = _HalfCharacter.where_needed  # the strict decoder refuses such texts, so that they come here only
+        storable = HalfCharacter.where_needed  # the strict decoder refuses such texts, so that they come here only
         metrics = {m: [TableScore(name, storable(v)) for name, v in named.items()] for m, named in row.metrics.items()}
         item = {name: storable(value) for name, value in row.item.items()}
-        sample = msgspec.Raw(json.dumps(row.sample).encode())
-        return cls(metrics, item, row.row_index, dict(row.metric_errors), sample)
+        return cls(metrics, item, row.row_index, row.metric_errors, msgspec.Raw(json_text(row.sample).encode()))
 
 
 _DECODER = msgspec.json.Decoder(TableRow)
@@ -177,15 +164,36 @@ class Columns:
 
     @classmethod
     def of(cls, rows: Sequence[TableRow], *, with_sample: bool = False) -> Columns:
+        indices = [row.row_index for row in rows]
+        samples = [row.sample for row in rows]
         return cls(
             rows=len(rows),
-            row_index=[row.row_index for row in rows],
+            row_index=indices,
             items=_item_columns([row.item or {} for row in rows]),
             scores=_score_columns(rows),
             metric_errors=[errors_text(row.metric_errors) for row in rows],
-            inference_error=[inference_error(row.sample) for row in rows],
-            sample=[sample_text(row.sample) for row in rows] if with_sample else [],
+            inference_error=read_samples(inference_error, samples, indices),
+            sample=read_samples(sample_text, samples, indices) if with_sample else [],
         )
+
+    def append(self, more: Columns, *, keep: Callable[[str], bool]) -> None:
+        """Add rows.
+
+        :param keep: told the name of a field or score, whether its values are kept; otherwise its list stays empty
+        """
+        mine: dict[Any, list[Any]]
+        theirs: dict[Any, list[Any]]
+        for mine, theirs in ((self.items, more.items), (self.scores, more.scores)):
+            for key in dict.fromkeys((*mine, *theirs)):
+                column = mine.setdefault(key, [])
+                if keep(key if isinstance(key, str) else key[1]):
+                    column += [None] * (self.rows - len(column))
+                    column += theirs.get(key, [None] * more.rows)
+        self.rows += more.rows
+        self.row_index += more.row_index
+        self.metric_errors += more.metric_errors
+        self.inference_error += more.inference_error
+        self.sample += more.sample
 
 
 def _item_columns(items: list[dict[str, Any]]) -> dict[str, list[Any]]:
@@ -202,47 +210,46 @@ def _score_columns(rows: Sequence[TableRow]) -> dict[tuple[str, str], list[Any]]
                     raise IncompleteResults(f'score "{score.name}" of {metric} stands twice in row {row.row_index}')
                 values.extend([None] * (at - len(values)))
                 values.append(score.value)
-    return {key: score_values(values + [None] * (len(rows) - len(values))) for key, values in columns.items()}
+    return {key: score_values(key[1], values + [None] * (len(rows) - len(values))) for key, values in columns.items()}
 
 
-def score_values(values: list[Any]) -> list[Any]:
-    """Scores as they are, with the service's words for NaN and infinity turned into floats."""
-    return [score_value(value) for value in values] if str in set(map(type, values)) else values
+def score_values(name: str, values: list[Any]) -> list[Any]:
+    """A score's values as they are, with the service's words for NaN and infinity turned into floats."""
+    return [score_value(name, value) for value in values] if str in set(map(type, values)) else values
 
 
-def errors_text(errors: dict[str, Any] | None) -> str | None:
-    return as_json(errors) if errors else None
+def errors_text(errors: Any) -> str | None:
+    return json_text(errors) if errors else None
 
 
-def inference_error(sample: msgspec.Raw) -> str | None:
-    """What a sample says of a failed call of the model."""
-    text = bytes(sample)
-    if _ERROR_KEY not in text:
-        return None
-    error = msgspec.json.decode(text).get(INFERENCE_ERROR)
-    return None if error is None else str(error)
+def read_samples(
+    read: Callable[[bytes], str | None], samples: Sequence[msgspec.Raw], indices: Sequence[int | None]
+) -> list[str | None]:
+    """Read something of each sample.
 
-
-def sample_text(sample: msgspec.Raw) -> str | None:
-    text = bytes(sample)
-    return None if text in (b"null", b"{}") else text.decode()
-
-
-def names_of_items(fields: Iterable[str]) -> dict[str, str]:
-    """Name the column of each item field.
-
-    :raises IncompleteResults: two fields would get the same name
+    :raises IncompleteResults: a sample can't be read; says which
     """
-    fields = list(fields)
-    if broken := [name for name in fields if not _fits_utf8(name)]:
-        raise IncompleteResults(f"the dataset has a field {broken[0]!a}, whose name can't be that of a column")
-    names = {name: f"item.{name}" if name in _FIXED else name for name in fields}
-    if len(set(names.values())) != len(fields):
-        clash = next(name for name in names.values() if list(names.values()).count(name) > 1)
-        raise IncompleteResults(f'the dataset has a field "{clash}", which is the name of another field\'s column too')
-    return names
+    found = []
+    for sample, index in zip(samples, indices, strict=True):
+        try:
+            found.append(read(bytes(sample)))
+        except ValueError as error:
+            raise IncompleteResults(f"the sample of row index {index} can't be read: {error}") from error
+    return found
 
 
-def names_of_scores(item_columns: Iterable[str], scores: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
-    """Name the column of each score; never one that an item field or a fixed column has."""
-    return column_names([*item_columns, *_FIXED], list(scores))
+def inference_error(sample: bytes) -> str | None:
+    """What a sample says of a failed call of the model."""
+    if ERROR_KEY not in sample:
+        return None
+    error: str | None = HalfCharacter.where_needed(row_scores.inference_error(parse_json(sample)))
+    return error
+
+
+def sample_text(sample: bytes) -> str | None:
+    if sample in (b"null", b"{}"):
+        return None
+    try:
+        return sample.decode()
+    except UnicodeDecodeError:
+        return json_text(parse_json(sample))  # may be half a character

@@ -7,9 +7,9 @@ anything else, so that nothing is lost. What it refuses is read in the general w
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from types import GenericAlias
 from typing import Any, Literal
 
@@ -17,10 +17,12 @@ import msgspec
 
 from airflow_provider_benchmarks.scores.completeness import RowCheck
 from airflow_provider_benchmarks.scores.table import (
+    ERROR_KEY,
     Columns,
     TableRow,
     errors_text,
     inference_error,
+    read_samples,
     read_table_rows,
     sample_text,
     score_values,
@@ -57,7 +59,7 @@ class _Shape:
                 ("metrics", metrics),
                 ("item", item),
                 ("row_index", int | None, None),
-                ("metric_errors", dict[str, Any] | None, None),
+                ("metric_errors", Any, None),
                 ("sample", msgspec.Raw, msgspec.Raw(b"null")),
             ],
             gc=False,
@@ -99,7 +101,7 @@ class ColumnReader:
             except (msgspec.DecodeError, UnicodeDecodeError):  # a ValidationError is a DecodeError too
                 pass
             else:
-                return self._columns(rows, check)
+                return self._columns(rows, check, may_have_failed=ERROR_KEY in block)
         general = read_table_rows(block, check)
         shape = self._shape.widened_by(general)
         if shape != self._shape:
@@ -108,27 +110,31 @@ class ColumnReader:
             self._decoder = None if row_type is None else msgspec.json.Decoder(row_type)
         return Columns.of(general, with_sample=self._with_sample)
 
-    def _columns(self, rows: list[Any], check: RowCheck) -> Columns:
+    def _columns(self, rows: list[Any], check: RowCheck, *, may_have_failed: bool) -> Columns:
         first = check.rows
-        indices = [row.row_index for row in rows]
+        indices = _values(rows, "row_index")
         check.add(indices)
         if None in indices:
             indices = [position if index is None else index for position, index in enumerate(indices, first)]
-        items, metrics = [row.item for row in rows], [row.metrics for row in rows]
+        items, metrics, errors = (_values(rows, name) for name in ("item", "metrics", "metric_errors"))
+        samples = _values(rows, "sample") if may_have_failed or self._with_sample else []
+        nothing: list[str | None] = [None] * len(rows)
         return Columns(
             rows=len(rows),
             row_index=indices,
-            items={name: _values(items, place) for place, name in enumerate(self._shape.fields)},
+            items={name: _values(items, f"f{place}") for place, name in enumerate(self._shape.fields)},
             scores={
-                (metric, name): score_values([scores[position].value for scores in _values(metrics, place)])
+                (metric, name): score_values(
+                    name, _values(map(itemgetter(position), _values(metrics, f"f{place}")), "value")
+                )
                 for place, (metric, names) in enumerate(self._shape.metrics.items())
                 for position, name in enumerate(names)
             },
-            metric_errors=[errors_text(row.metric_errors) for row in rows],
-            inference_error=[inference_error(row.sample) for row in rows],
-            sample=[sample_text(row.sample) for row in rows] if self._with_sample else [],
+            metric_errors=list(map(errors_text, errors)) if any(errors) else nothing,
+            inference_error=read_samples(inference_error, samples, indices) if may_have_failed else nothing,
+            sample=read_samples(sample_text, samples, indices) if self._with_sample else [],
         )
 
 
-def _values(structs: list[Any], place: int) -> list[Any]:
-    return list(map(attrgetter(f"f{place}"), structs))
+def _values(structs: Iterable[Any], attribute: str) -> list[Any]:
+    return list(map(attrgetter(attribute), structs))

@@ -1,4 +1,4 @@
-"""Numbers as the service writes them: NaN is the string "NaN" in JSON, and a statistic may be null."""
+"""Values as the service writes them: NaN is the string "NaN" in JSON, a statistic may be null, and a label any text."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Any
 
 import msgspec
 
+#: How the names of a rubric's labels end; the score itself has the name before it.
+LABEL = ".label"
 _NUMBERS_IN_WORDS = {
     "NaN": math.nan,
     "Infinity": math.inf,
@@ -29,9 +31,34 @@ def parse_json(data: bytes | str) -> Any:
         return json.loads(data)
 
 
-def score_value(value: Any) -> Any:
-    """Give a row's score as it is, with the service's words for NaN and infinity turned into floats."""
+def json_text(value: Any) -> str:
+    """JSON that UTF-8 can hold; NaN and infinities in it are the bare words that :func:`parse_json` takes."""
+    text = json.dumps(value, ensure_ascii=False)
+    return text if fits_utf8(text) else json.dumps(value)
+
+
+def fits_utf8(text: str) -> bool:
+    """False for half a surrogate pair, which JSON may hold as an escape."""
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def statistic_value(value: Any) -> Any:
+    """Turn the service's words for NaN and infinity into floats, and leave everything else as it is."""
     return _NUMBERS_IN_WORDS.get(value, value) if isinstance(value, str) else value
+
+
+def score_value(name: str, value: Any) -> Any:
+    """Give a row's score as it is, NaN and infinity as floats; a label is a text whatever it says.
+
+    :param name: the score's
+    """
+    return value if name.endswith(LABEL) else statistic_value(value)
 
 
 def is_number(value: Any) -> bool:

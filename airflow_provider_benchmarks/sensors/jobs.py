@@ -72,7 +72,7 @@ class BenchmarkJobSensor(BaseSensorOperator):
             method_name="execute_complete",
             **defer_arguments(
                 conn_id=self.conn_id,
-                workspace=self.workspace,
+                workspace=self.hook.workspace,
                 job_name=self.job_name,
                 poll_interval=self.poke_interval,
                 deadline=deadline_after(self.timeout),

@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 from airflow_provider_benchmarks.store.atomic import atomic_write
-from airflow_provider_benchmarks.store.existing import IfExists, stored_before
-from airflow_provider_benchmarks.store.partitions import partitions_before, store_partitions
+from airflow_provider_benchmarks.store.existing import (
+    IfExists,
+    holds_same_rows,
+    refuse_other_kind,
+    store_content,
+    stored_before,
+)
+from airflow_provider_benchmarks.store.object_path import as_text
+from airflow_provider_benchmarks.store.partitions import partitions_before, store_partitions, sweep_partitions
 from airflow_provider_benchmarks.store.results import RowFormat, StoredFile, store_bytes, store_rows
+from airflow_provider_benchmarks.store.row_options import check_row_options
 from airflow_provider_benchmarks.store.score_store import ScoreStore, StoredJob, read_stored_job
 
 __all__ = [
@@ -14,11 +22,17 @@ __all__ = [
     "ScoreStore",
     "StoredFile",
     "StoredJob",
+    "as_text",
     "atomic_write",
+    "check_row_options",
+    "holds_same_rows",
     "partitions_before",
     "read_stored_job",
+    "refuse_other_kind",
     "store_bytes",
+    "store_content",
     "store_partitions",
     "store_rows",
     "stored_before",
+    "sweep_partitions",
 ]

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from airflow_provider_benchmarks.exceptions import ConfigurationError
+from airflow_provider_benchmarks.store.object_path import is_local, object_path
 
 logger = logging.getLogger(__name__)
 
@@ -42,23 +42,13 @@ def atomic_write(destination: str, *, storage_conn_id: str | None = None) -> Ite
 
     :param destination: a path or URL that Airflow's ObjectStoragePath takes: ``/data/x``, ``s3://bucket/x``, …
     :param storage_conn_id: Airflow connection of the storage
-    :raises ConfigurationError: Airflow has no filesystem for the destination
+    :raises ConfigurationError: Airflow has no filesystem for the destination, or not the connection
     :raises OSError: the storage refused, failed or went away; its own error is the cause. A task that fails with it is
         retried. An error of the block itself passes as it is.
     """
-    from airflow.providers.common.compat.sdk import ObjectStoragePath
-
-    try:
-        path = ObjectStoragePath(destination, conn_id=storage_conn_id)
-        is_local = path.protocol in ("", "file", "local")
-        filesystem = None if is_local else path.fs
-    except (ValueError, ImportError) as error:
-        raise ConfigurationError(
-            f'Airflow has no filesystem for "{destination}" ({error}). Install the provider of the storage: '
-            f"airflow-provider-benchmarks[s3], [gcs] or [azure]."
-        ) from error
+    path = object_path(destination, storage_conn_id)
     with _storage_errors(destination, storage_conn_id):
-        pending = _LocalFile(Path(path.path)) if is_local else _RemoteFile(filesystem, path.path)
+        pending = _LocalFile(Path(path.path)) if is_local(path) else _RemoteFile(path.fs, path.path)
     try:
         yield _Writer(pending.file, destination, storage_conn_id)
         with _storage_errors(destination, storage_conn_id):

@@ -4,12 +4,30 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import zlib
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
+from io import BytesIO
+from itertools import zip_longest
+from pathlib import Path
 from typing import Any, BinaryIO
 
-from airflow_provider_benchmarks.store.results import RowFormat, StoredFile
+from airflow_provider_benchmarks.exceptions import ConfigurationError, DestinationExists, IncompleteResults
+from airflow_provider_benchmarks.scores.completeness import line_blocks
+from airflow_provider_benchmarks.scores.rows import RowScore, read_rows
+from airflow_provider_benchmarks.store.object_path import is_local, object_path
+from airflow_provider_benchmarks.store.results import RowFormat, StoredFile, store_bytes
 
 _CHUNK = 4 * 1024 * 1024
+#: How files begin, by what they are; other texts may be anything.
+_BEGINNINGS = {
+    b"PAR1": "parquet",
+    b"\x1f\x8b": "gzip",
+    b"\x28\xb5\x2f\xfd": "zstd",
+    b"{": "jsonl",
+    b"row_index": "csv",
+}
+_NEXT = 'Choose another destination, or if_exists="replace".'
 
 
 class IfExists(StrEnum):
@@ -23,22 +41,107 @@ class IfExists(StrEnum):
     SKIP = "skip"
     FAIL = "fail"
 
+    @classmethod
+    def _missing_(cls, value: object) -> IfExists:
+        raise ConfigurationError(f'if_exists must be one of {", ".join(cls)}, found "{value}"')
+
 
 def stored_before(destination: str, row_format: RowFormat, *, storage_conn_id: str | None = None) -> StoredFile | None:
-    """Describe the file of row scores at a destination; None where there is none."""
-    from airflow.providers.common.compat.sdk import ObjectStoragePath
+    """Describe the file of row scores at a destination; None where there is none.
 
-    path: Any = ObjectStoragePath(destination, conn_id=storage_conn_id)
-    if not path.exists():
+    :raises DestinationExists: what is there is not a file of this format
+    """
+    refuse_other_kind(destination, is_folder=False, storage_conn_id=storage_conn_id)
+    path = object_path(destination, storage_conn_id)
+    if not _is_file(path):
         return None
     digest, size = hashlib.sha256(), 0
     with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
+        _check_beginning(destination, file.read(16), row_format)
+        file.seek(0)
+        for chunk in _chunks(file):
             digest.update(chunk)
             size += len(chunk)
-    with path.open("rb") as file:
-        rows = _rows(file, row_format)
+    try:
+        with path.open("rb") as file:
+            rows = _rows(file, row_format)
+    except (ValueError, EOFError, zlib.error, OSError) as error:  # Arrow's errors are ValueErrors, or as the next line
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # of the storage
+        raise DestinationExists(f"{destination} can't be read as {row_format.name} ({error}). {_NEXT}") from error
     return StoredFile(path=destination, rows=rows, bytes=size, sha256=digest.hexdigest(), format=row_format.name)
+
+
+def refuse_other_kind(destination: str, *, is_folder: bool, storage_conn_id: str | None = None) -> None:
+    """Refuse a folder of the local disk where a file is to be, and a file where a folder is to be.
+
+    :raises DestinationExists: names it
+    """
+    path = object_path(destination, storage_conn_id)
+    there = Path(path.path)
+    if is_local(path) and there.exists() and there.is_dir() != is_folder:
+        found, wanted = ("a file", "a folder (partition_by)") if is_folder else ("a folder", "a file")
+        raise DestinationExists(f"{destination} is {found}, and {wanted} is to be there. Choose another destination.")
+
+
+def holds_same_rows(
+    destination: str, blocks: Iterable[bytes], row_format: RowFormat, *, storage_conn_id: str | None = None
+) -> bool:
+    """Whether a JSONL file holds the same rows, in whatever bytes: the service's routes write them differently.
+
+    :param blocks: whole lines
+    """
+    with object_path(destination, storage_conn_id).open("rb") as file:
+        old = line_blocks(_chunks(_unpacked(file, row_format.compression)), _CHUNK)
+        pairs = zip_longest(_contents(old), _contents(blocks))
+        try:
+            return all(one == other for one, other in pairs)
+        except IncompleteResults:
+            return False
+
+
+def store_content(
+    content: bytes,
+    destination: str,
+    *,
+    what: str,
+    format: str,
+    if_exists: IfExists = IfExists.REPLACE,
+    storage_conn_id: str | None = None,
+) -> StoredFile:
+    """Store a small file, unless what is there already is to be kept.
+
+    :param what: it is, for the error
+    :raises DestinationExists: ``if_exists`` is ``fail`` and there is something else
+    """
+    refuse_other_kind(destination, is_folder=False, storage_conn_id=storage_conn_id)
+    path = object_path(destination, storage_conn_id)
+    if if_exists == IfExists.REPLACE or not _is_file(path):
+        return store_bytes([content], destination, format=format, storage_conn_id=storage_conn_id)
+    old: bytes = path.read_bytes()
+    if if_exists == IfExists.FAIL and old != content:
+        raise DestinationExists(f"{destination} holds something else than {what}. {_NEXT}")
+    return StoredFile(
+        path=destination, rows=None, bytes=len(old), sha256=hashlib.sha256(old).hexdigest(), format=format
+    )
+
+
+def _is_file(path: Any) -> bool:
+    # fsspec's isfile says no where the storage fails, too.
+    try:
+        kind: str = path.fs.info(path.path)["type"]
+    except FileNotFoundError:
+        return False
+    return kind != "directory"
+
+
+def _check_beginning(destination: str, start: bytes, row_format: RowFormat) -> None:
+    expected = (row_format.compression or "jsonl") if row_format.name == "jsonl" else row_format.name
+    found = next((kind for magic, kind in _BEGINNINGS.items() if start.startswith(magic)), "")
+    if found != expected and (found or expected not in ("jsonl", "csv")):
+        raise DestinationExists(
+            f"{destination} is not {expected}: it is {found or 'another kind of file'}, and begins with {start!r}. {_NEXT}"
+        )
 
 
 def _rows(file: Any, row_format: RowFormat) -> int:
@@ -48,14 +151,34 @@ def _rows(file: Any, row_format: RowFormat) -> int:
         found: int = pq.ParquetFile(file).metadata.num_rows
         return found
     if row_format.name == "csv":
-        import csv
-        import io
-
-        return sum(1 for _ in csv.reader(io.TextIOWrapper(file, encoding="utf-8", newline=""))) - 1
-    return sum(chunk.count(b"\n") for chunk in _chunks(_unpacked(file, row_format.compression)))
+        return max(_csv_records(_chunks(file)) - 1, 0)
+    blocks = line_blocks(_chunks(_unpacked(file, row_format.compression)), _CHUNK)
+    return sum(not line.isspace() for block in blocks for line in BytesIO(block))
 
 
-def _chunks(file: BinaryIO) -> Any:
+def _csv_records(chunks: Iterable[bytes]) -> int:
+    """Count the line ends that do not stand in quotes; Python's reader refuses cells of more than 128 KiB."""
+    records, in_quotes, last = 0, False, b"\n"
+    for chunk in chunks:
+        for place, part in enumerate(chunk.split(b'"')):
+            in_quotes ^= place > 0
+            if not in_quotes:
+                records += part.count(b"\n")
+        last = chunk[-1:]
+    return records + (last != b"\n")
+
+
+def _contents(blocks: Iterable[bytes]) -> Iterator[dict[str, Any]]:
+    """What rows say; fields that are empty, as a route may write or leave out, do not count."""
+    for row in read_rows(line for block in blocks for line in BytesIO(block)):
+        yield _content(row)
+
+
+def _content(row: RowScore) -> dict[str, Any]:
+    return {name: value for name, value in row.to_dict().items() if value not in (None, [], {})}
+
+
+def _chunks(file: BinaryIO) -> Iterator[bytes]:
     return iter(lambda: file.read(_CHUNK), b"")
 
 

@@ -1,27 +1,37 @@
 """Row scores as a folder of files, one for each value of a field, as Hive, Spark, DuckDB and pandas read it.
 
 ``destination/category=a/rows-<hash>.parquet``, ``destination/category=b/…``, and ``destination/_manifest.json``, which
-is written last and lists the files. A folder without a manifest is not complete; files that the manifest does not list
-are of an interrupted or an earlier download. The field itself stands in the folders' names only.
+is written last and lists the files, with the values of the field. A folder without a manifest is not complete. The field itself stands in the folders'
+names only.
+
+Files of an earlier or an interrupted download are deleted once the new manifest is there, so that who reads all files of
+the folder reads those of one download. While one is being written, such a reader can see files of both; one that goes by
+the manifest does not. Two tasks must not write to one folder at once.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import logging
+import re
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from airflow_provider_benchmarks.exceptions import ConfigurationError
+from airflow_provider_benchmarks.exceptions import DestinationExists, IncompleteResults
+from airflow_provider_benchmarks.scores.partitioned import MANIFEST
+from airflow_provider_benchmarks.store.object_path import object_path
+from airflow_provider_benchmarks.store.partition_files import Part, cut
 from airflow_provider_benchmarks.store.results import RowFormat, StoredFile, store_bytes
 
-MANIFEST = "_manifest.json"
-#: More folders than this are a field that tells rows apart rather than a field to group by.
-MOST_PARTITIONS = 1000
-_BATCH_ROWS = 4096
+logger = logging.getLogger(__name__)
+
 _CHUNK = 1024 * 1024
+#: Files that are written here, below the destination, and may be deleted.
+_OURS = re.compile(r"(?:[^/=]*=[^/]*/)+rows-[0-9a-f]{12}\.(?:parquet|csv)")
 
 
 def store_partitions(
@@ -34,152 +44,140 @@ def store_partitions(
 ) -> StoredFile:
     """Cut a Parquet file of row scores into a folder of files.
 
-    The files of an earlier download stay until the new manifest is there, and are deleted then.
-
     :param parquet: all rows
     :param destination: the folder; None only tells what it would be
     :param fields: columns whose values name the folders: texts, whole numbers or booleans
     :param row_format: Parquet or CSV
     :return: rows and bytes of all files; the hash is the manifest's, which has those of the files
-    :raises ConfigurationError: there is no such column, it has values of another type, or too many different ones
+    :raises ConfigurationError: there is no such column, its values can't name folders, or they are too many
+    :raises IncompleteResults: another task has deleted files of this one
     """
-    with tempfile.TemporaryDirectory(prefix="row-scores-") as name:
-        folder = Path(name)
-        _cut(parquet, folder, fields)
-        if row_format.name == "csv":
-            _turn_into_csv(folder, row_format)
-        files = list(_describe(folder))
-        new = {
+    folder = None if destination is None else _Folder(destination, storage_conn_id)
+    files: list[dict[str, Any]] = []
+    try:
+        with tempfile.TemporaryDirectory(prefix="row-scores-") as name:
+            for part in cut(parquet, Path(name), fields=fields, row_format=row_format):
+                files.append(_describe(part))
+                if folder is not None:
+                    folder.store(files[-1]["path"], _read(part.file), row_format.name)
+        manifest = {
             "format": row_format.name,
             "partition_by": list(fields),
-            "rows": sum(file["rows"] for _, file in files),
-            "bytes": sum(file["bytes"] for _, file in files),
-            "files": [file for _, file in files],
+            "rows": sum(file["rows"] for file in files),
+            "bytes": sum(file["bytes"] for file in files),
+            "files": sorted(files, key=lambda file: str(file["path"])),
         }
-        content = json.dumps(new, indent=1).encode()
-        if destination is not None:
-            old = _read_manifest(destination, storage_conn_id)
-            for local, file in files:
-                target = f"{destination.rstrip('/')}/{file['path']}"
-                store_bytes(_read(local), target, format=row_format.name, storage_conn_id=storage_conn_id)
-            store_bytes([content], _manifest_of(destination), format="json", storage_conn_id=storage_conn_id)
-            if old is not None:
-                _delete_stale(destination, json.loads(old), new, storage_conn_id)
+        content = json.dumps(manifest, indent=1).encode()
+        if folder is not None:
+            folder.store(MANIFEST, [content], "json")
+            folder.sweep(content)
+    except BaseException:
+        if folder is not None and files:
+            folder.remove_unnamed(file["path"] for file in files)
+        raise
     return _stored(destination or "", content)
 
 
 def partitions_before(destination: str, *, storage_conn_id: str | None = None) -> StoredFile | None:
-    """Describe the folder at a destination; None where there is no complete one."""
-    content = _read_manifest(destination, storage_conn_id)
+    """Describe the folder at a destination; None where there is no complete one.
+
+    :raises DestinationExists: its manifest is not one of partitioned row scores
+    """
+    content = _Folder(destination, storage_conn_id).manifest()
     return None if content is None else _stored(destination, content)
 
 
-def _stored(destination: str, manifest: bytes) -> StoredFile:
-    data = json.loads(manifest)
-    digest = hashlib.sha256(manifest).hexdigest()
-    return StoredFile(
-        path=destination, rows=data["rows"], bytes=data["bytes"], sha256=digest, format=str(data["format"])
-    )
+def sweep_partitions(destination: str, *, storage_conn_id: str | None = None) -> None:
+    """Delete what interrupted downloads have left in a complete folder.
+
+    :raises IncompleteResults: files that the manifest names are not there
+    """
+    folder = _Folder(destination, storage_conn_id)
+    content = folder.manifest()
+    if content is not None:
+        folder.sweep(content)
 
 
-def _manifest_of(destination: str) -> str:
-    return f"{destination.rstrip('/')}/{MANIFEST}"
+class _Folder:
+    """The destination."""
 
+    def __init__(self, destination: str, storage_conn_id: str | None) -> None:
+        self._destination = destination.rstrip("/")
+        self._storage_conn_id = storage_conn_id
 
-def _read_manifest(destination: str, storage_conn_id: str | None) -> bytes | None:
-    from airflow.providers.common.compat.sdk import ObjectStoragePath
+    def store(self, path: str, pieces: Iterable[bytes], format: str) -> None:
+        target = f"{self._destination}/{path}"
+        store_bytes(pieces, target, format=format, storage_conn_id=self._storage_conn_id)
 
-    path: Any = ObjectStoragePath(_manifest_of(destination), conn_id=storage_conn_id)
-    try:
-        content: bytes = path.read_bytes()
-    except FileNotFoundError:
-        return None
-    return content
-
-
-def _delete_stale(destination: str, old: dict[str, Any], new: dict[str, Any], storage_conn_id: str | None) -> None:
-    from airflow.providers.common.compat.sdk import ObjectStoragePath
-
-    kept = {file["path"] for file in new["files"]}
-    for path in (file["path"] for file in old["files"]):
-        if path not in kept:
-            stale: Any = ObjectStoragePath(f"{destination.rstrip('/')}/{path}", conn_id=storage_conn_id)
-            stale.unlink(missing_ok=True)
-
-
-def _cut(parquet: Path, folder: Path, fields: Sequence[str]) -> None:
-    import pyarrow as pa
-    import pyarrow.dataset as ds
-    import pyarrow.parquet as pq
-
-    with pq.ParquetFile(parquet) as file:
-        schema = file.schema_arrow
-        partitioning = ds.partitioning(pa.schema([_partition_field(schema, name) for name in fields]), flavor="hive")
-        options = ds.ParquetFileFormat().make_write_options(compression="zstd")
+    def manifest(self) -> bytes | None:
         try:
-            ds.write_dataset(
-                file.iter_batches(batch_size=_BATCH_ROWS),
-                folder,
-                schema=schema,
-                format="parquet",
-                file_options=options,
-                partitioning=partitioning,
-                basename_template="rows-{i}.parquet",
-                max_partitions=MOST_PARTITIONS,
-                min_rows_per_group=_BATCH_ROWS,
-                max_rows_per_group=16 * _BATCH_ROWS,
-                use_threads=False,  # the same rows give the same files
+            content: bytes = object_path(f"{self._destination}/{MANIFEST}", self._storage_conn_id).read_bytes()
+        except FileNotFoundError:
+            return None
+        return content
+
+    def sweep(self, manifest: bytes) -> None:
+        """Delete files of other downloads.
+
+        :raises IncompleteResults: files of this one are not there
+        """
+        named = _named_by(manifest)
+        root, start = self._root()
+        there = {path.removeprefix(start) for path in root.fs.find(start)}
+        if missing := sorted(named - there):
+            raise IncompleteResults(
+                f'{self._destination}: {len(missing)} files that {MANIFEST} names are not there, the first is "{missing[0]}": '
+                f'another task writes to this folder, or deletes from it. Run the task again, with if_exists="replace".'
             )
-        except pa.ArrowInvalid as error:
-            if "partitions" not in str(error):
-                raise
-            raise ConfigurationError(
-                f"partition_by {list(fields)}: there are more than {MOST_PARTITIONS} different values. Choose a field "
-                f"that groups rows."
-            ) from error
+        self._remove(there - named)
+
+    def remove_unnamed(self, paths: Iterable[str]) -> None:
+        """Delete files of a download that failed, but none that belongs to the folder as it is now; never raises."""
+        try:
+            manifest = self.manifest()
+            self._remove(set(paths) - (set() if manifest is None else _named_by(manifest)))
+        except Exception as error:  # noqa: BLE001  the first error is the one to report
+            logger.warning(
+                "Files of the failed download are left in %s (%r): the next download that ends well deletes them",
+                self._destination,
+                error,
+            )
+
+    def _remove(self, paths: Iterable[str]) -> None:
+        root, start = self._root()
+        for path in filter(_OURS.fullmatch, sorted(paths)):
+            with suppress(FileNotFoundError):
+                root.fs.rm_file(f"{start}{path}")  # fsspec's rm would take a "*" in it for any text
+
+    def _root(self) -> tuple[Any, str]:
+        """The folder, and how the names of all its files begin."""
+        root = object_path(self._destination, self._storage_conn_id)
+        return root, f"{root.fs._strip_protocol(root.path).rstrip('/')}/"
 
 
-def _partition_field(schema: Any, name: str) -> Any:
-    import pyarrow as pa
-
-    from airflow_provider_benchmarks.scores.parquet import JSON_KEY
-
-    if name not in schema.names:
-        raise ConfigurationError(f'partition_by: the row scores have no column "{name}"; they have {schema.names}')
-    field = schema.field(name)
-    is_json = JSON_KEY in (field.metadata or {})
-    types = (pa.types.is_string, pa.types.is_integer, pa.types.is_boolean, pa.types.is_null)
-    if is_json or not any(is_type(field.type) for is_type in types):
-        found = "values of several kinds, lists or objects" if is_json else f"values of type {field.type}"
-        raise ConfigurationError(
-            f'partition_by: column "{name}" has {found}; texts, whole numbers and booleans can name folders'
-        )
-    # A field that no row has is one folder, as a text is.
-    return pa.field(name, pa.string()) if pa.types.is_null(field.type) else field
+def _stored(destination: str, manifest: bytes) -> StoredFile:
+    try:
+        data = json.loads(manifest)
+        rows, size, kind = int(data["rows"]), int(data["bytes"]), str(data["format"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise DestinationExists(
+            f"{destination}/{MANIFEST} is not a manifest of row scores ({error!r}). Choose another destination."
+        ) from error
+    return StoredFile(path=destination, rows=rows, bytes=size, sha256=hashlib.sha256(manifest).hexdigest(), format=kind)
 
 
-def _turn_into_csv(folder: Path, row_format: RowFormat) -> None:
-    from airflow_provider_benchmarks.scores.csv_file import write_csv
-
-    for path in sorted(folder.rglob("*.parquet")):
-        with path.with_suffix(".csv").open("wb") as file:
-            write_csv(path, file, neutralise_formulas=row_format.neutralise_formulas)
+def _named_by(manifest: bytes) -> set[str]:
+    return {file["path"] for file in json.loads(manifest)["files"]}
 
 
-def _describe(folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """Each file with its entry in the manifest; its final name has its hash, so that no other file is overwritten."""
-    import pyarrow.parquet as pq
-
-    for path in sorted(folder.rglob("*.parquet")):
-        rows = pq.read_metadata(path).num_rows
-        final = path.with_suffix(".csv") if path.with_suffix(".csv").exists() else path
-        digest, size = hashlib.sha256(), 0
-        for chunk in _read(final):
-            digest.update(chunk)
-            size += len(chunk)
-        name = f"rows-{digest.hexdigest()[:12]}{final.suffix}"
-        relative = (path.parent.relative_to(folder) / name).as_posix()
-        yield final, {"path": relative, "rows": rows, "bytes": size, "sha256": digest.hexdigest()}
+def _describe(part: Part) -> dict[str, Any]:
+    """The file's entry in the manifest; its final name has its hash, so that no other file is overwritten."""
+    digest, size = hashlib.sha256(), 0
+    for chunk in _read(part.file):
+        digest.update(chunk)
+        size += len(chunk)
+    path = f"{part.place}/rows-{digest.hexdigest()[:12]}{part.file.suffix}"
+    return {"path": path, "values": part.values, "rows": part.rows, "bytes": size, "sha256": digest.hexdigest()}
 
 
 def _read(path: Path) -> Iterator[bytes]:

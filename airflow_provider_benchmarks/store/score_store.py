@@ -27,9 +27,12 @@ from urllib.parse import quote, unquote
 from airflow_provider_benchmarks.exceptions import ConfigurationError, DestinationExists, NotStored
 from airflow_provider_benchmarks.jobs import BenchmarkJob
 from airflow_provider_benchmarks.scores import AggregateScores, JobScores
+from airflow_provider_benchmarks.store.object_path import object_path
 from airflow_provider_benchmarks.store.results import StoredFile, store_bytes
 
 _TIME = "%Y%m%dT%H%M%S.%fZ"
+#: After so many jobs without a manifest, a listing tells which have one.
+_READS_IN_VAIN = 10
 _INDEX, _VERDICTS, _PINNED, _MANIFEST = "_index", "_verdicts", "_pinned.json", "manifest.json"
 ROWS_FILE = "row-scores.parquet"
 
@@ -43,7 +46,7 @@ class StoredJob:
     :param aggregate: its aggregate scores, with histograms and all
     :param rows: its row scores, a Parquet file; None where the job has none
     :param outcomes: of the gates that judged it, by their names; empty where none has, or where they were not looked up
-    :param dataset: what it ran on, where its spec says so
+    :param dataset: what it ran on; empty where that is not known
     """
 
     job: str
@@ -71,23 +74,32 @@ class ScoreStore:
     def __init__(self, root: str) -> None:
         if not root:
             raise ConfigurationError("the score store needs a folder: set store=, or [benchmarks] score_store")
-        self.root = root.rstrip("/")
+        self.root = str(root).rstrip("/")
 
     def folder(self, workspace: str, benchmark: str) -> str:
-        """The folder of a benchmark's jobs in a workspace."""
+        """The folder of a benchmark's jobs in a workspace.
+
+        :raises ConfigurationError: there can be none for such names
+        """
         owner, _, name = benchmark.rpartition("/")
         place = name if owner in ("", workspace) else f"{owner}/{name}"
-        return f"{self.root}/{quote(workspace, safe='')}/{quote(place, safe='')}"
+        return f"{self.root}/{_folder_name(workspace, 'workspace')}/{_folder_name(place, 'benchmark')}"
 
     def add(
-        self, job: BenchmarkJob, aggregate: AggregateScores, *, store_rows: Callable[[str], StoredFile] | None
+        self,
+        job: BenchmarkJob,
+        aggregate: AggregateScores,
+        *,
+        store_rows: Callable[[str], StoredFile] | None,
+        dataset: str = "",
     ) -> StoredJob:
         """Store a job, unless it is there already.
 
         :param store_rows: writes the row scores as Parquet to a path; None where the job has none
+        :param dataset: what it ran on, where its spec does not say so
         :raises DestinationExists: another job of this name is there
         """
-        folder = f"{self.folder(job.workspace, job.benchmark)}/{quote(job.name, safe='')}"
+        folder = f"{self.folder(job.workspace, job.benchmark)}/{_folder_name(job.name, 'benchmark job')}"
         if (found := self._read_job(folder)) is not None:
             if job.created_at is not None and found.created_at != job.created_at:
                 raise DestinationExists(
@@ -109,7 +121,7 @@ class ScoreStore:
             "job": job.name,
             "workspace": job.workspace,
             "benchmark": job.benchmark,
-            "dataset": job.dataset,
+            "dataset": job.dataset or dataset,
             "created_at": created_at.isoformat(),
             "stored_at": datetime.now(UTC).isoformat(),
             "scores": aggregate.to_json(),
@@ -124,7 +136,7 @@ class ScoreStore:
         :raises NotStored: it is not in the store
         """
         folder = self.folder(workspace, benchmark)
-        found = self._read_job(f"{folder}/{quote(job, safe='')}")
+        found = self._read_job(f"{folder}/{_folder_name(job, 'benchmark job')}")
         if found is None:
             raise NotStored(
                 f'benchmark job "{job}" of benchmark "{benchmark}" in workspace "{workspace}" is not in the score '
@@ -132,44 +144,68 @@ class ScoreStore:
             )
         return found
 
-    def history(self, *, workspace: str, benchmark: str, limit: int = 20) -> list[StoredJob]:
+    def find(self, job: str, *, workspace: str) -> StoredJob | None:
+        """Find a job of whatever benchmark; reads one small file for each benchmark of the workspace."""
+        folder, place = f"{self.root}/{_folder_name(workspace, 'workspace')}", _folder_name(job, "benchmark job")
+        found = (self._read_job(f"{folder}/{name}/{place}") for name in sorted(_list(folder)))
+        return next((stored for stored in found if stored is not None), None)
+
+    def history(
+        self, *, workspace: str, benchmark: str, limit: int = 20, before: datetime | None = None
+    ) -> list[StoredJob]:
         """The benchmark's latest jobs, newest first, with their scores and verdicts; row scores are not opened.
 
         Takes two listings of names, however many jobs there are, and reads one small file for each job that it gives.
+
+        :param before: only jobs that were created before this
         """
         folder = self.folder(workspace, benchmark)
         outcomes = self._outcomes(folder)
         jobs: list[StoredJob] = []
-        for name in self._names(folder):
+        in_vain, complete = 0, None
+        for name in self._names(folder, before):
             if len(jobs) == limit:
                 break
-            # A marker without a manifest is of an interrupted task.
+            # A marker without a manifest is of an interrupted task, or of a folder that someone has deleted.
+            if complete is not None and name not in complete:
+                continue
             if (found := self._read_job(f"{folder}/{quote(name, safe='')}", outcomes.get(name))) is not None:
                 jobs.append(found)
+                continue
+            in_vain += 1
+            if in_vain == _READS_IN_VAIN:
+                complete = _complete_jobs(folder)
         return jobs
 
     def job_names(self, *, workspace: str, benchmark: str) -> list[str]:
         """Names of all the benchmark's jobs, newest first; one listing."""
         return self._names(self.folder(workspace, benchmark))
 
-    def last_passed(self, *, workspace: str, benchmark: str, but: Sequence[str] = ()) -> StoredJob | None:
+    def last_passed(
+        self, *, workspace: str, benchmark: str, but: Sequence[str] = (), before: datetime | None = None
+    ) -> StoredJob | None:
         """The newest job that passed every gate that judged it.
 
         :param but: names of jobs to leave out, such as the candidate itself
+        :param before: only jobs that were created before this
         """
         folder = self.folder(workspace, benchmark)
         outcomes = self._outcomes(folder)
-        for name in self._names(folder):
+        for name in self._names(folder, before):
             if name not in but and set(outcomes.get(name, {}).values()) == {"pass"}:
                 found = self._read_job(f"{folder}/{quote(name, safe='')}", outcomes[name])
                 if found is not None:
                     return found
         return None
 
+    def outcomes(self, stored: StoredJob) -> dict[str, str]:
+        """The last outcome of each gate that judged a job, by the gates' names; one listing."""
+        return self._outcomes(self.folder(stored.workspace, stored.benchmark)).get(stored.job, {})
+
     def add_verdict(self, stored: StoredJob, gate: str, verdict: dict[str, Any]) -> None:
         """Keep a gate's verdict with the job; a later one of the same gate replaces it.
 
-        :param gate: name of the gate, ``dag_id.task_id``
+        :param gate: name of the gate, ``dag_id.task_id``, with ``[map_index]`` where it is mapped
         :param verdict: as :meth:`Verdict.to_dict` gives it
         """
         folder = self.folder(stored.workspace, stored.benchmark)
@@ -201,24 +237,25 @@ class ScoreStore:
 
         :param columns: these columns of the row scores; an empty list leaves the rows out, None takes all
         """
-        from airflow.providers.common.compat.sdk import ObjectStoragePath
-
         from airflow_provider_benchmarks.scores.files import read_row_scores
 
         rows = None
         if stored.rows is not None and (columns is None or columns):
-            path: Any = ObjectStoragePath(stored.rows.path)
-            rows = read_row_scores(path, columns=columns)
+            rows = read_row_scores(object_path(stored.rows.path), columns=columns)
         return JobScores(stored.aggregate, rows, job=stored.job, benchmark=stored.benchmark, dataset=stored.dataset)
 
-    def _names(self, folder: str) -> list[str]:
-        return [unquote(entry.split(",")[1]) for entry in sorted(_list(f"{folder}/{_INDEX}"), reverse=True)]
+    def _names(self, folder: str, before: datetime | None = None) -> list[str]:
+        """Names of jobs, newest first."""
+        end = None if before is None else before.astimezone(UTC).strftime(_TIME)
+        entries = _entries(f"{folder}/{_INDEX}", 2)
+        # A job whose service does not say when it was submitted is there once more for each interrupted task.
+        return list(dict.fromkeys(unquote(name) for time, name in entries if end is None or time < end))
 
     def _outcomes(self, folder: str) -> dict[str, dict[str, str]]:
         """The last outcome of each gate, by job."""
         outcomes: dict[str, dict[str, str]] = {}
-        for entry in sorted(_list(f"{folder}/{_VERDICTS}"), reverse=True):
-            _, job, gate, outcome = map(unquote, entry.split(","))
+        for entry in _entries(f"{folder}/{_VERDICTS}", 4):
+            _, job, gate, outcome = map(unquote, entry)
             outcomes.setdefault(job, {}).setdefault(gate, outcome)
         return outcomes
 
@@ -274,21 +311,41 @@ def _store(path: str, content: bytes) -> StoredFile:
 
 
 def _read(path: str) -> bytes | None:
-    from airflow.providers.common.compat.sdk import ObjectStoragePath
-
     try:
-        content: bytes = ObjectStoragePath(path).read_bytes()
+        content: bytes = object_path(path).read_bytes()
     except FileNotFoundError:
         return None
     return content
 
 
+def _folder_name(name: str, what: str) -> str:
+    """Quote a name into one that a folder can have, beside those that begin with ``_``.
+
+    :raises ConfigurationError: it is empty, a dot segment that would lead to another folder, or begins with ``_``
+    """
+    if name.rpartition("/")[2] in ("", ".", "..") or name.startswith("_"):
+        raise ConfigurationError(f'the score store can\'t keep a {what} called "{name}"')
+    return quote(name, safe="")
+
+
+def _complete_jobs(folder: str) -> set[str]:
+    """Names of the jobs that have a manifest; lists all files of the benchmark, a thousand a request."""
+    path = object_path(folder)
+    end = f"/{_MANIFEST}"
+    return {
+        unquote(found.removesuffix(end).rpartition("/")[2]) for found in path.fs.find(path.path) if found.endswith(end)
+    }
+
+
+def _entries(folder: str, parts: int) -> list[list[str]]:
+    """The parts of each name in a folder of ours, last first; what others have put there is left out."""
+    entries = [name.split(",") for name in sorted(_list(folder), reverse=True)]
+    return [entry for entry in entries if len(entry) == parts]
+
+
 def _list(folder: str) -> Iterator[str]:
     """Names in a folder, without opening anything."""
-    from airflow.providers.common.compat.sdk import ObjectStoragePath
-
-    path: Any = ObjectStoragePath(folder)
-    path.fs.invalidate_cache(path.path)  # others write too
+    path = object_path(folder)
     try:
         entries = path.fs.ls(path.path, detail=False)
     except FileNotFoundError:

@@ -71,7 +71,7 @@ class EvaluationService:
         self._server = Server(self._address, self._app, self._faults, idle_timeout=self._idle_timeout)
         self._thread = threading.Thread(
             target=self._server.serve_forever,
-            kwargs={"poll_interval": 0.05},
+            kwargs={"poll_interval": 0.005},  # what stopping takes at most
             name="evaluation-service",
             daemon=True,
         )

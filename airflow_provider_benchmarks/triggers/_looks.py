@@ -38,6 +38,9 @@ _LIST_TRIES = 3
 #: How long a list that could not be read is not asked for again, seconds.
 _LIST_REST = 600.0
 
+#: For a look at a job's steps, seconds: others wait for it, and it is for show.
+_STEPS_LIMIT = 5.0
+
 #: Takes what came of the look at a job: how it stands, or why that can't be told.
 Tell = Callable[[str, BenchmarkJob | Exception], None]
 
@@ -88,27 +91,43 @@ class JobLooks:
         random.shuffle(names)  # so that a few jobs with a trouble of their own can't keep all others from their turn
         if after_outage:
             await self._ask_singly(names[:1], missing, tell, answered=False)
-        await self._ask_lists(missing, tell, reachable=after_outage)
+        refusal = await self._ask_lists(missing, tell, reachable=after_outage)
         left = [name for name in names if name in missing]
         await self._ask_singly(left, missing, tell, answered=len(missing) < len(wanted))
+        if refusal is not None:  # of the list alone: single looks were not refused
+            self._rest_list(refusal)
 
-    async def _ask_lists(self, missing: dict[str, datetime | None], tell: Tell, *, reachable: bool) -> None:
+    async def look_at_steps(self, names: Sequence[str], tell: Tell) -> None:
+        """Look at a few jobs one by one, which shows their steps; one that can't be told of is passed over."""
+        for name in names:
+            try:
+                async with asyncio.timeout(_STEPS_LIMIT):
+                    job = await self.client.get_status(name)
+            except Exception as error:  # noqa: BLE001  the next round finds out what it is
+                logger.debug("The steps of benchmark job %s can't be seen now. %s", name, error)
+                return
+            tell(name, job)
+
+    async def _ask_lists(
+        self, missing: dict[str, datetime | None], tell: Tell, *, reachable: bool
+    ) -> Unauthorized | None:
+        """Read what lists show; gives the refusal where the list is refused with the connection as it is now."""
         if asyncio.get_running_loop().time() < self._list_rests_until:
-            return
+            return None
         try:
             await self._read_list(_RUNNING, missing, tell)
             await self._read_list(_ENDED, missing, tell)
             self._list_failures = 0
         except Unauthorized as error:
             if await self.reconnect():
-                await self._ask_lists(missing, tell, reachable=reachable)
-            else:
-                self._rest_list(error)
+                return await self._ask_lists(missing, tell, reachable=reachable)
+            return error
         except Exception as error:  # whatever is wrong with the list, single looks may still work
             self._list_failures += reachable
             if isinstance(error, ServiceError) and is_transient(error) and self._list_failures < _LIST_TRIES:
                 raise
             self._rest_list(error)
+        return None
 
     async def _read_list(self, status: Sequence[str], missing: dict[str, datetime | None], tell: Tell) -> None:
         """Read pages, newest first, while the rest of them costs the service less than asking for what is missing."""
@@ -148,7 +167,6 @@ class JobLooks:
         :param answered: whether the service has answered in this round already
         """
         waiting = iter(names)
-        refused: dict[str, Exception] = {}
         troubles: dict[str, ServiceError] = {}
         in_a_row = 0
 
@@ -157,11 +175,9 @@ class JobLooks:
             for name in waiting:
                 try:
                     seen: BenchmarkJob | Exception = await self.client.get_status(name)
-                except Unauthorized as error:
-                    refused[name] = error
-                    continue
                 except Exception as error:  # noqa: BLE001  one job's trouble, of whatever kind, is no other's
-                    if isinstance(error, ServiceError) and is_transient(error):
+                    # A refusal, too, can be one of all jobs: of a token that has expired, or a gateway that restarts.
+                    if isinstance(error, Unauthorized) or (isinstance(error, ServiceError) and is_transient(error)):
                         troubles[name] = error
                         in_a_row += 1
                         if in_a_row >= (_LATE_OUTAGE if answered else _OUTAGE):
@@ -175,12 +191,13 @@ class JobLooks:
         async with asyncio.TaskGroup() as group:
             for _ in range(min(len(names), _AT_ONCE + len(names) // _ONE_MORE_EACH, _AT_MOST)):
                 group.create_task(ask())
-        if refused and await self.reconnect():
-            await self._ask_singly(list(refused), missing, tell, answered=True)
-            refused = {}
-        if troubles and (not (answered or refused) or in_a_row >= _LATE_OUTAGE):
+        if any(isinstance(error, Unauthorized) for error in troubles.values()) and await self.reconnect():
+            left = [name for name in names if name in missing]
+            await self._ask_singly(left, missing, tell, answered=answered)
+            return
+        if troubles and (not answered or in_a_row >= _LATE_OUTAGE):
             raise next(reversed(troubles.values()))
-        for name, error in {**refused, **troubles}.items():
+        for name, error in troubles.items():
             missing.pop(name)
             tell(name, error)
 

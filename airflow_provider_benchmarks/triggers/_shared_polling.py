@@ -12,144 +12,37 @@ import contextvars
 import logging
 import math
 import random
-import threading
 import time
-from collections.abc import Mapping
-from dataclasses import replace
-from datetime import datetime
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from airflow_provider_benchmarks.exceptions import BenchmarkError, ServiceError, ServiceUnavailable
+from airflow_provider_benchmarks.exceptions import (
+    BenchmarkError,
+    ConfigurationError,
+    ServiceError,
+    ServiceUnavailable,
+)
 from airflow_provider_benchmarks.jobs import BenchmarkJob, JobPoller
+from airflow_provider_benchmarks.triggers._client import open_client
+from airflow_provider_benchmarks.triggers._job_wait import JobWait
 from airflow_provider_benchmarks.triggers._looks import LOOKS_PER_PAGE, JobLooks
+from airflow_provider_benchmarks.triggers._per_loop import PerLoop
 
 if TYPE_CHECKING:
     from airflow_provider_benchmarks.client import AsyncBenchmarkClient
 
 logger = logging.getLogger(__name__)
 
-#: A new wait's first look comes so many seconds after its start and after the last round, so that waits that begin
-#: together are looked at together; at most this share of its interval, so that short intervals stay short.
-_GATHER, _GATHER_SHARE = 1.0, 0.2
 #: Waits that are due so soon after others, as a share of their interval, come along.
 _EARLY_SHARE = 0.02
 #: How long after its deadline a wait goes on for the look that was made at the deadline, seconds.
 _LAST_LOOK = 15.0
 #: How often the connection is looked up again for changes, seconds.
 _RECONNECT_EVERY = 300.0
-_SHORTEST_INTERVAL = 0.001
-#: In place of what waiting does not need of a job.
-_DROPPED: Mapping[str, Any] = MappingProxyType({})
-
-
-class JobWait:
-    """One trigger's wait for one job.
-
-    :param interval: seconds between two looks
-    :param deadline: seconds since the epoch, None for no limit
-    """
-
-    __slots__ = (
-        "_arrived",
-        "_news",
-        "_shown",
-        "_step",
-        "created_at",
-        "deadline",
-        "due",
-        "gather",
-        "interval",
-        "job_name",
-        "joined",
-        "poller",
-        "started",
-    )
-
-    def __init__(self, job_name: str, workspace: str, *, interval: float, deadline: float | None) -> None:
-        self.job_name = job_name
-        self.interval = max(interval, _SHORTEST_INTERVAL)
-        self.deadline = deadline
-        self.poller = JobPoller(job_name, workspace, interval=self.interval, deadline=deadline)
-        self.gather = min(_GATHER, self.interval * _GATHER_SHARE)
-        self.created_at: datetime | None = None
-        self.joined = self.due = math.inf
-        self.started = time.time()
-        self._shown: tuple[object, ...] = ()
-        self._step: str | None = None
-        # A queue, and no asyncio.Queue: thousands wait, and each object more is work for the garbage collector, which
-        # stops the event loop.
-        self._news: tuple[BenchmarkJob | str | Exception, ...] = ()
-        self._arrived: asyncio.Future[None] | None = None
-
-    async def news(self) -> BenchmarkJob | str:
-        """Wait until there is something to say about the job.
-
-        :return: the job, when its progress has changed or it has ended; or a warning about a trouble of this job's own,
-            while the wait goes on
-        :raises JobTimeout: the deadline has passed
-        :raises BenchmarkError: the service gave a definite answer that is not a job
-        """
-        while not self._news:
-            self._arrived = asyncio.get_running_loop().create_future()
-            await self._arrived
-        news, *rest = self._news
-        self._news = tuple(rest)
-        if isinstance(news, Exception):
-            raise news
-        return news
-
-    def _tell(self, news: BenchmarkJob | str | Exception) -> None:
-        self._news = (*self._news, news)
-        if self._arrived is not None and not self._arrived.done():
-            self._arrived.set_result(None)
-
-    def take(self, seen: BenchmarkJob | Exception) -> float | None:
-        """Take what came of a look.
-
-        :return: seconds to wait before the next look, None when the wait is over
-        """
-        try:
-            if isinstance(seen, BenchmarkJob):
-                return self._take_job(seen)
-            if isinstance(seen, ServiceError):
-                return self.poller.on_error(seen, time.time())
-            self.end(seen)
-        except BenchmarkError as error:
-            self.end(error)
-        return None
-
-    def _take_job(self, job: BenchmarkJob) -> float | None:
-        job = replace(job, spec=_DROPPED, custom_fields=_DROPPED, extra=_DROPPED)
-        pause = self.poller.on_job(job, time.time())
-        self.created_at = job.created_at
-        if pause is None:
-            self.due = math.inf
-        step = job.current_step if job.steps else self._step  # lists don't show steps
-        shown = (str(job.status), job.progress, job.samples_processed, step)
-        if shown != self._shown:
-            self._shown, self._step = shown, step
-            self._tell(job)
-        return pause
-
-    def warn(self, text: str) -> None:
-        """Let whoever waits say it, since what is said there gets into the right task's log."""
-        self._tell(text)
-
-    def end(self, error: Exception) -> None:
-        """End the wait with an error."""
-        self.due = math.inf
-        self._tell(error)
-
-
-def _import_client() -> None:
-    """Import what a first look needs, which takes longer than an event loop should stand still."""
-    import anyio
-
-    import airflow_provider_benchmarks.client
-    import airflow_provider_benchmarks.hooks.connection  # noqa: F401
-
-    anyio.run(anyio.sleep, 0)  # httpx's first request would import the backend, for 0.1 s on the event loop
+#: So many times in a row a connection is not found before it counts as missing: Airflow 3 says the same while its API
+#: server, or another place of connections, does not answer.
+_NOT_FOUND = 5
+#: Jobs of a round whose steps are looked at, where lists have shown that they have moved on.
+_STEP_LOOKS = 2
 
 
 class SharedPoll:
@@ -166,10 +59,15 @@ class SharedPoll:
         # Several triggerers should not ask at the same moment.
         self._phase = self._loop.time() - random.uniform(0, 3600)
         self._outage: _Outage | None = None
+        self._not_found = 0
         # A context of its own: what it logs belongs to no task, least of all to the one whose trigger came first.
         self.task = self._loop.create_task(self._run(), name=f"poll {conn_id}", context=contextvars.Context())
         self.task.add_done_callback(self._ended)
         self._watching = self._loop.call_later(_LAST_LOOK / 5, self._watch)
+
+    @property
+    def is_over(self) -> bool:
+        return self.task.done()
 
     def join(self, wait: JobWait) -> None:
         now = self._loop.time()
@@ -214,24 +112,53 @@ class SharedPoll:
         self._watching = self._loop.call_later(_LAST_LOOK / 5, self._watch)
 
     async def _run(self) -> None:
-        looks = JobLooks(await self._open_client(), self._open_client)
+        looks: JobLooks | None = None
+        fresh_until = math.inf
         try:
-            fresh_until = self._loop.time() + _RECONNECT_EVERY
             while True:
-                await self._sleep()
-                if self._loop.time() >= fresh_until:
-                    await looks.reconnect()
+                if looks is None and not self._is_paused():
+                    looks = await self._connect()
                     fresh_until = self._loop.time() + _RECONNECT_EVERY
-                await self._round(looks)
+                await self._sleep()
+                if self._outage is not None and self._is_paused():  # a deadline has come first
+                    self._report_outage(self._outage, self._due())
+                elif looks is not None:
+                    if self._loop.time() >= fresh_until:
+                        await looks.reconnect()
+                        fresh_until = self._loop.time() + _RECONNECT_EVERY
+                    await self._round(looks)
         finally:
-            await looks.client.close()
+            if looks is not None:
+                await looks.client.close()
+
+    def _is_paused(self) -> bool:
+        return self._outage is not None and self._loop.time() < self._outage.until
+
+    async def _connect(self) -> JobLooks | None:
+        """Look the connection up and open its client; None where that fails for now, which is an outage.
+
+        :raises ConfigurationError: the connection can't be used, or there is none
+        """
+        from airflow.providers.common.compat.sdk import AirflowNotFoundException
+
+        try:
+            return JobLooks(await self._open_client(), self._open_client)
+        except ConfigurationError:
+            raise
+        except Exception as error:
+            self._not_found = self._not_found + 1 if isinstance(error, AirflowNotFoundException) else 0
+            if self._not_found >= _NOT_FOUND:
+                raise ConfigurationError(
+                    f'connection "{self._conn_id}" is not there for the triggerer ({error}). Define it where triggerers '
+                    f"find it, too, then clear the task: it attaches to its job."
+                ) from error
+            what = f'Connection "{self._conn_id}" can\'t be looked up: {type(error).__name__}: {error}.'
+            self._suffer(ServiceUnavailable(what), self._due())
+            return None
 
     async def _open_client(self) -> AsyncBenchmarkClient:
-        await asyncio.to_thread(_import_client)
-        from airflow_provider_benchmarks.hooks.connection import open_async_client
-
         # The waits decide about pauses after faults; the client must not sleep inside a look as well.
-        return await open_async_client(self._conn_id, self._workspace, retry_seconds=0)
+        return await open_client(self._conn_id, self._workspace, retry_seconds=0)
 
     async def _sleep(self) -> None:
         """Sleep until a wait is due; waits that begin meanwhile can bring that forward."""
@@ -247,20 +174,30 @@ class SharedPoll:
             except TimeoutError:
                 return
 
-    async def _round(self, looks: JobLooks) -> None:
+    def _due(self) -> dict[str, list[JobWait]]:
+        """The waits whose turn it is, by job; with those that are due soon, and the new ones that gather."""
         now = self._loop.time()
         due: dict[str, list[JobWait]] = {}
         for wait in self._waits:
-            if wait.due <= now + wait.interval * _EARLY_SHARE:
+            early = wait.gather if wait.created_at is None else wait.interval * _EARLY_SHARE
+            if wait.due <= now + early:
                 due.setdefault(wait.job_name, []).append(wait)
+        return due
+
+    async def _round(self, looks: JobLooks) -> None:
+        now = self._loop.time()
+        due = self._due()
+        for waits in due.values():
+            for wait in waits:
                 wait.poller.workspace = looks.client.config.workspace
-        if self._outage is not None and now < self._outage.until:  # a deadline has come first
-            self._report_outage(self._outage, due)
-            return
+
+        shown: list[JobWait] = []
 
         def tell(name: str, seen: BenchmarkJob | Exception) -> None:
             for wait in due.pop(name):
                 self._tell(wait, seen)
+                if isinstance(seen, BenchmarkJob):
+                    shown.append(wait)
 
         try:
             created = {name: waits[0].created_at for name, waits in due.items()}
@@ -271,15 +208,33 @@ class SharedPoll:
                     tell(name, error)
                 self._end_outage()
             else:
-                self._outage = self._outage or _Outage(min((wait.interval for wait in self._waits), default=1.0))
-                self._outage.add(error, now=self._loop.time(), waits=len(self._waits))
-                self._report_outage(self._outage, due)
+                self._suffer(error, due)
         else:
             self._end_outage()
+            await self._look_at_steps(looks)
         self._last_round = self._loop.time()
+        # At one moment for all: told one after the other they could stand on both sides of a tick, and part for good.
+        for wait in shown:
+            if wait.due < math.inf:
+                wait.due = _by_deadline(wait, self._next_tick(wait.interval, self._last_round), self._last_round)
         for wait in self._waits:
             if wait.joined >= now:  # during this round
                 wait.due = max(wait.due, self._last_round + wait.gather)
+
+    async def _look_at_steps(self, looks: JobLooks) -> None:
+        """Look at the steps of a few jobs that have moved on; lists don't show them."""
+        moved: dict[str, list[JobWait]] = {}
+        for wait in self._waits:
+            if wait.wants_steps:
+                moved.setdefault(wait.job_name, []).append(wait)
+        if not moved:
+            return
+
+        def tell(name: str, seen: BenchmarkJob | Exception) -> None:
+            for wait in moved[name]:
+                self._tell(wait, seen)
+
+        await looks.look_at_steps(random.sample(list(moved), min(len(moved), _STEP_LOOKS)), tell)
 
     async def _answers_about_others(self, looks: JobLooks, due: dict[str, list[JobWait]], error: ServiceError) -> bool:
         """Ask for a job that was not due, so that trouble with the few that were does not count as an outage."""
@@ -294,6 +249,12 @@ class SharedPoll:
         except ServiceError:
             return False
         return True
+
+    def _suffer(self, error: ServiceError, due: dict[str, list[JobWait]]) -> None:
+        """Take a fault that is everybody's."""
+        self._outage = self._outage or _Outage(min((wait.interval for wait in self._waits), default=1.0))
+        self._outage.add(error, now=self._loop.time(), waits=len(self._waits))
+        self._report_outage(self._outage, due)
 
     def _end_outage(self) -> None:
         if self._outage is not None:
@@ -348,8 +309,7 @@ def _by_deadline(wait: JobWait, due: float, now: float) -> float:
     return due if wait.deadline is None else min(due, now + max(wait.deadline - time.time(), 0.0))
 
 
-_polls: dict[tuple[asyncio.AbstractEventLoop, str, str | None], SharedPoll] = {}
-_polls_lock = threading.Lock()
+_polls: PerLoop[SharedPoll] = PerLoop()
 
 
 class waiting_for:
@@ -365,21 +325,13 @@ class waiting_for:
         self, job_name: str, *, conn_id: str, workspace: str | None, interval: float, deadline: float | None
     ) -> None:
         self._wait = JobWait(job_name, workspace or "", interval=interval, deadline=deadline)
-        self._key = (asyncio.get_running_loop(), conn_id, workspace)
+        self._key = conn_id, workspace
 
     def __enter__(self) -> JobWait:
-        with _polls_lock:
-            for stale in [known for known in _polls if known[0].is_closed()]:
-                del _polls[stale]
-            poll = _polls.get(self._key)
-            if poll is None or poll.task.done():
-                poll = _polls[self._key] = SharedPoll(*self._key[1:])
-        poll.join(self._wait)
-        self._poll = poll
+        self._poll = _polls.get(self._key, lambda: SharedPoll(*self._key))
+        self._poll.join(self._wait)
         return self._wait
 
     def __exit__(self, *_: object) -> None:
         if self._poll.leave(self._wait):
-            with _polls_lock:
-                if _polls.get(self._key) is self._poll:
-                    del _polls[self._key]
+            _polls.drop(self._key, self._poll)

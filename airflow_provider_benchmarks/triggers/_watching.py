@@ -8,15 +8,23 @@ import json
 import logging
 import random
 import time
-from collections.abc import AsyncIterator
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_benchmarks.exceptions import BenchmarkError, NotFound, ServiceError, ServiceUnavailable
-from airflow_provider_benchmarks.jobs import BenchmarkJob, JobPoller
+from airflow_provider_benchmarks.exceptions import (
+    BenchmarkError,
+    InvalidRequest,
+    NotFound,
+    ServiceError,
+    ServiceUnavailable,
+)
+from airflow_provider_benchmarks.jobs import BenchmarkJob, JobPoller, JobStatus
 from airflow_provider_benchmarks.jobs.finished import FinishedJobs, Look, created_at
+from airflow_provider_benchmarks.triggers._client import open_client
 from airflow_provider_benchmarks.triggers._looks import LOOKS_PER_PAGE
 
 if TYPE_CHECKING:
@@ -32,8 +40,10 @@ _FEW = 3
 _FIRST_LOOK_PAGES = 5
 #: After this Airflow has put an event into its database; what is remembered before that could be lost with the event.
 _HANDED_OVER = 5.0
-#: For so long the scores of a job are asked for again, seconds; other jobs' events wait meanwhile.
+#: For so long the scores of a job are asked for again, seconds; the events of later jobs wait meanwhile.
 _MEANS_RETRY = 10.0
+#: The scores of so many jobs are asked for at the same time.
+_MEANS_AT_ONCE = 4
 _LOAD_TRIES, _LOAD_PAUSE = 5, 2.0
 
 
@@ -47,6 +57,7 @@ class JobWatch:
         self._conn_id = conn_id
         self._workspace = workspace
         self._interval = interval
+        self._filters_by_time = True
 
     async def looks(self, known: FinishedJobs) -> AsyncIterator[Look]:
         """Look for ever at what is news to ``known``, which takes each look."""
@@ -81,18 +92,27 @@ class JobWatch:
                 return look
 
     async def _look(self, known: FinishedJobs) -> Look:
-        from airflow_provider_benchmarks.hooks.connection import open_async_client
-
         began = now()
         # A client of its own for each look: the service closes idle connections, and a changed token is picked up.
-        client = await open_async_client(self._conn_id, self._workspace, retry_seconds=0)
+        client = await open_client(self._conn_id, self._workspace, retry_seconds=0)
         try:
-            jobs, since = await _read_list(client, known)
+            jobs, since = await self._read_list(client, known)
             asked = frozenset(known.running.keys() - jobs.keys())
             gone = await _ask_for(client, asked, jobs)
         finally:
             await client.close()
         return Look(jobs=tuple(jobs.values()), since=since, asked=asked, gone=gone, began=began)
+
+    async def _read_list(
+        self, client: AsyncBenchmarkClient, known: FinishedJobs
+    ) -> tuple[dict[str, BenchmarkJob], datetime | None]:
+        try:
+            return await _read_list(client, known, filters=self._filters_by_time)
+        except InvalidRequest:
+            if not self._filters_by_time or known.since is None:
+                raise
+            self._filters_by_time = False
+            return await _read_list(client, known, filters=False)
 
 
 def now() -> float:
@@ -101,11 +121,13 @@ def now() -> float:
 
 
 async def _read_list(
-    client: AsyncBenchmarkClient, known: FinishedJobs
+    client: AsyncBenchmarkClient, known: FinishedJobs, *, filters: bool
 ) -> tuple[dict[str, BenchmarkJob], datetime | None]:
     """The jobs by name, newest first, and since when these are all.
 
     Goes back to the oldest that runs, while that costs the service less than asking for those that are missing.
+
+    :param filters: whether the service can leave older jobs out
     """
     recent = known.since
     earlier = [at for at in known.running.values() if recent is not None and at < recent]
@@ -113,7 +135,7 @@ async def _read_list(
     found: dict[str, BenchmarkJob] = {}
     page, pages = 1, 1
     while page <= pages:
-        jobs, pages = await client.list_page(page, created_since=since, page_size=_PAGE)
+        jobs, pages = await client.list_page(page, created_since=since if filters else None, page_size=_PAGE)
         found |= {job.name: job for job in jobs}
         left = pages - page
         page += 1
@@ -147,28 +169,61 @@ async def _ask_for(
     return frozenset(gone)
 
 
-async def means_or_error(job_name: str, *, conn_id: str, workspace: str | None) -> dict[str, Any]:
-    """The means of a job's scores by ``metric:score``, or why they can't be read; a few kB."""
-    from airflow_provider_benchmarks.hooks.connection import open_async_client
-    from airflow_provider_benchmarks.scores.means import means_of
-
+async def with_means(
+    jobs: Sequence[BenchmarkJob], *, conn_id: str, workspace: str | None
+) -> AsyncGenerator[tuple[BenchmarkJob, dict[str, Any]]]:
+    """Give jobs in their order, each with the means of its scores by ``metric:score``, or why they can't be read."""
+    reader = _MeansReader(conn_id, workspace)
+    left = deque(jobs)
+    ahead: deque[tuple[BenchmarkJob, asyncio.Task[dict[str, Any]]]] = deque()
     try:
-        client = await open_async_client(conn_id, workspace, retry_seconds=_MEANS_RETRY)
+        while left or ahead:
+            while left and len(ahead) < _MEANS_AT_ONCE:
+                job = left.popleft()
+                ahead.append((job, asyncio.create_task(reader.means_or_error(job))))
+            job, reading = ahead.popleft()
+            yield job, await reading
+    finally:
+        for _, reading in ahead:
+            reading.cancel()
+        await reader.close()
+
+
+class _MeansReader:
+    """Reads the means of jobs' scores, all with one client, which is opened when it is needed."""
+
+    def __init__(self, conn_id: str, workspace: str | None) -> None:
+        self._connection = conn_id, workspace
+        self._client: AsyncBenchmarkClient | None = None
+        self._opening = asyncio.Lock()
+
+    async def means_or_error(self, job: BenchmarkJob) -> dict[str, Any]:
+        """What an event says of a job's scores; a few kB."""
+        if job.status != JobStatus.COMPLETED:
+            return {"means": {}}
         try:
-            return {"means": means_of(await client.get_aggregate_scores(job_name))}
-        finally:
-            await client.close()
-    except Exception as error:  # noqa: BLE001  the job has finished all the same
-        logger.warning("The means of benchmark job %s are not in its event. %s", job_name, error)
-        return {"means_error": str(error)[:1000]}
+            async with self._opening:
+                if self._client is None:
+                    self._client = await open_client(*self._connection, retry_seconds=_MEANS_RETRY)
+            # Scores take 15 ms to import: not when a DAG file is parsed, and loaded by now with the client.
+            from airflow_provider_benchmarks.scores.means import means_of
+
+            return {"means": means_of(await self._client.get_aggregate_scores(job.name))}
+        except Exception as error:  # noqa: BLE001  the job has finished all the same
+            logger.warning("The means of benchmark job %s are not in its event. %s", job.name, error)
+            return {"means_error": str(error)[:1000]}
+
+    async def close(self) -> None:
+        if self._client is not None:
+            await self._client.close()
 
 
 @dataclass(slots=True)
 class WatcherState:
     """What a watcher remembers over restarts, where Airflow keeps state of assets (from 3.3 on).
 
-    A state is kept only some seconds after the events that led to it: Airflow has these in its database then. Nothing
-    is kept at a stop, at which Airflow drops the last second's events; telling them again is better than never.
+    A state is kept some seconds after the events that led to it, and not before: Airflow has these in its database then.
+    In a burst that is done again and again, with the events so far. Nothing is kept at a stop, at which Airflow drops the last second's events; telling them again is better than never.
 
     :param kept: what was remembered; None where there is nothing, or nowhere to keep it
     """
@@ -176,7 +231,7 @@ class WatcherState:
     kept: dict[str, Any] | None
     _store: Any
     _key: str
-    _latest: dict[str, Any] | None = None
+    _state: Callable[[], dict[str, Any]] | None = None
     _saving: asyncio.Task[None] | None = None
 
     @classmethod
@@ -205,25 +260,30 @@ class WatcherState:
                 else:
                     await asyncio.sleep(_LOAD_PAUSE)
         kept = kept if isinstance(kept, dict) else None
-        return cls(kept, store, key, kept)
+        return cls(kept, store, key)
 
-    def save_soon(self, state: dict[str, Any]) -> None:
-        """Keep a state as soon as the events before it are safe."""
-        if self._store is None or state == self._latest:
+    def save_soon(self, state: Callable[[], dict[str, Any]]) -> None:
+        """Keep a state as soon as the events so far are safe.
+
+        :param state: gives what is to be kept, without events that are still to come
+        """
+        if self._store is None:
             return
-        self._latest = state
+        self._state = state
         if self._saving is None or self._saving.done():
             self._saving = asyncio.create_task(self._save())
 
     async def _save(self) -> None:
-        while (news := self._latest) is not None and news != self.kept:
+        while self._state is not None:
+            news, self._state = self._state(), None
+            if news == self.kept:
+                continue
             await asyncio.sleep(_HANDED_OVER)
             try:
                 await asyncio.wait_for(self._store.aset(self._key, news), _HANDED_OVER)
                 self.kept = news
-            except Exception as error:  # noqa: BLE001  the events were fired
+            except Exception as error:  # noqa: BLE001  the events were fired, and the next look tries again
                 logger.warning("What was told of can't be kept, and may be told again after a restart: %s", error)
-                self._latest = self.kept  # so that the next look tries again
 
     async def close(self) -> None:
         if self._saving is not None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import AsyncIterator, Hashable, Sequence
+from contextlib import aclosing
 from typing import Any
 
 from airflow.providers.common.compat.triggers import BaseEventTrigger
@@ -11,7 +13,7 @@ from airflow.triggers.base import TriggerEvent
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.jobs import TERMINAL_STATUSES, BenchmarkJob, JobStatus
 from airflow_provider_benchmarks.jobs.finished import FinishedJobs, Look
-from airflow_provider_benchmarks.triggers._watching import JobWatch, WatcherState, means_or_error, now
+from airflow_provider_benchmarks.triggers._watching import JobWatch, WatcherState, now, with_means
 
 
 class BenchmarkJobEventTrigger(BaseEventTrigger):
@@ -23,9 +25,9 @@ class BenchmarkJobEventTrigger(BaseEventTrigger):
     among the newest thousand.
 
     From Airflow 3.3 on what was told is kept with the asset: after a restart of the triggerer jobs that have finished
-    meanwhile are told of, and none twice. It is kept some seconds after an event was handed to Airflow, since an event
-    that Airflow loses would be lost for good; so a triggerer that stops within these tells that job again, and so may
-    two triggerers of which one takes over from the other. The asset needs a trigger of its own: where two assets are
+    meanwhile are told of, and none twice. It is kept five to ten seconds after an event was handed to Airflow, since an
+    event that Airflow loses would be lost for good; so a triggerer that stops within these tells that job again, and so
+    may two triggerers of which one takes over from the other. The asset needs a trigger of its own: where two assets are
     watched by the very same one, Airflow keeps nothing.
 
     Before 3.3 a restart begins anew: jobs that finish while no triggerer runs are never told of.
@@ -112,30 +114,29 @@ class BenchmarkJobEventTrigger(BaseEventTrigger):
                 if not finished.is_served_by(look):
                     look = await self._watch().look(finished)
                     looked_at = now()
-                async for event in self._events(finished.take(look)):
-                    yield event
-                state.save_soon(finished.state())
+                untold = deque(job for job in finished.take(look) if job.status in self.statuses)
+                told = lambda untold=untold: finished.state(untold=untold)
+                if not untold:  # or the state with the first event would have to wait for this one
+                    state.save_soon(told)
+                async with aclosing(with_means(tuple(untold), conn_id=self.conn_id, workspace=self.workspace)) as news:
+                    async for job, means in news:
+                        yield self._event(job, means)
+                        untold.popleft()
+                        state.save_soon(told)
         finally:
             await state.close()
 
     def _watch(self) -> JobWatch:
         return JobWatch(self.conn_id, self.workspace, interval=self.poll_interval)
 
-    async def _events(self, jobs: Sequence[BenchmarkJob]) -> AsyncIterator[TriggerEvent]:
-        for job in jobs:
-            if job.status not in self.statuses:
-                continue
-            means = (
-                {"means": {}}
-                if job.status != JobStatus.COMPLETED
-                else await means_or_error(job.name, conn_id=self.conn_id, workspace=self.workspace)
-            )
-            yield TriggerEvent(
-                {
-                    "job_name": job.name,
-                    "workspace": job.workspace,
-                    "benchmark": job.benchmark,
-                    "status": str(job.status),
-                    **means,
-                }
-            )
+    @staticmethod
+    def _event(job: BenchmarkJob, means: dict[str, Any]) -> TriggerEvent:
+        return TriggerEvent(
+            {
+                "job_name": job.name,
+                "workspace": job.workspace,
+                "benchmark": job.benchmark,
+                "status": str(job.status),
+                **means,
+            }
+        )

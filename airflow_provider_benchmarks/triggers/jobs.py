@@ -12,11 +12,9 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from airflow_provider_benchmarks.exceptions import BenchmarkError
 from airflow_provider_benchmarks.jobs import progress_line
 from airflow_provider_benchmarks.jobs.outcome import wait_failed
-from airflow_provider_benchmarks.triggers._killed import to_the_end, was_killed
+from airflow_provider_benchmarks.triggers._cancelling import cancel_job, to_the_end
+from airflow_provider_benchmarks.triggers._killed import was_killed
 from airflow_provider_benchmarks.triggers._shared_polling import waiting_for
-
-#: For cancelling the job of a task that was ended, seconds.
-_CANCEL_LIMIT = 15.0
 
 
 class BenchmarkJobTrigger(BaseTrigger):
@@ -94,20 +92,13 @@ class BenchmarkJobTrigger(BaseTrigger):
     async def _cancel_if_killed(self) -> None:
         if not await was_killed(self.task_instance, self.job_name):
             return
-        from airflow_provider_benchmarks.hooks.connection import open_async_client
-
         try:
-            async with asyncio.timeout(_CANCEL_LIMIT):
-                client = await open_async_client(self.conn_id, self.workspace, retry_seconds=3)
-                try:
-                    await client.cancel_job(self.job_name)
-                finally:
-                    await client.close()
+            await cancel_job(self.job_name, conn_id=self.conn_id, workspace=self.workspace)
         except Exception as error:  # noqa: BLE001  nobody is left to be told in another way
             self.log.warning(
                 'The task was ended, but benchmark job "%s" may still be running on the service. Cancel it there. %s',
                 self.job_name,
-                str(error) or f"There was no answer within {_CANCEL_LIMIT:.0f} s.",
+                str(error) or "The service did not answer in time.",
             )
         else:
             self.log.info('The task was ended: asked the service to cancel benchmark job "%s".', self.job_name)

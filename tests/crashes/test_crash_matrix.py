@@ -13,9 +13,10 @@ from airflow_provider_benchmarks.testing import EvaluationService, Fault
 from tests.crashes.conftest import WORKSPACE, Crashes, started
 from tests.crashes.dags.crashes import HELD, LONG
 
-OTHERS = ["download", "failed", "cancelled", "cleared", "mapped", "conf"]
+OTHERS = ["download", "failed", "cancelled", "cleared", "cleared-in-a-run", "mapped", "conf"]
 #: Their jobs run until the worker or the triggerer is gone.
 WAITING = ["inline", "deferred", "resumed"]
+AROUND_THE_SUBMIT = ["before-submit", "after-submit", "after-submit-deferred"]
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +29,7 @@ def crashes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crashes]:
             service.fail_jobs(f"{WORKSPACE}/failed", "Job exited with code 1", root_error="out of memory")
             # Rows come slowly enough for the worker to be killed among them, and not so slowly that it gives up.
             service.give_results(f"{WORKSPACE}/download", aggregate=many_rows()[0], rows=many_rows()[1])
-            slow = Fault.slow_body(seconds_per_chunk=10, chunk_bytes=10_000)
+            slow = Fault.slow_body(seconds_per_chunk=10, chunk_bytes=1_000)
             service.inject(slow.on("GET", "*/filesets/*/-/results/*", times=1))
             for case in [*HELD, *OTHERS]:
                 found.airflow.api.trigger(case, **({"params": {"limit_samples": 2}} if case == "conf" else {}))
@@ -45,56 +46,55 @@ def many_rows() -> tuple[dict, list[dict]]:
     return {"results": [{"metric": "my-workspace/m", "scores": [score]}]}, rows
 
 
-@pytest.mark.parametrize("case", ["before-submit", "after-submit", "after-submit-deferred"])
-def test_a_worker_dies_around_the_submit(crashes, case):
-    crashes.process_of(case, "held")
-    before = [job.name for job in crashes.jobs_of(case)]
-    assert len(before) == (0 if case == "before-submit" else 1)
+@pytest.fixture(scope="module")
+def killed(crashes) -> dict[str, list[str]]:
+    """Kill the workers of all cases, one after the other, since Airflow takes its time to notice that one is gone.
 
-    crashes.kill_worker(case)
+    Gives the names of each case's jobs when its worker died.
+    """
+    crashes.process_of("download", "held")
+    crashes.wait(lambda: any("/-/results/" in request.path for request in crashes.service.requests), "download")
+    inline, resumed = (crashes.running_job(case) for case in ("inline", "resumed"))
+    crashes.wait(lambda: looks(crashes, inline.name) > 2, "inline")
+    # Airflow takes a task for failed that comes back before its scheduler has heard that the first process has ended.
+    crashes.wait(lambda: looks(crashes, resumed.name) > 5, "resumed")
+    crashes.service.finish_job(WORKSPACE, resumed.name, "completed")
+
+    found: dict[str, list[str]] = {}
+    for case in (*AROUND_THE_SUBMIT, "download", "resumed", "inline"):
+        what = "started" if case == "inline" else "held"
+        crashes.process_of(case, what)
+        found[case] = [job.name for job in crashes.jobs_of(case)]
+        crashes.kill_worker(case, what)
+    assert not (crashes.folder / "rows.jsonl").exists()
+    crashes.service.finish_job(WORKSPACE, inline.name, "completed")
+    return found
+
+
+@pytest.mark.parametrize("case", AROUND_THE_SUBMIT)
+def test_a_worker_dies_around_the_submit(crashes, killed, case):
+    assert len(killed[case]) == (0 if case == "before-submit" else 1)
     tasks = crashes.succeeds(case)
 
     (job,) = crashes.jobs_of(case)
-    assert before in ([], [job.name])
+    assert killed[case] in ([], [job.name])
     assert tasks["run"]["try_number"] == 2
 
 
-def test_a_worker_dies_while_it_waits(crashes):
-    job = crashes.running_job("inline")
-    crashes.wait(lambda: looks(crashes, job.name) > 2, "inline")
+@pytest.mark.parametrize("case", ["inline", "resumed"])
+def test_a_worker_dies_while_it_waits_or_before_it_has_resumed(crashes, killed, case):
+    tasks = crashes.succeeds(case)
 
-    crashes.kill_worker("inline", "started")
-    crashes.service.finish_job(WORKSPACE, job.name, "completed")
-    tasks = crashes.succeeds("inline")
-
-    assert [found.name for found in crashes.jobs_of("inline")] == [job.name]
+    assert [job.name for job in crashes.jobs_of(case)] == killed[case]
     assert tasks["run"]["try_number"] == 2
 
 
-def test_a_worker_dies_before_it_has_resumed(crashes):
-    job = crashes.running_job("resumed")
-    # Airflow takes a task for failed that comes back before its scheduler has heard that the first process has ended.
-    crashes.wait(lambda: looks(crashes, job.name) > 5, "resumed")
-    crashes.service.finish_job(WORKSPACE, job.name, "completed")
-
-    crashes.kill_worker("resumed")
-    tasks = crashes.succeeds("resumed")
-
-    assert len(crashes.jobs_of("resumed")) == 1
-    assert tasks["run"]["try_number"] == 2
-
-
-def test_a_worker_dies_among_the_rows(crashes):
-    crashes.process_of("download", "held")
-    crashes.wait(lambda: any("/-/results/" in r.path for r in crashes.service.requests), "download")
-
-    crashes.kill_worker("download")
-    assert not (crashes.folder / "rows.jsonl").exists()
+def test_a_worker_dies_among_the_rows(crashes, killed):
     tasks = crashes.succeeds("download")
 
     rows = [json.loads(line) for line in (crashes.folder / "rows.jsonl").read_bytes().splitlines()]
     assert [row["row_index"] for row in rows] == list(range(2000))
-    assert len(crashes.jobs_of("download")) == 1
+    assert [job.name for job in crashes.jobs_of("download")] == killed["download"]
     assert (tasks["run"]["try_number"], tasks["rows"]["try_number"]) == (1, 2)
 
 
@@ -130,6 +130,23 @@ def test_a_clear_starts_a_fresh_job(crashes):
 
     _, second = crashes.jobs_of("cleared")
     assert not second.name.startswith(first.name)
+
+
+def test_a_clear_while_other_tasks_of_the_run_go_on_starts_a_fresh_job(crashes):
+    def ended() -> bool:
+        return "success" in crashes.states("cleared-in-a-run")
+
+    crashes.wait(ended, "cleared-in-a-run")
+    (first,) = crashes.jobs_of("cleared-in-a-run")
+
+    crashes.airflow.api.clear("cleared-in-a-run", "run")
+    crashes.wait(lambda: len(crashes.jobs_of("cleared-in-a-run")) == 2, "cleared-in-a-run")
+    (crashes.folder / "cleared-in-a-run.over").touch()
+    tasks = crashes.succeeds("cleared-in-a-run")
+
+    _, second = crashes.jobs_of("cleared-in-a-run")
+    assert not second.name.startswith(first.name)
+    assert {name: task["try_number"] for name, task in tasks.items()} == {"run": 2, "keep_the_run_going": 1}
 
 
 def test_every_mapped_task_has_its_own_job(crashes):

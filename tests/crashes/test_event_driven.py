@@ -64,6 +64,7 @@ def test_a_finished_job_starts_the_gate_once_over_restarts_of_the_triggerer(cras
     assert (accepted["job"], accepted["outcome"]) == ("job-1", "pass")
     assert accepted["means"]["my-workspace/exact-match:exact-match"] == 0.6
 
+    crashes.wait(lambda: is_kept(crashes, "job-1"), DAG_ID)
     crashes.airflow.stop_process("triggerer")
     crashes.client.submit_job(SPEC, name="job-2")
     crashes.wait(lambda: crashes.client.get_job("job-2").is_finished, DAG_ID)

@@ -1,4 +1,4 @@
-"""Jobs of deferred tasks, on real triggerers: what ends a task ends its job, and what only moves it does not."""
+"""Jobs of waiting tasks, on real triggerers and workers: what ends a task ends its job, and what only moves it does not."""
 
 from __future__ import annotations
 
@@ -19,6 +19,10 @@ CASES = [
     "timed-out",
     "kept",
     "survivor",
+    "mapped-deferred",
+    "inline-failed",
+    "inline-success",
+    "inline-cleared",
 ]
 
 #: What Airflow 3.3 writes when it calls a trigger's on_kill.
@@ -59,6 +63,42 @@ def test_who_ends_a_deferred_task_ends_its_job(crashes, case):
     if case == "cleared-deferred":  # the clear's own job runs
         crashes.wait(lambda: len(crashes.jobs_of(case)) == 2, case)
         assert crashes.jobs_of(case)[1].status != "cancelled"
+
+
+def test_who_ends_one_map_index_ends_its_job_alone(crashes):
+    case = "mapped-deferred"
+    crashes.wait(lambda: crashes.states(case) == ["deferred"] * 2, case)
+    crashes.wait(lambda: crashes.airflow.task_logs(case).count(" starting") >= 2, case)
+    jobs = {job.spec["params"]["limit_samples"] - 1: job.name for job in crashes.jobs_of(case)}
+
+    crashes.airflow.api.mark(case, "run", "failed", map_index=1)
+    crashes.wait(lambda: crashes.client.get_job(jobs[1]).status == "cancelled", case)
+
+    assert (cancels(crashes, jobs[1]), cancels(crashes, jobs[0])) == (1, 0)
+    assert sorted(crashes.states(case)) == ["deferred", "failed"]
+
+
+@pytest.mark.parametrize("case", ["inline-failed", "inline-success", "inline-cleared"])
+def test_who_ends_a_task_that_waits_on_a_worker_ends_its_job(crashes, case):
+    job = crashes.running_job(case)
+    looks = f"/{job.name}/status"
+    crashes.wait(lambda: any(request.path.endswith(looks) for request in crashes.service.requests), case)
+
+    if case == "inline-cleared":
+        crashes.airflow.api.clear(case)
+    else:
+        crashes.airflow.api.mark(case, "run", case.removeprefix("inline-"))
+
+    crashes.wait(lambda: crashes.client.get_job(job.name).status == "cancelled", case)
+    if case == "inline-cleared":
+        crashes.wait(lambda: len(crashes.jobs_of(case)) == 2, case)
+        _, fresh = crashes.jobs_of(case)
+        assert not fresh.name.startswith(job.name)
+        crashes.service.finish_job(WORKSPACE, fresh.name, "completed")
+        crashes.succeeds(case)
+    else:
+        assert crashes.wait(lambda: crashes.airflow.api.ended(case), case) == case.removeprefix("inline-")
+        assert len(crashes.jobs_of(case)) == 1
 
 
 def test_a_deferral_that_airflow_times_out_ends_its_job(crashes):

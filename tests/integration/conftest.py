@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import httpx
@@ -147,6 +149,21 @@ def crash_at(monkeypatch):
     yield arm
     for patch in undo:
         patch.undo()
+
+
+@pytest.fixture
+def dies_while_waiting(service, crash_at):
+    """Let the worker die in a block when it looks at its job, which goes on running however slow the worker is."""
+
+    @contextmanager
+    def block() -> Iterator[None]:
+        service.hold_jobs("active")
+        disarm = crash_at("GET", "/status", when="before")
+        with pytest.raises(Crash):
+            yield
+        disarm()
+
+    return block
 
 
 def cancels(service):

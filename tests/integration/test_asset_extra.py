@@ -6,7 +6,8 @@ import json
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import Asset
+from airflow.providers.common.compat.lineage.entities import File
+from airflow.providers.common.compat.sdk import Asset, AssetAlias
 
 from airflow_provider_benchmarks.client import BenchmarkClient, ClientConfig
 from airflow_provider_benchmarks.operators.results import DownloadAggregateScoresOperator, DownloadRowScoresOperator
@@ -67,6 +68,15 @@ def test_rows_that_go_into_xcom(tmp_path) -> None:
 def test_rows_in_a_score_store(tmp_path) -> None:
     stored, extra = extra_of(DownloadRowScoresOperator, store=str(tmp_path))
     assert extra == {**KNOWN, "path": stored["path"], "rows": stored["rows"]}
+
+
+def test_outlets_that_are_no_assets_are_passed_over() -> None:
+    events = outlet_events()
+    alias = AssetAlias("all-scores")
+    DownloadAggregateScoresOperator(
+        task_id="store", job_name="job-1", outlets=[File(url="s3://scores/job-1"), SCORES, alias]
+    ).execute({**task_context(), "outlet_events": events})
+    assert (events[SCORES].extra, events[alias].extra, len(events)) == (KNOWN, KNOWN, 2)
 
 
 def test_without_outlets_nothing_more_is_asked(service, tmp_path) -> None:

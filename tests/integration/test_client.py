@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import tarfile
 import threading
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -20,6 +22,7 @@ from airflow_provider_benchmarks.exceptions import (
     Unauthorized,
 )
 from airflow_provider_benchmarks.scores.rows import read_rows
+from airflow_provider_benchmarks.testing import Fault
 from tests.integration.conftest import BENCHMARK, SPEC, WORKSPACE, completed_job, wait_until_finished
 
 
@@ -42,6 +45,30 @@ def test_a_job_from_submit_to_scores(client):
     rows = list(read_rows(client.iter_row_lines("job-1")))
     assert [row.row_index for row in rows] == [0, 1, 2, 3, 4]
     assert client.get_logs("job-1")
+
+
+class TestDatasets:
+    @pytest.fixture
+    def completed(self, service):
+        with BenchmarkClient(ClientConfig(base_url=service.url, workspace=WORKSPACE, trust_env=False)) as client:
+            completed_job(client)
+            yield client, client.get_job("job-1")
+
+    def test_it_is_that_of_the_benchmark(self, completed):
+        client, job = completed
+        assert (job.dataset, client.get_dataset(job)) == ("", "my-workspace/qa")
+
+    def test_unless_the_spec_names_another(self, completed, service):
+        client, job = completed
+        service.clear_requests()
+        assert client.get_dataset(replace(job, spec={**SPEC, "dataset": "my-workspace/other"})) == "my-workspace/other"
+        assert service.requests == []
+
+    @pytest.mark.parametrize("fault", [Fault.answer(404), Fault.answer(403), Fault.answer(500), Fault.malformed(b"{")])
+    def test_it_is_empty_where_the_service_does_not_say(self, completed, service, fault):
+        client, job = completed
+        service.inject(fault.on("GET", "*/benchmark-job-results/job-1"))
+        assert client.get_dataset(job) == ""
 
 
 def test_a_job_without_a_name_gets_one(client):
@@ -90,9 +117,11 @@ def test_the_list_goes_over_all_pages(client, service, monkeypatch):
 
 def test_the_status_filter_finds_what_is_behind_empty_pages(client, service, monkeypatch):
     monkeypatch.setattr("airflow_provider_benchmarks.client._operations._LIST_PAGE", 2)
+    service.hold_jobs("active")
     for i in range(7):
         client.submit_job(SPEC, name=f"job-{i}")
     service.finish_job(WORKSPACE, "job-0", "error")
+    service.release_jobs()
     for i in range(1, 7):
         wait_until_finished(client, f"job-{i}")
     assert [job.name for job in client.list_jobs(status=["error"])] == ["job-0"]
@@ -113,6 +142,18 @@ def test_artifacts_are_the_services_archive(service):
         content = b"".join(client.iter_result("job-1", "artifacts"))
     with tarfile.open(fileobj=io.BytesIO(content)) as archive:
         assert archive.getnames()
+
+
+def test_artifacts_are_not_packed_twice_by_a_gateway(service):
+    archive = gzip.compress(b"the service's tar")
+    with BenchmarkClient(ClientConfig(base_url=service.url, workspace=WORKSPACE)) as client:
+        for encoding, body in (("gzip", gzip.compress(archive)), ("identity", archive), ("br", b"?")):
+            answer = Fault.answer(200, body=body, headers={"Content-Encoding": encoding})
+            service.inject(answer.on("GET", "*/artifacts/download"))
+        assert [b"".join(client.iter_result("job-1", "artifacts")) for _ in range(2)] == [archive, archive]
+        with pytest.raises(ProtocolError, match='the body is encoded as "br", though "identity" was asked for'):
+            list(client.iter_result("job-1", "artifacts"))
+    assert {request.headers["accept-encoding"] for request in service.requests} == {"identity"}
 
 
 def test_a_row_limit_stops_early(service):

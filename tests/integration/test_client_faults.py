@@ -106,13 +106,13 @@ def test_an_answer_that_is_not_json_says_what_was_expected(client, service, body
 
 
 def test_idle_connections_that_the_service_has_closed_are_no_error(connect):
-    with EvaluationService(idle_timeout=0.2) as service:
+    with EvaluationService(idle_timeout=0.5) as service:
         service.seed_question_answer_example()
         client = connect(service.url, retry_seconds=0)
         client.submit_job(SPEC, name="job-1")
         for _ in range(3):
             opened = service.connections
-            time.sleep(0.7)
+            time.sleep(1.5)
             assert client.get_status("job-1").name == "job-1"
             assert service.connections == opened + 1
 

@@ -14,7 +14,7 @@ from tests.support.airflow_runs import AirflowHome
 
 @pytest.fixture(scope="module", params=["inline", "deferred"])
 def outcome(request, tmp_path_factory):
-    """What a run of the DAG left: in Airflow, its tasks' tries, and the jobs on the service."""
+    """What a run of the DAG left: in Airflow, and the jobs on the service."""
     deferrable = str(request.param == "deferred")
     airflow = AirflowHome(tmp_path_factory.mktemp("airflow"), Path(__file__).parent / "dags")
     with EvaluationService() as service:
@@ -26,10 +26,9 @@ def outcome(request, tmp_path_factory):
             seeder.benchmark(WORKSPACE, "broken", metrics=[metric], dataset=dataset)
         airflow.prepare()
         run = airflow.test_dag("retries", service.url, AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE=deferrable)
-        tries = airflow.last_run("retries", airflow.environment(service.url))["tries"]
         with BenchmarkClient(ClientConfig(base_url=service.url, workspace=WORKSPACE, trust_env=False)) as client:
             jobs = {job.name: client.get_job(job.name) for job in client.list_jobs()}
-    return run, tries, jobs
+    return run, jobs
 
 
 def of_task(jobs, task_id):
@@ -38,8 +37,8 @@ def of_task(jobs, task_id):
 
 
 def test_a_retry_after_a_failed_job_runs_the_next(outcome):
-    run, tries, jobs = outcome
-    assert (run.tasks["run"], tries["run"]) == ("success", 2), run.log
+    run, jobs = outcome
+    assert (run.tasks["run"], run.tries["run"]) == ("success", 2), run.log
     first, second = of_task(jobs, "run")
     assert (first.status, second.status) == ("error", "completed")
     assert second.name == f"{first.name}-2"
@@ -50,27 +49,27 @@ def test_a_retry_after_a_failed_job_runs_the_next(outcome):
 
 def test_the_wait_is_where_it_was_asked_for(outcome, request):
     # Seen in the traceback of the try that failed.
-    run, _, _ = outcome
+    run, _ = outcome
     deferred = request.node.callspec.params["outcome"] == "deferred"
     assert ("in execute_complete" in run.log, "in wait_for_job" in run.log) == (deferred, not deferred)
 
 
 def test_the_job_name_comes_out_of_xcom(outcome):
-    run, _, _ = outcome
+    run, _ = outcome
     assert run.tasks["download"] == "success", run.log
     (record,) = run.xcoms["download", "return_value"]
     assert (record["metric_ref"], record["mean"]) == ("my-workspace/exact-match", 0.6)
 
 
 def test_a_missed_gate_is_not_tried_again(outcome):
-    run, tries, _ = outcome
-    assert (run.tasks["gate"], tries["gate"], run.state) == ("failed", 1, "failed"), run.log
+    run, _ = outcome
+    assert (run.tasks["gate"], run.tries["gate"], run.state) == ("failed", 1, "failed"), run.log
     verdict = run.xcoms["gate", "verdict"]
     assert (verdict["outcome"], verdict["results"][0]["observed"]) == ("fail", 0.6)
 
 
 def test_every_mapped_task_runs_a_job_of_its_own(outcome):
-    run, _, jobs = outcome
+    run, jobs = outcome
     assert run.tasks["mapped"] == "success", run.log
     mapped = {job.custom_fields["airflow"]["map_index"]: job for job in of_task(jobs, "mapped")}
     assert {index: job.spec["params"]["limit_samples"] for index, job in mapped.items()} == {0: 1, 1: 2}

@@ -5,16 +5,24 @@ from __future__ import annotations
 import hashlib
 import json
 from datetime import datetime
+from pathlib import Path
 
 import pytest
-from airflow.providers.common.compat.sdk import DAG
+from airflow.providers.common.compat.sdk import DAG, ObjectStoragePath
 
 from airflow_provider_benchmarks.client import BenchmarkClient, ClientConfig
-from airflow_provider_benchmarks.exceptions import ConfigurationError, IncompleteResults, NotFound, ResultsTooLarge
+from airflow_provider_benchmarks.exceptions import (
+    ConfigurationError,
+    DestinationExists,
+    IncompleteResults,
+    NotFound,
+    ResultsTooLarge,
+)
 from airflow_provider_benchmarks.operators.results import DownloadAggregateScoresOperator, DownloadRowScoresOperator
 from airflow_provider_benchmarks.testing import Fault
 from tests.integration.conftest import BENCHMARK, SPEC, WORKSPACE, wait_until_finished
 from tests.support.contexts import task_context
+from tests.support.s3_server import BUCKET
 
 ROWS = ("GET", "*/row-scores/download")
 MAX_XCOM_BYTES = "AIRFLOW__BENCHMARKS__MAX_XCOM_BYTES"
@@ -217,6 +225,41 @@ class TestRowScores:
         service.inject(Fault.cut_body(after_bytes=500).on(*ROWS, times=2))
         assert rows() == whole
 
+    @pytest.mark.parametrize("route", ["files", "documented", "xcom"])
+    @pytest.mark.parametrize(
+        ("kept", "limit", "message"),
+        [
+            ([0, 1, 2], 4, "there are 3 rows, but the aggregate scores count 5, of which 4 were asked for"),
+            ([0, 1, 2], 100, "there are 3 rows, but the aggregate scores count 5$|count 5\\. Nothing"),
+            ([0, 1, 2, 3, 3], 100, "row index 3 comes twice"),
+            ([0, 1, 2, 4], 4, "1 row indices are missing"),
+        ],
+    )
+    def test_a_limit_is_no_reason_to_take_less(self, service, run_job, tmp_path, kept, limit, message, route):
+        lines = five_rows().splitlines(keepends=True)
+        service.give_results(BENCHMARK, aggregate=FIVE_ROWS, rows=b"".join(lines[index] for index in kept))
+        run_job()
+        with pytest.raises(IncompleteResults, match=f'row scores of benchmark job "job-1" in .*({message})'):
+            rows(destination=destination_for(route, service, tmp_path), limit=limit)
+        assert list(tmp_path.iterdir()) == []
+
+    @pytest.mark.parametrize("route", ["files", "documented", "xcom"])
+    def test_a_limit_of_rows_out_of_order(self, service, run_job, tmp_path, route):
+        lines = five_rows().splitlines(keepends=True)
+        service.give_results(BENCHMARK, aggregate=FIVE_ROWS, rows=b"".join(lines[index] for index in (3, 0, 1, 2, 4)))
+        run_job()
+        found = rows(destination=destination_for(route, service, tmp_path), limit=2)
+        assert (len(found) if route == "xcom" else found["rows"]) == 2
+
+    @pytest.mark.parametrize("route", ["files", "documented", "xcom"])
+    def test_a_job_with_a_score_over_the_corpus_only(self, service, run_job, tmp_path, route):
+        score = {"name": "corpus", "count": 1, "nan_count": 0, "mean": 0.5}
+        content = five_rows().replace(b'[{"name":"m","value":1.0}]', b"[]")
+        service.give_results(BENCHMARK, aggregate={"results": [{"metric": "w/bleu", "scores": [score]}]}, rows=content)
+        run_job()
+        found = rows(destination=destination_for(route, service, tmp_path))
+        assert (len(found) if route == "xcom" else found["rows"]) == 5
+
 
 class TestXComLimit:
     def test_scores_that_are_too_large_are_refused(self, run_job, monkeypatch):
@@ -238,6 +281,24 @@ class TestXComLimit:
             rows()
         assert len(rows(limit=4)) == 4
 
+    def test_records_go_to_xcom_beside_a_file_too(self, run_job, monkeypatch, tmp_path):
+        run_job()
+        monkeypatch.setenv(MAX_XCOM_BYTES, "300")
+        with pytest.raises(ResultsTooLarge, match=r"max_xcom_bytes\). Raise it, or set do_xcom_push=False"):
+            aggregate(destination=str(tmp_path / "scores.json"))
+        assert list(tmp_path.iterdir()) == []
+        assert aggregate(destination=str(tmp_path / "scores.json"), do_xcom_push=False)
+        assert (tmp_path / "scores.json").exists()
+
+    def test_large_rows_are_refused_at_the_first_one_too_many(self, service, run_job):
+        row = b'{"row_index": %d, "item": {"text": "%s"}, "sample": {}, "metrics": {}, "requests": []}\n'
+        content = b"".join(row % (i, b"x" * 300_000) for i in range(20))
+        score = {"name": "m", "count": 20, "nan_count": 0, "mean": 1.0}
+        service.give_results(BENCHMARK, aggregate={"results": [{"metric": "w/m", "scores": [score]}]}, rows=content)
+        run_job()
+        with pytest.raises(ResultsTooLarge, match="The first 4 row scores .* take 1,2"):
+            rows()
+
     def test_a_destination_has_no_limit(self, run_job, monkeypatch, tmp_path):
         run_job()
         monkeypatch.setenv(MAX_XCOM_BYTES, "300")
@@ -251,9 +312,87 @@ class TestXComLimit:
         service.give_results(BENCHMARK, aggregate=results, rows=b"".join(lines))
         run_job()
         with pytest.raises(
-            ResultsTooLarge, match=r"The first \d000 row scores .* more than the 1,048,576 that an XCom"
+            ResultsTooLarge, match=r"The first 1\d\d\d row scores .* more than the 1,048,576 that an XCom"
         ):
             rows()
+
+
+class TestIfExists:
+    """Of aggregate scores."""
+
+    @pytest.mark.parametrize(("if_exists", "kept"), [("replace", False), ("skip", True)])
+    def test_what_is_there(self, run_job, tmp_path, if_exists, kept):
+        run_job()
+        path = tmp_path / "scores.json"
+        path.write_text("old")
+        assert aggregate(destination=str(path), if_exists=if_exists) == aggregate()
+        assert (path.read_text() == "old") == kept
+
+    def test_fail_lets_a_retry_pass_and_refuses_another_file(self, service, run_job, tmp_path):
+        run_job()
+        path = tmp_path / "scores.json"
+        first = aggregate(destination=str(path), if_exists="fail")
+        assert aggregate(destination=str(path), if_exists="fail") == first
+        before = path.read_bytes()
+        half_scored(service)
+        run_job("job-2")
+        with pytest.raises(DestinationExists, match='holds something else than aggregate scores of .* "job-2"'):
+            aggregate(job_name="job-2", destination=str(path), if_exists="fail")
+        assert path.read_bytes() == before
+
+    @pytest.mark.parametrize("if_exists", ["replace", "skip", "fail"])
+    def test_a_folder_is_told(self, run_job, tmp_path, if_exists):
+        run_job()
+        for download in (aggregate, rows):
+            with pytest.raises(DestinationExists, match="is a folder, and a file is to be there"):
+                download(destination=str(tmp_path), if_exists=if_exists)
+
+
+class TestDestinations:
+    """Texts, paths and ObjectStoragePaths, with a connection or without."""
+
+    @pytest.mark.parametrize("kind", [Path, ObjectStoragePath])
+    @pytest.mark.parametrize("download", [aggregate, rows])
+    def test_a_local_path(self, run_job, tmp_path, kind, download):
+        run_job()
+        found = download(destination=kind(str(tmp_path / "scores")))
+        assert as_json(found) == found
+        assert (tmp_path / "scores").exists()
+        if download is rows:
+            assert found["path"] == str(tmp_path / "scores")
+
+    @pytest.mark.parametrize("download", [aggregate, rows])
+    def test_a_path_on_s3_brings_its_connection(self, run_job, s3, download):
+        run_job()
+        key = f"paths/{download.__name__}"
+        path = ObjectStoragePath(f"s3://{BUCKET}/{key}", conn_id="aws_scores")
+        found = download(destination=path)
+        assert as_json(found) == found
+        assert key in s3.list_keys()
+        if download is rows:
+            assert ObjectStoragePath(found["path"], conn_id="aws_scores").read_bytes() == s3.read(key)
+
+    @pytest.mark.parametrize("kind", [str, Path, ObjectStoragePath])
+    def test_a_folder_of_partitions(self, run_job, tmp_path, kind):
+        run_job()
+        found = rows(destination=kind(str(tmp_path / "rows")), format="parquet", partition_by="reference")
+        assert as_json(found) == found
+        assert found["rows"] == 5
+
+    @pytest.mark.parametrize("download", [aggregate, rows])
+    def test_a_connection_that_is_not_there_is_told_before_anything_is_written(self, run_job, download):
+        run_job()
+        with pytest.raises(ConfigurationError, match='no Airflow connection "aws_mistyped" for the storage'):
+            download(destination=f"s3://{BUCKET}/x", storage_conn_id="aws_mistyped")
+
+    def test_an_empty_one_is_told(self, run_job):
+        run_job()
+        for operator in (DownloadAggregateScoresOperator, DownloadRowScoresOperator):
+            with DAG("nightly", schedule=None, start_date=datetime(2026, 1, 1)):
+                task = operator(task_id="download", job_name="job-1", destination="{{ nothing }}")
+            task.render_template_fields({"nothing": ""})
+            with pytest.raises(ConfigurationError, match="a path or URL in object storage is needed, found ''"):
+                task.execute(task_context())
 
 
 @pytest.mark.parametrize(
@@ -263,6 +402,21 @@ class TestXComLimit:
         (DownloadRowScoresOperator, {"format": "xml"}, 'unknown format "xml"; known: jsonl'),
         (DownloadRowScoresOperator, {"limit": 0}, "limit must be 1 or more, found 0"),
         (DownloadRowScoresOperator, {"limit": -1}, "limit must be 1 or more, found -1"),
+        (DownloadRowScoresOperator, {"limit": "5"}, "limit must be 1 or more, found '5'"),
+        (
+            DownloadRowScoresOperator,
+            {"if_exists": "maybe"},
+            'if_exists must be one of replace, skip, fail, found "maybe"',
+        ),
+        (DownloadAggregateScoresOperator, {"if_exists": "maybe"}, 'task "download": if_exists must be one of'),
+        (DownloadRowScoresOperator, {"destination": ""}, "a path or URL in object storage is needed, found ''"),
+        (DownloadAggregateScoresOperator, {"destination": " "}, "a path or URL in object storage is needed"),
+        (DownloadRowScoresOperator, {"compression": "zip"}, "can't be compressed"),
+        (
+            DownloadRowScoresOperator,
+            {"destination": "x", "format": "csv", "partition_by": ["a", "a"]},
+            "partition_by names a field twice",
+        ),
     ],
 )
 def test_wrong_arguments_are_told_when_the_dag_is_parsed(operator, arguments, message):

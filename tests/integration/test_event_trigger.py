@@ -108,6 +108,30 @@ async def test_a_service_that_fails_is_asked_again_with_one_warning(service, cli
     assert sum("Finished jobs are not seen" in record.getMessage() for record in caplog.records) == 1
 
 
+async def test_a_service_that_can_not_filter_by_time_is_watched_all_the_same(service, client, monkeypatch) -> None:
+    monkeypatch.setattr(finished, "_LATE", timedelta(0))
+    monkeypatch.setattr(_watching, "_PAGE", 2)
+    service.hold_jobs("active")
+    await submit(client, "old")
+    await next_second(client)
+    for number in range(5):
+        await submit(client, f"between-{number}")
+        service.finish_job(WORKSPACE, f"between-{number}", "completed")
+
+    async with watching(service, trigger()) as events:
+        listing = "filter[created_at][$gte]"
+        refused = service.inject(Fault.answer(400).on("GET", "*/benchmark-jobs"))
+        await until(lambda: refused.fired)
+        service.clear_requests()
+        await until(lambda: looks(service) > 4)
+        assert not any(listing in request.query for request in service.requests)
+        service.finish_job(WORKSPACE, "old", "completed")
+        await submit(client, "new")
+        service.finish_job(WORKSPACE, "new", "completed")
+        await until(lambda: len(events) == 2)
+    assert sorted(names(events)) == ["new", "old"]
+
+
 async def test_a_connection_that_is_not_there_yet_is_waited_for(service, client, monkeypatch, caplog) -> None:
     connection = os.environ["AIRFLOW_CONN_NEMO_EVALUATOR_DEFAULT"]
     monkeypatch.delenv("AIRFLOW_CONN_NEMO_EVALUATOR_DEFAULT")
@@ -120,7 +144,7 @@ async def test_a_connection_that_is_not_there_yet_is_waited_for(service, client,
     task = asyncio.create_task(collect())
     await until(lambda: "nemo_evaluator_default can't be used" in caplog.text)
     monkeypatch.setenv("AIRFLOW_CONN_NEMO_EVALUATOR_DEFAULT", connection)
-    await until(lambda: looks(service))
+    await until(lambda: looks(service) > 1)
     await submit(client, "job-1")
     await until(lambda: events)
     task.cancel()

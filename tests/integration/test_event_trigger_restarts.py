@@ -13,7 +13,7 @@ import pytest
 from airflow_provider_benchmarks.client import BenchmarkClient, ClientConfig
 from airflow_provider_benchmarks.jobs import finished
 from airflow_provider_benchmarks.jobs.finished import Look
-from airflow_provider_benchmarks.testing import Seeder
+from airflow_provider_benchmarks.testing import Fault, Seeder
 from airflow_provider_benchmarks.triggers import _watching
 from airflow_provider_benchmarks.triggers.events import BenchmarkJobEventTrigger
 from tests.integration.conftest import WORKSPACE
@@ -81,6 +81,38 @@ async def test_at_a_stop_right_after_an_event_the_job_is_told_again_and_not_lost
     async with watching(service, trigger(memory)) as again:
         await until(lambda: again)
     assert names(events) == names(again) == ["job-1"]
+
+
+async def test_a_burst_is_remembered_event_by_event(service, client) -> None:
+    """A triggerer that stops among the events of one look tells only those again that it has not told of."""
+    memory = Memory()
+    async with watching(service, trigger(memory)):
+        await until(lambda: memory.kept)
+    jobs = [f"burst-{number}" for number in range(6)]
+    for name in jobs:
+        await submit(client, name)
+    await until(lambda: all(job.is_finished for job in client.list_jobs()))
+    # The scores of the last one don't come, so that its event is still to come at the stop.
+    service.inject(Fault.delay(600).on("GET", f"*/{jobs[-1]}/results/aggregate-scores/download", times=None))
+    async with watching(service, trigger(memory), looks_first=0) as events:
+        await until(lambda: len(events) == 5 and memory.knows(jobs[-2]))
+    service.clear_faults()
+
+    async with watching(service, trigger(memory)) as again:
+        await until(lambda: again)
+        seen = looks(service)
+        await until(lambda: looks(service) > seen + 1)
+    assert (names(events), names(again)) == (jobs[:-1], jobs[-1:])
+
+
+async def test_the_scores_of_a_few_jobs_are_read_at_the_same_time(service, client) -> None:
+    slow = service.inject(Fault.delay(600).on("GET", "*/aggregate-scores/download", times=None))
+    async with watching(service, trigger()):
+        for number in range(6):
+            await submit(client, f"burst-{number}")
+        await until(lambda: all(job.is_finished for job in client.list_jobs()))
+        await until(lambda: slow.fired == _watching._MEANS_AT_ONCE)
+    service.clear_faults()
 
 
 async def test_an_interval_can_be_changed_without_a_job_getting_lost(service, client) -> None:
@@ -154,9 +186,9 @@ async def test_a_state_is_kept_only_when_its_own_events_are_safe(monkeypatch) ->
     state = await _watching.WatcherState.load(memory, "a trigger")
     with monkeypatch.context() as patch:
         patch.setattr(_watching, "asyncio", SimpleNamespace(**{**vars(asyncio), "sleep": sleep}))
-        state.save_soon({"told": ["job-1"]})
+        state.save_soon(lambda: {"told": ["job-1"]})
         await asyncio.sleep(0)
-        state.save_soon({"told": ["job-2"]})
+        state.save_soon(lambda: {"told": ["job-2"]})
         passed.release()
         await until(lambda: memory.kept)
         assert memory.knows("job-1")

@@ -51,12 +51,24 @@ def test_a_failed_job_shows_its_step_and_the_end_of_its_log(make, service, logge
 def test_a_sensor_shows_it_too(service, logged):
     with BenchmarkClient(ClientConfig(base_url=service.url, workspace=WORKSPACE, trust_env=False)) as client:
         client.submit_job(SPEC, name="job-1")
+    service.hold_jobs("active")
     service.finish_job(WORKSPACE, "job-1", "error", root_error="no such column")
 
     with pytest.raises(JobFailed):
         BenchmarkJobSensor(task_id="wait", job_name="job-1").poke(task_context())
 
     assert any("no such column" in line for line in folded(logged()))
+
+
+def test_a_job_that_has_failed_at_the_first_look_shows_its_step_too(service, logged):
+    with BenchmarkClient(ClientConfig(base_url=service.url, workspace=WORKSPACE, trust_env=False)) as client:
+        client.submit_job(SPEC, name="job-1")
+    service.finish_job(WORKSPACE, "job-1", "error", message="Job exited with code 1", root_error="no such column")
+
+    with pytest.raises(JobFailed):
+        BenchmarkHook().wait_for_job("job-1")
+
+    assert "step evaluation: Job exited with code 1" in folded(logged())
 
 
 def test_a_log_that_can_not_be_read_hides_no_failure(make, service, logged):
@@ -78,4 +90,4 @@ def test_repeats_are_folded_and_long_texts_are_cut(logged):
 
     _, step_line, *shown, _ = folded(logged())
     assert len(step_line) < 5000
-    assert shown == [f"line {number}" for number in range(50, 100)]
+    assert shown == [f"line {number} (10 times)" for number in range(50, 100)]

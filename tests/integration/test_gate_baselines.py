@@ -1,16 +1,17 @@
-"""Gates that compare with a baseline: where it comes from, what is written, and what follows."""
+"""Gates that compare with a baseline: where it comes from, what it tells, and what follows."""
 
 from __future__ import annotations
 
 import json
+import shutil
 from datetime import datetime
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
-from airflow.providers.common.compat.sdk import DAG
+from airflow.providers.common.compat.sdk import DAG, Asset
 
-from airflow_provider_benchmarks.client import BenchmarkClient, ClientConfig
-from airflow_provider_benchmarks.exceptions import ConfigurationError, NotFound, NotStored
+from airflow_provider_benchmarks.exceptions import ConfigurationError, JobError, NotFound, NotStored
 from airflow_provider_benchmarks.gates import NoRegression, Threshold, WithinHistory
 from airflow_provider_benchmarks.operators.gates import (
     BenchmarkGateBranchOperator,
@@ -19,52 +20,21 @@ from airflow_provider_benchmarks.operators.gates import (
     GateInconclusive,
     PinBaselineOperator,
 )
+from airflow_provider_benchmarks.operators.results import DownloadRowScoresOperator
 from airflow_provider_benchmarks.store import ScoreStore
-from airflow_provider_benchmarks.testing import Seeder
-from tests.integration.conftest import BENCHMARK, SPEC, WORKSPACE, wait_until_finished
+from airflow_provider_benchmarks.testing import Fault, Seeder
+from tests.integration.conftest import BENCHMARK, WORKSPACE
+from tests.support import gate_jobs
 from tests.support.contexts import task_context
+from tests.support.gate_jobs import BAD_AT_MATH, GOOD, ROWS, row
 
-ROWS = 120
 WHERE = {"workspace": WORKSPACE, "benchmark": BENCHMARK}
 
 
-def row(index: int, value: object, **sample: object) -> dict:
-    item = {"question": f"question {index}", "category": "math" if index % 4 == 0 else "prose"}
-    scores = [{"name": "accuracy", "value": value}]
-    return {"row_index": index, "item": item, "sample": sample, "metrics": {f"{WORKSPACE}/m": scores}, "requests": []}
-
-
-def of_values(values: list[float]) -> list[dict]:
-    return [row(index, value) for index, value in enumerate(values)]
-
-
-GOOD = of_values([float(i % 5 != 1) for i in range(ROWS)])
-#: Worse in one category only: a quarter of the rows, of which half are lost.
-BAD_AT_MATH = of_values([float(i % 5 != 1 and i % 8 != 0) for i in range(ROWS)])
-
-
 @pytest.fixture
-def run_job(service, monkeypatch):
+def run_job(service):
     """Run a job that gives these rows."""
-    monkeypatch.setenv("AIRFLOW_CONN_NEMO_EVALUATOR_DEFAULT", service.connection_json())
-
-    def run(name, rows=GOOD, benchmark=BENCHMARK):
-        values = [r["metrics"][f"{WORKSPACE}/m"][0]["value"] for r in rows]
-        known = [value for value in values if value != "NaN"]
-        mean = sum(known) / len(known)
-        variance = mean * (1 - mean)
-        score = {"name": "accuracy", "score_type": "range", "count": len(known), "nan_count": len(values) - len(known)}
-        score |= {"mean": mean, "variance": variance, "std_dev": variance**0.5, "min": 0, "max": 1, "sum": sum(known)}
-        service.give_results(
-            benchmark, aggregate={"results": [{"metric": f"{WORKSPACE}/m", "scores": [score]}]}, rows=rows
-        )
-        with BenchmarkClient(ClientConfig(base_url=service.url, workspace=WORKSPACE, trust_env=False)) as client:
-            client.submit_job({**SPEC, "benchmark": benchmark}, name=name)
-            wait_until_finished(client, name)
-        return name
-
-    yield run
-    service.evaluate_jobs(BENCHMARK)
+    return partial(gate_jobs.run_job, service)
 
 
 @pytest.fixture
@@ -108,12 +78,28 @@ class TestBaselines:
             gate(NoRegression("m"), job_name="alone", baseline="never", context=context)
         assert context["ti"].xcoms == []
 
-    @pytest.mark.parametrize("baseline", [None, "pinned", "last_passed", "previous"])
-    def test_the_first_run_has_none_and_says_so(self, run_job, store, baseline):
+    @pytest.mark.parametrize("stored", [True, False])
+    def test_a_job_that_was_cancelled_is_no_baseline(self, service, run_job, store, stored):
+        run_job("old"), run_job("new")
+        service.pin_status(WORKSPACE, "old", "cancelled")
+        with pytest.raises(JobError, match='"old" .* is "cancelled": .* takes completed jobs'):
+            gate(NoRegression("m"), job_name="new", baseline="old", store=store.root if stored else "")
+
+    @pytest.mark.parametrize(
+        ("baseline", "missing"),
+        [
+            (None, "no job of benchmark {} is pinned in score store {}; pin one with PinBaselineOperator"),
+            ("pinned", "no job of benchmark {} is pinned in score store {}; pin one with PinBaselineOperator"),
+            ("last_passed", "no job of benchmark {} in score store {} is older than this one and has passed its gates"),
+            ("previous", "no job of benchmark {} in score store {} is older than this one"),
+        ],
+    )
+    def test_the_first_run_has_none_and_says_so(self, run_job, store, baseline, missing):
         run_job("first")
         verdict = gate(NoRegression("m"), job_name="first", baseline=baseline, store=store.root)
         assert (verdict["outcome"], outcomes(verdict)) == ("pass", ["warn"])
-        assert verdict["results"][0]["reason"] == "there is no baseline yet to compare with"
+        reason = f"there is no baseline yet: {missing.format(BENCHMARK, store.root)}"
+        assert verdict["results"][0]["reason"] == reason
         with pytest.raises(GateFailed, match="there is no baseline yet"):
             gate(NoRegression("m"), job_name="first", baseline=baseline, store=store.root, if_no_baseline="fail")
 
@@ -143,20 +129,164 @@ class TestBaselines:
         with pytest.raises(NotStored, match=r"no folder of a job in a score store: it has no manifest.json"):
             gate(NoRegression("m"), job_name="later", baseline=f"{folder}-not")
 
-    def test_a_stored_baseline_needs_a_store(self, run_job):
-        with pytest.raises(ConfigurationError, match="set store=, or .benchmarks. score_store, or name a job"):
-            gate(NoRegression("m"), job_name=run_job("no-store"), baseline="pinned")
+    def test_without_a_store_and_a_name_there_is_none(self, run_job):
+        (result,) = gate(NoRegression("m"), job_name=run_job("first"))["results"]
+        assert (result["outcome"], result["reason"]) == (
+            "warn",
+            'there is no baseline, as there is no score store: set store=, or [benchmarks] score_store, or name a job with baseline="…"',
+        )
+        with pytest.raises(GateFailed, match="there is no score store"):
+            gate(NoRegression("m"), job_name="first", if_no_baseline="fail")
+
+    @pytest.mark.parametrize("baseline", ["pinned", "last_passed"])
+    def test_a_stored_baseline_needs_a_store(self, run_job, baseline):
+        context = task_context()
+        with pytest.raises(
+            ConfigurationError,
+            match='gate "gate".* set store=, or .benchmarks. score_store, or name a job with baseline=',
+        ):
+            gate(NoRegression("m"), job_name=run_job("no-store"), baseline=baseline, context=context)
+        with pytest.raises(ConfigurationError, match="the history of a score store, and there is none"):
+            gate(WithinHistory("m"), job_name="no-store", baseline=baseline, context=context)
+        assert context["ti"].xcoms == []
 
     def test_checks_can_have_baselines_of_their_own(self, run_job):
-        run_job("worse", BAD_AT_MATH), run_job("same")
+        run_job("worse", BAD_AT_MATH), run_job("good"), run_job("same")
         verdict = gate(
             NoRegression("m", mode="prove", margin=0.03),
             NoRegression("m", baseline="worse", mode="prove"),
             job_name="same",
-            baseline="same",
+            baseline="good",
         )
         assert outcomes(verdict) == ["pass", "pass"]
         assert verdict["results"][1]["observed"] == pytest.approx(0.1, abs=0.05)
+
+
+class TestTimes:
+    """A gate that is run again looks at what there was before its job."""
+
+    def test_newer_jobs_are_no_baseline(self, run_job, store):
+        nights = [run_job(f"night-{number}") for number in range(4)]
+        for night in nights:
+            gate(Threshold("m", at_least=0.5), job_name=night, store=store.root)
+        for baseline in ("previous", "last_passed"):
+            verdict = gate(NoRegression("m"), job_name="night-2", store=store.root, baseline=baseline)
+            assert (outcomes(verdict), verdict["baseline"]) == (["pass"], "night-1")
+            verdict = gate(NoRegression("m"), job_name="night-0", store=store.root, baseline=baseline)
+            assert (outcomes(verdict), verdict.get("baseline")) == (["warn"], None)
+
+    def test_newer_jobs_are_no_history(self, run_job, store):
+        for number in range(6):
+            gate(Threshold("m", at_least=0.5), job_name=run_job(f"night-{number}"), store=store.root)
+        (result,) = gate(WithinHistory("m"), job_name="night-2", store=store.root)["results"]
+        assert (result["outcome"], result["reason"]) == (
+            "warn",
+            "inconclusive: 2 earlier jobs have this score, 5 are needed",
+        )
+        (result,) = gate(WithinHistory("m"), job_name="night-5", store=store.root)["results"]
+        assert (result["outcome"], result["details"]["jobs"]) == ("pass", 5)
+
+    @pytest.mark.parametrize("if_no_baseline", ["fail", "warn", "pass"])
+    @pytest.mark.parametrize("mode", ["prove", "detect"])
+    @pytest.mark.parametrize("named", ["pinned", "release-1", "folder"])
+    def test_a_job_compared_with_itself_proves_nothing(self, run_job, store, caplog, mode, named, if_no_baseline):
+        run_job("release-1")
+        PinBaselineOperator(task_id="pin", job_name="release-1", store=store.root).execute(task_context())
+        verdict = gate(
+            NoRegression("m", mode=mode),
+            job_name="release-1",
+            store=store.root,
+            baseline=f"{store.folder(**WHERE)}/release-1" if named == "folder" else named,
+            if_no_baseline=if_no_baseline,
+        )
+        assert (verdict["outcome"], outcomes(verdict)) == ("pass", ["warn"])
+        reason = "the baseline is this very job: comparing it with itself proves nothing"
+        assert verdict["results"][0]["reason"] == reason
+        assert reason in caplog.text
+
+
+class TestJobsThatTheServiceHasNoMore:
+    @pytest.fixture
+    def purged(self, service, run_job, store):
+        """A job that passed its gate, and is in the score store only."""
+        gate(Threshold("m", at_least=0.5), job_name=run_job("night-1"), store=store.root)
+        with gate_jobs.client_of(service) as client:
+            client.delete_job("night-1")
+        return "night-1"
+
+    def test_one_is_a_baseline_by_its_name(self, purged, run_job, store, caplog):
+        verdict = gate(NoRegression("m"), job_name=run_job("night-2"), baseline=purged, store=store.root)
+        assert (outcomes(verdict), verdict["baseline"], verdict["results"][0]["count"]) == (["pass"], "night-1", ROWS)
+        assert 'The service has no benchmark job "night-1" any more' in caplog.text
+        with pytest.raises(NotFound, match="night-1"):
+            gate(NoRegression("m"), job_name="night-2", baseline=purged)
+
+    def test_one_can_be_judged_again(self, purged, store):
+        checks = [Threshold("m", at_least=0.99), Threshold("m", at_least=0.1, by="category")]
+        with pytest.raises(GateFailed, match="FAIL: 2 of 3 checks hold"):
+            gate(*checks, job_name=purged, store=store.root)
+        assert store.get(purged, **WHERE).job == purged
+        assert store.history(**WHERE)[0].outcomes == {"nightly.gate": "fail"}
+
+    @pytest.mark.parametrize("kind", ["gate", "rows"])
+    def test_the_events_of_its_outlets_are_told(self, purged, store, kind):
+        asset = Asset("scores")
+        context = {**task_context(), "outlet_events": {asset: SimpleNamespace(extra=None)}}
+        arguments = {"task_id": kind, "job_name": purged, "store": store.root, "outlets": [asset]}
+        if kind == "gate":
+            BenchmarkGateOperator(checks=[Threshold("m", at_least=0.5)], **arguments).execute(context)
+        else:
+            DownloadRowScoresOperator(**arguments).execute(context)
+        extra = context["outlet_events"][asset].extra
+        assert (extra["benchmark"], extra["means"]) == (BENCHMARK, {f"{WORKSPACE}/m:accuracy": 0.8})
+
+    def test_a_pinned_job_that_is_not_in_the_store_any_more_can_be_replaced(self, run_job, store):
+        for job in ("gone", "next"):
+            PinBaselineOperator(task_id="pin", job_name=run_job(job), store=store.root).execute(task_context())
+            if job == "gone":
+                shutil.rmtree(f"{store.folder(**WHERE)}/gone")
+        assert store.pinned(**WHERE).job == "next"
+
+    def test_one_can_be_pinned(self, purged, run_job, store):
+        pin = PinBaselineOperator(task_id="pin", job_name=purged, store=store.root)
+        assert pin.execute(task_context()) == purged
+        assert store.pinned(**WHERE).job == purged
+        with pytest.raises(NotFound, match="never"):
+            PinBaselineOperator(task_id="pin", job_name="never", store=store.root).execute(task_context())
+
+    def test_a_job_that_missed_is_pinned_with_a_warning(self, run_job, store, caplog, capsys):
+        gate(Threshold("m", at_least=0.99), job_name=run_job("missed"), store=store.root, on_failure="continue")
+        gate(Threshold("m", at_least=0.5), job_name=run_job("passed"), store=store.root)
+        for job in ("passed", "missed"):
+            PinBaselineOperator(task_id="pin", job_name=job, store=store.root).execute(task_context())
+        log = caplog.text + capsys.readouterr().out  # Airflow 3 logs past Python's own logging
+        assert log.count("though it did not pass") == 1
+        assert '"missed" becomes the baseline, though it did not pass nightly.gate (fail)' in log
+        assert store.pinned(**WHERE).job == "missed"
+
+
+class TestDatasets:
+    """The service says what a job ran on beside its stored scores only."""
+
+    def entity(self, service, job, dataset):
+        body = json.dumps({"name": job, "dataset": dataset}).encode()
+        service.inject(Fault.malformed(body).on("GET", f"*/benchmark-job-results/{job}"))
+
+    @pytest.mark.parametrize("stored", [True, False])
+    def test_jobs_on_two_datasets_are_not_compared(self, service, run_job, store, stored):
+        run_job("old"), run_job("new")
+        self.entity(service, "new", "my-workspace/other")
+        with pytest.raises(GateFailed, match=r"is of dataset my-workspace/qa, the candidate of my-workspace/other"):
+            gate(NoRegression("m"), job_name="new", baseline="old", store=store.root if stored else "")
+
+    def test_a_service_that_does_not_say_is_no_obstacle(self, service, run_job):
+        run_job("old"), run_job("new")
+        service.inject(Fault.answer(404).on("GET", "*/benchmark-job-results/new"))
+        assert gate(NoRegression("m"), job_name="new", baseline="old")["outcome"] == "pass"
+
+    def test_the_score_store_keeps_it(self, run_job, store):
+        gate(Threshold("m", at_least=0.5), job_name=run_job("kept"), store=store.root)
+        assert store.get("kept", **WHERE).dataset == "my-workspace/qa"
 
 
 class TestSlices:
@@ -190,7 +320,7 @@ class TestSlices:
         assert all(entry["row_index"] % 8 == 0 for entry in worst)
 
     def test_an_unknown_field_is_a_miss_with_a_reason(self, run_job):
-        with pytest.raises(GateFailed, match='the rows have no field "nope"'):
+        with pytest.raises(GateFailed, match='the items have no field "nope"; they have: question, category'):
             gate(Threshold("m", at_least=0.1, where={"nope": 1}), job_name=run_job("fields"))
 
 
@@ -253,94 +383,3 @@ class TestOutcomes:
             operator.execute(context)
             assert context["ti"].xcoms[0][0] == "verdict"
         assert followed == ["ship", ["tell", "stop"]]
-
-
-class TestWhatIsWritten:
-    @pytest.mark.parametrize(
-        ("suffix", "start"), [("md", "**FAIL: 0 of 1"), ("html", "<!doctype html>"), ("json", '{\n "outcome": "fail"')]
-    )
-    def test_a_report_before_the_task_fails(self, run_job, tmp_path, suffix, start):
-        path = tmp_path / f"report.{suffix}"
-        with pytest.raises(GateFailed):
-            gate(Threshold("m", at_least=0.99), job_name=run_job(f"report-{suffix}"), report=str(path))
-        assert path.read_text().startswith(start)
-
-    def test_the_verdict_in_the_store(self, run_job, store):
-        with pytest.raises(GateFailed):
-            gate(Threshold("m", at_least=0.99), job_name=run_job("kept-verdict"), store=store.root)
-        (found,) = store.history(**WHERE)
-        assert (found.job, found.outcomes) == ("kept-verdict", {"nightly.gate": "fail"})
-
-    def test_asset_events(self, run_job):
-        from airflow.sdk import Asset
-
-        asset = Asset("scores-passed")
-        context = {**task_context(), "outlet_events": {asset: SimpleNamespace(extra=None)}}
-        gate(Threshold("m", at_least=0.5), job_name=run_job("asset"), outlets=[asset], context=context)
-        assert context["outlet_events"][asset].extra == {
-            "job": "asset",
-            "workspace": WORKSPACE,
-            "benchmark": BENCHMARK,
-            "means": {f"{WORKSPACE}/m:accuracy": 0.8},
-            "outcome": "pass",
-            "verdict": "PASS: 1 of 1 checks hold",
-        }
-
-
-POLICY = """
-if_no_baseline: fail
-checks:
-  - metric: m
-    at_least: 0.5
-  - type: no_regression
-    metric: m
-    margin: 0.02
-"""
-
-
-class TestPolicyFiles:
-    def test_a_policy_is_read_and_judged_by(self, run_job, tmp_path):
-        (tmp_path / "release.yaml").write_text(POLICY)
-        run_job("by-policy")
-        policy = str(tmp_path / "release.yaml")
-        verdict = gate(job_name="by-policy", policy=policy, baseline="by-policy")
-        assert outcomes(verdict) == ["pass", "pass"]
-        with pytest.raises(GateFailed, match="no baseline"):
-            gate(job_name="by-policy", policy=policy)
-        assert gate(job_name="by-policy", policy=policy, if_no_baseline="pass")["outcome"] == "pass"
-
-    def test_one_in_object_storage(self, run_job, s3):
-        from tests.support.s3_server import BUCKET
-
-        s3.client.put_object(
-            Bucket=BUCKET, Key="policies/p.json", Body=json.dumps({"checks": [{"metric": "m", "at_least": 0.5}]})
-        )
-        policy = f"s3://aws_scores@{BUCKET}/policies/p.json"
-        assert gate(job_name=run_job("far-policy"), policy=policy)["outcome"] == "pass"
-
-    def test_a_wrong_one_fails_when_the_dag_is_parsed(self, tmp_path):
-        (tmp_path / "wrong.yaml").write_text(POLICY.replace("margin", "margn"))
-        with pytest.raises(
-            ConfigurationError, match=r"wrong.yaml, line 8: no_regression .* has unknown fields \['margn'\]"
-        ):
-            BenchmarkGateOperator(task_id="g", job_name="j", policy=str(tmp_path / "wrong.yaml"))
-
-    def test_one_that_is_nowhere_is_named(self, run_job):
-        with pytest.raises(
-            ConfigurationError, match='there is no policy file "nowhere.yaml", neither beside the DAG file'
-        ):
-            gate(job_name=run_job("nowhere"), policy="nowhere.yaml")
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({}, "has no checks"),
-        ({"checks": [Threshold("m", at_least=1)], "policy": "p.yaml"}, "give checks or a policy file, not both"),
-        ({"checks": [Threshold("m", at_least=1)], "report": "x.pdf"}, "the report must end in .md, .html, .json"),
-        ({"checks": [Threshold("m", at_least=1)], "if_inconclusive": "no"}, "must be fail, warn or pass"),
-    ],
-)
-def test_a_wrong_gate_fails_when_the_dag_is_parsed(arguments, message):
-    with pytest.raises(ConfigurationError, match=message):
-        BenchmarkGateOperator(task_id="gate", job_name="j", **arguments)

@@ -9,7 +9,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSki
 
 from airflow_provider_benchmarks import exceptions
 from airflow_provider_benchmarks.client import BenchmarkClient, ClientConfig
-from airflow_provider_benchmarks.exceptions import ConfigurationError, NotFound, ServiceUnavailable
+from airflow_provider_benchmarks.exceptions import ConfigurationError, JobError, ServiceUnavailable
 from airflow_provider_benchmarks.gates import Threshold
 from airflow_provider_benchmarks.operators.gates import BenchmarkGateOperator, GateFailed
 from airflow_provider_benchmarks.testing import Fault
@@ -155,7 +155,7 @@ class TestNoEvidence:
     def test_an_empty_result(self, service, run_job):
         service.give_results(BENCHMARK, aggregate={"results": []})
         run_job()
-        with pytest.raises((GateFailed, exceptions.IncompleteResults, NotFound)):
+        with pytest.raises(JobError, match='is "error"'):  # as which the service ends it
             gate(HOLDS).execute(task_context())
 
 
@@ -178,8 +178,18 @@ class TestNoAnswer:
     def test_a_job_that_failed_has_no_scores_and_lets_nothing_through(self, service, run_job, on_failure):
         service.fail_jobs(BENCHMARK, "no")
         run_job()
-        with pytest.raises(NotFound, match="look at its status and log"):
+        with pytest.raises(JobError, match='"job-1" .* is "error": gate "gate" takes completed jobs'):
             gate(HOLDS, on_failure=on_failure).execute(task_context())
+
+    @pytest.mark.parametrize("status", ["active", "error", "cancelled"])
+    def test_a_job_that_has_not_completed_is_not_judged(self, service, run_job, status):
+        run_job()
+        service.pin_status(WORKSPACE, "job-1", status)  # the service has scores of it all the same
+        context = task_context()
+        with pytest.raises(JobError, match=f'"job-1" .* is "{status}": gate "gate" takes completed jobs') as caught:
+            gate(HOLDS, on_failure="continue").execute(context)
+        assert not isinstance(caught.value, AirflowFailException)
+        assert context["ti"].xcoms == []
 
     @pytest.mark.parametrize("body", [b"{", b"[]", b"{}", b"<html>"])
     def test_an_answer_that_is_no_scores(self, service, run_job, body):

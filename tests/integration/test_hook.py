@@ -6,6 +6,7 @@ import json
 import re
 import tarfile
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -91,10 +92,16 @@ class TestWaiting:
     def test_an_unknown_status_word_is_waited_through(self, hook, service):
         hook.submit_job(SPEC, name="job-1")
         service.pin_status(WORKSPACE, "job-1", "archiving")
-        timer = threading.Timer(0.5, service.pin_status, (WORKSPACE, "job-1", None))
-        timer.start()
+
+        def unpin_after_three_looks() -> None:
+            while sum(request.path.endswith("/job-1/status") for request in service.requests) < 3:
+                time.sleep(0.01)
+            service.pin_status(WORKSPACE, "job-1", None)
+
+        unpinning = threading.Thread(target=unpin_after_three_looks, daemon=True)
+        unpinning.start()
         assert hook.wait_for_job("job-1", poll_interval=0.05, timeout=60).status == "completed"
-        timer.join()
+        unpinning.join(timeout=60)
 
     def test_a_service_that_fails_for_a_while_is_waited_for(self, hook, service):
         hook.submit_job(SPEC, name="job-1")
@@ -103,7 +110,7 @@ class TestWaiting:
         assert hook.wait_for_job("job-1", poll_interval=0.05, timeout=60).status == "completed"
 
     def test_progress_is_logged_when_it_changes(self, hook, service, capsys):
-        service.set_job_seconds(1.0)
+        service.set_job_seconds(3.0)
         hook.submit_job(SPEC, name="job-1")
         hook.wait_for_job("job-1", poll_interval=0.02, timeout=60)
         lines = [line.partition("job-1: ")[2] for line in capsys.readouterr().out.splitlines()]
@@ -128,8 +135,9 @@ class TestDownload:
     def test_a_dropped_connection_is_gone_on_from(self, hook, service, tmp_path):
         hook.submit_job(SPEC, name="job-1")
         hook.wait_for_job("job-1", poll_interval=0.05, timeout=60)
-        service.inject(Fault.cut_body(after_bytes=500).on("GET", "*/row-scores/download", times=2))
+        cut = service.inject(Fault.cut_body(after_bytes=500).on("GET", "*/filesets/*/-/results/*", times=2))
         assert hook.download_row_scores("job-1", str(tmp_path / "rows.jsonl")).rows == 5
+        assert cut.fired == 2
 
     def test_artifacts_begin_again_after_a_drop(self, hook, service, tmp_path, monkeypatch):
         monkeypatch.setenv("AIRFLOW__BENCHMARKS__RETRY_SECONDS", "0.5")
@@ -169,6 +177,7 @@ class TestConnection:
             ({"host": "{url}", "extra": {"api": "v9"}}, 'unknown api generation "v9"; known: auto, evaluation-v2'),
             ({"host": "{url}", "extra": {"verify": "/no/ca.pem"}}, '"/no/ca.pem" does not exist'),
             ({"host": "{url}", "extra": {"headers": "X: 1"}}, 'extra "headers" must be a JSON object'),
+            ({"host": "{url}", "extra": {"headers": {"Ünï": "1"}}}, '"Ünï" can\'t be the name of an HTTP header'),
             ({"host": "{url}", "extra": {"headers": {"X": 1}}}, 'extra "headers" must be a JSON object'),
         ],
     )
@@ -184,7 +193,7 @@ class TestConnection:
             hook = connect_as(
                 host=service.url,
                 password=" s3cret\n",
-                extra={"workspace": WORKSPACE, "headers": '{"X-Gateway": "k3y"}', "verify": "false", "timeout": "7"},
+                extra={"workspace": WORKSPACE, "headers": '{"X-Gateway": " k3y "}', "verify": "false", "timeout": "7"},
             )
             assert hook.test_connection()[0]
             assert hook.config.timeout == 7.0
@@ -202,7 +211,11 @@ class TestConnection:
             ({"host": "https://e.example.com/base", "port": 8443}, "https://e.example.com:8443/base"),
             ({"host": "https://e.example.com:1", "port": 8443}, "https://e.example.com:1"),
             ({"host": "localhost", "port": 8080}, "http://localhost:8080"),
+            ({"host": "127.8.0.1:80/base"}, "http://127.8.0.1:80/base"),
             ({"host": "[::1]", "port": 8080}, "http://[::1]:8080"),
+            ({"host": "localhost.corp.example"}, "https://localhost.corp.example"),
+            ({"host": "localhost-eval.corp.example", "port": 80}, "https://localhost-eval.corp.example:80"),
+            ({"host": "127.evil.example"}, "https://127.evil.example"),
         ],
     )
     def test_the_base_url_in_all_its_forms(self, connect_as, fields, url):
@@ -223,7 +236,7 @@ class TestConnection:
     def test_secrets_are_masked(self, connect_as, service):
         from airflow.providers.common.compat.sdk import redact
 
-        hook = connect_as(host=service.url, password="s3cret-token", extra={"headers": {"X-Odd": "h3ader-value"}})
+        hook = connect_as(host=service.url, password="s3cret-token", extra={"headers": {"X-Odd": "h3ader-value "}})
         assert hook.config
         shown = redact("s3cret-token and h3ader-value")
         assert "s3cret-token" not in str(shown)

@@ -34,12 +34,16 @@ class TestRetries:
             ("GET", "/status", "after", 1),
         ],
     )
-    def test_a_retry_after_a_crash_attaches_to_its_own_job(self, make, names, crash_at, method, end, when, left):
+    def test_a_retry_after_a_crash_attaches_to_its_own_job(
+        self, make, service, names, crash_at, method, end, when, left
+    ):
+        service.hold_jobs("active")  # a job that has ended is not looked at again
         disarm = crash_at(method, end, when=when)
         with pytest.raises(Crash):
             run_task(make(), task_context())
         assert len(names()) == left
         disarm()
+        service.release_jobs()
         name = run_task(make(), task_context(try_number=2))
         assert names() == [name] == [identity_of(task_context()).job_name()]
 
@@ -66,11 +70,12 @@ class TestRetries:
         assert run_task(make(), task_context(try_number=2)) == name
         assert names() == [name]
 
-    def test_a_job_that_completed_while_nobody_looked_is_not_run_again(self, make, names, crash_at, client):
-        disarm = crash_at("GET", "/status", when="before")
-        with pytest.raises(Crash):
+    def test_a_job_that_completed_while_nobody_looked_is_not_run_again(
+        self, make, service, names, dies_while_waiting, client
+    ):
+        with dies_while_waiting():
             run_task(make(), task_context())
-        disarm()
+        service.release_jobs()
         (name,) = names()
         wait_until_finished(client, name)
         assert run_task(make(), task_context(try_number=2)) == name
@@ -89,15 +94,16 @@ class TestRetries:
         assert run_task(make(), task_context(try_number=3)) == f"{first}-3"
         assert names() == [first, f"{first}-2", f"{first}-3"]
 
-    def test_a_retry_after_a_crash_of_the_second_job_attaches_to_the_second(self, make, names, service, crash_at):
+    def test_a_retry_after_a_crash_of_the_second_job_attaches_to_the_second(
+        self, make, names, service, dies_while_waiting
+    ):
         service.fail_jobs(BENCHMARK, "no")
         with pytest.raises(JobFailed):
             run_task(make(), task_context())
         service.evaluate_jobs(BENCHMARK)
-        disarm = crash_at("GET", "/status", when="before")
-        with pytest.raises(Crash):
+        with dies_while_waiting():
             run_task(make(), task_context(try_number=2))
-        disarm()
+        service.release_jobs()
         second = f"{identity_of(task_context()).job_name()}-2"
         assert run_task(make(), task_context(try_number=3)) == second
         assert len(names()) == 2
@@ -108,6 +114,18 @@ class TestRetries:
             run_task(make(job_name="mine"), task_context())
         service.evaluate_jobs(BENCHMARK)
         assert run_task(make(job_name="mine"), task_context(try_number=2)) == "mine-2"
+
+    @pytest.mark.parametrize("fault", [Fault.answer(503), Fault.drop_connection(), Fault.lose_answer()])
+    def test_a_fault_at_the_submit_of_the_second_job_does_not_give_the_first_for_it(self, make, names, service, fault):
+        service.fail_jobs(BENCHMARK, "no")
+        with pytest.raises(JobFailed):
+            run_task(make(), task_context())
+        service.evaluate_jobs(BENCHMARK)
+        struck = [service.inject(fault.on("POST", "*/benchmark-jobs", after=after)) for after in (0, 1)]
+        second = f"{identity_of(task_context()).job_name()}-2"
+        assert run_task(make(), task_context(try_number=2)) == second
+        assert names()[1:] == [second]
+        assert [injected.fired for injected in struck] == [1, 1]
 
     def test_a_service_that_is_down_for_the_first_try(self, make, names, service, monkeypatch):
         monkeypatch.setenv("AIRFLOW__BENCHMARKS__RETRY_SECONDS", "0")
@@ -123,6 +141,7 @@ class TestIdentity:
     @pytest.mark.parametrize(
         "other",
         [
+            {"max_tries": 1, "try_number": 2},  # cleared
             {"clear_number": 1},
             {"map_index": 0},
             {"task_id": "run2"},
@@ -134,6 +153,21 @@ class TestIdentity:
         first = run_task(make(), task_context())
         second = run_task(make(), task_context(**other))
         assert names() == [first, second]
+
+    @pytest.mark.parametrize("option", ["BENCHMARKS__DEPLOYMENT", "API__BASE_URL"])
+    def test_the_same_run_of_another_airflow_has_a_job_of_its_own(self, make, names, monkeypatch, option):
+        jobs = []
+        for value in ("https://staging.example.com", "https://production.example.com"):
+            monkeypatch.setenv(f"AIRFLOW__{option}", value)
+            jobs.append(run_task(make(), task_context()))
+        assert names() == jobs
+        assert jobs[0] != jobs[1]
+
+    def test_a_deploy_with_other_retries_is_no_clear(self, make, service, names, dies_while_waiting):
+        with dies_while_waiting():
+            run_task(make(retries=3), task_context(max_tries=3))
+        service.release_jobs()
+        assert [run_task(make(retries=2), task_context(max_tries=3, try_number=2))] == names()
 
     def test_every_mapped_task_has_its_own_job(self, make, names):
         jobs = [run_task(make(), task_context(map_index=index)) for index in range(3)]
@@ -152,7 +186,13 @@ class TestIdentity:
         assert first != second
         assert names() == [first, second]
 
-    @pytest.mark.parametrize("later", [{"clear_number": 1}, {"clear_number": 1, "try_number": 2}])
+    def test_retries_are_no_clears(self, make, names):
+        jobs = [run_task(make(retries=3), task_context(max_tries=3, try_number=number)) for number in (1, 2, 4)]
+        assert jobs == names() * 3
+
+    @pytest.mark.parametrize(
+        "later", [{"clear_number": 1}, {"clear_number": 1, "try_number": 2}, {"max_tries": 1, "try_number": 2}]
+    )
     def test_a_clear_starts_a_fresh_job_under_a_given_name_too(self, make, names, later):
         assert run_task(make(job_name="mine"), task_context()) == "mine"
         assert run_task(make(job_name="mine", spec=OTHER_SPEC), task_context(**later)) == "mine-2"
@@ -170,7 +210,7 @@ class TestIdentity:
     def test_a_given_name_belongs_to_one_run(self, make, names, other):
         run_task(make(job_name="mine"), task_context())
         with pytest.raises(Conflict, match="is taken by a job that is not this one"):
-            run_task(make(job_name="mine"), task_context(**{**other, "clear_number": 1}))
+            run_task(make(job_name="mine"), task_context(**{**other, "max_tries": 1}))
         assert names() == ["mine"]
 
     def test_an_orphaned_name_is_passed_over(self, make, names, service, monkeypatch):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowSensorTimeout, AirflowSkipException, TaskDeferred
@@ -56,7 +56,7 @@ def wait(request, client, monkeypatch):
 
     class Rescheduled(TaskInstance):
         def get_first_reschedule_date(self, context):
-            return first_start
+            return first_start - run.passed * run.rescheduled
 
     def run(**arguments):
         while True:
@@ -68,6 +68,7 @@ def wait(request, client, monkeypatch):
 
     run.mode = request.param
     run.rescheduled = 0
+    run.passed = timedelta(0)
     return run
 
 
@@ -90,27 +91,31 @@ class TestEveryMode:
         releasing.start()
         assert wait() is None
         releasing.join()
-        assert looks(service) > 3
+        assert looks(service) >= 3
         assert (wait.rescheduled > 0) == (wait.mode == "reschedule")
 
     def test_a_job_that_has_completed(self, wait, service):
+        service.hold_jobs("active")
         service.finish_job(WORKSPACE, "job-1", "completed")
         assert wait() is None
         assert wait.rescheduled == 0
 
     def test_a_failed_job_tells_why(self, wait, service):
+        service.hold_jobs("active")
         service.finish_job(WORKSPACE, "job-1", "error", root_error="'context' is undefined on row 17")
         with pytest.raises(JobFailed, match="'context' is undefined on row 17") as caught:
             wait()
         assert "Last log lines:" in str(caught.value)
 
     def test_a_cancelled_job_is_never_waited_for(self, wait, service):
+        service.hold_jobs("active")
         service.finish_job(WORKSPACE, "job-1", "cancelled")
         with pytest.raises(JobCancelled):
             wait()
 
     @pytest.mark.parametrize("status", ["error", "cancelled"])
     def test_soft_fail_is_for_the_timeout_and_not_for_the_job(self, wait, service, status):
+        service.hold_jobs("active")
         service.finish_job(WORKSPACE, "job-1", status)
         with pytest.raises(JobError):
             wait(soft_fail=True)
@@ -147,8 +152,9 @@ class TestTimeout:
     @pytest.mark.parametrize(("soft_fail", "error"), [(False, AirflowSensorTimeout), (True, AirflowSkipException)])
     def test_counts_from_the_first_start_over_reschedules(self, wait, service, soft_fail, error):
         service.hold_jobs("active")
+        wait.passed = timedelta(hours=2)  # between two starts
         with pytest.raises(error):
-            wait(timeout=0.5, poke_interval=0.1, soft_fail=soft_fail)
+            wait(timeout=3600 if wait.mode == "reschedule" else 0.3, soft_fail=soft_fail)
         assert (wait.rescheduled > 0) == (wait.mode == "reschedule")
 
     def test_leaves_the_job_alone(self, wait, service):
@@ -169,7 +175,6 @@ class TestPoke:
         assert sensor().poke(task_context()) is False
         service.inject(Fault.answer(503).on(*STATUS))
         assert sensor().poke(task_context()) is False
-        service.release_jobs()
         service.finish_job(WORKSPACE, "job-1", "completed")
         assert sensor().poke(task_context()) is True
 
@@ -181,6 +186,7 @@ class TestPoke:
 
 class TestDeferral:
     def test_a_job_that_has_ended_needs_no_triggerer(self, client, service):
+        service.hold_jobs("active")
         service.finish_job(WORKSPACE, "job-1", "completed")
         assert sensor(deferrable=True).execute(task_context()) is None
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -12,13 +11,12 @@ import pytest
 from airflow.providers.common.compat.sdk import TaskDeferred
 
 from airflow_provider_benchmarks.client import BenchmarkClient, ClientConfig
-from airflow_provider_benchmarks.exceptions import JobTimeout
 from airflow_provider_benchmarks.operators.jobs import RunBenchmarkJobOperator, identity_of
 from airflow_provider_benchmarks.sensors.jobs import BenchmarkJobSensor
 from airflow_provider_benchmarks.testing import Fault
 from airflow_provider_benchmarks.triggers import _killed, jobs
 from tests.integration.conftest import SPEC, WORKSPACE, Crash, cancels, wait_until_finished
-from tests.support.contexts import run_task, stored, task_context, until
+from tests.support.contexts import stored, task_context, until
 
 try:
     from airflow.sdk.exceptions import AirflowTaskTimeout
@@ -35,18 +33,24 @@ def client(service):
 
 
 class TestKill:
-    def start(self, make, crash_at, **arguments):
-        """Kill the worker while it waits, or looks whether it must; gives the operator."""
+    def start(self, make, dies_while_waiting, **arguments):
+        """Kill the worker while it waits, or looks whether it must; gives the operator. The job goes on running."""
         operator = make(**arguments)()
-        disarm = crash_at("GET", "/status", when="before")
+        with dies_while_waiting():
+            operator.execute(task_context())
+        return operator
+
+    def die_at_submit(self, make, crash_at, *, when):
+        """Kill the worker before its submit is sent, or after the service has answered it; gives the operator."""
+        operator = make()()
+        disarm = crash_at("POST", "/benchmark-jobs", when=when)
         with pytest.raises(Crash):
             operator.execute(task_context())
         disarm()
         return operator
 
-    def test_the_job_is_cancelled(self, make, service, client, crash_at):
-        service.hold_jobs("active")
-        operator = self.start(make, crash_at)
+    def test_the_job_is_cancelled(self, make, service, client, dies_while_waiting):
+        operator = self.start(make, dies_while_waiting)
         operator.on_kill()
         name = identity_of(task_context()).job_name()
         assert cancels(service) == [name]
@@ -54,17 +58,30 @@ class TestKill:
 
     def test_a_kill_in_the_middle_of_the_submit_reaches_the_job(self, make, service, client, crash_at):
         service.hold_jobs("active")
-        operator = make()()
-        disarm = crash_at("POST", "/benchmark-jobs", when="after")
-        with pytest.raises(Crash):
-            operator.execute(task_context())
-        disarm()
+        operator = self.die_at_submit(make, crash_at, when="after")
         operator.on_kill()
         assert wait_until_finished(client, identity_of(task_context()).job_name()).status == "cancelled"
 
-    def test_not_if_it_is_not_wanted(self, make, service, crash_at):
+    def test_a_job_that_appears_only_after_the_kill_is_reached_too(self, make, service, client, crash_at, monkeypatch):
+        monkeypatch.setattr("airflow_provider_benchmarks.hooks.waiting._LOOK_EVERY", 0.01)
         service.hold_jobs("active")
-        self.start(make, crash_at, cancel_on_kill=False).on_kill()
+        operator = self.die_at_submit(make, crash_at, when="after")
+        name = identity_of(task_context()).job_name()
+        body = f'{{"detail": "Job {name} not found"}}'.encode()
+        unseen = service.inject(Fault.answer(404, body=body).on("GET", f"*/{name}", times=3))
+        operator.on_kill()
+        assert unseen.fired == 3
+        assert wait_until_finished(client, name).status == "cancelled"
+
+    def test_a_job_that_never_appears_holds_nobody_up(self, make, service, crash_at, monkeypatch):
+        monkeypatch.setattr("airflow_provider_benchmarks.hooks.waiting._LOOK_EVERY", 0.01)
+        monkeypatch.setattr("airflow_provider_benchmarks.hooks.waiting._LOOK_SECONDS", 0.1)
+        operator = self.die_at_submit(make, crash_at, when="before")
+        operator.on_kill()
+        assert cancels(service) == []
+
+    def test_not_if_it_is_not_wanted(self, make, service, dies_while_waiting):
+        self.start(make, dies_while_waiting, cancel_on_kill=False).on_kill()
         assert cancels(service) == []
 
     def test_not_if_nothing_was_submitted(self, make, service):
@@ -77,54 +94,17 @@ class TestKill:
         operator.on_kill()
         assert cancels(service) == []
 
-    def test_a_service_that_does_not_answer_holds_nobody_up(self, make, service, crash_at, monkeypatch):
-        operator = self.start(make, crash_at)
+    def test_a_service_that_does_not_answer_holds_nobody_up(self, make, service, dies_while_waiting):
+        operator = self.start(make, dies_while_waiting)
         delay = service.inject(Fault.answer(503, headers={"Retry-After": "3600"}).on("POST", "*/cancel", times=None))
         operator.on_kill()
         assert delay.fired == 1
 
-    def test_a_service_that_can_not_be_reached_holds_nobody_up_either(self, make, service, crash_at, monkeypatch):
-        operator = self.start(make, crash_at)
+    def test_a_service_that_can_not_be_reached_holds_nobody_up_either(self, make, service, dies_while_waiting):
+        operator = self.start(make, dies_while_waiting)
         slow = service.inject(Fault.delay(600).on("POST", "*/cancel", times=None))
         operator.on_kill()
         assert slow.fired == 1
-
-
-class TestTimeout:
-    def test_a_job_that_takes_too_long_is_cancelled(self, make, service, client):
-        service.hold_jobs("active")
-        context = task_context()
-        with pytest.raises(JobTimeout):
-            run_task(make(timeout=0.3, cancel_on_timeout=True), context)
-        assert cancels(service) == [identity_of(context).job_name()]
-        assert wait_until_finished(client, identity_of(context).job_name()).status == "cancelled"
-
-    @pytest.mark.parametrize("status", ["cancelling", "cancelled"])
-    def test_a_retry_submits_the_next_job(self, make, service, names, status):
-        service.hold_jobs("active")
-        with pytest.raises(JobTimeout):
-            run_task(make(timeout=0.3, cancel_on_timeout=True), task_context())
-        service.pin_status(WORKSPACE, names()[0], status)
-        service.release_jobs()
-        assert run_task(make(), task_context()) == names()[1]
-
-    def test_a_cancel_that_fails_changes_nothing_about_the_error(self, make, service):
-        service.hold_jobs("active")
-        refusal = service.inject(Fault.answer(403).on("POST", "*/cancel", times=None))
-        with pytest.raises(JobTimeout, match="did not end in time"):
-            run_task(make(timeout=0.3, cancel_on_timeout=True), task_context())
-        assert refusal.fired == 1
-
-    def test_the_error_says_what_the_job_was_doing(self, make, service):
-        service.hold_jobs("active")
-        context = task_context()
-        with pytest.raises(JobTimeout) as caught:
-            run_task(make(timeout=3), context)
-        assert caught.value.job == identity_of(context).job_name()
-        seen, _, lines = str(caught.value).partition("\nLast log lines:")
-        assert "last seen: active, step evaluation" in seen
-        assert ", submitted 0:00:0" in seen
-        assert lines.strip()
 
 
 class TestKilledWhileDeferred:
@@ -146,14 +126,14 @@ class TestKilledWhileDeferred:
         return deferred
 
     def in_task(self, trigger: Any, state: Any, monkeypatch: Any, link: str | None = None) -> Any:
-        def state_of(ti: Any) -> tuple[bool, str | None]:
-            assert ti.task_id == "run"
+        def states_of(tis: Any) -> list[tuple[bool, str | None]]:
+            assert [ti.task_id for ti in tis] == ["run"]
             if isinstance(state, Exception):
                 raise state
-            return state != "unknown", state
+            return [(state != "unknown", state)]
 
-        monkeypatch.setattr(_killed, "_state_of", state_of)
-        monkeypatch.setattr(_killed, "_job_url_of", lambda ti: link)
+        monkeypatch.setattr(_killed, "_states_of", states_of)
+        monkeypatch.setattr(_killed, "_job_urls_of", lambda tis: [link])
         trigger.task_instance = SimpleNamespace(dag_id="nightly", run_id="r", task_id="run", map_index=-1)
         return trigger
 
@@ -239,139 +219,6 @@ class TestKilledWhileDeferred:
         await self.stopped(waiting, service, "user-action")
         await waiting.on_kill()
         assert cancels(service) == []
-
-
-class TestTaskState:
-    """Airflow's memory of a task over its retries, from 3.3 on."""
-
-    class Store(dict[str, Any]):
-        def set(self, key: str, value: Any) -> None:
-            self[key] = value
-
-    def posts(self, service: Any) -> int:
-        return sum(r.method == "POST" and r.path.endswith("/benchmark-jobs") for r in service.requests)
-
-    def test_a_retry_finds_its_job_without_a_submit(self, make, service, crash_at, names):
-        context = {**task_context(), "task_state_store": self.Store()}
-        disarm = crash_at("GET", "/status", when="before")
-        with pytest.raises(Crash):
-            make()().execute(context)
-        disarm()
-        service.clear_requests()
-        name = run_task(make(), context)
-        first, second = service.requests[:2]
-        assert (first.method, first.path.rpartition("/")[2]) == ("GET", name)
-        assert second.path.endswith(("/status", f"/{name}"))
-        assert (self.posts(service), names()) == (0, [name])
-
-    def again(self, store: Any, **fields: Any) -> dict[str, Any]:
-        """The context of another try of the same task run."""
-        return {**task_context(try_number=2, **fields), "task_state_store": store}
-
-    def test_after_a_clear_it_is_another_run(self, make, names):
-        store = self.Store()
-        first = run_task(make(), {**task_context(), "task_state_store": store})
-        again = run_task(make(), self.again(store, clear_number=1, max_tries=1))
-        assert names() == [first, again]
-
-    def test_a_clear_of_another_task_of_the_run_changes_nothing(self, make, service, crash_at, names):
-        store = self.Store()
-        disarm = crash_at("GET", "/status", when="before")
-        with pytest.raises(Crash):
-            make()().execute({**task_context(), "task_state_store": store})
-        disarm()
-        assert [run_task(make(), self.again(store, clear_number=1))] == names()
-        assert cancels(service) == []
-
-    def test_another_spec_is_another_job(self, make, names):
-        store = self.Store()
-        first = run_task(make(), {**task_context(), "task_state_store": store})
-        other = {**SPEC, "params": {"limit_samples": 2}}
-        again = run_task(make(spec=other), self.again(store, clear_number=1))
-        assert names() == [first, again]
-
-    @pytest.mark.parametrize("cleared", [False, True])
-    def test_a_name_that_is_somebody_elses_by_now_is_left_alone(self, make, service, client, names, cleared):
-        store = self.Store()
-        run_task(make(), {**task_context(), "task_state_store": store})
-        service.hold_jobs("active")
-        client.submit_job(SPEC, name="theirs")
-        store["benchmark_job"]["name"] = "theirs"
-        with pytest.raises(JobTimeout) as caught:
-            run_task(
-                make(timeout=0.3, cancel_on_timeout=False), self.again(store, clear_number=1, max_tries=int(cleared))
-            )
-        assert [caught.value.job] == names()[2:]
-        assert cancels(service) == []
-
-    def test_a_retry_that_goes_on_with_its_job_cancels_it_when_it_is_killed(self, make, service, crash_at, names):
-        store = self.Store()
-        service.hold_jobs("active")
-        disarm = crash_at("GET", "/status", when="before")
-        for context in ({**task_context(), "task_state_store": store}, self.again(store)):
-            operator = make()()
-            with pytest.raises(Crash):
-                operator.execute(context)
-        disarm()
-        operator.on_kill()
-        assert cancels(service) == names()
-
-    @pytest.mark.parametrize("kept", ["a text", {}, {"name": "job-1"}, {"name": "job-1", "unknown": 1}])
-    def test_what_is_not_understood_is_passed_over(self, make, names, kept):
-        store = self.Store(benchmark_job=kept)
-        assert [run_task(make(), self.again(store))] == names()
-
-    @pytest.mark.parametrize(
-        ("arguments", "cancelled"),
-        [
-            ({}, True),
-            ({"cancel_on_kill": False}, False),
-            ({"reuse_job": False}, False),
-            ({"deferrable": False, "wait_for_completion": False}, False),
-        ],
-    )
-    def test_a_clear_that_no_trigger_has_seen_still_cancels_the_job(self, service, names, arguments, cancelled):
-        def submit(**fields: Any) -> str:
-            operator = RunBenchmarkJobOperator(**{"task_id": "run", "spec": SPEC, "deferrable": True, **arguments})
-            with suppress(TaskDeferred):
-                operator.execute(self.again(store, **fields))
-            return store["benchmark_job"]["name"]
-
-        store = self.Store()
-        service.hold_jobs("active")
-        first, second = submit(), submit(clear_number=1, max_tries=1)
-        assert names() == [first, second]
-        assert cancels(service) == ([first] if cancelled else [])
-
-    @pytest.mark.parametrize("gone", ["failed", "deleted"])
-    def test_a_job_that_can_not_go_on_is_not_waited_for(self, make, names, service, client, gone):
-        store = self.Store()
-        service.hold_jobs("active")
-        with pytest.raises(JobTimeout):
-            run_task(make(timeout=0.2, cancel_on_timeout=True), {**task_context(), "task_state_store": store})
-        first = wait_until_finished(client, store["benchmark_job"]["name"]).name
-        if gone == "deleted":
-            client.delete_job(first)
-        service.release_jobs()
-        assert run_task(make(), {**task_context(), "task_state_store": store}) == names()[-1]
-        assert store["benchmark_job"]["name"] == names()[-1]
-
-    @pytest.mark.parametrize("fails", [["get"], ["set"], ["get", "set"]])
-    def test_a_store_that_fails_fails_no_task_and_is_told_of_once(self, names, caplog, fails):
-        def fail(self: Any, key: str, value: Any = None) -> Any:
-            raise RuntimeError("no such table")
-
-        broken = type("Broken", (self.Store,), dict.fromkeys(fails, fail))()
-        name = RunBenchmarkJobOperator(task_id="run", spec=SPEC, wait_for_completion=False).execute(
-            {**task_context(), "task_state_store": broken}
-        )
-        assert names() == [name]
-        (told,) = [record.getMessage() for record in caplog.records if "no such table" in record.getMessage()]
-        assert told.startswith("Airflow's task state can't be used")
-
-    def test_every_try_has_a_job_of_its_own_where_reuse_is_off(self, make, names):
-        context = {**task_context(), "task_state_store": self.Store()}
-        assert [run_task(make(reuse_job=False), context) for _ in range(2)] == names()
 
 
 def test_the_execution_timeout_of_a_task_that_waits_inline_cancels_its_job(service, client):

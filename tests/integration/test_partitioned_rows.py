@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 import pyarrow.dataset as ds
+import pyarrow.parquet as pq
 import pytest
 
 from airflow_provider_benchmarks.client import BenchmarkClient, ClientConfig
-from airflow_provider_benchmarks.exceptions import ConfigurationError, DestinationExists
+from airflow_provider_benchmarks.exceptions import ConfigurationError, DestinationExists, IncompleteResults
 from airflow_provider_benchmarks.operators.results import DownloadRowScoresOperator
-from airflow_provider_benchmarks.store import partitions
+from airflow_provider_benchmarks.scores import parquet
+from airflow_provider_benchmarks.store import partition_files, partitions
 from tests.integration.conftest import BENCHMARK, SPEC, WORKSPACE, wait_until_finished
 from tests.support.contexts import task_context
 from tests.support.s3_server import BUCKET
@@ -139,22 +143,193 @@ def test_on_s3(download, s3):
     assert stored["rows"] == 8
 
 
-def test_a_failed_upload_leaves_the_old_folder_whole(download, tmp_path, monkeypatch):
-    first = download([item(i) for i in range(8)], destination=str(tmp_path))
-    old = json.loads((tmp_path / partitions.MANIFEST).read_text())
-    store_bytes, stored = partitions.store_bytes, []
+class Killed(BaseException):
+    """Stands for whatever ends a process."""
 
-    def failing(pieces, destination, **options):
-        if len(stored) == 2:
-            raise OSError("the disk is full")
-        stored.append(destination)
-        return store_bytes(pieces, destination, **options)
 
-    monkeypatch.setattr(partitions, "store_bytes", failing)
-    with pytest.raises(OSError, match="disk is full"):
-        download([item(i, more=1) for i in range(8)], destination=str(tmp_path))
-    assert json.loads((tmp_path / partitions.MANIFEST).read_text()) == old
-    assert all((tmp_path / file["path"]).stat().st_size == file["bytes"] for file in old["files"])
-    monkeypatch.undo()
-    monkeypatch.setenv("AIRFLOW_CONN_NEMO_EVALUATOR_DEFAULT", "")
-    assert partitions.partitions_before(str(tmp_path)).to_dict() == first
+@pytest.fixture
+def end_at(monkeypatch):
+    """Let the n-th file that is stored, the manifest being the last, end with an error; a kill cleans nothing up."""
+
+    def arm(number, error, *, after=False):
+        store_bytes, stored = partitions.store_bytes, []
+
+        def failing(pieces, destination, **options):
+            stored.append(destination)
+            if len(stored) == number and not after:
+                raise error
+            done = store_bytes(pieces, destination, **options)
+            if len(stored) == number:
+                raise error
+            return done
+
+        with monkeypatch.context() as patch:
+            patch.setattr(partitions, "store_bytes", failing)
+            if isinstance(error, Killed):
+                patch.setattr(partitions._Folder, "remove_unnamed", lambda folder, paths: None)
+            yield
+
+    return contextmanager(arm)
+
+
+def texts(folder: Path) -> list[str]:
+    """What a reader sees that takes all files."""
+    return sorted(ds.dataset(folder, partitioning="hive").to_table().to_pydict()["text"])
+
+
+@pytest.mark.parametrize("exists", [True, False])
+@pytest.mark.parametrize("number", [1, 3, 5])
+def test_a_failed_upload_leaves_the_old_folder_and_nothing_else(download, tmp_path, end_at, exists, number):
+    folder = tmp_path / "rows"
+    first = download([item(i) for i in range(8)], destination=str(folder)) if exists else None
+    before = files(folder)
+    with end_at(number, OSError("the disk is full")), pytest.raises(OSError, match="disk is full"):
+        download([item(i, text=f"new {i}") for i in range(8)], destination=str(folder))
+    assert files(folder) == before
+    if exists:
+        assert partitions.partitions_before(str(folder)).to_dict() == first
+        assert texts(folder) == [f"=row {i}" for i in range(8)]
+
+
+def test_a_manifest_whose_answer_was_lost_keeps_its_files(download, tmp_path, end_at):
+    download([item(i) for i in range(8)], destination=str(tmp_path))
+    with end_at(5, OSError("no answer"), after=True), pytest.raises(OSError, match="no answer"):
+        download([item(i, text=f"new {i}") for i in range(8)], destination=str(tmp_path))
+    manifest = json.loads((tmp_path / partitions.MANIFEST).read_text())
+    assert all((tmp_path / file["path"]).stat().st_size == file["bytes"] for file in manifest["files"])
+    download([item(i, text=f"new {i}") for i in range(8)], destination=str(tmp_path))
+    assert texts(tmp_path) == [f"new {i}" for i in range(8)]
+
+
+@pytest.mark.parametrize("number", [1, 2, 4, 5])
+def test_what_a_killed_download_has_left_goes_with_the_next(download, tmp_path, end_at, number):
+    download([item(i) for i in range(8)], destination=str(tmp_path))
+    with end_at(number, Killed(), after=True), pytest.raises(Killed):
+        download([item(i, text=f"killed {i}") for i in range(8)], destination=str(tmp_path))
+    download([item(i, text=f"new {i}") for i in range(8)], destination=str(tmp_path))
+    assert texts(tmp_path) == [f"new {i}" for i in range(8)]
+
+
+@pytest.mark.parametrize("if_exists", ["skip", "fail"])
+def test_a_complete_folder_that_is_kept_is_cleaned_too(download, tmp_path, end_at, if_exists):
+    items = [item(i) for i in range(8)]
+    with end_at(3, Killed(), after=True), pytest.raises(Killed):
+        download([item(i, text=f"killed {i}") for i in range(8)], destination=str(tmp_path))
+    with end_at(5, Killed(), after=True), pytest.raises(Killed):  # between the manifest and the deletes
+        download(items, destination=str(tmp_path))
+    assert len(texts(tmp_path)) > 8
+    assert download(items, destination=str(tmp_path), if_exists=if_exists)["rows"] == 8
+    assert texts(tmp_path) == sorted(one["text"] for one in items)
+
+
+KEPT = [
+    "category=a/rows-0123456789ab.txt",
+    "category=a/rows-0123456789AB.parquet",
+    "category=a/rows-012345.parquet",
+    "category=a/other-0123456789ab.parquet",
+    "rows-0123456789ab.parquet",
+    "archive/rows-0123456789ab.parquet",
+    "category=a/archive/rows-0123456789ab.parquet",
+]
+
+
+def test_only_files_of_such_downloads_are_deleted(download, tmp_path):
+    for path in (*KEPT, "category=a/rows-0123456789ab.parquet", "x=1/y=%2F/rows-0123456789ab.csv"):
+        (tmp_path / "rows" / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "rows" / path).touch()
+    (tmp_path / "victim=1").mkdir()
+    outside = [tmp_path / "victim.txt", tmp_path / "victim=1" / "rows-0123456789ab.csv"]
+    for path in outside:
+        path.touch()
+    named = [f"../{path.relative_to(tmp_path)}" for path in outside]
+    old = {"format": "csv", "rows": 1, "bytes": 1, "files": [{"path": path} for path in [*named, *KEPT]]}
+    (tmp_path / "rows" / partitions.MANIFEST).write_text(json.dumps(old))
+    download([item(0)], destination=str(tmp_path / "rows"))
+    found = files(tmp_path / "rows")
+    assert set(KEPT) <= set(found)
+    assert len(found) == len(KEPT) + 2
+    assert all(path.exists() for path in outside)
+
+
+def test_a_star_in_a_path_stands_for_itself(download, tmp_path):
+    for name in ("a*", "ab"):
+        download([item(0)], destination=str(tmp_path / name), partition_by=["category"])
+    before = files(tmp_path / "ab")
+    download([item(0, text="new")], destination=str(tmp_path / "a*"))
+    assert files(tmp_path / "ab") == before
+    assert texts(tmp_path / "a*") == ["new"]
+
+
+def test_on_s3_old_files_go_too(download, s3, end_at):
+    arguments = {"destination": f"s3://{BUCKET}/swept", "storage_conn_id": "aws_scores"}
+    download([item(i) for i in range(8)], **arguments)
+    with end_at(2, Killed(), after=True), pytest.raises(Killed):
+        download([item(i, text=f"killed {i}") for i in range(8)], **arguments)
+    s3.client.put_object(Bucket=BUCKET, Key="swept/category=a/mine.parquet", Body=b"")
+    download([item(i, text=f"new {i}") for i in range(8)], **arguments)
+    manifest = json.loads(s3.read(f"swept/{partitions.MANIFEST}"))
+    named = {f"swept/{file['path']}" for file in manifest["files"]} | {f"swept/{partitions.MANIFEST}"}
+    assert {key for key in s3.list_keys() if key.startswith("swept/")} == named | {"swept/category=a/mine.parquet"}
+
+
+def test_files_that_another_task_has_deleted_are_missed(download, tmp_path):
+    items = [item(i) for i in range(8)]
+    download(items, destination=str(tmp_path))
+    next(tmp_path.rglob("*.parquet")).unlink()
+    with pytest.raises(IncompleteResults, match="1 files that _manifest.json names are not there.*another task"):
+        download(items, destination=str(tmp_path), if_exists="skip")
+    assert download(items, destination=str(tmp_path))["rows"] == 8
+
+
+@pytest.mark.parametrize("content", ["{}", "[]", "no JSON", '{"rows": null, "bytes": 1, "format": "csv"}'])
+def test_another_manifest_is_told(download, tmp_path, content):
+    (tmp_path / partitions.MANIFEST).write_text(content)
+    with pytest.raises(DestinationExists, match="is not a manifest of row scores"):
+        download([item(0)], destination=str(tmp_path), if_exists="skip")
+
+
+def test_a_file_in_the_place_of_the_folder_is_told(download, tmp_path):
+    (tmp_path / "rows").touch()
+    with pytest.raises(DestinationExists, match="is a file, and a folder .partition_by. is to be there"):
+        download([item(0)], destination=str(tmp_path / "rows"))
+
+
+@pytest.mark.parametrize("value", ["", "é x/y%20+~'()!*=", ".", "..", "\x01\n", "1", "漢" * 25])
+@pytest.mark.parametrize("field", ["category", "a=b/c%", "Überschrift [1]"])
+def test_names_and_values_come_back(download, tmp_path, field, value):
+    download([item(0, **{field: value}), item(1, **{field: "another"})], destination=str(tmp_path), partition_by=field)
+    schema = pa.schema([(field, pa.string())])
+    found = ds.dataset(tmp_path, partitioning=ds.partitioning(schema, flavor="hive")).to_table().to_pydict()
+    assert sorted(found[field]) == sorted([value, "another"])
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("a\0b", r"column \"category\" has the value 'a\\x00b', which readers take to end at its zero byte"),
+        ("__HIVE_DEFAULT_PARTITION__", "which is the name for a missing value"),
+        ("漢" * 40, "value '漢{40}', whose folder's name would have 369 bytes, more than the 255"),
+    ],
+)
+@pytest.mark.parametrize("name", ["parquet", "csv"])
+def test_values_that_no_folder_can_be_called_after(download, tmp_path, value, message, name):
+    with pytest.raises(ConfigurationError, match=message):
+        download([item(0), item(1, category=value)], destination=str(tmp_path / "rows"), format=name)
+    assert not (tmp_path / "rows").exists()
+
+
+def test_row_groups_do_not_depend_on_how_rows_were_sorted(download, tmp_path, monkeypatch):
+    items = [item(i, text="x" * 1000) for i in range(4000)]
+    download(items, destination=str(tmp_path / "at once"))
+    monkeypatch.setattr(partition_files, "_SORTED_BYTES", 1)
+    monkeypatch.setattr(parquet, "_ROW_GROUP_BYTES", 1)  # of the file that is cut
+    download(items, destination=str(tmp_path / "piece by piece"))
+    assert files(tmp_path / "at once").keys() == files(tmp_path / "piece by piece").keys()
+
+
+def test_a_part_does_not_say_that_it_holds_all_items(download, tmp_path):
+    download([item(i) for i in range(8)], destination=str(tmp_path))
+    for path in tmp_path.rglob("*.parquet"):
+        metadata = pq.read_schema(path).metadata
+        assert parquet.ITEMS_KEY not in metadata
+        assert json.loads(metadata[parquet.SCORE_COLUMNS_KEY]) == ["m"]

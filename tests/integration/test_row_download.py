@@ -8,8 +8,9 @@ import json
 
 import pytest
 
-from airflow_provider_benchmarks.client import BenchmarkClient, ClientConfig
+from airflow_provider_benchmarks.client import BenchmarkClient, ClientConfig, _row_download
 from airflow_provider_benchmarks.exceptions import (
+    ConfigurationError,
     DestinationExists,
     IncompleteResults,
     ResultsChanged,
@@ -19,6 +20,7 @@ from airflow_provider_benchmarks.hooks.benchmarks import BenchmarkHook
 from airflow_provider_benchmarks.scores import read_row_scores
 from airflow_provider_benchmarks.testing import Fault
 from tests.integration.conftest import BENCHMARK, SPEC, WORKSPACE, wait_until_finished
+from tests.support.s3_server import BUCKET
 
 FILES = ("GET", "*/filesets/*/-/results/*")
 DOCUMENTED = ("GET", "*/row-scores/download")
@@ -115,11 +117,33 @@ def test_several_drops(service, client, content):
     assert len(fetched(service, "files")) == 5
 
 
-def test_a_connection_that_drops_before_every_byte_is_given_up(service, client, content):
-    service.inject(Fault.cut_body(after_bytes=0).on(*FILES, times=None))
+@pytest.mark.parametrize("after", [0, 5000])
+def test_a_connection_that_keeps_dropping_is_given_up(service, client, content, after, monkeypatch):
+    waited = []
+    monkeypatch.setattr(_row_download, "backoff", lambda tries: waited.append(tries) or 0.0)
+    service.inject(Fault.cut_body(after_bytes=after).on(*FILES, times=None))
     pieces, _ = client.open_row_scores("job-1")
-    with pytest.raises(ServiceUnavailable, match="keeps breaking off"):
+    with pytest.raises(ServiceUnavailable, match=rf"keeps breaking off, now after {6 * after} of {len(content)} bytes"):
         list(pieces)
+    assert len(fetched(service, "files")) == 6
+    assert waited == [1, 2, 3, 4, 5]
+
+
+def test_a_download_that_comes_on_may_drop_more_often(service, client, content, monkeypatch):
+    monkeypatch.setattr(_row_download, "_PROGRESS", 100_000)
+    monkeypatch.setattr(_row_download, "backoff", lambda tries: 0.0)
+    service.inject(Fault.cut_body(after_bytes=100_000).on(*FILES, times=None))
+    pieces, _ = client.open_row_scores("job-1")
+    assert b"".join(pieces) == content
+    assert len(fetched(service, "files")) == -(-len(content) // 100_000)
+
+
+def test_a_page_of_html_in_place_of_the_file_falls_back(service, client, content):
+    page = Fault.answer(200, body=b"<html>Sign in</html>", headers={"Content-Type": "text/html; charset=utf-8"})
+    service.inject(page.on(*FILES, times=None))
+    pieces, length = client.open_row_scores("job-1")
+    assert length is None
+    assert len(b"".join(pieces).splitlines()) == ROWS
 
 
 @pytest.mark.parametrize("answer", ["shorter", "no ranges"])
@@ -147,6 +171,17 @@ class TestThroughTheHook:
         BenchmarkHook().download_row_scores("job-1", str(tmp_path / "rows.jsonl"))
         assert (tmp_path / "rows.jsonl").read_bytes() == content
         assert len(fetched(service, "files")) == 3
+
+    @pytest.mark.parametrize("after", [0, 500_000])
+    @pytest.mark.parametrize("status", [401, 403, 404, 416])
+    def test_a_refusal_in_mid_file_begins_again_by_the_documented_download(
+        self, service, content, tmp_path, after, status
+    ):
+        service.inject(Fault.cut_body(after_bytes=after).on(*FILES, times=1))
+        service.inject(Fault.answer(status).on(*FILES, times=None, after=1))
+        stored = BenchmarkHook().download_row_scores("job-1", str(tmp_path / "rows.jsonl"))
+        assert stored.rows == ROWS
+        assert (len(fetched(service, "files")), len(fetched(service, "documented"))) == (3, 1)
 
     def test_a_file_cut_short_is_not_stored(self, service, content, tmp_path):
         service.inject(Fault.truncated(keep_bytes=800_000).on(*FILES, times=None))
@@ -229,3 +264,53 @@ class TestIfExists:
         hook = BenchmarkHook()
         first = hook.download_row_scores("job-1", str(tmp_path / "rows"), format=name, if_exists="fail")
         assert hook.download_row_scores("job-1", str(tmp_path / "rows"), format=name, if_exists="fail") == first
+
+    @pytest.mark.parametrize("compression", [None, "gzip", "zstd"])
+    def test_the_same_rows_by_another_route_are_the_same(self, service, content, tmp_path, compression):
+        hook, arguments = BenchmarkHook(), {"compression": compression, "if_exists": "fail"}
+        first = hook.download_row_scores("job-1", str(tmp_path / "rows"), **arguments)
+        service.inject(Fault.answer(403).on(*FILES, times=None))
+        assert hook.download_row_scores("job-1", str(tmp_path / "rows"), **arguments) == first
+        limited = {**arguments, "limit": 10}
+        hook.download_row_scores("job-1", str(tmp_path / "ten"), **limited)
+        service.clear_faults()
+        assert hook.download_row_scores("job-1", str(tmp_path / "ten"), **limited).rows == 10
+
+    def test_rows_that_differ_in_a_value_are_not(self, service, content, tmp_path):
+        service.inject(Fault.answer(403).on(*FILES, times=None))
+        (tmp_path / "rows").write_bytes(content.replace(b'"value":1', b'"value":0', 1))
+        with pytest.raises(DestinationExists, match="holds other row scores .3000 rows. than those of .*.3000 rows"):
+            BenchmarkHook().download_row_scores("job-1", str(tmp_path / "rows"), if_exists="fail")
+
+    @pytest.mark.parametrize("if_exists", ["skip", "fail"])
+    def test_on_s3(self, content, s3, if_exists):
+        arguments = {"destination": f"s3://{BUCKET}/exists-{if_exists}/rows", "storage_conn_id": "aws_scores"}
+        hook = BenchmarkHook()
+        s3.client.put_object(Bucket=BUCKET, Key=f"exists-{if_exists}/rows/below", Body=b"of another folder")
+        first = hook.download_row_scores("job-1", **arguments, if_exists=if_exists)
+        assert hook.download_row_scores("job-1", **arguments, if_exists=if_exists) == first
+        with pytest.raises(DestinationExists, match="is not parquet: it is jsonl"):
+            hook.download_row_scores("job-1", **arguments, if_exists=if_exists, format="parquet")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"limit": 0}, "limit must be 1 or more, found 0"),
+        ({"limit": -5}, "limit must be 1 or more, found -5"),
+        ({"if_exists": "maybe"}, "if_exists must be one of replace, skip, fail"),
+        ({"partition_by": "input"}, 'partition_by needs a destination, and format="parquet" or "csv"'),
+        ({"destination": ""}, "a path or URL in object storage is needed"),
+    ],
+)
+def test_the_hook_refuses_what_the_operator_does(service, arguments, message, tmp_path):
+    with pytest.raises(ConfigurationError, match=message):
+        BenchmarkHook().download_row_scores("job-1", **{"destination": str(tmp_path / "rows"), **arguments})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_archive_of_artifacts_takes_a_path_too(service, content, tmp_path):
+    stored = BenchmarkHook().download_artifacts("job-1", tmp_path / "artifacts.tar.gz")
+    assert stored.path == str(tmp_path / "artifacts.tar.gz")
+    with pytest.raises(DestinationExists, match="is a folder"):
+        BenchmarkHook().download_artifacts("job-1", str(tmp_path))

@@ -215,6 +215,10 @@ class TestTemplates:
             "model": {"name": "{{ params.model }}", "tags": ["{{ ds }}", 1, None]},
             "prompt_template": prompt,
             "inner": {"prompt_template": "{{item.output}}", "day": "{{ ds }}"},
+            "agent": {
+                "name": "{{ params.model }}",
+                "body": {"message": "{{ prompt }}", "ds": "{{ messages | tojson }}"},
+            },
         }
         operator = self.render(spec=spec, job_name="nightly-{{ ds }}", conn_id="{{ conn }}", workspace="{{ ws }}")
         assert operator.spec == {
@@ -222,6 +226,7 @@ class TestTemplates:
             "model": {"name": "m/x", "tags": ["2026-01-02", 1, None]},
             "prompt_template": prompt,
             "inner": {"prompt_template": "{{item.output}}", "day": "2026-01-02"},
+            "agent": {"name": "m/x", "body": {"message": "{{ prompt }}", "ds": "{{ messages | tojson }}"}},
         }
         assert (operator.job_name, operator.conn_id, operator.workspace) == ("nightly-2026-01-02", "mine", "qa")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_benchmarks.client import BenchmarkClient, ClientConfig
-from airflow_provider_benchmarks.exceptions import ConfigurationError, DestinationExists, JobError, NotStored
+from airflow_provider_benchmarks.exceptions import ConfigurationError, DestinationExists, JobError, NotFound, NotStored
 from airflow_provider_benchmarks.hooks.benchmarks import BenchmarkHook
 from airflow_provider_benchmarks.operators.results import DownloadAggregateScoresOperator, DownloadRowScoresOperator
 from airflow_provider_benchmarks.scores import AggregateScores, low_scoring_rows
@@ -137,6 +137,52 @@ def test_history_is_newest_first_with_the_last_verdict_of_each_gate(root, hook, 
     assert store.job_names(**WHERE) == [f"history-{n}" for n in (3, 2, 1, 0)]
 
 
+def test_jobs_from_before_a_time(root, hook, run_job):
+    """A gate of an older job that is run again must not see the newer ones."""
+    store = ScoreStore(root)
+    jobs = [hook.store_job(store, run_job(f"night-{n}")) for n in range(3)]
+    for job in jobs:
+        store.add_verdict(job, "dag.gate", {"outcome": "pass"})
+    for place, job in enumerate(jobs):
+        earlier = [each.job for each in jobs[:place]][::-1]
+        assert [each.job for each in store.history(**WHERE, before=job.created_at)] == earlier
+        found = store.last_passed(**WHERE, before=job.created_at)
+        assert (found and found.job) == (earlier[0] if earlier else None)
+
+
+def test_a_job_is_found_without_its_benchmark(root, hook, run_job, service):
+    store = ScoreStore(root)
+    assert store.find("found", workspace=WORKSPACE) is None
+    stored = hook.store_job(store, run_job("found"))
+    assert store.find("found", workspace=WORKSPACE) == stored
+    assert store.find("found", workspace="other") is None
+    assert store.find("other", workspace=WORKSPACE) is None
+
+
+def test_a_job_that_the_service_has_no_more_is_taken_from_the_store(root, hook, run_job):
+    store = ScoreStore(root)
+    stored = hook.store_job(store, run_job("purged"))
+    hook.client.delete_job("purged")
+    assert hook.store_job(store, "purged") == stored
+    with pytest.raises(NotFound, match="never"):
+        hook.store_job(store, "never")
+
+
+def test_outcomes_of_a_job(root, hook, run_job):
+    store = ScoreStore(root)
+    stored = hook.store_job(store, run_job("judged"))
+    assert store.outcomes(stored) == {}
+    store.add_verdict(stored, "dag.gate[0]", {"outcome": "fail"})
+    store.add_verdict(stored, "dag.gate[1]", {"outcome": "pass"})
+    assert store.outcomes(stored) == {"dag.gate[0]": "fail", "dag.gate[1]": "pass"}
+
+
+def test_the_dataset_is_kept_where_only_the_stored_scores_of_the_service_name_it(root, hook, run_job):
+    stored = hook.store_job(ScoreStore(root), run_job("dataset"))
+    assert hook.get_job("dataset").dataset == ""
+    assert stored.dataset == "my-workspace/qa"
+
+
 def test_the_pinned_job(root, hook, run_job):
     store = ScoreStore(root)
     assert store.pinned(**WHERE) is None
@@ -167,6 +213,74 @@ def test_listing_thousands_of_jobs_takes_few_requests_and_opens_no_rows(s3, monk
     assert not [key for _, key in calls if "row-scores" in key]
     assert Counter(method for method, _ in calls)["get_object"] == 1
     assert len(calls) < 12, calls  # pages of a listing are not counted one by one: each is a thousand names
+
+
+def put(root: str, path: str, content: bytes = b"") -> None:
+    from airflow.sdk import ObjectStoragePath
+
+    target = ObjectStoragePath(root) / path
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(content)
+
+
+def test_what_others_put_into_the_folders_of_names_is_left_out(root, hook, run_job):
+    store = ScoreStore(root)
+    stored = hook.store_job(store, run_job("foreign"))
+    store.add_verdict(stored, "gate", {"outcome": "pass"})
+    for folder in ("_index", "_verdicts"):
+        for name in ("_SUCCESS", "a,b,c", "notes.txt"):
+            put(root, f"{BENCHMARK}/{folder}/{name}")
+    assert store.job_names(**WHERE) == ["foreign"]
+    assert [job.outcomes for job in store.history(**WHERE)] == [{"gate": "pass"}]
+
+
+def test_a_marker_of_a_folder_on_s3_is_left_out(s3, hook, run_job):
+    root = f"s3://aws_scores@{BUCKET}/folder-marker"
+    hook.store_job(ScoreStore(root), run_job("marked"))
+    for folder in ("_index", "_verdicts"):
+        s3.client.put_object(Bucket=BUCKET, Key=f"folder-marker/{BENCHMARK}/{folder}/", Body=b"")
+    assert [job.job for job in ScoreStore(root).history(**WHERE)] == ["marked"]
+
+
+def test_many_jobs_without_a_manifest_are_not_read_one_by_one(root, hook, run_job, monkeypatch):
+    from airflow_provider_benchmarks.store import score_store
+
+    store = ScoreStore(root)
+    hook.store_job(store, run_job("alive"))
+    for number in range(60):
+        put(root, f"{BENCHMARK}/_index/20990101T000000.{number:06d}Z,dead-{number}", b"\n")
+    reads, read = [], score_store._read
+    monkeypatch.setattr(score_store, "_read", lambda path: reads.append(path) or read(path))
+    assert [job.job for job in store.history(**WHERE, limit=1)] == ["alive"]
+    assert len(reads) == score_store._READS_IN_VAIN + 1
+
+
+def test_a_job_without_a_time_that_was_interrupted_is_listed_once(root, hook, run_job):
+    from dataclasses import replace
+
+    run_job("timeless")
+    store, job = ScoreStore(root), replace(hook.get_job("timeless"), created_at=None)
+    put(root, f"{BENCHMARK}/_index/20200101T000000.000000Z,timeless", b"\n")  # of an interrupted task
+    store.add(job, hook.get_aggregate_scores("timeless"), store_rows=None)
+    assert store.job_names(**WHERE) == ["timeless"]
+    assert [found.job for found in store.history(**WHERE)] == ["timeless"]
+
+
+def test_what_another_process_has_replaced_is_read_anew(s3, hook, run_job):
+    from airflow.sdk import ObjectStoragePath
+
+    root = f"s3://aws_scores@{BUCKET}/replaced"
+    store = ScoreStore(root)
+    store.pin(hook.store_job(store, run_job("replaced-1")))
+    store.pin(hook.store_job(store, run_job("replaced-2")))
+    key = f"replaced/{BENCHMARK}/_pinned.json"
+    folder = ObjectStoragePath(f"{root}/{BENCHMARK}")
+    assert key in " ".join(
+        folder.fs.ls(folder.path, detail=False)
+    )  # the filesystem remembers sizes and tags from now on
+    other = json.loads(s3.read(key)) | {"job": "replaced-1", "pinned_by": "another process"}
+    s3.client.put_object(Bucket=BUCKET, Key=key, Body=json.dumps(other).encode())
+    assert store.pinned(**WHERE).job == "replaced-1"
 
 
 class TestOperators:
@@ -208,6 +322,19 @@ def test_names_that_are_no_folders(tmp_path):
     assert store.folder("ws", "ws/../../etc") == f"{tmp_path}/ws/ws%2F..%2F..%2Fetc"
     with pytest.raises(ConfigurationError, match="score_store"):
         ScoreStore("")
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "_index", "_x"])
+def test_names_that_lead_to_another_folder_are_refused(tmp_path, name):
+    store = ScoreStore(str(tmp_path / "store"))
+    for where in ((name, "ws/bench"), ("ws", name), ("ws", f"ws/{name}")):
+        with pytest.raises(ConfigurationError, match=f"can't keep a (workspace|benchmark) called .*{name}"):
+            store.folder(*where)
+    for find in (lambda: store.get(name, **WHERE), lambda: store.find(name, workspace="ws")):
+        with pytest.raises(ConfigurationError, match="can't keep a benchmark job called"):
+            find()
+    with pytest.raises(ConfigurationError, match="can't keep a workspace called"):
+        store.find("job", workspace=name)
 
 
 def test_a_manifest_is_plain_json(tmp_path, hook, run_job):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import threading
 import time
@@ -11,12 +10,23 @@ import time
 import pytest
 
 from airflow_provider_benchmarks.client import BenchmarkClient, ClientConfig
+from airflow_provider_benchmarks.exceptions import JobTimeout
+from airflow_provider_benchmarks.hooks.benchmarks import BenchmarkHook
 from airflow_provider_benchmarks.testing import Fault
 from airflow_provider_benchmarks.triggers import _looks, _shared_polling
-from airflow_provider_benchmarks.triggers.jobs import BenchmarkJobTrigger
 from tests.integration.conftest import SPEC, WORKSPACE
 from tests.support.contexts import until
-from tests.support.triggers import CONN_ID, event_of, listings, looks, trigger_for
+from tests.support.triggers import (
+    CONN_ID,
+    Telling,
+    event_of,
+    held_jobs,
+    listings,
+    looks,
+    statuses_of,
+    trigger_for,
+    wait_for_all,
+)
 
 STATUS = ("GET", "*/status")
 LIST = ("GET", "*/benchmark-jobs")
@@ -32,37 +42,14 @@ def client(service):
         yield client
 
 
-class Telling(BenchmarkJobTrigger):
-    """Logs through the standard library, which tests can listen to on every version of Airflow."""
-
-    log = logging.getLogger("trigger")
-
-
 def polls():
     return [task for task in asyncio.all_tasks() if task.get_name() == f"poll {CONN_ID}"]
 
 
 @pytest.fixture
 def held(client, service):
-    """Make so many jobs that stay active until they are told to end."""
-
-    def make(count):
-        service.hold_jobs("active")
-        names = [f"held-{i}" for i in range(count)]
-        for name in names:
-            client.submit_job(SPEC, name=name)
-        service.clear_requests()
-        return names
-
-    return make
-
-
-def wait_for_all(names, **arguments):
-    return [asyncio.create_task(event_of(trigger_for(name, **arguments))) for name in names]
-
-
-async def statuses_of(waiting):
-    return [event["status"] for event in await asyncio.gather(*waiting)]
+    """Make so many jobs that stay active, as far as they can get, until they are told to end."""
+    return lambda count: held_jobs(service, client, count)
 
 
 class TestSharing:
@@ -121,10 +108,46 @@ class TestSharing:
             assert ", submitted 0:0" in own[-1]
             assert len(own) == len(set(own)) >= 2
 
+    async def test_steps_are_looked_at_when_jobs_move_on(self, client, service, caplog):
+        caplog.set_level(logging.INFO)
+        service.hold_jobs("pending")
+        names = [f"job-{number}" for number in range(2, MANY)]
+        for name in names:
+            await asyncio.to_thread(client.submit_job, SPEC, name=name)
+        waiting = wait_for_all(names, kind=Telling)
+        await until(lambda: len(listings(service)) >= 3)
+        service.clear_requests()
+        service.release_jobs()
+        service.hold_jobs("active")
+
+        def with_step():
+            lines = [record.getMessage() for record in caplog.records if record.name == "trigger"]
+            return {line.partition(":")[0] for line in lines if "active, step evaluation, 100 %" in line}
+
+        await until(lambda: with_step() == set(names))
+        rounds = len(listings(service))
+        assert looks(service) <= _shared_polling._STEP_LOOKS * (rounds + 1)
+        # The last step stays the last one: it is not looked at again and again.
+        seen = looks(service)
+        await until(lambda: len(listings(service)) > rounds + 3)
+        assert looks(service) == seen
+        service.release_jobs()
+        assert await statuses_of(waiting) == ["completed"] * len(names)
+
+    async def test_a_timeout_among_many_says_the_step(self, held, service):
+        names = held(MANY)
+        waiting = wait_for_all(names)
+        event = await event_of(trigger_for(names[0], deadline=time.time() + 0.3))
+        with pytest.raises(JobTimeout, match="last seen: active, step evaluation, 100 %"):
+            await asyncio.to_thread(BenchmarkHook().finish_event, event, job_name=names[0])
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+
     async def test_intervals_are_kept_apart(self, held, service):
         names = held(2)
         often = asyncio.create_task(event_of(trigger_for(names[0], poll_interval=0.05)))
-        seldom = asyncio.create_task(event_of(trigger_for(names[1], poll_interval=30)))
+        seldom = asyncio.create_task(event_of(trigger_for(names[1], poll_interval=3600)))
 
         def looks_at(name):
             return sum(request.path.endswith(f"{name}/status") for request in service.requests)
@@ -166,7 +189,7 @@ class TestComingAndGoing:
         await asyncio.wait({poll, *waiting}, timeout=LIMIT)
         assert poll.done()
         assert polls() == []
-        assert _shared_polling._polls == {}
+        assert len(_shared_polling._polls) == 0
 
     async def test_one_that_comes_while_the_loop_ends_gets_its_own(self, held, service):
         (name,) = held(1)
@@ -270,122 +293,3 @@ class TestTroublesOfOne:
             for record in caplog.records
             if record.name == _shared_polling.logger.name and record.levelno >= logging.WARNING
         ]
-
-
-class TestOutage:
-    @pytest.mark.parametrize("count", [2, MANY])
-    @pytest.mark.parametrize("fault", [Fault.answer(503), Fault.answer(500), Fault.drop_connection()])
-    async def test_is_told_once_and_survived(self, held, service, caplog, fault, count):
-        names = held(count)
-        waiting = wait_for_all(names)
-        await until(lambda: len(service.requests) >= count // 5)
-        injected = service.inject(fault.on("GET", "*", times=None))
-        await until(lambda: injected.fired >= 5)
-        service.clear_faults()
-        service.release_jobs()
-        assert await statuses_of(waiting) == ["completed"] * count
-        warnings = [r for r in caplog.records if r.levelno >= logging.WARNING and "benchmark-jobs" in r.getMessage()]
-        assert [f"Jobs waited for: {count}." in r.getMessage() for r in warnings] == [True]
-
-    async def test_asks_for_one_job_until_the_service_answers(self, held, service):
-        waiting = wait_for_all(held(MANY))
-        await until(lambda: len(listings(service)) >= 2)
-        service.inject(Fault.answer(503).on("GET", "*", times=None))
-        service.clear_requests()
-        await until(lambda: len(service.requests) >= 5)
-        assert len(listings(service)) <= 2
-        service.clear_faults()
-        service.release_jobs()
-        assert await statuses_of(waiting) == ["completed"] * MANY
-
-    async def test_waits_as_long_as_the_service_asks(self, held, service):
-        waiting = wait_for_all(held(MANY))
-        await until(lambda: len(listings(service)) >= 2)
-        injected = service.inject(Fault.answer(503, headers={"Retry-After": "2"}).on("GET", "*"))
-        await until(lambda: injected.fired)
-        refused = len(service.requests) - 1
-        service.release_jobs()
-        await asyncio.gather(*waiting)
-        times = [request.at for request in service.requests]
-        assert times[refused + 1] - times[refused] >= 2
-
-    async def test_deadlines_hold_meanwhile(self, held, service):
-        names = held(MANY)
-        late = wait_for_all(names[1:])
-        await until(lambda: len(listings(service)) >= 2)
-        service.inject(Fault.answer(503, headers={"Retry-After": "600"}).on("GET", "*", times=None))
-        soon = [asyncio.create_task(event_of(trigger_for(names[i], deadline=time.time() + 0.5 + i))) for i in (0, 1)]
-        assert await statuses_of(soon) == ["timed_out"] * 2
-        assert not any(task.done() for task in late)
-        for task in late:
-            task.cancel()
-        await asyncio.gather(*late, return_exceptions=True)
-
-    async def test_a_deadline_holds_while_an_answer_does_not_come(self, held, service, monkeypatch):
-        monkeypatch.setattr(_shared_polling, "_LAST_LOOK", 0.2)
-        (name,) = held(1)
-        service.inject(Fault.delay(600).on(*STATUS, times=None))
-        event = await event_of(trigger_for(name, deadline=time.time() + 0.2))
-        assert event["status"] == "timed_out"
-        service.clear_faults()
-
-    @pytest.mark.parametrize("status", [400, 403, 422])
-    async def test_a_list_that_is_refused_leaves_single_looks(self, held, service, caplog, status):
-        waiting = wait_for_all(held(MANY))
-        service.inject(Fault.answer(status).on(*LIST, times=None))
-        await until(lambda: looks(service) >= 2 * MANY)
-        assert len(listings(service)) <= 2
-        service.release_jobs()
-        assert await statuses_of(waiting) == ["completed"] * MANY
-        assert sum("can't be used" in r.getMessage() for r in caplog.records) == 1
-
-    async def test_a_list_that_always_fails_leaves_single_looks(self, held, service):
-        service.inject(Fault.answer(504).on(*LIST, times=None))
-        waiting = wait_for_all(held(MANY))
-        await until(lambda: looks(service) >= 2 * MANY)
-        service.release_jobs()
-        assert await statuses_of(waiting) == ["completed"] * MANY
-
-    async def test_a_service_that_can_not_filter_by_time(self, held, service):
-        waiting = wait_for_all(held(MANY))
-        await until(lambda: len(listings(service)) >= 1)
-        service.inject(Fault.answer(400).on(*LIST))
-        service.clear_requests()
-        await until(lambda: len(listings(service)) >= 4)
-        assert all("filter[created_at][$gte]" not in request.query for request in listings(service)[1:])
-        assert looks(service) == 0
-        service.release_jobs()
-        assert await statuses_of(waiting) == ["completed"] * MANY
-
-
-class TestCredentials:
-    def change(self, service, monkeypatch):
-        connection = {
-            **json.loads(service.connection_json()),
-            "extra": {"workspace": WORKSPACE, "headers": {"x-key": "new"}},
-        }
-        monkeypatch.setenv("AIRFLOW_CONN_NEMO_EVALUATOR_DEFAULT", json.dumps(connection))
-
-    @pytest.mark.parametrize("count", [2, MANY])
-    async def test_new_ones_are_taken_when_the_old_are_refused(self, held, service, monkeypatch, count):
-        waiting = wait_for_all(held(count))
-        await until(lambda: len(service.requests) >= count // 10 + 1)
-        self.change(service, monkeypatch)
-        service.inject(Fault.answer(401).on("GET", "*"))
-        await until(lambda: any(request.headers.get("x-key") == "new" for request in service.requests))
-        service.release_jobs()
-        assert await statuses_of(waiting) == ["completed"] * count
-
-    async def test_changes_are_noticed_in_time(self, held, service, monkeypatch):
-        monkeypatch.setattr(_shared_polling, "_RECONNECT_EVERY", 0.1)
-        waiting = wait_for_all(held(2))
-        await until(lambda: looks(service) >= 2)
-        self.change(service, monkeypatch)
-        await until(lambda: any(request.headers.get("x-key") == "new" for request in service.requests))
-        monkeypatch.setenv(
-            "AIRFLOW_CONN_NEMO_EVALUATOR_DEFAULT", "{}"
-        )  # a connection that can't be used changes nothing
-        service.clear_requests()
-        await until(lambda: looks(service) >= 10)
-        service.release_jobs()
-        assert await statuses_of(waiting) == ["completed"] * 2

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
+import shutil
+import sqlite3
 import subprocess
 import sys
+import tempfile
+from contextlib import closing
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +22,11 @@ EXAMPLE_DAGS = REPOSITORY / "example_dags"
 
 @dataclass(frozen=True, slots=True)
 class RunOutcome:
-    """What a DAG run left: its state, the state and XComs of each task, and the log."""
+    """What a DAG run left: its state, the state, number of tries and XComs of each task, and the log."""
 
     state: str
     tasks: dict[str, str]
+    tries: dict[str, int]
     xcoms: dict[tuple[str, str], Any]
     log: str
 
@@ -53,7 +60,11 @@ class AirflowHome:
     def prepare(self) -> None:
         """Create the database."""
         self.home.mkdir(parents=True, exist_ok=True)
-        self._run(["airflow", "db", "migrate"], self.environment("http://127.0.0.1:1"))
+        with (
+            closing(sqlite3.connect(_new_database())) as new,
+            closing(sqlite3.connect(self.home / "airflow.db")) as own,
+        ):
+            new.backup(own)
 
     def test_dag(
         self, dag_id: str, service_url: str, conf: dict[str, Any] | None = None, **settings: str
@@ -63,10 +74,10 @@ class AirflowHome:
         command = ["airflow", "dags", "test", dag_id, *(["--conf", json.dumps(conf)] if conf else [])]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600, check=False)
         left = self.last_run(dag_id, environment)
-        return RunOutcome(left["state"], left["tasks"], _by_task_and_key(left["xcoms"]), done.stdout + done.stderr)
+        return outcome(left, done.stdout + done.stderr)
 
     def last_run(self, dag_id: str, environment: dict[str, str]) -> dict[str, Any]:
-        """State, tasks and XComs of the newest run of a DAG."""
+        """State, tasks, tries and XComs of the newest run of a DAG."""
         done = self._run([sys.executable, "-m", "tests.support.last_run", dag_id], environment)
         found: dict[str, Any] = json.loads(done.splitlines()[-1])
         return found
@@ -80,5 +91,16 @@ class AirflowHome:
         return done.stdout
 
 
-def _by_task_and_key(xcoms: list[list[Any]]) -> dict[tuple[str, str], Any]:
-    return {(task_id, key): value for task_id, key, value in xcoms}
+def outcome(left: dict[str, Any], log: str) -> RunOutcome:
+    """What :meth:`AirflowHome.last_run` gave, with a log."""
+    xcoms = {(task_id, key): value for task_id, key, value in left["xcoms"]}
+    return RunOutcome(left["state"], left["tasks"], left["tries"], xcoms, log)
+
+
+@cache
+def _new_database() -> Path:
+    """An empty database of Airflow's, made once: that takes it several seconds."""
+    home = Path(tempfile.mkdtemp(prefix="airflow-new-"))
+    atexit.register(shutil.rmtree, home, ignore_errors=True)
+    AirflowHome(home)._run(["airflow", "db", "migrate"], AirflowHome(home).environment("http://127.0.0.1:1"))
+    return home / "airflow.db"

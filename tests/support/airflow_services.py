@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -16,18 +17,27 @@ from typing import Any, Self
 from urllib.parse import quote
 
 import httpx
+from tenacity import Retrying, retry_if_result, stop_after_attempt, wait_fixed
 
-from tests.support.airflow_runs import AirflowHome, RunOutcome, _by_task_and_key
+from tests.support.airflow_runs import AirflowHome, RunOutcome, outcome
 
 _START_LIMIT = 240.0
 _RUN_LIMIT = 420.0
+_ASKING_AGAIN = Retrying(
+    retry=retry_if_result(lambda answer: answer.status_code == 500),
+    stop=stop_after_attempt(5),
+    wait=wait_fixed(1),
+    retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
+)
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port that nobody has, below those that the system gives to outgoing connections in the meantime."""
+    for port in random.sample(range(15_000, 32_000), 100):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise RuntimeError("no free port among a hundred")
 
 
 def wait_for(condition: Callable[[], Any], limit: float, what: Callable[[], str]) -> Any:
@@ -51,10 +61,15 @@ class AirflowApi:
         self._http.close()
 
     def request(self, method: str, path: str, **options: Any) -> Any:
+        """Ask Airflow, and ask again while it answers with 500, for it has done nothing then.
+
+        It writes its audit log on the API server's event loop. With SQLite that waits for the lock of another request,
+        which needs the loop to commit; after SQLite's 5 s both go on, and the one that waited answers with 500.
+        """
         if "Authorization" not in self._http.headers:
             token = self._http.get("/auth/token").raise_for_status().json()["access_token"]
             self._http.headers["Authorization"] = f"Bearer {token}"
-        return self._http.request(method, f"/api/v2{path}", **options)
+        return _ASKING_AGAIN(self._http.request, method, f"/api/v2{path}", **options)
 
     def get(self, path: str) -> Any:
         return self.request("GET", path).raise_for_status().json()
@@ -81,20 +96,22 @@ class AirflowApi:
         found: list[dict[str, Any]] = self.get(f"/dags/{quote(dag_id)}/dagRuns/~/taskInstances")["task_instances"]
         return found
 
-    def clear(self, dag_id: str) -> None:
-        """Clear all tasks of a DAG's newest run, as a user does who wants them anew."""
+    def clear(self, dag_id: str, *task_ids: str) -> None:
+        """Clear these or all tasks of a DAG's newest run, as a user does who wants them anew."""
         body = {
             "dry_run": False,
             "only_failed": False,
             "reset_dag_runs": True,
             "dag_run_id": self.runs(dag_id)[0]["dag_run_id"],
+            "task_ids": list(task_ids) or None,
         }
         self.request("POST", f"/dags/{quote(dag_id)}/clearTaskInstances", json=body).raise_for_status()
 
-    def mark(self, dag_id: str, task_id: str, state: str) -> None:
-        """Mark a task of a DAG's newest run, as a user does."""
+    def mark(self, dag_id: str, task_id: str, state: str, *, map_index: int | None = None) -> None:
+        """Mark a task of a DAG's newest run, or one map index of it, as a user does."""
         run_id = quote(self.runs(dag_id)[0]["dag_run_id"])
         path = f"/dags/{quote(dag_id)}/dagRuns/{run_id}/taskInstances/{quote(task_id)}"
+        path += "" if map_index is None else f"/{map_index}"
         self.request("PATCH", path, json={"new_state": state}).raise_for_status()
 
 
@@ -178,13 +195,13 @@ class AirflowServices:
         self.kill(name)
 
     def stop(self) -> None:
+        """End all processes: the scheduler as a deploy does, since it ends its tasks, and then the others at once."""
         self.api.close()
-        for process in self._processes.values():
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGTERM)
+        if scheduler := self._processes.get("scheduler"):
+            with suppress(ProcessLookupError, subprocess.TimeoutExpired):
+                os.killpg(scheduler.pid, signal.SIGTERM)
+                scheduler.wait(timeout=20)
         for name in list(self._processes):
-            with suppress(subprocess.TimeoutExpired):
-                self._processes[name].wait(timeout=20)
             self.kill(name)
 
     def cli(self, *arguments: str) -> str:
@@ -205,7 +222,7 @@ class AirflowServices:
             return left["state"] in ("success", "failed")
 
         wait_for(ended, _RUN_LIMIT, lambda: f"{left}\n{self.log('scheduler')}")
-        return RunOutcome(left["state"], left["tasks"], _by_task_and_key(left["xcoms"]), self.task_logs(dag_id))
+        return outcome(left, self.task_logs(dag_id))
 
     def task_logs(self, dag_id: str) -> str:
         """All task logs of a DAG, with those of its triggers."""

@@ -23,7 +23,7 @@ def main(dag_id: str) -> None:
     with create_session() as session:
         run = session.query(DagRun).filter(DagRun.dag_id == dag_id).order_by(DagRun.id.desc()).first()
         if run is None:
-            print(json.dumps({"state": "none", "tasks": {}, "xcoms": []}))
+            print(json.dumps({"state": "none", "tasks": {}, "tries": {}, "xcoms": []}))
             return
         of_run = {"dag_id": dag_id, "run_id": run.run_id}
         tasks = session.query(TaskInstance).filter_by(**of_run).all()

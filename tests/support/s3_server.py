@@ -34,7 +34,7 @@ class S3Server:
 
     def __enter__(self) -> Self:
         try:
-            wait_for(self._has_bucket, 60, lambda: f"moto at {self.url} does not answer")
+            wait_for(self._has_bucket, 240, lambda: f"moto at {self.url} does not answer")
         except BaseException:
             self.stop()
             raise

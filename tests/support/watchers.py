@@ -45,8 +45,13 @@ def looks(service: Any) -> int:
 
 
 @asynccontextmanager
-async def watching(service: Any, made: BenchmarkJobEventTrigger) -> AsyncIterator[list[dict[str, Any]]]:
-    """Let a trigger run until the end of the block; gives the events so far. It has looked once before it begins."""
+async def watching(
+    service: Any, made: BenchmarkJobEventTrigger, *, looks_first: int = 2
+) -> AsyncIterator[list[dict[str, Any]]]:
+    """Let a trigger run until the end of the block; gives the events so far.
+
+    :param looks_first: so many looks it begins before the block does; of the last but one the events are there
+    """
     events: list[dict[str, Any]] = []
 
     async def collect() -> None:
@@ -55,7 +60,7 @@ async def watching(service: Any, made: BenchmarkJobEventTrigger) -> AsyncIterato
 
     before = looks(service)
     task = asyncio.create_task(collect())
-    await until(lambda: looks(service) > before + 1)
+    await until(lambda: looks(service) >= before + looks_first)
     try:
         yield events
     finally:

@@ -22,6 +22,7 @@ def test_a_dag_file_pays_for_nothing_heavy():
 from airflow.providers.common.compat.sdk import (
     DAG, AirflowSkipException, BaseHook, BaseOperator, BaseOperatorLink, BaseSensorOperator, XCom, conf,
 )
+from airflow.providers.common.compat.triggers import BaseEventTrigger
 from airflow.triggers.base import BaseTrigger
 """
     ours = """
@@ -32,6 +33,7 @@ from airflow_provider_benchmarks.operators.gates import BenchmarkGateOperator
 from airflow_provider_benchmarks.operators.jobs import RunBenchmarkJobOperator
 from airflow_provider_benchmarks.operators.results import DownloadAggregateScoresOperator
 from airflow_provider_benchmarks.sensors.jobs import BenchmarkJobSensor
+from airflow_provider_benchmarks.triggers.events import BenchmarkJobEventTrigger
 from airflow_provider_benchmarks.triggers.jobs import BenchmarkJobTrigger
 
 BenchmarkGateOperator(task_id="gate", job_name="j", checks=[Threshold("m", at_least=1)])
@@ -49,6 +51,18 @@ def test_the_core_works_without_airflow(package):
     assert f"airflow_provider_benchmarks.{package}" in modules_after(
         f"{blocked}\nimport airflow_provider_benchmarks.{package}"
     )
+
+
+def test_a_comparison_does_not_load_all_of_scipy():
+    # scipy.stats takes a second, several times as long as judging a million rows.
+    loaded = modules_after("""
+from airflow_provider_benchmarks.gates import NoRegression
+from tests.support.scored_jobs import flips, judge
+
+assert judge(NoRegression("m", margin=0.1), *flips(200, lost=5)).outcome == "pass"
+""")
+    assert "scipy.special" in loaded
+    assert "scipy.stats" not in loaded
 
 
 def test_provider_info_does_not_import_the_hook():

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import importlib
 import json
+import sys
 from importlib.metadata import entry_points
 from importlib.resources import files
+from types import SimpleNamespace
 
 import jsonschema
 
@@ -39,6 +41,19 @@ def test_the_connection_type_is_the_hooks():
     assert connection["connection-type"] == BenchmarkHook.conn_type
     assert connection["hook-name"] == BenchmarkHook.hook_name
     assert BenchmarkHook.get_ui_field_behaviour()["hidden_fields"] == connection["ui-field-behaviour"]["hidden-fields"]
+
+
+def test_the_form_of_an_older_airflow_hides_the_headers_too(monkeypatch):
+    # What makes that form is not there with a newer Airflow.
+    field = lambda kind: lambda label, *, widget, description: (kind, widget)
+    forms = SimpleNamespace(StringField=field("text"), PasswordField=field("password"))
+    widgets = SimpleNamespace(BS3TextFieldWidget=lambda: "text", BS3PasswordFieldWidget=lambda: "password")
+    monkeypatch.setitem(sys.modules, "wtforms", forms)
+    monkeypatch.setitem(sys.modules, "flask_appbuilder", SimpleNamespace(fieldwidgets=widgets))
+    monkeypatch.setitem(sys.modules, "flask_appbuilder.fieldwidgets", widgets)
+    made = BenchmarkHook.get_connection_form_widgets()
+    assert made.pop("headers") == ("password", "password")
+    assert set(made.values()) == {("text", "text")}
 
 
 def test_options_have_text_defaults():

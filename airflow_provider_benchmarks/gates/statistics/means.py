@@ -22,7 +22,7 @@ class Moments:
 
     mean: float
     std_dev: float
-    n: int
+    n: float
     is_binary: bool = False
 
     def __post_init__(self) -> None:
@@ -46,6 +46,32 @@ def mean_interval(values: ArrayLike, *, confidence: float, one_sided: bool = Fal
     return mean_interval_of_moments(
         float(numbers.mean()), float(numbers.std()), numbers.size, confidence=confidence, one_sided=one_sided
     )
+
+
+def mean_interval_of_equal_values(
+    mean: float, n: int, *, confidence: float, one_sided: bool = False
+) -> tuple[float, float]:
+    """Give the interval of a mean of values that are all the same, of which Student's has no width.
+
+    As many values as could have differed unseen may differ, each by the mean's distance from 0: nothing else tells what
+    other values there could be.
+
+    :param n: values, 1 or more
+    :param one_sided: each end is a bound at ``confidence`` by itself, rather than both together
+    """
+    half = unseen(abs(mean), n, tail(confidence, one_sided=one_sided))
+    return mean - half, mean + half
+
+
+def unseen(scale: float, rows: float, alpha: float) -> float:
+    """Give what a mean may lose by rows of a kind that none of these rows is of, each by the whole range of the scores.
+
+    :param scale: the range
+
+    Source: Hanley and Lippman-Hand 1983, "If nothing goes wrong, is everything all right?", the exact form of the rule
+    of three.
+    """
+    return scale * -math.expm1(math.log(alpha) / rows)
 
 
 def mean_interval_of_moments(

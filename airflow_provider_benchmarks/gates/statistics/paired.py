@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,10 @@ MIN_ROWS = 10
 MIN_CLUSTERS = 5
 #: Clusters of unequal sizes must count as this many of one size.
 MIN_EFFECTIVE_CLUSTERS = 3
+#: Scores that vary by less than this share of themselves do not vary: it is what rounding leaves.
+_NO_RANGE = 1e-6
+#: More rows than these decide nothing that anybody would wait for.
+_MOST_ROWS = 1e12
 
 Array = NDArray[np.float64]
 
@@ -41,18 +45,23 @@ class Difference:
     #: One-sided, of the hypothesis that the difference is −margin or more; small: a significant drop beyond the margin.
     p_value: float
     standard_error: float
+    confidence: float
     #: Pairs; for unpaired sides the rows of the smaller one.
     n: int
     clusters: int | None
     method: str
     #: Exact and two-sided; of pairs of 0/1 scores only, and without clusters.
     mcnemar_p: float | None
-    #: Smallest true drop that would be shown to be beyond the margin in 80 % of such runs.
-    detectable_drop: float
-    #: Of random numbers; none of the present methods uses any.
-    seed: int | None
     #: Why the data can't judge, for example "4 clusters, 5 are needed".
     problem: str | None
+    #: One-sided level of the test → smallest true drop that it would show to be beyond the margin in 80 % of such runs.
+    detectable: Callable[[float], float] = field(repr=False, compare=False)
+    bounded_by: methods.Method = field(repr=False, compare=False)
+
+    @property
+    def detectable_drop(self) -> float:
+        """What could have been seen where no other comparison shares the error budget."""
+        return self.detectable(tail(self.confidence, one_sided=True))
 
 
 def paired_difference(
@@ -79,45 +88,56 @@ def paired_difference(
     _require(first, second, margin, confidence, clusters)
     differences = first - second
     is_binary = all(bool(((side == 0) | (side == 1)).all()) for side in (first, second))
-    gains, losses, n = int((differences > 0).sum()), int((differences < 0).sum()), differences.size
-    method: methods.Method | None = methods.of_zero_one(gains, losses, n) if is_binary else None
-    problem = _problem_of_rows(n)
-    sizes: NDArray[np.intp] | None = None
-    values = differences
+    gains, losses = int(np.count_nonzero(differences > 0)), int(np.count_nonzero(differences < 0))
+    n = differences.size
+    shares = methods.of_zero_one(gains, losses, n) if is_binary else None
+    found = {"estimate": float(differences.mean()), "n": n, "margin": margin, "confidence": confidence}
+
+    def seen_in_pairs(alpha: float) -> float:
+        ones = int(second.sum())
+        return power.detectable_drop_of_pairs(gains, losses, n, baseline_ones=ones, margin=margin, alpha=alpha)
+
+    if shares is not None and clusters is None:
+        mcnemar_p = zero_one.mcnemar_p_value(gains, losses)
+        return _difference(shares, **found, mcnemar_p=mcnemar_p, detectable=seen_in_pairs, problem=_problem_of_rows(n))
+    method, count, problem, no_variance = _by_values(first, second, confidence, clusters)
+    return _difference(
+        method if shares is None else methods.more_careful(method, shares),
+        **found,
+        clusters=count,
+        detectable_at_least=(lambda alpha: 0.0) if shares is None else seen_in_pairs,
+        spread=lambda: power.Spread.of(first, second),
+        problem=problem,
+        no_variance=no_variance,
+    )
+
+
+def _by_values(
+    first: NDArray[np.float64], second: NDArray[np.float64], confidence: float, clusters: Any
+) -> tuple[methods.Method, int | None, str | None, str | None]:
+    """Bound the mean of differences between rows, or between clusters of them.
+
+    :return: how, the number of clusters, why the data can't judge, and why they can't prove anything
+    """
+    values, n = first - second, first.size
+    unit, degrees, count, problem = "row", n - 1.0, None, _problem_of_rows(n)
     if clusters is not None:
         labels = np.unique(np.asarray(clusters), return_inverse=True)[1].reshape(-1)
         sizes = np.bincount(labels)
-        values = methods.cluster_values(differences, labels, sizes)
+        values = methods.cluster_values(values, labels, sizes)
+        unit, degrees, count = "cluster", methods.effective_clusters(sizes) - 1, sizes.size
         problem = _problem_of_clusters(sizes) or problem
-    if sizes is not None or method is None:
-        scale = float(np.ptp(np.concatenate([first, second]))) or float(np.abs(first).max())
-        unit = "row" if sizes is None else "cluster"
-        degrees = (n if sizes is None else methods.effective_clusters(sizes)) - 1
-        by_values, no_variance = methods.of_values(
-            values, unit=unit, scale=scale, confidence=confidence, degrees=degrees
-        )
-        problem = problem or no_variance
-        method = by_values if method is None else methods.more_careful(by_values, method)
-
-    by_pairs = is_binary and sizes is None
-    return _difference(
-        method,
-        estimate=float(differences.mean()),
-        n=n,
-        margin=margin,
-        confidence=confidence,
-        clusters=None if sizes is None else sizes.size,
-        mcnemar_p=zero_one.mcnemar_p_value(gains, losses) if by_pairs else None,
-        detectable=(
-            power.detectable_drop_of_pairs(
-                gains, losses, n, baseline_ones=int(second.sum()), margin=margin, alpha=tail(confidence, one_sided=True)
-            )
-            if by_pairs
-            else None
-        ),
-        spread=power.Spread.unchanged() if by_pairs else power.Spread.of(first, second),
-        problem=problem,
+    method, no_variance = methods.of_values(
+        values, unit=unit, rows=n, scale=_range(first, second), confidence=confidence, degrees=degrees
     )
+    return method, count, problem, no_variance
+
+
+def _range(first: Array, second: Array) -> float:
+    """The range of the scores, as far as it was seen; where they do not vary, their distance from 0."""
+    both = np.concatenate([first, second])
+    seen, largest = float(np.ptp(both)), float(np.abs(both).max())
+    return seen if seen > _NO_RANGE * largest else largest
 
 
 def unpaired_difference(candidate: Moments, baseline: Moments, *, margin: float, confidence: float) -> Difference:
@@ -130,8 +150,8 @@ def unpaired_difference(candidate: Moments, baseline: Moments, *, margin: float,
     :raises ValueError: the margin or the confidence is not possible
     """
     _require_margin(margin, confidence)
-    n = min(candidate.n, baseline.n)
-    problem = _problem_of_rows(n)
+    n = int(min(candidate.n, baseline.n))
+    no_variance = None
     if candidate.is_binary and baseline.is_binary:
         method = methods.of_shares(candidate, baseline)
     elif n == 1:
@@ -139,7 +159,7 @@ def unpaired_difference(candidate: Moments, baseline: Moments, *, margin: float,
     elif candidate.std_dev == baseline.std_dev == 0:
         scale = max(abs(candidate.mean), abs(baseline.mean))
         method = methods.without_variance(candidate.mean - baseline.mean, n, scale, "unpaired, no variance")
-        problem = problem or methods.problem_of_no_variance(n, confidence, "row")
+        no_variance = methods.problem_of_no_variance(n, confidence, "row")
     else:
         method = methods.of_welch(candidate, baseline)
     return _difference(
@@ -148,31 +168,40 @@ def unpaired_difference(candidate: Moments, baseline: Moments, *, margin: float,
         n=n,
         margin=margin,
         confidence=confidence,
-        clusters=None,
-        mcnemar_p=None,
-        detectable=None,
-        spread=power.Spread.unchanged(),
-        problem=problem,
+        problem=_problem_of_rows(n),
+        no_variance=no_variance,
     )
 
 
 def rows_to_decide(difference: Difference, *, margin: float, confidence: float) -> int | None:
     """Give the rows with which an inconclusive comparison would be decided in 80 % of runs, in mode "prove".
 
-    The true difference is taken to be the one that was found, and bounds to narrow with the root of the rows.
+    The true difference is taken to be the one that was found, and further rows to be like these.
 
     :param margin: as it was given for the difference
     :param confidence: as it was given for the difference
     :return: None when no number of rows is enough: the difference found lies at −margin itself, or nothing is known
     """
     _require_margin(margin, confidence)
-    distance = abs(difference.estimate + margin)
-    passes = difference.estimate > -margin
-    reach = difference.estimate - difference.lower if passes else difference.upper - difference.estimate
-    if distance <= 1e-9 * max(1.0, abs(margin)) or not math.isfinite(reach):
+    alpha, distance = tail(confidence, one_sided=True), abs(difference.estimate + margin)
+    if distance <= 1e-9 * max(1.0, abs(margin)) or not math.isfinite(difference.standard_error):
         return None
-    factor = ((reach + float(special.ndtri(power.POWER)) * difference.standard_error) / distance) ** 2
-    rows = max(math.ceil(difference.n * factor), MIN_ROWS)
+
+    def decide(factor: float) -> bool:
+        method = difference.bounded_by.at(factor)
+        lower, upper = method.bounds(alpha)
+        reach = difference.estimate - lower if difference.estimate > -margin else upper - difference.estimate
+        return reach + float(special.ndtri(power.POWER)) * method.error <= distance
+
+    low, high = MIN_ROWS / difference.n / 2, MIN_ROWS / difference.n
+    while not decide(high):
+        low, high = high, 2 * high
+        if difference.n * high > _MOST_ROWS:
+            return None
+    while difference.n * (high - low) > 0.5:
+        middle = (low + high) / 2
+        low, high = (low, middle) if decide(middle) else (middle, high)
+    rows = max(math.ceil(difference.n * high), MIN_ROWS)
     if difference.clusters is not None:
         rows = max(rows, math.ceil(difference.n / difference.clusters * MIN_CLUSTERS))
     if difference.standard_error == 0:
@@ -187,20 +216,31 @@ def _difference(
     n: int,
     margin: float,
     confidence: float,
-    clusters: int | None,
-    mcnemar_p: float | None,
-    detectable: float | None,
-    spread: power.Spread,
+    clusters: int | None = None,
+    mcnemar_p: float | None = None,
+    detectable: Callable[[float], float] | None = None,
+    detectable_at_least: Callable[[float], float] = lambda alpha: 0.0,
+    spread: Callable[[], power.Spread] = power.Spread.unchanged,
     problem: str | None,
+    no_variance: str | None = None,
 ) -> Difference:
+    """Put a difference together.
+
+    :param problem: why the data can't judge at all
+    :param no_variance: why they can't prove that there is no drop; they can show one
+    """
     lower, upper = method.bounds(tail(confidence, one_sided=True))
-    if detectable is None:
-        reach = upper - estimate
-        detectable = (
-            power.detectable_drop(reach=reach, error=method.error, degrees=method.degrees, margin=margin, spread=spread)
-            if method.error > 0 and math.isfinite(reach)
-            else margin + reach
+
+    def detectable_by_reach(alpha: float) -> float:
+        reaches, least = method.reaches(alpha)
+        if not math.isfinite(least):
+            return math.inf
+        error, degrees = method.error, method.degrees
+        drop = power.detectable_drop(
+            reaches=reaches, least=least, error=error, degrees=degrees, margin=margin, spread=spread()
         )
+        return max(drop, detectable_at_least(alpha))
+
     return Difference(
         estimate=estimate,
         interval=method.bounds(tail(confidence, one_sided=False)),
@@ -208,13 +248,14 @@ def _difference(
         upper=upper,
         p_value=method.p_value(margin),
         standard_error=method.error,
+        confidence=confidence,
         n=n,
         clusters=clusters,
         method=method.name,
         mcnemar_p=mcnemar_p,
-        detectable_drop=detectable,
-        seed=None,
-        problem=problem,
+        problem=problem or (no_variance if upper >= -margin else None),
+        detectable=detectable or detectable_by_reach,
+        bounded_by=method,
     )
 
 

@@ -19,6 +19,8 @@ _GRID = 200
 _KNOTS = 25
 #: Points of an integral over the normal distribution, or over a half of it.
 _STEPS = 1000
+#: Standard errors that are looked at of those that are likely.
+_ERRORS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,28 +58,37 @@ class Spread:
         return float(np.interp(drop, self.drops, self.factors))
 
 
-def detectable_drop(*, reach: float, error: float, degrees: float, margin: float, spread: Spread) -> float:
+def detectable_drop(
+    *, reaches: NDArray[np.float64], least: float, error: float, degrees: float, margin: float, spread: Spread
+) -> float:
     """Give the smallest true drop that a test of a mean shows to be beyond the margin in 80 % of runs.
 
-    :param reach: distance of the one-sided upper bound from the estimate; taken to be as many standard errors in every
-        run as it is in this one
-    :param error: standard error of the mean, above 0
+    :param reaches: how far the one-sided upper bound is from the estimate in equally likely runs, in standard errors of
+        the run
+    :param least: how far it is at least, in the unit of the scores
+    :param error: standard error of the mean
     :param degrees: degrees of freedom of the standard error, 1 or more
 
-    Source: Miller 2024, "Adding Error Bars to Evals", section 5, with the noncentral t in place of the normal.
+    Source: Miller 2024, "Adding Error Bars to Evals", section 5, with standard errors that vary from run to run as a root
+    of chi-squared, so that for a single reach it is the noncentral t.
     """
-    critical = reach / error
-    if degrees > 1e5 or critical > 50:
-        # The inverse of the noncentral t is slow there, or never ends; it is near the normal, or the reach is not t's.
-        least = reach + float(special.ndtri(POWER)) * error
-    else:
+    if error == 0:
+        return margin + least
+    typical, errors = error, np.ones(1)
+    if math.isfinite(degrees):
         # A standard error from few values is too small in more than half of all runs; this one is in half of them.
         typical = error * math.sqrt(degrees / float(special.chdtri(degrees, 0.5)))
-        least = float(special.nctdtrinc(degrees, 1 - POWER, critical)) * typical
-    low, high = margin + least, margin + least * float(spread.factors.max())
+        errors = np.sqrt(special.chdtri(degrees, (np.arange(_ERRORS) + 0.5) / _ERRORS) / degrees)
+    needed = np.maximum(errors[:, None] * reaches, least / typical)
+    low, high = 0.0, float(needed.max()) + 4
+    for _ in range(50):
+        middle = (low + high) / 2
+        low, high = (low, middle) if float(special.ndtr(middle - needed).mean()) >= POWER else (middle, high)
+    seen = high * typical
+    low, high = margin + seen, margin + seen * float(spread.factors.max())
     for _ in range(40):
         middle = (low + high) / 2
-        low, high = (middle, high) if margin + least * spread.after(middle) > middle else (low, middle)
+        low, high = (middle, high) if margin + seen * spread.after(middle) > middle else (low, middle)
     return high
 
 

@@ -16,6 +16,8 @@ from scipy import special
 from airflow_provider_benchmarks.gates.statistics.proportions import Numbers
 
 Array = NDArray[np.float64]
+#: Samples that are looked at of those that are likely.
+_LIKELY = 20
 
 
 def moments(values: Array) -> tuple[Array, Array, Array]:
@@ -32,7 +34,7 @@ def moments(values: Array) -> tuple[Array, Array, Array]:
 
 
 def bounds(
-    mean: Numbers, error: Numbers, skewness: Numbers, n: int, *, alpha: float, degrees: float | None = None
+    mean: Numbers, error: Numbers, skewness: Numbers, n: float, *, alpha: float, degrees: float | None = None
 ) -> tuple[Array, Array]:
     """Bound a mean from both sides.
 
@@ -50,8 +52,24 @@ def bounds(
     return np.asarray(lower), np.asarray(upper)
 
 
+def likely_reaches(skewness: float, n: float, *, alpha: float, degrees: float) -> Array:
+    """Give distances of the upper bound from the mean, in standard errors, of equally likely samples like this one.
+
+    The skewness of a few values is mostly chance, and with it how far a bound is widened. So the skewness that was seen
+    is taken to be what its standard error leaves of it, and to vary by that error.
+
+    Source: Joanes and Gill 1998, "Comparing measures of sample skewness and kurtosis", for the error of normal values;
+    James and Stein 1961, "Estimation with quadratic loss", for what is left.
+    """
+    error = np.sqrt(6 * max(n - 2, 0) / ((n + 1) * (n + 3)))
+    left = skewness * max(0.0, 1 - (error / skewness) ** 2) if skewness else 0.0
+    likely = left + error * special.ndtri((np.arange(_LIKELY) + 0.5) / _LIKELY)
+    t = float(special.stdtrit(degrees, 1 - alpha))
+    return np.asarray(-np.minimum(-t, _inverse_of_cubic(-t, likely / np.sqrt(n))))
+
+
 def p_value(
-    mean: Numbers, error: Numbers, skewness: Numbers, n: int, *, margin: float, degrees: float | None = None
+    mean: Numbers, error: Numbers, skewness: Numbers, n: float, *, margin: float, degrees: float | None = None
 ) -> Array:
     """Give the one-sided p-value of a mean below −margin: the alpha at which the upper bound reaches −margin.
 

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from airflow.sdk import DAG
+from airflow.sdk import DAG, task
 
 from airflow_provider_benchmarks.operators.jobs import RunBenchmarkJobOperator
 from airflow_provider_benchmarks.operators.results import DownloadRowScoresOperator
@@ -123,13 +123,34 @@ for name in ("failed", "cancelled", "cleared"):
         )
     globals()[name] = dag
 
+with case_dag("cleared-in-a-run"):
+
+    @task
+    def keep_the_run_going() -> None:
+        mark("cleared-in-a-run", "held")
+        while not (FOLDER / "cleared-in-a-run.over").exists():
+            time.sleep(0.2)
+
+    run_job("cleared-in-a-run")
+    keep_the_run_going()
+
 for name in ("restarted", "handed-over", "marked-failed", "marked-success", "cleared-deferred", "kept", "survivor"):
     with case_dag(name) as dag:
         run_job(name, deferrable=True, cancel_on_kill=name != "kept")
     globals()[name] = dag
 
+for name in ("inline-failed", "inline-success", "inline-cleared"):
+    with case_dag(name) as dag:
+        run_job(name, deferrable=False)
+    globals()[name] = dag
+
+with case_dag("mapped-deferred"):
+    RunBenchmarkJobOperator.partial(task_id="run", poll_interval=0.5, deferrable=True).expand(
+        spec=[{"benchmark": "my-workspace/mapped-deferred", "params": {"limit_samples": n}} for n in (1, 2)]
+    )
+
 with case_dag("timed-out"):
-    run_job("timed-out", deferrable=True, execution_timeout=timedelta(seconds=10), retries=0)
+    run_job("timed-out", deferrable=True, execution_timeout=timedelta(seconds=30), retries=0)
 
 with case_dag("mapped"):
     RunBenchmarkJobOperator.partial(task_id="run", poll_interval=0.5).expand(

@@ -16,18 +16,27 @@ BASE = "https://evaluator.example.com"
         ({"base_url": "ftp://evaluator.example.com"}, "must look like"),
         ({"base_url": "https://"}, "must look like"),
         ({"base_url": "https://user:pass@host"}, "must not hold credentials"),
+        ({"base_url": "htps://user:pass@host"}, "must not hold credentials"),
+        ({"base_url": "user:pass@host"}, "must not hold credentials"),
+        ({"base_url": "https://host:80a"}, "must look like"),
+        ({"base_url": "https://host:65536"}, "must look like"),
+        ({"base_url": "https://[::1"}, "must look like"),
         ({"base_url": "https://host?x=1"}, "must not hold credentials, a query"),
         ({"token": "a\nb"}, "API token has line breaks"),
         ({"token": "tökén"}, "API token"),
         ({"headers": {"X-Api-Key": "a\r\nInjected: 1"}}, 'header "X-Api-Key"'),
+        ({"headers": {"X-Api-Kéy": "a"}}, '"X-Api-Kéy" can\'t be the name of an HTTP header'),
+        ({"headers": {"X Api Key": "a"}}, '"X Api Key" can\'t be the name'),
+        ({"headers": {"": "a"}}, "can't be the name"),
         ({"timeout": 0}, "more than 0 seconds"),
         ({"api": "v3"}, 'unknown api generation "v3"; known: auto, evaluation-v2'),
         ({"verify": "/no/such/ca.pem"}, "does not exist"),
     ],
 )
 def test_wrong_values_are_named(fields, message):
-    with pytest.raises(ConfigurationError, match=message):
+    with pytest.raises(ConfigurationError, match=message) as caught:
         ClientConfig(**{"base_url": BASE, **fields})
+    assert "user:pass" not in str(caught.value)
 
 
 def test_a_file_that_is_no_ca_is_named(tmp_path):
@@ -46,6 +55,20 @@ def test_secrets_are_not_in_the_repr():
 def test_no_token_no_authorization():
     assert ClientConfig(base_url=BASE).secret_headers() == {}
     assert ClientConfig(base_url=BASE, token="t").secret_headers() == {"Authorization": "Bearer t"}
+
+
+def test_headers_are_sent_once_without_blanks_and_the_token_wins():
+    headers = {"authorization": "Basic old", "x-api-key": "old", "X-Api-Key": " k3y\t\n", "accept": "text/plain"}
+    config = ClientConfig(base_url=BASE, token=" t\n", headers=headers)
+    with httpx.Client(headers=config.transport_options()["headers"]) as client:
+        sent = client.build_request("GET", BASE).headers
+    assert [sent.get_list(name) for name in ("authorization", "x-api-key", "accept")] == [
+        ["Bearer t"],
+        ["k3y"],
+        ["text/plain"],
+    ]
+    without_token = ClientConfig(base_url=BASE, headers=headers).secret_headers()
+    assert without_token["authorization"] == "Basic old"
 
 
 @pytest.mark.parametrize(

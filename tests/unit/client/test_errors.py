@@ -108,6 +108,11 @@ def test_retry_after_in_seconds_and_as_a_date():
         (httpx.RemoteProtocolError("closed"), ServiceUnavailable, "Check that the service runs"),
         (httpx.ConnectError("[SSL: CERTIFICATE_VERIFY_FAILED] x"), InvalidRequest, 'extra "verify"'),
         (httpx.TooManyRedirects("loop"), ProtocolError, ""),
+        (
+            httpx.LocalProtocolError("Illegal header value b's3cret '"),
+            InvalidRequest,
+            "LocalProtocolError. The request",
+        ),
     ],
 )
 def test_faults_of_the_transport(fault, kind, advice):
@@ -115,3 +120,4 @@ def test_faults_of_the_transport(fault, kind, advice):
     assert type(error) is kind
     assert advice in str(error)
     assert "https://evaluator.example.com" in str(error)
+    assert "s3cret" not in str(error)

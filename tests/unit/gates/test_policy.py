@@ -6,9 +6,12 @@ from importlib.resources import files
 import jsonschema
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.gates import NoRegression, Threshold, policy_schema, read_policy
+from airflow_provider_benchmarks.gates.checks import CHECKS
 
 POLICY = """
 if_no_baseline: fail
@@ -57,6 +60,25 @@ def test_yaml_and_json_are_the_same_policy():
         ("checks:\n- type: no_regression\n  metric: m\n  mode: prov", 'line 4: .* mode must be "detect" or "prove"'),
         ("if_inconclusive: maybe\nchecks: [1]", "line 1: if_inconclusive must be fail, warn, pass, found 'maybe'"),
         ("checks: [", "p.yaml is not YAML: .*line 1"),
+        ("checks:\n- metric: m\n  type: [x]", "line 3: unknown type of check .*; known: threshold, no_regression"),
+        ("checks:\n- metric: m\n  foo: 2\n  on: 1", r"line 3: .* unknown fields \['foo', 'on'\]; known: metric"),
+        ("checks:\n- metric: m\n  type: no_regression\n  key: 3", "line 4: .* key must be a field, or a list"),
+        ("if_no_baseline: warn\n1: 2\nchecks: [1]", "line 2: expected a name as key, found 1"),
+        ("checks:\n- metric: m\n  [a]: 2", "line 3: expected a name as key, found a sequence"),
+        ("checks:\n- metric: m\n  statistic: median\n  at_least: 1", "line 3: .* statistic must be one of mean, "),
+        ("checks:\n- metric: m\n  at_least: 1\n  at_most: lots", "line 4: .* at_most must be a finite number, found"),
+        ("checks:\n- metric: m\n  at_least: 1\n  at_most: 0", "line 3: .* at_least 1 is above at_most 0"),
+        ("checks:\n- metric: m\n  at_least: !!int x", r'not YAML: x is no int\n  in "p.yaml", line 3'),
+        (
+            "checks:\n- metric: m\n  at_least: 1\n  where:\n    a: 1\n    length:\n      at_leest: 3",
+            "line 6: .* where length must be .* a range: numbers for some of at_least, at_most, above, below, found",
+        ),
+        ("checks:\n- metric: m\n  at_least: 1\n  where: {x: !!set {a}}", "line 4: a policy holds texts, .*, found set"),
+        ("checks: !!python/name:os.system", "line 1: a policy holds texts, .*, found .*python"),
+        ("checks:\n- &base {metric: m,\n    at_least: high}\n- *base", "line 3: .* at_least must be a finite number"),
+        ("checks:\n- &base\n  metric: m\n  at_least: 1\n- <<: *base\n  at_most: low", "line 6: .* at_most must be"),
+        ("checks: &a [*a]", "line 1: expected a check with its fields"),
+        ("checks: " + "[" * 5000, "p.yaml is nested too deeply"),
     ],
 )
 def test_a_mistake_is_told_with_its_line_and_what_is_allowed(text, message):
@@ -64,13 +86,204 @@ def test_a_mistake_is_told_with_its_line_and_what_is_allowed(text, message):
         read_policy(text, name="p.yaml")
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "checks:\n- metric: m\n  at_least: 0.9\n  at_least: 0.1",
+            '"at_least" is there twice, in line 3 and in line 4',
+        ),
+        (
+            "checks: [{metric: m, at_least: 1}]\nchecks:\n- metric: n",
+            '"checks" is there twice, in line 1 and in line 2',
+        ),
+        (
+            "checks:\n- {metric: m, at_least: 1,\n  where: {a: 1,\n  'a': 2}}",
+            '"a" is there twice, in line 3 and in line 4',
+        ),
+        ('{"checks": [\n{"metric": "m",\n"at_least": 0.9,\n"at_least": 0.1}]}', '"at_least" .* line 3 and in line 4'),
+        ('{"checks": [],\n "\\u0063hecks": []}', '"checks" is there twice, in line 1 and in line 2'),
+    ],
+)
+def test_a_key_that_is_there_twice_is_told_with_both_lines(text, message):
+    with pytest.raises(ConfigurationError, match=f"p, line .*: {message}; keep one"):
+        read_policy(text, name="p")
+
+
+def test_what_an_anchor_gives_can_be_replaced():
+    policy = read_policy("checks:\n- &base {metric: m, at_least: 0.5}\n- {<<: *base, at_least: 0.7}")
+    assert policy.checks == (Threshold("m", at_least=0.5), Threshold("m", at_least=0.7))
+
+
+@pytest.mark.parametrize("indent", ["\t", 1, None])
+def test_json_is_read_as_json(indent):
+    where = {"a": "no", "b": '\t𝄞 \u2028 "\\', "c": [None, True, 1e-05, "2024-01-01"], "d": {"above": -1e22}}
+    data = {"checks": [{"metric": "m", "at_least": 1e-05, "where": where}], "if_no_baseline": "pass"}
+    text = json.dumps(data, indent=indent)
+    assert read_policy(text, name="p.json").checks == (Threshold("m", at_least=1e-05, where=where),)
+    assert read_policy(b"\xef\xbb\xbf" + text.encode(), name="p.json").if_no_baseline == "pass"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("checks: []", "p.json is not JSON: Expecting value: line 1"),
+        ('{\n\t"checks": [\n\t\t{"metric": "m",}\n]}', "p.json is not JSON: .*line 3"),
+        ('{\n\t"checks":\n\t[{"metric":\n\t"m", "at_least"\n:\n\t"high"}]}', "p.json, line 4: .* found 'high'"),
+        ('{"checks": [{"metric": "m", "at_least": 1,\n"where": {"a": {}}}]}', "p.json, line 2: .* where a must be"),
+        ('{"checks": [{"metric": "m",\n"at_least": NaN}]}', "p.json, line 2: .* must be a finite number, found nan"),
+        (f'{{"checks": {"9" * 5000}}}', "p.json is not JSON: "),
+        (b"\xff", "p.json is no text in UTF-8"),
+    ],
+)
+def test_a_mistake_in_json_is_told_with_its_line(text, message):
+    with pytest.raises(ConfigurationError, match=message):
+        read_policy(text, name="p.json")
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [("1e-3", 0.001), ("1E+2", 100.0), ("-.5", -0.5), ("+1.", 1.0), ("0", 0), ("-12", -12), ("true", True), ("~", None)]
+    # Words of YAML 1.1 are texts, as datasets have them.
+    + [(word, word) for word in ("no", "on", "y", "2024-01-01", "1:30", "010", "0x1f", "1_000", "1e", "e5", ".")],
+)
+def test_words_and_numbers_are_those_of_yaml_1_2(written, read):
+    (check,) = read_policy(f"checks: [{{metric: m, at_least: 0, where: {{x: {written}}}}}]").checks
+    assert (check.where["x"], type(check.where["x"])) == (read, type(read))
+
+
 def test_the_published_schema_is_that_of_the_checks():
     published = files("airflow_provider_benchmarks.gates").joinpath("policy.schema.json").read_text()
     assert json.loads(published) == policy_schema()
+    jsonschema.Draft202012Validator.check_schema(policy_schema())
 
 
-def test_the_schema_takes_what_is_read_and_refuses_what_is_not():
-    validator = jsonschema.Draft202012Validator(policy_schema())
-    assert validator.is_valid(yaml.safe_load(POLICY))
-    for wrong in ("checks: []", "checks:\n- metric: m\n  at_leest: 1", "if_inconclusive: maybe\nchecks:\n- metric: m"):
-        assert not validator.is_valid(yaml.safe_load(wrong))
+VALIDATOR = jsonschema.Draft202012Validator(policy_schema())
+
+
+def is_read(policy):
+    try:
+        read_policy(json.dumps(policy), name="p.json")
+    except ConfigurationError:
+        return False
+    return True
+
+
+def floor(**fields):
+    return {"checks": [{"metric": "m", "at_least": 0.5, **fields}]}
+
+
+def comparison(**fields):
+    return {"checks": [{"type": "no_regression", "metric": "m", **fields}]}
+
+
+def history(**fields):
+    return {"checks": [{"type": "within_history", "metric": "m", **fields}]}
+
+
+GOOD = [
+    yaml.safe_load(POLICY),
+    floor(),
+    floor(type="threshold", score="s", at_least=None, at_most=3, by="category", min_count=5.0),
+    floor(confidence=0.9, statistic="p95"),
+    floor(confidence=0.9, statistic="share:good"),
+    floor(confidence=None, statistic="max"),
+    floor(where={"a": 1, "b": [None, "x", True, 0.5], "c": {"at_least": 1, "below": 5}, "d": None}),
+    comparison(),
+    comparison(baseline="release-7", margin=0, relative=True, mode="prove", confidence=0.99, key="id", severity="warn"),
+    comparison(key=["a", "b"], cluster_by="document", higher_is_better=False, max_unpaired=0.1, max_nan_fraction=1),
+    history(),
+    history(statistic="nan_fraction", window=5, spread=0.5, higher_is_better=None),
+    {**floor(), "if_inconclusive": "pass", "if_no_baseline": "fail"},
+]
+BAD = [
+    [],
+    {},
+    {"checks": []},
+    {"checks": {}},
+    {"checks": [1]},
+    {**floor(), "cheks": 1},
+    {**floor(), "if_no_baseline": None},
+    {**floor(), "if_inconclusive": "maybe"},
+    {"checks": [{"at_least": 1}]},
+    {"checks": [{"metric": "m"}]},
+    floor(at_least=None),
+    floor(at_least="0.7"),
+    floor(at_leest=1),
+    floor(metric=""),
+    floor(type=None),
+    floor(type=["x"]),
+    floor(type="thresholds"),
+    floor(score=5),
+    floor(statistic="median"),
+    floor(statistic="p101"),
+    floor(statistic="share:"),
+    floor(confidence=95),
+    floor(confidence=0.5),
+    floor(confidence=0.9, statistic="max"),
+    floor(confidence=0.9, statistic="share:"),
+    floor(where={}),
+    floor(where={"": 1}),
+    floor(where={"a": []}),
+    floor(where={"a": [[1]]}),
+    floor(where={"a": {}}),
+    floor(where={"a": {"at_leest": 1}}),
+    floor(where={"a": {"at_least": "1"}}),
+    floor(min_count=0),
+    floor(min_count=2.5),
+    floor(max_nan_fraction=1.5),
+    floor(max_error_rate=-0.5),
+    floor(severity="info"),
+    floor(margin=0.1),
+    comparison(margin=-0.01),
+    comparison(margin=None),
+    comparison(relative="no"),
+    comparison(higher_is_better=None),
+    comparison(higher_is_better="false"),
+    comparison(baseline=3),
+    comparison(mode="prov"),
+    comparison(key={"a": 1}),
+    comparison(key=5),
+    comparison(key=[]),
+    comparison(key=["a", ""]),
+    comparison(min_count=True),
+    comparison(max_unpaired="0"),
+    history(window=4),
+    history(window=7.5),
+    history(spread=-1),
+    history(spread=0),
+    history(statistic="median"),
+    history(at_least=1),
+]
+
+
+@pytest.mark.parametrize("policy", GOOD)
+def test_the_schema_and_the_code_take_a_policy(policy):
+    VALIDATOR.validate(policy)
+    assert is_read(policy)
+
+
+@pytest.mark.parametrize("policy", BAD)
+def test_the_schema_and_the_code_refuse_a_policy(policy):
+    assert (VALIDATOR.is_valid(policy), is_read(policy)) == (False, False)
+
+
+words = st.sampled_from(["mean", "p50", "share:x", "detect", "prove", "warn", "threshold", "at_least", "no", ""])
+values = st.recursive(
+    st.none() | st.booleans() | st.integers(-3, 120) | st.floats(-1e6, 1e6) | words,
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(words, inner, max_size=2),
+    max_leaves=4,
+)
+
+
+@given(
+    base=st.sampled_from([floor(), floor(statistic="max"), comparison(), history()]),
+    name=st.sampled_from(sorted({name for check in CHECKS.values() for name in check.rules})),
+    value=values,
+)
+def test_the_schema_and_the_code_agree_on_any_value(base, name, value):
+    policy = {"checks": [{**base["checks"][0], name: value}]}
+    # No JSON Schema compares two fields.
+    if name in ("at_least", "at_most") and isinstance(value, int | float):
+        policy["checks"][0] |= {"at_least": value, "at_most": value}
+    assert VALIDATOR.is_valid(policy) == is_read(policy)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pytest
+
 from airflow_provider_benchmarks.jobs import LogLine, tail
 from airflow_provider_benchmarks.jobs.failures import clean, in_time_order
 
@@ -19,9 +21,18 @@ def test_a_line_without_a_time_stays_behind_its_predecessor():
 
 def test_repeats_are_folded_and_the_number_of_lines_is_kept():
     lines = [LogLine(message=m) for m in ("a", "b", "b", "b", "", "c")]
-    assert tail(lines, 2) == ["b", "c"]
-    assert tail(lines, 50) == ["a", "b", "c"]
+    assert tail(lines, 2) == ["b (3 times)", "c"]
+    assert tail(lines, 50) == ["a", "b (3 times)", "c"]
     assert tail(lines, 0) == []
+
+
+def test_lines_that_take_turns_are_folded_too():
+    lines = [LogLine(message=m) for _ in range(100) for m in ("row failed", "retrying")]
+    assert tail([LogLine(message="first"), *lines, LogLine(message="retrying")], 50) == [
+        "first",
+        "row failed (100 times)",
+        "retrying (101 times)",
+    ]
 
 
 def test_long_texts_are_cut_and_say_so():
@@ -31,3 +42,38 @@ def test_long_texts_are_cut_and_say_so():
 def test_directories_go_and_addresses_stay():
     text = "see https://host.example/docs/a/b and /var/lib/jobs/x/results/rows.jsonl or item/field"
     assert clean(text, 500) == "see https://host.example/docs/a/b and …/rows.jsonl or item/field"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("error reading file:///var/lib/jobs/x/rows.jsonl", "error reading file://…/rows.jsonl"),
+        ("path:/opt/nemo/conf/a.yaml", "path:…/a.yaml"),
+        ("No such file: '/app/config.yaml'", "No such file: '…/config.yaml'"),
+        ("POST /chat/completions of ws/fileset#results/rows.jsonl", None),
+        ("https://host:8080/docs/a/b, //host/a/b/c, ./results/a/b and http://[::1]/docs/a/b", None),
+        ("and/or 3/4 of my-workspace/qa-bench/x", None),
+    ],
+)
+def test_paths_of_the_services_machine(text, shown):
+    assert clean(text, 500) == (shown or text)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Authorization: Bearer nvapi-abcdef0123456789", "Authorization: Bearer ***"),
+        ("{'api_key': 'sk-abcdef0123456789'}", "{'api_key': '***'}"),
+        ("api_key=sk-abcdef0123456789, retrying", "api_key=***, retrying"),
+        ("X-API-KEY: 0a1b2c3d4e", "X-API-KEY: ***"),
+        ("HF_TOKEN=hf_abcdefghijklmnop0123", "HF_TOKEN=***"),
+        ("refused nvapi-abcdefghijkl-mnop", "refused ***"),
+        ("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abc is expired", "*** is expired"),
+        ("https://user:pa55word@host/v1", "https://***@host/v1"),
+        ("basic 512 checks, unexpected token: identifier", None),
+        ("token count 4096, max_tokens=512, api_key: field required", None),
+        ("job sk-learn-pipeline failed, see http://host:8080/a@b", None),
+    ],
+)
+def test_secrets_are_hidden_and_other_words_are_not(text, shown):
+    assert clean(text, 500) == (shown or text)

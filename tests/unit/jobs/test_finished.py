@@ -78,6 +78,18 @@ def test_after_a_restart_only_what_has_finished_meanwhile_is_told_of() -> None:
     assert news(restarted(again), *later, job("new", "error", 3)) == []
 
 
+def test_news_that_were_not_told_of_are_news_again_after_a_restart() -> None:
+    finished = FinishedJobs(benchmark="w/b")
+    news(finished, job("old", "active", 0), job("first", "completed", 1))
+    jobs = [job("old", "completed", 0), job("a", "completed", 2), job("b", "error", 3), job("c", "completed", 100)]
+    _, *untold = finished.take(look(*jobs))
+
+    again = FinishedJobs(benchmark="w/b", state=json.loads(json.dumps(finished.state(untold=untold))))
+    assert set(again.running) == {"a", "b", "c"}
+    assert news(again, *jobs) == ["a", "b", "c"]
+    assert news(restarted(again), *jobs) == []
+
+
 def test_a_job_that_gets_into_the_list_late_is_told_of() -> None:
     finished = FinishedJobs(benchmark="w/b")
     news(finished, job("first", "completed", 10))

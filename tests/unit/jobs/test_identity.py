@@ -39,6 +39,7 @@ def test_the_name_says_whose_it_is():
         {"task_id": "again"},
         {"map_index": 0},
         {"clear_number": 1},
+        {"max_tries": 1},
         {"deployment": "https://staging.example.com"},
     ],
 )
@@ -62,7 +63,7 @@ def test_names_that_the_service_takes(name):
     assert check_name(name) == name
 
 
-@pytest.mark.parametrize("name", ["", "a", "A1", "1a", "a--b", "ab-", "a b", "a/b", "a+b", "a" * 52, "é1"])
+@pytest.mark.parametrize("name", ["", "a", "A1", "1a", "a--b", "ab-", "a b", "a/b", "a+b", "a" * 52, "é1", "ab\n"])
 def test_names_that_it_does_not_take(name):
     with pytest.raises(ConfigurationError, match="can't be the name of a benchmark job"):
         check_name(name)

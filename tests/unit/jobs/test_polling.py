@@ -51,10 +51,25 @@ def test_the_service_says_how_long_to_wait():
     assert poller(deadline=5).on_error(ServiceUnavailable("busy", retry_after=77), 0) == 5
 
 
-@pytest.mark.parametrize("error", [NotFound("gone"), Unauthorized("no")])
-def test_a_definite_answer_ends_the_wait(error):
-    with pytest.raises(type(error)):
-        poller().on_error(error, 0)
+def test_a_service_that_wants_a_day_is_asked_again_all_the_same():
+    assert poller().on_error(ServiceUnavailable("busy", retry_after=86_400), 0) == 300
+
+
+def test_a_definite_answer_ends_the_wait():
+    with pytest.raises(NotFound):
+        poller().on_error(NotFound("gone"), 0)
+
+
+def test_refusals_are_taken_for_definite_when_they_go_on():
+    waiting = poller()
+    for _ in range(3):  # a gateway that restarts answers in many ways
+        waiting.on_error(ServiceUnavailable("down"), 0)
+        waiting.on_error(Unauthorized("no"), 0)
+    waiting.on_job(job(), 0)
+    for _ in range(4):
+        waiting.on_error(Unauthorized("no"), 0)
+    with pytest.raises(Unauthorized):
+        waiting.on_error(Unauthorized("no"), 0)
 
 
 def test_a_failing_service_is_waited_for_and_an_odd_one_only_for_a_while():
@@ -75,3 +90,7 @@ def test_the_progress_line_has_what_is_known(recorded):
     running = BenchmarkJob.from_json(recorded(147), workspace="w")
     assert progress_line(running) == "active, step evaluation, 20 %, 1 samples"
     assert progress_line(job("pending")) == "pending"
+
+
+def test_the_progress_line_says_when_it_does_not_know_a_status():
+    assert progress_line(job("archiving", progress=3.0)).startswith('"archiving" (a word that this release does not')

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -27,19 +28,14 @@ def test_both_shapes_give_the_same_scores(recorded, number):
     assert AggregateScores.from_json(payload) == AggregateScores.from_json(older_shape(payload))
 
 
-@pytest.mark.parametrize("number", [37, 93, 96, 99, 103, 118, 121, 132])
+@pytest.mark.parametrize("number", [37, 51, 93, 96, 99, 103, 106, 118, 121, 132, 144])
 def test_nothing_is_lost_on_the_way_through(recorded, number):
     payload = recorded(number)
     written = AggregateScores.from_json(payload).to_json()
     assert AggregateScores.from_json(json.loads(json.dumps(written, allow_nan=False))) == AggregateScores.from_json(
         payload
     )
-    for entry, again in zip(payload["results"], written["results"], strict=True):
-        assert entry["metric"] == again["metric"]
-        for score, same in zip(entry["scores"], again["scores"], strict=True):
-            assert {k: v for k, v in score.items() if v is not None} == {
-                k: v for k, v in same.items() if v not in (None, {}) and k in score
-            }
+    assert written == {"results": [{"metric": e["metric"], "scores": e["scores"]} for e in payload["results"]]}
 
 
 def test_a_score_passed_through_with_a_mean_only(recorded):
@@ -106,25 +102,81 @@ class TestGet:
         assert scores.get("b/m").metric == "b/m"
 
 
+def aggregates(recorded):
+    """Every recorded answer that holds aggregate scores."""
+    numbers = (29, 37, 50, 51, 93, 96, 99, 103, 106, 118, 121, 124, 132, 135, 144)
+    return [*map(recorded, numbers), *recorded(165)["data"]]
+
+
+def documented_recipe(aggregate):
+    """The code of the service's "Benchmark Results" page."""
+    return pd.json_normalize(
+        aggregate["metrics"],
+        record_path=["aggregation", "scores"],
+        meta=["metric_ref"],
+    )
+
+
 class TestFrame:
-    def test_it_is_the_documented_recipe(self, recorded):
-        payload = older_shape(recorded(37))
-        documented = pd.json_normalize(payload["metrics"], record_path=["aggregation", "scores"], meta=["metric_ref"])
-        ours = AggregateScores.from_json(payload).to_frame()
-        assert set(ours.columns) == set(documented.columns)
-        pd.testing.assert_frame_equal(ours[documented.columns], documented, check_dtype=False)
+    def test_it_is_the_documented_recipe_for_every_recorded_answer_in_either_shape(self, recorded):
+        for payload in aggregates(recorded):
+            documented = documented_recipe(older_shape(payload))
+            for shape in (payload, older_shape(payload)):
+                ours = AggregateScores.from_json(shape).to_frame()
+                assert len(ours.columns) == len(documented.columns)
+                pd.testing.assert_frame_equal(ours[list(documented.columns)], documented)
 
-    def test_it_prints_as_the_documented_table(self, recorded):
-        frame = AggregateScores.from_json(recorded(37)).to_frame()
-        assert list(frame.columns[:7]) == ["metric_ref", "name", "mean", "std_dev", "min", "max", "count"]
+    def test_it_is_the_recipe_for_an_answer_that_was_passed_through(self, recorded):
+        ours = AggregateScores.from_json(recorded(172)).to_frame()
+        assert list(ours.columns) == ["metric_ref", "name", "mean"]
+        pd.testing.assert_frame_equal(ours[["name", "mean", "metric_ref"]], documented_recipe(recorded(172)))
 
-    @pytest.mark.parametrize("number", [93, 96, 99])
-    def test_rubrics_nans_and_corpus_scores_too(self, recorded, number):
-        payload = older_shape(recorded(number))
-        documented = pd.json_normalize(payload["metrics"], record_path=["aggregation", "scores"], meta=["metric_ref"])
-        ours = AggregateScores.from_json(payload).to_frame()
-        columns = ["metric_ref", "name", "count", "nan_count", "mean", "std_dev", "variance", "min", "max", "sum"]
-        pd.testing.assert_frame_equal(ours[columns], documented[columns], check_dtype=False)
+    def test_it_is_the_recipe_after_a_way_through_the_score_store(self, recorded):
+        for payload in aggregates(recorded):
+            written = json.loads(json.dumps(AggregateScores.from_json(payload).to_json(), allow_nan=False))
+            again = AggregateScores.from_json(written).to_frame()
+            pd.testing.assert_frame_equal(again, AggregateScores.from_json(payload).to_frame())
+
+    @pytest.mark.parametrize(
+        "more",
+        [
+            {"median": 0.5, "sample_std_dev": None},
+            {"percentiles": {}, "histogram": {}},
+            {"percentiles": {"p50": None}, "histogram": None},
+            {"histogram": {"bins": None, "kind": "even"}},
+            {"rubric_distribution": [], "mode_category": None},
+            {"extra": {"nested": {"deep": [1]}}},
+            {"mean": 1, "count": 2},
+        ],
+    )
+    def test_it_is_the_recipe_for_answers_that_were_never_seen(self, more):
+        for scores in ([{"name": "s", **more}], [{"name": "s", **more}, {"name": "t", "mean": 0.5}]):
+            payload = {"metrics": [{"metric_ref": "w/m", "aggregation": {"scores": scores}}]}
+            documented = documented_recipe(payload)
+            ours = AggregateScores.from_json(payload).to_frame()
+            assert len(ours.columns) == len(documented.columns)
+            pd.testing.assert_frame_equal(ours[list(documented.columns)], documented)
+
+    def test_the_documented_columns_come_first(self, recorded):
+        columns = ["metric_ref", "name", "mean", "std_dev", "min", "max", "count"]
+        assert list(AggregateScores.from_json(recorded(37)).to_frame().columns[:7]) == columns
+        assert list(AggregateScores.from_json({"results": []}).to_frame().columns) == columns
+
+    def test_the_words_for_nan_are_nan(self):
+        payload = {"results": [{"metric": "w/m", "scores": [{"name": "s", "mean": "NaN"}]}]}
+        assert math.isnan(AggregateScores.from_json(payload).to_frame()["mean"][0])
+
+    def test_a_changed_score_shows_what_it_was_changed_to(self, recorded):
+        score = AggregateScores.from_json(recorded(37)).scores[0]
+        changed = AggregateScores((replace(score, mean=0.25, extra={"median": 1.0}),))
+        frame = changed.to_frame()
+        assert frame[["mean", "std_dev", "percentiles.p50", "median"]].iloc[0].tolist() == [
+            0.25,
+            score.std_dev,
+            1.0,
+            1.0,
+        ]
+        assert AggregateScores.from_json(changed.to_json()) == changed
 
 
 def test_records_are_flat_and_json_safe(recorded):

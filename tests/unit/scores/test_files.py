@@ -1,9 +1,7 @@
 from __future__ import annotations
 
-import csv
 import json
 import math
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -14,25 +12,11 @@ from hypothesis import strategies as st
 
 from airflow_provider_benchmarks.exceptions import ConfigurationError, IncompleteResults
 from airflow_provider_benchmarks.scores import low_scoring_rows, read_row_scores, row_scores_frame
+from airflow_provider_benchmarks.scores.names import column_names
 from airflow_provider_benchmarks.scores.rows import read_rows
-from airflow_provider_benchmarks.store import RowFormat, store_rows
-
-
-def line(index: int, item: dict[str, Any], scores: dict[str, dict[str, Any]] | None = None, **more: Any) -> bytes:
-    metrics = {m: [{"name": n, "value": v} for n, v in named.items()] for m, named in (scores or {}).items()}
-    row = {"row_index": index, "item": item, "sample": {}, "metrics": metrics, "requests": [], **more}
-    return json.dumps(row).encode() + b"\n"
-
-
-def store(path: Path, lines: list[bytes], name: str = "parquet", batches: bool = False, **options: Any):
-    """Store lines; with ``batches`` each line becomes a batch of its own, as the millions of a large file do."""
-    from airflow_provider_benchmarks.store import results
-
-    size, results._BLOCK = results._BLOCK, 1 if batches else results._BLOCK
-    try:
-        return store_rows(lines, str(path), row_format=RowFormat(name=name, **options))
-    finally:
-        results._BLOCK = size
+from airflow_provider_benchmarks.scores.table import FIXED
+from airflow_provider_benchmarks.store import RowFormat
+from tests.support.stored_rows import line, store
 
 
 def same(one: Any, other: Any) -> bool:
@@ -64,7 +48,19 @@ def test_jsonl_is_byte_for_byte_and_reads_back(recorded, tmp_path, compression):
     if compression is None:
         assert (tmp_path / "rows.jsonl").read_bytes() == content
     assert stored.bytes == (tmp_path / "rows.jsonl").stat().st_size
-    pd.testing.assert_frame_equal(read_row_scores(stored.path), row_scores_frame(read_rows(content.split(b"\n"))))
+    loaded = read_row_scores(stored.path)
+    assert loaded.pop("metric_errors").isna().all()
+    pd.testing.assert_frame_equal(loaded, row_scores_frame(read_rows(content.split(b"\n"))))
+
+
+@pytest.mark.parametrize(("compression", "codec"), [(None, "ZSTD"), ("zstd", "ZSTD"), ("snappy", "SNAPPY")])
+@pytest.mark.parametrize("values", [[1, 2], [1, "late text"]])
+def test_parquet_has_the_codec_that_was_asked_for(tmp_path, compression, codec, values):
+    lines = [line(place, {"f": value}) for place, value in enumerate(values)]
+    stored = store(tmp_path / "rows.parquet", lines, batches=True, compression=compression)
+    chunk = pq.ParquetFile(stored.path).metadata.row_group(0).column(1)
+    assert (chunk.path_in_schema, chunk.compression) == ("f", codec)
+    assert list(read_row_scores(stored.path)["f"]) == values
 
 
 def test_the_same_rows_give_the_same_packed_file(tmp_path):
@@ -105,38 +101,145 @@ def test_a_field_of_any_values_is_stored_without_loss(tmp_path, values, arrow, b
         assert [type(v) for v in loaded] == [type(v) for v in values]
 
 
+texts = st.text(st.characters(), max_size=5)  # half characters among them
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(st.characters(exclude_categories=["Cs"]), max_size=5),
-    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text("ab", max_size=2), inner, max_size=2),
+    | st.integers(0, 1) | texts,
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(texts, inner, max_size=2),
     max_leaves=4,
 )  # fmt: skip
+odd_json = json_values | st.sampled_from(["NaN", math.nan, math.inf, [math.nan], {"a": -math.inf}])
+odd_samples = odd_json | st.dictionaries(st.sampled_from(["inference_error", "response"]), odd_json, max_size=2)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def is_same(found: Any, value: Any) -> bool:
+    """Equal, and a number, boolean or text as before; integers may have become floats."""
+    if hasattr(found, "item"):
+        found = found.item()
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return found is None or (isinstance(found, float) and math.isnan(found))
+    if type(found) is float and type(value) is int:
+        return abs(value) <= 2**53 and found == value
+    return type(found) is type(value) and repr(found) == repr(value)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    items=st.lists(st.dictionaries(st.sampled_from(["a", "b", "", "row_index", "s"]), json_values), max_size=5),
+    items=st.lists(
+        st.dictionaries(st.sampled_from(["a", "b", "", "row_index", "s", "\ud800"]), json_values), max_size=5
+    ),
     scores=st.lists(st.dictionaries(st.sampled_from(["s", "t"]), json_values), max_size=5),
+    errors=st.lists(odd_json, min_size=5, max_size=5),
+    samples=st.lists(odd_samples, min_size=5, max_size=5),
     batches=st.booleans(),
 )
-def test_any_rows_come_back(tmp_path, items, scores, batches):
+def test_any_rows_come_back(tmp_path, items, scores, errors, samples, batches):
     count = max(len(items), len(scores))
     items += [{}] * (count - len(items))
     scores += [{}] * (count - len(scores))
-    lines = [line(i, item, {"w/m": named}) for i, (item, named) in enumerate(zip(items, scores, strict=True))]
-    stored = store(tmp_path / "rows.parquet", lines, batches=batches)
-    loaded = read_row_scores(stored.path)
-    for i, item in enumerate(items):
-        for key, value in item.items():
-            found = loaded["item.row_index" if key == "row_index" else key].iloc[i]
-            found = None if pd.api.types.is_scalar(found) and pd.isna(found) else found
-            assert found == value or (value is None and found is None)
-    for i, named in enumerate(scores):
-        for key, value in named.items():
-            clash = any(key in item for item in items)
-            found = loaded[f"w/m:{key}" if clash else key].iloc[i]
-            found = None if pd.api.types.is_scalar(found) and pd.isna(found) else found
-            assert found == value or (value is None and found is None)
+    lines = [
+        line(i, item, {"w/m": named}, metric_errors=error, sample=sample)
+        for i, (item, named, error, sample) in enumerate(zip(items, scores, errors, samples))  # noqa: B905
+    ]
+    content = b"".join(lines)
+    parquet = store(tmp_path / "rows.parquet", lines, batches=batches, with_sample=True)
+    jsonl = store(tmp_path / "rows.jsonl", lines, "jsonl")
+    named = column_names(
+        dict.fromkeys(key for item in items for key in item),
+        list(dict.fromkeys(("w/m", key) for one in scores for key in one)),
+        fixed=FIXED,
+    )
+    for loaded in (
+        read_row_scores(parquet.path),
+        read_row_scores(jsonl.path, columns=pq.read_schema(parquet.path).names),
+    ):
+        for i, row in enumerate(read_rows(content.split(b"\n"))):
+            for key, value in row.item.items():
+                assert is_same(loaded[named[0][key]].iloc[i], value)
+            for key, value in row.metrics["w/m"].items():
+                assert is_same(loaded[named[1]["w/m", key]].iloc[i], value)
+            assert is_same(loaded["metric_errors"].iloc[i], row.metric_errors or None)
+            assert is_same(loaded["sample"].iloc[i], None if row.sample == {} else row.sample)
+            assert (row.inference_error is not None) == (i in loaded.attrs["call_errors"])
+            if row.inference_error is not None:
+                assert loaded["inference_error"].iloc[i] == row.inference_error
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [2.5, 1, 3, "text"],
+        [1, 2.5, 3, None, 4, True],
+        [None, 0.5, None, 1, 2**60 + 1],
+        [1.0, 2, 0.5, 2**70],
+        [1, "text", 2.5, 1],
+    ],
+)
+def test_how_rows_are_cut_into_batches_does_not_matter(tmp_path, values):
+    lines = [line(i, {"f": value}) for i, value in enumerate(values)]
+    whole, cut = (store(tmp_path / f"{batches}", lines, batches=batches) for batches in (False, True))
+    assert pq.read_table(cut.path).column("f").to_pylist() == [None if v is None else json.dumps(v) for v in values]
+    assert pq.read_table(cut.path).equals(pq.read_table(whole.path))
+    assert pq.read_metadata(cut.path).metadata == pq.read_metadata(whole.path).metadata
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.dictionaries(st.sampled_from(["a", "b"]), json_values), max_size=6))
+def test_how_any_rows_are_cut_into_batches_does_not_matter(tmp_path, items):
+    lines = [line(i, item) for i, item in enumerate(items)]
+    whole, cut = (store(tmp_path / f"{batches}", lines, batches=batches) for batches in (False, True))
+    assert pq.read_table(cut.path).equals(pq.read_table(whole.path))
+    assert pq.read_schema(cut.path).equals(pq.read_schema(whole.path), check_metadata=True)
+
+
+@pytest.mark.parametrize(
+    ("fields", "column", "expected"),
+    [
+        ({"sample": {"inference_error": "400 \ud83d"}}, "inference_error", "400 \ud83d"),
+        ({"sample": {"inference_error": "400", "logprob": math.nan}}, "inference_error", "400"),
+        ({"sample": {"inference_error": {"code": 400}}}, "inference_error", '{"code": 400}'),
+        ({"sample": ["inference_error"]}, "sample", ["inference_error"]),
+        ({"sample": "inference_error"}, "sample", "inference_error"),
+        ({"sample": {"output_text": "\ud83d"}}, "sample", {"output_text": "\ud83d"}),
+        ({"metric_errors": ["w/m failed"]}, "metric_errors", ["w/m failed"]),
+        ({"metric_errors": "w/m failed"}, "metric_errors", "w/m failed"),
+        ({"metric_errors": {"w/m": "\ud83d"}}, "metric_errors", {"w/m": "\ud83d"}),
+    ],
+)
+@pytest.mark.parametrize("batches", [False, True])
+@pytest.mark.parametrize("name", ["parquet", "jsonl", "csv"])
+def test_odd_errors_and_samples_are_kept(tmp_path, fields, column, expected, batches, name):
+    lines = [line(0, {}), line(1, {}, **fields), line(2, {}, sample={"inference_error": "no answer"})]
+    if name == "csv" and expected == "400 \ud83d":
+        expected = json.dumps(expected)  # CSV does not say that a column is JSON
+    loaded = read_row_scores(
+        store(tmp_path / "rows", lines, name, batches=batches, with_sample=True).path, columns=[column]
+    )
+    assert loaded[column].iloc[1] == expected
+    assert pd.isna(loaded[column].iloc[0])
+
+
+@pytest.mark.parametrize(
+    ("sample", "with_sample"),
+    [(b'{"output_text": "\xff"}', True), (b'{"inference_error": "\xff"}', False)],
+)
+@pytest.mark.parametrize("rows_before", [0, 2])
+def test_a_sample_that_is_no_text_is_an_error_that_names_the_row(tmp_path, sample, with_sample, rows_before):
+    lines = [line(i, {}, {"w/m": {"s": 1}}) for i in range(rows_before)]
+    lines.append(line(rows_before, {}, {"w/m": {"s": 1}}).replace(b'"sample": {}', b'"sample": ' + sample))
+    with pytest.raises(IncompleteResults, match=f"the sample of row index {rows_before} can't be read: 'utf-8' codec"):
+        store(tmp_path / "rows.parquet", lines, batches=True, with_sample=with_sample)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("word", ["NaN", "inf", "Infinity", "-Infinity"])
+@pytest.mark.parametrize("name", ["parquet", "jsonl", "csv"])
+def test_a_label_is_a_text_whatever_it_says(tmp_path, word, name):
+    lines = [line(i, {}, {"w/m": {"s": word, "s.label": label}}) for i, label in enumerate([word, "other"])]
+    for batches in (False, True):
+        loaded = read_row_scores(store(tmp_path / f"{batches}", lines, name, batches=batches).path)
+        assert loaded["s.label"].tolist() == [word, "other"]
+        assert loaded["s"].dtype == "float64"
 
 
 class TestScores:
@@ -186,48 +289,32 @@ class TestNames:
         loaded = read_row_scores(store(tmp_path / "rows.parquet", [line(0, {}, {"w/m": {"sample": 1}})]).path)
         assert loaded["w/m:sample"].tolist() == [1.0]
 
-    def test_two_fields_for_one_name_are_an_error_and_not_a_loss(self, tmp_path):
-        with pytest.raises(IncompleteResults, match=r'field "item\.sample"'):
-            store(tmp_path / "rows.parquet", [line(0, {"sample": 1, "item.sample": 2})])
-        assert list(tmp_path.iterdir()) == []
+    @pytest.mark.parametrize("batches", [False, True])
+    def test_nothing_overwrites_anything(self, tmp_path, batches):
+        lines = [
+            line(0, {"sample": 1, "item.sample": 2, "w/a:x": 3}, {"w/a": {"x": 4}}),
+            line(1, {}, {"w/b": {"x": 5}, "w/c": {"w/a:x": 6}}),
+        ]
+        expected = {
+            "item.sample (3)": [1, None],
+            "item.sample (2)": [2, None],
+            "w/a:x": [3, None],
+            "w/a:x (2)": [4, None],
+            "w/b:x": [None, 5],
+            "w/c:w/a:x": [None, 6],
+        }
+        for name in ("parquet", "jsonl", "csv"):
+            loaded = read_row_scores(store(tmp_path / name, lines, name, batches=batches).path)
+            found = {key: [None if pd.isna(v) else v for v in loaded[key]] for key in loaded if key != "metric_errors"}
+            assert found == expected
+            if name != "csv":
+                assert loaded.attrs["score_columns"] == ["w/a:x (2)", "w/b:x", "w/c:w/a:x"]
 
-
-class TestCsv:
-    def rows_of(self, path: str) -> list[list[str]]:
-        with open(path, newline="", encoding="utf-8") as file:
-            return list(csv.reader(file))
-
-    def test_values(self, tmp_path):
-        item = {"text": 'é "q"\nline', "n": -1, "f": 0.5, "nested": {"a": [1]}, "none": None}
-        stored = store(tmp_path / "rows.csv", [line(0, item, {"w/m": {"s": "NaN", "s.label": ""}})], "csv")
-        head, row = self.rows_of(stored.path)
-        assert head == ["row_index", *item, "s", "s.label", "metric_errors"]
-        assert row == ["0", 'é "q"\nline', "-1", "0.5", '{"a": [1]}', "", "NaN", "", ""]
-
-    @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx"])
-    def test_formulas_are_neutralised(self, tmp_path, text):
-        stored = store(tmp_path / "a.csv", [line(0, {"=f": text})], "csv")
-        head, row = self.rows_of(stored.path)
-        assert (head[1], row[1]) == ("'=f", f"'{text}")
-        plain = store(tmp_path / "b.csv", [line(0, {"=f": text})], "csv", neutralise_formulas=False)
-        assert self.rows_of(plain.path)[1][1] == text
-
-
-class TestLoading:
-    def test_only_some_columns(self, recorded, tmp_path):
-        for name in ("parquet", "jsonl"):
-            stored = store(tmp_path / name, [recorded(38)], name)
-            loaded = read_row_scores(stored.path, columns=["reference", "exact-match"])
-            assert list(loaded.columns) == ["reference", "exact-match"]
-            assert loaded.attrs["score_columns"] == ["exact-match"]
-            assert loaded.index.tolist() == [0, 1, 2, 3, 4]
-            with pytest.raises(ConfigurationError, match=r"no columns \['nope'\]; it has: row_index, input"):
-                read_row_scores(stored.path, columns=["nope"])
-
-    def test_what_is_neither_parquet_nor_jsonl(self, tmp_path):
-        (tmp_path / "x").write_text("a,b\n1,2\n")
-        with pytest.raises(ConfigurationError, match="neither Parquet nor JSONL"):
-            read_row_scores(tmp_path / "x")
+    def test_half_a_character_in_a_name_is_written_as_its_escape(self, tmp_path):
+        lines = [line(0, {"half \ud800": 1}, {"w/m": {"\ud800": 2}})]
+        for name in ("parquet", "jsonl", "csv"):
+            loaded = read_row_scores(store(tmp_path / name, lines, name).path)
+            assert loaded[["half \\ud800", "\\ud800"]].iloc[0].tolist() == [1, 2]
 
 
 def test_no_rows_give_an_empty_file(tmp_path):
@@ -241,15 +328,11 @@ def test_no_rows_give_an_empty_file(tmp_path):
     ("options", "message"),
     [
         ({"name": "xml"}, 'unknown format of row scores "xml"; known: jsonl, parquet, csv'),
-        ({"compression": "lz4"}, 'compressed with "lz4"; jsonl can, with gzip or zstd'),
+        ({"compression": "lz4"}, 'with "lz4". What can be: jsonl with gzip or zstd; parquet with zstd or snappy'),
+        ({"name": "csv", "compression": "gzip"}, "as csv can't be compressed"),
         ({"name": "parquet", "compression": "gzip"}, "as parquet can't be compressed"),
     ],
 )
 def test_formats_that_there_are_not(options, message):
     with pytest.raises(ConfigurationError, match=message):
         RowFormat(**options)
-
-
-def test_a_field_whose_name_is_no_text_is_an_error(tmp_path):
-    with pytest.raises(IncompleteResults, match=r"field 'half \\ud800'"):
-        store(tmp_path / "rows.parquet", [line(0, {"half \ud800": 1})])

@@ -5,7 +5,7 @@ import json
 import pandas as pd
 import pytest
 
-from airflow_provider_benchmarks.exceptions import ConfigurationError, IncompleteResults
+from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.scores import RowScore, low_scoring_rows, row_scores_frame
 from airflow_provider_benchmarks.scores.rows import read_rows
 
@@ -59,9 +59,15 @@ def test_a_score_never_overwrites_an_item_field():
     assert frame.attrs["score_columns"] == ["w/m:f1"]
 
 
-def test_a_field_with_the_long_name_is_an_error_and_not_a_loss():
-    with pytest.raises(IncompleteResults, match='"w/m:f1"'):
-        row_scores_frame([row({"f1": 1, "w/m:f1": 2}, {"w/m": {"f1": 0.5}})])
+def test_a_field_with_the_long_name_too_loses_nothing():
+    frame = row_scores_frame([row({"f1": 1, "w/m:f1": 2}, {"w/m": {"f1": 0.5}})])
+    assert frame.iloc[0].to_dict() == {"f1": 1, "w/m:f1": 2, "w/m:f1 (2)": 0.5}
+    assert frame.attrs["score_columns"] == ["w/m:f1 (2)"]
+
+
+def test_scores_named_like_the_long_name_of_another_are_all_kept():
+    frame = row_scores_frame([row({}, {"w/a": {"x": 1}, "w/b": {"x": 2}, "w/c": {"w/a:x": 9}})])
+    assert frame.iloc[0].to_dict() == {"w/a:x": 1.0, "w/b:x": 2.0, "w/c:w/a:x": 9.0}
 
 
 def test_labels_booleans_and_missing_values_survive():
@@ -75,6 +81,42 @@ def test_labels_booleans_and_missing_values_survive():
     assert frame["s"].isna().tolist() == [False, True, True]
     assert frame["s.label"].tolist() == ["yes", "", None]
     assert frame["b"].tolist() == [True, False, None]
+
+
+@pytest.mark.parametrize("word", ["NaN", "inf", "-inf", "Infinity", "-Infinity"])
+def test_a_label_is_a_text_whatever_it_says(word):
+    frame = row_scores_frame([row({}, {"w/m": {"s": word, "s.label": word}})])
+    assert isinstance(frame["s"].iloc[0], float)
+    assert frame["s.label"].tolist() == [word]
+
+
+@pytest.mark.parametrize(
+    ("values", "dtype"),
+    [
+        ([1, None, 2**60 + 1], "object"),
+        ([1.5, 2**60 + 1], "object"),
+        ([2**63], "object"),
+        (["whole", "half \ud800"], "object"),
+        ([1, None], "float64"),
+        ([2**60 + 1], "int64"),
+    ],
+)
+def test_no_value_of_an_item_is_changed(values, dtype):
+    column = row_scores_frame([row({"f": value}, {}) for value in values])["f"]
+    assert column.dtype == dtype
+    assert [None if pd.isna(value) else value for value in column] == values
+
+
+def test_half_a_character_in_a_name_is_written_as_its_escape():
+    frame = row_scores_frame([row({"a \ud800": 1}, {"w/m": {"s \ud800": 2, "s \\ud800": 3}})])
+    assert frame.iloc[0].to_dict() == {"a \\ud800": 1, "s \\ud800 (2)": 3.0, "s \\ud800 (3)": 2.0}
+
+
+def test_rows_with_a_failed_call_are_told(recorded):
+    assert frame_of(recorded(133)).attrs["call_errors"] == [3]
+    failed = {"inference_error": "no answer"}
+    rows = [row({}, {}, sample=sample) for sample in (failed, [failed], "inference_error", {}, None)]
+    assert row_scores_frame(rows).attrs["call_errors"] == [0]
 
 
 def test_rows_without_an_index_are_numbered():
@@ -103,6 +145,35 @@ def test_a_numeric_item_field_is_no_score():
 def test_a_nan_is_not_low():
     frame = row_scores_frame([row({}, {"w/m": {"s": "NaN", "t": 0.9}}), row({}, {"w/m": {"s": "NaN", "t": 0.1}})])
     assert low_scoring_rows(frame, 0.7).index.tolist() == [1]
+
+
+@pytest.mark.parametrize(
+    ("scores", "low", "others"),
+    [
+        ([0.1, "n/a", 0.9], [0], {"s": 1}),
+        ([2**60, 0.1], [1], {}),
+        ([-(10**400), 10**400], [0], {}),
+        ([True, False, 0.1], [2], {"s": 2}),
+        (["0.1", [0.1], {"a": 0.1}, None], [], {"s": 3}),
+        ([None, "NaN", 0.1], [2], {}),
+        (["-Infinity", "Infinity"], [0], {}),
+    ],
+)
+def test_numbers_count_whatever_else_the_score_has(scores, low, others):
+    frame = row_scores_frame([row({}, {"w/m": {"s": score, "t": 0.9, "t.label": "0.1"}}) for score in scores])
+    found = low_scoring_rows(frame, 0.5)
+    assert found.index.tolist() == low
+    assert found.attrs["not_numbers"] == others
+    assert "not_numbers" not in frame.attrs
+
+
+@pytest.mark.parametrize("dtype", ["Float64", "float32", "int64"])
+def test_numbers_of_other_types_count(dtype):
+    frame = pd.DataFrame({"s": pd.array([0, 1], dtype=dtype)})
+    if dtype == "Float64":
+        frame.loc[1, "s"] = pd.NA
+    frame.attrs["score_columns"] = ["s"]
+    assert low_scoring_rows(frame, 0.5).index.tolist() == [0]
 
 
 def test_a_frame_from_elsewhere_must_name_its_scores():

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_provider_benchmarks.scores import item_digest
 from airflow_provider_benchmarks.scores.item_digest import _signatures
 from airflow_provider_benchmarks.scores.selected_rows import number_items
 from airflow_provider_benchmarks.store.results import RowFormat, store_rows
@@ -87,6 +88,14 @@ def test_an_item_that_comes_twice_is_not_promised_to_be_distinct(tmp_path) -> No
     (numbers,) = number_items([path])
     assert numbers[17] == numbers[3000]
     assert len(set(numbers.tolist())) == 3000
+
+
+def test_an_item_is_found_to_come_twice_however_far_apart(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(item_digest, "_ROWS_AT_ONCE", 100)  # 31 parts
+
+    assert said_of(stored(tmp_path / "once.parquet", ITEMS))["distinct"] is True
+    for again in (0, 1499, 2999):
+        assert "distinct" not in said_of(stored(tmp_path / f"{again}.parquet", [*ITEMS, ITEMS[again]]))
 
 
 def test_files_of_the_same_items_get_the_same_numbers_without_a_look_at_them(tmp_path) -> None:

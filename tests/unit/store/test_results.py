@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_benchmarks.exceptions import IncompleteResults
-from airflow_provider_benchmarks.store import store_bytes, store_rows
-from airflow_provider_benchmarks.store.results import first_rows
+from airflow_provider_benchmarks.scores import AggregateScores
+from airflow_provider_benchmarks.scores.completeness import FirstRows, line_blocks
+from airflow_provider_benchmarks.store import RowFormat, store_bytes, store_rows
 
 
 def rows(*indices: int) -> bytes:
@@ -77,13 +78,58 @@ def test_a_last_line_without_an_end_counts(tmp_path):
 @given(count=st.integers(0, 6), limit=st.integers(1, 8), size=st.integers(1, 200))
 def test_a_limit_keeps_the_first_lines(count, limit, size):
     content = rows(*range(count))
-    assert b"".join(first_rows(cut(content, size), limit)) == rows(*range(min(count, limit)))
+    found = FirstRows(line_blocks(cut(content, size), 1), limit)
+    assert b"".join(found) == rows(*range(min(count, limit)))
+    assert found.is_cut == (count > limit)
 
 
-def test_a_limit_is_not_checked_against_the_whole(tmp_path):
+@pytest.mark.parametrize("limit", [2, 4, 5, 6, 100])
+def test_a_limit_gives_so_many_rows_or_all(tmp_path, limit):
     content = rows(*range(5))
-    stored = store_rows([content], str(tmp_path / "rows.jsonl"), length=len(content), expected_rows=5, limit=2)
-    assert stored.rows == 2
+    stored = store_rows([content], str(tmp_path / "rows.jsonl"), length=len(content), expected_rows=5, limit=limit)
+    assert stored.rows == min(limit, 5)
+
+
+FOUR = rows(*range(4))
+
+
+@pytest.mark.parametrize("row_format", [RowFormat(), RowFormat(name="parquet")])
+@pytest.mark.parametrize(
+    ("content", "checks", "message"),
+    [
+        (FOUR, {"expected_rows": 10, "limit": 5}, "there are 4 rows, but .* count 10, of which 5 were asked for"),
+        (FOUR, {"expected_rows": 5, "limit": 8}, "there are 4 rows, but the aggregate scores count 5$"),
+        (FOUR, {"expected_rows": 2, "limit": 3}, "there are 3 rows, but the aggregate scores count 2"),
+        (FOUR, {"expected_rows": 4, "length": 10_000, "limit": 4}, "bytes, but the service says that it holds 10000"),
+        (rows(0, 2), {"limit": 2}, "1 row indices are missing"),
+        (rows(3, 0, 3, 4), {"limit": 3}, "row index 3 comes twice"),
+    ],
+)
+def test_a_limit_is_no_reason_to_take_less(tmp_path, content, checks, message, row_format):
+    with pytest.raises(IncompleteResults, match=message):
+        store_rows(cut(content, 50), str(tmp_path / "rows"), row_format=row_format, **checks)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_limit_leaves_gaps_where_rows_are_out_of_order(tmp_path):
+    assert store_rows([rows(3, 0, 1, 2)], str(tmp_path / "rows.jsonl"), expected_rows=4, limit=2).rows == 2
+
+
+def test_a_limit_counts_rows_and_not_blank_lines(tmp_path):
+    content = rows(0) + b"\n \n" + rows(1) + b"\n\n"
+    assert store_rows([content], str(tmp_path / "a"), expected_rows=2, limit=2, length=len(content)).rows == 2
+    assert store_rows([content], str(tmp_path / "b"), expected_rows=2, limit=1).rows == 1
+
+
+@pytest.mark.parametrize("name", ["jsonl", "parquet"])
+def test_rows_of_a_job_with_scores_over_the_corpus_only(tmp_path, name):
+    scores = [{"name": "corpus", "count": 1, "nan_count": 0, "mean": 0.5}]
+    aggregate = AggregateScores.from_json({"results": [{"metric": "w/bleu", "scores": scores}]})
+    arguments = {"row_format": RowFormat(name=name), "expected_rows": lambda check: check.expected_rows(aggregate)}
+    assert store_rows([rows(0, 1, 2)], str(tmp_path / "rows"), **arguments).rows == 3
+    scored = rows(0, 1, 2).replace(b'"metrics": {}', b'"metrics": {"w/bleu": [{"name": "corpus", "value": 0.5}]}')
+    with pytest.raises(IncompleteResults, match="there are 3 rows, but the aggregate scores count 1"):
+        store_rows([scored], str(tmp_path / "rows"), **arguments)
 
 
 def test_bytes_are_stored_as_they_come(tmp_path):

@@ -237,9 +237,42 @@ def test_bounds_and_p_value_agree(scores, margin, confidence, in_clusters):
 @settings(max_examples=100, deadline=None)
 def test_swapping_the_sides_mirrors_the_interval(scores):
     forth, back = compare(*scores), compare(*reversed(scores))
-    assert forth.interval == pytest.approx((-back.interval[1], -back.interval[0]), abs=1e-9)
-    assert (forth.lower, forth.upper) == pytest.approx((-back.upper, -back.lower), abs=1e-9)
+    for alpha, mine, theirs in (
+        (0.05, (forth.lower, forth.upper), (back.lower, back.upper)),
+        (0.025, forth.interval, back.interval),
+    ):
+        # Only what would let a drop pass allows for losses that were not seen.
+        seen = float(np.ptp(scores)) or float(np.abs(scores).max())
+        unseen = -math.inf if forth.mcnemar_p is not None else forth.estimate - seen * (1 - alpha ** (1 / forth.n))
+        lowest = -theirs[1] if forth.mcnemar_p is not None else min(-theirs[1], unseen)
+        assert mine[0] == pytest.approx(lowest, abs=1e-9)
+        assert mine[1] <= -theirs[0] + 1e-9
     assert forth.mcnemar_p == back.mcnemar_p
+
+
+class TestLossesTooRareToBeSeen:
+    """A few rows may lose everything while all others hardly change."""
+
+    @pytest.mark.parametrize("rows", [10, 50, 100, 200])
+    @pytest.mark.parametrize("rate", [0.02, 0.05])
+    @pytest.mark.parametrize("jitter", [0.0, 0.01, 0.05])
+    def test_hardly_any_drop_at_the_margin_is_taken_for_none(self, rows, rate, jitter):
+        random, baseline = np.random.default_rng(rows), np.linspace(0, 1, rows)
+        runs, passed = 400, 0
+        for _ in range(runs):
+            losses = (random.random(rows) < rate) + jitter * random.standard_normal(rows)
+            result = compare(baseline - losses, baseline, margin=rate)
+            passed += result.problem is None and result.lower >= -rate
+        assert passed / runs <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / runs)
+
+    def test_scores_that_only_jitter_prove_no_more_than_equal_ones(self):
+        jitter = 1e-9 * np.random.default_rng(1).random(10)
+        assert compare(0.5 + jitter, np.full(10, 0.5), margin=0.001).lower < -0.001
+
+    def test_a_collapse_without_variance_is_seen_with_few_rows(self):
+        result = compare(np.full(50, 1.0), np.full(50, 5.0), margin=0.5)
+        assert result.problem is None
+        assert result.upper < -0.5
 
 
 @given(any_pairs, st.randoms(use_true_random=False))
@@ -315,6 +348,17 @@ class TestRowsToDecide:
         assert rows is not None
         passed = sum(compare(random.normal(0, 1, rows), np.zeros(rows), margin=0.2).lower >= -0.2 for _ in range(400))
         assert 0.74 <= passed / 400 <= 0.9
+
+    @pytest.mark.parametrize(("gains", "losses"), [(0, 0), (1, 1), (3, 1)])
+    def test_as_many_rows_of_0_and_1_decide_as_it_says(self, gains, losses):
+        first = compare(*pairs(30, gains, losses, 20 - gains - losses), margin=0.01)
+        rows = rows_to_decide(first, margin=0.01, confidence=0.95)
+        assert rows is not None
+        random = np.random.default_rng(5)
+        counts = random.multinomial(rows, [gains / 50, losses / 50, 1 - (gains + losses) / 50], size=400)
+        enough = sum(compare(*pairs(rest, won, lost, 0), margin=0.01).lower >= -0.01 for won, lost, rest in counts)
+        assert enough / 400 >= 0.7
+        assert rows < 450 or gains
 
     def test_a_difference_at_the_margin_is_never_decided(self):
         half = np.random.default_rng(2).normal(0, 1, 50)

@@ -1,0 +1,97 @@
+"""Where a gate's policy file is, and what it says."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import conf
+
+from airflow_provider_benchmarks.exceptions import ConfigurationError
+from airflow_provider_benchmarks.operators._gate_checks import has_template
+
+if TYPE_CHECKING:
+    from airflow_provider_benchmarks.gates import Policy
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyFile:
+    """A policy file in object storage, or on disk from the DAG file's folder up to the DAGs folder.
+
+    :param gate: the gate's task id, for messages
+    :param path: as the gate names it, rendered; anything that is no text names no file
+    :param dag_file: path of the DAG file; None where it is not known
+    """
+
+    gate: str
+    path: Any
+    dag_file: str | None
+
+    @property
+    def is_remote(self) -> bool:
+        return "://" in str(self.path)
+
+    def read(self) -> Policy:
+        """Read it from wherever it is.
+
+        :raises ConfigurationError: there is no such file, or it is not a policy
+        :raises OSError: the storage fails
+        """
+        return self._policy(self._remote() if self.is_remote else self._local().read_bytes())
+
+    def read_if_here(self) -> Policy | None:
+        """Read it while the DAG is parsed; None where it can be found only when the task runs."""
+        if not isinstance(self.path, str) or self.is_remote or has_template(self.path):
+            return None
+        if self.dag_file is None and not any(path.exists() for path in self._places()):
+            return None  # the operator is put into its DAG later
+        return self._policy(self._local().read_bytes())
+
+    def _local(self) -> Path:
+        if not isinstance(self.path, str) or not self.path.strip():
+            raise self._error(f"policy must be the path of a file, found {self.path!r}: what does its template give?")
+        for path in self._places():
+            if path.is_file():
+                return path
+            if path.exists():
+                raise self._error(f"the policy {path} is a folder: name a file in it")
+        tried = ", ".join(map(str, self._places())) or "no folder, as the gate is in no DAG"
+        raise self._error(f'there is no policy file "{self.path}". Looked at: {tried}')
+
+    def _places(self) -> list[Path]:
+        if Path(self.path).is_absolute():
+            return [Path(self.path)]
+        return [] if self.dag_file is None else [folder / self.path for folder in _folders(Path(self.dag_file).parent)]
+
+    def _remote(self) -> bytes:
+        from airflow_provider_benchmarks.store.object_path import object_path
+
+        try:
+            content: bytes = object_path(self.path).read_bytes()
+        except FileNotFoundError as error:
+            raise self._error(f'there is no policy file "{self.path}"') from error
+        except IsADirectoryError as error:
+            raise self._error(f'the policy "{self.path}" is a folder: name a file in it') from error
+        except (ValueError, ImportError) as error:
+            raise self._error(f'the policy "{self.path}" is in no storage that Airflow can open: {error}') from error
+        return content
+
+    def _policy(self, content: bytes) -> Policy:
+        from airflow_provider_benchmarks.gates import read_policy
+
+        return read_policy(content, name=self.path)
+
+    def _error(self, problem: str) -> ConfigurationError:
+        return ConfigurationError(f'gate "{self.gate}": {problem}')
+
+
+def _folders(folder: Path) -> list[Path]:
+    """A folder and those above it, up to the DAGs folder, or to the root of the DAG bundle."""
+    above = [folder, *folder.parents]
+    dags_folder = Path(conf.get("core", "dags_folder", fallback=""))
+    # Airflow puts the root of a bundle on Python's path, and DAGs may have put folders of it there.
+    roots = [dags_folder] if dags_folder in above else [Path(place) for place in sys.path if place]
+    last = max((above.index(root) for root in roots if root in above), default=0)
+    return above[: last + 1]

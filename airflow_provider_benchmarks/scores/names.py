@@ -1,0 +1,51 @@
+"""What the columns of row scores are called: each item field and each score has one of its own, whatever their names.
+
+An item field's column has the field's name; in files, where that is the name of a fixed column, ``item.<field>``. A
+score's column has its name where that is unique in the job and no item field or fixed column has it, else
+``metric_ref:score``; so does one whose name is the long name of another score. A name that is taken then, or that two of
+them would get, has the first free number behind it, from ``(2)`` on. The order of rows, metrics and scores changes no name.
+
+Half a character, which JSON may hold and UTF-8 can't, is written as its escape.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import TypeVar
+
+_Key = TypeVar("_Key", str, tuple[str, str])
+
+
+def column_names(
+    fields: Iterable[str], scores: Sequence[tuple[str, str]], *, fixed: Iterable[str] = ()
+) -> tuple[dict[str, str], dict[tuple[str, str], str]]:
+    """Name the column of each item field and of each score.
+
+    :param scores: ``(metric reference, score name)``
+    :param fixed: names of columns that are neither
+    """
+    taken = set(fixed)
+    items = _distinct({field: f"item.{field}" if field in taken else field for field in fields}, taken)
+    taken |= items.keys() | set(items.values())
+    times = Counter(name for _, name in scores)
+    long = {(metric, name): f"{metric}:{name}" for metric, name in scores}
+    others = taken | set(long.values())
+    wanted = {key: key[1] if times[key[1]] == 1 and key[1] not in others else long[key] for key in scores}
+    return items, _distinct(wanted, taken)
+
+
+def _distinct(wanted: dict[_Key, str], taken: set[str]) -> dict[_Key, str]:
+    wanted = {key: name.encode(errors="backslashreplace").decode() for key, name in wanted.items()}
+    times = Counter(wanted.values())
+    # A name that two want is nobody's, so that who looks for one of them is not given the other.
+    taken = taken | {name for name in times if times[name] > 1}
+    names: dict[_Key, str] = {}
+    for key in sorted(wanted):
+        name, number = wanted[key], 1
+        while name in taken or (number > 1 and name in times):
+            number += 1
+            name = f"{wanted[key]} ({number})"
+        taken.add(name)
+        names[key] = name
+    return {key: names[key] for key in wanted}

@@ -1,0 +1,49 @@
+"""A folder of row scores with a file for each value of a field, as its manifest tells of it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from airflow_provider_benchmarks.exceptions import ConfigurationError
+from airflow_provider_benchmarks.scores.stored_files import open_stored, within
+
+MANIFEST = "_manifest.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Partitions:
+    """The files of a folder.
+
+    :param format: ``parquet`` or ``csv``
+    :param files: path of each file, and the values, by name, of the fields that the rows are grouped by
+    """
+
+    format: str
+    files: tuple[tuple[Any, dict[str, Any]], ...]
+
+
+def read_partitions(folder: Any) -> Partitions | None:
+    """Read the manifest of a folder; None where there is none.
+
+    :raises ConfigurationError: it is the manifest of something else
+    """
+    place = within(folder, MANIFEST)
+    try:
+        with open_stored(place) as file:
+            content = file.read()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    try:
+        return _partitions(folder, json.loads(content))
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise ConfigurationError(f"{place} is not a manifest of row scores ({error!r})") from error
+
+
+def _partitions(folder: Any, manifest: dict[str, Any]) -> Partitions:
+    fields = tuple(manifest["partition_by"])
+    files = tuple(
+        (within(folder, file["path"]), {name: file["values"][name] for name in fields}) for file in manifest["files"]
+    )
+    return Partitions(manifest["format"], files)

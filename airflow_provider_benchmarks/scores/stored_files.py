@@ -1,0 +1,85 @@
+"""Open stored files, wherever they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pkgutil import resolve_name
+from typing import Any
+from urllib.parse import urlsplit
+
+from airflow_provider_benchmarks.exceptions import ConfigurationError, IncompleteResults
+
+#: Makes Airflow's path of a URL. By name, and only for a URL that needs it: this layer works without Airflow.
+_OBJECT_PATH = "airflow_provider_benchmarks.store.object_path:object_path"
+#: Storages whose URLs have no user, so that what stands before an @ is an Airflow connection.
+_WITH_CONNECTION = ("s3", "s3a", "gs", "gcs", "abfs", "abfss", "adl")
+
+
+def stored_path(path: Any) -> Any:
+    """Give Airflow's path for a URL that names a connection, ``s3://connection@bucket/key``; others as they are.
+
+    :raises ConfigurationError: the connection is asked for where Airflow, or its provider of the storage, is missing
+    """
+    if hasattr(path, "open"):
+        return path
+    url = urlsplit(str(path))
+    # A container has no dot in its name: abfs://container@account.dfs.core.windows.net is Azure's own way to write it.
+    is_account = url.scheme.startswith("abfs") and "." in (url.hostname or "")
+    if url.scheme not in _WITH_CONNECTION or not url.username or is_account:
+        return path
+    try:
+        found = resolve_name(_OBJECT_PATH)(str(path))
+        found.fs  # noqa: B018  is made here
+    except (ImportError, ValueError) as error:
+        raise ConfigurationError(
+            f'{path} names the Airflow connection "{url.username}", which takes Airflow and its provider of the storage '
+            f"to open ({error}). Without them, leave the connection out of the URL."
+        ) from error
+    return found
+
+
+def open_stored(path: Any) -> Any:
+    """Open a local path, a URL that fsspec or Airflow opens, or an Airflow ObjectStoragePath, for reading."""
+    path = stored_path(path)
+    if hasattr(path, "open"):
+        return path.open("rb")
+    import fsspec
+
+    return fsspec.open(str(path), "rb")
+
+
+def filesystem_of(path: Any) -> tuple[Any, str]:
+    """The fsspec filesystem of a path, and the path in it; of any path that :func:`open_stored` takes."""
+    import fsspec
+
+    path = stored_path(path)
+    return (path.fs, path.path) if hasattr(path, "fs") else fsspec.url_to_fs(str(path))
+
+
+def is_folder(path: Any) -> bool:
+    filesystem, place = filesystem_of(path)
+    found = bool(filesystem.isdir(place))
+    filesystem.invalidate_cache(place)  # or what is written there next would not be seen
+    return found
+
+
+def within(folder: Any, name: str) -> Any:
+    """The path of a file in a folder."""
+    return folder / name if hasattr(folder, "open") else f"{str(folder).rstrip('/')}/{name}"
+
+
+@contextmanager
+def named_if_damaged(path: Any) -> Iterator[None]:
+    """Read a Parquet file in the block.
+
+    :raises IncompleteResults: it can't be read; names it
+    """
+    import pyarrow as pa
+
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:  # Arrow's OSError is damage, others' a storage that fails
+        raise IncompleteResults(
+            f"{path} can't be read as Parquet ({error}). If the file is damaged, download the row scores again."
+        ) from error

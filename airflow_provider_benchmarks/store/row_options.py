@@ -1,0 +1,38 @@
+"""What a download of row scores can be asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from airflow_provider_benchmarks.exceptions import ConfigurationError
+from airflow_provider_benchmarks.store.existing import IfExists
+from airflow_provider_benchmarks.store.object_path import as_text
+from airflow_provider_benchmarks.store.results import RowFormat
+
+
+def check_row_options(
+    *,
+    destination: Any,
+    row_format: RowFormat,
+    if_exists: str = IfExists.REPLACE,
+    limit: int | None = None,
+    partition_by: str | Sequence[str] = (),
+) -> None:
+    """Refuse what can't be done; takes templates that are not rendered yet.
+
+    :param destination: None where there is none
+    :raises ConfigurationError: names the argument and what it may be
+    """
+    IfExists(if_exists)
+    if destination is not None:
+        as_text(destination)
+    if limit is not None and (not isinstance(limit, int) or limit < 1):
+        raise ConfigurationError(f"limit must be 1 or more, found {limit!r}")
+    if partition_by and (row_format.name == "jsonl" or destination is None):
+        raise ConfigurationError(
+            'partition_by needs a destination, and format="parquet" or "csv": JSONL is the service\'s file as it is'
+        )
+    fields = [partition_by] if isinstance(partition_by, str) else partition_by
+    if isinstance(fields, list | tuple) and len(set(fields)) != len(fields):
+        raise ConfigurationError(f"partition_by names a field twice: {list(fields)}")

@@ -1,0 +1,224 @@
+"""Where a gate's verdict is kept, and what happens when it can't be."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from types import SimpleNamespace
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException, Asset
+
+from airflow_provider_benchmarks.exceptions import ConfigurationError
+from airflow_provider_benchmarks.gates import NoRegression, Threshold, Verdict
+from airflow_provider_benchmarks.operators.gates import (
+    BenchmarkGateBranchOperator,
+    BenchmarkGateOperator,
+    GateFailed,
+    GateInconclusive,
+)
+from airflow_provider_benchmarks.store import ScoreStore
+from tests.integration.conftest import BENCHMARK, WORKSPACE
+from tests.support import gate_jobs
+from tests.support.contexts import task_context
+from tests.support.gate_jobs import BAD_AT_MATH, GOOD
+
+WHERE = {"workspace": WORKSPACE, "benchmark": BENCHMARK}
+HOLDS, MISSES = Threshold("m", at_least=0.5), Threshold("m", at_least=0.99)
+
+
+@pytest.fixture
+def run_job(service):
+    return partial(gate_jobs.run_job, service)
+
+
+@pytest.fixture
+def store(tmp_path):
+    return ScoreStore(str(tmp_path / "store"))
+
+
+def gate(*checks, context=None, kind=BenchmarkGateOperator, **arguments):
+    operator = kind(**{"task_id": "gate", "checks": checks or None, **arguments})
+    return operator.execute(context or task_context())
+
+
+def outlet_events():
+    """Airflow's own, which refuse what is no asset."""
+    try:
+        from airflow.sdk.execution_time.context import OutletEventAccessors
+    except ImportError:
+        from airflow.utils.context import OutletEventAccessors
+    return OutletEventAccessors()
+
+
+class TestWhatIsWritten:
+    @pytest.mark.parametrize(
+        ("suffix", "start"), [("md", "**FAIL: 0 of 1"), ("html", "<!doctype html>"), ("json", '{\n "outcome": "fail"')]
+    )
+    def test_a_report_before_the_task_fails(self, run_job, tmp_path, suffix, start):
+        path = tmp_path / f"report.{suffix}"
+        with pytest.raises(GateFailed):
+            gate(Threshold("m", at_least=0.99), job_name=run_job(f"report-{suffix}"), report=str(path))
+        assert path.read_text().startswith(start)
+
+    def test_the_verdict_in_the_store(self, run_job, store):
+        with pytest.raises(GateFailed):
+            gate(Threshold("m", at_least=0.99), job_name=run_job("kept-verdict"), store=store.root)
+        (found,) = store.history(**WHERE)
+        assert (found.job, found.outcomes) == ("kept-verdict", {"nightly.gate": "fail"})
+
+    def test_asset_events(self, run_job):
+        asset = Asset("scores-passed")
+        context = {**task_context(), "outlet_events": {asset: SimpleNamespace(extra=None)}}
+        gate(Threshold("m", at_least=0.5), job_name=run_job("asset"), outlets=[asset], context=context)
+        assert context["outlet_events"][asset].extra == {
+            "job": "asset",
+            "workspace": WORKSPACE,
+            "benchmark": BENCHMARK,
+            "means": {f"{WORKSPACE}/m:accuracy": 0.8},
+            "outcome": "pass",
+            "verdict": "PASS: 1 of 1 checks hold",
+        }
+
+    def test_mapped_gates_of_one_task_have_a_verdict_each(self, run_job, store):
+        run_job("mapped")
+        for index, check in enumerate((MISSES, HOLDS)):
+            context = task_context(map_index=index)
+            gate(check, job_name="mapped", store=store.root, context=context, on_failure="continue")
+        (found,) = store.history(**WHERE)
+        assert found.outcomes == {"nightly.gate[0]": "fail", "nightly.gate[1]": "pass"}
+        assert not found.passed
+        assert store.last_passed(**WHERE) is None
+
+
+NOWHERE = "/proc/nope"
+
+
+class TestWhatCannotBeWritten:
+    """The verdict stands: a miss is not tried again, and each place is written that can be."""
+
+    @pytest.fixture(params=["report", "store", "outlets", "XCom"])
+    def broken(self, request, run_job, store, tmp_path):
+        """A gate of which one place can't be written; what it says of it, and what is there afterwards."""
+        run_job("job-1")
+        arguments = {"report": str(tmp_path / "report.md"), "store": store.root}
+        context = {**task_context(), "outlet_events": outlet_events()}
+        said = {
+            "report": f"the report {NOWHERE}/report.md: ",
+            "store": f"the score store {NOWHERE}: ",
+            "outlets": "asset events: ",
+            "XCom": "XCom: OSError: the backend is down",
+        }
+        if request.param == "report":
+            arguments["report"] = f"{NOWHERE}/report.md"
+        elif request.param == "store":
+            arguments["store"] = NOWHERE
+        elif request.param == "outlets":
+            arguments["outlets"], context["outlet_events"] = [Asset("accepted")], {}
+        else:
+
+            def refuse(key):
+                raise OSError("the backend is down")
+
+            context["ti"].on_push = refuse
+        written = {
+            "report": (tmp_path / "report.md").exists,
+            "store": lambda: any(job.outcomes for job in store.history(**WHERE)),
+            "XCom": lambda: [key for key, _ in context["ti"].xcoms] == ["verdict"],
+        }
+        written.pop(request.param, None)
+        yield {"job_name": "job-1", "context": context, **arguments}, said[request.param]
+        assert [place for place, is_there in written.items() if not is_there()] == []
+
+    @pytest.mark.parametrize(
+        ("check", "on_failure", "error"),
+        [
+            (MISSES, "fail", GateFailed),
+            (MISSES, "skip", AirflowSkipException),
+            (NoRegression("m", mode="prove"), "fail", GateInconclusive),
+        ],
+    )
+    def test_a_miss_is_a_miss(self, broken, run_job, check, on_failure, error, capsys, caplog):
+        arguments, said = broken
+        with pytest.raises(error) as caught:
+            gate(check, baseline=run_job("job-0"), on_failure=on_failure, **arguments)
+        assert f"\nThe verdict could not be written to {said}" in str(caught.value)
+        log = capsys.readouterr().out + caplog.text
+        assert log.index('Gate on benchmark job "job-1"') < log.index("The verdict could not be written to")
+
+    @pytest.mark.parametrize(("check", "on_failure"), [(HOLDS, "fail"), (HOLDS, "skip"), (MISSES, "continue")])
+    def test_a_pass_is_tried_again(self, broken, check, on_failure):
+        arguments, _ = broken
+        with pytest.raises((OSError, KeyError)) as caught:
+            gate(check, on_failure=on_failure, **arguments)
+        assert not isinstance(caught.value, AirflowFailException | AirflowSkipException)
+
+    def test_a_branch_is_tried_again(self, broken):
+        arguments, _ = broken
+        with pytest.raises((OSError, KeyError)) as caught:
+            gate(MISSES, kind=BenchmarkGateBranchOperator, follow_if_passed="a", follow_if_failed="b", **arguments)
+        assert not isinstance(caught.value, AirflowFailException | AirflowSkipException)
+
+    def test_several_are_all_told(self, run_job):
+        with pytest.raises(GateFailed) as caught:
+            gate(MISSES, job_name=run_job("several"), report=f"{NOWHERE}/r.md", store=NOWHERE)
+        assert str(caught.value).count("could not be written") == 2
+
+    def test_rows_are_judged_though_the_store_can_not_have_them(self, run_job):
+        run_job("old"), run_job("new", BAD_AT_MATH)
+        with pytest.raises(GateFailed, match="accuracy fell by"):
+            gate(NoRegression("m"), job_name="new", baseline="old", store=NOWHERE)
+
+
+def test_a_report_of_an_unknown_format_is_refused_before_anything_is_judged(run_job, service):
+    run_job("job-1")
+    operator = BenchmarkGateOperator(task_id="gate", job_name="job-1", checks=[MISSES], report="{{ params.report }}")
+    operator.render_template_fields({"params": {"report": "r.pdf"}})
+    service.clear_requests()
+    with pytest.raises(ConfigurationError, match="the report must end in .md, .html, .json, found 'r.pdf'"):
+        operator.execute(task_context())
+    assert service.requests == []
+
+
+class TestLargeVerdicts:
+    """What XCom has no room for is whole in the score store and in the report."""
+
+    @pytest.fixture
+    def judged(self, run_job, store, tmp_path, monkeypatch):
+        """Judge with a limit for XComs; gives what was pushed, and what was kept in the report and the store."""
+        for name, rows in (("before", GOOD), ("after", BAD_AT_MATH)):
+            run_job(name, [{**each, "item": {**each["item"], "text": "long " * 2000}} for each in rows])
+
+        def judge(limit):
+            monkeypatch.setenv("AIRFLOW__BENCHMARKS__MAX_XCOM_BYTES", str(limit))
+            context, report = task_context(), tmp_path / "report.json"
+            arguments = {"baseline": "before", "store": store.root, "report": str(report), "on_failure": "continue"}
+            returned = gate(NoRegression("m"), job_name="after", context=context, **arguments)
+            ((_, pushed),) = context["ti"].xcoms
+            assert pushed == returned
+            kept = tmp_path / "store" / WORKSPACE / "qa-bench" / "after" / "verdict-nightly.gate.json"
+            whole = json.loads(report.read_text())
+            assert json.loads(kept.read_text()) == whole
+            assert len(whole["results"][0]["worst"][0]["item"]["text"]) == 10_000
+            assert Verdict.from_dict(whole).summary == pushed["summary"]
+            return pushed, whole
+
+        return judge
+
+    def test_one_that_fits_is_whole(self, judged):
+        pushed, whole = judged(1024 * 1024)
+        assert pushed == whole
+
+    def test_long_items_are_cut(self, judged):
+        pushed, whole = judged(20_000)
+        (cut,), (kept,) = pushed["results"], whole["results"]
+        assert cut["worst"][0]["item"] == {**kept["worst"][0]["item"], "text": f"{('long ' * 2000)[:200]}…"}
+        assert {**cut, "worst": None} == {**kept, "worst": None}
+        assert "cut to 200 characters" in pushed["note"]
+        assert len(json.dumps(pushed)) <= 20_000
+
+    def test_rows_are_left_out(self, judged):
+        pushed, _ = judged(100)
+        assert pushed["results"][0]["worst"] == []
+        assert "left out" in pushed["note"]
+        assert (Verdict.from_dict(pushed).outcome, pushed["outcome"]) == ("fail", "fail")

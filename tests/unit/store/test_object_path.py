@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from airflow.providers.common.compat.sdk import ObjectStoragePath
+
+from airflow_provider_benchmarks.exceptions import ConfigurationError
+from airflow_provider_benchmarks.store import atomic_write
+from airflow_provider_benchmarks.store.object_path import as_text, object_path
+
+
+@pytest.mark.parametrize("empty", ["", " ", None])
+def test_an_empty_path_is_refused(empty):
+    with pytest.raises(ConfigurationError, match="a path or URL in object storage is needed"):
+        as_text(empty)
+    with pytest.raises(ConfigurationError, match="a path or URL in object storage is needed"), atomic_write(empty):
+        pass
+
+
+@pytest.mark.parametrize("kind", [str, Path, ObjectStoragePath])
+def test_a_path_of_any_kind_is_a_text(tmp_path, kind):
+    assert as_text(kind(str(tmp_path / "x"))) == (str(tmp_path / "x"), None)
+    assert str(object_path(kind(str(tmp_path / "x")))) == str(tmp_path / "x")
+
+
+def test_an_object_storage_path_brings_its_connection_along(monkeypatch):
+    monkeypatch.setenv("AIRFLOW_CONN_DISK", '{"conn_type": "fs"}')
+    path = ObjectStoragePath("file:///data/x", conn_id="disk")
+    assert as_text(path)[1] == "disk"
+    assert as_text(path, "another")[1] == "another"
+    assert object_path(path).conn_id == "disk"
+
+
+@pytest.mark.parametrize(
+    ("url", "conn_id"), [("s3://bucket/x", "mistyped"), ("s3://mistyped@bucket/x", None), ("/x", "mistyped")]
+)
+def test_a_connection_that_is_not_there_is_named(url, conn_id):
+    with pytest.raises(ConfigurationError, match='no Airflow connection "mistyped" for the storage'):
+        object_path(url, conn_id)
+
+
+def test_a_local_path_loads_no_other_filesystem(tmp_path):
+    code = (
+        "import sys; from airflow_provider_benchmarks.store import store_rows; "
+        f"store_rows([b'{{\"metrics\": {{}}}}\\n'], {str(tmp_path / 'rows')!r}); "
+        "print(sorted(name for name in sys.modules if name.startswith('airflow.providers.amazon.aws')))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
