@@ -18,7 +18,7 @@ from generate_rows import METRICS, write_rows
 from measuring import Way, in_turn, markdown, peak_megabytes
 
 from airflow_provider_benchmarks.gates import Check, NoRegression, Threshold, evaluate
-from airflow_provider_benchmarks.gates.loading import load_both
+from airflow_provider_benchmarks.gates.loading import load_compared
 
 ROUNDS = 5
 
@@ -62,8 +62,8 @@ def read(folder: Path) -> None:
 
 
 def gate(folder: Path, checks: list[Check]) -> None:
-    candidate, baseline, _ = load_both(str(folder / "candidate"), str(folder / "baseline"), checks)
-    verdict = evaluate(checks, candidate, baseline)
+    candidate, baselines, _ = load_compared(str(folder / "candidate"), {"": str(folder / "baseline")}, checks)
+    verdict = evaluate(checks, candidate, baselines)
     assert len(verdict.results) >= 10
     assert not any("pair" in result.reason for result in verdict.results)
 
@@ -95,6 +95,7 @@ def prepare(folder: Path, rows: int) -> None:
 
 
 def measure(name: str, folder: Path) -> dict[str, Any]:
+    import fsspec.implementations.local  # noqa: F401
     import pandas as pd  # noqa: F401
     import pyarrow.parquet  # noqa: F401
 

@@ -19,7 +19,7 @@ from measuring import peak_megabytes
 S3_CONNECTION = "aws_scores"
 
 
-def ours(job: str, destination: str, row_format: str) -> Callable[[], object]:
+def ours(job: str, destination: str, row_format: str, compression: str | None = None) -> Callable[[], object]:
     """The hook, from the first request to the finished file: counted, hashed, checked, and on the disk."""
     import airflow.sdk  # noqa: F401
     import pyarrow.parquet  # noqa: F401
@@ -30,7 +30,9 @@ def ours(job: str, destination: str, row_format: str) -> Callable[[], object]:
     storage = S3_CONNECTION if destination.startswith("s3:") else None
     hook = BenchmarkHook()
     hook.client  # noqa: B018  (as the SDK's client is made before its clock starts)
-    return lambda: hook.download_row_scores(job, destination, format=row_format, storage_conn_id=storage)
+    return lambda: hook.download_row_scores(
+        job, destination, format=row_format, compression=compression, storage_conn_id=storage
+    )
 
 
 def curl(url: str, destination: str) -> Callable[[], object]:

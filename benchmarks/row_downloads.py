@@ -28,6 +28,7 @@ from tests.support.real_platform import RealPlatform
 from tests.support.s3_server import BUCKET, S3Server
 
 JOB = "big"
+PARQUET_FILES = ("recipe.parquet", "snappy.parquet", "ours.parquet")
 _WAYS = str(Path(__file__).with_name("row_download_ways.py"))
 
 
@@ -65,14 +66,18 @@ def measure_local(folder: Path, rows: int, rounds: int) -> list[list[str]]:
         jsonl = way("JSONL", "ours", JOB, folder / "ours.jsonl", "jsonl")
         recipe = way("pandas recipe", "recipe", url, folder / "recipe.parquet")
         parquet = way("Parquet", "ours", JOB, folder / "ours.parquet", "parquet")
-        in_turn([curl, jsonl, recipe, parquet], rounds=rounds, environment=variables)
+        snappy = way("Parquet, snappy", "ours", JOB, folder / "snappy.parquet", "parquet", "snappy")
+        in_turn([curl, jsonl, recipe, snappy, parquet], rounds=rounds, environment=variables)
+        sizes = [f"{(folder / name).stat().st_size / 1e9:.2f} GB" for name in PARQUET_FILES]
+        print(f"  sizes of {', '.join(PARQUET_FILES)}: {', '.join(sizes)}")
         size = f"{rows:,} rows, {source.stat().st_size / 1e9:.2f} GB"
         source.unlink()
-    for name in ("curl.jsonl", "ours.jsonl", "recipe.parquet", "ours.parquet"):
+    for name in ("curl.jsonl", "ours.jsonl", *PARQUET_FILES):
         (folder / name).unlink()
     return [
         [f"{size} to a JSONL file", "curl to a file", ratio(jsonl, curl), f"{jsonl.peak:.0f} MB"],
-        [f"{size} to Parquet", "documented pandas recipe", ratio(parquet, recipe), f"{parquet.peak:.0f} MB"],
+        [f"{size} to Parquet, snappy", "documented pandas recipe", ratio(snappy, recipe), f"{snappy.peak:.0f} MB"],
+        [f"{size} to Parquet, zstd", "documented pandas recipe", ratio(parquet, recipe), f"{parquet.peak:.0f} MB"],
         ["", "(the recipe's own memory)", "", f"{recipe.peak:.0f} MB"],
     ]
 
