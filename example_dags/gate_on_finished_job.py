@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from airflow.sdk import Asset, AssetWatcher, dag, task
@@ -24,7 +24,13 @@ finished_jobs = Asset(
 accepted_models = Asset("accepted-models")
 
 
-@dag(schedule=[finished_jobs], start_date=datetime(2026, 1, 1), tags=["benchmarks"])
+@dag(
+    schedule=[finished_jobs],
+    start_date=datetime(2026, 1, 1),
+    # A missed threshold is never tried again; a service or a network that was down for a while is.
+    default_args={"retries": 2, "retry_delay": timedelta(minutes=1)},
+    tags=["benchmarks"],
+)
 def gate_on_finished_job():
     @task
     def job_names(triggering_asset_events: Any = None) -> list[str]:

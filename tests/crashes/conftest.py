@@ -56,9 +56,14 @@ class Crashes:
         return [job for job in self.client.list_jobs() if job.benchmark == f"{WORKSPACE}/{case}"][::-1]
 
     def deferred(self, case: str) -> str:
-        """Wait until a case's task is deferred and a triggerer runs its trigger; gives the job's name."""
+        """Wait until a case's task is deferred and a triggerer runs its trigger; gives the job's name.
+
+        The scheduler has heard then that the task's first process has ended: before that, Airflow would take the task
+        for failed when it is resumed.
+        """
         job = self.running_job(case)
         self.wait(lambda: self.states(case) == ["deferred"], case)
+        self.wait(lambda: f"TaskInstance Finished: dag_id={case}," in self.airflow.whole_log("scheduler"), case)
         self.wait(lambda: " starting" in self.airflow.task_logs(case), case)
         return job.name
 

@@ -231,8 +231,11 @@ class AirflowServices:
 
     def log(self, name: str) -> str:
         """The end of a process's own log."""
+        return self.whole_log(name)[-5000:] or "no log"
+
+    def whole_log(self, name: str) -> str:
         path: Path = self.airflow.home / f"{name}.log"
-        return path.read_text(errors="replace")[-5000:] if path.exists() else "no log"
+        return path.read_text(errors="replace") if path.exists() else ""
 
     def _is_healthy(self) -> bool:
         try:
