@@ -121,8 +121,11 @@ class JobWait:
         return pause
 
     def _steps_known(self, job: BenchmarkJob) -> tuple[JobStep, ...]:
-        """What is still true of the steps that were seen last: the last step stays the last one until the job ends."""
-        in_the_last = bool(self._steps) and all(step.status == "completed" for step in self._steps[:-1])
+        """What is still true of the steps that were seen last: the last step stays the last one until the job ends.
+
+        The service lists a step when it begins, so that the first one says nothing of the second, and last, one.
+        """
+        in_the_last = len(self._steps) > 1 and all(step.status == "completed" for step in self._steps[:-1])
         return self._steps if in_the_last and not job.is_finished else ()
 
     def warn(self, text: str) -> None:

@@ -115,16 +115,16 @@ class TestSharing:
         for name in names:
             await asyncio.to_thread(client.submit_job, SPEC, name=name)
         waiting = wait_for_all(names, kind=Telling)
-        await until(lambda: len(listings(service)) >= 3)
+
+        def told(progress: str) -> set[str]:
+            lines = [record.getMessage() for record in caplog.records if record.name == "trigger"]
+            return {line.partition(":")[0] for line in lines if progress in line}
+
+        await until(lambda: told(": pending") == set(names))
         service.clear_requests()
         service.release_jobs()
         service.hold_jobs("active")
-
-        def with_step():
-            lines = [record.getMessage() for record in caplog.records if record.name == "trigger"]
-            return {line.partition(":")[0] for line in lines if "active, step evaluation, 100 %" in line}
-
-        await until(lambda: with_step() == set(names))
+        await until(lambda: told("active, step evaluation, 100 %") == set(names))
         rounds = len(listings(service))
         assert looks(service) <= _shared_polling._STEP_LOOKS * (rounds + 1)
         # The last step stays the last one: it is not looked at again and again.

@@ -44,7 +44,8 @@ def looks(service: EvaluationService) -> int:
 
 def listings(service: EvaluationService) -> list[RecordedRequest]:
     """The requests for lists of jobs."""
-    return [request for request in service.requests if request.path.endswith("/benchmark-jobs")]
+    lists = (request for request in service.requests if request.path.endswith("/benchmark-jobs"))
+    return [request for request in lists if request.method == "GET"]
 
 
 def held_jobs(service: EvaluationService, client: BenchmarkClient, count: int) -> list[str]:
