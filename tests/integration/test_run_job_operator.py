@@ -242,6 +242,10 @@ class TestTemplates:
         sent = json.loads(submit.body)["spec"]
         assert (sent["benchmark"], sent["prompt_template"]) == (BENCHMARK, "{{item.input}}")
 
+    def test_a_name_with_statements_is_a_template_too(self):
+        operator = self.render(spec=SPEC, job_name="nightly{% if params.model %}-{% raw %}x{% endraw %}{% endif %}")
+        assert operator.job_name == "nightly-x"
+
     def test_a_rendered_name_that_the_service_would_not_take(self, service):
         operator = self.render(spec=SPEC, job_name="Nightly-{{ ds }}")
         with pytest.raises(ConfigurationError, match='"Nightly-2026-01-02" can\'t be the name of a benchmark job'):
