@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from tenacity import Retrying, retry_if_exception_type, stop_before_delay, wait_fixed
 
 from airflow_provider_benchmarks.exceptions import BenchmarkError, JobTimeout, NotFound, ServiceError
-from airflow_provider_benchmarks.jobs import BenchmarkJob, JobPoller, JobStatus, LogLine, progress_line, tail
+from airflow_provider_benchmarks.jobs import BenchmarkJob, JobPoller, JobStatus, LogSummary, progress_line
 from airflow_provider_benchmarks.jobs.failures import clean
 from airflow_provider_benchmarks.jobs.polling import not_in_time
 
@@ -61,13 +61,13 @@ def wait_until_finished(
             time.sleep(pause or 0.0)
 
 
-def show_failure(job: BenchmarkJob, lines: Sequence[LogLine], log: Any) -> None:
+def show_failure(job: BenchmarkJob, summary: LogSummary, log: Any) -> None:
     """Write what the service knows of a failed job into the task's log, folded."""
     log.error("::group::What the service says of %s", job)
     for step in job.steps:
         if step.status == JobStatus.ERROR and step.error:
             log.error("step %s: %s", step.name, clean(step.error, _STEP_LIMIT))
-    for line in tail(lines, _SHOWN_LINES):
+    for line in summary.tail(_SHOWN_LINES):
         log.error("%s", line)
     log.error("::endgroup::")
 
@@ -84,13 +84,13 @@ def look_once_more(error: JobTimeout, client: BenchmarkClient) -> BenchmarkJob |
 def with_last_lines(error: JobTimeout, client: BenchmarkClient) -> JobTimeout:
     """Add the last lines of the job's log to the error, where they can be read soon."""
     try:
-        log = client.get_logs(error.job, enough=_READ_LINES)
+        log = LogSummary(islice(client.iter_logs(error.job), _READ_LINES))
     except BenchmarkError:  # what matters is that the job did not end in time
         return error
-    lines = tail(log, _TOLD_LINES)
+    lines = log.tail(_TOLD_LINES)
     if not lines:
         return error
-    heading = "Last log lines" if len(log) < _READ_LINES else f"Log, up to line {len(log)}"
+    heading = "Last log lines" if log.lines < _READ_LINES else f"Log, up to line {log.lines}"
     text = "".join(f"\n  {line}" for line in lines)
     return JobTimeout(
         f"{error}\n{heading}:{text}",
