@@ -220,12 +220,16 @@ class BenchmarkHook(BaseHook):
     def poke(self, name: str) -> bool:
         """Look once: True when the job completed, False while it runs or can't be seen for the moment.
 
-        :raises JobFailed: it ended in error
+        Only a refusal (401, 403) is looked at again soon, for about a minute, until it is definite.
+
+        :raises JobFailed: the job ended in error
         :raises JobCancelled: it was cancelled
         :raises ServiceError: the service gave a definite answer that is not a job
         """
+        from airflow_provider_benchmarks.hooks.waiting import look_through_refusals
+
         try:
-            job = self.get_status(name)
+            job = look_through_refusals(self.client, name, self.log)
         except ServiceError as error:
             if not is_transient(error):
                 raise

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tenacity import Retrying, retry_if_exception_type, stop_before_delay, wait_fixed
 
-from airflow_provider_benchmarks.exceptions import BenchmarkError, JobTimeout, NotFound, ServiceError
+from airflow_provider_benchmarks.exceptions import BenchmarkError, JobTimeout, NotFound, ServiceError, Unauthorized
 from airflow_provider_benchmarks.jobs import BenchmarkJob, JobPoller, JobStatus, LogSummary, progress_line
 from airflow_provider_benchmarks.jobs.failures import clean
 from airflow_provider_benchmarks.jobs.polling import not_in_time
@@ -23,6 +23,8 @@ _SHOWN_LINES, _TOLD_LINES = 50, 10
 _READ_LINES = 5000
 #: Characters of a step's own error.
 _STEP_LIMIT = 4000
+#: Seconds between the first two looks of a sensor that were refused; doubled each time, so that five take a minute.
+_REFUSED_EVERY = 4.0
 #: How often, and for how long in all, a killed task looks for the job of a submit whose answer it has not seen.
 _LOOK_EVERY, _LOOK_SECONDS = 1.0, 10.0
 
@@ -59,6 +61,21 @@ def wait_until_finished(
             if pause is None and job is not None:
                 return job
             time.sleep(pause or 0.0)
+
+
+def look_through_refusals(client: BenchmarkClient, name: str, log: Any) -> BenchmarkJob:
+    """See how a job stands, for a caller that knows nothing of looks before: a sensor that is rescheduled keeps nothing.
+
+    :raises Unauthorized: so many looks in a row were refused as end any other wait
+    """
+    poller = JobPoller(name, client.config.workspace, interval=_REFUSED_EVERY, deadline=None)
+    while True:
+        try:
+            return client.get_status(name)
+        except Unauthorized as error:
+            pause = poller.on_error(error, time.time())
+            log.warning("%s Looking again in %.0f s.", error, pause)
+            time.sleep(pause)
 
 
 def show_failure(job: BenchmarkJob, summary: LogSummary, log: Any) -> None:

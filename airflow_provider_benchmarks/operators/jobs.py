@@ -16,6 +16,7 @@ from airflow_provider_benchmarks.exceptions import (
     NameUnusable,
     NotFound,
     ServiceError,
+    Unauthorized,
 )
 from airflow_provider_benchmarks.jobs import BenchmarkJob, JobStatus, RunIdentity, fingerprint, progress_line
 from airflow_provider_benchmarks.jobs.identity import check_name, numbered
@@ -176,7 +177,8 @@ class RunBenchmarkJobOperator(BenchmarkOperator):
         try:
             return job.with_status(self.hook.get_status(job.name))
         except ServiceError as error:
-            if not is_transient(error):
+            # One refusal is not definite; the trigger looks again, and counts them.
+            if not (is_transient(error) or isinstance(error, Unauthorized)):
                 raise
             self.log.warning("%s It will be looked at again.", error)
             return job

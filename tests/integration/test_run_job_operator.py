@@ -67,7 +67,15 @@ class TestWaiting:
         assert run_task(make(), context) == identity_of(context).job_name()
 
     @pytest.mark.parametrize(
-        "fault", [Fault.answer(500), Fault.answer(503), Fault.drop_connection(), Fault.malformed(b"<html>")]
+        "fault",
+        [
+            Fault.answer(500),
+            Fault.answer(503),
+            Fault.answer(401),
+            Fault.answer(403),
+            Fault.drop_connection(),
+            Fault.malformed(b"<html>"),
+        ],
     )
     def test_a_service_that_fails_for_a_while_is_waited_for(self, make, service, fault):
         injected = service.inject(fault.on("GET", "*/benchmark-jobs/*", times=2))
