@@ -1,13 +1,13 @@
-"""The asynchronous client: the same conversations, for triggers and other code on an event loop."""
+"""The asynchronous client: of the same conversations, those that triggers have."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
-from typing import Any, Generic, Self, TypeVar
+from typing import Generic, Self, TypeVar
 
 import httpx
 from tenacity import AsyncRetrying
@@ -15,11 +15,10 @@ from tenacity import AsyncRetrying
 from airflow_provider_benchmarks.client._config import ClientConfig
 from airflow_provider_benchmarks.client._errors import error_of_answer, error_of_request
 from airflow_provider_benchmarks.client._messages import Answer, Operation, Request
-from airflow_provider_benchmarks.client._operations import Operations, Submission, unseen
+from airflow_provider_benchmarks.client._operations import Operations
 from airflow_provider_benchmarks.client._retry import retry_policy
-from airflow_provider_benchmarks.client._row_stream import MAX_RESTARTS, RowStream
 from airflow_provider_benchmarks.exceptions import ServiceError
-from airflow_provider_benchmarks.jobs import BenchmarkJob, JobResult, LogLine
+from airflow_provider_benchmarks.jobs import BenchmarkJob
 from airflow_provider_benchmarks.scores import AggregateScores
 
 T = TypeVar("T")
@@ -43,10 +42,10 @@ def _send(operation: Operation[T], answer: Answer) -> Request | _Done[T]:
 
 
 class AsyncBenchmarkClient:
-    """Talk to the evaluation service without blocking the event loop.
+    """Look at jobs and cancel them without blocking the event loop.
 
     An asynchronous context manager. Methods mean what they mean in
-    :class:`~airflow_provider_benchmarks.client.BenchmarkClient`.
+    :class:`~airflow_provider_benchmarks.client.BenchmarkClient`, which has more.
     """
 
     def __init__(self, config: ClientConfig) -> None:
@@ -65,37 +64,11 @@ class AsyncBenchmarkClient:
     async def close(self) -> None:
         await self._http.aclose()
 
-    async def submit_job(
-        self,
-        spec: Mapping[str, Any],
-        *,
-        name: str | None = None,
-        description: str | None = None,
-        custom_fields: Mapping[str, Any] | None = None,
-        workspace: str | None = None,
-    ) -> Submission:
-        return await self._run(
-            self._operations.submit(
-                spec, workspace=self._in(workspace), name=name, description=description, custom_fields=custom_fields
-            )
-        )
-
     async def get_job(self, name: str, *, workspace: str | None = None) -> BenchmarkJob:
         return await self._run(self._operations.get(name, workspace=self._in(workspace)))
 
     async def get_status(self, name: str, *, workspace: str | None = None) -> BenchmarkJob:
         return await self._run(self._operations.get_status(name, workspace=self._in(workspace)))
-
-    async def list_jobs(
-        self, *, status: Sequence[str] = (), workspace: str | None = None
-    ) -> AsyncIterator[BenchmarkJob]:
-        seen: set[str] = set()
-        page, pages = 1, 1
-        while page <= pages:
-            jobs, pages = await self.list_page(page, status=status, workspace=workspace)
-            for job in unseen(jobs, seen):
-                yield job
-            page += 1
 
     async def list_page(
         self,
@@ -124,37 +97,8 @@ class AsyncBenchmarkClient:
     async def cancel_job(self, name: str, *, workspace: str | None = None) -> BenchmarkJob:
         return await self._run(self._operations.cancel(name, workspace=self._in(workspace)))
 
-    async def delete_job(self, name: str, *, workspace: str | None = None) -> None:
-        await self._run(self._operations.delete(name, workspace=self._in(workspace)))
-
-    async def get_logs(self, name: str, *, workspace: str | None = None) -> list[LogLine]:
-        return await self._run(self._operations.logs(name, workspace=self._in(workspace)))
-
-    async def list_results(self, name: str, *, workspace: str | None = None) -> list[JobResult]:
-        return await self._run(self._operations.results(name, workspace=self._in(workspace)))
-
     async def get_aggregate_scores(self, name: str, *, workspace: str | None = None) -> AggregateScores:
         return await self._run(self._operations.aggregate_scores(name, workspace=self._in(workspace)))
-
-    async def iter_row_lines(self, name: str, *, workspace: str | None = None) -> AsyncIterator[bytes]:
-        request = self._operations.download(name, "row-scores", workspace=self._in(workspace))
-        stream = RowStream()
-        for restarts in range(MAX_RESTARTS + 1):
-            response = await self._open(request)
-            try:
-                async for chunk in response.aiter_bytes():
-                    for line in stream.feed(chunk):
-                        yield line
-            except httpx.RequestError as fault:
-                if restarts == MAX_RESTARTS:
-                    raise error_of_request(request, fault, self.config.base_url) from fault
-                stream.reconnected()
-                continue
-            finally:
-                await response.aclose()
-            for line in stream.end():
-                yield line
-            return
 
     def _in(self, workspace: str | None) -> str:
         return workspace or self.config.workspace
@@ -198,10 +142,6 @@ class AsyncBenchmarkClient:
             raise error_of_request(request, fault, self.config.base_url) from fault
         finally:
             await response.aclose()
-
-    async def _open(self, request: Request) -> httpx.Response:
-        opened: httpx.Response = await AsyncRetrying(**retry_policy(self.config.retry_seconds))(self._send, request)
-        return opened
 
     async def _send(self, request: Request) -> httpx.Response:
         built = self._http.build_request(**self.config.request_arguments(request))

@@ -25,7 +25,6 @@ from airflow_provider_benchmarks.exceptions import (
     ServiceUnavailable,
 )
 from airflow_provider_benchmarks.jobs import BenchmarkJob, JobResult, LogLine, fingerprint
-from airflow_provider_benchmarks.jobs.failures import in_time_order
 from airflow_provider_benchmarks.jobs.identity import check_name
 from airflow_provider_benchmarks.scores import AggregateScores
 from airflow_provider_benchmarks.scores.values import parse_json
@@ -39,8 +38,6 @@ _SUBMIT_TRIES = 5
 _LOOKUPS_AFTER_CONFLICT = 6
 _LIST_PAGE = 200
 _LOG_PAGE = 1000
-#: More pages than any real log or list has: a service that repeats itself must not keep us for ever.
-_MAX_PAGES = 10_000
 FINGERPRINT = "fingerprint"
 #: Tells the job of this very submit from that of an earlier one with the same name and fingerprint.
 _SUBMIT_ID = "submit_id"
@@ -173,24 +170,18 @@ class Operations:
         path = self.generation.job_path(workspace, name)
         yield Request(method="DELETE", path=path, workspace=workspace, job=name)
 
-    def logs(self, name: str, *, workspace: str, enough: int | None = None) -> Operation[list[LogLine]]:
-        """All log lines of a job, in the order of the times inside them.
+    def log_page(self, name: str, cursor: str | None, *, workspace: str) -> Operation[tuple[list[LogLine], str | None]]:
+        """One page of log lines, in no fixed order, and the cursor of the next; None after the last.
 
-        :param enough: stop reading when there are so many
+        :param cursor: of the page; None for the first
         """
         path = self.generation.job_path(workspace, name, "logs")
-        lines: list[LogLine] = []
-        cursor: str | None = None
-        for _ in range(_MAX_PAGES):
-            params: dict[str, str | int] = {"limit": _LOG_PAGE}
-            if cursor is not None:
-                params["page_cursor"] = cursor
-            request = Request(method="GET", path=path, params=params, workspace=workspace, job=name)
-            page, cursor = self._read(request, (yield request), self.generation.read_log_page)
-            lines += page
-            if not cursor or (enough is not None and len(lines) >= enough):
-                break
-        return in_time_order(lines)
+        params: dict[str, str | int] = {"limit": _LOG_PAGE}
+        if cursor is not None:
+            params["page_cursor"] = cursor
+        request = Request(method="GET", path=path, params=params, workspace=workspace, job=name)
+        page, following = self._read(request, (yield request), self.generation.read_log_page)
+        return page, following or None
 
     def results(self, name: str, *, workspace: str) -> Operation[list[JobResult]]:
         path = self.generation.job_path(workspace, name, "results")

@@ -22,12 +22,16 @@ from airflow_provider_benchmarks.client._row_download import FileDownload
 from airflow_provider_benchmarks.client._row_stream import MAX_RESTARTS, RowStream
 from airflow_provider_benchmarks.exceptions import IncompleteResults, ServiceError
 from airflow_provider_benchmarks.jobs import BenchmarkJob, JobResult, LogLine
+from airflow_provider_benchmarks.jobs.failures import in_time_order
 from airflow_provider_benchmarks.scores import AggregateScores, RowScore
 from airflow_provider_benchmarks.scores.rows import read_rows
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+#: More pages than any real log has: a service that repeats itself must not keep us for ever.
+_MAX_LOG_PAGES = 10_000
 
 
 class BenchmarkClient:
@@ -107,12 +111,18 @@ class BenchmarkClient:
         """Delete the job's record. A running job is not stopped by it, and the name can't be used again."""
         self._run(self._operations.delete(name, workspace=self._in(workspace)))
 
-    def get_logs(self, name: str, *, enough: int | None = None, workspace: str | None = None) -> list[LogLine]:
-        """All log lines of the job, oldest first.
+    def iter_logs(self, name: str, *, workspace: str | None = None) -> Iterator[LogLine]:
+        """The job's log lines as the service sends them, in no fixed order; a page of them is in memory at a time."""
+        cursor: str | None = None
+        for _ in range(_MAX_LOG_PAGES):
+            page, cursor = self._run(self._operations.log_page(name, cursor, workspace=self._in(workspace)))
+            yield from page
+            if cursor is None:
+                return
 
-        :param enough: stop reading when there are so many, where a long log would take too long
-        """
-        return self._run(self._operations.logs(name, workspace=self._in(workspace), enough=enough))
+    def get_logs(self, name: str, *, workspace: str | None = None) -> list[LogLine]:
+        """All log lines of the job, oldest first; of a long log :meth:`iter_logs` takes less memory."""
+        return in_time_order(self.iter_logs(name, workspace=workspace))
 
     def list_results(self, name: str, *, workspace: str | None = None) -> list[JobResult]:
         return self._run(self._operations.results(name, workspace=self._in(workspace)))

@@ -17,7 +17,7 @@ from airflow_provider_benchmarks.exceptions import (
     NotFound,
     ServiceError,
 )
-from airflow_provider_benchmarks.jobs import BenchmarkJob, JobResult, JobStatus, LogLine, finish, progress_line, tail
+from airflow_provider_benchmarks.jobs import BenchmarkJob, JobResult, JobStatus, LogSummary, finish, progress_line
 from airflow_provider_benchmarks.jobs.outcome import status_of_event
 from airflow_provider_benchmarks.jobs.polling import is_transient
 
@@ -171,9 +171,9 @@ class BenchmarkHook(BaseHook):
         from airflow_provider_benchmarks.hooks.waiting import show_failure
 
         job = job if job.steps else self._with_steps(job)
-        lines = self._log_of(job)
-        show_failure(job, lines, self.log)
-        return finish(job, log=lines)
+        log = self._log_of(job)
+        show_failure(job, log, self.log)
+        return finish(job, log=log)
 
     def finish_event(self, event: Mapping[str, Any] | None, *, job_name: str, cancel_on_timeout: bool = False) -> None:
         """End a deferred wait: returns when the trigger's event says that the job completed, or it has completed since.
@@ -220,12 +220,16 @@ class BenchmarkHook(BaseHook):
     def poke(self, name: str) -> bool:
         """Look once: True when the job completed, False while it runs or can't be seen for the moment.
 
-        :raises JobFailed: it ended in error
+        Only a refusal (401, 403) is looked at again soon, for about a minute, until it is definite.
+
+        :raises JobFailed: the job ended in error
         :raises JobCancelled: it was cancelled
         :raises ServiceError: the service gave a definite answer that is not a job
         """
+        from airflow_provider_benchmarks.hooks.waiting import look_through_refusals
+
         try:
-            job = self.get_status(name)
+            job = look_through_refusals(self.client, name, self.log)
         except ServiceError as error:
             if not is_transient(error):
                 raise
@@ -264,8 +268,8 @@ class BenchmarkHook(BaseHook):
         return BenchmarkClient(replace(self.config, retry_seconds=3, timeout=min(self.config.timeout, 5)))
 
     def tail_logs(self, name: str, lines: int = 50) -> list[str]:
-        """The last lines of the job's log, oldest first."""
-        return tail(self.client.get_logs(name), lines)
+        """The last lines of the job's log, oldest first, in bounded memory; repeats are folded into one."""
+        return LogSummary(self.client.iter_logs(name), keep=max(lines, 1000)).tail(lines)
 
     def get_dataset(self, job: BenchmarkJob) -> str:
         """What a job ran on: a dataset's reference; empty where the service does not say."""
@@ -383,9 +387,10 @@ class BenchmarkHook(BaseHook):
             self.log.warning("The job's steps can't be read: %s", error)
             return job
 
-    def _log_of(self, job: BenchmarkJob) -> list[LogLine]:
+    def _log_of(self, job: BenchmarkJob) -> LogSummary:
+        summary = LogSummary()
         try:
-            return self.client.get_logs(job.name)
+            summary.add(self.client.iter_logs(job.name))
         except ServiceError as error:  # the failure of the job is what matters
-            self.log.warning("The job's log can't be read: %s", error)
-            return []
+            self.log.warning("The job's log can't be read to its end: %s", error)
+        return summary

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from tenacity import Retrying, retry_if_exception_type, stop_before_delay, wait_fixed
 
-from airflow_provider_benchmarks.exceptions import BenchmarkError, JobTimeout, NotFound, ServiceError
-from airflow_provider_benchmarks.jobs import BenchmarkJob, JobPoller, JobStatus, LogLine, progress_line, tail
+from airflow_provider_benchmarks.exceptions import BenchmarkError, JobTimeout, NotFound, ServiceError, Unauthorized
+from airflow_provider_benchmarks.jobs import BenchmarkJob, JobPoller, JobStatus, LogSummary, progress_line
 from airflow_provider_benchmarks.jobs.failures import clean
 from airflow_provider_benchmarks.jobs.polling import not_in_time
 
@@ -23,6 +23,8 @@ _SHOWN_LINES, _TOLD_LINES = 50, 10
 _READ_LINES = 5000
 #: Characters of a step's own error.
 _STEP_LIMIT = 4000
+#: Seconds between the first two looks of a sensor that were refused; doubled each time, so that five take a minute.
+_REFUSED_EVERY = 4.0
 #: How often, and for how long in all, a killed task looks for the job of a submit whose answer it has not seen.
 _LOOK_EVERY, _LOOK_SECONDS = 1.0, 10.0
 
@@ -61,13 +63,28 @@ def wait_until_finished(
             time.sleep(pause or 0.0)
 
 
-def show_failure(job: BenchmarkJob, lines: Sequence[LogLine], log: Any) -> None:
+def look_through_refusals(client: BenchmarkClient, name: str, log: Any) -> BenchmarkJob:
+    """See how a job stands, for a caller that knows nothing of looks before: a sensor that is rescheduled keeps nothing.
+
+    :raises Unauthorized: so many looks in a row were refused as end any other wait
+    """
+    poller = JobPoller(name, client.config.workspace, interval=_REFUSED_EVERY, deadline=None)
+    while True:
+        try:
+            return client.get_status(name)
+        except Unauthorized as error:
+            pause = poller.on_error(error, time.time())
+            log.warning("%s Looking again in %.0f s.", error, pause)
+            time.sleep(pause)
+
+
+def show_failure(job: BenchmarkJob, summary: LogSummary, log: Any) -> None:
     """Write what the service knows of a failed job into the task's log, folded."""
     log.error("::group::What the service says of %s", job)
     for step in job.steps:
         if step.status == JobStatus.ERROR and step.error:
             log.error("step %s: %s", step.name, clean(step.error, _STEP_LIMIT))
-    for line in tail(lines, _SHOWN_LINES):
+    for line in summary.tail(_SHOWN_LINES):
         log.error("%s", line)
     log.error("::endgroup::")
 
@@ -84,13 +101,13 @@ def look_once_more(error: JobTimeout, client: BenchmarkClient) -> BenchmarkJob |
 def with_last_lines(error: JobTimeout, client: BenchmarkClient) -> JobTimeout:
     """Add the last lines of the job's log to the error, where they can be read soon."""
     try:
-        log = client.get_logs(error.job, enough=_READ_LINES)
+        log = LogSummary(islice(client.iter_logs(error.job), _READ_LINES))
     except BenchmarkError:  # what matters is that the job did not end in time
         return error
-    lines = tail(log, _TOLD_LINES)
+    lines = log.tail(_TOLD_LINES)
     if not lines:
         return error
-    heading = "Last log lines" if len(log) < _READ_LINES else f"Log, up to line {len(log)}"
+    heading = "Last log lines" if log.lines < _READ_LINES else f"Log, up to line {log.lines}"
     text = "".join(f"\n  {line}" for line in lines)
     return JobTimeout(
         f"{error}\n{heading}:{text}",

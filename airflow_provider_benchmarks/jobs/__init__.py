@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from airflow_provider_benchmarks.jobs.failures import failure_reason, tail
+from airflow_provider_benchmarks.jobs.failures import LogSummary, failure_reason
 from airflow_provider_benchmarks.jobs.identity import RunIdentity, fingerprint
 from airflow_provider_benchmarks.jobs.models import (
     TERMINAL_STATUSES,
@@ -23,11 +23,11 @@ __all__ = [
     "JobStatus",
     "JobStep",
     "LogLine",
+    "LogSummary",
     "RunIdentity",
     "failure_reason",
     "fingerprint",
     "finish",
     "progress_line",
     "require_completed",
-    "tail",
 ]

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from heapq import nlargest
+from operator import itemgetter
 
 from airflow_provider_benchmarks.jobs.models import BenchmarkJob, JobStatus, LogLine
 
+#: The place of a line in a log: the time that it has or follows, and its number.
+_Place = tuple[str, int]
+_ERROR_LEVELS = ("error", "critical")
 _REASON_LIMIT = 1500
 _LINE_LIMIT = 400
+#: What is kept of a line until it is shown: more, since what is hidden makes it shorter.
+_KEPT_CHARACTERS = 2000
 #: "Job exited with code 1" and the like say that something failed, not what.
 _EMPTY_REASON = re.compile(r"^Job exited with code -?\d+$")
 #: Directories of the service's machine mean nothing to the reader of a task log; the last part of a path may. Of two
@@ -31,30 +38,76 @@ _URL_PASSWORD = re.compile(r"(?<=://)[^\s/@:]*:[^\s/@]+(?=@)")
 _HIDDEN = "***"
 
 
-def failure_reason(job: BenchmarkJob, log: Sequence[LogLine] = ()) -> str:
+class LogSummary:
+    """What tells why a job failed of its log: the first errors and the last lines, in bounded memory.
+
+    The service returns the lines of a job's tasks in no fixed order: each has its place by the time inside it, and one
+    without a time is behind its predecessor.
+
+    :param log: lines as the service sends them
+    :param keep: so many different lines can be given as the last ones
+    """
+
+    def __init__(self, log: Iterable[LogLine] = (), *, keep: int = 1000) -> None:
+        self.lines = 0
+        self._keep = max(keep, 1)
+        self._latest = ""
+        self._errors: dict[str, tuple[_Place, str]] = {}
+        #: By the beginning of a line and its length: where it came last, and how often. Cleaned only when it is shown.
+        self._last: dict[tuple[str, int], tuple[_Place, int]] = {}
+        self.add(log)
+
+    def add(self, log: Iterable[LogLine]) -> None:
+        for line in log:
+            self.lines += 1
+            self._latest = line.at or self._latest
+            place = (self._latest, self.lines)
+            if line.level in _ERROR_LEVELS:
+                self._add_error(line, place)
+            if text := _text(line):
+                known = text[:_KEPT_CHARACTERS], len(text)
+                latest, count = self._last.get(known, (place, 0))
+                self._last[known] = max(latest, place), count + 1
+                if len(self._last) >= 2 * self._keep:
+                    self._last = dict(nlargest(self._keep, self._last.items(), key=itemgetter(1)))
+
+    def first_error(self, kind: str) -> str:
+        """The first ``root_error``, ``error`` or ``message`` of a line that tells of an error; empty where none has it."""
+        return self._errors.get(kind, (None, ""))[1]
+
+    def tail(self, lines: int) -> list[str]:
+        """The last lines as text, oldest first; one that repeats stands where it came last, with its number.
+
+        Repeats that lie more lines apart than are kept are not counted together.
+        """
+        counts: dict[str, int] = {}
+        for (text, length), (_, count) in sorted(self._last.items(), key=itemgetter(1)):
+            shown = clean(text, _LINE_LIMIT, more=length - len(text))
+            counts[shown] = counts.pop(shown, 0) + count
+        folded = [text if count == 1 else f"{text} ({count} times)" for text, count in counts.items()]
+        return folded[-lines:] if lines > 0 else []
+
+    def _add_error(self, line: LogLine, place: _Place) -> None:
+        told = {"root_error": line.fields.get("root_error"), "error": line.fields.get("error"), "message": line.message}
+        for kind, text in told.items():
+            if text and (kind not in self._errors or place < self._errors[kind][0]):
+                self._errors[kind] = place, str(text)
+
+
+def failure_reason(job: BenchmarkJob, log: LogSummary | None = None) -> str:
     """Give the most telling reason that is known, without directories of the service's machine.
 
     The top-level reason is often only "Job exited with code 1"; then the reason is a ``root_error`` or ``error`` in
     the log, or the failed step's own message.
     """
+    log = log or LogSummary()
     from_steps = [step.error for step in job.steps if step.status == JobStatus.ERROR and step.error]
-    errors = [line for line in log if line.level in {"error", "critical"}]
-    from_log = [str(line.fields[key]) for key in ("root_error", "error") for line in errors if line.fields.get(key)]
     told = [reason for reason in (job.error, *from_steps) if reason]
     telling = [reason for reason in told if not _EMPTY_REASON.match(reason)]
-    candidates = [*from_log, *telling, *(line.message for line in errors), *told]
-    reason = candidates[0] if candidates else "the service gives no reason; look at the job's log"
+    from_log = [log.first_error("root_error"), log.first_error("error")]
+    candidates = [*from_log, *telling, log.first_error("message"), *told]
+    reason = next(filter(None, candidates), "the service gives no reason; look at the job's log")
     return clean(reason, _REASON_LIMIT)
-
-
-def tail(log: Iterable[LogLine], lines: int) -> list[str]:
-    """The last lines of a log as text, oldest first; one that repeats stands where it came last, with its number."""
-    counts: dict[str, int] = {}
-    for line in log:
-        if text := _text(line):
-            counts[text] = counts.pop(text, 0) + 1
-    folded = [text if count == 1 else f"{text} ({count} times)" for text, count in counts.items()]
-    return folded[-lines:] if lines > 0 else []
 
 
 def in_time_order(log: Iterable[LogLine]) -> list[LogLine]:
@@ -70,17 +123,21 @@ def in_time_order(log: Iterable[LogLine]) -> list[LogLine]:
     return [line for _, line in sorted(keyed, key=lambda pair: pair[0])]
 
 
-def clean(text: str, limit: int) -> str:
-    """Cut a text of the service to a readable length; drop directories of the service's machine, and hide secrets."""
+def clean(text: str, limit: int, *, more: int = 0) -> str:
+    """Cut a text of the service to a readable length; drop directories of the service's machine, and hide secrets.
+
+    :param more: characters that have been cut off already
+    """
     text = _URL_PASSWORD.sub(_HIDDEN, text)
     text = _NAMED_SECRET.sub(rf"\1{_HIDDEN}", text)
     text = _KNOWN_SECRET.sub(_HIDDEN, text)
     text = _SERVER_PATH.sub(lambda path: f"…/{path[1] or path[2]}", text)
-    return text if len(text) <= limit else f"{text[:limit]}… ({len(text) - limit} more characters)"
+    left_out = max(len(text) - limit, 0) + more
+    return f"{text[:limit]}… ({left_out} more characters)" if left_out else text
 
 
 def _text(line: LogLine) -> str:
     known = ("root_error", "error", "metric_ref", "metric_key", "row_index", "item_index", "scores")
     details = ", ".join(f"{key}={line.fields[key]}" for key in known if line.fields.get(key) not in (None, ""))
     text = line.message + (f" ({details})" if details else "")
-    return clean(f"{line.level}: {text}" if line.level else text, _LINE_LIMIT)
+    return f"{line.level}: {text}" if line.level else text

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from airflow_provider_benchmarks import exceptions
 from airflow_provider_benchmarks.exceptions import BenchmarkError, JobCancelled, JobError, JobFailed, JobTimeout
-from airflow_provider_benchmarks.jobs.failures import failure_reason, tail
-from airflow_provider_benchmarks.jobs.models import TERMINAL_STATUSES, BenchmarkJob, JobStatus, LogLine
+from airflow_provider_benchmarks.jobs.failures import LogSummary, failure_reason
+from airflow_provider_benchmarks.jobs.models import TERMINAL_STATUSES, BenchmarkJob, JobStatus
 
 #: What a trigger reports besides the terminal statuses: the job was still running at its deadline; and the service gave
 #: a definite answer that is not a job.
 TIMED_OUT, FAILED_TO_WAIT = "timed_out", "failed_to_wait"
 
 
-def finish(job: BenchmarkJob, *, log: Sequence[LogLine] = ()) -> bool:
+def finish(job: BenchmarkJob, *, log: LogSummary | None = None) -> bool:
     """Tell whether a job completed.
 
     :param job: the job as the service last told it
@@ -28,7 +28,7 @@ def finish(job: BenchmarkJob, *, log: Sequence[LogLine] = ()) -> bool:
         return True
     named = {"job": job.name, "workspace": job.workspace, "benchmark": job.benchmark, "status": job.status}
     if job.status == JobStatus.ERROR:
-        lines = "".join(f"\n  {line}" for line in tail(log, 10))
+        lines = "".join(f"\n  {line}" for line in (log.tail(10) if log else ()))
         raise JobFailed(
             f"{job} ended in error: {failure_reason(job, log)}" + (f"\nLast log lines:{lines}" if lines else ""),
             **named,

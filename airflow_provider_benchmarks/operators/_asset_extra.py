@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_benchmarks.jobs import JobStatus
 from airflow_provider_benchmarks.scores.means import means_of
 
 if TYPE_CHECKING:
@@ -20,7 +19,7 @@ def tell_outlets(
     context: Context,
     *,
     job_name: str,
-    benchmark: str | None = None,
+    benchmark: str,
     aggregate: AggregateScores | None = None,
     more: Mapping[str, Any],
 ) -> None:
@@ -28,17 +27,12 @@ def tell_outlets(
 
     Outlets that are no assets, such as a lineage entity, have no events.
 
-    :param benchmark: what the job ran; the service is asked only where it is not known, and there are outlets
-    :param aggregate: its aggregate scores; the same holds
+    :param benchmark: what the job ran
+    :param aggregate: its aggregate scores; the service is asked only where they are not known, and there are outlets
     """
     assets: list[Any] = [outlet for outlet in operator.outlets if isinstance(outlet, _asset_kinds())]
     if not assets:
         return
-    if benchmark is None:
-        job = operator.hook.get_job(job_name)
-        benchmark = job.benchmark
-        if job.status != JobStatus.COMPLETED:
-            operator.log.warning('%s is "%s": its scores may not be of all rows', job, job.status)
     extra = {
         "job": job_name,
         "workspace": operator.hook.workspace,

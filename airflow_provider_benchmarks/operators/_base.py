@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +39,14 @@ class BenchmarkOperator(BaseOperator):
         from airflow_provider_benchmarks.hooks.benchmarks import BenchmarkHook
 
         return BenchmarkHook(self.conn_id, workspace=self.workspace)
+
+
+def has_template(value: Any) -> bool:
+    """Whether there is a Jinja template in a text, or in the texts of plain data."""
+    if isinstance(value, str):
+        return "{{" in value or "{%" in value
+    values = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
+    return any(map(has_template, values))
 
 
 def score_store(store: str | None) -> ScoreStore | None:

@@ -10,6 +10,7 @@ from airflow.providers.common.compat.sdk import XComArg
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.gates import Check, check_from_dict
 from airflow_provider_benchmarks.jobs.models import brief
+from airflow_provider_benchmarks.operators._base import has_template
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import BaseOperator, Context
@@ -40,14 +41,6 @@ def render_checks(checks: Iterable[Check], operator: BaseOperator, context: Cont
         check_from_dict(operator.render_template(check.to_dict(), context)) if has_template(check.to_dict()) else check
         for check in checks
     )
-
-
-def has_template(value: Any) -> bool:
-    """Whether there is a Jinja template in a text, or in the texts of plain data."""
-    if isinstance(value, str):
-        return "{{" in value or "{%" in value
-    values = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
-    return any(map(has_template, values))
 
 
 def _read_check(check: Any, gate: str) -> Check:

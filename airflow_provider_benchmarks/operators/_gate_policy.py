@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import conf
 
 from airflow_provider_benchmarks.exceptions import ConfigurationError
-from airflow_provider_benchmarks.operators._gate_checks import has_template
+from airflow_provider_benchmarks.operators._base import has_template
 
 if TYPE_CHECKING:
     from airflow_provider_benchmarks.gates import Policy

@@ -12,8 +12,8 @@ from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSki
 from airflow_provider_benchmarks import exceptions
 from airflow_provider_benchmarks.exceptions import ConfigurationError, NotStored
 from airflow_provider_benchmarks.operators._asset_extra import tell_outlets
-from airflow_provider_benchmarks.operators._base import BenchmarkOperator, score_store
-from airflow_provider_benchmarks.operators._gate_checks import has_template, read_checks, render_checks
+from airflow_provider_benchmarks.operators._base import BenchmarkOperator, has_template, score_store
+from airflow_provider_benchmarks.operators._gate_checks import read_checks, render_checks
 from airflow_provider_benchmarks.operators._gate_policy import PolicyFile
 from airflow_provider_benchmarks.operators._gate_record import Record, check_report, store_report, xcom_of
 

@@ -16,12 +16,13 @@ from airflow_provider_benchmarks.exceptions import (
     NameUnusable,
     NotFound,
     ServiceError,
+    Unauthorized,
 )
 from airflow_provider_benchmarks.jobs import BenchmarkJob, JobStatus, RunIdentity, fingerprint, progress_line
 from airflow_provider_benchmarks.jobs.identity import check_name, numbered
 from airflow_provider_benchmarks.jobs.polling import is_transient
 from airflow_provider_benchmarks.links import BenchmarkJobLink
-from airflow_provider_benchmarks.operators._base import BenchmarkOperator
+from airflow_provider_benchmarks.operators._base import BenchmarkOperator, has_template
 from airflow_provider_benchmarks.operators._task_state import RememberedJob, TaskMemory
 from airflow_provider_benchmarks.waiting import deadline_after, defer_arguments, seconds_until, time_left
 
@@ -95,7 +96,7 @@ class RunBenchmarkJobOperator(BenchmarkOperator):
             )
         if not poll_interval > 0:
             raise ConfigurationError(f'task "{self.task_id}": poll_interval must be more than 0, found {poll_interval}')
-        if isinstance(job_name, str) and "{{" not in job_name:
+        if isinstance(job_name, str) and not has_template(job_name):
             check_name(job_name)
         self.spec = spec
         self.job_name = job_name
@@ -176,7 +177,8 @@ class RunBenchmarkJobOperator(BenchmarkOperator):
         try:
             return job.with_status(self.hook.get_status(job.name))
         except ServiceError as error:
-            if not is_transient(error):
+            # One refusal is not definite; the trigger looks again, and counts them.
+            if not (is_transient(error) or isinstance(error, Unauthorized)):
                 raise
             self.log.warning("%s It will be looked at again.", error)
             return job

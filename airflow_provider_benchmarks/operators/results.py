@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_benchmarks.exceptions import ConfigurationError, IncompleteResults
+from airflow_provider_benchmarks.jobs import JobStatus
 from airflow_provider_benchmarks.operators._asset_extra import tell_outlets
 from airflow_provider_benchmarks.operators._base import (
     STORE_AS_FILE,
@@ -20,6 +21,7 @@ from airflow_provider_benchmarks.operators._base import (
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
+    from airflow_provider_benchmarks.jobs import BenchmarkJob
     from airflow_provider_benchmarks.scores import AggregateScores
     from airflow_provider_benchmarks.store import StoredJob
 
@@ -86,33 +88,55 @@ class _DownloadOperator(BenchmarkOperator):
         except ConfigurationError as error:
             raise ConfigurationError(f'task "{self.task_id}": {error}') from error
 
+    def _refuse_unused(self, **given: bool) -> None:
+        """Refuse options of the file where none is written.
+
+        :param given: by their names, whether they are other than their defaults
+        :raises ConfigurationError: names them, and says what the task gives instead
+        """
+        if self.store:  # a store names its own connection, and keeps what it has
+            given |= {"if_exists": self.if_exists != "replace", "storage_conn_id": self.storage_conn_id is not None}
+        names = [f"{name}=" for name, is_given in given.items() if is_given]
+        if self.destination is None and names:
+            instead = "the score store keeps the whole job as it is" if self.store else "the rows themselves go to XCom"
+            raise ConfigurationError(
+                f'task "{self.task_id}": {", ".join(names)} would be ignored, as there is no destination and {instead}. '
+                f"Give a destination= for the file, or leave {'it' if len(names) == 1 else 'them'} out."
+            )
+
     def _store_job(self) -> StoredJob | None:
+        """Keep the job in the score store, where there is one, which has jobs also that the service has purged.
+
+        :raises JobError: it has not completed
+        """
         store = score_store(self.store)
         return None if store is None else self.hook.store_job(store, self.job_name)
 
+    def _look(self) -> BenchmarkJob:
+        """See how the job stands, before its results are fetched: it may complete between the two."""
+        job = self.hook.get_job(self.job_name)
+        if job.status != JobStatus.COMPLETED:
+            advice = "" if job.is_finished else " Wait for it first."
+            self.log.warning('%s is "%s": its scores may not be of all rows.%s', job, job.status, advice)
+        return job
+
     def _tell(
-        self,
-        context: Context,
-        kept: StoredJob | None,
-        more: dict[str, Any],
-        *,
-        aggregate: AggregateScores | None = None,
+        self, context: Context, job: BenchmarkJob | StoredJob, aggregate: AggregateScores | None, more: dict[str, Any]
     ) -> None:
-        """Tell the outlets' events; the service may have purged a job that the store keeps, so it is not asked then."""
-        benchmark, stored = (kept.benchmark, kept.aggregate) if kept else (None, None)
-        tell_outlets(
-            self, context, job_name=self.job_name, benchmark=benchmark, aggregate=aggregate or stored, more=more
-        )
+        tell_outlets(self, context, job_name=self.job_name, benchmark=job.benchmark, aggregate=aggregate, more=more)
 
 
 class DownloadAggregateScoresOperator(_DownloadOperator):
-    """Fetch a job's aggregate scores.
+    """Fetch a job's aggregate scores; from the score store where the service has purged the job.
+
+    Those of a job that has not completed may not be of all rows: the log warns, and a score store does not take them.
 
     :param job_name: name of the job (templated)
     :param destination: where to store them as well; with histograms, which the XCom leaves out (templated)
     :param format: ``json``, the shape of the service's answer
     :return: one flat record a score: metric_ref, name, count, nan_count, mean, std_dev, …, p10 … p100; NaN as null
-    :raises NotFound: the job has no results
+    :raises NotFound: the job has no results, or there is no such job
+    :raises JobError: it has not completed, and there is a score store
     :raises DestinationExists: ``if_exists="fail"`` and there is another file
     :raises ResultsTooLarge: they are too large for an XCom, which they go to in any case
     """
@@ -122,17 +146,19 @@ class DownloadAggregateScoresOperator(_DownloadOperator):
     def __init__(self, *, format: str = "json", **kwargs: Any) -> None:
         super().__init__(format=format, **kwargs)
         self._check_options()
+        self._refuse_unused()
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
-        scores = self.hook.get_aggregate_scores(self.job_name)
+        kept = self._store_job()
+        job = kept or self._look()
+        scores = kept.aggregate if kept else self.hook.get_aggregate_scores(self.job_name)
         records = scores.to_records()
         what = f'aggregate scores of benchmark job "{self.job_name}"'
         if self.do_xcom_push:
             advice = STORE_AS_FILE if self.destination is None else "Raise it, or set do_xcom_push=False."
             check_xcom_size(records, f"The {what}", advice=advice)
         path = None if self.destination is None else self._store_scores(scores, what)
-        kept = self._store_job()
-        self._tell(context, kept, _place(path), aggregate=scores)
+        self._tell(context, job, scores, _place(path))
         return records
 
     def _store_scores(self, scores: AggregateScores, what: str) -> str:
@@ -154,13 +180,15 @@ class DownloadAggregateScoresOperator(_DownloadOperator):
 class DownloadRowScoresOperator(_DownloadOperator):
     """Fetch a job's row scores.
 
+    Those of a job that has not completed may not be of all rows: the log warns, and a score store does not take them.
+
     :param job_name: name of the job (templated)
     :param destination: where to store them; None puts the rows themselves into XCom (templated)
     :param format: ``jsonl`` (byte for byte what the service holds), ``parquet`` or ``csv`` (extra ``parquet``)
     :param compression: ``gzip`` or ``zstd`` for JSONL; ``zstd`` (when None) or ``snappy`` for Parquet
     :param with_sample: keep the model's outputs in Parquet and CSV too, as JSON text
     :param neutralise_formulas: in CSV, put an apostrophe before texts that a spreadsheet would run as a formula
-    :param limit: only so many rows, 1 or more
+    :param limit: only so many rows, 1 or more; not for what a ``store`` gives
     :param partition_by: make the destination a folder, with a file of its own for each value of this field of the
         items, or of these fields: ``category=a/rows-….parquet`` (Parquet and CSV; templated)
     :return: ``{"path", "rows", "bytes", "sha256", "format"}``; without destination the rows as the service sends them,
@@ -191,14 +219,22 @@ class DownloadRowScoresOperator(_DownloadOperator):
         self.neutralise_formulas = neutralise_formulas
         self.limit = limit
         self.partition_by = partition_by
+        self._refuse_unused(
+            format=format != "jsonl",
+            compression=compression is not None,
+            with_sample=with_sample,
+            neutralise_formulas=not neutralise_formulas,
+            limit=limit is not None and bool(self.store),
+        )
 
     def execute(self, context: Context) -> dict[str, Any] | list[dict[str, Any]]:
         kept = self._store_job()
+        job, aggregate = kept or self._look(), kept.aggregate if kept else None
         if self.destination is None:
             rows = kept.rows.to_dict() if self.store and kept and kept.rows else self._rows()
             count = rows["rows"] if isinstance(rows, dict) else len(rows)
             path = rows["path"] if isinstance(rows, dict) else None
-            self._tell(context, kept, {"rows": count, **_place(path)})
+            self._tell(context, job, aggregate, {"rows": count, **_place(path)})
             return rows
         stored = self.hook.download_row_scores(
             self.job_name,
@@ -213,7 +249,7 @@ class DownloadRowScoresOperator(_DownloadOperator):
             storage_conn_id=self.storage_conn_id,
         )
         self.log.info("Stored %s rows in %s (%d bytes)", stored.rows, stored.path, stored.bytes)
-        self._tell(context, kept, {"rows": stored.rows, **_place(stored.path)})
+        self._tell(context, job, aggregate, {"rows": stored.rows, **_place(stored.path)})
         return stored.to_dict()
 
     def _rows(self) -> list[dict[str, Any]]:

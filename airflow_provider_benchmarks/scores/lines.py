@@ -18,6 +18,7 @@ from airflow_provider_benchmarks.scores.frames import (
     score_column,
 )
 from airflow_provider_benchmarks.scores.names import column_names
+from airflow_provider_benchmarks.scores.stored_files import is_damage
 from airflow_provider_benchmarks.scores.table import FIXED, INFERENCE_ERROR, METRIC_ERRORS, ROW_INDEX, SAMPLE, Columns
 from airflow_provider_benchmarks.scores.uniform_rows import ColumnReader
 
@@ -89,11 +90,13 @@ def _unpacked(file: Any, start: bytes) -> Iterator[bytes]:
     elif start.startswith(ZSTD):
         import pyarrow as pa
 
-        file = pa.input_stream(pa.PythonFile(file), compression="zstd")
+        file = pa.input_stream(pa.PythonFile(file, mode="r"), compression="zstd")
     try:
         while piece := file.read(_BLOCK):
             yield piece
     except (EOFError, zlib.error, OSError) as error:
+        if not is_damage(error):
+            raise
         raise IncompleteResults(
             f"can't be read to its end ({error}). If the file is damaged, download the row scores again."
         ) from error

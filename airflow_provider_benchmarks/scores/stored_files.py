@@ -69,17 +69,38 @@ def within(folder: Any, name: str) -> Any:
     return folder / name if hasattr(folder, "open") else f"{str(folder).rstrip('/')}/{name}"
 
 
+def is_damage(error: Exception) -> bool:
+    """Whether a reader failed at what it read. A storage that fails raises through it, and is no damage.
+
+    Arrow and gzip have OSErrors of their own for damage, without a number. Those of some storages have none either, but
+    come from the storage's own code.
+    """
+    if not isinstance(error, OSError):
+        return not isinstance(error, MemoryError)
+    return error.errno is None and _raised_in(error) in ("pyarrow", "gzip")
+
+
 @contextmanager
 def named_if_damaged(path: Any) -> Iterator[None]:
-    """Read a Parquet file in the block.
+    """Read a Parquet file in the block; the error of a storage that fails stays what it is.
 
-    :raises IncompleteResults: it can't be read; names it
+    :raises IncompleteResults: the file can't be read; names it
     """
     import pyarrow as pa
 
     try:
         yield
-    except (pa.ArrowException, OSError) as error:  # Arrow's OSError is damage, others' a storage that fails
+    except (pa.ArrowException, OSError) as error:
+        if not is_damage(error):
+            raise
         raise IncompleteResults(
             f"{path} can't be read as Parquet ({error}). If the file is damaged, download the row scores again."
         ) from error
+
+
+def _raised_in(error: Exception) -> str:
+    """The package whose code has raised an error."""
+    frame = error.__traceback__
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    return "" if frame is None else str(frame.tb_frame.f_globals.get("__name__", "")).partition(".")[0]

@@ -15,6 +15,7 @@ from typing import Any, BinaryIO
 from airflow_provider_benchmarks.exceptions import ConfigurationError, DestinationExists, IncompleteResults
 from airflow_provider_benchmarks.scores.completeness import line_blocks
 from airflow_provider_benchmarks.scores.rows import RowScore, read_rows
+from airflow_provider_benchmarks.scores.stored_files import is_damage
 from airflow_provider_benchmarks.store.object_path import is_local, object_path
 from airflow_provider_benchmarks.store.results import RowFormat, StoredFile, store_bytes
 
@@ -65,9 +66,9 @@ def stored_before(destination: str, row_format: RowFormat, *, storage_conn_id: s
     try:
         with path.open("rb") as file:
             rows = _rows(file, row_format)
-    except (ValueError, EOFError, zlib.error, OSError) as error:  # Arrow's errors are ValueErrors, or as the next line
-        if isinstance(error, OSError) and error.errno is not None:
-            raise  # of the storage
+    except (ValueError, EOFError, zlib.error, OSError) as error:  # Arrow's are ValueErrors, or OSErrors
+        if not is_damage(error):
+            raise
         raise DestinationExists(f"{destination} can't be read as {row_format.name} ({error}). {_NEXT}") from error
     return StoredFile(path=destination, rows=rows, bytes=size, sha256=digest.hexdigest(), format=row_format.name)
 

@@ -18,7 +18,7 @@ from airflow_provider_benchmarks.exceptions import (
 )
 from airflow_provider_benchmarks.scores.rows import read_rows
 from airflow_provider_benchmarks.testing import EvaluationService, Fault
-from tests.integration.conftest import SPEC, WORKSPACE, completed_job, wait_until_finished
+from tests.integration.conftest import SPEC, WORKSPACE, completed_job, only_sync, wait_until_finished
 
 STATUS = ("GET", "*/status")
 SUBMIT = ("POST", "*/benchmark-jobs")
@@ -117,6 +117,7 @@ def test_idle_connections_that_the_service_has_closed_are_no_error(connect):
             assert service.connections == opened + 1
 
 
+@only_sync
 class TestSubmit:
     """A POST is sent again only because the job's name makes that safe."""
 
@@ -187,6 +188,7 @@ class TestSubmit:
         assert len({result.job.id for result in results}) == 1
 
 
+@only_sync
 class TestRowStream:
     def test_a_dropped_connection_loses_and_repeats_nothing(self, client, service):
         completed_job(client)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from datetime import datetime
 from pathlib import Path
 
@@ -261,6 +262,43 @@ class TestRowScores:
         assert (len(found) if route == "xcom" else found["rows"]) == 5
 
 
+class TestJobsThatHaveNotCompleted:
+    """The service gives results some seconds before a job has completed, and those of a job in error."""
+
+    @pytest.fixture
+    def warned(self, monkeypatch, caplog):
+        """Give what a download has warned of, through the standard library on every version of Airflow."""
+        for kind in (DownloadAggregateScoresOperator, DownloadRowScoresOperator):
+            monkeypatch.setattr(kind, "log", logging.getLogger("a task's log"))
+        said = "its scores may not be of all rows"
+        return lambda: [record.getMessage() for record in caplog.records if said in record.getMessage()]
+
+    @pytest.mark.parametrize("is_stored", [True, False])
+    @pytest.mark.parametrize("download", [aggregate, rows])
+    @pytest.mark.parametrize(
+        ("status", "advice"), [("active", " Wait for it first."), ("error", ""), ("cancelled", "")]
+    )
+    def test_the_log_says_so(self, service, run_job, tmp_path, warned, status, advice, download, is_stored):
+        run_job()
+        service.pin_status(WORKSPACE, "job-1", status)
+        download(**{"destination": str(tmp_path / "scores")} if is_stored else {})
+        of = f'benchmark job "job-1" of benchmark {BENCHMARK} in workspace "{WORKSPACE}"'
+        assert warned() == [f'{of} is "{status}": its scores may not be of all rows.{advice}']
+
+    @pytest.mark.parametrize("download", [aggregate, rows])
+    def test_they_are_looked_at_before_their_results(self, service, run_job, download):
+        run_job()
+        service.clear_requests()
+        download()
+        assert [request.path.endswith("/download") for request in service.requests][0:2] == [False, True]
+
+    @pytest.mark.parametrize("download", [aggregate, rows])
+    def test_of_one_that_has_completed_nothing_is_said(self, run_job, warned, download):
+        run_job()
+        download()
+        assert warned() == []
+
+
 class TestXComLimit:
     def test_scores_that_are_too_large_are_refused(self, run_job, monkeypatch):
         run_job()
@@ -414,6 +452,30 @@ class TestDestinations:
         (DownloadRowScoresOperator, {"compression": "zip"}, "can't be compressed"),
         (
             DownloadRowScoresOperator,
+            {"store": "s", "limit": 5},
+            "limit= would be ignored, as there is no destination and the score store keeps the whole job .* leave it out",
+        ),
+        (
+            DownloadRowScoresOperator,
+            {"store": "s", "format": "csv", "compression": None, "neutralise_formulas": False, "with_sample": True},
+            "format=, with_sample=, neutralise_formulas= would be ignored.* Give a destination=",
+        ),
+        (
+            DownloadRowScoresOperator,
+            {"store": "s", "format": "parquet", "compression": "zstd"},
+            "format=, compression=",
+        ),
+        (DownloadRowScoresOperator, {"store": "s", "format": "csv", "partition_by": "a"}, "partition_by needs a dest"),
+        (DownloadRowScoresOperator, {"store": "s", "if_exists": "skip"}, "if_exists= would be ignored"),
+        (DownloadRowScoresOperator, {"store": "{{ s }}", "storage_conn_id": "a"}, "storage_conn_id= would be ignored"),
+        (DownloadAggregateScoresOperator, {"store": "s", "storage_conn_id": "a"}, "storage_conn_id= would be ignored"),
+        (
+            DownloadRowScoresOperator,
+            {"format": "parquet", "limit": 5},
+            'task "download": format= would be ignored, as there is no destination and the rows themselves go to XCom',
+        ),
+        (
+            DownloadRowScoresOperator,
             {"destination": "x", "format": "csv", "partition_by": ["a", "a"]},
             "partition_by names a field twice",
         ),
@@ -422,6 +484,16 @@ class TestDestinations:
 def test_wrong_arguments_are_told_when_the_dag_is_parsed(operator, arguments, message):
     with pytest.raises(ConfigurationError, match=message):
         operator(task_id="download", job_name="job-1", **arguments)
+
+
+def test_what_is_not_ignored_is_taken():
+    for arguments in (
+        {"limit": 5},
+        {"limit": 5, "store": ""},
+        {"store": "s", "destination": "x", "limit": 5, "format": "csv", "storage_conn_id": "a", "if_exists": "skip"},
+        {"store": "s", "format": "jsonl", "limit": None, "if_exists": "replace"},
+    ):
+        DownloadRowScoresOperator(task_id="download", job_name="job-1", **arguments)
 
 
 @pytest.mark.parametrize("kind", [DownloadAggregateScoresOperator, DownloadRowScoresOperator])

@@ -11,6 +11,7 @@ from airflow.providers.common.compat.sdk import AirflowSensorTimeout, AirflowSki
 
 from airflow_provider_benchmarks.client import BenchmarkClient, ClientConfig
 from airflow_provider_benchmarks.exceptions import JobCancelled, JobError, JobFailed, NotFound, Unauthorized
+from airflow_provider_benchmarks.hooks import waiting
 from airflow_provider_benchmarks.sensors.jobs import BenchmarkJobSensor
 from airflow_provider_benchmarks.testing import Fault
 from tests.integration.conftest import SPEC, WORKSPACE, cancels
@@ -35,6 +36,11 @@ def client(service, monkeypatch):
     with BenchmarkClient(ClientConfig(base_url=service.url, workspace=WORKSPACE, trust_env=False)) as client:
         client.submit_job(SPEC, name="job-1")
         yield client
+
+
+@pytest.fixture(autouse=True)
+def refusals_in_quick_order(monkeypatch):
+    monkeypatch.setattr(waiting, "_REFUSED_EVERY", 0.05)
 
 
 def sensor(**arguments):
@@ -130,10 +136,17 @@ class TestEveryMode:
         with pytest.raises(NotFound, match='benchmark job "none"'):
             wait(job_name="none")
 
+    @pytest.mark.parametrize("status", [401, 403])
+    def test_a_refusal_that_passes_is_no_end(self, wait, service, status):
+        refused = service.inject(Fault.answer(status).on(*STATUS, times=4))
+        assert wait() is None
+        assert refused.fired == 4
+
     def test_a_token_that_is_not_valid(self, wait, service):
-        service.inject(Fault.answer(401).on(*STATUS, times=None))
+        refused = service.inject(Fault.answer(401).on(*STATUS, times=None))
         with pytest.raises(Unauthorized):
             wait()
+        assert refused.fired == 5
 
 
 class TestTimeout:

@@ -67,7 +67,15 @@ class TestWaiting:
         assert run_task(make(), context) == identity_of(context).job_name()
 
     @pytest.mark.parametrize(
-        "fault", [Fault.answer(500), Fault.answer(503), Fault.drop_connection(), Fault.malformed(b"<html>")]
+        "fault",
+        [
+            Fault.answer(500),
+            Fault.answer(503),
+            Fault.answer(401),
+            Fault.answer(403),
+            Fault.drop_connection(),
+            Fault.malformed(b"<html>"),
+        ],
     )
     def test_a_service_that_fails_for_a_while_is_waited_for(self, make, service, fault):
         injected = service.inject(fault.on("GET", "*/benchmark-jobs/*", times=2))
@@ -241,6 +249,10 @@ class TestTemplates:
         (submit,) = (request for request in service.requests if request.path.endswith("/benchmark-jobs"))
         sent = json.loads(submit.body)["spec"]
         assert (sent["benchmark"], sent["prompt_template"]) == (BENCHMARK, "{{item.input}}")
+
+    def test_a_name_with_statements_is_a_template_too(self):
+        operator = self.render(spec=SPEC, job_name="nightly{% if params.model %}-{% raw %}x{% endraw %}{% endif %}")
+        assert operator.job_name == "nightly-x"
 
     def test_a_rendered_name_that_the_service_would_not_take(self, service):
         operator = self.render(spec=SPEC, job_name="Nightly-{{ ds }}")

@@ -304,6 +304,38 @@ class TestOperators:
         assert len(DownloadRowScoresOperator(**arguments).execute(task_context())) == 5
         assert ScoreStore(root).job_names(**WHERE) == ["configured"]
 
+    @pytest.mark.parametrize("is_configured", [True, False])
+    def test_scores_of_a_job_that_the_service_has_no_more_come_from_the_store(
+        self, root, hook, run_job, monkeypatch, caplog, tmp_path, is_configured
+    ):
+        run_job("purged-later")
+        arguments = {"task_id": "t", "job_name": "purged-later"} | ({} if is_configured else {"store": root})
+        if is_configured:
+            monkeypatch.setenv("AIRFLOW__BENCHMARKS__SCORE_STORE", root)
+        before = DownloadAggregateScoresOperator(**arguments).execute(task_context())
+        hook.client.delete_job("purged-later")
+        path = tmp_path / "scores.json"
+        operator = DownloadAggregateScoresOperator(**arguments, destination=str(path))
+        assert operator.execute(task_context()) == before
+        assert f"taking it as the score store {root} has it" in caplog.text
+        assert (
+            AggregateScores.from_json(json.loads(path.read_text()))
+            == ScoreStore(root).get("purged-later", **WHERE).aggregate
+        )
+        with pytest.raises(NotFound, match="purged-later"):
+            DownloadAggregateScoresOperator(**arguments | {"store": ""}).execute(task_context())
+
+    @pytest.mark.parametrize("kind", [DownloadAggregateScoresOperator, DownloadRowScoresOperator])
+    def test_a_job_that_has_not_completed_is_refused_before_anything_is_stored(
+        self, root, hook, run_job, service, tmp_path, kind
+    ):
+        service.pin_status(WORKSPACE, run_job("early"), "active")
+        destination = tmp_path / "early"
+        with pytest.raises(JobError, match='"early" .* is "active": the score store takes completed jobs'):
+            kind(task_id="t", job_name="early", store=root, destination=str(destination)).execute(task_context())
+        assert not destination.exists()
+        assert files(root) == set()
+
     def test_a_job_without_row_scores(self, root, hook, run_job, service):
         scores = [{"name": "m", "score_type": "range", "count": 2, "nan_count": 0, "mean": 0.5}]
         service.give_results(BENCHMARK, aggregate={"results": [{"metric": f"{WORKSPACE}/m", "scores": scores}]})

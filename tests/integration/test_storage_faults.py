@@ -20,9 +20,12 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 from s3fs.core import S3File
 
-from airflow_provider_benchmarks.store import atomic_write
+from airflow_provider_benchmarks.exceptions import BenchmarkError
+from airflow_provider_benchmarks.scores.selected_rows import read_items
+from airflow_provider_benchmarks.store import RowFormat, atomic_write, store_rows
 from tests.support.faulty_s3 import DROP, DROP_ANSWER, FaultyS3
 from tests.support.s3_server import BUCKET, S3Server
+from tests.support.stored_rows import line
 
 PART = 8 * 1024 * 1024
 OLD = b"old" * 1000
@@ -189,6 +192,33 @@ def test_garbage_collection_after_an_error_asks_for_nothing(s3, proxy, storage, 
     assert proxy.requests == requests
     assert s3.read(key) == OLD
     assert s3.unfinished_uploads() == []
+
+
+@pytest.fixture
+def stored_rows(tmp_path):
+    """The content of a Parquet file of row scores."""
+    row_format = RowFormat(name="parquet")
+    return Path(store_rows([line(0, {"text": "a"})], str(tmp_path / "rows"), row_format=row_format).path).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("how", "error", "reason"),
+    [
+        (500, OSError, "refused by the test"),
+        (403, PermissionError, "refused by the test"),
+        (DROP, Exception, "connection"),
+    ],
+)
+def test_row_scores_whose_storage_fails_are_not_called_damaged(
+    s3, proxy, storage, key, stored_rows, how, error, reason
+):
+    s3.client.put_object(Bucket=BUCKET, Key=key, Body=stored_rows)
+    proxy.refuse("GetObject", how)
+    with pytest.raises(error, match=reason) as caught:
+        read_items(f"s3://{storage}@{BUCKET}/{key}", [0])
+    assert not isinstance(caught.value, BenchmarkError)
+    proxy.recover()
+    assert read_items(f"s3://{storage}@{BUCKET}/{key}", [0]) == {0: {"text": "a"}}
 
 
 def start_writer(

@@ -106,14 +106,17 @@ class FaultyS3:
 
             def _send(self, status: int, headers: list[tuple[str, str]], content: bytes) -> None:
                 self.send_response_only(status)
+                has_body = self.command != "HEAD"  # without one, the length is that of the object
                 for name, value in headers:
-                    if name.lower() not in ("content-length", "transfer-encoding", "connection"):
+                    if name.lower() not in ("transfer-encoding", "connection", "content-length" if has_body else ""):
                         self.send_header(name, value)
-                self.send_header("Content-Length", str(len(content)))
+                if has_body:
+                    self.send_header("Content-Length", str(len(content)))
                 self.end_headers()
-                self.wfile.write(content)
+                if has_body:
+                    self.wfile.write(content)
 
-            do_GET = do_PUT = do_POST = do_DELETE = _answer
+            do_HEAD = do_GET = do_PUT = do_POST = do_DELETE = _answer
 
             def log_message(self, format: str, *arguments: Any) -> None:
                 pass
@@ -127,4 +130,4 @@ def _operation(method: str, target: str) -> str:
         return "CreateMultipartUpload" if method == "POST" else "ListMultipartUploads"
     if "uploadId" in query:
         return {"PUT": "UploadPart", "POST": "CompleteMultipartUpload", "DELETE": "AbortMultipartUpload"}[method]
-    return {"PUT": "PutObject", "GET": "GetObject"}.get(method, method)
+    return {"PUT": "PutObject", "GET": "GetObject", "HEAD": "HeadObject"}.get(method, method)

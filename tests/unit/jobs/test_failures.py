@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import random
+import re
+import tracemalloc
+
 import pytest
 
-from airflow_provider_benchmarks.jobs import LogLine, tail
+from airflow_provider_benchmarks.jobs import BenchmarkJob, LogLine, LogSummary, failure_reason
 from airflow_provider_benchmarks.jobs.failures import clean, in_time_order
 
 
@@ -11,7 +15,7 @@ def test_the_tail_is_in_the_order_of_time(recorded):
     lines = in_time_order(LogLine.from_json(entry) for entry in recorded(141)["data"])
     times = [line.at for line in lines if line.at]
     assert times == sorted(times)
-    assert "Evaluation failed during sample generation on row 0" in "\n".join(tail(lines, 3))
+    assert "Evaluation failed during sample generation on row 0" in "\n".join(LogSummary(lines).tail(3))
 
 
 def test_a_line_without_a_time_stays_behind_its_predecessor():
@@ -20,19 +24,70 @@ def test_a_line_without_a_time_stays_behind_its_predecessor():
 
 
 def test_repeats_are_folded_and_the_number_of_lines_is_kept():
-    lines = [LogLine(message=m) for m in ("a", "b", "b", "b", "", "c")]
-    assert tail(lines, 2) == ["b (3 times)", "c"]
-    assert tail(lines, 50) == ["a", "b (3 times)", "c"]
-    assert tail(lines, 0) == []
+    log = LogSummary(LogLine(message=m) for m in ("a", "b", "b", "b", "", "c"))
+    assert log.tail(2) == ["b (3 times)", "c"]
+    assert log.tail(50) == ["a", "b (3 times)", "c"]
+    assert log.tail(0) == []
+    assert log.lines == 6
 
 
 def test_lines_that_take_turns_are_folded_too():
     lines = [LogLine(message=m) for _ in range(100) for m in ("row failed", "retrying")]
-    assert tail([LogLine(message="first"), *lines, LogLine(message="retrying")], 50) == [
+    assert LogSummary([LogLine(message="first"), *lines, LogLine(message="retrying")]).tail(50) == [
         "first",
         "row failed (100 times)",
         "retrying (101 times)",
     ]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_in_whatever_order_lines_come_the_last_ones_and_the_first_errors_are_found(seed):
+    chance = random.Random(seed)
+    lines = [
+        LogLine(
+            message=f"line {chance.randrange(400)}",
+            at=chance.choice(["", *(f"2026-01-01T00:00:{second:02}" for second in range(60))]),
+            level=chance.choice(["info"] * 9 + ["error"]),
+            fields={key: f"{key} {number}" for key in ("root_error", "error") if chance.random() < 0.3},
+        )
+        for number in range(1000)
+    ]
+    log = LogSummary(lines, keep=20)
+    ordered = in_time_order(lines)
+    last: dict[str, None] = {}
+    for line in ordered:
+        text = LogSummary([line]).tail(1)[0]
+        last.pop(text, None)
+        last[text] = None
+    assert [re.sub(r" \(\d+ times\)$", "", text) for text in log.tail(20)] == list(last)[-20:]
+    for key in ("root_error", "error"):
+        errors = (line.fields[key] for line in ordered if line.level == "error" and key in line.fields)
+        assert log.first_error(key) == next(errors)
+    assert log.first_error("message") == next(line.message for line in ordered if line.level == "error")
+
+
+def test_a_log_of_any_length_takes_little_memory():
+    failed = LogLine(message="Error in task", level="error", at="0", fields={"root_error": "no such column"})
+    rows = (LogLine(message=f"row {number}: " + "x" * 2000, at=f"{number:09}") for number in range(15_000))  # 30 MB
+    LogSummary([failed]).tail(1)  # what is made once is not counted
+    tracemalloc.start()
+    try:
+        log = LogSummary([failed])
+        log.add(rows)
+        log.add([LogLine(message="the end", at="9")])
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 10e6
+    assert log.lines == 15_002
+    assert log.tail(1) == ["the end"]
+    assert failure_reason(BenchmarkJob(name="j", workspace="w", status="error"), log) == "no such column"
+
+
+def test_an_error_line_without_a_word_is_no_reason():
+    job = BenchmarkJob(name="j", workspace="w", status="error", error="Job exited with code 1")
+    log = LogSummary([LogLine(message="", level="error")])
+    assert failure_reason(job, log) == "Job exited with code 1"
 
 
 def test_long_texts_are_cut_and_say_so():

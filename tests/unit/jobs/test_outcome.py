@@ -15,8 +15,7 @@ from airflow_provider_benchmarks.exceptions import (
     NotFound,
     Unauthorized,
 )
-from airflow_provider_benchmarks.jobs import BenchmarkJob, JobStatus, LogLine, finish
-from airflow_provider_benchmarks.jobs.failures import in_time_order
+from airflow_provider_benchmarks.jobs import BenchmarkJob, JobStatus, LogLine, LogSummary, finish
 from airflow_provider_benchmarks.jobs.outcome import FAILED_TO_WAIT, TIMED_OUT, status_of_event, wait_failed
 
 
@@ -24,8 +23,8 @@ def job(status: str) -> BenchmarkJob:
     return BenchmarkJob(name="nightly-1", workspace="qa", benchmark="qa/bench", status=status)
 
 
-def log_of(payload) -> list[LogLine]:
-    return in_time_order(LogLine.from_json(entry) for entry in payload["data"])
+def log_of(payload) -> LogSummary:
+    return LogSummary(LogLine.from_json(entry) for entry in payload["data"])
 
 
 def test_only_completed_is_success():
@@ -65,7 +64,7 @@ def test_server_directories_are_not_shown(recorded):
 def test_the_reason_is_found_wherever_the_service_put_it(recorded, status_file, log_file, reason):
     failed = BenchmarkJob.from_json(recorded(status_file), workspace="w") if status_file else job("error")
     with pytest.raises(JobFailed) as caught:
-        finish(failed, log=log_of(recorded(log_file)) if log_file else ())
+        finish(failed, log=log_of(recorded(log_file)) if log_file else None)
     first_line = str(caught.value).split("\nLast log lines:")[0]
     assert reason.lower() in first_line.lower()
     assert "exited with code" not in first_line

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import gzip
+import io
+import itertools
 import json
+import secrets
 import tracemalloc
 from pathlib import Path
 
@@ -122,6 +127,37 @@ class TestDamage:
         with pytest.raises(IncompleteResults, match="x: "):
             read_row_scores(tmp_path / "x")
 
+    @pytest.mark.parametrize("damage", ["cut short", "overwritten", "an overwritten footer"])
+    def test_a_damaged_parquet_file(self, tmp_path, damage):
+        content = Path(store(tmp_path / "x", [line(i, {"text": f"{i}" * 99}) for i in range(999)]).path).read_bytes()
+        if damage == "cut short":
+            content = content[: len(content) // 2]
+        else:
+            # Behind the beginning of the first page, or before the length of the footer.
+            start, end = (300, 900) if damage == "overwritten" else (len(content) - 600, len(content) - 8)
+            content = content[:start] + bytes(end - start) + content[end:]
+        (tmp_path / "x").write_bytes(content)
+        with pytest.raises(
+            IncompleteResults, match=r"x can't be read as Parquet \((.|\n)*download the row scores again"
+        ):
+            read_row_scores(tmp_path / "x")
+
+    def test_a_packed_file_with_other_bytes_in_it(self, tmp_path):
+        (tmp_path / "x").write_bytes(gzip.compress(line(0, {})) + b"no gzip")
+        with pytest.raises(IncompleteResults, match="x: can't be read to its end .*download the row scores again"):
+            read_row_scores(tmp_path / "x")
+
+    @pytest.mark.parametrize("form", ["parquet", "gzip", "zstd"])
+    @pytest.mark.parametrize("error", [OSError("Forbidden"), OSError(errno.EIO, "gone"), PermissionError("refused")])
+    def test_a_storage_that_fails_is_no_damage(self, tmp_path, form, error):
+        """Some storages' errors have no number, as Arrow's own of damage have none."""
+        name, packing = ("parquet", {}) if form == "parquet" else ("jsonl", {"compression": form})
+        rows = [line(i, {"text": secrets.token_hex(999)}) for i in range(999)]
+        stored = store(tmp_path / "x", rows, name, **packing)
+        with pytest.raises(OSError, match="Forbidden|gone|refused") as caught:
+            read_row_scores(FailingPath(stored.path, error))
+        assert caught.value is error
+
     def test_what_is_no_form_of_row_scores(self, tmp_path):
         (tmp_path / "x").write_text("a,b\n1,2\n")
         with pytest.raises(ConfigurationError, match="neither Parquet nor JSONL nor CSV of row scores"):
@@ -142,6 +178,24 @@ class TestDamage:
         assert loaded["s"].tolist() == [0.1]
         with pytest.raises(ConfigurationError, match="score_columns"):
             low_scoring_rows(loaded, 0.5)
+
+
+class FailingPath:
+    """A file in a storage that fails at the second read."""
+
+    def __init__(self, path: str, error: OSError) -> None:
+        self._path, self._error = path, error
+
+    def open(self, mode: str) -> io.BytesIO:
+        error, reads = self._error, itertools.count()
+
+        class Failing(io.BytesIO):
+            def read(self, size: int | None = -1, /) -> bytes:
+                if next(reads):
+                    raise error
+                return super().read(size)
+
+        return Failing(Path(self._path).read_bytes())
 
 
 def item(index: int) -> dict[str, object]:
