@@ -198,7 +198,7 @@ class TestLargeVerdicts:
             assert pushed == returned
             kept = tmp_path / "store" / WORKSPACE / "qa-bench" / "after" / "verdict-nightly.gate.json"
             whole = json.loads(report.read_text())
-            assert json.loads(kept.read_text()) == whole
+            assert json.loads(kept.read_text()) == {**whole, "gate": "nightly.gate"}
             assert len(whole["results"][0]["worst"][0]["item"]["text"]) == 10_000
             assert Verdict.from_dict(whole).summary == pushed["summary"]
             return pushed, whole
