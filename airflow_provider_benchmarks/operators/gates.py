@@ -130,7 +130,7 @@ class _GateOperator(BenchmarkOperator):
 
     def _write(self, verdict: Verdict, scores: GateScores, context: Context) -> Record:
         data, ti, record = verdict.to_dict(), context["ti"], Record()
-        record.keep("XCom", lambda: ti.xcom_push(key=VERDICT_KEY, value=xcom_of(data)))
+        record.keep("XCom", lambda: ti.xcom_push(key=VERDICT_KEY, value=self._xcom_of(verdict)))
         if (report := self.report) is not None:
             record.keep(f"the report {report}", lambda: store_report(verdict, report))
         if scores.store is not None:
@@ -145,6 +145,11 @@ class _GateOperator(BenchmarkOperator):
         told = {"outcome": data["outcome"], "verdict": verdict.summary}
         record.keep("asset events", lambda: tell_outlets(self, context, **known, more=told))
         return record
+
+    def _xcom_of(self, verdict: Verdict) -> dict[str, Any]:
+        store = score_store(self.store)
+        places = ["the task's log", *([f"the report {self.report}"] if self.report else [])]
+        return xcom_of(verdict, whole=", ".join([*places, *([f"the score store {store.root}"] if store else [])]))
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage[Any, Any] | None:
         """Tell OpenLineage what was judged, and what each check found; also where the gate was missed."""
@@ -193,7 +198,7 @@ class BenchmarkGateOperator(_GateOperator):
         verdict, record = self.judge(context)
         if verdict.passed or self.on_failure == "continue":
             record.raise_first()
-            return xcom_of(verdict.to_dict())
+            return self._xcom_of(verdict)
         # A miss stands, whatever could not be written of it: it is not tried again.
         message = (
             f'gate "{self.task_id}" on benchmark job "{self.job_name}" in workspace "{self.hook.workspace}": '
