@@ -16,6 +16,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, TextIO
 
 from airflow_provider_benchmarks.exceptions import BenchmarkError, ConfigurationError
+from airflow_provider_benchmarks.extras import require
 
 if TYPE_CHECKING:
     from airflow_provider_benchmarks.gates import Policy, Verdict
@@ -55,7 +56,13 @@ def _parser() -> argparse.ArgumentParser:
         "comparison names itself needs none. A policy that compares with what is not given can't be judged, unless it "
         "says if_no_baseline",
     )
-    gate.add_argument("--history", nargs="*", default=[], help="earlier scores that passed, newest first")
+    gate.add_argument(
+        "--history",
+        nargs="*",
+        default=[],
+        help="earlier scores that passed, newest first. A policy that looks at the history can't be judged without, unless "
+        "it says if_inconclusive",
+    )
     gate.add_argument("--format", choices=["table", "markdown", "html", "json"], default="table")
     return parser
 
@@ -67,17 +74,36 @@ def _judge(options: argparse.Namespace) -> Verdict:
 
     with open_stored(options.policy) as file:
         policy = read_policy(file.read(), name=options.policy)
+    if any(check.needs_statistics for check in policy.checks):
+        require(f"{options.policy}: confidence and comparisons need", "scipy")
+    _check_history(options.history, policy)
     baselines = _baselines(options.baseline, policy)
     candidate, compared, rows_path = load_compared(options.candidate, baselines, policy.checks)
     verdict = evaluate(
         policy.checks,
         candidate,
         compared,
-        history=[load_scores(path, policy.checks)[0] for path in options.history],
+        history=[load_scores(path, ())[0] for path in options.history],  # of which no row is looked at
         if_inconclusive=policy.if_inconclusive,
         if_no_baseline=policy.if_no_baseline,
     )
     return verdict if rows_path is None else with_items(verdict, rows_path)
+
+
+def _check_history(given: Sequence[str], policy: Policy) -> None:
+    """Refuse to judge by a history that is not given.
+
+    :raises ConfigurationError: the policy does not foresee that
+    """
+    from airflow_provider_benchmarks.gates import WithinHistory
+
+    if given or policy.if_inconclusive is not None:
+        return
+    if metrics := [check.metric for check in policy.checks if isinstance(check, WithinHistory)]:
+        raise ConfigurationError(
+            f"the policy looks at the history of {', '.join(dict.fromkeys(metrics))}, which is not given: add --history "
+            f"NEW OLDER …, or let the policy say what holds without one (if_inconclusive: warn, fail or pass)"
+        )
 
 
 def _baselines(given: Sequence[str], policy: Policy) -> dict[str, str]:

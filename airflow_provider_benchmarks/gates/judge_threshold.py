@@ -26,7 +26,7 @@ def judge_threshold(check: Threshold, candidate: JobScores) -> list[CheckResult]
     try:
         score = candidate.aggregate.get(check.metric, check.score)
         if not check.needs_rows:
-            return [_judge_aggregate(check, score, candidate.rows)]
+            return [_judge_aggregate(check, score, candidate)]
         if candidate.rows is None:
             reason = "the row scores are needed for this check, and the job has none"
             return [result_of(check, Outcome.FAIL, score=score, reason=reason)]
@@ -41,14 +41,16 @@ def judge_threshold(check: Threshold, candidate: JobScores) -> list[CheckResult]
         return [result_of(check, Outcome.FAIL, reason=str(error))]
 
 
-def _judge_aggregate(check: Threshold, score: AggregateScore, rows: pd.DataFrame | None) -> CheckResult:
+def _judge_aggregate(check: Threshold, score: AggregateScore, candidate: JobScores) -> CheckResult:
     if score.count is None:
         return result_of(check, Outcome.FAIL, score=score, reason="the service does not say how many rows were scored")
     nan_count = score.nan_count or 0
-    found = _of_rows(rows, score)
+    found = _of_rows(candidate.rows, score)
     failed = found.call_failed if found is not None else 0
     lost = max(nan_count - failed, 0)
     problem = _evidence_problem(check, count=score.count, without_value=lost, call_failed=failed)
+    if problem is None and candidate.rows_unread:
+        problem = _unknown_calls(check, score.count, nan_count)
     counts = {"scored": score.count, "without_value": lost, "call_failed": failed}
     return _judge_summary(check, score, found, problem, counts)
 
@@ -144,6 +146,16 @@ def _evidence_problem(
     return lost_evidence(
         check, count=count, without_value=without_value, not_numbers=not_numbers, call_failed=call_failed
     )
+
+
+def _unknown_calls(check: Threshold, count: int, nan_count: int) -> str | None:
+    """Why rows without a value are too many if the call of the model failed for all of them, which is not known."""
+    if check.statistic in _OF_ABSENCE:
+        return None
+    failed = lost_evidence(check, count=count, without_value=0, not_numbers=0, call_failed=nan_count)
+    if failed is None:
+        return None
+    return f"it is not known, without airflow-provider-benchmarks[parquet], whether {failed}"
 
 
 def statistic_of(check: Threshold, score: AggregateScore) -> float | None:

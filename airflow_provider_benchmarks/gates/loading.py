@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_benchmarks.exceptions import IncompleteResults
+from airflow_provider_benchmarks.extras import missing, require
 from airflow_provider_benchmarks.gates.checks import Check
 from airflow_provider_benchmarks.gates.no_regression import NoRegression
 from airflow_provider_benchmarks.gates.verdict import Verdict
@@ -25,16 +27,31 @@ STORED_BASELINES = (PINNED, LAST_PASSED, PREVIOUS)
 AGGREGATE_FILE = "aggregate-scores.json"
 MANIFEST_FILE = "manifest.json"
 ROWS_FILES = ("row-scores.parquet", "row-scores.jsonl", "row-scores.jsonl.gz", "row-scores.jsonl.zst")
+#: Those that pyarrow reads.
+_BY_PYARROW = (".parquet", ".zst")
+
+logger = logging.getLogger(__name__)
+
+
+def must_have_rows(checks: Sequence[Check]) -> bool:
+    """Whether a check can't be judged by aggregate scores: comparisons, slices and some statistics look at rows."""
+    return any(check.needs_rows or isinstance(check, NoRegression) for check in checks)
 
 
 def need_rows(checks: Sequence[Check], aggregate: AggregateScores) -> bool:
-    """Whether the aggregate scores are not enough.
+    """Whether rows are to be looked at: where a check can't do without, and to tell why rows have no value."""
+    return must_have_rows(checks) or any(score.nan_count for score in _asked(checks, aggregate))
 
-    Comparisons, slices and some statistics look at rows; so does telling what became of rows without a value.
-    """
-    return any(check.needs_rows or isinstance(check, NoRegression) for check in checks) or any(
-        score.nan_count for score in _asked(checks, aggregate)
+
+def judged_without_rows(scores: JobScores) -> JobScores:
+    """Scores of a job whose rows nothing here can read, and no check must have; says in the log what is not known then."""
+    logger.warning(
+        'The rows of benchmark job "%s" are not looked at, as pyarrow is not installed: which of those without a value '
+        "are calls of the model that failed is not known, and each counts for both limits, max_nan_fraction and "
+        "max_error_rate. Install airflow-provider-benchmarks[parquet] to tell them apart.",
+        scores.job,
     )
+    return replace(scores, rows_unread=True)
 
 
 def read_rows(checks: Sequence[Check], aggregate: AggregateScores, path: Any) -> pd.DataFrame:
@@ -104,6 +121,10 @@ def load_scores(path: str, checks: Sequence[Check]) -> tuple[JobScores, str | No
     rows = next((row for row in ROWS_FILES if folder and filesystem.exists(f"{folder}/{row}")), None)
     if rows is None or not need_rows(checks, aggregate):
         return scores, None
+    if rows.endswith(_BY_PYARROW) and missing("pyarrow"):
+        if must_have_rows(checks):
+            require(f"{path}: the checks look at rows, and to read {rows} they need", "pyarrow")
+        return judged_without_rows(scores), None
     from airflow_provider_benchmarks.scores.files import read_row_scores
 
     rows_path = f"{path.rstrip('/')}/{rows}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -26,6 +27,10 @@ _STYLE = (
     "td:first-child { font-weight: bold }"
 )
 _COLUMNS = ("outcome", "metric", "score", "statistic", "observed", "expected", "count", "NaNs", "evidence", "reason")
+#: How a pass counts that was not shown.
+UNPROVEN = "unproven"
+#: Of a verdict as a dict, how many results are not in it.
+LEFT_OUT = "left_out"
 #: What a verdict says of the jobs, where it is known.
 _OF_JOBS = ("job", "benchmark", "workspace", "baseline")
 
@@ -97,6 +102,11 @@ class CheckResult:
         )
 
     @property
+    def counts_as(self) -> str:
+        """The outcome, but for a pass that is unproven."""
+        return UNPROVEN if self.outcome is Outcome.PASS and self.reason else self.outcome
+
+    @property
     def baseline(self) -> str:
         """The job that the check compared with; empty where that is not known."""
         found = self.details.get("baseline")
@@ -156,6 +166,8 @@ class Verdict:
     :param benchmark: what it ran, ``workspace/name``; empty when not known
     :param workspace: its own; empty when not known
     :param baseline: name of the job that it was compared with; empty for none
+    :param left_out: how many more results there were, where it was cut for an XCom, by outcome; passes that are
+        unproven are told apart. Outcome and summary are of them all
     """
 
     results: tuple[CheckResult, ...]
@@ -163,18 +175,19 @@ class Verdict:
     benchmark: str = ""
     workspace: str = ""
     baseline: str = ""
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Read what :meth:`to_dict` gave: a verdict in XCom, in a score store, or in a JSON report."""
-        known = {name: data[name] for name in _OF_JOBS if name in data}
+        known = {name: data[name] for name in (*_OF_JOBS, LEFT_OUT) if name in data}
         return cls(results=tuple(CheckResult.from_dict(result) for result in data["results"]), **known)
 
     @property
     def outcome(self) -> Outcome:
         """``fail`` if any check failed, else ``inconclusive`` if any is, else ``pass``; warnings pass."""
-        outcomes = {result.outcome for result in self.results}
-        return next((o for o in (Outcome.FAIL, Outcome.INCONCLUSIVE) if o in outcomes), Outcome.PASS)
+        counts = self._counts
+        return next((o for o in (Outcome.FAIL, Outcome.INCONCLUSIVE) if counts[o]), Outcome.PASS)
 
     @property
     def passed(self) -> bool:
@@ -183,14 +196,17 @@ class Verdict:
     @property
     def summary(self) -> str:
         """One line: the outcome, how many checks hold, how many pass without having shown it, and how many warn."""
-        passed = [result for result in self.results if result.outcome is Outcome.PASS]
-        unproven = sum(bool(result.reason) for result in passed)
-        warned = sum(result.outcome is Outcome.WARN for result in self.results)
-        counts = f"{len(passed) - unproven} of {len(self.results)} checks hold"
+        found = self._counts
+        unproven, warned = found[UNPROVEN], found[Outcome.WARN]
+        counts = f"{found[Outcome.PASS]} of {found.total()} checks hold"
         counts += f", {unproven} {'passes' if unproven == 1 else 'pass'} unproven" if unproven else ""
         counts += f", {warned} {'warns' if warned == 1 else 'warn'}" if warned else ""
         against = f" (baseline: {self.baseline})" if self.baseline else ""
         return f"{self.outcome.upper()}: {counts}{against}"
+
+    @property
+    def _counts(self) -> Counter[str]:
+        return Counter(result.counts_as for result in self.results) + Counter(self.left_out)
 
     @property
     def baselines(self) -> list[str]:
@@ -220,6 +236,7 @@ class Verdict:
             "job": self.job,
             "summary": self.summary,
             **{name: value for name, value in jobs.items() if value},
+            **({LEFT_OUT: dict(self.left_out)} if self.left_out else {}),
             "results": [result.to_dict() for result in self.results],
         }
 

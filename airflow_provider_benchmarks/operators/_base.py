@@ -57,6 +57,12 @@ def score_store(store: str | None) -> ScoreStore | None:
     return ScoreStore(root) if root else None
 
 
+def max_xcom_bytes() -> int:
+    """As large a value, as JSON, may be put into an XCom."""
+    limit: int = conf.getint("benchmarks", "max_xcom_bytes", fallback=1024 * 1024)
+    return limit
+
+
 def xcom_bytes(value: Any) -> int:
     """How large a value is as JSON, which is what XCom keeps."""
     return len(json.dumps(value).encode())
@@ -75,7 +81,7 @@ def check_xcom_bytes(size: int, what: str, *, advice: str = STORE_AS_FILE) -> No
 
     :raises ResultsTooLarge: it is larger than ``[benchmarks] max_xcom_bytes``
     """
-    limit = conf.getint("benchmarks", "max_xcom_bytes", fallback=1024 * 1024)
+    limit = max_xcom_bytes()
     if size > limit:
         raise ResultsTooLarge(
             f"{what} take {size:,} bytes as JSON, more than the {limit:,} that an XCom may have ([benchmarks] "

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import json
 import logging
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from airflow_provider_benchmarks.exceptions import ConfigurationError, ResultsTooLarge
-from airflow_provider_benchmarks.operators._base import check_xcom_size
-
-if TYPE_CHECKING:
-    from airflow_provider_benchmarks.gates import Verdict
+from airflow_provider_benchmarks.exceptions import ConfigurationError
+from airflow_provider_benchmarks.gates import Verdict
+from airflow_provider_benchmarks.gates.verdict import LEFT_OUT, Outcome
+from airflow_provider_benchmarks.operators._base import max_xcom_bytes, xcom_bytes
 
 REPORTS = (".md", ".html", ".json")
 #: Characters of each value of an item that are left in an XCom that would be too large.
 _SHORT = 200
+#: What an XCom has room for first.
+_ORDER = [Outcome.FAIL, Outcome.INCONCLUSIVE, Outcome.WARN, Outcome.PASS]
 
 logger = logging.getLogger(__name__)
 
@@ -74,19 +76,52 @@ def store_report(verdict: Verdict, report: str) -> None:
     logger.info("Report: %s", stored.path)
 
 
-def xcom_of(verdict: dict[str, Any]) -> dict[str, Any]:
-    """A verdict as small as an XCom may be: of one that is too large, without long items, or without rows.
+def xcom_of(verdict: Verdict, *, whole: str) -> dict[str, Any]:
+    """A verdict as small as an XCom may be: of one that is too large, without long items, rows, or results that passed.
 
-    :param verdict: as :meth:`Verdict.to_dict` gives it
+    :param whole: where all of it is, in words
     """
-    if _fits(verdict):
-        return verdict
-    short = _with_rows(verdict, lambda rows: [{**row, "item": _shortened(row["item"])} for row in rows])
+    data = verdict.to_dict()
+    if _fits(data):
+        return data
+    short = _with_rows(data, lambda rows: [{**row, "item": _shortened(row["item"])} for row in rows])
     short["note"] = f"Values of items are cut to {_SHORT} characters: the whole verdict is too large for an XCom."
     if _fits(short):
         return short
-    without = _with_rows(verdict, lambda rows: [])
-    return {**without, "note": "Rows that got worse most are left out: they are too large for an XCom."}
+    without = _with_rows(data, lambda rows: [])
+    without["note"] = "Rows that got worse most are left out: they are too large for an XCom."
+    if _fits(without) or len(verdict.results) == 1:
+        return without
+    return _with_fewer_results(verdict, without, whole)
+
+
+def _with_fewer_results(verdict: Verdict, data: dict[str, Any], whole: str) -> dict[str, Any]:
+    """Leave out results: of those that there is room for, what did not pass comes first. One is kept in any case.
+
+    :param data: the verdict without rows
+    """
+    results = data["results"]
+
+    def with_results(kept: list[int]) -> dict[str, Any]:
+        gone = set(range(len(results))).difference(kept)
+        counts = Counter(str(verdict.results[place].counts_as) for place in sorted(gone))
+        told = ", ".join(f"{count} {outcome}" for outcome, count in counts.items())
+        note = (
+            f"{len(gone)} of {len(results)} results ({told}), and the rows that got worse most, are left out: they are too "
+            f"large for an XCom. All are in {whole}."
+        )
+        return {**data, LEFT_OUT: dict(counts), "note": note, "results": [results[place] for place in sorted(kept)]}
+
+    first, *others = sorted(range(len(results)), key=lambda place: _ORDER.index(verdict.results[place].outcome))
+    kept = [first]
+    # With no results but the first, so many are left out that the note is as long as it gets.
+    room = max_xcom_bytes() - xcom_bytes(with_results(kept))
+    for place in others:
+        room -= xcom_bytes(results[place]) + len(", ")
+        if room < 0:
+            break
+        kept.append(place)
+    return with_results(kept)
 
 
 def _with_rows(verdict: dict[str, Any], change: Callable[[list[Any]], list[Any]]) -> dict[str, Any]:
@@ -100,8 +135,4 @@ def _shortened(item: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _fits(verdict: dict[str, Any]) -> bool:
-    try:
-        check_xcom_size(verdict, "the verdict")
-    except ResultsTooLarge:
-        return False
-    return True
+    return xcom_bytes(verdict) <= max_xcom_bytes()

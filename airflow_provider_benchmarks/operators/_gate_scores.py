@@ -11,17 +11,24 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from airflow_provider_benchmarks.exceptions import BenchmarkError, ConfigurationError, NotFound
+from airflow_provider_benchmarks.exceptions import BenchmarkError, NotFound
+from airflow_provider_benchmarks.extras import PARQUET, missing
 from airflow_provider_benchmarks.gates import Check, NoRegression, Outcome, Verdict, WithinHistory, evaluate
-from airflow_provider_benchmarks.gates.loading import LAST_PASSED, PINNED, STORED_BASELINES
+from airflow_provider_benchmarks.gates.loading import (
+    LAST_PASSED,
+    PINNED,
+    STORED_BASELINES,
+    judged_without_rows,
+    need_rows,
+)
 from airflow_provider_benchmarks.jobs import BenchmarkJob, require_completed
+from airflow_provider_benchmarks.operators._gate_needs import require_store
 from airflow_provider_benchmarks.scores import AggregateScores, JobScores
 
 if TYPE_CHECKING:
     from airflow_provider_benchmarks.hooks.benchmarks import BenchmarkHook
     from airflow_provider_benchmarks.store import ScoreStore, StoredJob
 
-_SET_STORE, _NAME_JOB = "set store=, or [benchmarks] score_store", ', or name a job with baseline="…"'
 _ITSELF = "the baseline is this very job: comparing it with itself proves nothing"
 
 logger = logging.getLogger(__name__)
@@ -62,7 +69,8 @@ class GateScores:
         """
         from airflow_provider_benchmarks.gates.loading import add_items, with_items
 
-        self._require_store()
+        if self.store is None:
+            require_store(self.checks, gate=self.gate, baseline=self.baseline)
         candidate = self._scores(self._job(self.job_name))
         self.aggregate = candidate.aggregate
         names = {c.baseline or "": self._baseline_name(c) for c in self.checks if isinstance(c, NoRegression)}
@@ -88,19 +96,6 @@ class GateScores:
         if self.store is not None:
             self.store.add_verdict(self.hook.store_job(self.store, self.job_name), gate, verdict)
 
-    def _require_store(self) -> None:
-        """Where what was asked for by name is in a score store, there must be one."""
-        if self.store is not None:
-            return
-        for check in self.checks:
-            name = (check.baseline or self.baseline) if isinstance(check, NoRegression) else None
-            if name in STORED_BASELINES or isinstance(check, WithinHistory):
-                wanted = f'the baseline "{name}"' if name else "the history"
-                raise ConfigurationError(
-                    f'gate "{self.gate}": {check.kind} of {check.metric} looks at {wanted} of a score store, and there is '
-                    f"none: {_SET_STORE}{_NAME_JOB if name else ''}"
-                )
-
     def _baseline_name(self, check: NoRegression) -> str:
         return check.baseline or self.baseline or PINNED
 
@@ -120,8 +115,7 @@ class GateScores:
 
             job = read_stored_job(name)
         elif name in STORED_BASELINES:
-            if self.store is None:
-                return f"there is no baseline, as there is no score store: {_SET_STORE}{_NAME_JOB}"
+            assert self.store is not None  # or it would have been asked for
             job = self._stored(self.store, name)
             if job is None:
                 return f"there is no baseline yet: {self._missing(self.store, name)}"
@@ -176,14 +170,17 @@ class GateScores:
         return self._jobs[name]
 
     def _scores(self, job: BenchmarkJob | StoredJob) -> JobScores:
-        """The scores of a job; its rows from the score store where they are there."""
-        from airflow_provider_benchmarks.gates.loading import need_rows
-
+        """The scores of a job; its rows where they are needed, from the score store where they are there."""
         if not isinstance(job, BenchmarkJob):
             scores = JobScores(job.aggregate, job=job.job, benchmark=job.benchmark, dataset=job.dataset)
-            return self._with_rows_of(scores, job.rows.path if job.rows else None)
+            if job.rows is None or not need_rows(self.checks, job.aggregate):
+                return scores
+            return judged_without_rows(scores) if missing(*PARQUET) else self._with_rows_of(scores, job.rows.path)
         aggregate = self.hook.get_aggregate_scores(job.name)
         rows_needed = need_rows(self.checks, aggregate)
+        if rows_needed and missing(*PARQUET):  # no check must have them: the gate has refused such checks by now
+            scores = JobScores(aggregate, job=job.name, benchmark=job.benchmark)
+            return judged_without_rows(scores) if self._has_rows(job.name) else scores
         if rows_needed and self.store is not None:
             try:
                 return self._scores(self.hook.store_job(self.store, job.name))
@@ -195,6 +192,11 @@ class GateScores:
         dataset = self.hook.get_dataset(job) if compared else ""
         scores = JobScores(aggregate, job=job.name, benchmark=job.benchmark, dataset=dataset)
         return self._with_rows_of(scores, self._download(job.name)) if rows_needed else scores
+
+    def _has_rows(self, name: str) -> bool:
+        from airflow_provider_benchmarks.hooks.downloads import ROW_SCORES
+
+        return any(result.name == ROW_SCORES for result in self.hook.list_results(name))
 
     def _download(self, name: str) -> str | None:
         folder = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="gate-"))

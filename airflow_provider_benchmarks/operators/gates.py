@@ -14,6 +14,7 @@ from airflow_provider_benchmarks.exceptions import ConfigurationError, NotStored
 from airflow_provider_benchmarks.operators._asset_extra import tell_outlets
 from airflow_provider_benchmarks.operators._base import BenchmarkOperator, has_template, score_store
 from airflow_provider_benchmarks.operators._gate_checks import read_checks, render_checks
+from airflow_provider_benchmarks.operators._gate_needs import has_no_store, require_extras, require_store
 from airflow_provider_benchmarks.operators._gate_policy import PolicyFile
 from airflow_provider_benchmarks.operators._gate_record import Record, check_report, store_report, xcom_of
 
@@ -54,7 +55,8 @@ class _GateOperator(BenchmarkOperator):
     :param report: where to write the verdict, as a page: ``….md``, ``….html`` or ``….json`` (templated)
     :param if_inconclusive: ``fail``, ``warn`` or ``pass``; None: the policy's, else ``fail`` for ``prove`` and ``warn``
         for the rest
-    :param if_no_baseline: the same for comparisons while there is no baseline; None: the policy's, else ``warn``
+    :param if_no_baseline: the same for comparisons while the score store has no baseline; None: the policy's, else
+        ``warn``. Without a score store, a comparison with its baseline is an error
     """
 
     template_fields: Sequence[str] = (
@@ -103,8 +105,10 @@ class _GateOperator(BenchmarkOperator):
             if (choice := getattr(self, name)) not in (None, "fail", "warn", "pass"):
                 raise ConfigurationError(f'gate "{self.task_id}": {name} must be fail, warn or pass, found "{choice}"')
         policy = None if self.policy is None else self._policy_file().read_if_here()
-        if any(check.needs_statistics for check in (policy.checks if policy else self.checks)):
-            _require_statistics(self.task_id)
+        checks = policy.checks if policy else self.checks
+        require_extras(checks, gate=self.task_id)
+        if has_no_store(self.store):
+            require_store(checks, gate=self.task_id, baseline=self.baseline)
 
     def judge(self, context: Context) -> tuple[Verdict, Record]:
         """Judge, and write the verdict to the log, XCom, the report, the store and the outlets' asset events.
@@ -126,7 +130,7 @@ class _GateOperator(BenchmarkOperator):
 
     def _write(self, verdict: Verdict, scores: GateScores, context: Context) -> Record:
         data, ti, record = verdict.to_dict(), context["ti"], Record()
-        record.keep("XCom", lambda: ti.xcom_push(key=VERDICT_KEY, value=xcom_of(data)))
+        record.keep("XCom", lambda: ti.xcom_push(key=VERDICT_KEY, value=self._xcom_of(verdict)))
         if (report := self.report) is not None:
             record.keep(f"the report {report}", lambda: store_report(verdict, report))
         if scores.store is not None:
@@ -142,6 +146,11 @@ class _GateOperator(BenchmarkOperator):
         record.keep("asset events", lambda: tell_outlets(self, context, **known, more=told))
         return record
 
+    def _xcom_of(self, verdict: Verdict) -> dict[str, Any]:
+        store = score_store(self.store)
+        places = ["the task's log", *([f"the report {self.report}"] if self.report else [])]
+        return xcom_of(verdict, whole=", ".join([*places, *([f"the score store {store.root}"] if store else [])]))
+
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage[Any, Any] | None:
         """Tell OpenLineage what was judged, and what each check found; also where the gate was missed."""
         from airflow_provider_benchmarks.operators._lineage import lineage_of
@@ -152,8 +161,7 @@ class _GateOperator(BenchmarkOperator):
         from airflow_provider_benchmarks.gates import Policy
 
         policy = Policy(checks=tuple(self.checks)) if self.checks else self._policy_file().read()
-        if any(check.needs_statistics for check in policy.checks):
-            _require_statistics(self.task_id)
+        require_extras(policy.checks, gate=self.task_id)
         return replace(policy, checks=render_checks(policy.checks, self, context))
 
     def _policy_file(self) -> PolicyFile:
@@ -165,15 +173,6 @@ def _path(value: Any) -> Any:
     from airflow.providers.common.compat.sdk import ObjectStoragePath
 
     return str(value) if isinstance(value, PurePath | ObjectStoragePath) else value
-
-
-def _require_statistics(task_id: str) -> None:
-    from importlib.util import find_spec
-
-    if find_spec("scipy") is None:
-        raise ConfigurationError(
-            f'gate "{task_id}": confidence and comparisons need scipy: install airflow-provider-benchmarks[stats]'
-        )
 
 
 class BenchmarkGateOperator(_GateOperator):
@@ -199,7 +198,7 @@ class BenchmarkGateOperator(_GateOperator):
         verdict, record = self.judge(context)
         if verdict.passed or self.on_failure == "continue":
             record.raise_first()
-            return xcom_of(verdict.to_dict())
+            return self._xcom_of(verdict)
         # A miss stands, whatever could not be written of it: it is not tried again.
         message = (
             f'gate "{self.task_id}" on benchmark job "{self.job_name}" in workspace "{self.hook.workspace}": '

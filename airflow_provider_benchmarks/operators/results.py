@@ -185,7 +185,7 @@ class DownloadRowScoresOperator(_DownloadOperator):
     :param job_name: name of the job (templated)
     :param destination: where to store them; None puts the rows themselves into XCom (templated)
     :param format: ``jsonl`` (byte for byte what the service holds), ``parquet`` or ``csv`` (extra ``parquet``)
-    :param compression: ``gzip`` or ``zstd`` for JSONL; ``zstd`` (when None) or ``snappy`` for Parquet
+    :param compression: ``gzip`` or ``zstd`` (extra ``parquet``) for JSONL; ``zstd`` (when None) or ``snappy`` for Parquet
     :param with_sample: keep the model's outputs in Parquet and CSV too, as JSON text
     :param neutralise_formulas: in CSV, put an apostrophe before texts that a spreadsheet would run as a formula
     :param limit: only so many rows, 1 or more; not for what a ``store`` gives

@@ -9,6 +9,7 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from airflow_provider_benchmarks.exceptions import ConfigurationError, IncompleteResults
+from airflow_provider_benchmarks.extras import require
 from airflow_provider_benchmarks.scores.csv_file import BEGINNINGS, read_csv, read_texts
 from airflow_provider_benchmarks.scores.frames import (
     CALL_ERRORS,
@@ -48,7 +49,8 @@ def read_row_scores(path: str | PathLike[str], *, columns: Sequence[str] | None 
     :param path: a local path, a URL that fsspec opens, one that names an Airflow connection
         (``s3://connection@bucket/key``, where Airflow is installed), or an Airflow ObjectStoragePath
     :param columns: only these; a Parquet file is read no further than they need, and no others of JSONL are kept
-    :raises ConfigurationError: there is no such column, or what is there is something else than row scores
+    :raises ConfigurationError: there is no such column, what is there is something else than row scores, or nothing
+        that reads it is installed (extra ``parquet``, for Parquet and zstd)
     :raises IncompleteResults: a line is not a row, a file is damaged, or a folder has no manifest
     """
     path = stored_path(path)
@@ -110,6 +112,7 @@ def _read_parquet(
 
     :param more: columns that the file does not have, with the value that they have in all rows
     """
+    require(f"{path} is Parquet, and to read it you need", "pyarrow")
     import pyarrow as pa
     import pyarrow.parquet as pq
 

@@ -20,6 +20,8 @@ class JobScores:
     :param job: the job's name, for messages
     :param benchmark: what it ran, ``workspace/name``; empty when not known. Jobs of two benchmarks are not compared
     :param dataset: what it ran on, where its spec says so; the same holds
+    :param rows_unread: the job has rows, but nothing is installed that reads them: what became of those without a value
+        is not known, and each counts as one whose call of the model failed, too
     """
 
     aggregate: AggregateScores
@@ -27,3 +29,4 @@ class JobScores:
     job: str = field(default="", kw_only=True)
     benchmark: str = field(default="", kw_only=True)
     dataset: str = field(default="", kw_only=True)
+    rows_unread: bool = field(default=False, kw_only=True)

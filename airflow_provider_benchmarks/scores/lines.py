@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from airflow_provider_benchmarks.exceptions import IncompleteResults
+from airflow_provider_benchmarks.extras import require
 from airflow_provider_benchmarks.scores.completeness import RowCheck, line_blocks
 from airflow_provider_benchmarks.scores.frames import (
     CALL_ERRORS,
@@ -88,6 +89,7 @@ def _unpacked(file: Any, start: bytes) -> Iterator[bytes]:
     if start.startswith(GZIP):
         file = gzip.GzipFile(fileobj=file)
     elif start.startswith(ZSTD):
+        require("row scores that are packed with zstd need", "pyarrow")
         import pyarrow as pa
 
         file = pa.input_stream(pa.PythonFile(file, mode="r"), compression="zstd")

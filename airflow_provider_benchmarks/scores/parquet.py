@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
-from airflow_provider_benchmarks.exceptions import ConfigurationError
+from airflow_provider_benchmarks.extras import PARQUET, require
 from airflow_provider_benchmarks.scores import table
 from airflow_provider_benchmarks.scores.item_digest import ItemDigest
 from airflow_provider_benchmarks.scores.names import column_names
@@ -118,17 +118,11 @@ class ParquetRows:
     :param folder: for the segments; the caller's to delete
     :param with_sample: keep the model's outputs, as JSON text
     :param compression: of the columns, as pyarrow names it
-    :raises ConfigurationError: pyarrow is not installed
+    :raises ConfigurationError: pyarrow or xxhash is not installed
     """
 
     def __init__(self, folder: Path, *, with_sample: bool = False, compression: str = "zstd") -> None:
-        try:
-            import pyarrow.parquet  # noqa: F401
-            import xxhash  # noqa: F401
-        except ImportError as error:
-            raise ConfigurationError(
-                "Parquet and CSV files of row scores need pyarrow and xxhash: install airflow-provider-benchmarks[parquet]"
-            ) from error
+        require("Parquet and CSV files of row scores need", *PARQUET)
         self._folder = folder
         self._compression = compression
         self._plan = _Plan(with_sample=with_sample)

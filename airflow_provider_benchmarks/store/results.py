@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from airflow_provider_benchmarks.exceptions import ConfigurationError, IncompleteResults
+from airflow_provider_benchmarks.extras import require
 from airflow_provider_benchmarks.scores.completeness import FirstRows, RowCheck, line_blocks, skim
 from airflow_provider_benchmarks.store.atomic import atomic_write
 from airflow_provider_benchmarks.store.hashed import HashedFile
@@ -20,6 +21,7 @@ from airflow_provider_benchmarks.store.hashed import HashedFile
 #: Formats of row scores, and what each can be compressed with. Parquet always is: with the first unless told otherwise.
 COMPRESSIONS: dict[str, tuple[str, ...]] = {"jsonl": ("gzip", "zstd"), "parquet": ("zstd", "snappy"), "csv": ()}
 ROW_FORMATS = tuple(COMPRESSIONS)
+ZSTD_NEEDS = 'row scores as JSONL with compression="zstd" need'
 #: Rows are checked in blocks of this many bytes, small enough for a processor's cache: 8 MiB take twice the time.
 _BLOCK = 1024 * 1024
 
@@ -50,7 +52,7 @@ class RowFormat:
 
     :param name: ``jsonl`` (byte for byte what the service holds), ``parquet`` or ``csv`` (both need the extra
         ``parquet``)
-    :param compression: ``gzip`` or ``zstd`` for JSONL; for Parquet ``zstd``, which it is when None, or ``snappy``: a
+    :param compression: ``gzip`` or ``zstd`` (extra ``parquet``) for JSONL; for Parquet ``zstd``, which it is when None, or ``snappy``: a
         sixth less processor time, in files half again as large
     :param with_sample: keep the model's outputs in Parquet and CSV, as JSON text; JSONL always has them
     :param neutralise_formulas: in CSV, put an apostrophe before texts that a spreadsheet would run as a formula
@@ -200,6 +202,7 @@ def _compressed(target: BinaryIO, compression: str | None) -> Iterator[BinaryIO]
         with gzip.GzipFile(filename="", fileobj=target, mode="wb", mtime=0) as file:
             yield cast("BinaryIO", file)
     else:
+        require(ZSTD_NEEDS, "pyarrow")
         import pyarrow as pa
 
         with pa.CompressedOutputStream(target, compression) as file:

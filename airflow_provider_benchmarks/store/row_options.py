@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from airflow_provider_benchmarks.exceptions import ConfigurationError
+from airflow_provider_benchmarks.extras import PARQUET, require
 from airflow_provider_benchmarks.store.existing import IfExists
 from airflow_provider_benchmarks.store.object_path import as_text
-from airflow_provider_benchmarks.store.results import RowFormat
+from airflow_provider_benchmarks.store.results import ZSTD_NEEDS, RowFormat
 
 
 def check_row_options(
@@ -22,9 +23,13 @@ def check_row_options(
     """Refuse what can't be done; takes templates that are not rendered yet.
 
     :param destination: None where there is none
-    :raises ConfigurationError: names the argument and what it may be
+    :raises ConfigurationError: names the argument and what it may be, or the extra that the format needs
     """
     IfExists(if_exists)
+    if row_format.name != "jsonl":
+        require("Parquet and CSV files of row scores need", *PARQUET)
+    elif row_format.compression == "zstd":
+        require(ZSTD_NEEDS, "pyarrow")
     if destination is not None:
         as_text(destination)
     if limit is not None and (not isinstance(limit, int) or limit < 1):

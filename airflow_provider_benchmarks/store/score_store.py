@@ -11,12 +11,14 @@
                                    _verdicts/<time>,<job>,<gate>,<outcome>
                                    _pinned.json                    the baseline, moved only by an explicit promotion
 
-A job's folder is written once. One without a manifest is of an interrupted task: whoever stores the job next writes it
+A gate is named by its task, ``dag_id.task_id``; a name that is too long for a file's is cut, and ends in a hash of the
+whole, which the verdict itself has. A job's folder is written once. One without a manifest is of an interrupted task: whoever stores the job next writes it
 anew. A benchmark of another workspace than the job's is written ``workspace%2Fname``.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -35,6 +37,11 @@ _TIME = "%Y%m%dT%H%M%S.%fZ"
 _READS_IN_VAIN = 10
 _INDEX, _VERDICTS, _PINNED, _MANIFEST = "_index", "_verdicts", "_pinned.json", "manifest.json"
 ROWS_FILE = "row-scores.parquet"
+#: Most file systems take names of 255 bytes, of which a file that is being written needs 39 for ``.<name>.<hex>.part``.
+#: Beside a gate's name, a marker of a verdict has a time (23), a job (up to 51 on the service), an outcome (up to 12) and
+#: three commas.
+_CUT, _HASH = 100, 12
+_LONGEST_GATE = _CUT + len("~") + _HASH
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +52,8 @@ class StoredJob:
     :param created_at: when the job was submitted, UTC
     :param aggregate: its aggregate scores, with histograms and all
     :param rows: its row scores, a Parquet file; None where the job has none
-    :param outcomes: of the gates that judged it, by their names; empty where none has, or where they were not looked up
+    :param outcomes: of the gates that judged it, by their names (long ones as :func:`gate_name` gives them); empty where
+        none has, or where they were not looked up
     :param dataset: what it ran on; empty where that is not known
     """
 
@@ -209,8 +217,8 @@ class ScoreStore:
         :param verdict: as :meth:`Verdict.to_dict` gives it
         """
         folder = self.folder(stored.workspace, stored.benchmark)
-        name, judge = quote(stored.job, safe=""), quote(gate, safe="")
-        _store_json(f"{folder}/{name}/verdict-{judge}.json", verdict)
+        name, judge = quote(stored.job, safe=""), quote(gate_name(gate), safe="")
+        _store_json(f"{folder}/{name}/verdict-{judge}.json", {**verdict, "gate": gate})
         now = datetime.now(UTC).strftime(_TIME)
         _store(f"{folder}/{_VERDICTS}/{now},{name},{judge},{verdict['outcome']}", b"\n")
 
@@ -256,12 +264,25 @@ class ScoreStore:
         outcomes: dict[str, dict[str, str]] = {}
         for entry in _entries(f"{folder}/{_VERDICTS}", 4):
             _, job, gate, outcome = map(unquote, entry)
-            outcomes.setdefault(job, {}).setdefault(gate, outcome)
+            outcomes.setdefault(job, {}).setdefault(gate_name(gate), outcome)
         return outcomes
 
     def _read_job(self, folder: str, outcomes: dict[str, str] | None = None) -> StoredJob | None:
         content = _read(f"{folder}/{_MANIFEST}")
         return None if content is None else _stored_job(folder, json.loads(content), outcomes)
+
+
+def gate_name(gate: str) -> str:
+    """The name that a gate has in the store: its own, or where that is long its beginning and a hash of the whole.
+
+    Two gates of one beginning have two names, and the name of a name is the same again.
+    """
+    if len(quote(gate, safe="")) <= _LONGEST_GATE:
+        return gate
+    start = gate[:_CUT]
+    while len(quote(start, safe="")) > _CUT:
+        start = start[:-1]
+    return f"{start}~{hashlib.sha256(gate.encode()).hexdigest()[:_HASH]}"
 
 
 def read_stored_job(folder: str) -> StoredJob:

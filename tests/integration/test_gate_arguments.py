@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -74,6 +75,48 @@ def test_checks_of_another_task_need_mapping(output, wrap):
     assert str(caught.value).startswith(LIST)
     assert "found the output of a task" in str(caught.value)
     assert "a task that gives a list of such lists: .partial(…).expand(checks=…)" in str(caught.value)
+
+
+class TestNoScoreStore:
+    """What is in a score store can't be compared with where there is none, and nothing is shown so."""
+
+    @pytest.mark.parametrize("store", [None, ""])
+    @pytest.mark.parametrize(
+        ("check", "baseline", "wanted"),
+        [
+            (NoRegression("m"), None, 'the baseline "pinned"'),
+            (NoRegression("m"), "last_passed", 'the baseline "last_passed"'),
+            (NoRegression("m", baseline="previous"), "release-1", 'the baseline "previous"'),
+            (WithinHistory("m"), "release-1", "the history"),
+        ],
+    )
+    def test_it_is_told_when_the_dag_is_parsed(self, tmp_path, store, check, baseline, wanted):
+        (tmp_path / "policy.json").write_text(json.dumps({"checks": [{"type": check.kind, **check.to_dict()}]}))
+        for where in ({"checks": [CHECK, check]}, {"policy": str(tmp_path / "policy.json")}):
+            with pytest.raises(ConfigurationError) as caught:
+                BenchmarkGateOperator(
+                    task_id="gate", job_name="j", baseline=baseline, store=store, if_no_baseline="warn", **where
+                )
+            other = ', or name a job with baseline="…"' if isinstance(check, NoRegression) else ""
+            assert str(caught.value) == (
+                f'gate "gate": {check.kind} of m looks at {wanted} of a score store, and there is none: set store=, or '
+                f"[benchmarks] score_store{other}"
+            )
+
+    @pytest.mark.parametrize("baseline", ["release-1", "/scores/release-1", "{{ params.released }}"])
+    def test_a_job_needs_none(self, baseline):
+        BenchmarkGateOperator(task_id="gate", job_name="j", checks=[NoRegression("m")], baseline=baseline)
+        BenchmarkGateOperator(task_id="own", job_name="j", checks=[NoRegression("m", baseline=baseline)])
+
+    def test_what_is_not_known_yet_is_looked_at_when_the_task_runs(self, output):
+        for number, arguments in enumerate(({"store": "{{ params.store }}"}, {"store": output}, {"baseline": output})):
+            BenchmarkGateOperator(task_id=f"gate-{number}", job_name="j", checks=[NoRegression("m")], **arguments)
+
+    def test_one_that_airflow_is_configured_with(self, monkeypatch):
+        monkeypatch.setenv("AIRFLOW__BENCHMARKS__SCORE_STORE", "s3://scores")
+        BenchmarkGateOperator(task_id="gate", job_name="j", checks=[NoRegression("m"), WithinHistory("m")])
+        with pytest.raises(ConfigurationError, match="there is none"):  # an empty text means none
+            BenchmarkGateOperator(task_id="gate", job_name="j", checks=[NoRegression("m")], store="")
 
 
 def test_outputs_of_other_tasks_as_paths(output):

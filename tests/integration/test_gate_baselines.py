@@ -129,26 +129,28 @@ class TestBaselines:
         with pytest.raises(NotStored, match=r"no folder of a job in a score store: it has no manifest.json"):
             gate(NoRegression("m"), job_name="later", baseline=f"{folder}-not")
 
-    def test_without_a_store_and_a_name_there_is_none(self, run_job):
-        (result,) = gate(NoRegression("m"), job_name=run_job("first"))["results"]
-        assert (result["outcome"], result["reason"]) == (
-            "warn",
-            'there is no baseline, as there is no score store: set store=, or [benchmarks] score_store, or name a job with baseline="…"',
-        )
-        with pytest.raises(GateFailed, match="there is no score store"):
-            gate(NoRegression("m"), job_name="first", if_no_baseline="fail")
-
-    @pytest.mark.parametrize("baseline", ["pinned", "last_passed"])
-    def test_a_stored_baseline_needs_a_store(self, run_job, baseline):
-        context = task_context()
-        with pytest.raises(
-            ConfigurationError,
-            match='gate "gate".* set store=, or .benchmarks. score_store, or name a job with baseline=',
+    @pytest.mark.parametrize("if_no_baseline", [None, "pass", "warn", "fail"])
+    @pytest.mark.parametrize("baseline", [None, "pinned", "last_passed", "{{ params.none }}"])
+    def test_a_stored_baseline_needs_a_store(self, service, baseline, if_no_baseline):
+        """Also one that is known only when the task runs, and whatever holds while a store has no baseline."""
+        arguments = {"task_id": "gate", "job_name": "new", "baseline": baseline, "if_no_baseline": if_no_baseline}
+        for check, told in (
+            (
+                NoRegression("m"),
+                'there is none: set store=, or .benchmarks. score_store, or name a job with baseline="…"',
+            ),
+            (
+                WithinHistory("m"),
+                "the history of a score store, and there is none: set store=, or .benchmarks. score_store$",
+            ),
         ):
-            gate(NoRegression("m"), job_name=run_job("no-store"), baseline=baseline, context=context)
-        with pytest.raises(ConfigurationError, match="the history of a score store, and there is none"):
-            gate(WithinHistory("m"), job_name="no-store", baseline=baseline, context=context)
-        assert context["ti"].xcoms == []
+            operator = BenchmarkGateOperator(checks=[check], store="{{ params.none }}", **arguments)
+            operator.render_template_fields({"params": {"none": ""}})
+            context = task_context()
+            with pytest.raises(ConfigurationError, match=f'gate "gate": {check.kind} of m looks at .*{told}'):
+                operator.execute(context)
+            assert context["ti"].xcoms == []
+        assert service.requests == []
 
     def test_checks_can_have_baselines_of_their_own(self, run_job):
         run_job("worse", BAD_AT_MATH), run_job("good"), run_job("same")

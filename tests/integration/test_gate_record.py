@@ -10,7 +10,8 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException, Asset
 
 from airflow_provider_benchmarks.exceptions import ConfigurationError
-from airflow_provider_benchmarks.gates import NoRegression, Threshold, Verdict
+from airflow_provider_benchmarks.gates import CheckResult, NoRegression, Outcome, Threshold, Verdict
+from airflow_provider_benchmarks.operators._gate_record import xcom_of
 from airflow_provider_benchmarks.operators.gates import (
     BenchmarkGateBranchOperator,
     BenchmarkGateOperator,
@@ -198,7 +199,7 @@ class TestLargeVerdicts:
             assert pushed == returned
             kept = tmp_path / "store" / WORKSPACE / "qa-bench" / "after" / "verdict-nightly.gate.json"
             whole = json.loads(report.read_text())
-            assert json.loads(kept.read_text()) == whole
+            assert json.loads(kept.read_text()) == {**whole, "gate": "nightly.gate"}
             assert len(whole["results"][0]["worst"][0]["item"]["text"]) == 10_000
             assert Verdict.from_dict(whole).summary == pushed["summary"]
             return pushed, whole
@@ -222,3 +223,96 @@ class TestLargeVerdicts:
         assert pushed["results"][0]["worst"] == []
         assert "left out" in pushed["note"]
         assert (Verdict.from_dict(pushed).outcome, pushed["outcome"]) == ("fail", "fail")
+
+
+class TestVerdictsOfManyGroups:
+    """Results that an XCom has no room for are counted there, and are in the log, the report and the store."""
+
+    @pytest.fixture
+    def judged(self, run_job, store, tmp_path, monkeypatch):
+        """Judge 120 groups of a row each, of which 24 miss, with a limit for XComs."""
+        run_job("job-1")
+        report = str(tmp_path / "report.json")
+
+        def judge(limit, kind=BenchmarkGateOperator, **arguments):
+            monkeypatch.setenv("AIRFLOW__BENCHMARKS__MAX_XCOM_BYTES", str(limit))
+            check = Threshold("m", at_least=0.5, by="question", **arguments.pop("check", {}))
+            context = task_context()
+            known = {"job_name": "job-1", "store": store.root, "report": report, "context": context}
+            if kind is BenchmarkGateOperator:
+                known["on_failure"] = "continue"
+            returned = gate(check, kind=kind, **{**known, **arguments})
+            ((_, pushed),) = context["ti"].xcoms
+            assert kind is not BenchmarkGateOperator or returned == pushed
+            whole = json.loads((tmp_path / "report.json").read_text())
+            assert (len(whole["results"]), whole["summary"]) == (120, pushed["summary"])
+            cut = Verdict.from_dict(pushed)
+            assert (cut.outcome, cut.summary) == (whole["outcome"], whole["summary"])
+            assert Verdict.from_dict(json.loads(json.dumps(cut.to_dict()))) == cut
+            return pushed, whole
+
+        return judge
+
+    def test_what_did_not_pass_comes_first(self, judged, store, tmp_path):
+        pushed, whole = judged(20_000)
+        assert len(json.dumps(pushed)) <= 20_000
+        assert len(json.dumps(pushed)) > 19_000
+        kept = [result["outcome"] for result in pushed["results"]]
+        assert (kept.count("fail"), kept.count("pass"), pushed["left_out"]) == (
+            24,
+            kept.count("pass"),
+            {"pass": 120 - len(kept)},
+        )
+        assert len(kept) > 24
+        assert pushed["results"] == [result for result in whole["results"] if result in pushed["results"]]
+        gone = 120 - len(kept)
+        assert pushed["note"] == (
+            f"{gone} of 120 results ({gone} pass), and the rows that got worse most, are left out: they are too large for an "
+            f"XCom. All are in the task's log, the report {tmp_path}/report.json, the score store {store.root}."
+        )
+
+    def test_as_many_misses_as_there_is_room_for(self, judged):
+        pushed, _ = judged(5_000)
+        assert len(json.dumps(pushed)) <= 5_000
+        kept = len(pushed["results"])
+        assert 1 < kept < 24
+        assert {result["outcome"] for result in pushed["results"]} == {"fail"}
+        assert pushed["left_out"] == {"fail": 24 - kept, "pass": 96}
+        assert pushed["summary"] == "FAIL: 96 of 120 checks hold"
+
+    def test_one_is_kept_in_any_case(self, judged):
+        pushed, _ = judged(1)
+        assert [result["outcome"] for result in pushed["results"]] == ["fail"]
+        assert pushed["summary"] == "FAIL: 96 of 120 checks hold"
+
+    def test_warnings_come_before_passes(self, judged):
+        pushed, _ = judged(5_000, check={"severity": "warn"})
+        assert {result["outcome"] for result in pushed["results"]} == {"warn"}
+        assert pushed["summary"] == "PASS: 96 of 120 checks hold, 24 warn"
+
+    def test_a_branch_and_a_gate_without_a_store(self, judged, monkeypatch):
+        monkeypatch.setattr(BenchmarkGateBranchOperator, "do_branch", lambda *_: None)
+        branch = {"follow_if_passed": "a", "follow_if_failed": "b"}
+        pushed, _ = judged(5_000, kind=BenchmarkGateBranchOperator, store="", **branch)
+        assert pushed["note"].endswith("/report.json.")
+
+    def test_unproven_passes_are_still_told_apart(self, monkeypatch):
+        check = NoRegression("m", by="question")
+        known = {
+            "check": check,
+            "metric": "m",
+            "score": "s",
+            "observed": 0.0,
+            "expected": "",
+            "count": 1,
+            "nan_count": 0,
+        }
+        of = [("pass", ""), ("pass", "inconclusive: few"), ("inconclusive", "few"), ("warn", "small")] * 50
+        results = tuple(CheckResult(outcome=Outcome(outcome), reason=reason, **known) for outcome, reason in of)
+        verdict = Verdict(results=results, job="j")
+        monkeypatch.setenv("AIRFLOW__BENCHMARKS__MAX_XCOM_BYTES", "3000")
+        cut = xcom_of(verdict, whole="the log")
+        assert {result["outcome"] for result in cut["results"]} == {"inconclusive"}
+        told = "INCONCLUSIVE: 50 of 200 checks hold, 50 pass unproven, 50 warn"
+        assert cut["summary"] == Verdict.from_dict(cut).summary == verdict.summary == told
+        assert sum(cut["left_out"].values()) + len(cut["results"]) == 200

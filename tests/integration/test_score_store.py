@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -14,6 +15,8 @@ from airflow_provider_benchmarks.hooks.benchmarks import BenchmarkHook
 from airflow_provider_benchmarks.operators.results import DownloadAggregateScoresOperator, DownloadRowScoresOperator
 from airflow_provider_benchmarks.scores import AggregateScores, low_scoring_rows
 from airflow_provider_benchmarks.store import ScoreStore
+from airflow_provider_benchmarks.store.object_path import object_path
+from airflow_provider_benchmarks.store.score_store import gate_name
 from tests.integration.conftest import BENCHMARK, SPEC, WORKSPACE, wait_until_finished
 from tests.support.contexts import task_context
 from tests.support.s3_server import BUCKET
@@ -175,6 +178,57 @@ def test_outcomes_of_a_job(root, hook, run_job):
     store.add_verdict(stored, "dag.gate[0]", {"outcome": "fail"})
     store.add_verdict(stored, "dag.gate[1]", {"outcome": "pass"})
     assert store.outcomes(stored) == {"dag.gate[0]": "fail", "dag.gate[1]": "pass"}
+
+
+class TestLongNames:
+    """Airflow takes ids of 250 characters, for DAGs and for tasks; a local disk names of 255 bytes."""
+
+    DAG = "d" * 250
+    JOB = "j" * 51  # the service takes no longer one
+
+    def test_gates_of_one_beginning_have_a_verdict_each(self, root, hook, run_job):
+        store = ScoreStore(root)
+        job = hook.store_job(store, run_job(self.JOB))
+        gates = [f"{self.DAG}.{'t' * 249}{end}" for end in ("a", "b", "b[0]", "b[1]")]
+        for gate in gates:
+            store.add_verdict(job, gate, {"outcome": "inconclusive"})
+            store.add_verdict(job, gate, {"outcome": "fail" if gate.endswith("b") else "pass"})
+        outcomes = store.outcomes(job)
+        assert outcomes == {gate_name(gate): "fail" if gate.endswith("b") else "pass" for gate in gates}
+        assert len(outcomes) == len(gates)
+        assert all(name.startswith("d" * 100) for name in outcomes)
+        assert store.last_passed(**WHERE) is None
+        assert store.history(**WHERE)[0].outcomes == outcomes
+
+        store.add_verdict(job, gates[1], {"outcome": "pass"})
+        assert store.last_passed(**WHERE).job == self.JOB
+        names = {path.rpartition("/")[2] for path in files(root)}
+        assert max(len(name) for name in names) + len(".") + len(f".{'0' * 32}.part") <= 255
+        folder = f"{root}/my-workspace/qa-bench/{self.JOB}"
+        verdicts = [name for name in names if name.startswith("verdict-")]
+        kept = [json.loads(object_path(f"{folder}/{name}").read_bytes()) for name in verdicts]
+        assert sorted(verdict["gate"] for verdict in kept) == sorted(gates)
+
+    @pytest.mark.parametrize("gate", ["dag.task", "d" * 113, "dag.ärger[7]"])
+    def test_short_ones_stay_as_they_are(self, gate):
+        assert gate_name(gate) == gate
+
+    @pytest.mark.parametrize("gate", ["d" * 114, "ä" * 30, "[" * 40, "評価" * 100])
+    def test_long_ones_are_cut_once_and_between_characters(self, gate):
+        name = gate_name(gate)
+        start, _, end = name.rpartition("~")
+        assert (gate.startswith(start), len(end), len(quote(name, safe="")) <= 113) == (True, 12, True)
+        assert gate_name(name) == name
+
+    def test_a_verdict_that_was_kept_under_its_whole_name_is_replaced(self, root, hook, run_job):
+        store, gate = ScoreStore(root), "d" * 114
+        job = hook.store_job(store, run_job("old"))
+        marker = f"20250101T000000.000000Z,old,{gate},fail"
+        object_path(f"{root}/my-workspace/qa-bench/_verdicts/{marker}").parent.mkdir(parents=True, exist_ok=True)
+        object_path(f"{root}/my-workspace/qa-bench/_verdicts/{marker}").write_bytes(b"\n")
+        assert store.outcomes(job) == {gate_name(gate): "fail"}
+        store.add_verdict(job, gate, {"outcome": "pass"})
+        assert store.outcomes(job) == {gate_name(gate): "pass"}
 
 
 def test_the_dataset_is_kept_where_only_the_stored_scores_of_the_service_name_it(root, hook, run_job):

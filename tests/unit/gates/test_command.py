@@ -216,6 +216,43 @@ class TestBaselines:
         assert "99 of 100 rows have no pair" in json.loads(capsys.readouterr().out)["results"][0]["reason"]
 
 
+class TestHistory:
+    """What a policy that looks at the history is judged by."""
+
+    @pytest.fixture
+    def judge(self, scores, tmp_path):
+        candidate = scores("new", 60)
+
+        def run(*options, **policy):
+            checks = [{"type": "within_history", "metric": "m"}]
+            (tmp_path / "policy.json").write_text(json.dumps({"checks": checks, **policy}))
+            return main(["gate", "--policy", str(tmp_path / "policy.json"), "--candidate", candidate, *options])
+
+        return run
+
+    @pytest.mark.parametrize("given", [[], ["--history"]])
+    def test_without_one_nothing_can_be_judged(self, judge, capsys, given):
+        assert judge(*given) == 2
+        shown = capsys.readouterr()
+        assert shown.out == ""
+        assert shown.err == (
+            "could not judge: the policy looks at the history of m, which is not given: add --history NEW OLDER …, or let "
+            "the policy say what holds without one (if_inconclusive: warn, fail or pass)\n"
+        )
+
+    @pytest.mark.parametrize(("rule", "code"), [("warn", 0), ("pass", 0), ("fail", 1)])
+    def test_a_policy_that_foresees_it_holds(self, judge, rule, code):
+        assert judge(if_inconclusive=rule) == code
+
+    def test_one_that_is_too_short_only_warns(self, judge, scores, capsys):
+        assert judge("--history", scores("old", 80)) == 0
+        assert "1 earlier jobs have this score, 5 are needed" in capsys.readouterr().out
+
+    @pytest.mark.parametrize(("usual", "code"), [(60, 0), (80, 1)])
+    def test_jobs_that_passed(self, judge, scores, usual, code):
+        assert judge("--history", *(scores(f"old-{number}", usual) for number in range(5))) == code
+
+
 class TestPrinting:
     @pytest.fixture
     def run(self, scores, policy):
