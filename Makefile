@@ -11,8 +11,8 @@ export AIRFLOW_HOME := $(CURDIR)/.build/airflow
 
 .PHONY: help demo test test-system lint types imports check bench-rows bench-gates bench-waiting clean
 help:
-	@echo "make demo         run both example DAGs against a local evaluation service"
-	@echo "make test         unit and integration tests"
+	@echo "make demo         run example DAGs nightly_regression and model_release_gate on a local evaluation service"
+	@echo "make test         unit, integration and contract tests on a local service; crash tests on whole Airflows"
 	@echo "make test-system  the same service for real: installs and starts NeMo Platform 0.1.0, runs the DAGs on it"
 	@echo "make check        formatting, lint, types and import rules"
 	@echo "make bench-rows   how fast row scores are fetched and stored, beside curl, pandas, s3fs and the vendor's SDK"

@@ -97,7 +97,8 @@ _OPTIONS: dict[str, Any] = {
     },
     "deployment": {
         "description": "Name of this Airflow installation. Those that use one workspace of the service need different "
-        "ones, or a DAG with the same run in both would have one job. Empty: [api] base_url.",
+        "ones, or a DAG with the same run in both would have one job. All workers of one need the same. Empty: [api] "
+        "base_url, on Airflow 2.11 [webserver] base_url.",
         "version_added": "0.1.0",
         "type": "string",
         "example": "staging",

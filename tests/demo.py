@@ -1,4 +1,4 @@
-"""``make demo``: both example DAGs on a local evaluation service, as a user would see them."""
+"""``make demo``: nightly_regression and model_release_gate on a local evaluation service, as a user would see them."""
 
 from __future__ import annotations
 

@@ -60,7 +60,8 @@ class RunBenchmarkJobOperator(BenchmarkOperator):
     :param timeout: how long the job may take, seconds or timedelta; None for no limit. It counts from the submit, over
         all tries that wait for the job
     :param cancel_on_kill: cancel the job when the task is killed, marked, cleared or runs into its ``execution_timeout``.
-        While it is deferred that is noticed by the triggerer: from Airflow 3.3 on always, before unless it is down
+        While it is deferred that takes a triggerer that runs its trigger: where none does, the job goes on (after a
+        clear, from Airflow 3.3 on, the next try cancels it)
     :param cancel_on_timeout: cancel the job when it has not ended within ``timeout``, and a retry submits the next one;
         False leaves it running, and a retry waits for it as long again
     :param reuse_job: False submits a fresh job with every try of the task

@@ -192,7 +192,7 @@ class DownloadRowScoresOperator(_DownloadOperator):
     :param partition_by: make the destination a folder, with a file of its own for each value of this field of the
         items, or of these fields: ``category=a/rows-….parquet`` (Parquet and CSV; templated)
     :return: ``{"path", "rows", "bytes", "sha256", "format"}``; without destination the rows as the service sends them,
-        or, where the task names a ``store``, the file there
+        or, where the task names a ``store``, the file there, which is Parquet with all rows
     :raises IncompleteResults: there are fewer or more rows than the aggregate scores count, or the file is damaged
     :raises DestinationExists: ``if_exists="fail"`` and there is another file
     :raises ResultsTooLarge: they are too large for an XCom and there is no destination

@@ -31,7 +31,8 @@ class BenchmarkJobSensor(BaseSensorOperator):
     :param deferrable: wait in the triggerer, without a worker slot
     :raises JobFailed: the job ended in error; the message has the service's reason and the last log lines
     :raises JobCancelled: someone cancelled the job
-    :raises AirflowSensorTimeout: it did not end within the sensor's ``timeout``
+    :raises AirflowSensorTimeout: it did not end within the sensor's ``timeout``; where the sensor is deferrable, the
+        message has what the job was doing and its last log lines
     """
 
     template_fields: Sequence[str] = ("job_name", "conn_id", "workspace")

@@ -20,9 +20,9 @@ class BenchmarkJobEventTrigger(BaseEventTrigger):
     """Fire an asset event for every job of a benchmark that finishes; for an ``AssetWatcher``, from Airflow 3.0 on.
 
     The event's payload is ``{"job_name", "workspace", "benchmark", "status", "means"}`` with the means of the job's
-    scores by ``metric:score``; ``{"means_error"}`` in place of them where they can't be read. Jobs that had finished
-    before the trigger saw the workspace for the first time make no events, nor do jobs that ran then and were not
-    among the newest thousand.
+    scores by ``metric:score``, empty where it has not completed; ``{"means_error"}`` in place of them where they can't be
+    read. Jobs that had finished before the trigger saw the workspace for the first time make no events, nor do jobs that
+    ran then and were not among the newest thousand.
 
     From Airflow 3.3 on what was told is kept with the asset: after a restart of the triggerer jobs that have finished
     meanwhile are told of, and none twice. It is kept five to ten seconds after an event was handed to Airflow, since an
