@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from airflow_provider_benchmarks.gates.statistics import skewed, zero_one
+from airflow_provider_benchmarks.gates.statistics import power, skewed, zero_one
 from airflow_provider_benchmarks.gates.statistics.means import Moments, unseen
 
 Array = NDArray[np.float64]
@@ -29,9 +29,9 @@ class Method:
     bounds: Callable[[float], tuple[float, float]]
     #: margin → p-value
     p_value: Callable[[float], float]
-    #: alpha → how far the upper bound is from the estimate in equally likely runs like this one, in standard errors of
-    #: the run; and how far it is at least, in the unit of the scores
-    reaches: Callable[[float], tuple[Array, float]]
+    #: alpha → how far below −margin the true difference must be for the upper bound to show that in 80 % of runs that
+    #: vary as this one does
+    seen: Callable[[float], float]
     #: factor → the same with so many times the rows, as like one another as these
     at: Callable[[float], Method]
 
@@ -48,7 +48,7 @@ def of_zero_one(gains: float, losses: float, n: float) -> Method:
         error=error,
         degrees=math.inf,
         bounds=bounds,
-        reaches=lambda alpha: (np.zeros(1), bounds(alpha)[1] - (gains - losses) / n),
+        seen=lambda alpha: power.seen_beyond(bounds(alpha)[1] - (gains - losses) / n, error=error),
         p_value=lambda margin: float(zero_one.paired_p_value(gains, losses, n, margin=margin)),
         at=lambda factor: of_zero_one(gains * factor, losses * factor, n * factor),
     )
@@ -71,7 +71,9 @@ def _of_counts(*counts: float) -> Method:
         error=error,
         degrees=math.inf,
         bounds=bounds,
-        reaches=lambda alpha: (np.zeros(1), bounds(alpha)[1] - counts[0] / counts[1] + counts[2] / counts[3]),
+        seen=lambda alpha: power.seen_beyond(
+            bounds(alpha)[1] - counts[0] / counts[1] + counts[2] / counts[3], error=error
+        ),
         p_value=lambda margin: float(zero_one.unpaired_p_value(*counts, margin=margin)),
         at=lambda factor: _of_counts(*(count * factor for count in counts)),
     )
@@ -95,7 +97,7 @@ def of_welch(candidate: Moments, baseline: Moments) -> Method:
         error=error,
         degrees=degrees,
         bounds=bounds,
-        reaches=lambda alpha: (np.array([float(special.stdtrit(degrees, 1 - alpha))]), 0.0),
+        seen=lambda alpha: power.seen_by_t(error=error, degrees=degrees, alpha=alpha),
         p_value=lambda margin: float(special.stdtr(degrees, (estimate + margin) / error)),
         at=lambda factor: of_welch(*(replace(side, n=side.n * factor) for side in (candidate, baseline))),
     )
@@ -153,7 +155,7 @@ def _of_moments(
         error=error,
         degrees=degrees,
         bounds=bounds,
-        reaches=lambda alpha: (skewed.likely_reaches(skewness, n, alpha=alpha, degrees=degrees), 0.0),
+        seen=lambda alpha: power.seen_by_t(error=error, degrees=degrees, alpha=alpha),
         p_value=lambda margin: float(skewed.p_value(mean, error, skewness, n, margin=margin, degrees=degrees)),
         at=at,
     )
@@ -179,7 +181,7 @@ def without_variance(estimate: float, n: float, scale: float, name: str) -> Meth
         error=0.0,
         degrees=n - 1,
         bounds=bounds,
-        reaches=lambda alpha: (np.zeros(1), bounds(alpha)[1] - estimate),
+        seen=lambda alpha: bounds(alpha)[1] - estimate,
         p_value=p_value,
         at=at,
     )
@@ -191,32 +193,25 @@ def unknown(name: str) -> Method:
         error=math.inf,
         degrees=0,
         bounds=lambda alpha: (-math.inf, math.inf),
-        reaches=lambda alpha: (np.zeros(1), math.inf),
+        seen=lambda alpha: math.inf,
         p_value=lambda margin: 1.0,
         at=lambda factor: unknown(name),
     )
 
 
 def more_careful(first: Method, second: Method) -> Method:
-    """Take the wider bounds of two methods.
-
-    :param second: one whose bounds are as far from the estimate in every run
-    """
+    """Take the wider bounds of two methods."""
 
     def bounds(alpha: float) -> tuple[float, float]:
         ends = first.bounds(alpha), second.bounds(alpha)
         return min(low for low, _ in ends), max(high for _, high in ends)
-
-    def reaches(alpha: float) -> tuple[Array, float]:
-        (varying, least), (_, other) = first.reaches(alpha), second.reaches(alpha)
-        return varying, max(least, other)
 
     return Method(
         name=f"{first.name}, no narrower than {second.name}",
         error=first.error or second.error,
         degrees=first.degrees,
         bounds=bounds,
-        reaches=reaches,
+        seen=lambda alpha: max(first.seen(alpha), second.seen(alpha)),
         p_value=lambda margin: max(first.p_value(margin), second.p_value(margin)),
         at=lambda factor: more_careful(first.at(factor), second.at(factor)),
     )

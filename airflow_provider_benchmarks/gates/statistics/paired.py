@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from airflow_provider_benchmarks.gates.statistics import methods, power, zero_one
+from airflow_provider_benchmarks.gates.statistics.harder import Harder
 from airflow_provider_benchmarks.gates.statistics.means import Moments
 from airflow_provider_benchmarks.gates.statistics.proportions import tail
 
@@ -101,14 +102,20 @@ def paired_difference(
         mcnemar_p = zero_one.mcnemar_p_value(gains, losses)
         return _difference(shares, **found, mcnemar_p=mcnemar_p, detectable=seen_in_pairs, problem=_problem_of_rows(n))
     method, count, problem, no_variance = _by_values(first, second, confidence, clusters)
+    by_pairs = method if shares is None else methods.more_careful(method, shares)
+
+    def seen_in_values(alpha: float) -> float:
+        if not 0 < method.error < math.inf:
+            return margin + by_pairs.seen(alpha)
+        least = 0.0 if shares is None else shares.bounds(alpha)[1] - found["estimate"]
+        harder = Harder.of(first, second)
+        drop = power.detectable_drop_of_values(
+            harder, error=method.error, degrees=method.degrees, margin=margin, alpha=alpha, least=least
+        )
+        return drop if shares is None else max(drop, seen_in_pairs(alpha))
+
     return _difference(
-        method if shares is None else methods.more_careful(method, shares),
-        **found,
-        clusters=count,
-        detectable_at_least=(lambda alpha: 0.0) if shares is None else seen_in_pairs,
-        spread=lambda: power.Spread.of(first, second),
-        problem=problem,
-        no_variance=no_variance,
+        by_pairs, **found, clusters=count, detectable=seen_in_values, problem=problem, no_variance=no_variance
     )
 
 
@@ -219,8 +226,6 @@ def _difference(
     clusters: int | None = None,
     mcnemar_p: float | None = None,
     detectable: Callable[[float], float] | None = None,
-    detectable_at_least: Callable[[float], float] = lambda alpha: 0.0,
-    spread: Callable[[], power.Spread] = power.Spread.unchanged,
     problem: str | None,
     no_variance: str | None = None,
 ) -> Difference:
@@ -230,16 +235,6 @@ def _difference(
     :param no_variance: why they can't prove that there is no drop; they can show one
     """
     lower, upper = method.bounds(tail(confidence, one_sided=True))
-
-    def detectable_by_reach(alpha: float) -> float:
-        reaches, least = method.reaches(alpha)
-        if not math.isfinite(least):
-            return math.inf
-        error, degrees = method.error, method.degrees
-        drop = power.detectable_drop(
-            reaches=reaches, least=least, error=error, degrees=degrees, margin=margin, spread=spread()
-        )
-        return max(drop, detectable_at_least(alpha))
 
     return Difference(
         estimate=estimate,
@@ -254,7 +249,7 @@ def _difference(
         method=method.name,
         mcnemar_p=mcnemar_p,
         problem=problem or (no_variance if upper >= -margin else None),
-        detectable=detectable or detectable_by_reach,
+        detectable=detectable or (lambda alpha: margin + method.seen(alpha)),
         bounded_by=method,
     )
 

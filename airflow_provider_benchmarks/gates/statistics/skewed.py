@@ -16,8 +16,6 @@ from scipy import special
 from airflow_provider_benchmarks.gates.statistics.proportions import Numbers
 
 Array = NDArray[np.float64]
-#: Samples that are looked at of those that are likely.
-_LIKELY = 20
 
 
 def moments(values: Array) -> tuple[Array, Array, Array]:
@@ -50,22 +48,6 @@ def bounds(
     lower = mean - error * np.maximum(t, _inverse_of_cubic(t, skew))
     upper = mean - error * np.minimum(-t, _inverse_of_cubic(-t, skew))
     return np.asarray(lower), np.asarray(upper)
-
-
-def likely_reaches(skewness: float, n: float, *, alpha: float, degrees: float) -> Array:
-    """Give distances of the upper bound from the mean, in standard errors, of equally likely samples like this one.
-
-    The skewness of a few values is mostly chance, and with it how far a bound is widened. So the skewness that was seen
-    is taken to be what its standard error leaves of it, and to vary by that error.
-
-    Source: Joanes and Gill 1998, "Comparing measures of sample skewness and kurtosis", for the error of normal values;
-    James and Stein 1961, "Estimation with quadratic loss", for what is left.
-    """
-    error = np.sqrt(6 * max(n - 2, 0) / ((n + 1) * (n + 3)))
-    left = skewness * max(0.0, 1 - (error / skewness) ** 2) if skewness else 0.0
-    likely = left + error * special.ndtri((np.arange(_LIKELY) + 0.5) / _LIKELY)
-    t = float(special.stdtrit(degrees, 1 - alpha))
-    return np.asarray(-np.minimum(-t, _inverse_of_cubic(-t, likely / np.sqrt(n))))
 
 
 def p_value(

@@ -2,37 +2,53 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import optimize, stats
 from statsmodels.stats.power import TTestPower
 
-from airflow_provider_benchmarks.gates.statistics import power, zero_one
+from airflow_provider_benchmarks.gates.statistics import paired_difference, power, skewed, zero_one
+from airflow_provider_benchmarks.gates.statistics.harder import Harder
 
 
 @pytest.mark.parametrize("n", [10, 50, 400])
-def test_detectable_drop_of_a_mean_agrees_with_statsmodels(n):
+def test_what_student_s_t_sees_agrees_with_statsmodels(n):
     error = 0.3
-    reach = stats.t.ppf(0.95, n - 1) * error
-    drop = power.detectable_drop(
-        reaches=np.array([reach / error]),
-        least=0.0,
-        error=error,
-        degrees=n - 1,
-        margin=0.1,
-        spread=power.Spread.unchanged(),
-    )
     effect = TTestPower().solve_power(nobs=n, alpha=0.05, power=0.8, alternative="larger")
     typical = error * np.sqrt((n - 1) / stats.chi2.median(n - 1))
-    assert drop == pytest.approx(0.1 + effect * typical * np.sqrt(n), rel=1e-3)
+    seen = power.seen_by_t(error=error, degrees=n - 1, alpha=0.05)
+    assert seen == pytest.approx(effect * typical * np.sqrt(n), rel=1e-3)
 
 
-def test_detectable_drop_of_a_mean_changes_little_where_the_normal_takes_over():
-    at_limit, beyond = (
-        power.detectable_drop(
-            reaches=np.array([1.645]), least=0.0, error=1, degrees=d, margin=0, spread=power.Spread.unchanged()
-        )
-        for d in (99_999, 100_001)
+def scores(random, releases, n, *, harder=0.0, share=0.3, cluster=1):
+    """Candidates and baselines: 5-step scores of normal variables, of which rows of a cluster share a part."""
+
+    def rows():
+        own = random.normal(size=(releases, n))
+        shared = np.repeat(random.normal(size=(releases, n // cluster)), cluster, axis=1)
+        return np.sqrt(1 - share) * own + np.sqrt(share) * shared if cluster > 1 else own
+
+    baseline, noise = rows(), rows()
+    candidate = 0.5 * baseline + np.sqrt(0.75) * noise - harder
+    return tuple(1.0 + np.digitize(side, [-1.6, -0.9, -0.2, 0.7]) for side in (candidate, baseline))
+
+
+@pytest.mark.parametrize("alpha", [0.05, 0.005])
+@pytest.mark.parametrize(("n", "cluster"), [(50, 1), (50, 5), (150, 1)])
+def test_a_detectable_drop_of_values_is_seen_in_80_percent(n, cluster, alpha):
+    random, margin = np.random.default_rng(7), 0.1
+    clusters = np.arange(n) // cluster if cluster > 1 else None
+    reported = [
+        paired_difference(*sides, margin=margin, confidence=0.95, clusters=clusters).detectable(alpha)
+        for sides in zip(*scores(random, 60, n, cluster=cluster), strict=True)
+    ]
+    drop = float(np.median(reported))
+    many, _ = scores(random, 1, 100_000)
+    harder = optimize.brentq(
+        lambda by: many.mean() - drop - scores(np.random.default_rng(9), 1, 100_000, harder=by)[0].mean(), 0, 5
     )
-    assert at_limit == pytest.approx(beyond, rel=1e-3)
+    candidate, baseline = scores(random, 2000, n, harder=harder, cluster=cluster)
+    values = (candidate - baseline).reshape(2000, -1, cluster).mean(axis=2)
+    upper = skewed.bounds(*skewed.moments(values), values.shape[1], alpha=alpha)[1]
+    assert (upper < -margin).mean() == pytest.approx(0.8, abs=0.08)
 
 
 @pytest.mark.parametrize(("gains", "losses", "n"), [(0, 0, 50), (2, 2, 50), (10, 10, 100), (40, 40, 200)])
@@ -42,7 +58,8 @@ def test_a_detectable_drop_of_pairs_is_seen_in_80_percent(gains, losses, n, marg
     drop = power.detectable_drop_of_pairs(gains, losses, n, baseline_ones=ones, margin=margin, alpha=0.05)
     # The model once more, by drawing: two normal variables, and the candidate's limit moved.
     random = np.random.default_rng(1)
-    correlation = power._correlation(0.7, (gains + losses) / n)
+    pairs = Harder.fitted(np.array([0.0, 1.0]), np.array([1 - 0.7, 0.7]), (gains + losses) / n, points=2000)
+    correlation = pairs.correlation
     baseline = random.normal(size=(4000, n))
     candidate = correlation * baseline + np.sqrt(1 - correlation**2) * random.normal(size=(4000, n))
     first, second = candidate > -stats.norm.ppf(0.7 - drop), baseline > -stats.norm.ppf(0.7)
