@@ -6,6 +6,7 @@ import json
 import shutil
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 
@@ -44,10 +45,10 @@ def judged(crashes: Crashes, count: int) -> list[str]:
 
 
 def is_kept(crashes: Crashes, job_name: str) -> bool:
-    """Whether Airflow's database has what the trigger remembers of a job."""
-    with sqlite3.connect(crashes.airflow.airflow.home / "airflow.db") as database:
+    """Whether Airflow's database has what the trigger remembers of having told of a job."""
+    with closing(sqlite3.connect(crashes.airflow.airflow.home / "airflow.db", timeout=60)) as database:
         kept = database.execute("select value from asset_state_store where key like 'watcher-%'").fetchall()
-    return any(job_name in json.dumps(row) for row in kept)
+    return any(job_name in json.loads(value)["told"] for (value,) in kept)
 
 
 def test_a_finished_job_starts_the_gate_once_over_restarts_of_the_triggerer(crashes) -> None:

@@ -66,6 +66,7 @@ def test_a_sensor_shows_it_too(service, logged):
 def test_a_job_that_has_failed_at_the_first_look_shows_its_step_too(service, logged):
     with BenchmarkClient(ClientConfig(base_url=service.url, workspace=WORKSPACE, trust_env=False)) as client:
         client.submit_job(SPEC, name="job-1")
+    service.hold_jobs("active")
     service.finish_job(WORKSPACE, "job-1", "error", message="Job exited with code 1", root_error="no such column")
 
     with pytest.raises(JobFailed):

@@ -165,7 +165,7 @@ async def test_a_service_that_stays_down_is_not_asked_for_every_job_in_turn(
 async def test_an_airflow_that_does_not_answer_leaves_the_jobs_alone_and_holds_nobody_up(
     service, ended, monkeypatch
 ) -> None:
-    monkeypatch.setattr(_killed, "_LIMIT", 0.2)
+    monkeypatch.setattr(_killed, "_LIMIT", 2.0)
     silent, asked = threading.Event(), []
 
     def states_of(tis: Sequence[Any]) -> States:

@@ -273,7 +273,7 @@ def test_a_killed_worker_leaves_the_old_file_and_one_that_the_documented_command
 def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path, size):
     target = tmp_path / "scores.jsonl"
     target.write_bytes(OLD[:SMALL])
-    said, _ = start_writer(str(target), "", size, str(SMALL)).communicate(timeout=120)
+    said, _ = start_writer(str(target), "", size, str(SMALL)).communicate(timeout=600)
     assert f'could not write "{target}" (OSError: [Errno 27] File too large' in said.decode()
     assert target.read_bytes() == OLD[:SMALL]
     assert list(tmp_path.iterdir()) == [target]

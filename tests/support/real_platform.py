@@ -21,7 +21,7 @@ from tests.support.airflow_services import free_port, wait_for
 
 _REPOSITORY = Path(__file__).parents[2]
 _SERVICES = "entities,jobs,files,evaluation,secrets,models"
-_START_LIMIT = 240.0
+_START_LIMIT = 900.0
 
 
 class RealPlatform:

@@ -17,7 +17,7 @@ CASES = ["inline", "restarted", "marked-failed"]
 @pytest.fixture(scope="module")
 def crashes(platform, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crashes]:
     with Seeder(platform.url) as seeder:  # long enough to be cancelled in its middle
-        rows = [{"input": f"{n}?", "output": f"{n}", "reference": f"{n}"} for n in range(150_000)]
+        rows = [{"input": f"{n}?", "output": f"{n}", "reference": f"{n}"} for n in range(300_000)]
         many = seeder.dataset(EXAMPLE_WORKSPACE, "many", rows)
         metric = f"{EXAMPLE_WORKSPACE}/exact-match"
         seeder.benchmark(EXAMPLE_WORKSPACE, "marked-failed", metrics=[metric], dataset=many)

@@ -35,7 +35,7 @@ def jobs(platform) -> dict[str, str]:
         }
         names["cancelled"] = client.submit_job({"benchmark": benchmarks["example"]}, name="sdk-cancelled").job.name
         client.cancel_job(names["cancelled"])
-        end = time.monotonic() + 400
+        end = time.monotonic() + 1800
         while not all(client.get_status(name).is_finished for name in names.values()):
             assert time.monotonic() < end, {name: client.get_status(name).status for name in names.values()}
             time.sleep(1)

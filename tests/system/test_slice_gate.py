@@ -44,7 +44,7 @@ def jobs(platform):
                     EXAMPLE_WORKSPACE, "sliced", metrics=[f"{EXAMPLE_WORKSPACE}/exact-match"], dataset=dataset
                 )
             hook.submit_job({"benchmark": benchmark, "params": {"parallelism": 4}}, name=f"sliced-{name}")
-            hook.wait_for_job(f"sliced-{name}", poll_interval=1, timeout=300)
+            hook.wait_for_job(f"sliced-{name}", poll_interval=1, timeout=1800)
         yield {"job_name": "sliced-after", "baseline": "sliced-before"}
 
 

@@ -150,7 +150,7 @@ with case_dag("mapped-deferred"):
     )
 
 with case_dag("timed-out"):
-    run_job("timed-out", deferrable=True, execution_timeout=timedelta(seconds=30), retries=0)
+    run_job("timed-out", deferrable=True, execution_timeout=timedelta(seconds=90), retries=0)
 
 with case_dag("mapped"):
     RunBenchmarkJobOperator.partial(task_id="run", poll_interval=0.5).expand(

@@ -55,7 +55,7 @@ def test_connections_are_counted(service, connect):
 
 
 def test_idle_connections_are_closed(connect):
-    with EvaluationService(idle_timeout=1.0) as service:
+    with EvaluationService(idle_timeout=5.0) as service:
         connection = talk(service, b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n")
         assert until_closed(connection).endswith(b'{"status":"live"}')
         connection.close()
