@@ -32,7 +32,7 @@ MARGINS = (0.02, 0.05, 0.1)
 #: Variance that rows of one cluster share.
 SHARED = 0.3
 #: Releases of each cell whose reported detectable drop is asked for, and that are compared with the public function.
-REPORTED = 200
+REPORTED = 300
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
@@ -31,6 +32,8 @@ _ERRORS = 200
 _SEEN = float(special.ndtri(POWER))
 #: A drop changes what is needed to see it; how often, at most, and to what share of it that is followed.
 _STEPS, _NEAR = 20, 0.003
+#: A secant is not followed further than so, where the function is as steep as what it is given.
+_LEAST_DIVISOR = 0.25
 
 
 def seen_beyond(reach: float, *, error: float) -> float:
@@ -92,12 +95,21 @@ def detectable_drop_of_values(
         reaches = np.where(run_error > 0, np.maximum(upper, mean + least), np.inf)
         return margin + float(np.quantile(reaches, POWER, method="higher"))
 
-    drop = margin + by_t
+    return _fixed_point(needed, margin + by_t, near=_NEAR * by_t)
+
+
+def _fixed_point(function: Callable[[float], float], start: float, *, near: float) -> float:
+    """Find where a function gives what it is given, by secants; infinity where it gives that."""
+    before, value = start, function(start)
+    at = value
     for _ in range(_STEPS):
-        last, drop = drop, needed(drop)
-        if not abs(drop - last) > _NEAR * by_t:
+        if not math.isfinite(at) or abs(at - before) <= near:
             break
-    return drop
+        here = function(at)
+        slope = (here - value) / (at - before)
+        before, value = at, here
+        at += (here - at) / max(1 - slope, _LEAST_DIVISOR)
+    return at
 
 
 def _typical(error: float, degrees: float) -> float:
