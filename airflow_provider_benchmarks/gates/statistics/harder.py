@@ -19,6 +19,7 @@ _POINTS = 100
 #: All rows fail at this, in standard deviations.
 HARDEST = 8.0
 _HALVINGS = 20
+#: What is left of the variance at least, where a shift takes more away than was seen.
 _LEAST_GROWTH = 1e-3
 
 
@@ -57,7 +58,9 @@ class Harder:
 
     @classmethod
     def fitted(cls, levels: Array, weights: Array, variance: float, *, points: int = _POINTS) -> Harder:
-        """
+        """Find the correlation under which differences vary as those that were seen.
+
+        :param levels: different scores, rising
         :param weights: share of each level, the same on both sides
         :param variance: of the differences
         :param points: of an integral
