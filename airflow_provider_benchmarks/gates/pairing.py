@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_benchmarks.gates.paired_scores import PairedScores
 from airflow_provider_benchmarks.gates.row_values import field_column, item_fields
+from airflow_provider_benchmarks.scores.equality import canonical_column, comparable, hash_items, same_values
 from airflow_provider_benchmarks.scores.frames import CALL_ERRORS, ITEM_HASH
 
 if TYPE_CHECKING:
@@ -64,16 +65,11 @@ def pair_rows(candidate: pd.DataFrame, baseline: pd.DataFrame, keys: Sequence[st
     :raises NotPairable: a row index or a key comes twice
     :raises ScoreNotFound: the items have no such field
     """
-    if keys:
-        first, second = (_keys_of(side, keys) for side in (candidate, baseline))
-    else:
-        first, second = candidate.index, baseline.index
-    for index, which in ((first, "candidate"), (second, "baseline")):
+    first, second = _keys_of(candidate, baseline, keys) if keys else (candidate.index, baseline.index)
+    for index, side, which in ((first, candidate, "candidate"), (second, baseline, "baseline")):
         # Where it is monotonic pandas knows without a hash table.
         if not (index.is_monotonic_increasing and index.is_unique) and not index.is_unique:
-            what = ", ".join(keys) or "row index"
-            twice = index[index.duplicated()].tolist()[0]
-            raise NotPairable(f"{what} {twice!r} comes twice in the rows of the {which}")
+            raise NotPairable(f"{_named_twice(index, side, keys)} comes twice in the rows of the {which}")
     rows = len(first)
     if not first.equals(second):
         common: Any = first.intersection(second, sort=False)
@@ -124,15 +120,24 @@ def _numbers_of_repeats(hashes: NDArray[Any]) -> NDArray[np.intp] | None:
     return numbers if len(found) < len(numbers) else None
 
 
-def _keys_of(rows: pd.DataFrame, keys: Sequence[str]) -> Any:
+def _keys_of(candidate: pd.DataFrame, baseline: pd.DataFrame, keys: Sequence[str]) -> tuple[Any, Any]:
+    """What tells the rows of either side apart, exactly."""
     import pandas as pd
 
-    columns = [field_column(rows, key).map(_hashable) for key in keys]
-    return pd.Index(columns[0]) if len(columns) == 1 else pd.MultiIndex.from_arrays(columns)
+    sides = zip(*(comparable(field_column(candidate, key), field_column(baseline, key)) for key in keys), strict=True)
+    first, second = (
+        pd.Index(columns[0]) if len(keys) == 1 else pd.MultiIndex.from_arrays(list(columns)) for columns in sides
+    )
+    return first, second
 
 
-def _hashable(value: Any) -> Any:
-    return str(value) if isinstance(value, list | dict) else value
+def _named_twice(index: Any, rows: pd.DataFrame, keys: Sequence[str]) -> str:
+    """The first key, or row index, that comes twice."""
+    place = int(index.duplicated().argmax())
+    if not keys:
+        return f"row index {index[place]!r}"
+    values = tuple(field_column(rows, key).tolist()[place] for key in keys)
+    return f"{', '.join(keys)} {values[0] if len(keys) == 1 else values!r}"
 
 
 def _same_items(candidate: pd.DataFrame, baseline: pd.DataFrame) -> tuple[NDArray[np.bool_], str]:
@@ -146,10 +151,7 @@ def _same_items(candidate: pd.DataFrame, baseline: pd.DataFrame) -> tuple[NDArra
     same = np.ones(len(candidate), dtype=bool)
     differing = []
     for name in compared:
-        one, other = (_values(side, name) for side in (candidate, baseline))
-        equal = np.asarray(one == other, dtype=bool)
-        if not equal.all() and name != ITEM_HASH:
-            equal |= _missing(one) & _missing(other)
+        equal = same_values(_field(candidate, name), _field(baseline, name))
         if not equal.all():
             differing.append(name)
         same &= equal
@@ -162,26 +164,19 @@ def _same_items(candidate: pd.DataFrame, baseline: pd.DataFrame) -> tuple[NDArra
     )
 
 
-def _values(rows: pd.DataFrame, field: str) -> Any:
+def _field(rows: pd.DataFrame, name: str) -> pd.Series[Any]:
     """A field's values; one that no item has is missing in all of them."""
-    import numpy as np
-
-    known = {*item_fields(rows), ITEM_HASH} & {*rows.columns}
-    return rows[field].to_numpy() if field in known else np.full(len(rows), None, dtype=object)
-
-
-def _missing(values: Any) -> Any:
     import pandas as pd
 
-    return pd.isna(pd.Series(list(values), dtype=object)).to_numpy()
+    if name in rows.columns and name in {*item_fields(rows), ITEM_HASH}:
+        return rows[name]
+    return pd.Series([None] * len(rows), index=rows.index, dtype=object)
 
 
 def _item_hashes(rows: pd.DataFrame) -> NDArray[Any]:
-    import pandas as pd
-
     if ITEM_HASH in rows.columns:
         return rows[ITEM_HASH].to_numpy()
     fields = item_fields(rows)
     if not fields:
         return rows.index.to_numpy()
-    return pd.util.hash_pandas_object(rows[fields].map(repr), index=False).to_numpy()
+    return hash_items(((name, canonical_column(rows[name])) for name in fields), len(rows))

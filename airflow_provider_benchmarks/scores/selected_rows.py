@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_benchmarks.scores.equality import canonical_texts, hash_items
 from airflow_provider_benchmarks.scores.files import read_row_scores
 from airflow_provider_benchmarks.scores.frames import ITEM_FIELDS, SCORE_COLUMNS
-from airflow_provider_benchmarks.scores.parquet import ITEMS_KEY, SCORE_COLUMNS_KEY
+from airflow_provider_benchmarks.scores.parquet import ITEMS_KEY, JSON_KEY, SCORE_COLUMNS_KEY
 from airflow_provider_benchmarks.scores.stored_files import named_if_damaged, open_stored
 from airflow_provider_benchmarks.scores.table import INFERENCE_ERROR, METRIC_ERRORS, ROW_INDEX, SAMPLE
+from airflow_provider_benchmarks.scores.values import parse_json
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
+    import pyarrow as pa
     from numpy.typing import NDArray
 
 _BATCH_ROWS = 8192
@@ -88,26 +91,21 @@ class _Columns:
 
 def _item_hashes(path: Any, items: list[str]) -> NDArray[np.uint64]:
     import numpy as np
-    import pandas as pd
     import pyarrow.parquet as pq
 
     parts = []
     with open_stored(path) as file, named_if_damaged(path):
         # Where items have no fields each row is an item of its own.
-        columns = sorted(items) or [ROW_INDEX]
-        for batch in pq.ParquetFile(file).iter_batches(batch_size=_BATCH_ROWS, columns=columns):
-            total = np.zeros(batch.num_rows, dtype=np.uint64)
-            for name, column in zip(batch.schema.names, batch.columns, strict=True):
-                values = pd.Series(column.to_pandas()).astype(object)
-                # With its name, so that a text that moves to another field is another item. Missing is as no field.
-                hashes = pd.util.hash_array(values.to_numpy(), categorize=False, hash_key=_key_of(name))
-                total += np.where(values.isna(), np.uint64(0), hashes)
-            parts.append(total)
+        for batch in pq.ParquetFile(file).iter_batches(batch_size=_BATCH_ROWS, columns=sorted(items) or [ROW_INDEX]):
+            columns = zip(batch.schema, batch.columns, strict=True)
+            texts = ((field.name, canonical_texts(_values(field, column))) for field, column in columns)
+            parts.append(hash_items(texts, batch.num_rows))
     return np.concatenate(parts) if parts else np.zeros(0, dtype=np.uint64)
 
 
-def _key_of(name: str) -> str:
-    """Sixteen bytes, as pandas asks for."""
-    import hashlib
-
-    return hashlib.md5(name.encode(), usedforsecurity=False).hexdigest()[:16]
+def _values(field: pa.Field, column: pa.Array) -> list[Any]:
+    """What a column stands for. A field's column is of one type in one file, and of JSON text in another."""
+    values: list[Any] = column.to_pylist()
+    if JSON_KEY not in (field.metadata or {}):
+        return values
+    return [None if text is None else parse_json(text) for text in values]

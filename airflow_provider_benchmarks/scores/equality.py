@@ -1,0 +1,98 @@
+"""Which values of items are equal, for every format that they may have come from: exactly those that are equal as JSON.
+
+1 and 1.0 are equal; true and 1 are not, nor 1 and "1". The order of an object's keys does not matter. Whole numbers are
+compared exactly, however large they are. A missing value equals a missing value.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+
+_MISSING = "null"
+_quoted = json.JSONEncoder().encode
+
+
+def canonical(value: Any) -> str:
+    """A text that two values of JSON share when they are equal, and no others do."""
+    if isinstance(value, str):
+        return _quoted(value)
+    if value is None or value is True or value is False:
+        return _quoted(value)
+    if isinstance(value, float):
+        if not value.is_integer():
+            return _MISSING if value != value else repr(value)  # noqa: PLR0124
+        value = int(value)
+    if isinstance(value, int):
+        return f"{value:x}"  # not decimal: Python refuses that for thousands of digits
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{_quoted(str(key))}:{canonical(value[key])}" for key in sorted(value, key=str)) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ",".join(map(canonical, value)) + "]"
+    if hasattr(value, "tolist"):  # numpy's numbers and arrays
+        return canonical(value.tolist())
+    return _quoted(str(value))  # a date, say, of a frame that somebody made
+
+
+def canonical_texts(values: Iterable[Any]) -> NDArray[Any]:
+    """The canonical texts of some values, as objects; None is missing."""
+    import numpy as np
+
+    texts = list(map(canonical, values))
+    found = np.empty(len(texts), dtype=object)
+    found[:] = texts
+    return found
+
+
+def canonical_column(column: pd.Series[Any]) -> NDArray[Any]:
+    """The canonical texts of a column."""
+    # As a list: pandas and numpy both make floats of integers beside missing values.
+    missing = column.isna().to_numpy()
+    return canonical_texts(None if no else value for value, no in zip(column.tolist(), missing, strict=True))
+
+
+def comparable(one: pd.Series[Any], other: pd.Series[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Two columns as arrays whose elements are equal where the values are; NaN is missing in both."""
+    if one.dtype == other.dtype and one.dtype != object:
+        return one.to_numpy(), other.to_numpy()
+    return canonical_column(one), canonical_column(other)
+
+
+def same_values(one: pd.Series[Any], other: pd.Series[Any]) -> NDArray[np.bool_]:
+    """Which values of two columns, place by place, are equal."""
+    import numpy as np
+
+    first, second = comparable(one, other)
+    equal = np.asarray(first == second, dtype=bool)
+    return equal if equal.all() else equal | (one.isna().to_numpy() & other.isna().to_numpy())
+
+
+def hash_items(fields: Iterable[tuple[str, NDArray[Any]]], rows: int) -> NDArray[np.uint64]:
+    """A number for each item: equal items have equal ones, and others hardly ever.
+
+    The order of the fields does not matter, and one whose value is missing is as one that the item does not have.
+
+    :param fields: name of each field, and the canonical texts of its values
+    """
+    import numpy as np
+    import pandas as pd
+
+    total = np.zeros(rows, dtype=np.uint64)
+    for name, texts in fields:
+        # With its name, so that a text that moves to another field makes another item.
+        hashes = pd.util.hash_array(texts, categorize=False, hash_key=_key_of(name))
+        total += np.where(texts == _MISSING, np.uint64(0), hashes)
+    return total
+
+
+def _key_of(name: str) -> str:
+    """Sixteen bytes, as pandas asks for."""
+    import hashlib
+
+    return hashlib.md5(name.encode(errors="surrogatepass"), usedforsecurity=False).hexdigest()[:16]
