@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_provider_benchmarks.gates._fields import Severity, describe_where
@@ -23,7 +23,10 @@ Judged = TypeVar("Judged")
 def result_of(
     check: Check, outcome: Outcome, *, score: AggregateScore | None = None, reason: str = "", **figures: Any
 ) -> CheckResult:
-    """A check's result; one that may only warn does no more than that."""
+    """A check's result; one that may only warn does no more than that.
+
+    :param figures: further fields of the result
+    """
     fields: dict[str, Any] = {"observed": None, "expected": check.expected, "count": None, "nan_count": None, **figures}
     return CheckResult(
         check=check,
@@ -57,25 +60,42 @@ def judge_groups(
     settled: Callable[[CheckResult], Judged],
     *,
     score: AggregateScore,
+    together: Callable[[str, pd.DataFrame], Judged] | None = None,
 ) -> list[Judged]:
     """Judge each group of rows; one that is too small is reported only, unless there is no other.
 
     :param settled: makes of a result what ``judge`` gives
+    :param together: judges the rows of all groups that are too small, as one, so that nobody's loss is overlooked
     """
     results: list[Judged] = []
-    small: list[Judged] = []
+    small: list[tuple[str, pd.DataFrame]] = []
     for place, group in slices(check, rows):
         if check.by is not None and len(group) < check.min_count:
-            reason = f"{len(group)} rows, {check.min_count:g} are needed: not judged"
-            result = result_of(check, Outcome.WARN, score=score, reason=reason, group=place, count=len(group))
-            small.append(settled(result))
+            small.append((place, group))
         else:
             results.append(judge(place, group))
     if not results:
         reason = "no rows match" if not small else f"no group has the {check.min_count:g} rows that are needed"
         result = result_of(check, Outcome.FAIL, score=score, reason=reason, group=describe_where(check.where))
         results = [settled(result)]
-    return results + small
+    if together is not None and len(small) == 1:
+        return [*results, together(*small.pop())]
+    if together is not None and small:
+        results.append(together(*_joined(check, small)))
+    for place, group in small:
+        reason = f"{len(group)} rows, {check.min_count:g} are needed: not judged"
+        figures: dict[str, Any] = {"group": place, "count": len(group), "judged": False}
+        results.append(settled(result_of(check, Outcome.WARN, score=score, reason=reason, **figures)))
+    return results
+
+
+def _joined(check: Threshold | NoRegression, groups: Sequence[tuple[str, pd.DataFrame]]) -> tuple[str, pd.DataFrame]:
+    import pandas as pd
+
+    where = describe_where(check.where)
+    rows = pd.concat([group for _, group in groups])
+    rows.attrs = groups[0][1].attrs
+    return f"{where}{', ' if where else ''}{check.by}: {len(groups)} small groups together", rows
 
 
 def lost_evidence(

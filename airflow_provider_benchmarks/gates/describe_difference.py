@@ -20,7 +20,7 @@ class Description:
     :param margin: in the unit of the score
     :param is_binary: the score is 0 or 1, so that its mean is a share, which is told in points
     :param pairs: of rows; for sides that are not paired the candidate's rows
-    :param problem: why nothing can be told
+    :param problem: why nothing but a collapse can be told
     """
 
     check: NoRegression
@@ -73,11 +73,13 @@ class Description:
 
         :param p_value: for ``detect``: what is left of the p-value when all comparisons share one error budget
         """
-        found = self.difference
+        found, level = self.difference, 1 - self.check.confidence
         if self.problem is not None:
+            if (found.p_value if p_value is None else p_value) <= level:
+                return Outcome.FAIL, f"{self._change}; {self._allowed}. It is significant although {self.problem}"
             return Outcome.INCONCLUSIVE, self.problem
         if self.check.mode == Mode.DETECT:
-            if p_value is None or p_value <= 1 - self.check.confidence:
+            if p_value is None or p_value <= level:
                 return Outcome.FAIL, f"{self._change}; {self._allowed}"
             return Outcome.PASS, ""
         if found.lower >= -self.margin:

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_benchmarks.exceptions import ScoreNotFound
 from airflow_provider_benchmarks.gates._results import judge_groups, lost_evidence, result_of
+from airflow_provider_benchmarks.gates.judge_threshold import moments_of
 from airflow_provider_benchmarks.gates.no_regression import Mode, NoRegression
-from airflow_provider_benchmarks.gates.paired_scores import PairedScores, Values
+from airflow_provider_benchmarks.gates.paired_scores import PairedScores
 from airflow_provider_benchmarks.gates.pairing import NotPairable, PairedRows
 from airflow_provider_benchmarks.gates.row_values import RowValues, are_binary, field_column, score_column
 from airflow_provider_benchmarks.gates.verdict import CheckResult, Outcome
 from airflow_provider_benchmarks.scores import AggregateScore, JobScores
+from airflow_provider_benchmarks.scores.values import is_number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -94,73 +96,121 @@ def _compare_rows(
         return [settled(result_of(check, Outcome.FAIL, score=score, reason=reason, details=details), check)]
     column, base_column = score_column(pairs.candidate, score), score_column(pairs.baseline, base)
 
-    def judge(place: str, group: pd.DataFrame) -> Comparison:
+    def judge(place: str, group: pd.DataFrame, *, few: bool = False) -> Comparison:
         scores = pairs.scores(column, base_column, None if group is pairs.candidate else group.index)
-        return _Group(check=check, score=score, place=place, missing=pairs.unpaired).compare(scores)
+        found = _Group(check=check, score=score, base=base, place=place, missing=pairs.unpaired, few=few)
+        return found.compare(scores)
 
-    return judge_groups(check, pairs.candidate, judge, lambda result: settled(result, check), score=score)
+    def judge_few(place: str, group: pd.DataFrame) -> Comparison:
+        return judge(place, group, few=True)
+
+    return judge_groups(
+        check, pairs.candidate, judge, lambda result: settled(result, check), score=score, together=judge_few
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Group:
     """What a check finds in one group of rows, or in all.
 
+    :param score: the candidate's
+    :param base: the baseline's
     :param place: the group in words; empty for all
     :param missing: rows of either job, of all groups, that have no pair in the other
+    :param few: the group has too few rows to be judged, and misses only where they show a drop all the same
     """
 
     check: NoRegression
     score: AggregateScore
+    base: AggregateScore
     place: str
     missing: int
+    few: bool
 
-    def compare(self, pairs: PairedScores) -> Comparison:
-        check, mine = self.check, pairs.candidate
+    def compare(self, all_pairs: PairedScores) -> Comparison:
+        check, mine, theirs = self.check, all_pairs.candidate, all_pairs.baseline
+        pairs = all_pairs.complete()
         counts = {
             "rows": mine.rows,
             "pairs": pairs.count,
             "missing": self.missing,
             "candidate": mine.counts(),
-            "baseline": pairs.baseline.counts(),
+            "baseline": theirs.counts(),
         }
         figures = {"group": self.place, "count": pairs.count, "nan_count": mine.without_value + mine.call_failed}
-        if problem := self._lost(mine, pairs.baseline):
+        if problem := self._lost(mine, theirs):
             return self._settled(Outcome.FAIL, problem, counts, figures)
+        few = None
         if pairs.count < check.min_count:
-            reason = f"{pairs.count} pairs of rows with a score, {check.min_count:g} are needed"
-            return self._settled(Outcome.FAIL, reason, counts, figures)
-        if problem := _lost_evidence(check, pairs.baseline):
-            return self._settled(Outcome.INCONCLUSIVE, f"in the baseline {problem}", counts, figures)
+            what = "rows" if self.few else "pairs of rows with a score"
+            few = f"{pairs.count} {what}, {check.min_count:g} are needed"
+            if not self.few or not pairs.count:
+                outcome, few = (Outcome.WARN, f"{few}: not judged") if self.few else (Outcome.FAIL, few)
+                return self._settled(outcome, few, counts, {**figures, "judged": not self.few})
         figures["worst"] = pairs.worst(higher_is_better=check.higher_is_better)
-        clusters = None if check.cluster_by is None else field_column(pairs.rows, check.cluster_by)
-        labels = None if clusters is None else clusters.astype(str).to_numpy()
-        return self._compared(*pairs.by_item(labels), counts, figures)
+        return self._compared(pairs, all_pairs, few, counts, figures)
 
     def _settled(self, outcome: Outcome, reason: str, counts: dict[str, Any], figures: dict[str, Any]) -> Comparison:
         result = result_of(self.check, outcome, score=self.score, reason=reason, details=counts, **figures)
         return settled(result, self.check)
 
     def _compared(
-        self, first: Values, second: Values, clusters: Any, counts: dict[str, Any], figures: dict[str, Any]
+        self,
+        pairs: PairedScores,
+        all_pairs: PairedScores,
+        few: str | None,
+        counts: dict[str, Any],
+        figures: dict[str, Any],
     ) -> Comparison:
-        from airflow_provider_benchmarks.gates.statistics import paired_difference
-
-        check, is_binary = self.check, are_binary(first) and are_binary(second)
+        """Compare the complete pairs; where too many of the baseline's are lost, whatever their values were."""
+        first, second, _ = pairs.by_item(None)
         mean, error = float(second.mean()), float(second.std()) / second.size**0.5
-        margin, problem = _margin(check, mean, error)
-        difference = paired_difference(
-            _turned(first, check, is_binary),
-            _turned(second, check, is_binary),
+        margin, no_margin = _margin(self.check, mean, error)
+        found = self._difference(pairs, margin)
+        lost = _lost_evidence(self.check, all_pairs.baseline)
+        if lost:
+            worst, best = (self._difference(filled, margin) for filled in self._extremes(all_pairs))
+            found = found.widened(worst=worst, best=best)
+        comparing = _Comparing(
+            check=self.check,
+            score=self.score,
+            difference=found,
             margin=margin,
-            confidence=check.confidence,
-            clusters=clusters,
+            problem=few or (f"in the baseline {lost}" if lost else None) or no_margin,
+            is_binary=are_binary(first) and are_binary(second),
+            few=self.few,
         )
         means = {"candidate_mean": float(first.mean()), "baseline_mean": mean, "items": first.size}
-        return _comparison(check, self.score, difference, margin, problem, is_binary, {**counts, **means}, figures)
+        return comparing.comparison({**counts, **means}, figures)
+
+    def _difference(self, pairs: PairedScores, margin: float) -> Difference:
+        from airflow_provider_benchmarks.gates.statistics import paired_difference
+
+        check = self.check
+        labels = None if check.cluster_by is None else field_column(pairs.rows, check.cluster_by).astype(str).to_numpy()
+        first, second, clusters = pairs.by_item(labels)
+        is_binary = are_binary(first) and are_binary(second)
+        sides = (_turned(side, check, is_binary) for side in (first, second))
+        return paired_difference(*sides, margin=margin, confidence=check.confidence, clusters=clusters)
+
+    def _extremes(self, pairs: PairedScores) -> tuple[PairedScores, PairedScores]:
+        """The pairs with the values for lost scores that are worst for the candidate, and with those that are best."""
+        low, high = _ends(self.score, self.base, (*pairs.candidate.ends, *pairs.baseline.ends))
+        if self.check.higher_is_better:
+            return pairs.filled(low, high), pairs.filled(high, low)
+        return pairs.filled(high, low), pairs.filled(low, high)
 
     def _lost(self, mine: RowValues, theirs: RowValues) -> str | None:
         problem = _lost_evidence(self.check, mine)
         return problem or _more_lost(self.check, (mine.without_value, mine.count), (theirs.without_value, theirs.count))
+
+
+def _ends(score: AggregateScore, base: AggregateScore, seen: tuple[float, ...]) -> tuple[float, float]:
+    """The lowest and the highest value that a score may have, as far as it is known."""
+    known = [end for side in (score, base) for end in (side.min, side.max) if is_number(end)]
+    ends = (0.0, *known, *seen)
+    # The scores of a side that are all 0 say nothing of the other value that such scores have.
+    return min(ends), max(ends) if max(ends) > min(ends) else 1.0
 
 
 def _lost_evidence(check: NoRegression, values: RowValues) -> str | None:
@@ -197,33 +247,49 @@ def _turned(values: Any, check: NoRegression, is_binary: bool) -> Any:
 
 
 def _margin(check: NoRegression, mean: float, error: float) -> tuple[float, str | None]:
-    """The margin in the unit of the score, and why there is none.
+    """The margin in the unit of the score, and why it is not known: then it is the largest that it may be.
 
     :param mean: of the baseline
     :param error: its standard error
     """
     if not check.relative:
         return check.margin, None
-    near = abs(mean) <= _FROM_ZERO * error
-    problem = f"the baseline's mean {mean:.4g} is too near to 0 for a relative margin" if near else None
-    return check.margin * abs(mean), problem
+    if abs(mean) > _FROM_ZERO * error:
+        return check.margin * abs(mean), None
+    largest = check.margin * (abs(mean) + _FROM_ZERO * error)
+    return largest, f"the baseline's mean {mean:.4g} is too near to 0 for a relative margin"
 
 
 def _compare_aggregates(check: NoRegression, score: AggregateScore, base: AggregateScore) -> Comparison:
     from airflow_provider_benchmarks.gates.statistics import unpaired_difference
 
-    mine, theirs = _moments(score), _moments(base)
+    mine, theirs = moments_of(score), moments_of(base)
     if problem := _no_aggregates_to_compare(check, score, base):
         return settled(result_of(check, Outcome.FAIL, score=score, reason=problem, count=score.count), check)
     assert mine is not None  # or there would have been a problem
     assert theirs is not None
     margin, no_margin = _margin(check, theirs.mean, theirs.std_dev / theirs.n**0.5)
-    better, worse = (mine, theirs) if check.higher_is_better else (theirs, mine)
-    difference = unpaired_difference(better, worse, margin=margin, confidence=check.confidence)
+
+    def difference(baseline: Moments) -> Difference:
+        better, worse = (mine, baseline) if check.higher_is_better else (baseline, mine)
+        return unpaired_difference(better, worse, margin=margin, confidence=check.confidence)
+
+    found, lost = difference(theirs), base.nan_count or 0
+    problem = lost_evidence(check, count=base.count or 0, without_value=lost, not_numbers=0, call_failed=0)
+    if problem:
+        low, high = (difference(theirs.with_more(lost, end)) for end in _ends(score, base, ()))
+        worst, best = (high, low) if check.higher_is_better else (low, high)
+        found, problem = found.widened(worst=worst, best=best), f"in the baseline {problem}"
+    comparing = _Comparing(
+        check=check,
+        score=score,
+        difference=found,
+        margin=margin,
+        problem=problem or no_margin,
+        is_binary=mine.is_binary and theirs.is_binary,
+    )
     details = {"candidate_mean": mine.mean, "baseline_mean": theirs.mean, "rows": score.rows}
-    figures = {"count": score.count, "nan_count": score.nan_count}
-    is_binary = mine.is_binary and theirs.is_binary
-    return _comparison(check, score, difference, margin, no_margin, is_binary, details, figures)
+    return comparing.comparison(details, {"count": score.count, "nan_count": score.nan_count})
 
 
 def _no_aggregates_to_compare(check: NoRegression, score: AggregateScore, base: AggregateScore) -> str | None:
@@ -232,49 +298,52 @@ def _no_aggregates_to_compare(check: NoRegression, score: AggregateScore, base: 
     mine, theirs = ((side.nan_count or 0, side.count or 0) for side in (score, base))
     problem = lost_evidence(check, count=mine[1], without_value=mine[0], not_numbers=0, call_failed=0)
     problem = problem or _more_lost(check, mine, theirs)
-    if problem is None and (_moments(score) is None or _moments(base) is None):
+    if problem is None and (moments_of(score) is None or moments_of(base) is None):
         problem = "there are no row scores, and no mean, deviation and count of both jobs"
     if problem is None and min(mine[1], theirs[1]) < check.min_count:
         problem = f"{min(mine[1], theirs[1])} rows have a score, {check.min_count:g} are needed"
     return problem
 
 
-def _moments(score: AggregateScore) -> Moments | None:
-    from airflow_provider_benchmarks.gates.judge_threshold import is_binary
-    from airflow_provider_benchmarks.gates.statistics import Moments
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Comparing:
+    """A difference beside what the check allows.
 
-    if not score.count or score.mean is None or score.std_dev is None:
-        return None
-    return Moments(mean=score.mean, std_dev=score.std_dev, n=score.count, is_binary=is_binary(score))
+    :param margin: in the unit of the score
+    :param problem: why nothing but a collapse can be told, besides what the difference itself says
+    :param is_binary: the score is 0 or 1
+    :param few: a problem only warns, whatever the gate does with what is inconclusive
+    """
 
+    check: NoRegression
+    score: AggregateScore
+    difference: Difference
+    margin: float
+    problem: str | None
+    is_binary: bool
+    few: bool = False
 
-def _comparison(
-    check: NoRegression,
-    score: AggregateScore,
-    difference: Difference,
-    margin: float,
-    problem: str | None,
-    is_binary: bool,
-    details: dict[str, Any],
-    figures: dict[str, Any],
-) -> Comparison:
-    from airflow_provider_benchmarks.gates.describe_difference import Description
+    def comparison(self, details: dict[str, Any], figures: dict[str, Any]) -> Comparison:
+        from airflow_provider_benchmarks.gates.describe_difference import Description
 
-    described = Description(
-        check=check,
-        score=score,
-        difference=difference,
-        margin=margin,
-        is_binary=is_binary,
-        pairs=figures["count"],
-        problem=problem or difference.problem,
-    )
-    figures = {**figures, "observed": described.observed, "interval": described.interval}
+        described = Description(
+            check=self.check,
+            score=self.score,
+            difference=self.difference,
+            margin=self.margin,
+            is_binary=self.is_binary,
+            pairs=figures["count"],
+            problem=self.problem or self.difference.problem,
+        )
+        figures = {**figures, "observed": described.observed, "interval": described.interval}
 
-    def judge(p_value: float | None, sharing: int) -> CheckResult:
-        outcome, reason = described.outcome(p_value)
-        figures["details"] = {**details, **described.details(outcome, p_value, sharing)}
-        return result_of(check, outcome, score=score, reason=reason, **figures)
+        def judge(p_value: float | None, sharing: int) -> CheckResult:
+            outcome, reason = described.outcome(p_value)
+            all_details = {**details, **described.details(outcome, p_value, sharing)}
+            if self.few and outcome is Outcome.INCONCLUSIVE:
+                outcome, reason = Outcome.WARN, f"{reason}: not judged"
+                figures["judged"] = False
+            return result_of(self.check, outcome, score=self.score, reason=reason, details=all_details, **figures)
 
-    shares = check.mode == Mode.DETECT and described.problem is None
-    return Comparison(check=check, p_value=difference.p_value if shares else None, judge=judge)
+        p_value = self.difference.p_value if self.check.mode == Mode.DETECT else None
+        return Comparison(check=self.check, p_value=p_value, judge=judge)

@@ -17,6 +17,8 @@ from airflow_provider_benchmarks.scores.values import is_number
 if TYPE_CHECKING:
     import pandas as pd
 
+    from airflow_provider_benchmarks.gates.statistics import Moments
+
 #: Statistics that count rows without a value, rather than rest on those that have one.
 _OF_ABSENCE = ("nan_count", "nan_fraction")
 
@@ -175,7 +177,7 @@ def statistic_of(check: Threshold, score: AggregateScore) -> float | None:
 
 
 def _no_interval(check: Threshold, score: AggregateScore, found: RowValues | None) -> str | None:
-    if check.statistic != "mean" or is_binary(score, found) or score.std_dev is not None:
+    if check.statistic != "mean" or is_binary(score, found) or moments_of(score) is not None:
         return None
     return f"the service gives no std_dev of {score.name}, without which its mean has no confidence bound"
 
@@ -247,10 +249,23 @@ def _interval(
     count = score.count or 0
     if is_binary(score, found):
         return statistics.wilson_interval(round(observed * count), count, **level)
-    assert score.std_dev is not None  # or there would have been a problem
-    if score.std_dev == 0:
-        return statistics.mean_interval_of_equal_values(observed, count, **level)
-    return statistics.mean_interval_of_moments(observed, score.std_dev, count, **level)
+    if found is not None and found.count:
+        return statistics.mean_interval(statistics.Moments.of(found.values), **level)
+    moments = moments_of(score)
+    assert moments is not None  # or there would have been a problem
+    return statistics.mean_interval(moments, **level)
+
+
+def moments_of(score: AggregateScore) -> Moments | None:
+    """What aggregate scores tell of the mean's uncertainty; None where that is too little."""
+    from airflow_provider_benchmarks.gates.statistics import Moments
+
+    if not score.count or not is_number(score.mean) or not is_number(score.std_dev):
+        return None
+    low, high = (end if is_number(end) else None for end in (score.min, score.max))
+    return Moments(
+        mean=score.mean, std_dev=score.std_dev, n=score.count, is_binary=is_binary(score), low=low, high=high
+    )
 
 
 def is_binary(score: AggregateScore, found: RowValues | None = None) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from airflow_provider_benchmarks.gates._results import json_item
@@ -24,10 +24,10 @@ class PairedScores:
 
     :param candidate: what became of all the candidate's rows
     :param baseline: the same of the baseline's
-    :param rows: the candidate's rows of the pairs in which both have a value
-    :param first: the candidate's value in each of these pairs
+    :param rows: the candidate's rows of these pairs
+    :param first: the candidate's value in each pair; NaN where it has none
     :param second: the baseline's
-    :param items: number of the item of each of these pairs, where items are repeated
+    :param items: number of the item of each pair, where items are repeated
     """
 
     candidate: RowValues
@@ -43,16 +43,36 @@ class PairedScores:
     ) -> PairedScores:
         """Take the values of rows that stand at the same places of two frames."""
         mine, theirs = RowValues.of(candidate, column), RowValues.of(baseline, base_column)
-        first, second = mine.numbers, theirs.numbers
-        if mine.count < mine.rows or theirs.count < theirs.rows:
-            both = (first == first) & (second == second)  # noqa: PLR0124  NaN equals nothing
-            candidate, first, second = candidate[both], first[both], second[both]
-            items = None if items is None else items[both]
-        return cls(candidate=mine, baseline=theirs, rows=candidate, first=first, second=second, items=items)
+        return cls(
+            candidate=mine, baseline=theirs, rows=candidate, first=mine.numbers, second=theirs.numbers, items=items
+        )
+
+    def complete(self) -> PairedScores:
+        """The pairs in which both have a value."""
+        import numpy as np
+
+        if self.candidate.count == self.candidate.rows and self.baseline.count == self.baseline.rows:
+            return self
+        both = ~(np.isnan(self.first) | np.isnan(self.second))
+        return replace(
+            self,
+            rows=self.rows[both],
+            first=self.first[both],
+            second=self.second[both],
+            items=None if self.items is None else self.items[both],
+        )
+
+    def filled(self, first: float, second: float) -> PairedScores:
+        """All pairs, with one value for each of the candidate that is missing, and one for each of the baseline."""
+        import numpy as np
+
+        candidate, baseline = (
+            np.where(np.isnan(values), value, values) for values, value in ((self.first, first), (self.second, second))
+        )
+        return replace(self, first=candidate, second=baseline)
 
     @property
     def count(self) -> int:
-        """Pairs in which both have a value."""
         return self.first.size
 
     def worst(self, *, higher_is_better: bool) -> tuple[dict[str, Any], ...]:

@@ -70,6 +70,11 @@ class RowValues:
 
         return self.numbers if self.count == self.numbers.size else self.numbers[np.isfinite(self.numbers)]
 
+    @property
+    def ends(self) -> tuple[float, ...]:
+        """The smallest and the largest value; none where there is none."""
+        return (float(self.values.min()), float(self.values.max())) if self.count else ()
+
     def counts(self) -> dict[str, int]:
         return {
             "scored": self.count,

@@ -29,6 +29,8 @@ _STYLE = (
 _COLUMNS = ("outcome", "metric", "score", "statistic", "observed", "expected", "count", "NaNs", "evidence", "reason")
 #: How a pass counts that was not shown.
 UNPROVEN = "unproven"
+#: Stands in a headline for a pass where no check could be judged.
+_NOTHING_JUDGED = "NOTHING JUDGED"
 #: Of a verdict as a dict, how many results are not in it.
 LEFT_OUT = "left_out"
 #: What a verdict says of the jobs, where it is known.
@@ -48,6 +50,7 @@ class CheckResult:
     :param nan_count: rows without
     :param reason: why the check did not pass, in one sentence; empty when it passed. One that passes with a reason is
         unproven: it is inconclusive or has no baseline, and the gate takes that for a pass
+    :param judged: False where nothing was judged: it is inconclusive, there is no baseline, or too few rows
     :param group: which rows, with ``where`` or ``by``; empty for all
     :param details: further figures of a comparison: p, detectable drop, both means, counts of rows without a score, …
     :param worst: the rows that got worse most: row index, item, both scores
@@ -63,6 +66,7 @@ class CheckResult:
     count: int | None
     nan_count: int | None
     reason: str
+    judged: bool = True
     group: str = ""
     details: Mapping[str, Any] = field(default_factory=dict)
     worst: tuple[Mapping[str, Any], ...] = ()
@@ -81,6 +85,8 @@ class CheckResult:
             "nan_count": self.nan_count,
             "reason": self.reason,
         }
+        if not self.judged:
+            data["judged"] = False
         optional = {"group": self.group, "details": dict(self.details), "worst": list(self.worst)}
         safe: dict[str, Any] = json_safe({**data, **{key: value for key, value in optional.items() if value}})
         return safe
@@ -98,7 +104,7 @@ class CheckResult:
             **{
                 name: data[name] for name in ("metric", "score", "observed", "expected", "count", "nan_count", "reason")
             },
-            **{name: data[name] for name in ("group", "details") if name in data},
+            **{name: data[name] for name in ("judged", "group", "details") if name in data},
         )
 
     @property
@@ -195,14 +201,22 @@ class Verdict:
 
     @property
     def summary(self) -> str:
-        """One line: the outcome, how many checks hold, how many pass without having shown it, and how many warn."""
+        """One line: the outcome, how many checks hold, how many pass without having shown it, and how many warn.
+
+        A gate that passes without having judged anything does not say PASS.
+        """
         found = self._counts
         unproven, warned = found[UNPROVEN], found[Outcome.WARN]
         counts = f"{found[Outcome.PASS]} of {found.total()} checks hold"
         counts += f", {unproven} {'passes' if unproven == 1 else 'pass'} unproven" if unproven else ""
         counts += f", {warned} {'warns' if warned == 1 else 'warn'}" if warned else ""
         against = f" (baseline: {self.baseline})" if self.baseline else ""
-        return f"{self.outcome.upper()}: {counts}{against}"
+        return f"{self.outcome.upper() if self.judged or not self.passed else _NOTHING_JUDGED}: {counts}{against}"
+
+    @property
+    def judged(self) -> bool:
+        """Whether any check could be judged."""
+        return any(result.judged for result in self.results) or bool(self.left_out.get(Outcome.PASS))
 
     @property
     def _counts(self) -> Counter[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Any
+from typing import Any, TypeGuard
 
 import msgspec
 
@@ -61,7 +61,7 @@ def score_value(name: str, value: Any) -> Any:
     return value if name.endswith(LABEL) else statistic_value(value)
 
 
-def is_number(value: Any) -> bool:
+def is_number(value: Any) -> TypeGuard[float]:
     """Whether a value is a number that statistics can use: not a boolean, not NaN, not infinite."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 

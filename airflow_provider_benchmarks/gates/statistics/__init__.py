@@ -5,8 +5,6 @@ from __future__ import annotations
 from airflow_provider_benchmarks.gates.statistics.means import (
     Moments,
     mean_interval,
-    mean_interval_of_equal_values,
-    mean_interval_of_moments,
 )
 from airflow_provider_benchmarks.gates.statistics.multiplicity import Correction, holm
 from airflow_provider_benchmarks.gates.statistics.paired import (
@@ -25,8 +23,6 @@ __all__ = [
     "exact_interval",
     "holm",
     "mean_interval",
-    "mean_interval_of_equal_values",
-    "mean_interval_of_moments",
     "paired_difference",
     "percentile_interval",
     "rows_to_decide",

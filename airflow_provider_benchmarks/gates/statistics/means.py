@@ -4,26 +4,33 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import special
 
+from airflow_provider_benchmarks.gates.statistics import skewed
 from airflow_provider_benchmarks.gates.statistics.proportions import tail
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moments:
-    """What aggregate scores tell of one side.
+    """What is known of the scores of one side.
 
     :param std_dev: of the population, divided by n, as the service has it
     :param is_binary: every score is 0 or 1
+    :param low: the smallest score; None where it is not known
+    :param high: the largest one
+    :param skewness: of the scores; None where it is not known
     """
 
     mean: float
     std_dev: float
     n: float
     is_binary: bool = False
+    low: float | None = None
+    high: float | None = None
+    skewness: float | None = None
 
     def __post_init__(self) -> None:
         if self.n < 1 or not math.isfinite(self.mean) or not (math.isfinite(self.std_dev) and self.std_dev >= 0):
@@ -31,36 +38,93 @@ class Moments:
         if self.is_binary and not 0 <= self.mean <= 1:
             raise ValueError(f"the mean of 0/1 scores lies between 0 and 1, found {self!r}")
 
+    @classmethod
+    def of(cls, values: ArrayLike) -> Self:
+        """Take them from values.
 
-def mean_interval(values: ArrayLike, *, confidence: float, one_sided: bool = False) -> tuple[float, float]:
-    """Give Student's t interval of the mean of independent values.
+        :raises ValueError: there is no value, or one is not finite
+        """
+        numbers = np.asarray(values, dtype=float)
+        if numbers.ndim != 1 or numbers.size == 0 or not np.isfinite(numbers).all():
+            raise ValueError("the mean of a list of one or more finite values is asked for")
+        mean, error, skewness = (float(moment) for moment in skewed.moments(numbers)) if numbers.size > 1 else (0, 0, 0)
+        return cls(
+            mean=mean if numbers.size > 1 else float(numbers[0]),
+            std_dev=error * math.sqrt(numbers.size - 1),
+            n=numbers.size,
+            low=float(numbers.min()),
+            high=float(numbers.max()),
+            skewness=skewness,
+        )
 
-    :param values: one-dimensional, finite
+    @property
+    def ends(self) -> tuple[float, float]:
+        """The smallest and the largest score, or how far from the mean they can be.
+
+        Source: Samuelson 1968, "How deviant can you be?".
+        """
+        furthest = self.std_dev * math.sqrt(self.n - 1)
+        low = self.mean - furthest if self.low is None else min(self.low, self.mean)
+        high = self.mean + furthest if self.high is None else max(self.high, self.mean)
+        return low, high
+
+    @property
+    def skewness_limits(self) -> tuple[float, float]:
+        """The least and the greatest skewness that scores with these moments and ends can have.
+
+        They have it where all scores but those at one end are equal.
+        """
+        if self.skewness is not None:
+            return self.skewness, self.skewness
+        if self.std_dev == 0 or self.n < 2:
+            return 0.0, 0.0
+        most = (self.n - 2) / math.sqrt(self.n - 1)
+        least, greatest = (
+            min(max(away / self.std_dev - self.std_dev / away, -most), most) if away > 0 else most
+            for away in (self.mean - self.ends[0], self.ends[1] - self.mean)
+        )
+        return -least, greatest
+
+    def with_more(self, count: int, value: float) -> Moments:
+        """The moments with some more scores, all of one value; their skewness is not known."""
+        n = self.n + count
+        mean = self.mean + (value - self.mean) * count / n
+        square = (self.n * (self.std_dev**2 + (self.mean - mean) ** 2) + count * (value - mean) ** 2) / n
+        low, high = self.ends
+        return Moments(
+            mean=mean,
+            std_dev=math.sqrt(square),
+            n=n,
+            is_binary=self.is_binary and value in (0, 1),
+            low=min(low, value),
+            high=max(high, value),
+        )
+
+
+def range_of(*ends: float) -> float:
+    """The range that scores may have, as far as it is known: from the least to the largest that was seen, and 0.
+
+    Scores that lie close together say nothing of how low one may be that goes wrong.
+    """
+    return max(0.0, *ends) - min(0.0, *ends)
+
+
+def mean_interval(moments: Moments, *, confidence: float, one_sided: bool = False) -> tuple[float, float]:
+    """Give the interval of a mean: Student's t, widened for skewness and for values too rare to be seen.
+
+    Where the skewness is not known, it is taken for the worst that there can be.
+
     :param one_sided: each end is a bound at ``confidence`` by itself, rather than both together
     :return: infinite ends for a single value, which tells nothing of its spread
-    :raises ValueError: there is no value, or one is not finite
+    :raises ValueError: the confidence is not possible
     """
-    numbers = np.asarray(values, dtype=float)
-    if numbers.ndim != 1 or numbers.size == 0 or not np.isfinite(numbers).all():
-        raise ValueError("the interval of a mean needs a list of one or more finite values")
-    return mean_interval_of_moments(
-        float(numbers.mean()), float(numbers.std()), numbers.size, confidence=confidence, one_sided=one_sided
-    )
-
-
-def mean_interval_of_equal_values(
-    mean: float, n: int, *, confidence: float, one_sided: bool = False
-) -> tuple[float, float]:
-    """Give the interval of a mean of values that are all the same, of which Student's has no width.
-
-    As many values as could have differed unseen may differ, each by the mean's distance from 0: nothing else tells what
-    other values there could be.
-
-    :param n: values, 1 or more
-    :param one_sided: each end is a bound at ``confidence`` by itself, rather than both together
-    """
-    half = unseen(abs(mean), n, tail(confidence, one_sided=one_sided))
-    return mean - half, mean + half
+    alpha = tail(confidence, one_sided=one_sided)
+    if moments.n < 2:
+        return -math.inf, math.inf
+    error = moments.std_dev / math.sqrt(moments.n - 1)
+    low, high = (skewed.bounds(moments.mean, error, s, moments.n, alpha=alpha) for s in moments.skewness_limits)
+    half = unseen(range_of(*moments.ends), moments.n, alpha)
+    return min(float(low[0]), moments.mean - half), max(float(high[1]), moments.mean + half)
 
 
 def unseen(scale: float, rows: float, alpha: float) -> float:
@@ -72,27 +136,3 @@ def unseen(scale: float, rows: float, alpha: float) -> float:
     of three.
     """
     return scale * -math.expm1(math.log(alpha) / rows)
-
-
-def mean_interval_of_moments(
-    mean: float, population_std_dev: float, n: int, *, confidence: float, one_sided: bool = False
-) -> tuple[float, float]:
-    """Give Student's t interval of a mean from moments.
-
-    :param population_std_dev: root of the mean squared deviation, divided by n and not by n − 1, as the service has it
-    :param n: values, 1 or more
-    :param one_sided: each end is a bound at ``confidence`` by itself, rather than both together
-    :return: infinite ends for a single value, which tells nothing of its spread
-    :raises ValueError: the moments or the confidence are not possible
-    """
-    alpha = tail(confidence, one_sided=one_sided)
-    if n < 1 or not math.isfinite(mean) or not (math.isfinite(population_std_dev) and population_std_dev >= 0):
-        raise ValueError(
-            "the interval of a mean needs a finite mean, a standard deviation of 0 or more and a count of 1 or more, "
-            f"found {mean!r}, {population_std_dev!r} and {n!r}"
-        )
-    if n == 1:
-        return -math.inf, math.inf
-    # Dividing by n − 1 here turns the population's deviation into the sample's.
-    half = float(special.stdtrit(n - 1, 1 - alpha)) * population_std_dev / math.sqrt(n - 1)
-    return mean - half, mean + half

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -13,8 +13,14 @@ from scipy import special
 
 from airflow_provider_benchmarks.gates.statistics import methods, power, zero_one
 from airflow_provider_benchmarks.gates.statistics.harder import Harder
-from airflow_provider_benchmarks.gates.statistics.means import Moments
+from airflow_provider_benchmarks.gates.statistics.means import Moments, range_of
 from airflow_provider_benchmarks.gates.statistics.proportions import tail
+from airflow_provider_benchmarks.gates.statistics.small_samples import (
+    p_value_of_clusters,
+    p_value_of_pairs,
+    p_value_of_sides,
+    p_value_of_zero_one,
+)
 
 #: With fewer rows exact one-sided errors pass their level, and no bound is worth a verdict.
 MIN_ROWS = 10
@@ -22,8 +28,6 @@ MIN_ROWS = 10
 MIN_CLUSTERS = 5
 #: Clusters of unequal sizes must count as this many of one size.
 MIN_EFFECTIVE_CLUSTERS = 3
-#: Scores that vary by less than this share of themselves do not vary: it is what rounding leaves.
-_NO_RANGE = 1e-6
 #: More rows than these decide nothing that anybody would wait for.
 _MOST_ROWS = 1e12
 
@@ -34,7 +38,8 @@ Array = NDArray[np.float64]
 class Difference:
     """Mean difference candidate − baseline, with its uncertainty.
 
-    Bounds are infinite where nothing is known. ``p_value < 1 − confidence`` says the same as ``upper < −margin``.
+    Bounds are infinite where nothing is known. ``p_value < 1 − confidence`` says the same as ``upper < −margin``, but
+    where there is a problem: the bounds are worth nothing then, and the p-value is one that keeps its level all the same.
     """
 
     estimate: float
@@ -53,7 +58,7 @@ class Difference:
     method: str
     #: Exact and two-sided; of pairs of 0/1 scores only, and without clusters.
     mcnemar_p: float | None
-    #: Why the data can't judge, for example "4 clusters, 5 are needed".
+    #: Why the data can't judge, but show a collapse, for example "4 clusters, 5 are needed".
     problem: str | None
     #: One-sided level of the test → smallest true drop that it would show to be beyond the margin in 80 % of such runs.
     detectable: Callable[[float], float] = field(repr=False, compare=False)
@@ -63,6 +68,20 @@ class Difference:
     def detectable_drop(self) -> float:
         """What could have been seen where no other comparison shares the error budget."""
         return self.detectable(tail(self.confidence, one_sided=True))
+
+    def widened(self, *, worst: Difference, best: Difference) -> Difference:
+        """The same, with bounds and a p-value that hold for any values that were lost.
+
+        :param worst: the difference where they are the worst for the candidate
+        :param best: where they are the best
+        """
+        return replace(
+            self,
+            interval=(worst.interval[0], best.interval[1]),
+            lower=worst.lower,
+            upper=best.upper,
+            p_value=best.p_value,
+        )
 
 
 def paired_difference(
@@ -92,6 +111,9 @@ def paired_difference(
     gains, losses = int(np.count_nonzero(differences > 0)), int(np.count_nonzero(differences < 0))
     n = differences.size
     shares = methods.of_zero_one(gains, losses, n) if is_binary else None
+    few_rows = _problem_of_rows(n)
+    if shares is not None and few_rows:
+        shares = replace(shares, p_value=lambda beyond: p_value_of_zero_one(gains, losses, n, margin=beyond))
     found = {"estimate": float(differences.mean()), "n": n, "margin": margin, "confidence": confidence}
 
     def seen_in_pairs(alpha: float) -> float:
@@ -100,7 +122,7 @@ def paired_difference(
 
     if shares is not None and clusters is None:
         mcnemar_p = zero_one.mcnemar_p_value(gains, losses)
-        return _difference(shares, **found, mcnemar_p=mcnemar_p, detectable=seen_in_pairs, problem=_problem_of_rows(n))
+        return _difference(shares, **found, mcnemar_p=mcnemar_p, detectable=seen_in_pairs, problem=few_rows)
     method, count, problem, no_variance = _by_values(first, second, confidence, clusters)
     by_pairs = method if shares is None else methods.more_careful(method, shares)
 
@@ -127,24 +149,35 @@ def _by_values(
     :return: how, the number of clusters, why the data can't judge, and why they can't prove anything
     """
     values, n = first - second, first.size
-    unit, degrees, count, problem = "row", n - 1.0, None, _problem_of_rows(n)
-    if clusters is not None:
-        labels = np.unique(np.asarray(clusters), return_inverse=True)[1].reshape(-1)
-        sizes = np.bincount(labels)
-        values = methods.cluster_values(values, labels, sizes)
-        unit, degrees, count = "cluster", methods.effective_clusters(sizes) - 1, sizes.size
-        problem = _problem_of_clusters(sizes) or problem
+    estimate, scale = float(values.mean()), range_of(*(float(end) for side in (first, second) for end in _ends(side)))
+    if clusters is None:
+        method, no_variance = methods.of_values(
+            values, unit="row", rows=n, scale=scale, confidence=confidence, degrees=n - 1.0
+        )
+        problem = _problem_of_rows(n)
+        if problem:
+            method = replace(method, p_value=lambda margin: p_value_of_pairs(estimate, n, scale, margin=margin))
+        return method, None, problem, no_variance
+    labels = np.unique(np.asarray(clusters), return_inverse=True)[1].reshape(-1)
+    sizes = np.bincount(labels)
+    values, effective = methods.cluster_values(values, labels, sizes), methods.effective_clusters(sizes)
     method, no_variance = methods.of_values(
-        values, unit=unit, rows=n, scale=_range(first, second), confidence=confidence, degrees=degrees
+        values, unit="cluster", rows=n, scale=scale, confidence=confidence, degrees=effective - 1
     )
-    return method, count, problem, no_variance
+    problem = _problem_of_clusters(sizes) or _problem_of_rows(n)
+    if problem:
+        by_t = None if math.isinf(method.error) else method.p_value
+
+        def p_value(margin: float) -> float:
+            unseen = p_value_of_clusters(estimate, effective, scale, margin=margin)
+            return unseen if by_t is None else max(unseen, by_t(margin))
+
+        method = replace(method, p_value=p_value)
+    return method, sizes.size, problem, no_variance
 
 
-def _range(first: Array, second: Array) -> float:
-    """The range of the scores, as far as it was seen; where they do not vary, their distance from 0."""
-    both = np.concatenate([first, second])
-    seen, largest = float(np.ptp(both)), float(np.abs(both).max())
-    return seen if seen > _NO_RANGE * largest else largest
+def _ends(values: Array) -> tuple[float, float]:
+    return values.min(), values.max()
 
 
 def unpaired_difference(candidate: Moments, baseline: Moments, *, margin: float, confidence: float) -> Difference:
@@ -157,25 +190,27 @@ def unpaired_difference(candidate: Moments, baseline: Moments, *, margin: float,
     :raises ValueError: the margin or the confidence is not possible
     """
     _require_margin(margin, confidence)
-    n = int(min(candidate.n, baseline.n))
-    no_variance = None
+    n, scale = int(min(candidate.n, baseline.n)), range_of(*candidate.ends, *baseline.ends)
+    estimate, sizes = candidate.mean - baseline.mean, (candidate.n, baseline.n)
+    no_variance, problem = None, _problem_of_rows(n)
     if candidate.is_binary and baseline.is_binary:
         method = methods.of_shares(candidate, baseline)
     elif n == 1:
         method = methods.unknown("unpaired (Welch)")
     elif candidate.std_dev == baseline.std_dev == 0:
-        scale = max(abs(candidate.mean), abs(baseline.mean))
-        method = methods.without_variance(candidate.mean - baseline.mean, n, scale, "unpaired, no variance")
+        method = methods.without_variance(estimate, n, scale, "unpaired, no variance")
         no_variance = methods.problem_of_no_variance(n, confidence, "row")
     else:
         method = methods.of_welch(candidate, baseline)
+    if problem:
+        method = replace(method, p_value=lambda beyond: p_value_of_sides(estimate, sizes, scale, margin=beyond))
     return _difference(
         method,
-        estimate=candidate.mean - baseline.mean,
+        estimate=estimate,
         n=n,
         margin=margin,
         confidence=confidence,
-        problem=_problem_of_rows(n),
+        problem=problem,
         no_variance=no_variance,
     )
 

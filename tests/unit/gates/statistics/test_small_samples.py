@@ -1,0 +1,87 @@
+"""With few rows or clusters a collapse is seen, and equal models are not taken for one more often than is promised."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from airflow_provider_benchmarks.gates.statistics import paired_difference
+from airflow_provider_benchmarks.gates.statistics.small_samples import (
+    p_value_of_clusters,
+    p_value_of_pairs,
+    p_value_of_sides,
+    p_value_of_zero_one,
+)
+
+LEVELS = (0.1, 0.05, 0.01, 0.001)
+
+
+@pytest.mark.parametrize("n", range(1, 10))
+@pytest.mark.parametrize("margin", [0.0, 0.03, 0.1, 0.3])
+def test_zero_one_errors_stay_at_their_level_under_every_share_of_gains(n, margin):
+    cells = np.array([(gains, losses, n - gains - losses) for gains in range(n + 1) for losses in range(n + 1 - gains)])
+    found = np.array([p_value_of_zero_one(gains, losses, n, margin=margin) for gains, losses, _ in cells])
+    for gain in np.linspace(0, (1 - margin) / 2, 33):
+        chances = stats.multinomial.pmf(cells, n, [gain, gain + margin, max(0.0, 1 - 2 * gain - margin)])
+        for level in LEVELS:
+            # Between the shares that are tried, the largest error is a little larger.
+            assert chances[found <= level].sum() <= level * 1.001
+
+
+@pytest.mark.parametrize("n", [3, 9])
+def test_zero_one_without_a_margin_is_the_sign_test_where_all_rows_are_lost(n):
+    assert p_value_of_zero_one(0, n, n, margin=0.0) == pytest.approx(stats.binomtest(n, n, 0.5, "greater").pvalue)
+    assert p_value_of_zero_one(n, 0, n, margin=0.0) == 1
+
+
+@pytest.mark.parametrize("n", [2, 5, 9])
+def test_pairs_in_a_range_are_no_surer_than_the_exact_chance_of_the_worst_scores(n):
+    for lost in range(n + 1):
+        # Differences of −1 and +1 vary as much as any in the range.
+        exact = stats.binom.sf(lost - 1, n, 0.5)
+        assert p_value_of_pairs((n - 2 * lost) / n, n, 1.0, margin=0.0) >= exact
+    assert p_value_of_pairs(-5.0, n, 5.0, margin=0.0) == p_value_of_pairs(-1.0, n, 1.0, margin=0.0) < 0.7
+
+
+@pytest.mark.parametrize("sizes", [(3, 9), (9, 9), (9, 500)])
+def test_sides_in_a_range_keep_their_level(sizes):
+    first, second = (stats.binom.pmf(np.arange(n + 1), n, 0.5) for n in sizes)
+    means = np.arange(sizes[0] + 1)[:, None] / sizes[0] - np.arange(sizes[1] + 1)[None, :] / sizes[1]
+    found = np.vectorize(lambda mean: p_value_of_sides(mean, sizes, 1.0, margin=0.0))(means)
+    for level in LEVELS:
+        assert (first[:, None] * second[None, :])[found <= level].sum() <= level
+
+
+def test_scores_without_a_range_that_fell_beyond_the_margin_are_a_drop():
+    assert p_value_of_pairs(0.0, 5, 0.0, margin=0.0) == 1
+    assert p_value_of_clusters(0.0, 4, 0.0, margin=0.0) == 1
+
+
+def test_clusters_that_lost_nearly_all_are_a_drop_and_one_is_not():
+    assert p_value_of_clusters(-0.9, 4, 1.0, margin=0.0) == pytest.approx(0.1**4)
+    assert p_value_of_clusters(-1.0, 1, 1.0, margin=0.0) == 1
+
+
+@pytest.mark.parametrize("clusters", [1, 2, 3, 4])
+@pytest.mark.parametrize("kind", ["success differs", "whole clusters change", "graded", "one in ten gains"])
+def test_equal_models_with_few_clusters_are_not_blocked(clusters, kind):
+    random, runs = np.random.default_rng(clusters), 1500
+    of = np.repeat(np.arange(clusters), 10)
+    blocked = 0
+    for _ in range(runs):
+        match kind:
+            case "success differs":
+                sides = [(random.random(of.size) < random.beta(0.5, 0.5, clusters)[of]).astype(float) for _ in "ab"]
+            case "whole clusters change":
+                base = random.integers(0, 2, clusters)
+                sides = [np.where(random.random(clusters) < 0.3, 1 - base, base)[of], base[of]]
+            case "graded":
+                sides = [
+                    np.clip(random.normal(0.5, 0.2, of.size) + random.normal(0, 0.2, clusters)[of], 0, 1) for _ in "ab"
+                ]
+            case _:
+                gains = (random.random(clusters) < 0.1)[of]
+                sides = [np.where(gains, 0.95, 0.45), np.where(gains, 0.05, 0.55) + random.normal(0, 0.01, of.size)]
+        blocked += paired_difference(*sides, margin=0.0, confidence=0.95, clusters=of).p_value < 0.05
+    assert blocked / runs <= 0.05 + 3 * (0.05 * 0.95 / runs) ** 0.5
