@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_benchmarks.brief import brief
 from airflow_provider_benchmarks.gates.paired_scores import PairedScores
 from airflow_provider_benchmarks.gates.row_values import field_column, item_fields
 from airflow_provider_benchmarks.scores.frames import CALL_ERRORS, ITEM_HASH
@@ -73,7 +74,7 @@ def pair_rows(candidate: pd.DataFrame, baseline: pd.DataFrame, keys: Sequence[st
         if not (index.is_monotonic_increasing and index.is_unique) and not index.is_unique:
             what = ", ".join(keys) or "row index"
             twice = index[index.duplicated()].tolist()[0]
-            raise NotPairable(f"{what} {twice!r} comes twice in the rows of the {which}")
+            raise NotPairable(f"{what} {brief(twice)} comes twice in the rows of the {which}")
     rows = len(first)
     if not first.equals(second):
         common: Any = first.intersection(second, sort=False)

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from airflow_provider_benchmarks.brief import brief
 from airflow_provider_benchmarks.exceptions import IncompleteResults
 from airflow_provider_benchmarks.scores.aggregate import AggregateScores
 from airflow_provider_benchmarks.scores.rows import RowScore
@@ -140,7 +141,7 @@ class RowCheck:
         if index is None:
             self._without_index += 1
         elif not isinstance(index, int) or not 0 <= index < _MOST_ROWS:
-            raise IncompleteResults(f"{index!r} is not a row index")
+            raise IncompleteResults(f"{brief(index)} is not a row index")
         elif self._has(index):
             raise IncompleteResults(f"row index {index} comes twice")
         elif index == self._next and not self._ahead:
