@@ -13,6 +13,7 @@ from airflow_provider_benchmarks.brief import brief
 from airflow_provider_benchmarks.exceptions import IncompleteResults
 from airflow_provider_benchmarks.scores.aggregate import AggregateScores
 from airflow_provider_benchmarks.scores.rows import RowScore
+from airflow_provider_benchmarks.scores.values import REFUSED
 
 #: Above this an index is damage.
 _MOST_ROWS = 1_000_000_000
@@ -190,7 +191,7 @@ def skim(block: bytes, check: RowCheck) -> None:
     rows: Sequence[_Skimmed | RowScore]
     try:
         rows = _skimmed(block)
-    except (msgspec.DecodeError, ValueError):
+    except (*REFUSED, ValueError):
         rows = read_one_by_one(block, check.rows)
     check.add([row.row_index for row in rows])
 

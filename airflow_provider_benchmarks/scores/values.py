@@ -10,6 +10,8 @@ import msgspec
 
 #: How the names of a rubric's labels end; the score itself has the name before it.
 LABEL = ".label"
+#: What the strict decoder raises where it does not take something, the last for what is nested too deeply.
+REFUSED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _NUMBERS_IN_WORDS = {
     "NaN": math.nan,
     "Infinity": math.inf,
@@ -26,11 +28,12 @@ def parse_json(data: bytes | str) -> Any:
     """
     try:
         return msgspec.json.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except REFUSED:
         # The strict decoder is several times faster, so the lenient one sees only what the strict one refused.
-        return json.loads(data)
-    except RecursionError as error:
-        raise ValueError("it is nested too deeply") from error
+        try:
+            return json.loads(data)
+        except RecursionError as error:
+            raise ValueError("it is nested too deeply") from error
 
 
 def json_text(value: Any) -> str:
