@@ -46,7 +46,9 @@ def as_text(place: Any, storage_conn_id: str | None = None) -> tuple[str, str | 
     text = "" if place is None else str(place)
     if not text.strip():
         raise ConfigurationError(f"a path or URL in object storage is needed, found {brief(place)}")
-    return text, storage_conn_id or getattr(place, "conn_id", None)
+    # Airflow 2.11 has it among the options of the storage only.
+    own = getattr(place, "conn_id", None) or getattr(place, "storage_options", {}).get("conn_id")
+    return text, storage_conn_id or own
 
 
 def is_local(path: Any) -> bool:
