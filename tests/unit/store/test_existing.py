@@ -93,5 +93,5 @@ def test_records_of_csv_are_those_that_a_reader_finds(table, size):
 
 
 def test_what_is_not_known():
-    with pytest.raises(ConfigurationError, match="if_exists must be one of replace, skip, fail, found 'maybe'"):
+    with pytest.raises(ConfigurationError, match='if_exists must be one of replace, skip, fail, found "maybe"'):
         IfExists("maybe")
