@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 PLATFORM_VENV := .venv-platform
+LOWEST_VENV := .venv-lowest
 BIN := $(VENV)/bin
 export NEMO_PLATFORM_VENV := $(CURDIR)/$(PLATFORM_VENV)
 # The machine's own certificates, for networks whose proxy signs with its own.
@@ -9,10 +10,11 @@ export UV_SYSTEM_CERTS := true
 # Airflow must not touch the user's own installation.
 export AIRFLOW_HOME := $(CURDIR)/.build/airflow
 
-.PHONY: help demo test test-system lint types imports check bench-rows bench-gates bench-waiting clean
+.PHONY: help demo test test-lowest test-system lint types imports check bench-rows bench-gates bench-waiting clean
 help:
 	@echo "make demo         run example DAGs nightly_regression and model_release_gate on a local evaluation service"
 	@echo "make test         unit, integration and contract tests on a local service; crash tests on whole Airflows"
+	@echo "make test-lowest  unit tests with the lowest version of each dependency that pyproject.toml lets in"
 	@echo "make test-system  the same service for real: installs and starts NeMo Platform 0.1.0, runs the DAGs on it"
 	@echo "make check        formatting, lint, types and import rules"
 	@echo "make bench-rows   how fast row scores are fetched and stored, beside curl, pandas, s3fs and the vendor's SDK"
@@ -31,11 +33,22 @@ $(PLATFORM_VENV)/.installed: constraints-platform.txt $(VENV)/.installed
 	$(BIN)/uv pip install --quiet --python $(PLATFORM_VENV)/bin/python --constraint constraints-platform.txt "nemo-platform[services]==0.1.0"
 	@touch $@
 
+# Test tools come in their newest versions that leave the dependencies as they are.
+$(LOWEST_VENV)/.installed: pyproject.toml constraints-lowest.txt $(VENV)/.installed
+	$(BIN)/uv venv --quiet --clear --python $(PYTHON) $(LOWEST_VENV)
+	$(BIN)/uv pip install --quiet --python $(LOWEST_VENV)/bin/python --resolution lowest-direct --constraint constraints-lowest.txt --editable ".[parquet,stats,s3]"
+	$(BIN)/uv pip freeze --quiet --exclude-editable --python $(LOWEST_VENV)/bin/python > $(LOWEST_VENV)/lowest.txt
+	$(BIN)/uv pip install --quiet --python $(LOWEST_VENV)/bin/python --constraint $(LOWEST_VENV)/lowest.txt --group dev
+	@touch $@
+
 demo: $(VENV)/.installed
 	@$(BIN)/python -m tests.demo
 
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest -m "not real_platform" tests
+
+test-lowest: $(LOWEST_VENV)/.installed
+	AIRFLOW_HOME=$(CURDIR)/.build/airflow-lowest $(LOWEST_VENV)/bin/python -m pytest tests/unit
 
 test-system: $(VENV)/.installed $(PLATFORM_VENV)/.installed
 	$(BIN)/python -m pytest -m real_platform tests
@@ -66,4 +79,4 @@ bench-waiting: $(VENV)/.installed $(PLATFORM_VENV)/.installed
 	AIRFLOW__LOGGING__LOGGING_LEVEL=WARNING PYTHONPATH=$(CURDIR) $(BIN)/python benchmarks/platform_load.py
 
 clean:
-	rm -rf $(VENV) $(PLATFORM_VENV) .build
+	rm -rf $(VENV) $(PLATFORM_VENV) $(LOWEST_VENV) .build

@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, TextIO
 
+from airflow_provider_benchmarks.brief import brief_names, shortened
 from airflow_provider_benchmarks.exceptions import BenchmarkError, ConfigurationError
 from airflow_provider_benchmarks.extras import require
 
@@ -70,10 +71,11 @@ def _parser() -> argparse.ArgumentParser:
 def _judge(options: argparse.Namespace) -> Verdict:
     from airflow_provider_benchmarks.gates import evaluate, read_policy
     from airflow_provider_benchmarks.gates.loading import load_compared, load_scores, with_items
+    from airflow_provider_benchmarks.gates.policy import MAX_POLICY_BYTES
     from airflow_provider_benchmarks.scores.stored_files import open_stored
 
     with open_stored(options.policy) as file:
-        policy = read_policy(file.read(), name=options.policy)
+        policy = read_policy(file.read(MAX_POLICY_BYTES + 1), name=options.policy)
     if any(check.needs_statistics for check in policy.checks):
         require(f"{options.policy}: confidence and comparisons need", "scipy")
     _check_history(options.history, policy)
@@ -101,8 +103,8 @@ def _check_history(given: Sequence[str], policy: Policy) -> None:
         return
     if metrics := [check.metric for check in policy.checks if isinstance(check, WithinHistory)]:
         raise ConfigurationError(
-            f"the policy looks at the history of {', '.join(dict.fromkeys(metrics))}, which is not given: add --history "
-            f"NEW OLDER …, or let the policy say what holds without one (if_inconclusive: warn, fail or pass)"
+            f"the policy looks at the history of {brief_names(dict.fromkeys(metrics))}, which is not given: add "
+            f"--history NEW OLDER …, or let the policy say what holds without one (if_inconclusive: warn, fail or pass)"
         )
 
 
@@ -121,7 +123,7 @@ def _baselines(given: Sequence[str], policy: Policy) -> dict[str, str]:
         name = next((n for n in sorted(names, key=len, reverse=True) if n and text.startswith(f"{n}=")), "")
         path = text.removeprefix(f"{name}=") if name else text
         if not path or name in paths:
-            which = f'baseline "{name}"' if name else "baseline without a name"
+            which = f'baseline "{shortened(name)}"' if name else "baseline without a name"
             raise ConfigurationError(f"--baseline: the {which} {'is there twice' if path else 'has no path'}")
         paths[name] = path
     if "" in paths:
@@ -130,9 +132,10 @@ def _baselines(given: Sequence[str], policy: Policy) -> dict[str, str]:
     missing = sorted(names - paths.keys())
     if missing and not policy.foresees_no_baseline:
         options = [f"--baseline {'' if name in ('', *STORED_BASELINES) else f'{name}='}PATH" for name in missing]
+        wanted = shortened(" ".join(dict.fromkeys(options)), 500)
         raise ConfigurationError(
-            f"the policy compares with a baseline that is not given: add {' '.join(dict.fromkeys(options))}, or let "
-            f"the policy say what holds without one (if_no_baseline: warn, fail or pass)"
+            f"the policy compares with a baseline that is not given: add {wanted}, or let the policy "
+            f"say what holds without one (if_no_baseline: warn, fail or pass)"
         )
     return paths
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Any
 
+from airflow_provider_benchmarks.brief import brief, shortened
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 
 #: The ends of a range in ``where``, and how they are told.
@@ -62,7 +63,8 @@ class Rule:
         :raises WrongField: it does not hold
         """
         if not self.holds(value):
-            raise WrongField(f"{what}: {' '.join(path)} {self.words}, found {value!r}", path)
+            where = " ".join(map(shortened, path))
+            raise WrongField(f"{what}: {where} {self.words}, found {brief(value)}", path)
         if self.members is not None and value is not None:
             return {name: self.members.read(member, what, *path, name) for name, member in value.items()}
         return value if self.normal is None or value is None else self.normal(value)
@@ -96,7 +98,9 @@ def whole(minimum: int) -> Rule:
 def choice(choices: Sequence[str]) -> Rule:
     words = " or ".join(f'"{choice}"' for choice in choices)
     return Rule(
-        f"must be {words}", {"enum": [str(choice) for choice in choices]}, lambda value: value in tuple(choices)
+        f"must be {words}",
+        {"enum": [str(choice) for choice in choices]},
+        lambda value: isinstance(value, str) and value in tuple(choices),
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any, TypeAlias
 
+from airflow_provider_benchmarks.brief import brief, shortened
 from airflow_provider_benchmarks.gates._fields import WrongField
 from airflow_provider_benchmarks.gates.no_regression import NoRegression
 from airflow_provider_benchmarks.gates.threshold import Threshold
@@ -23,13 +24,15 @@ def check_from_dict(data: Mapping[str, Any]) -> Check:
 
     :raises ConfigurationError: it has unknown or wrong fields; names the known ones
     """
+    if not isinstance(data, Mapping):
+        raise WrongField(f"expected a check with its fields, found {brief(data)}")
     arguments = dict(data)
     kind = arguments.pop("type", Threshold.kind)
     if not isinstance(kind, str) or kind not in CHECKS:
-        raise WrongField(f'unknown type of check "{kind}"; known: {", ".join(CHECKS)}', ("type",))
+        raise WrongField(f'unknown type of check "{shortened(kind)}"; known: {", ".join(CHECKS)}', ("type",))
     known = [field.name for field in fields(CHECKS[kind])]
     unknown = [name for name in arguments if name not in known]
     if unknown or "metric" not in arguments:
-        what = f"unknown fields {unknown}" if unknown else "no metric"
-        raise WrongField(f"{kind} {dict(data)!r} has {what}; known: {', '.join(known)}", tuple(unknown[:1]))
+        what = f"unknown fields {brief(unknown)}" if unknown else "no metric"
+        raise WrongField(f"{kind} {brief(arguments)} has {what}; known: {', '.join(known)}", tuple(unknown[:1]))
     return CHECKS[kind](**arguments)

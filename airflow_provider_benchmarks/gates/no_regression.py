@@ -8,6 +8,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, ClassVar
 
+from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.gates import _fields as f
 
 
@@ -91,7 +92,7 @@ class NoRegression:
     severity: str = f.Severity.FAIL
 
     def __post_init__(self) -> None:
-        f.read_fields(self, f'check for regressions of "{self.metric}"')
+        f.read_fields(self, f'check for regressions of "{shortened(self.metric)}"')
 
     @property
     def keys(self) -> tuple[str, ...]:

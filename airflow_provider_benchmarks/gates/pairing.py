@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_benchmarks.brief import brief
 from airflow_provider_benchmarks.gates.paired_scores import PairedScores
 from airflow_provider_benchmarks.gates.row_values import field_column, item_fields
 from airflow_provider_benchmarks.scores.equality import canonical_column, comparable, hash_items, same_values
@@ -135,9 +136,9 @@ def _named_twice(index: Any, rows: pd.DataFrame, keys: Sequence[str]) -> str:
     """The first key, or row index, that comes twice."""
     place = int(index.duplicated().argmax())
     if not keys:
-        return f"row index {index[place]!r}"
+        return f"row index {index[place]}"
     values = tuple(field_column(rows, key).tolist()[place] for key in keys)
-    return f"{', '.join(keys)} {values[0] if len(keys) == 1 else values!r}"
+    return f"{', '.join(keys)} {brief(values[0] if len(keys) == 1 else values)}"
 
 
 def _same_items(candidate: pd.DataFrame, baseline: pd.DataFrame) -> tuple[NDArray[np.bool_], str]:

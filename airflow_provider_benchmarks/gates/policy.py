@@ -22,11 +22,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from airflow_provider_benchmarks.brief import brief, shortened
 from airflow_provider_benchmarks.gates._fields import WrongField
 from airflow_provider_benchmarks.gates.checks import CHECKS, Check, check_from_dict
 from airflow_provider_benchmarks.gates.evaluate import POLICIES
-from airflow_provider_benchmarks.gates.policy_text import PolicyText
+from airflow_provider_benchmarks.gates.policy_text import MAX_POLICY_BYTES, PolicyText
 from airflow_provider_benchmarks.gates.threshold import Threshold
+
+__all__ = ["MAX_POLICY_BYTES", "Policy", "policy_schema", "read_policy"]
 
 _CHOICES = ("if_inconclusive", "if_no_baseline")
 _KEYS = ("checks", *_CHOICES)
@@ -58,22 +61,20 @@ def read_policy(text: str | bytes, *, name: str = "policy") -> Policy:
     if not isinstance(data, Mapping):
         raise found.error((), f"expected a mapping with the keys {', '.join(_KEYS)}")
     if unknown := [key for key in data if key not in _KEYS]:
-        raise found.error((unknown[0],), f'unknown key "{unknown[0]}"; known: {", ".join(_KEYS)}')
+        raise found.error((unknown[0],), f'unknown key "{shortened(unknown[0])}"; known: {", ".join(_KEYS)}')
     if not isinstance(data.get("checks"), list) or not data["checks"]:
         raise found.error(
             ("checks",), "expected a list of one or more checks: a gate without any lets everything through"
         )
     for key in _CHOICES:
         if key in data and data[key] not in POLICIES:
-            raise found.error((key,), f"{key} must be {', '.join(POLICIES)}, found {data[key]!r}")
+            raise found.error((key,), f"{key} must be {', '.join(POLICIES)}, found {brief(data[key])}")
     chosen = {key: data[key] for key in _CHOICES if key in data}
     checks = tuple(_check(each, place, found) for place, each in enumerate(data["checks"]))
     return Policy(checks=checks, foresees_no_baseline="if_no_baseline" in chosen, **chosen)
 
 
 def _check(data: Any, place: int, found: PolicyText) -> Check:
-    if not isinstance(data, Mapping):
-        raise found.error(("checks", place), f"expected a check with its fields, found {data!r}")
     try:
         return check_from_dict(data)
     except WrongField as error:

@@ -10,10 +10,15 @@ from typing import Any
 
 import yaml
 
+from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 
+#: Room for a thousand checks. Policies are read while DAGs are parsed, and so much YAML takes more than a second.
+MAX_POLICY_BYTES = 128 * 1024
+#: Lists and mappings inside one another; a policy needs five.
+_MAX_DEPTH = 20
 _TAG = "tag:yaml.org,2002:"
-_TEXT, _MERGE = f"{_TAG}str", f"{_TAG}merge"
+_TEXT = f"{_TAG}str"
 #: How YAML 1.2 writes what is no text, without numbers such as 010, which readers take differently. In YAML 1.1, which
 #: PyYAML reads, ``no`` is false, ``1:30`` is 90, and ``1e-3`` is a text.
 _SCALARS = {
@@ -21,10 +26,7 @@ _SCALARS = {
     "bool": ("true|True|TRUE|false|False|FALSE", list("tTfF")),
     "int": ("[-+]?(?:0|[1-9][0-9]*)", list("-+0123456789")),
     "float": (r"[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))(?:[eE][-+]?[0-9]+)?", list("-+.0123456789")),
-    "merge": ("<<", ["<"]),
 }
-#: What JSON has too.
-_PLAIN = {f"{_TAG}{name}" for name in ("str", "null", "bool", "int", "float", "seq", "map")}
 _JSON_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+')
 
 
@@ -44,26 +46,32 @@ class PolicyText:
     def read(cls, text: str | bytes, name: str) -> PolicyText:
         """Read JSON, or else YAML; a file with a name in ``.json`` must be JSON.
 
-        :raises ConfigurationError: it is neither, has a key twice, or holds what JSON can't; says in which line
+        :raises ConfigurationError: it is neither, is too large or too deep, has a key twice, or has what JSON has not:
+            anchors and tags; says in which line
         """
+        if len(text) > MAX_POLICY_BYTES:
+            raise ConfigurationError(
+                f"{name} is larger than the {MAX_POLICY_BYTES:,} bytes that a policy may have. "
+                f"Give its checks to several gates."
+            )
         try:
             decoded = (text.decode() if isinstance(text, bytes) else text).removeprefix("\ufeff")
-            try:
-                data, root = json.loads(decoded), _JsonNodes(decoded).root()
-            except ValueError as error:
-                if name.lower().endswith(".json"):
-                    raise ConfigurationError(f"{name} is not JSON: {error}") from error
-                return cls(*_read_yaml(decoded, name))
         except UnicodeDecodeError as error:
-            raise ConfigurationError(f"{name} is no text in UTF-8: {error}") from error
+            problem = f"{error.reason}, byte {error.start + 1}"
+            raise ConfigurationError(f"{name} is no text in UTF-8: {problem}. Save it as UTF-8.") from error
+        try:
+            data = json.loads(decoded)
         except RecursionError as error:
-            raise ConfigurationError(f"{name} is nested too deeply") from error
-        _check_nodes(root, name)
-        return cls(data, name, root)
+            raise _too_deep(name) from error
+        except ValueError as error:
+            if name.lower().endswith(".json"):
+                raise ConfigurationError(f"{name} is not JSON: {shortened(error)}") from error
+            return cls(*_read_yaml(decoded, name))
+        return cls(data, name, _JsonNodes(decoded, name).root())
 
     def error(self, path: tuple[str | int, ...], problem: str) -> ConfigurationError:
         """An error that tells the line of what is at a path, or of the nearest thing around it."""
-        line = "" if self._root is None else f", line {_line(_found(self._root, path))}"
+        line = "" if self._root is None else f", line {_line(_found(self._root, path).start_mark)}"
         return ConfigurationError(f"{self.name}{line}: {problem}")
 
 
@@ -74,28 +82,58 @@ def _found(root: yaml.Node, path: tuple[str | int, ...]) -> yaml.Node:
         if isinstance(node, yaml.SequenceNode) and isinstance(step, int):
             node = place = node.value[step]
         elif isinstance(node, yaml.MappingNode):
-            # The last one: what comes from ``<<`` stands before what takes its place.
-            entries = [entry for entry in node.value if entry[0].value == step]
-            place, node = entries[-1] if entries else (place, None)
+            place, node = next((entry for entry in node.value if entry[0].value == step), (place, None))
     return place
 
 
-def _line(node: yaml.Node) -> int:
-    line: int = node.start_mark.line
+def _line(mark: yaml.Mark) -> int:
+    line: int = mark.line
     return line + 1
 
 
+def _too_deep(where: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"{where}: nested too deeply. A policy is a list of checks, each a mapping of its fields, and needs no more "
+        f"than {_MAX_DEPTH} levels."
+    )
+
+
 class _Loader(yaml.SafeLoader):
-    """YAML with the words and numbers of YAML 1.2, as JSON and editors have them."""
+    """What YAML has in common with JSON, with the words and numbers of YAML 1.2, as editors have them."""
 
     yaml_implicit_resolvers = {}  # noqa: RUF012  as PyYAML has it
+
+    def __init__(self, text: str, name: str) -> None:
+        super().__init__(text)
+        self.name = name
+        self._depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        event: Any = self.peek_event()  # type: ignore[no-untyped-call]
+        where = f"{self.name}, line {_line(event.start_mark)}"
+        if event.anchor is not None:  # a few hundred bytes of them may stand for gigabytes
+            raise ConfigurationError(f"{where}: anchors and aliases (& and *) are not taken: write each check in full")
+        if getattr(event, "tag", None) is not None:
+            tag = shortened(event.tag.removeprefix(_TAG))
+            raise ConfigurationError(
+                f"{where}: a policy holds texts, numbers, true, false, null, lists and mappings, found the tag {tag}: "
+                f"leave it out, and put a text into quotation marks"
+            )
+        if self._depth == _MAX_DEPTH:
+            raise _too_deep(where)
+        self._depth += 1
+        node: yaml.Node | None = super().compose_node(parent, index)
+        self._depth -= 1
+        if isinstance(node, yaml.MappingNode):
+            _check_keys(node, self.name)
+        return node
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
         try:
             return super().construct_object(node, deep)
-        except (ValueError, LookupError) as error:  # such as ``!!int x``
-            problem = f"{node.value} is no {node.tag.removeprefix(_TAG)}"
-            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark) from error
+        except ValueError as error:  # Python reads no number of more than 4,300 digits
+            where = f"{self.name}, line {_line(node.start_mark)}"
+            raise ConfigurationError(f"{where}: {shortened(node.value, 40)} is too long for a number") from error
 
 
 for _name, (_pattern, _starts) in _SCALARS.items():
@@ -104,48 +142,32 @@ for _name, (_pattern, _starts) in _SCALARS.items():
 
 def _read_yaml(text: str, name: str) -> tuple[Any, str, yaml.Node | None]:
     try:
-        loader = _Loader(text)
-        loader.name = name
+        loader = _Loader(text, name)
         root = loader.get_single_node()
-        if root is None:
-            return None, name, None
-        _check_nodes(root, name)
-        return loader.construct_document(root), name, root
-    except yaml.YAMLError as error:
-        raise ConfigurationError(f"{name} is not YAML: {error}") from error
-
-
-def _check_nodes(root: yaml.Node, name: str) -> None:
-    """Refuse what plain data would not show: keys that come twice, and values that JSON has none of."""
-    known: set[int] = set()
-    nodes = [root]
-    while nodes:
-        node = nodes.pop()
-        if id(node) in known:  # an alias
-            continue
-        known.add(id(node))
-        if node.tag not in _PLAIN:
-            raise ConfigurationError(
-                f"{name}, line {_line(node)}: a policy holds texts, numbers, true, false, null, lists and mappings, "
-                f"found {node.tag.removeprefix(_TAG)}"
-            )
-        if isinstance(node, yaml.MappingNode):
-            _check_keys(node, name)
-            nodes += [value for _, value in node.value]
-        elif isinstance(node, yaml.SequenceNode):
-            nodes += node.value
+        return None if root is None else loader.construct_document(root), name, root
+    except ConfigurationError:
+        raise
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        where = f"{name}, line {_line(mark)}," if mark else name
+        problem = ", ".join(shortened(part) for part in (error.context, error.problem) if part)
+        raise ConfigurationError(f"{where} is not YAML: {problem}") from error
+    except (yaml.YAMLError, ValueError, OverflowError) as error:  # the latter of escapes such as "\UFFFFFFFF"
+        raise ConfigurationError(f"{name} is not YAML: {shortened(error)}") from error
 
 
 def _check_keys(node: yaml.MappingNode, name: str) -> None:
+    """Refuse what plain data would not show: keys that come twice."""
     lines: dict[str, int] = {}
     for key, _ in node.value:
-        if key.tag not in (_TEXT, _MERGE):
-            found = key.value if isinstance(key, yaml.ScalarNode) else f"a {key.id}"
-            raise ConfigurationError(f"{name}, line {_line(key)}: expected a name as key, found {found}")
+        line = _line(key.start_mark)
+        if key.tag != _TEXT:
+            found = shortened(key.value) if isinstance(key, yaml.ScalarNode) else f"a {key.id}"
+            raise ConfigurationError(f"{name}, line {line}: expected a name as key, found {found}")
         if key.value in lines:
-            both = f"in line {lines[key.value]} and in line {_line(key)}"
-            raise ConfigurationError(f'{name}, line {_line(key)}: "{key.value}" is there twice, {both}; keep one')
-        lines[key.value] = _line(key)
+            both = f"in line {lines[key.value]} and in line {line}"
+            raise ConfigurationError(f'{name}, line {line}: "{shortened(key.value)}" is there twice, {both}; keep one')
+        lines[key.value] = line
 
 
 class _JsonNodes:
@@ -154,11 +176,12 @@ class _JsonNodes:
     PyYAML takes no tabs, and reads some texts of JSON differently.
     """
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, name: str) -> None:
         self._tokens = self._with_marks(text)
+        self._name = name
 
     def root(self) -> yaml.Node:
-        return self._node(*next(self._tokens))
+        return self._node(*next(self._tokens), _MAX_DEPTH)
 
     @staticmethod
     def _with_marks(text: str) -> Iterator[tuple[str, yaml.Mark]]:
@@ -168,16 +191,22 @@ class _JsonNodes:
             end = found.start()
             yield found[0], yaml.Mark("", end, line, 0, None, 0)
 
-    def _node(self, token: str, mark: yaml.Mark) -> yaml.Node:
+    def _node(self, token: str, mark: yaml.Mark, levels: int) -> yaml.Node:
+        """:param levels: how deep it may be"""
+        if not levels:
+            raise _too_deep(f"{self._name}, line {_line(mark)}")
         if token == "[":
-            return yaml.SequenceNode(f"{_TAG}seq", [self._node(*each) for each in self._until("]")], mark)
+            members = [self._node(*each, levels - 1) for each in self._until("]")]
+            return yaml.SequenceNode(f"{_TAG}seq", members, mark)
         if token != "{":
             return yaml.ScalarNode(_TEXT, json.loads(token), mark)
         entries = []
         for key in self._until("}"):
             next(self._tokens)  # the colon
-            entries.append((self._node(*key), self._node(*next(self._tokens))))
-        return yaml.MappingNode(f"{_TAG}map", entries, mark)
+            entries.append((self._node(*key, levels), self._node(*next(self._tokens), levels - 1)))
+        node = yaml.MappingNode(f"{_TAG}map", entries, mark)
+        _check_keys(node, self._name)
+        return node
 
     def _until(self, end: str) -> Iterator[tuple[str, yaml.Mark]]:
         """The first token of each member."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_benchmarks.brief import brief_names, shortened
 from airflow_provider_benchmarks.exceptions import ScoreNotFound
 from airflow_provider_benchmarks.scores import AggregateScore
 from airflow_provider_benchmarks.scores.frames import CALL_ERRORS, ITEM_FIELDS, ITEM_HASH, SCORE_COLUMNS
@@ -106,7 +107,10 @@ def score_column(rows: pd.DataFrame, score: AggregateScore) -> str:
     for column in (f"{score.metric}:{score.name}", score.name):
         if column in known:
             return column
-    raise ScoreNotFound(f'the row scores have no column for score "{score.name}" of {score.metric}; they have {known}')
+    raise ScoreNotFound(
+        f'the row scores have no column for score "{shortened(score.name)}" of {shortened(score.metric)}; they have '
+        f"{brief_names(known) or 'none'}"
+    )
 
 
 def matching(rows: pd.DataFrame, where: Mapping[str, Any] | None) -> pd.DataFrame:
@@ -157,7 +161,7 @@ def field_column(rows: pd.DataFrame, name: str) -> pd.Series[Any]:
     scores = rows.attrs.get(SCORE_COLUMNS, ())
     if column not in rows.columns or column in scores:
         known = rows.attrs.get(ITEM_FIELDS) or item_fields(rows)
-        raise ScoreNotFound(f'the items have no field "{name}"; they have: {", ".join(map(str, known)) or "none"}')
+        raise ScoreNotFound(f'the items have no field "{shortened(name)}"; they have: {brief_names(known) or "none"}')
     return rows[column]
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from airflow_provider_benchmarks.brief import brief, shortened
 from airflow_provider_benchmarks.gates import _fields as f
 
 #: Statistics that the service computes for every score, and the share of rows without a value.
@@ -103,21 +104,21 @@ class Threshold:
     severity: str = f.Severity.FAIL
 
     def __post_init__(self) -> None:
-        what = f'threshold on "{self.metric}"'
+        what = f'threshold on "{shortened(self.metric)}"'
         f.read_fields(self, what)
         low, high = self.at_least, self.at_most
         f.require(low is not None or high is not None, what, "give at_least, at_most, or both")
         f.require(
             low is None or high is None or low <= high,
             what,
-            f"at_least {low} is above at_most {high}, nothing can pass",
+            f"at_least {brief(low)} is above at_most {brief(high)}, nothing can pass",
             "at_least",
         )
         has_interval = self.statistic == "mean" or self.percent is not None or self.category is not None
         f.require(
             self.confidence is None or has_interval,
             what,
-            f"confidence goes with {_WITH_INTERVAL}, found {self.statistic}",
+            f"confidence goes with {_WITH_INTERVAL}, found {shortened(self.statistic)}",
             "confidence",
         )
 

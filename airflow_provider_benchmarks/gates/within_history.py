@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.gates import _fields as f
 from airflow_provider_benchmarks.gates.threshold import Threshold, statistic_rule
 
@@ -60,7 +61,7 @@ class WithinHistory:
     severity: str = f.Severity.FAIL
 
     def __post_init__(self) -> None:
-        f.read_fields(self, f'check of the history of "{self.metric}"')
+        f.read_fields(self, f'check of the history of "{shortened(self.metric)}"')
 
     def as_threshold(self, low: float | None = None, high: float | None = None) -> Threshold:
         """The threshold that a history comes down to."""

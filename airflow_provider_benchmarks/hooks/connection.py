@@ -7,6 +7,7 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
@@ -115,14 +116,14 @@ def _seconds(value: Any) -> float:
     try:
         return float(text)
     except ValueError:
-        raise ConfigurationError(f'extra "timeout" must be a number of seconds, found "{text}"') from None
+        raise ConfigurationError(f'extra "timeout" must be a number of seconds, found "{shortened(text)}"') from None
 
 
 def _headers(value: Any) -> dict[str, str]:
     if isinstance(value, str):
         try:
             value = json.loads(value) if value.strip() else None
-        except ValueError:
+        except (ValueError, RecursionError):
             value = ""
     if value is None:
         return {}

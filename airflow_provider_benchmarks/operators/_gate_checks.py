@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import XComArg
 
+from airflow_provider_benchmarks.brief import brief
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.gates import Check, check_from_dict
-from airflow_provider_benchmarks.jobs.models import brief
 from airflow_provider_benchmarks.operators._base import has_template
 
 if TYPE_CHECKING:
@@ -56,5 +56,5 @@ def _error(gate: str, found: Any, advice: str = "") -> ConfigurationError:
         what = "the output of a task, which is not known when the DAG is parsed"
         advice = "map the gate over a task that gives a list of such lists: .partial(…).expand(checks=…)"
     else:
-        what = brief(repr(found))
+        what = brief(found)
     return ConfigurationError(f'gate "{gate}": {_WANTED}, found {what}{f"; {advice}" if advice else ""}')

@@ -7,6 +7,7 @@ from typing import Any
 
 from airflow.providers.common.compat.sdk import conf
 
+from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.extras import PARQUET, require
 from airflow_provider_benchmarks.gates import Check, NoRegression, WithinHistory
@@ -36,11 +37,11 @@ def require_store(checks: Sequence[Check], *, gate: str, baseline: Any) -> None:
     for check in checks:
         name = (check.baseline or baseline or PINNED) if isinstance(check, NoRegression) else None
         if name in STORED_BASELINES or isinstance(check, WithinHistory):
-            wanted = f'the baseline "{name}"' if name else "the history"
+            wanted = f'the baseline "{shortened(name)}"' if name else "the history"
             other = ', or name a job with baseline="…"' if name else ""
             raise ConfigurationError(
-                f'gate "{gate}": {check.kind} of {check.metric} looks at {wanted} of a score store, and there is none: '
-                f"set store=, or [benchmarks] score_store{other}"
+                f'gate "{gate}": {check.kind} of {shortened(check.metric)} looks at {wanted} of a score store, and there '
+                f"is none: set store=, or [benchmarks] score_store{other}"
             )
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from airflow.providers.common.compat.sdk import conf
 
+from airflow_provider_benchmarks.brief import brief, shortened
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.operators._base import has_template
 
@@ -39,26 +41,30 @@ class PolicyFile:
         :raises ConfigurationError: there is no such file, or it is not a policy
         :raises OSError: the storage fails
         """
-        return self._policy(self._remote() if self.is_remote else self._local().read_bytes())
+        return self._policy(self._remote() if self.is_remote else self._local())
 
     def read_if_here(self) -> Policy | None:
         """Read it while the DAG is parsed; None where it can be found only when the task runs."""
         if not isinstance(self.path, str) or self.is_remote or has_template(self.path):
             return None
-        if self.dag_file is None and not any(path.exists() for path in self._places()):
+        if self.dag_file is None and not any(map(_exists, self._places())):
             return None  # the operator is put into its DAG later
-        return self._policy(self._local().read_bytes())
+        return self._policy(self._local())
 
-    def _local(self) -> Path:
+    def _local(self) -> bytes:
         if not isinstance(self.path, str) or not self.path.strip():
-            raise self._error(f"policy must be the path of a file, found {self.path!r}: what does its template give?")
+            raise self._error(
+                f"policy must be the path of a file, found {brief(self.path)}: what does its template give?"
+            )
         for path in self._places():
-            if path.is_file():
-                return path
-            if path.exists():
+            if not _exists(path):
+                continue
+            if not path.is_file():
                 raise self._error(f"the policy {path} is a folder: name a file in it")
-        tried = ", ".join(map(str, self._places())) or "no folder, as the gate is in no DAG"
-        raise self._error(f'there is no policy file "{self.path}". Looked at: {tried}')
+            with path.open("rb") as file:
+                return _start(file)
+        tried = ", ".join(shortened(str(path)) for path in self._places()) or "no folder, as the gate is in no DAG"
+        raise self._error(f'there is no policy file "{shortened(self.path)}". Looked at: {tried}')
 
     def _places(self) -> list[Path]:
         if Path(self.path).is_absolute():
@@ -69,14 +75,16 @@ class PolicyFile:
         from airflow_provider_benchmarks.store.object_path import object_path
 
         try:
-            content: bytes = object_path(self.path).read_bytes()
+            # Without a cache, which would fetch megabytes of a file that is no policy.
+            with object_path(self.path).open("rb", cache_type="none") as file:
+                return _start(file)
         except FileNotFoundError as error:
-            raise self._error(f'there is no policy file "{self.path}"') from error
+            raise self._error(f'there is no policy file "{shortened(self.path)}"') from error
         except IsADirectoryError as error:
-            raise self._error(f'the policy "{self.path}" is a folder: name a file in it') from error
+            raise self._error(f'the policy "{shortened(self.path)}" is a folder: name a file in it') from error
         except (ValueError, ImportError) as error:
-            raise self._error(f'the policy "{self.path}" is in no storage that Airflow can open: {error}') from error
-        return content
+            where = f'the policy "{shortened(self.path)}"'
+            raise self._error(f"{where} is in no storage that Airflow can open: {shortened(error)}") from error
 
     def _policy(self, content: bytes) -> Policy:
         from airflow_provider_benchmarks.gates import read_policy
@@ -85,6 +93,22 @@ class PolicyFile:
 
     def _error(self, problem: str) -> ConfigurationError:
         return ConfigurationError(f'gate "{self.gate}": {problem}')
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:  # such as the text of a policy where its path should be
+            return False
+        raise
+
+
+def _start(file: BinaryIO) -> bytes:
+    """As much of a file as a policy may have, and a byte more, which shows that it is none."""
+    from airflow_provider_benchmarks.gates.policy import MAX_POLICY_BYTES
+
+    return file.read(MAX_POLICY_BYTES + 1)
 
 
 def _folders(folder: Path) -> list[Path]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any
 
+from airflow_provider_benchmarks.brief import brief
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.gates import Verdict
 from airflow_provider_benchmarks.gates.verdict import LEFT_OUT, Outcome
@@ -60,7 +61,7 @@ def check_report(report: Any, *, gate: str) -> None:
     :param gate: the gate's task id, for messages
     """
     if report is not None and not (isinstance(report, str) and report.endswith(REPORTS)):
-        raise ConfigurationError(f'gate "{gate}": the report must end in {", ".join(REPORTS)}, found {report!r}')
+        raise ConfigurationError(f'gate "{gate}": the report must end in {", ".join(REPORTS)}, found {brief(report)}')
 
 
 def store_report(verdict: Verdict, report: str) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException, BranchMixIn
 
 from airflow_provider_benchmarks import exceptions
+from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.exceptions import ConfigurationError, NotStored
 from airflow_provider_benchmarks.operators._asset_extra import tell_outlets
 from airflow_provider_benchmarks.operators._base import BenchmarkOperator, has_template, score_store
@@ -103,7 +104,9 @@ class _GateOperator(BenchmarkOperator):
             check_report(self.report, gate=self.task_id)
         for name in ("if_inconclusive", "if_no_baseline"):
             if (choice := getattr(self, name)) not in (None, "fail", "warn", "pass"):
-                raise ConfigurationError(f'gate "{self.task_id}": {name} must be fail, warn or pass, found "{choice}"')
+                raise ConfigurationError(
+                    f'gate "{self.task_id}": {name} must be fail, warn or pass, found "{shortened(choice)}"'
+                )
         policy = None if self.policy is None else self._policy_file().read_if_here()
         checks = policy.checks if policy else self.checks
         require_extras(checks, gate=self.task_id)
@@ -190,7 +193,8 @@ class BenchmarkGateOperator(_GateOperator):
         super().__init__(**kwargs)
         if on_failure not in _ON_FAILURE:
             raise ConfigurationError(
-                f'gate "{self.task_id}": on_failure must be one of {", ".join(_ON_FAILURE)}, found "{on_failure}"'
+                f'gate "{self.task_id}": on_failure must be one of {", ".join(_ON_FAILURE)}, '
+                f'found "{shortened(on_failure)}"'
             )
         self.on_failure = on_failure
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import conf
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
 
+from airflow_provider_benchmarks.brief import brief
 from airflow_provider_benchmarks.exceptions import (
     ConfigurationError,
     Conflict,
@@ -96,7 +97,9 @@ class RunBenchmarkJobOperator(BenchmarkOperator):
                 f'task "{self.task_id}": spec needs a "benchmark", such as "my-workspace/qa-bench"'
             )
         if not poll_interval > 0:
-            raise ConfigurationError(f'task "{self.task_id}": poll_interval must be more than 0, found {poll_interval}')
+            raise ConfigurationError(
+                f'task "{self.task_id}": poll_interval must be more than 0, found {brief(poll_interval)}'
+            )
         if isinstance(job_name, str) and not has_template(job_name):
             check_name(job_name)
         self.spec = spec

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.exceptions import ConfigurationError, IncompleteResults
 from airflow_provider_benchmarks.jobs import JobStatus
 from airflow_provider_benchmarks.operators._asset_extra import tell_outlets
@@ -62,7 +63,7 @@ class _DownloadOperator(BenchmarkOperator):
         super().__init__(**kwargs)
         if format not in self.formats:
             raise ConfigurationError(
-                f'task "{self.task_id}": unknown format "{format}"; known: {", ".join(self.formats)}'
+                f'task "{self.task_id}": unknown format "{shortened(format)}"; known: {", ".join(self.formats)}'
             )
         self.job_name = job_name
         self.destination = destination

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_benchmarks.brief import brief, brief_names, shortened
 from airflow_provider_benchmarks.exceptions import IncompleteResults, ScoreNotFound
 from airflow_provider_benchmarks.scores.values import json_safe, statistic_value
 
@@ -69,7 +70,9 @@ class AggregateScore:
         :raises IncompleteResults: it has no name, or a statistic is not a number
         """
         if not isinstance(payload, dict) or not isinstance(payload.get("name"), str):
-            raise IncompleteResults(f'expected a score of {metric} as an object with "name", found {payload!r:.200}')
+            raise IncompleteResults(
+                f'expected a score of {shortened(metric)} as an object with "name", found {brief(payload)}'
+            )
         name = payload["name"]
         histogram = (payload.get("histogram") or {}).get("bins") or ()
         score = cls(
@@ -146,7 +149,9 @@ class AggregateScores:
         seen: set[tuple[str, str]] = set()
         for score in scores:
             if (score.metric, score.name) in seen:
-                raise IncompleteResults(f'score "{score.name}" of metric {score.metric} stands in the results twice')
+                raise IncompleteResults(
+                    f'score "{shortened(score.name)}" of metric {shortened(score.metric)} stands in the results twice'
+                )
             seen.add((score.metric, score.name))
         return cls(scores)
 
@@ -160,19 +165,23 @@ class AggregateScores:
         references = list(dict.fromkeys(s.metric for s in self.scores))
         fitting = [ref for ref in references if metric in (ref, ref.rpartition("/")[2])]
         if len(fitting) != 1:
-            found = ", ".join(fitting or references) or "none"
+            found = brief_names(fitting or references) or "none"
             what = "is ambiguous, it fits" if fitting else "is not in the results; they have"
-            raise ScoreNotFound(f'metric "{metric}" {what}: {found}. Give its reference as "workspace/name".')
+            raise ScoreNotFound(
+                f'metric "{shortened(metric)}" {what}: {found}. Give its reference as "workspace/name".'
+            )
         scores = [s for s in self.scores if s.metric == fitting[0]]
-        names = ", ".join(s.name for s in scores)
+        names = brief_names(s.name for s in scores)
         if score is None:
             if len(scores) != 1:
-                raise ScoreNotFound(f'metric "{metric}" gives {len(scores)} scores, name one of them: {names}')
+                raise ScoreNotFound(
+                    f'metric "{shortened(metric)}" gives {len(scores)} scores, name one of them: {names}'
+                )
             return scores[0]
         for candidate in scores:
             if candidate.name == score:
                 return candidate
-        raise ScoreNotFound(f'metric "{metric}" has no score "{score}"; it has: {names}')
+        raise ScoreNotFound(f'metric "{shortened(metric)}" has no score "{shortened(score)}"; it has: {names}')
 
     @property
     def expected_rows(self) -> int | None:
@@ -218,12 +227,12 @@ def _scores(payload: Any) -> Iterator[AggregateScore]:
             (entry.get("metric_ref"), (entry.get("aggregation") or {}).get("scores")) for entry in payload["metrics"]
         ]
     else:
-        keys = sorted(payload) if isinstance(payload, dict) else type(payload).__name__
+        keys = brief(sorted(payload)) if isinstance(payload, dict) else type(payload).__name__
         raise IncompleteResults(f'expected aggregate scores with a list "results" or "metrics", found {keys}')
     for metric, scores in groups:
         if not isinstance(metric, str) or not isinstance(scores, list):
             raise IncompleteResults(
-                f"expected a metric reference and its list of scores, found {metric!r}, {scores!r:.80}"
+                f"expected a metric reference and its list of scores, found {brief(metric)}, {brief(scores)}"
             )
         for score in scores:
             yield AggregateScore.from_json(metric, score)
@@ -234,7 +243,9 @@ def _number(value: Any, metric: str, name: str, key: str) -> float | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise IncompleteResults(f'expected a number as {key} of score "{name}" of {metric}, found {value!r:.80}')
+        raise IncompleteResults(
+            f'expected a number as {key} of score "{shortened(name)}" of {shortened(metric)}, found {brief(value)}'
+        )
     return float(value)
 
 
@@ -243,5 +254,7 @@ def _whole(value: Any, metric: str, name: str, key: str) -> int | None:
     if number is None:
         return None
     if number < 0 or not number.is_integer():
-        raise IncompleteResults(f'expected a count as {key} of score "{name}" of {metric}, found {value!r:.80}')
+        raise IncompleteResults(
+            f'expected a count as {key} of score "{shortened(name)}" of {shortened(metric)}, found {brief(value)}'
+        )
     return int(number)

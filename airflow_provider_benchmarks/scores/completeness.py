@@ -9,9 +9,11 @@ from typing import Any
 
 import msgspec
 
+from airflow_provider_benchmarks.brief import brief
 from airflow_provider_benchmarks.exceptions import IncompleteResults
 from airflow_provider_benchmarks.scores.aggregate import AggregateScores
 from airflow_provider_benchmarks.scores.rows import RowScore
+from airflow_provider_benchmarks.scores.values import REFUSED
 
 #: Above this an index is damage.
 _MOST_ROWS = 1_000_000_000
@@ -140,7 +142,7 @@ class RowCheck:
         if index is None:
             self._without_index += 1
         elif not isinstance(index, int) or not 0 <= index < _MOST_ROWS:
-            raise IncompleteResults(f"{index!r} is not a row index")
+            raise IncompleteResults(f"{brief(index)} is not a row index")
         elif self._has(index):
             raise IncompleteResults(f"row index {index} comes twice")
         elif index == self._next and not self._ahead:
@@ -189,7 +191,7 @@ def skim(block: bytes, check: RowCheck) -> None:
     rows: Sequence[_Skimmed | RowScore]
     try:
         rows = _skimmed(block)
-    except (msgspec.DecodeError, ValueError):
+    except (*REFUSED, ValueError):
         rows = read_one_by_one(block, check.rows)
     check.add([row.row_index for row in rows])
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from airflow_provider_benchmarks.brief import brief, shortened
 from airflow_provider_benchmarks.exceptions import IncompleteResults
 from airflow_provider_benchmarks.scores.values import json_safe, json_text, parse_json, score_value
 
@@ -39,14 +40,14 @@ class RowScore:
         try:
             payload = parse_json(line)
         except ValueError as error:
-            raise IncompleteResults(f"expected a row as JSON, found {line!r:.120}: {error}") from error
+            raise IncompleteResults(f"expected a row as JSON, found {brief(line)}: {error}") from error
         if not isinstance(payload, dict) or not isinstance(payload.get("metrics"), dict):
             raise IncompleteResults(_not_a_row(payload))
         if not isinstance(payload.get("item") or {}, dict):
-            raise IncompleteResults(f"expected a row's item to be an object, found {payload['item']!r:.120}")
+            raise IncompleteResults(f"expected a row's item to be an object, found {brief(payload['item'])}")
         index, sample = payload.get("row_index"), payload.get("sample")
         if index is not None and type(index) is not int:
-            raise IncompleteResults(f"expected row_index to be a whole number, found {index!r:.120}")
+            raise IncompleteResults(f"expected row_index to be a whole number, found {brief(index)}")
         return cls(
             row_index=index,
             item=payload.get("item") or {},
@@ -104,13 +105,17 @@ def inference_error(sample: Any) -> str | None:
 
 def _by_name(metric: str, scores: Any) -> dict[str, Any]:
     if not isinstance(scores, list):
-        raise IncompleteResults(f"expected a list of scores for {metric}, found {scores!r:.120}")
+        raise IncompleteResults(f"expected a list of scores for {shortened(metric)}, found {brief(scores)}")
     named: dict[str, Any] = {}
     for score in scores:
         if not isinstance(score, dict) or not isinstance(score.get("name"), str):
-            raise IncompleteResults(f'expected a score of {metric} with "name" and "value", found {score!r:.120}')
+            raise IncompleteResults(
+                f'expected a score of {shortened(metric)} with "name" and "value", found {brief(score)}'
+            )
         if score["name"] in named:
-            raise IncompleteResults(f'score "{score["name"]}" of {metric} stands in the row twice')
+            raise IncompleteResults(
+                f'score "{shortened(score["name"])}" of {shortened(metric)} stands in the row twice'
+            )
         named[score["name"]] = score_value(score["name"], score.get("value"))
     return named
 
@@ -120,7 +125,7 @@ def _not_a_row(payload: Any) -> str:
     if isinstance(error, dict):
         # The service answers 200 and ends the stream with this line where the stored file can't be read on.
         return (
-            f"the service's stored row scores are damaged at line {error.get('line')}: {error.get('type')}: "
-            f"{error.get('message')}. Run the job again."
+            f"the service's stored row scores are damaged at line {brief(error.get('line'))}: "
+            f"{shortened(error.get('type'))}: {shortened(error.get('message'))}. Run the job again."
         )
-    return f'expected a row with "item" and "metrics", found {payload!r:.120}'
+    return f'expected a row with "item" and "metrics", found {brief(payload)}'

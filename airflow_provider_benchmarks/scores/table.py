@@ -22,7 +22,7 @@ from airflow_provider_benchmarks.exceptions import IncompleteResults
 from airflow_provider_benchmarks.scores import rows as row_scores
 from airflow_provider_benchmarks.scores.completeness import RowCheck, read_one_by_one
 from airflow_provider_benchmarks.scores.rows import RowScore
-from airflow_provider_benchmarks.scores.values import fits_utf8, json_text, parse_json, score_value
+from airflow_provider_benchmarks.scores.values import REFUSED, fits_utf8, json_text, parse_json, score_value
 
 ROW_INDEX = "row_index"
 METRIC_ERRORS = "metric_errors"
@@ -135,7 +135,7 @@ def read_table_rows(block: bytes, check: RowCheck) -> list[TableRow]:
     """
     try:
         rows = _DECODER.decode_lines(block)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except REFUSED:
         rows = [TableRow.of(row) for row in read_one_by_one(block, check.rows)]
     first = check.rows
     check.add([row.row_index for row in rows])

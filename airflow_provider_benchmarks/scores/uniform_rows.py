@@ -27,6 +27,7 @@ from airflow_provider_benchmarks.scores.table import (
     sample_text,
     score_values,
 )
+from airflow_provider_benchmarks.scores.values import REFUSED
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,7 @@ class ColumnReader:
         if self._decoder is not None:
             try:
                 rows = self._decoder.decode_lines(block)
-            except (msgspec.DecodeError, UnicodeDecodeError):  # a ValidationError is a DecodeError too
+            except REFUSED:  # a ValidationError is a DecodeError too
                 pass
             else:
                 return self._columns(rows, check, may_have_failed=ERROR_KEY in block)

@@ -10,6 +10,8 @@ import msgspec
 
 #: How the names of a rubric's labels end; the score itself has the name before it.
 LABEL = ".label"
+#: What the strict decoder raises where it does not take something, the last for what is nested too deeply.
+REFUSED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _NUMBERS_IN_WORDS = {
     "NaN": math.nan,
     "Infinity": math.inf,
@@ -22,13 +24,16 @@ _NUMBERS_IN_WORDS = {
 def parse_json(data: bytes | str) -> Any:
     """Decode JSON; the bare words NaN and Infinity, which Python's own encoder writes, are taken too.
 
-    :raises ValueError: it is not JSON
+    :raises ValueError: it is not JSON, or nested too deeply to be read
     """
     try:
         return msgspec.json.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except REFUSED:
         # The strict decoder is several times faster, so the lenient one sees only what the strict one refused.
-        return json.loads(data)
+        try:
+            return json.loads(data)
+        except RecursionError as error:
+            raise ValueError("it is nested too deeply") from error
 
 
 def json_text(value: Any) -> str:

@@ -12,6 +12,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.exceptions import ConfigurationError, DestinationExists, IncompleteResults
 from airflow_provider_benchmarks.scores.completeness import line_blocks
 from airflow_provider_benchmarks.scores.rows import RowScore, read_rows
@@ -44,7 +45,7 @@ class IfExists(StrEnum):
 
     @classmethod
     def _missing_(cls, value: object) -> IfExists:
-        raise ConfigurationError(f'if_exists must be one of {", ".join(cls)}, found "{value}"')
+        raise ConfigurationError(f'if_exists must be one of {", ".join(cls)}, found "{shortened(value)}"')
 
 
 def stored_before(destination: str, row_format: RowFormat, *, storage_conn_id: str | None = None) -> StoredFile | None:

@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
+from airflow_provider_benchmarks.brief import brief
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 
 
@@ -44,8 +45,10 @@ def as_text(place: Any, storage_conn_id: str | None = None) -> tuple[str, str | 
     """
     text = "" if place is None else str(place)
     if not text.strip():
-        raise ConfigurationError(f"a path or URL in object storage is needed, found {place!r}")
-    return text, storage_conn_id or getattr(place, "conn_id", None)
+        raise ConfigurationError(f"a path or URL in object storage is needed, found {brief(place)}")
+    # Airflow 2.11 has it among the options of the storage only.
+    own = getattr(place, "conn_id", None) or getattr(place, "storage_options", {}).get("conn_id")
+    return text, storage_conn_id or own
 
 
 def is_local(path: Any) -> bool:

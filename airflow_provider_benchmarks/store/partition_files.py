@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from airflow_provider_benchmarks.brief import brief, brief_names, shortened
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.store.results import RowFormat
 
@@ -88,8 +89,8 @@ def _spill(parquet: Path, spilled: Path, fields: Sequence[str]) -> dict[str, tup
                     batches.setdefault(place, (values, []))[1].append(next(numbers))
             if len(batches) > MOST_PARTITIONS:
                 raise ConfigurationError(
-                    f"partition_by {list(fields)}: there are more than {MOST_PARTITIONS} different values. Choose a field "
-                    f"that groups rows."
+                    f"partition_by {brief_names(fields)}: there are more than {MOST_PARTITIONS} different values. Choose "
+                    f"a field that groups rows."
                 )
     return batches
 
@@ -137,7 +138,9 @@ def _check_field(schema: pa.Schema, name: str) -> None:
     from airflow_provider_benchmarks.scores.parquet import JSON_KEY
 
     if name not in schema.names:
-        raise ConfigurationError(f'partition_by: the row scores have no column "{name}"; they have {schema.names}')
+        raise ConfigurationError(
+            f'partition_by: the row scores have no column "{shortened(name)}"; they have {brief_names(schema.names)}'
+        )
     field = schema.field(name)
     is_json = JSON_KEY in (field.metadata or {})
     types = (pa.types.is_string, pa.types.is_integer, pa.types.is_boolean, pa.types.is_null)
@@ -160,7 +163,7 @@ def _folder_name(field: str, value: Any) -> str:
     elif (size := len(name.encode())) > _LONGEST_NAME:
         why = f"whose folder's name would have {size} bytes, more than the {_LONGEST_NAME} that a file system takes"
     if why:
-        raise ConfigurationError(f'partition_by: column "{field}" has the value {text[:80]!r}, {why}')
+        raise ConfigurationError(f'partition_by: column "{field}" has the value {brief(text)}, {why}')
     return name
 
 

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
+from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.exceptions import ConfigurationError, IncompleteResults
 from airflow_provider_benchmarks.extras import require
 from airflow_provider_benchmarks.scores.completeness import FirstRows, RowCheck, line_blocks, skim
@@ -66,11 +67,14 @@ class RowFormat:
 
     def __post_init__(self) -> None:
         if self.name not in ROW_FORMATS:
-            raise ConfigurationError(f'unknown format of row scores "{self.name}"; known: {", ".join(ROW_FORMATS)}')
+            raise ConfigurationError(
+                f'unknown format of row scores "{shortened(self.name)}"; known: {", ".join(ROW_FORMATS)}'
+            )
         if self.compression is not None and self.compression not in COMPRESSIONS[self.name]:
             known = "; ".join(f"{name} with {' or '.join(kinds)}" for name, kinds in COMPRESSIONS.items() if kinds)
             raise ConfigurationError(
-                f'row scores as {self.name} can\'t be compressed with "{self.compression}". What can be: {known}'
+                f'row scores as {self.name} can\'t be compressed with "{shortened(self.compression)}". '
+                f"What can be: {known}"
             )
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from airflow_provider_benchmarks.brief import brief, brief_names
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.extras import PARQUET, require
 from airflow_provider_benchmarks.store.existing import IfExists
@@ -33,11 +34,11 @@ def check_row_options(
     if destination is not None:
         as_text(destination)
     if limit is not None and (not isinstance(limit, int) or limit < 1):
-        raise ConfigurationError(f"limit must be 1 or more, found {limit!r}")
+        raise ConfigurationError(f"limit must be 1 or more, found {brief(limit)}")
     if partition_by and (row_format.name == "jsonl" or destination is None):
         raise ConfigurationError(
             'partition_by needs a destination, and format="parquet" or "csv": JSONL is the service\'s file as it is'
         )
     fields = [partition_by] if isinstance(partition_by, str) else partition_by
     if isinstance(fields, list | tuple) and len(set(fields)) != len(fields):
-        raise ConfigurationError(f"partition_by names a field twice: {list(fields)}")
+        raise ConfigurationError(f"partition_by names a field twice: {brief_names(fields)}")

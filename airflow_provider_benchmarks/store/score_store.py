@@ -26,6 +26,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote, unquote
 
+from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.exceptions import ConfigurationError, DestinationExists, NotStored
 from airflow_provider_benchmarks.jobs import BenchmarkJob
 from airflow_provider_benchmarks.scores import AggregateScores, JobScores
@@ -345,7 +346,7 @@ def _folder_name(name: str, what: str) -> str:
     :raises ConfigurationError: it is empty, a dot segment that would lead to another folder, or begins with ``_``
     """
     if name.rpartition("/")[2] in ("", ".", "..") or name.startswith("_"):
-        raise ConfigurationError(f'the score store can\'t keep a {what} called "{name}"')
+        raise ConfigurationError(f'the score store can\'t keep a {what} called "{shortened(name)}"')
     return quote(name, safe="")
 
 

@@ -177,6 +177,7 @@ class TestConnection:
             ({"host": "{url}", "extra": {"api": "v9"}}, 'unknown api generation "v9"; known: auto, evaluation-v2'),
             ({"host": "{url}", "extra": {"verify": "/no/ca.pem"}}, '"/no/ca.pem" does not exist'),
             ({"host": "{url}", "extra": {"headers": "X: 1"}}, 'extra "headers" must be a JSON object'),
+            ({"host": "{url}", "extra": {"headers": "[" * 9999}}, 'extra "headers" must be a JSON object'),
             ({"host": "{url}", "extra": {"headers": {"Ünï": "1"}}}, '"Ünï" can\'t be the name of an HTTP header'),
             ({"host": "{url}", "extra": {"headers": {"X": 1}}}, 'extra "headers" must be a JSON object'),
         ],

@@ -16,6 +16,10 @@ from airflow_provider_benchmarks.scores import low_scoring_rows, read_row_scores
 from airflow_provider_benchmarks.scores.csv_file import write_csv
 from tests.support.stored_rows import line, store
 
+#: pandas before 3.1 ends a cell where it reads this character.
+LOST = "" if tuple(map(int, pd.__version__.split(".")[:2])) >= (3, 1) else "\0"
+CHARACTERS = st.characters(exclude_categories=["Cs"], exclude_characters=LOST)
+
 
 def rows_of(path: str) -> list[list[str]]:
     with open(path, newline="", encoding="utf-8") as file:
@@ -124,8 +128,7 @@ class TestReading:
 
     @settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(
-        st.lists(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=4), min_size=1, max_size=4),
-        st.text(st.characters(exclude_categories=["Cs"]), max_size=4),
+        st.lists(st.text(CHARACTERS, min_size=1, max_size=4), min_size=1, max_size=4), st.text(CHARACTERS, max_size=4)
     )
     def test_any_texts_come_back(self, tmp_path, texts, name):
         texts = ["a text", *texts]

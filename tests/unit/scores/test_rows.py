@@ -8,6 +8,8 @@ import pytest
 from airflow_provider_benchmarks.exceptions import IncompleteResults
 from airflow_provider_benchmarks.scores import RowScore
 from airflow_provider_benchmarks.scores.rows import read_rows
+from airflow_provider_benchmarks.store import store_rows
+from airflow_provider_benchmarks.store.results import RowFormat
 
 
 def rows_of(content: bytes) -> list[RowScore]:
@@ -103,3 +105,18 @@ def test_an_item_named_error_is_a_row():
 def test_what_is_not_a_row_is_refused_with_its_line_number(bad):
     with pytest.raises(IncompleteResults, match="line 3: "):
         list(read_rows([line(), b"", bad]))
+
+
+DEEP = b"[" * 5000 + b"]" * 5000
+ROW = b'{"row_index":1,"item":{"a":%s},"sample":%s,"metrics":{"w/m":[{"name":"m","value":%s}]}}\n'
+
+
+@pytest.mark.parametrize("format", ["jsonl", "parquet", "csv"])
+@pytest.mark.parametrize("place", range(4))
+def test_what_is_nested_too_deeply_is_no_row(tmp_path, format, place):
+    parts = [b"1"] * 3
+    parts[place % 3] = DEEP
+    lines = [ROW % (b"1", b"1", b"1"), DEEP if place == 3 else ROW % tuple(parts)]
+    with pytest.raises(IncompleteResults, match="row 2: .*nested too deeply") as caught:
+        store_rows([b"".join(lines)], str(tmp_path / "rows"), row_format=RowFormat(name=format))
+    assert len(str(caught.value)) < 500
