@@ -28,6 +28,9 @@ class NoRegression:
     significant, and says nothing of equality. ``prove`` passes when the confidence bound shows that the drop is within
     the margin, misses when it is shown to be beyond it, and is inconclusive otherwise.
 
+    Where the baseline has lost more rows than the limits allow, or there is too little to judge by, a drop misses that is
+    significant whatever the lost rows were; all else is inconclusive.
+
     :param metric: metric reference ``workspace/name``, or its name where that is unambiguous
     :param score: the score's name; may be left out when the metric gives one score
     :param baseline: what to compare with, where it is not the gate's baseline
@@ -39,8 +42,8 @@ class NoRegression:
     :param by: compare the rows of each value of this field by themselves
     :param key: fields that tell which row is which, when row indices or other fields of the items differ
     :param cluster_by: field whose equal values mark rows that depend on one another, such as the questions on one text
-    :param min_count: pairs that there must be; with fewer the check misses. With ``by``, smaller groups are
-        reported and not judged
+    :param min_count: pairs that there must be; with fewer the check misses. With ``by``, smaller groups are judged
+        together, and miss where they show a drop all the same
     :param max_nan_fraction: share of the candidate's rows without a value that there may be; with more, or with
         significantly more than the baseline has, the check misses
     :param max_error_rate: share of rows that there may be without a score because the call of the model failed; they

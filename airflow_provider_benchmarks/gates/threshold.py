@@ -54,8 +54,8 @@ class Threshold:
     :param at_least: the statistic must be this or more
     :param at_most: the statistic must be this or less
     :param confidence: demand that the statistic's one-sided confidence bound clears the bar, rather than the value
-        itself: Wilson's for the mean of 0/1 scores and for shares, Student's t for other means, order statistics for
-        percentiles (extra ``stats``)
+        itself: Wilson's for the mean of 0/1 scores and for shares; Student's t for other means, corrected for skewness
+        and with room for values too rare to be seen; order statistics for percentiles (extra ``stats``)
     :param where: judge only some rows, by fields of their items: ``{"category": "math"}``, ``{"level": [1, 2]}``,
         ``{"length": {"at_least": 10, "below": 100}}``
     :param by: judge the rows of each value of this field by themselves
