@@ -115,7 +115,7 @@ class Cell:
             mean, error, skewness = skewed.moments(values)
             lower, upper = skewed.bounds(mean, error, skewness, values.shape[1], alpha=alpha)
             sides = np.concatenate([candidate, baseline], axis=1)
-            scale = np.where(np.ptp(sides, axis=1) > 0, np.ptp(sides, axis=1), np.abs(sides).max(axis=1))
+            scale = np.maximum(np.ptp(sides, axis=1), np.abs(sides).max(axis=1))
             lower = np.minimum(lower, mean - scale * means.unseen(1.0, self.n, alpha))
             for release in np.flatnonzero(error == 0):
                 same = methods.without_variance(float(mean[release]), values.shape[1], float(scale[release]), "")
@@ -171,6 +171,19 @@ class Repeats(RareLosses):
         baseline, candidate = (random.binomial(5, 0.9, (count, self.n)) / 5 for _ in range(2))
         lost = random.random((count, self.n)) < drop / 0.9
         return np.where(lost, 0.0, candidate), baseline
+
+
+@dataclass(frozen=True)
+class CloseTogether(RareLosses):
+    """Scores that lie close together, of which a few lose nearly all: nothing that is seen tells how much."""
+
+    @property
+    def name(self) -> str:
+        return "0.95 ± 0.01, few rows lose 0.9"
+
+    def releases(self, random: np.random.Generator, count: int, latent: float, drop: float) -> tuple[Array, Array]:
+        candidate, baseline = random.normal(0.95, 0.01, (2, count, self.n))
+        return candidate - 0.9 * (random.random((count, self.n)) < drop / 0.9), baseline
 
 
 @dataclass
@@ -289,6 +302,8 @@ def cells(*, quick: bool) -> Iterator[Cell]:
         for noise in (0.01, 0.05):
             yield RareLosses(SCORES[2], n, 0.0, noise=noise)
         yield Repeats(SCORES[2], n, 0.0)
+    for n in (20, 50, 100):
+        yield CloseTogether(SCORES[2], n, 0.0)
 
 
 def failures(figures: Figures, releases: int) -> list[str]:
