@@ -119,7 +119,8 @@ def retry_after(headers: httpx.Headers) -> float | None:
 def _field_error(entry: Any) -> str:
     if not isinstance(entry, dict):
         return str(entry)
-    where = ".".join(str(part) for part in entry.get("loc", ()) if part != "body")
+    place = entry.get("loc")
+    where = ".".join(str(part) for part in place if part != "body") if isinstance(place, list) else ""
     return f"{where}: {entry.get('msg')}" if where else str(entry.get("msg"))
 
 

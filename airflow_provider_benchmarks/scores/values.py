@@ -28,7 +28,12 @@ def parse_json(data: bytes | str) -> Any:
         return msgspec.json.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError):
         # The strict decoder is several times faster, so the lenient one sees only what the strict one refused.
-        return json.loads(data)
+        try:
+            return json.loads(data)
+        except RecursionError as error:
+            raise ValueError("JSON that is nested too deep to be read") from error
+    except RecursionError as error:
+        raise ValueError("JSON that is nested too deep to be read") from error
 
 
 def json_text(value: Any) -> str:

@@ -99,7 +99,7 @@ class JobWait:
             if isinstance(seen, ServiceError):
                 return self.poller.on_error(seen, time.time())
             self.end(seen)
-        except BenchmarkError as error:
+        except Exception as error:  # noqa: BLE001  whatever it is, it ends this wait and no other
             self.end(error)
         return None
 
@@ -133,6 +133,13 @@ class JobWait:
         self._tell(text)
 
     def end(self, error: Exception) -> None:
-        """End the wait with an error."""
+        """End the wait with an error; one that is not foreseen says where it came up."""
         self.due = math.inf
+        if not isinstance(error, BenchmarkError):
+            unforeseen = BenchmarkError(
+                f'waiting for benchmark job "{self.job_name}" ended in an error that is not foreseen: {error!r}. '
+                f"Clear the task: it attaches to its job."
+            )
+            unforeseen.__cause__ = error
+            error = unforeseen
         self._tell(error)

@@ -126,7 +126,7 @@ class SharedPoll:
                     if self._loop.time() >= fresh_until:
                         await looks.reconnect()
                         fresh_until = self._loop.time() + _RECONNECT_EVERY
-                    await self._round(looks)
+                    await self._guarded_round(looks)
         finally:
             if looks is not None:
                 await looks.client.close()
@@ -184,6 +184,15 @@ class SharedPoll:
                 due.setdefault(wait.job_name, []).append(wait)
         return due
 
+    async def _guarded_round(self, looks: JobLooks) -> None:
+        """Look for all whose turn it is; an error that is not foreseen is an outage, and not the end of all waits."""
+        try:
+            await self._round(looks)
+        except Exception as error:
+            logger.exception("A round of looks broke off")
+            what = f"Looking at the jobs of connection {self._conn_id} broke off: {type(error).__name__}: {error}."
+            self._suffer(ServiceUnavailable(what), self._due())
+
     async def _round(self, looks: JobLooks) -> None:
         now = self._loop.time()
         due = self._due()
@@ -194,7 +203,7 @@ class SharedPoll:
         shown: list[JobWait] = []
 
         def tell(name: str, seen: BenchmarkJob | Exception) -> None:
-            for wait in due.pop(name):
+            for wait in due.pop(name, ()):
                 self._tell(wait, seen)
                 if isinstance(seen, BenchmarkJob):
                     shown.append(wait)
