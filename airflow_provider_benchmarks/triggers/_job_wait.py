@@ -133,13 +133,13 @@ class JobWait:
         self._tell(text)
 
     def end(self, error: Exception) -> None:
-        """End the wait with an error; one that is not foreseen says where it came up."""
+        """End the wait with an error; an unexpected one is told as one of this package, which triggers can report."""
         self.due = math.inf
         if not isinstance(error, BenchmarkError):
-            unforeseen = BenchmarkError(
-                f'waiting for benchmark job "{self.job_name}" ended in an error that is not foreseen: {error!r}. '
-                f"Clear the task: it attaches to its job."
+            unexpected = BenchmarkError(
+                f'waiting for benchmark job "{self.job_name}" ended in an unexpected error: {error!r}. Clear the task: '
+                f"it attaches to its job."
             )
-            unforeseen.__cause__ = error
-            error = unforeseen
+            unexpected.__cause__ = error
+            error = unexpected
         self._tell(error)

@@ -185,7 +185,7 @@ class SharedPoll:
         return due
 
     async def _guarded_round(self, looks: JobLooks) -> None:
-        """Look for all whose turn it is; an error that is not foreseen is an outage, and not the end of all waits."""
+        """Look for all whose turn it is; an unexpected error counts as an outage, and ends no wait."""
         try:
             await self._round(looks)
         except Exception as error:

@@ -14,7 +14,7 @@ from airflow_provider_benchmarks.hooks.benchmarks import BenchmarkHook
 from airflow_provider_benchmarks.testing import Fault
 from tests.integration.conftest import WORKSPACE, completed_job, only_sync
 from tests.support.contexts import until
-from tests.support.raw_server import RawServer
+from tests.support.raw_server import RawServer, send_json
 from tests.support.triggers import event_of, held_jobs, looks, statuses_of, trigger_for, wait_for_all
 
 #: Seconds. A whole answer may take half as long again.
@@ -63,6 +63,22 @@ def test_a_look_can_be_given_less_time(connect, ask):
         client = connect(server.url, timeout=60, retry_seconds=0)
         with pytest.raises(ServiceUnavailable, match="the whole answer was not there after 0.5 s"):
             ask(client)
+
+
+def test_connections_of_ended_requests_are_given_back(connect):
+    server = RawServer(
+        lambda path, send: (
+            send_json(send, {"name": "good", "status": "active"})
+            if "good" in path
+            else server.trickle(send, *TRICKLES["chunks"])
+        )
+    )
+    with server:
+        client = connect(server.url, timeout=10, retry_seconds=0)
+        for _ in range(12):  # a client has ten connections
+            with pytest.raises(ServiceUnavailable):
+                client.get_status("job-1", time_limit=0.1)
+        assert client.get_status("good").status == "active"
 
 
 def test_an_answer_that_does_not_begin_is_ended_by_the_limit_too(connect):

@@ -94,7 +94,7 @@ class TestSharedPoll:
         assert asked == {"odd-7"}
 
 
-class TestUnforeseenErrors:
+class TestUnexpectedErrors:
     """Errors of our own, which are made here by breaking our own parts."""
 
     async def test_one_while_a_job_is_told_ends_its_wait_only(self, held, service, monkeypatch):
