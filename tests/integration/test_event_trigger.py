@@ -205,7 +205,9 @@ async def test_jobs_that_never_finish_do_not_make_looks_long(service, client, mo
     [
         Fault.answer(500),
         Fault.slow_body(seconds_per_chunk=0.2, chunk_bytes=1),
-        Fault.malformed(b'{"name": "troubled", "status": ["active"]}'),
+        Fault.malformed(
+            json.dumps({"name": "troubled", "status": ["active"], "spec": {"benchmark": BENCHMARK}}).encode()
+        ),
     ],
 )
 async def test_the_trouble_of_one_job_does_not_hide_others(service, client, monkeypatch, trouble) -> None:

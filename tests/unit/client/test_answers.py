@@ -42,16 +42,24 @@ def an_object(*keys: str, **known: Any) -> st.SearchStrategy[Any]:
 
 STEPS = st.lists(an_object("name", "status", "error_details", tasks=st.lists(an_object("error_stack"), max_size=2)))
 FIELDS = ("status_details", "error_details", "spec", "steps", "created_at", "updated_at", "custom_fields", "id")
+JOB = {"name": "job-1", "workspace": "ws", "status": "active"}
+
+
+def but_for_one(known: dict[str, Any], *keys: str) -> st.SearchStrategy[Any]:
+    """An object that is as it should be but for one field."""
+    return st.tuples(st.sampled_from([*known, *keys]), JSON).map(lambda odd: {**known, odd[0]: odd[1]})
+
+
 JOBS = (
     JSON
-    | an_object("name", "status", "workspace", *FIELDS)
+    | but_for_one(JOB, "description", *FIELDS)
     | an_object("description", *FIELDS, name=st.just("job-1"), status=st.just("active"), steps=STEPS)
     | an_object(
-        "error_details",
         name=st.just("job-1"),
         status=st.sampled_from(["active", "error", "completed"]),
         spec=an_object("benchmark", "dataset"),
         status_details=an_object("progress", "samples_processed"),
+        error_details=JSON,
         steps=STEPS,
         created_at=SCALARS,
     )
@@ -118,7 +126,10 @@ def test_a_page_of_log(data, cursor):
     LogSummary(lines).tail(10)
 
 
-@given(JSON | st.lists(JSON | an_object("name", "download_url", "artifact_url", "created_at"), max_size=4))
+RESULT = {"name": "row-scores", "download_url": "/x", "artifact_url": "ws/files#rows.jsonl"}
+
+
+@given(JSON | st.lists(JSON | but_for_one(RESULT, "created_at"), max_size=4))
 def test_results_and_the_file_of_the_rows(data):
     try:
         results = of(OPERATIONS.results("job-1", workspace="ws"), {"data": data})
@@ -129,14 +140,19 @@ def test_results_and_the_file_of_the_rows(data):
 
 
 SCORE_FIELDS = ("count", "nan_count", "mean", "sum", "score_type", "percentiles", "histogram", "rubric_distribution")
-SCORES = st.lists(JSON | an_object("name", *SCORE_FIELDS) | an_object(*SCORE_FIELDS, name=st.just("a")), max_size=3)
+SCORES = st.lists(JSON | but_for_one({"name": "a", "count": 5, "mean": 0.5}, *SCORE_FIELDS), max_size=3)
 
 
 @given(
     JSON
-    | st.fixed_dictionaries({"results": JSON | st.lists(JSON | an_object("metric", scores=SCORES), max_size=2)})
     | st.fixed_dictionaries(
-        {"metrics": JSON | st.lists(JSON | an_object("metric_ref", aggregation=an_object(scores=SCORES)), max_size=2)}
+        {"results": JSON | st.lists(JSON | an_object(metric=st.just("ws/m") | JSON, scores=SCORES), max_size=2)}
+    )
+    | st.fixed_dictionaries(
+        {
+            "metrics": JSON
+            | st.lists(JSON | an_object(metric_ref=st.just("ws/m"), aggregation=an_object(scores=SCORES)), max_size=2)
+        }
     )
 )
 def test_aggregate_scores(payload):
@@ -169,9 +185,6 @@ def test_json_that_is_nested_too_deep():
     with pytest.raises(ProtocolError, match="nested too deep"):
         operation.send(Answer(200, {}, DEEP))
     assert detail_of(DEEP).startswith("[[[")
-
-
-JOB = {"name": "job-1", "workspace": "ws", "status": "active"}
 
 
 @pytest.mark.parametrize(
