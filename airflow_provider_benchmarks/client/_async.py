@@ -12,11 +12,13 @@ from typing import Generic, Self, TypeVar
 import httpx
 from tenacity import AsyncRetrying
 
+from airflow_provider_benchmarks.client._bodies import MAX_ANSWER_BYTES, MAX_ERROR_BYTES, WholeBody
 from airflow_provider_benchmarks.client._config import ClientConfig
-from airflow_provider_benchmarks.client._errors import error_of_answer, error_of_request
+from airflow_provider_benchmarks.client._errors import error_of_answer, error_of_request, too_large
 from airflow_provider_benchmarks.client._messages import Answer, Operation, Request
 from airflow_provider_benchmarks.client._operations import Operations
 from airflow_provider_benchmarks.client._retry import retry_policy
+from airflow_provider_benchmarks.client._time_limits import overtime
 from airflow_provider_benchmarks.exceptions import ServiceError
 from airflow_provider_benchmarks.jobs import BenchmarkJob
 from airflow_provider_benchmarks.scores import AggregateScores
@@ -64,11 +66,15 @@ class AsyncBenchmarkClient:
     async def close(self) -> None:
         await self._http.aclose()
 
-    async def get_job(self, name: str, *, workspace: str | None = None) -> BenchmarkJob:
-        return await self._run(self._operations.get(name, workspace=self._in(workspace)))
+    async def get_job(
+        self, name: str, *, workspace: str | None = None, time_limit: float | None = None
+    ) -> BenchmarkJob:
+        return await self._run(self._operations.get(name, workspace=self._in(workspace), time_limit=time_limit))
 
-    async def get_status(self, name: str, *, workspace: str | None = None) -> BenchmarkJob:
-        return await self._run(self._operations.get_status(name, workspace=self._in(workspace)))
+    async def get_status(
+        self, name: str, *, workspace: str | None = None, time_limit: float | None = None
+    ) -> BenchmarkJob:
+        return await self._run(self._operations.get_status(name, workspace=self._in(workspace), time_limit=time_limit))
 
     async def list_page(
         self,
@@ -78,6 +84,7 @@ class AsyncBenchmarkClient:
         created_since: datetime | None = None,
         page_size: int | None = None,
         workspace: str | None = None,
+        time_limit: float | None = None,
     ) -> tuple[list[BenchmarkJob], int]:
         """One page of jobs, newest first, and the number of pages.
 
@@ -91,6 +98,7 @@ class AsyncBenchmarkClient:
                 status=status,
                 created_since=created_since,
                 page_size=page_size,
+                time_limit=time_limit,
             )
         )
 
@@ -135,22 +143,29 @@ class AsyncBenchmarkClient:
         return answer
 
     async def _complete_once(self, request: Request) -> Answer:
-        response = await self._send(request)
+        limit = self.config.time_limit(request)
         try:
-            return Answer(response.status_code, response.headers, await response.aread())
+            async with asyncio.timeout(limit):
+                response, body = await self._send(request)
+        except TimeoutError:
+            late = httpx.ReadTimeout(overtime(limit))
+            raise error_of_request(request, late, self.config.base_url) from None
         except httpx.RequestError as fault:
             raise error_of_request(request, fault, self.config.base_url) from fault
+        if response.status_code >= 300:
+            raise error_of_answer(request, response.status_code, response.headers, body.content())
+        if body.is_cut:
+            raise too_large(request, response.status_code, MAX_ANSWER_BYTES)
+        return Answer(response.status_code, response.headers, body.content())
+
+    async def _send(self, request: Request) -> tuple[httpx.Response, WholeBody]:
+        built = self._http.build_request(**self.config.request_arguments(request))
+        response = await self._http.send(built, stream=True, follow_redirects=request.method == "GET")
+        body = WholeBody(MAX_ANSWER_BYTES if response.status_code < 300 else MAX_ERROR_BYTES)
+        try:
+            async for piece in response.aiter_bytes():
+                if not body.add(piece):
+                    break
         finally:
             await response.aclose()
-
-    async def _send(self, request: Request) -> httpx.Response:
-        built = self._http.build_request(**self.config.request_arguments(request))
-        try:
-            response = await self._http.send(built, stream=True, follow_redirects=request.method == "GET")
-            if response.status_code >= 300:
-                content = await response.aread()
-                await response.aclose()
-                raise error_of_answer(request, response.status_code, response.headers, content)
-        except httpx.RequestError as fault:
-            raise error_of_request(request, fault, self.config.base_url) from fault
-        return response
+        return response, body

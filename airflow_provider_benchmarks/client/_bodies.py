@@ -1,4 +1,4 @@
-"""Read large bodies fast."""
+"""Read bodies: small ones whole and up to a limit, large ones fast."""
 
 from __future__ import annotations
 
@@ -13,6 +13,37 @@ _READ_BYTES = 1024 * 1024
 
 #: What a read of the network may raise, through httpx or below it.
 DROPPED = (httpx.RequestError, httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError)
+
+
+#: Of an answer that is read whole. Lists and scores take a few MB at most.
+MAX_ANSWER_BYTES = 100 * 1024 * 1024
+#: Of an error's body: its beginning says what there is to say.
+MAX_ERROR_BYTES = 1024 * 1024
+
+
+class WholeBody:
+    """Collects the pieces of a body, up to a limit.
+
+    :param limit: bytes; what comes after them is left out
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._pieces: list[bytes] = []
+        self._size = 0
+
+    def add(self, piece: bytes) -> bool:
+        """Take a piece; False when the limit is passed, and no more is wanted."""
+        self._pieces.append(piece)
+        self._size += len(piece)
+        return not self.is_cut
+
+    @property
+    def is_cut(self) -> bool:
+        return self._size > self._limit
+
+    def content(self) -> bytes:
+        return b"".join(self._pieces)[: self._limit]
 
 
 def body_length(response: httpx.Response) -> int | None:

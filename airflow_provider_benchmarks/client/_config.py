@@ -18,6 +18,9 @@ from airflow_provider_benchmarks.exceptions import ConfigurationError
 #: The service closes idle connections after 5 seconds; ours are dropped before that.
 _KEEPALIVE_SECONDS = 4.0
 _CONNECT_SECONDS = 10.0
+#: A whole answer, read to its end, may take so many times as long as each wait for a piece of it. Large downloads, whose
+#: pieces are used as they come, may take any time.
+_WHOLE_ANSWER_TIMEOUTS = 1.5
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
 
 
@@ -31,7 +34,8 @@ class ClientConfig:
     :param headers: further headers, such as a gateway's key; like the token they never go to another host. Of two names
         that differ in case only the last counts, and beside a token none is ``Authorization``
     :param verify: check the server's certificate: True, False, or the path of a CA file or folder
-    :param timeout: seconds to wait for an answer, and between two pieces of a body
+    :param timeout: seconds to wait for an answer, and between two pieces of a body; the whole of an answer that is not a
+        download may take half as long again
     :param api: generation of the service, ``auto`` or one of ``GENERATIONS``
     :param retry_seconds: how long a request is tried again after transient faults, in all
     :param trust_env: take proxies (``HTTPS_PROXY``, ``NO_PROXY``, …) and CA settings from the environment
@@ -121,7 +125,7 @@ class ClientConfig:
 
     def request_arguments(self, request: Request) -> dict[str, Any]:
         """Arguments of ``build_request`` for one request."""
-        timeout = max(self.timeout, request.min_timeout)
+        timeout = self._timeout(request)
         return {
             "method": request.method,
             "url": self.url(request.path),
@@ -130,6 +134,14 @@ class ClientConfig:
             "headers": dict(request.headers),
             "timeout": httpx.Timeout(timeout, connect=min(_CONNECT_SECONDS, timeout)),
         }
+
+    def time_limit(self, request: Request) -> float:
+        """Seconds that a request may take in all, with an answer that is read whole."""
+        most = self._timeout(request) * _WHOLE_ANSWER_TIMEOUTS
+        return most if request.time_limit is None else min(most, request.time_limit)
+
+    def _timeout(self, request: Request) -> float:
+        return max(self.timeout, request.min_timeout)
 
     def _ssl(self) -> ssl.SSLContext:
         path = str(self.verify)

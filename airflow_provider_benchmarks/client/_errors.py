@@ -81,6 +81,11 @@ def protocol_error(request: Request, status: int, reason: str) -> ProtocolError:
     )
 
 
+def too_large(request: Request, status: int, limit: int) -> ProtocolError:
+    """Make the error for an answer that goes on and on."""
+    return protocol_error(request, status, f"the answer is larger than {limit // 1024**2} MiB")
+
+
 def detail_of(content: bytes) -> str:
     """The service's own message: ``{"detail": text}``, FastAPI's list of field errors, or the start of the body."""
     try:
@@ -114,7 +119,8 @@ def retry_after(headers: httpx.Headers) -> float | None:
 def _field_error(entry: Any) -> str:
     if not isinstance(entry, dict):
         return str(entry)
-    where = ".".join(str(part) for part in entry.get("loc", ()) if part != "body")
+    place = entry.get("loc")
+    where = ".".join(str(part) for part in place if part != "body") if isinstance(place, list) else ""
     return f"{where}: {entry.get('msg')}" if where else str(entry.get("msg"))
 
 

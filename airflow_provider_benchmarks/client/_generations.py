@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
+from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.jobs import BenchmarkJob, JobResult, LogLine
 from airflow_provider_benchmarks.scores import AggregateScores
+
+logger = logging.getLogger(__name__)
+
+#: More than any real list has: one that claims more must not keep us for ever.
+_MAX_PAGES = 100_000
 
 
 def quoted(name: str, what: str) -> str:
@@ -79,26 +87,49 @@ class Generation:
         return BenchmarkJob.from_json(payload, workspace=workspace)
 
     def read_job_page(self, payload: Any, *, workspace: str) -> tuple[list[BenchmarkJob], int]:
-        """Jobs of one page, and how many pages there are."""
-        entries = _entries(payload)
-        pages = int((payload.get("pagination") or {}).get("total_pages", 1))
-        return [self.read_job(entry, workspace=workspace) for entry in entries], pages
+        """Jobs of one page, and how many pages there are. An entry that can't be read is left out, and logged."""
+        jobs = []
+        for entry in _entries(payload):
+            try:
+                jobs.append(self.read_job(entry, workspace=workspace))
+            except Exception as error:  # noqa: BLE001  what is wrong with one job must not hide the others
+                _tell_once(f"An entry of the list of jobs in workspace {workspace} is left out: {error}")
+        return jobs, _pages(payload.get("pagination"))
 
     def read_results(self, payload: Any) -> list[JobResult]:
         return [JobResult.from_json(entry) for entry in _entries(payload)]
 
     def read_log_page(self, payload: Any) -> tuple[list[LogLine], str | None]:
         """Lines of one page, and the cursor of the next."""
-        return [LogLine.from_json(entry) for entry in _entries(payload)], payload.get("next_page")
+        following = payload.get("next_page") if isinstance(payload, dict) else None
+        if following is not None and not isinstance(following, str):
+            raise ValueError(f'expected a text as "next_page", found {shortened(following, 80)}')
+        return [LogLine.from_json(entry) for entry in _entries(payload)], following
 
     def read_aggregate_scores(self, payload: Any) -> AggregateScores:
         return AggregateScores.from_json(payload)
 
 
+@lru_cache(maxsize=256)
+def _tell_once(text: str) -> None:
+    """Warn; lists are read again and again, and what is odd in them stays so."""
+    logger.warning("%s", text)
+
+
 def _entries(payload: Any) -> list[Any]:
     if not isinstance(payload, dict) or not isinstance(payload.get("data"), list):
-        raise ValueError(f'expected an object with a list "data", found {payload!r:.200}')
+        raise ValueError(f'expected an object with a list "data", found {shortened(payload)}')
     return list(payload["data"])
+
+
+def _pages(pagination: Any) -> int:
+    """How many pages a list has; one where the service does not say."""
+    pages = pagination.get("total_pages", 1) if isinstance(pagination, dict) else pagination
+    if pages is None:
+        return 1
+    if not isinstance(pages, int) or not 0 <= pages <= _MAX_PAGES:
+        raise ValueError(f'expected a number of pages as "total_pages" of "pagination", found {shortened(pages, 80)}')
+    return pages
 
 
 GENERATIONS: dict[str, Generation] = {generation.name: generation for generation in (Generation(),)}

@@ -15,6 +15,8 @@ class Request:
 
     :param path: quoted, from ``/apis`` on
     :param min_timeout: seconds to wait for the answer at least, whatever the client's timeout
+    :param time_limit: seconds that the whole request may take; None for what the client's timeout allows. The most that
+        it allows, too
     :param retry: whether the client may send it again after a transient fault
     :param delay: seconds to wait before sending
     """
@@ -25,6 +27,7 @@ class Request:
     json: Any = None
     headers: Mapping[str, str] = field(default_factory=dict)
     min_timeout: float = 0.0
+    time_limit: float | None = None
     retry: bool = True
     delay: float = 0.0
     workspace: str = ""

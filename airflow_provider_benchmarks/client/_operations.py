@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
+from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.client._config import ClientConfig
 from airflow_provider_benchmarks.client._errors import protocol_error
 from airflow_provider_benchmarks.client._messages import Answer, Operation, Request
 from airflow_provider_benchmarks.exceptions import (
+    BenchmarkError,
     Conflict,
     IncompleteResults,
     NameUnusable,
@@ -89,7 +91,7 @@ class Operations:
         for attempt in range(1, _SUBMIT_TRIES + 1):
             try:
                 answer = yield post
-                return Submission(self._read(post, answer, self._job_reader(workspace)), created=True)
+                return Submission(self._read_job(post, answer), created=True)
             except Conflict as conflict:
                 found: BenchmarkJob | None = yield from self._taken_by(post, conflict)
             except ServiceUnavailable as fault:
@@ -127,15 +129,17 @@ class Operations:
             job=post.job,
         )
 
-    def get(self, name: str, *, workspace: str, delay: float = 0.0) -> Operation[BenchmarkJob]:
+    def get(
+        self, name: str, *, workspace: str, delay: float = 0.0, time_limit: float | None = None
+    ) -> Operation[BenchmarkJob]:
         path = self.generation.job_path(workspace, name)
-        request = Request(method="GET", path=path, workspace=workspace, job=name, delay=delay)
-        return self._read(request, (yield request), self._job_reader(workspace))
+        request = Request(method="GET", path=path, workspace=workspace, job=name, delay=delay, time_limit=time_limit)
+        return self._read_job(request, (yield request))
 
-    def get_status(self, name: str, *, workspace: str) -> Operation[BenchmarkJob]:
+    def get_status(self, name: str, *, workspace: str, time_limit: float | None = None) -> Operation[BenchmarkJob]:
         path = self.generation.job_path(workspace, name, "status")
-        request = Request(method="GET", path=path, workspace=workspace, job=name)
-        return self._read(request, (yield request), self._job_reader(workspace))
+        request = Request(method="GET", path=path, workspace=workspace, job=name, time_limit=time_limit)
+        return self._read_job(request, (yield request))
 
     def list_page(
         self,
@@ -145,6 +149,7 @@ class Operations:
         status: Sequence[str],
         created_since: datetime | None = None,
         page_size: int | None = None,
+        time_limit: float | None = None,
     ) -> Operation[tuple[list[BenchmarkJob], int]]:
         """One page of jobs, newest first, and the number of pages.
 
@@ -155,7 +160,7 @@ class Operations:
             page=page, page_size=page_size or _LIST_PAGE, status=tuple(status), created_since=created_since
         )
         path = self.generation.jobs_path(workspace)
-        request = Request(method="GET", path=path, params=params, workspace=workspace)
+        request = Request(method="GET", path=path, params=params, workspace=workspace, time_limit=time_limit)
         read = lambda payload: self.generation.read_job_page(payload, workspace=workspace)
         return self._read(request, (yield request), read)
 
@@ -163,7 +168,7 @@ class Operations:
         """Ask the service to cancel a job; on a finished one nothing changes."""
         path = self.generation.job_path(workspace, name, "cancel")
         request = Request(method="POST", path=path, workspace=workspace, job=name)
-        return self._read(request, (yield request), self._job_reader(workspace))
+        return self._read_job(request, (yield request))
 
     def delete(self, name: str, *, workspace: str) -> Operation[None]:
         """Delete a job. It does not stop a running one; the name can't be used again."""
@@ -236,14 +241,24 @@ class Operations:
         except ServiceError:
             return "unknown"
 
-    def _job_reader(self, workspace: str) -> Callable[[Any], BenchmarkJob]:
-        return lambda payload: self.generation.read_job(payload, workspace=workspace)
+    def _read_job(self, request: Request, answer: Answer) -> BenchmarkJob:
+        """Read the job that was asked for: another one, from a mixed-up cache or gateway, must not pass for it."""
+
+        def read(payload: Any) -> BenchmarkJob:
+            job = self.generation.read_job(payload, workspace=request.workspace)
+            if job.name != request.job:
+                raise ValueError(f'expected benchmark job "{request.job}", found "{shortened(job.name)}"')
+            return job
+
+        return self._read(request, answer, read)
 
     @staticmethod
     def _read(request: Request, answer: Answer, read: Callable[[Any], T]) -> T:
         try:
             return read(parse_json(answer.content))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except BenchmarkError:
+            raise
+        except Exception as error:  # whatever a reader stumbles over is in the answer
             found = answer.content[:120].decode("utf-8", "replace")
             raise protocol_error(request, answer.status, f'{error}; it begins "{found}"') from error
 

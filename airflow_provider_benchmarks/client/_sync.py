@@ -13,13 +13,15 @@ from typing import Any, Self, TypeVar
 import httpx
 from tenacity import Retrying
 
+from airflow_provider_benchmarks.client._bodies import MAX_ANSWER_BYTES, MAX_ERROR_BYTES, WholeBody
 from airflow_provider_benchmarks.client._config import ClientConfig
-from airflow_provider_benchmarks.client._errors import error_of_answer, error_of_request, protocol_error
+from airflow_provider_benchmarks.client._errors import error_of_answer, error_of_request, protocol_error, too_large
 from airflow_provider_benchmarks.client._messages import Answer, Operation, Request
 from airflow_provider_benchmarks.client._operations import Operations, Submission, unseen
 from airflow_provider_benchmarks.client._retry import retry_policy
 from airflow_provider_benchmarks.client._row_download import FileDownload
 from airflow_provider_benchmarks.client._row_stream import MAX_RESTARTS, RowStream
+from airflow_provider_benchmarks.client._time_limits import keep_time_limits, time_limit
 from airflow_provider_benchmarks.exceptions import IncompleteResults, ServiceError
 from airflow_provider_benchmarks.jobs import BenchmarkJob, JobResult, LogLine
 from airflow_provider_benchmarks.jobs.failures import in_time_order
@@ -47,6 +49,7 @@ class BenchmarkClient:
         self.config = config
         self._operations = Operations(config)
         self._http = httpx.Client(**config.transport_options(), event_hooks={"request": [self._guard_secrets]})
+        keep_time_limits(self._http)
 
     def __enter__(self) -> Self:
         return self
@@ -83,12 +86,19 @@ class BenchmarkClient:
             )
         )
 
-    def get_job(self, name: str, *, workspace: str | None = None) -> BenchmarkJob:
-        return self._run(self._operations.get(name, workspace=self._in(workspace)))
+    def get_job(self, name: str, *, workspace: str | None = None, time_limit: float | None = None) -> BenchmarkJob:
+        """The job with its spec.
 
-    def get_status(self, name: str, *, workspace: str | None = None) -> BenchmarkJob:
-        """The job's status with steps and progress; without spec, benchmark and custom fields."""
-        return self._run(self._operations.get_status(name, workspace=self._in(workspace)))
+        :param time_limit: seconds that a request may take, where that is less than the configuration allows
+        """
+        return self._run(self._operations.get(name, workspace=self._in(workspace), time_limit=time_limit))
+
+    def get_status(self, name: str, *, workspace: str | None = None, time_limit: float | None = None) -> BenchmarkJob:
+        """The job's status with steps and progress; without spec, benchmark and custom fields.
+
+        :param time_limit: as of :meth:`get_job`
+        """
+        return self._run(self._operations.get_status(name, workspace=self._in(workspace), time_limit=time_limit))
 
     def list_jobs(self, *, status: Sequence[str] = (), workspace: str | None = None) -> Iterator[BenchmarkJob]:
         """All jobs of the workspace, newest first, over all pages.
@@ -249,16 +259,24 @@ class BenchmarkClient:
         return answer
 
     def _complete_once(self, request: Request) -> Answer:
-        response = self._send(request)
-        try:
-            return Answer(response.status_code, response.headers, response.read())
-        except httpx.RequestError as fault:
-            raise error_of_request(request, fault, self.config.base_url) from fault
-        finally:
-            response.close()
+        with time_limit(self.config.time_limit(request)):
+            response = self._send(request)
+            try:
+                body = _read(response, MAX_ANSWER_BYTES)
+            except httpx.RequestError as fault:
+                raise error_of_request(request, fault, self.config.base_url) from fault
+        if body.is_cut:
+            raise too_large(request, response.status_code, MAX_ANSWER_BYTES)
+        return Answer(response.status_code, response.headers, body.content())
 
     def _open(self, request: Request) -> httpx.Response:
-        opened: httpx.Response = Retrying(**retry_policy(self.config.retry_seconds))(self._send, request)
+        """Send a request for a download, whose answer may take any time once it has begun."""
+
+        def send() -> httpx.Response:
+            with time_limit(self.config.time_limit(request)):
+                return self._send(request)
+
+        opened: httpx.Response = Retrying(**retry_policy(self.config.retry_seconds))(send)
         return opened
 
     def _send(self, request: Request) -> httpx.Response:
@@ -267,9 +285,20 @@ class BenchmarkClient:
         try:
             response = self._http.send(built, stream=True, follow_redirects=request.method == "GET")
             if response.status_code >= 300:
-                content = response.read()
-                response.close()
+                content = _read(response, MAX_ERROR_BYTES).content()
                 raise error_of_answer(request, response.status_code, response.headers, content)
         except httpx.RequestError as fault:
             raise error_of_request(request, fault, self.config.base_url) from fault
         return response
+
+
+def _read(response: httpx.Response, limit: int) -> WholeBody:
+    """Read a body and close the response."""
+    body = WholeBody(limit)
+    try:
+        for piece in response.iter_bytes():
+            if not body.add(piece):
+                break
+    finally:
+        response.close()
+    return body

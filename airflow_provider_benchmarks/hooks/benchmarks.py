@@ -215,7 +215,8 @@ class BenchmarkHook(BaseHook):
                 return latest
             if cancel:
                 self.cancel_job_quickly(error.job)
-            raise with_last_lines(latest, client) from None
+            # A service that does not tell how the job stands is not waited for again, for the log.
+            raise (error if latest is error else with_last_lines(latest, client)) from None
 
     def poke(self, name: str) -> bool:
         """Look once: True when the job completed, False while it runs or can't be seen for the moment.
@@ -262,7 +263,7 @@ class BenchmarkHook(BaseHook):
             self.log.info('Asked the service to cancel benchmark job "%s" in workspace "%s".', name, self.workspace)
 
     def _hurried_client(self) -> BenchmarkClient:
-        """A client for a caller that can't wait long."""
+        """A client for a caller that can't wait long: some ten seconds for a request, with all its tries."""
         from airflow_provider_benchmarks.client import BenchmarkClient
 
         return BenchmarkClient(replace(self.config, retry_seconds=3, timeout=min(self.config.timeout, 5)))

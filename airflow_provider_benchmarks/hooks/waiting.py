@@ -27,6 +27,8 @@ _STEP_LIMIT = 4000
 _REFUSED_EVERY = 4.0
 #: How often, and for how long in all, a killed task looks for the job of a submit whose answer it has not seen.
 _LOOK_EVERY, _LOOK_SECONDS = 1.0, 10.0
+#: What a look may take of the time after the deadline, seconds: the last one is made at the deadline.
+_LAST_LOOK = 5.0
 
 
 def wait_until_finished(
@@ -48,7 +50,9 @@ def wait_until_finished(
     with BenchmarkClient(replace(config, retry_seconds=0)) as client:
         while True:
             try:
-                latest = client.get_status(name) if job else client.get_job(name)
+                left = None if deadline is None else max(deadline - time.time(), _LAST_LOOK)
+                ask = client.get_status if job else client.get_job
+                latest = ask(name, time_limit=left)
             except ServiceError as error:
                 pause: float | None = poller.on_error(error, time.time())
                 log.warning("%s Looking again in %.0f s.", error, pause)

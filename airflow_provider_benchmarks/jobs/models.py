@@ -8,7 +8,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar
+
+from airflow_provider_benchmarks.brief import shortened
+
+T = TypeVar("T")
+
+#: Characters that an error shows of a value that has the wrong type.
+_FOUND_LIMIT = 80
+_FIRST_YEAR, _LAST_YEAR = 1970, 9990
 
 
 class JobStatus(StrEnum):
@@ -42,11 +50,12 @@ class JobStep:
 
     @classmethod
     def from_json(cls, payload: Mapping[str, Any]) -> JobStep:
+        """Read a step; what is odd of it counts as not there, since a step is for show."""
         error = _message(payload.get("error_details"))
         if error is None:
-            stacks = [task.get("error_stack") for task in payload.get("tasks") or ()]
-            error = next((str(stack).strip().splitlines()[-1] for stack in stacks if stack), None)
-        return cls(name=str(payload.get("name", "")), status=str(payload.get("status", "")), error=error)
+            stacks = [_text(task.get("error_stack")).strip() for task in _objects(payload.get("tasks"))]
+            error = next((stack.splitlines()[-1] for stack in stacks if stack), None)
+        return cls(name=_text(payload.get("name")), status=_text(payload.get("status")), error=error)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,27 +125,31 @@ class BenchmarkJob:
     def from_json(cls, payload: Any, *, workspace: str) -> BenchmarkJob:
         """Read a job or a status answer.
 
-        :raises ValueError: it is not an object with at least ``name`` and ``status``
+        What decides anything must be right. What is only for show (times, progress, reasons, steps) counts as not there
+        where it is odd, since no wait should end for it.
+
+        :raises ValueError: it is not an object with at least ``name`` and ``status``, or a field has another type
         """
         if not isinstance(payload, dict) or not payload.get("name") or not payload.get("status"):
-            raise ValueError(f'expected a job object with "name" and "status", found {brief(payload)}')
-        details = payload.get("status_details") or {}
-        spec = payload.get("spec") or {}
+            raise ValueError(f'expected a job object with "name" and "status", found {shortened(payload)}')
+        spec = _of_type(dict, payload, "spec")
+        details = payload.get("status_details")
+        details = details if isinstance(details, dict) else {}
         return cls(
-            name=payload["name"],
-            workspace=payload.get("workspace") or workspace,
-            status=payload["status"],
-            benchmark=str(spec.get("benchmark") or ""),
-            id=str(payload.get("id") or ""),
-            description=payload.get("description"),
+            name=_of_type(str, payload, "name"),
+            workspace=_of_type(str, payload, "workspace") or workspace,
+            status=_of_type(str, payload, "status"),
+            benchmark=_of_type(str, spec, "benchmark"),
+            id=_text(payload.get("id")),
+            description=_text(payload.get("description")) or None,
             spec=spec,
             progress=_number(details.get("progress")),
             samples_processed=_whole(details.get("samples_processed")),
             error=_message(payload.get("error_details")),
             created_at=_utc(payload.get("created_at")),
             updated_at=_utc(payload.get("updated_at")),
-            custom_fields=payload.get("custom_fields") or {},
-            steps=tuple(JobStep.from_json(step) for step in payload.get("steps") or ()),
+            custom_fields=_of_type(dict, payload, "custom_fields"),
+            steps=tuple(JobStep.from_json(step) for step in _objects(payload.get("steps"))),
             extra={key: value for key, value in payload.items() if key not in _JOB_FIELDS},
         )
 
@@ -163,13 +176,17 @@ class JobResult:
 
     @classmethod
     def from_json(cls, payload: Any) -> JobResult:
+        """Read a result.
+
+        :raises ValueError: it is not an object with ``name``, or a field has another type
+        """
         if not isinstance(payload, dict) or not payload.get("name"):
-            raise ValueError(f'expected a result object with "name", found {brief(payload)}')
+            raise ValueError(f'expected a result object with "name", found {shortened(payload)}')
         known = {"name", "download_url", "artifact_url", "created_at"}
         return cls(
-            name=payload["name"],
-            download_url=payload.get("download_url") or "",
-            artifact_url=payload.get("artifact_url") or "",
+            name=_of_type(str, payload, "name"),
+            download_url=_text(payload.get("download_url")),
+            artifact_url=_of_type(str, payload, "artifact_url"),
             created_at=_utc(payload.get("created_at")),
             extra={key: value for key, value in payload.items() if key not in known},
         )
@@ -190,7 +207,10 @@ class LogLine:
     fields: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def from_json(cls, payload: Mapping[str, Any]) -> LogLine:
+    def from_json(cls, payload: Any) -> LogLine:
+        """Read a line; of one that is not an object its text is all that there is."""
+        if not isinstance(payload, dict):
+            return cls(message=shortened(payload))
         text = str(payload.get("message", "")).removeprefix("[stderr] ").removeprefix("[stdout] ").rstrip()
         step = str(payload.get("job_step") or "")
         at = str(payload.get("timestamp") or "")
@@ -199,7 +219,7 @@ class LogLine:
         if text.startswith("{"):
             try:
                 inner = json.loads(text)
-            except ValueError:
+            except (ValueError, RecursionError):
                 inner = None
         if not isinstance(inner, dict):
             return cls(message=text, step=step, at=at)
@@ -212,10 +232,30 @@ class LogLine:
         )
 
 
-def brief(value: Any, limit: int = 200) -> str:
-    """Show a value in an error message, cut to a readable length."""
-    text = value if isinstance(value, str) else repr(value)
-    return text if len(text) <= limit else f"{text[:limit]}… ({len(text)} characters)"
+def _of_type(kind: type[T], payload: Mapping[str, Any], key: str) -> T:
+    """A field of an answer; an empty one where the service does not say.
+
+    :raises ValueError: it has another type
+    """
+    value = payload.get(key)
+    if value is None:
+        return kind()
+    if not isinstance(value, kind):
+        raise ValueError(f'expected {_TYPE_NAMES[kind]} as "{key}", found {shortened(value, _FOUND_LIMIT)}')
+    return value
+
+
+_TYPE_NAMES: dict[type, str] = {str: "a text", dict: "an object"}
+
+
+def _text(value: Any) -> str:
+    """A text for show; empty where it is none."""
+    return value if isinstance(value, str) else ""
+
+
+def _objects(value: Any) -> list[dict[str, Any]]:
+    """The objects of a list; none where it is no list."""
+    return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
 
 
 def _message(details: Any) -> str | None:
@@ -225,7 +265,12 @@ def _message(details: Any) -> str | None:
 
 
 def _number(value: Any) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    try:
+        return float(value)
+    except OverflowError:
+        return None
 
 
 def _whole(value: Any) -> int | None:
@@ -239,6 +284,8 @@ def _utc(value: Any) -> datetime | None:
         return None
     try:
         moment = datetime.fromisoformat(value)
-    except ValueError:
+        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    # Years at the ends of the calendar stand for "never", and nothing can be reckoned from them.
+    return moment if _FIRST_YEAR <= moment.year <= _LAST_YEAR else None

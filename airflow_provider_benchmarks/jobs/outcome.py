@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from airflow_provider_benchmarks import exceptions
+from airflow_provider_benchmarks.brief import brief
 from airflow_provider_benchmarks.exceptions import BenchmarkError, JobCancelled, JobError, JobFailed, JobTimeout
 from airflow_provider_benchmarks.jobs.failures import LogSummary, failure_reason
 from airflow_provider_benchmarks.jobs.models import TERMINAL_STATUSES, BenchmarkJob, JobStatus
@@ -76,7 +77,7 @@ def status_of_event(event: Mapping[str, Any] | None, *, job_name: str) -> str:
         if found in (TIMED_OUT, FAILED_TO_WAIT):
             raise _error_of(event, job_name)
     raise JobError(
-        f'waiting for benchmark job "{job_name}" ended with an event that does not say how the job ended: {event!r}. '
+        f'waiting for benchmark job "{job_name}" ended with an event that does not say how the job ended: {brief(event)}. '
         f"Look at the job on the service, then clear this task: it attaches to the same job.",
         job=job_name,
     )

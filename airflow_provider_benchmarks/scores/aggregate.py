@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_provider_benchmarks.brief import brief, brief_names, shortened
 from airflow_provider_benchmarks.exceptions import IncompleteResults, ScoreNotFound
@@ -12,6 +12,8 @@ from airflow_provider_benchmarks.scores.values import json_safe, statistic_value
 
 if TYPE_CHECKING:
     import pandas as pd
+
+T = TypeVar("T")
 
 #: The columns that the service's docs show, in their order; the rest follows.
 _DOCUMENTED_COLUMNS = ("metric_ref", "name", "mean", "std_dev", "min", "max", "count")
@@ -74,19 +76,23 @@ class AggregateScore:
                 f'expected a score of {shortened(metric)} as an object with "name", found {brief(payload)}'
             )
         name = payload["name"]
-        histogram = (payload.get("histogram") or {}).get("bins") or ()
+        histogram = _of_type(dict, payload, "histogram", metric, name)
         score = cls(
             metric=metric,
             name=name,
-            score_type=payload.get("score_type") or "",
+            score_type=_of_type(str, payload, "score_type", metric, name),
             count=_whole(payload.get("count"), metric, name, "count"),
             nan_count=_whole(payload.get("nan_count"), metric, name, "nan_count"),
             **{key: _number(payload.get(key), metric, name, key) for key in _STATISTICS},
             percentiles={
-                key: _number(value, metric, name, key) for key, value in (payload.get("percentiles") or {}).items()
+                key: _number(value, metric, name, key)
+                for key, value in _of_type(dict, payload, "percentiles", metric, name).items()
             },
-            histogram=tuple(HistogramBin(b["lower_bound"], b["upper_bound"], b["count"]) for b in histogram),
-            rubric_distribution=tuple(payload.get("rubric_distribution") or ()),
+            histogram=tuple(
+                HistogramBin(each["lower_bound"], each["upper_bound"], each["count"])
+                for each in _of_type(list, histogram, "bins", metric, name)
+            ),
+            rubric_distribution=tuple(map(_object, _of_type(list, payload, "rubric_distribution", metric, name))),
             mode_category=payload.get("mode_category"),
             extra={key: value for key, value in payload.items() if key not in _SCORE_FIELDS},
         )
@@ -221,10 +227,11 @@ class AggregateScores:
 
 def _scores(payload: Any) -> Iterator[AggregateScore]:
     if isinstance(payload, dict) and isinstance(payload.get("results"), list):
-        groups = [(entry.get("metric"), entry.get("scores")) for entry in payload["results"]]
+        groups = [(entry.get("metric"), entry.get("scores")) for entry in map(_object, payload["results"])]
     elif isinstance(payload, dict) and isinstance(payload.get("metrics"), list):
         groups = [
-            (entry.get("metric_ref"), (entry.get("aggregation") or {}).get("scores")) for entry in payload["metrics"]
+            (entry.get("metric_ref"), _object(entry.get("aggregation")).get("scores"))
+            for entry in map(_object, payload["metrics"])
         ]
     else:
         keys = brief(sorted(payload)) if isinstance(payload, dict) else type(payload).__name__
@@ -238,6 +245,26 @@ def _scores(payload: Any) -> Iterator[AggregateScore]:
             yield AggregateScore.from_json(metric, score)
 
 
+def _object(value: Any) -> dict[str, Any]:
+    """The value if it is an object, else an empty one, in which nothing is found."""
+    return value if isinstance(value, dict) else {}
+
+
+def _of_type(kind: type[T], payload: Mapping[str, Any], key: str, metric: str, name: str) -> T:
+    """A field of a score; an empty one where the service does not say."""
+    value = payload.get(key)
+    if value is None:
+        return kind()
+    if not isinstance(value, kind):
+        raise IncompleteResults(
+            f'expected {_TYPE_NAMES[kind]} as {key} of score "{shortened(name)}" of {shortened(metric)}, found {brief(value)}'
+        )
+    return value
+
+
+_TYPE_NAMES: dict[type, str] = {str: "a text", dict: "an object", list: "a list"}
+
+
 def _number(value: Any, metric: str, name: str, key: str) -> float | None:
     value = statistic_value(value)
     if value is None:
@@ -246,7 +273,12 @@ def _number(value: Any, metric: str, name: str, key: str) -> float | None:
         raise IncompleteResults(
             f'expected a number as {key} of score "{shortened(name)}" of {shortened(metric)}, found {brief(value)}'
         )
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:
+        raise IncompleteResults(
+            f'{key} of score "{shortened(name)}" of {shortened(metric)} is too large: {brief(value)}'
+        ) from None
 
 
 def _whole(value: Any, metric: str, name: str, key: str) -> int | None:

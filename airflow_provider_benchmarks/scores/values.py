@@ -24,16 +24,16 @@ _NUMBERS_IN_WORDS = {
 def parse_json(data: bytes | str) -> Any:
     """Decode JSON; the bare words NaN and Infinity, which Python's own encoder writes, are taken too.
 
-    :raises ValueError: it is not JSON, or nested too deeply to be read
+    :raises ValueError: it is not JSON, or is nested too deeply
     """
     try:
-        return msgspec.json.decode(data)
-    except REFUSED:
-        # The strict decoder is several times faster, so the lenient one sees only what the strict one refused.
         try:
+            return msgspec.json.decode(data)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            # The strict decoder is several times faster, so the lenient one sees only what the strict one refused.
             return json.loads(data)
-        except RecursionError as error:
-            raise ValueError("it is nested too deeply") from error
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
 
 
 def json_text(value: Any) -> str:

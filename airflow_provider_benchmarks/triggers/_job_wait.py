@@ -99,7 +99,7 @@ class JobWait:
             if isinstance(seen, ServiceError):
                 return self.poller.on_error(seen, time.time())
             self.end(seen)
-        except BenchmarkError as error:
+        except Exception as error:  # noqa: BLE001  whatever it is, it ends this wait and no other
             self.end(error)
         return None
 
@@ -133,6 +133,13 @@ class JobWait:
         self._tell(text)
 
     def end(self, error: Exception) -> None:
-        """End the wait with an error."""
+        """End the wait with an error; an unexpected one is told as one of this package, which triggers can report."""
         self.due = math.inf
+        if not isinstance(error, BenchmarkError):
+            unexpected = BenchmarkError(
+                f'waiting for benchmark job "{self.job_name}" ended in an unexpected error: {error!r}. Clear the task: '
+                f"it attaches to its job."
+            )
+            unexpected.__cause__ = error
+            error = unexpected
         self._tell(error)

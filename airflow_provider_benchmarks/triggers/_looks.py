@@ -97,12 +97,16 @@ class JobLooks:
         if refusal is not None:  # of the list alone: single looks were not refused
             self._rest_list(refusal)
 
+    @property
+    def _limit(self) -> float:
+        """Seconds for one look or page, to its end: others of the round wait for it, and the next round begins after it."""
+        return self.client.config.timeout
+
     async def look_at_steps(self, names: Sequence[str], tell: Tell) -> None:
         """Look at a few jobs one by one, which shows their steps; one that can't be told of is passed over."""
         for name in names:
             try:
-                async with asyncio.timeout(_STEPS_LIMIT):
-                    job = await self.client.get_status(name)
+                job = await self.client.get_status(name, time_limit=_STEPS_LIMIT)
             except Exception as error:  # noqa: BLE001  the next round finds out what it is
                 logger.debug("The steps of benchmark job %s can't be seen now. %s", name, error)
                 return
@@ -136,7 +140,9 @@ class JobLooks:
         page, pages = 1, 1
         while page <= pages and len(missing) * _PAGE > LOOKS_PER_PAGE * size * (pages - page + 1):
             try:
-                jobs, pages = await self.client.list_page(page, status=status, created_since=since, page_size=size)
+                jobs, pages = await self.client.list_page(
+                    page, status=status, created_since=since, page_size=size, time_limit=self._limit
+                )
             except InvalidRequest:
                 if since is None:
                     raise
@@ -174,7 +180,7 @@ class JobLooks:
             nonlocal answered, in_a_row
             for name in waiting:
                 try:
-                    seen: BenchmarkJob | Exception = await self.client.get_status(name)
+                    seen: BenchmarkJob | Exception = await self.client.get_status(name, time_limit=self._limit)
                 except Exception as error:  # noqa: BLE001  one job's trouble, of whatever kind, is no other's
                     # A refusal, too, can be one of all jobs: of a token that has expired, or a gateway that restarts.
                     if isinstance(error, Unauthorized) or (isinstance(error, ServiceError) and is_transient(error)):

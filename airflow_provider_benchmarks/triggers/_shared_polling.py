@@ -41,6 +41,8 @@ _RECONNECT_EVERY = 300.0
 #: So many times in a row a connection is not found before it counts as missing: Airflow 3 says the same while its API
 #: server, or another place of connections, does not answer.
 _NOT_FOUND = 5
+#: So many rounds in a row that end in an unexpected error are a mistake that no further round gets over.
+_BROKEN = 3
 #: Jobs of a round whose steps are looked at, where lists have shown that they have moved on.
 _STEP_LOOKS = 2
 
@@ -59,7 +61,7 @@ class SharedPoll:
         # Several triggerers should not ask at the same moment.
         self._phase = self._loop.time() - random.uniform(0, 3600)
         self._outage: _Outage | None = None
-        self._not_found = 0
+        self._not_found = self._broken = 0
         # A context of its own: what it logs belongs to no task, least of all to the one whose trigger came first.
         self.task = self._loop.create_task(self._run(), name=f"poll {conn_id}", context=contextvars.Context())
         self.task.add_done_callback(self._ended)
@@ -126,7 +128,7 @@ class SharedPoll:
                     if self._loop.time() >= fresh_until:
                         await looks.reconnect()
                         fresh_until = self._loop.time() + _RECONNECT_EVERY
-                    await self._round(looks)
+                    await self._guarded_round(looks)
         finally:
             if looks is not None:
                 await looks.client.close()
@@ -184,6 +186,20 @@ class SharedPoll:
                 due.setdefault(wait.job_name, []).append(wait)
         return due
 
+    async def _guarded_round(self, looks: JobLooks) -> None:
+        """Look for all whose turn it is; an unexpected error counts as an outage, unless it comes again and again."""
+        try:
+            await self._round(looks)
+        except Exception as error:
+            self._broken += 1
+            if self._broken >= _BROKEN:
+                raise
+            logger.exception("A round of looks broke off")
+            what = f"Looking at the jobs of connection {self._conn_id} broke off: {type(error).__name__}: {error}."
+            self._suffer(ServiceUnavailable(what), self._due())
+        else:
+            self._broken = 0
+
     async def _round(self, looks: JobLooks) -> None:
         now = self._loop.time()
         due = self._due()
@@ -194,7 +210,7 @@ class SharedPoll:
         shown: list[JobWait] = []
 
         def tell(name: str, seen: BenchmarkJob | Exception) -> None:
-            for wait in due.pop(name):
+            for wait in due.pop(name, ()):
                 self._tell(wait, seen)
                 if isinstance(seen, BenchmarkJob):
                     shown.append(wait)

@@ -38,6 +38,8 @@ _PAGE = 200
 _FEW = 3
 #: Jobs older than the newest so many are not looked at the first time.
 _FIRST_LOOK_PAGES = 5
+#: After so many jobs in a row that can't be asked for, the service is down, and the rest is left for the next look.
+_OUTAGE = 3
 #: After this Airflow has put an event into its database; what is remembered before that could be lost with the event.
 _HANDED_OVER = 5.0
 #: For so long the scores of a job are asked for again, seconds; the events of later jobs wait meanwhile.
@@ -135,7 +137,9 @@ async def _read_list(
     found: dict[str, BenchmarkJob] = {}
     page, pages = 1, 1
     while page <= pages:
-        jobs, pages = await client.list_page(page, created_since=since if filters else None, page_size=_PAGE)
+        jobs, pages = await client.list_page(
+            page, created_since=since if filters else None, page_size=_PAGE, time_limit=client.config.timeout
+        )
         found |= {job.name: job for job in jobs}
         left = pages - page
         page += 1
@@ -157,15 +161,19 @@ async def _ask_for(
     One that can't be told about is left for the next look: the trouble of one job must not keep the others from view.
     """
     gone = set()
-    for name in names:
+    in_a_row = 0
+    for name in random.sample(sorted(names), len(names)):  # so that none is always behind those with a trouble
         try:
-            found[name] = await client.get_job(name)
+            found[name] = await client.get_job(name, time_limit=client.config.timeout)
+            in_a_row = 0
         except NotFound:
             gone.add(name)
-        except ServiceUnavailable:
-            break
+            in_a_row = 0
         except ServiceError as error:
             logger.debug("Benchmark job %s can't be looked at now. %s", name, error)
+            in_a_row = in_a_row + 1 if isinstance(error, ServiceUnavailable) else 0
+            if in_a_row >= _OUTAGE:
+                break
     return frozenset(gone)
 
 

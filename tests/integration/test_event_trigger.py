@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 import os
 from datetime import timedelta
 
@@ -199,15 +200,28 @@ async def test_jobs_that_never_finish_do_not_make_looks_long(service, client, mo
     assert names(events) == ["stuck-0"]
 
 
-async def test_the_trouble_of_one_job_does_not_hide_others(service, client, monkeypatch) -> None:
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        Fault.answer(500),
+        Fault.slow_body(seconds_per_chunk=0.2, chunk_bytes=1),
+        Fault.malformed(
+            json.dumps({"name": "troubled", "status": ["active"], "spec": {"benchmark": BENCHMARK}}).encode()
+        ),
+    ],
+)
+async def test_the_trouble_of_one_job_does_not_hide_others(service, client, monkeypatch, trouble) -> None:
     monkeypatch.setattr(finished, "_LATE", timedelta(0))
+    connection = json.loads(service.connection_json())
+    connection["extra"] = {**connection["extra"], "timeout": 1}
+    monkeypatch.setenv("AIRFLOW_CONN_NEMO_EVALUATOR_DEFAULT", json.dumps(connection))
     service.hold_jobs("active")
     await submit(client, "troubled")
     await next_second(client)
     await submit(client, "newest")
     await next_second(client)
     async with watching(service, trigger()) as events:
-        fault = service.inject(Fault.answer(500).on("GET", "*/benchmark-jobs/troubled", times=None))
+        fault = service.inject(trouble.on("GET", "*/benchmark-jobs/troubled", times=None))
         await until(lambda: fault.fired > 1)
         service.finish_job(WORKSPACE, "newest", "completed")
         await until(lambda: events)

@@ -241,8 +241,9 @@ class TestComingAndGoing:
             raise ZeroDivisionError("a bug")
 
         monkeypatch.setattr(_looks.JobLooks, "look", broken)
-        ended = await asyncio.gather(*wait_for_all(held(3)), return_exceptions=True)
-        assert [type(end) for end in ended] == [ZeroDivisionError] * 3
+        for event in await asyncio.gather(*wait_for_all(held(3))):
+            assert (event["status"], event["error"]) == ("failed_to_wait", "BenchmarkError")
+            assert "ZeroDivisionError('a bug')" in event["message"]
 
     async def test_a_loop_that_is_stopped_from_outside(self, held, service):
         waiting = wait_for_all(held(2))
