@@ -76,6 +76,7 @@ class _Questions:
 
     def __init__(self) -> None:
         self._asked: list[_Question] = []
+        self._gathered: list[_Question] = []
         self._deferred: list[_Question] = []
         # A context of its own: what it logs belongs to no task.
         self._task = asyncio.get_running_loop().create_task(self._answer_all(), context=contextvars.Context())
@@ -89,22 +90,25 @@ class _Questions:
         self._asked.append(question)
         return await question.answer
 
+    def _all(self) -> list[_Question]:
+        return [*self._gathered, *self._asked, *self._deferred]
+
     async def _answer_all(self) -> None:
-        known: list[_Question] = []
         try:
             await asyncio.sleep(_GATHER)
             # States first, since they tell most: a task that is deferred needs the second question.
             while self._asked or self._deferred:
                 if self._asked:
-                    known, self._asked = self._asked, []
-                    for group in _by_task(known):
-                        await self._answer(group, _states_of, self._settle_by_state)
+                    self._gathered, self._asked = self._asked, []
+                    for group in _by_task(self._gathered):
+                        if waiting := [question for question in group if not question.answer.done()]:
+                            await self._answer(waiting, _states_of, self._settle_by_state)
                 else:
                     some, self._deferred = self._deferred[:_LINKS], self._deferred[_LINKS:]
                     await self._answer(some, _job_urls_of, self._settle_by_link)
         finally:
             _questions.drop(None, self)
-            for question in (*known, *self._asked, *self._deferred):
+            for question in self._all():
                 question.answer.cancel()  # only where it is not there yet
 
     async def _answer(
@@ -118,7 +122,7 @@ class _Questions:
         except TimeoutError:
             # Airflow answers nobody now, and a triggerer that stops must not wait for it again and again.
             silent = TimeoutError(f"Airflow gave no answer within {_LIMIT:.0f} s")
-            for question in (*questions, *self._asked, *self._deferred):
+            for question in (*questions, *self._all()):
                 question.settle(silent)
             self._asked, self._deferred = [], []
         except Exception as error:  # noqa: BLE001  whatever it is, it is known to those who asked
