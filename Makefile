@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 PLATFORM_VENV := .venv-platform
 LOWEST_VENV := .venv-lowest
+VERSION ?= 3.0.6
+OLD_VENV := .venv-airflow-$(VERSION)
 BIN := $(VENV)/bin
 export NEMO_PLATFORM_VENV := $(CURDIR)/$(PLATFORM_VENV)
 # The machine's own certificates, for networks whose proxy signs with its own.
@@ -10,12 +12,13 @@ export UV_SYSTEM_CERTS := true
 # Airflow must not touch the user's own installation.
 export AIRFLOW_HOME := $(CURDIR)/.build/airflow
 
-.PHONY: help demo test test-lowest test-system lint types imports check bench-rows bench-gates bench-waiting clean
+.PHONY: help demo test test-lowest test-system test-airflow lint types imports check bench-rows bench-gates bench-waiting clean
 help:
 	@echo "make demo         run example DAGs nightly_regression and model_release_gate on a local evaluation service"
 	@echo "make test         unit, integration and contract tests on a local service; crash tests on whole Airflows"
 	@echo "make test-lowest  unit tests with the lowest version of each dependency that pyproject.toml lets in"
 	@echo "make test-system  the same service for real: installs and starts NeMo Platform 0.1.0, runs the DAGs on it"
+	@echo "make test-airflow VERSION=3.0.6  what triggerers before Airflow 3.2 die of, on a whole one: 3.0.6 or 3.1.8"
 	@echo "make check        formatting, lint, types and import rules"
 	@echo "make bench-rows   how fast row scores are fetched and stored, beside curl, pandas, s3fs and the vendor's SDK"
 	@echo "make bench-gates  how often gates err, in simulated releases, and how fast they judge a million rows"
@@ -41,6 +44,12 @@ $(LOWEST_VENV)/.installed: pyproject.toml constraints-lowest.txt $(VENV)/.instal
 	$(BIN)/uv pip install --quiet --python $(LOWEST_VENV)/bin/python --constraint $(LOWEST_VENV)/lowest.txt --group dev
 	@touch $@
 
+# All packages as they are listed, since some say that they don't go together.
+$(OLD_VENV)/.installed: constraints/airflow-$(VERSION).txt $(VENV)/.installed
+	$(BIN)/uv venv --quiet --clear --python $(PYTHON) $(OLD_VENV)
+	$(BIN)/uv pip install --quiet --python $(OLD_VENV)/bin/python --no-deps --requirement $< --editable .
+	@touch $@
+
 demo: $(VENV)/.installed
 	@$(BIN)/python -m tests.demo
 
@@ -52,6 +61,9 @@ test-lowest: $(LOWEST_VENV)/.installed
 
 test-system: $(VENV)/.installed $(PLATFORM_VENV)/.installed
 	$(BIN)/python -m pytest -m real_platform tests
+
+test-airflow: $(OLD_VENV)/.installed
+	$(OLD_VENV)/bin/python -m pytest tests/crashes/test_slow_airflow.py
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff format --check .
@@ -79,4 +91,4 @@ bench-waiting: $(VENV)/.installed $(PLATFORM_VENV)/.installed
 	AIRFLOW__LOGGING__LOGGING_LEVEL=WARNING PYTHONPATH=$(CURDIR) $(BIN)/python benchmarks/platform_load.py
 
 clean:
-	rm -rf $(VENV) $(PLATFORM_VENV) $(LOWEST_VENV) .build
+	rm -rf $(VENV) $(PLATFORM_VENV) $(LOWEST_VENV) .venv-airflow-* .build

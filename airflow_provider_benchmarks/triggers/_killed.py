@@ -17,15 +17,17 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from airflow.triggers.base import BaseTrigger
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
 
+from airflow_provider_benchmarks.triggers._asking import ask_in_thread
 from airflow_provider_benchmarks.triggers._per_loop import PerLoop
 
 logger = logging.getLogger(__name__)
 
-#: For the answer to one question, seconds from when it is asked. A busy Airflow takes its time; but before 3.3 the
-#: question is asked when a triggerer shuts down as well, which may have nobody left to answer it.
-_LIMIT = 60.0 if hasattr(BaseTrigger, "on_kill") else 10.0
+#: For the answer to one question, seconds from when it is asked. A busy Airflow 3 takes over 10 s for the first one.
+#: Before 3.3 the question is asked when a triggerer shuts down as well, which may have nobody left to answer it; a
+#: supervisor ends it for good within 30 s.
+_LIMIT = 60.0 if AIRFLOW_V_3_0_PLUS else 10.0
 #: Tasks that are ended so many seconds after another are asked for together with it.
 _GATHER = 0.1
 #: Runs in one question: their ids must fit into an address.
@@ -74,6 +76,7 @@ class _Questions:
 
     def __init__(self) -> None:
         self._asked: list[_Question] = []
+        self._gathered: list[_Question] = []
         self._deferred: list[_Question] = []
         # A context of its own: what it logs belongs to no task.
         self._task = asyncio.get_running_loop().create_task(self._answer_all(), context=contextvars.Context())
@@ -87,22 +90,25 @@ class _Questions:
         self._asked.append(question)
         return await question.answer
 
+    def _all(self) -> list[_Question]:
+        return [*self._gathered, *self._asked, *self._deferred]
+
     async def _answer_all(self) -> None:
-        known: list[_Question] = []
         try:
             await asyncio.sleep(_GATHER)
             # States first, since they tell most: a task that is deferred needs the second question.
             while self._asked or self._deferred:
                 if self._asked:
-                    known, self._asked = self._asked, []
-                    for group in _by_task(known):
-                        await self._answer(group, _states_of, self._settle_by_state)
+                    self._gathered, self._asked = self._asked, []
+                    for group in _by_task(self._gathered):
+                        if waiting := [question for question in group if not question.answer.done()]:
+                            await self._answer(waiting, _states_of, self._settle_by_state)
                 else:
                     some, self._deferred = self._deferred[:_LINKS], self._deferred[_LINKS:]
                     await self._answer(some, _job_urls_of, self._settle_by_link)
         finally:
             _questions.drop(None, self)
-            for question in (*known, *self._asked, *self._deferred):
+            for question in self._all():
                 question.answer.cancel()  # only where it is not there yet
 
     async def _answer(
@@ -112,11 +118,11 @@ class _Questions:
         settle: Callable[[_Question, T], None],
     ) -> None:
         try:
-            found = await _in_thread(look_up, [question.ti for question in questions])
+            found = await ask_in_thread(lambda: look_up([question.ti for question in questions]), limit=_LIMIT)
         except TimeoutError:
             # Airflow answers nobody now, and a triggerer that stops must not wait for it again and again.
             silent = TimeoutError(f"Airflow gave no answer within {_LIMIT:.0f} s")
-            for question in (*questions, *self._asked, *self._deferred):
+            for question in (*questions, *self._all()):
                 question.settle(silent)
             self._asked, self._deferred = [], []
         except Exception as error:  # noqa: BLE001  whatever it is, it is known to those who asked
@@ -141,31 +147,6 @@ class _Questions:
 _questions: PerLoop[_Questions] = PerLoop()
 
 
-async def _in_thread(function: Callable[[Sequence[Any]], Sequence[T]], tis: Sequence[Any]) -> Sequence[T]:
-    """Call a function in the thread that asks Airflow.
-
-    :raises TimeoutError: it has begun and does not end in time, or does not even begin
-    """
-    from asgiref.sync import sync_to_async
-
-    loop = asyncio.get_running_loop()
-    begun = asyncio.Event()
-
-    def call() -> Sequence[T]:
-        loop.call_soon_threadsafe(begun.set)
-        return function(tis)
-
-    # Where triggerers talk to their supervisor, that takes asgiref's way from a thread back to the event loop.
-    asking = asyncio.ensure_future(sync_to_async(call)())
-    try:
-        async with asyncio.timeout(_LIMIT):  # others use the thread, too
-            await begun.wait()
-        async with asyncio.timeout(_LIMIT):
-            return await asyncio.shield(asking)
-    finally:
-        asking.cancel()
-
-
 def _by_task(questions: Iterable[_Question]) -> Iterable[list[_Question]]:
     """Put together what one question can ask for: some runs of a task, with all their map indexes."""
     tasks: defaultdict[tuple[str, str], defaultdict[str, list[_Question]]] = defaultdict(lambda: defaultdict(list))
@@ -182,8 +163,6 @@ def _states_of(tis: Sequence[Any]) -> list[tuple[bool, str | None]]:
 
     :param tis: task instances of one task
     """
-    from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
-
     if not AIRFLOW_V_3_0_PLUS:
         return _states_in_database(tis)
     from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance

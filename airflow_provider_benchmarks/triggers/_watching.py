@@ -24,6 +24,7 @@ from airflow_provider_benchmarks.exceptions import (
 )
 from airflow_provider_benchmarks.jobs import BenchmarkJob, JobPoller, JobStatus
 from airflow_provider_benchmarks.jobs.finished import FinishedJobs, Look, created_at
+from airflow_provider_benchmarks.triggers._asking import ask_airflow
 from airflow_provider_benchmarks.triggers._client import open_client
 from airflow_provider_benchmarks.triggers._looks import LOOKS_PER_PAGE
 
@@ -255,7 +256,7 @@ class WatcherState:
             if store is None:
                 break
             try:
-                kept = await store.aget(key)
+                kept = await ask_airflow(store.aget, key)
                 break
             except Exception as error:  # noqa: BLE001  without a memory it still watches
                 if isinstance(error, ValueError) or attempt == _LOAD_TRIES - 1:
@@ -288,7 +289,7 @@ class WatcherState:
                 continue
             await asyncio.sleep(_HANDED_OVER)
             try:
-                await asyncio.wait_for(self._store.aset(self._key, news), _HANDED_OVER)
+                await asyncio.wait_for(ask_airflow(self._store.aset, self._key, news), _HANDED_OVER)
                 self.kept = news
             except Exception as error:  # noqa: BLE001  the events were fired, and the next look tries again
                 logger.warning("What was told of can't be kept, and may be told again after a restart: %s", error)

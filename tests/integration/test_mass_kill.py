@@ -14,6 +14,7 @@ import pytest
 from airflow_provider_benchmarks.client import BenchmarkClient, ClientConfig
 from airflow_provider_benchmarks.testing import Fault
 from airflow_provider_benchmarks.triggers import _cancelling, _killed
+from airflow_provider_benchmarks.triggers._asking import ask_in_thread
 from tests.integration.conftest import SPEC, WORKSPACE, cancels
 from tests.support.contexts import until
 from tests.support.triggers import trigger_for
@@ -176,5 +177,6 @@ async def test_an_airflow_that_does_not_answer_leaves_the_jobs_alone_and_holds_n
     monkeypatch.setattr(_killed, "_states_of", states_of)
     await ended(10, lambda number: task_of(-1, task_id=f"task-{number}"))
     silent.set()
+    await ask_in_thread(lambda: None, limit=60.0)  # after whatever else was to be asked
     assert cancels(service) == []
     assert len(asked) == 1

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -107,6 +107,16 @@ class AirflowApi:
         }
         self.request("POST", f"/dags/{quote(dag_id)}/clearTaskInstances", json=body).raise_for_status()
 
+    def mark_run(self, dag_id: str, state: str) -> None:
+        """Mark a DAG's newest run, and with it what of it has not ended, as a user does."""
+        run_id = quote(self.runs(dag_id)[0]["dag_run_id"])
+        self.request("PATCH", f"/dags/{quote(dag_id)}/dagRuns/{run_id}", json={"state": state}).raise_for_status()
+
+    def add_connection(self, conn_id: str, **fields: Any) -> None:
+        """Put a connection into Airflow's database."""
+        body = {"connection_id": conn_id, "conn_type": "nemo_evaluator", **fields}
+        self.request("POST", "/connections", json=body).raise_for_status()
+
     def mark(self, dag_id: str, task_id: str, state: str, *, map_index: int | None = None) -> None:
         """Mark a task of a DAG's newest run, or one map index of it, as a user does."""
         run_id = quote(self.runs(dag_id)[0]["dag_run_id"])
@@ -162,12 +172,17 @@ class AirflowServices:
     ) -> None:
         self.stop()
 
-    def start(self, command: str, name: str | None = None, **settings: str) -> subprocess.Popen[bytes]:
-        """Start one of Airflow's processes; ``name`` tells a second one of a kind apart."""
+    def start(
+        self, command: str, name: str | None = None, *, program: Sequence[str] = ("airflow",), **settings: str
+    ) -> subprocess.Popen[bytes]:
+        """Start one of Airflow's processes; ``name`` tells a second one of a kind apart.
+
+        :param program: what to run in place of Airflow's command line
+        """
         name = name or command
         with (self.airflow.home / f"{name}.log").open("ab") as log:
             process = subprocess.Popen(
-                ["airflow", command],
+                [*program, command],
                 env={**self.environment, **settings},
                 stdout=log,
                 stderr=log,
@@ -183,6 +198,9 @@ class AirflowServices:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, sig)
         process.wait(timeout=60)
+
+    def is_running(self, name: str) -> bool:
+        return self._processes[name].poll() is None
 
     def signal(self, name: str, sig: signal.Signals) -> None:
         """Send a signal to a process and its children."""

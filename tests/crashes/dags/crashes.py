@@ -12,10 +12,11 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from airflow.sdk import DAG, task
+from airflow.sdk import DAG, BaseOperator, task
 
 from airflow_provider_benchmarks.operators.jobs import RunBenchmarkJobOperator
 from airflow_provider_benchmarks.operators.results import DownloadRowScoresOperator
+from airflow_provider_benchmarks.triggers.jobs import BenchmarkJobTrigger
 
 FOLDER = Path(os.environ.get("CRASH_FOLDER", "/nowhere"))
 LONG = "A-run_of.ÄÖÜ-" + "with-a-very-long-name-" * 6
@@ -92,6 +93,18 @@ def run_job(case: str, **arguments: Any) -> RunBenchmarkJobOperator:
     return RunBenchmarkJobOperator(**{**known, "pre_execute": started(case), **arguments})
 
 
+class LooksUpItsConnection(BaseOperator):
+    """Wait in a workspace of its own, for which the triggerer looks the connection up anew."""
+
+    def __init__(self, *, workspace: str, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self.workspace = workspace
+
+    def execute(self, context: Any) -> None:
+        trigger = BenchmarkJobTrigger(conn_id="in_database", workspace=self.workspace, job_name="none")
+        self.defer(trigger=trigger, method_name="execute_complete")
+
+
 HELD = {
     "before-submit": held_at_request("before-submit", "POST", "/benchmark-jobs", answered=False),
     "after-submit": held_at_request("after-submit", "POST", "/benchmark-jobs", answered=True),
@@ -134,7 +147,8 @@ with case_dag("cleared-in-a-run"):
     run_job("cleared-in-a-run")
     keep_the_run_going()
 
-for name in ("restarted", "handed-over", "marked-failed", "marked-success", "cleared-deferred", "kept", "survivor"):
+DEFERRED = ["restarted", "handed-over", "marked-failed", "marked-success", "cleared-deferred", "kept", "survivor"]
+for name in (*DEFERRED, "unanswered", "bystander"):
     with case_dag(name) as dag:
         run_job(name, deferrable=True, cancel_on_kill=name != "kept")
     globals()[name] = dag
@@ -148,6 +162,9 @@ with case_dag("mapped-deferred"):
     RunBenchmarkJobOperator.partial(task_id="run", poll_interval=0.5, deferrable=True).expand(
         spec=[{"benchmark": "my-workspace/mapped-deferred", "params": {"limit_samples": n}} for n in (1, 2)]
     )
+
+with case_dag("looked-up"):
+    LooksUpItsConnection.partial(task_id="wait").expand(workspace=[f"workspace-{n}" for n in range(16)])
 
 with case_dag("timed-out"):
     run_job("timed-out", deferrable=True, execution_timeout=timedelta(seconds=90), retries=0)
