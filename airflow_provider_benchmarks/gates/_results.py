@@ -28,6 +28,8 @@ def result_of(
     :param figures: further fields of the result
     """
     fields: dict[str, Any] = {"observed": None, "expected": check.expected, "count": None, "nan_count": None, **figures}
+    # Without a figure there was nothing to hold against the bar.
+    fields.setdefault("judged", fields["observed"] is not None)
     return CheckResult(
         check=check,
         metric=score.metric if score else check.metric,
@@ -84,8 +86,8 @@ def judge_groups(
         results.append(together(*_joined(check, small)))
     for place, group in small:
         reason = f"{len(group)} rows, {check.min_count:g} are needed: not judged"
-        figures: dict[str, Any] = {"group": place, "count": len(group), "judged": False}
-        results.append(settled(result_of(check, Outcome.WARN, score=score, reason=reason, **figures)))
+        result = result_of(check, Outcome.WARN, score=score, reason=reason, group=place, count=len(group))
+        results.append(settled(result))
     return results
 
 

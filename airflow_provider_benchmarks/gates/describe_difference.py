@@ -79,7 +79,7 @@ class Description:
                 return Outcome.FAIL, f"{self._change}; {self._allowed}. It is significant although {self.problem}"
             return Outcome.INCONCLUSIVE, self.problem
         if self.check.mode == Mode.DETECT:
-            if p_value is None or p_value <= level:
+            if p_value is not None and p_value <= level:
                 return Outcome.FAIL, f"{self._change}; {self._allowed}"
             return Outcome.PASS, ""
         if found.lower >= -self.margin:

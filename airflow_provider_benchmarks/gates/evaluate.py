@@ -100,7 +100,7 @@ class _Findings:
             outcome = Outcome(self._if_no_baseline)
             reason = f"there is no baseline{f' {name}' if name else ''} yet to compare with"
             reason = self._no_baseline.get(name, reason)
-            return [settled(result_of(check, outcome, reason=reason, judged=False), check)]
+            return [settled(result_of(check, outcome, reason=reason), check)]
         return compare(check, self._candidate, baseline, lambda keys: self._pair(name, keys))
 
     def _pair_rows(self, baseline: str, keys: tuple[str, ...]) -> PairedRows:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,11 +10,12 @@ from airflow_provider_benchmarks.exceptions import ScoreNotFound
 from airflow_provider_benchmarks.gates._results import judge_groups, lost_evidence, result_of
 from airflow_provider_benchmarks.gates.judge_threshold import moments_of
 from airflow_provider_benchmarks.gates.no_regression import Mode, NoRegression
-from airflow_provider_benchmarks.gates.paired_scores import PairedScores
+from airflow_provider_benchmarks.gates.paired_scores import PairedScores, Values
 from airflow_provider_benchmarks.gates.pairing import NotPairable, PairedRows
 from airflow_provider_benchmarks.gates.row_values import RowValues, are_binary, field_column, score_column
 from airflow_provider_benchmarks.gates.verdict import CheckResult, Outcome
 from airflow_provider_benchmarks.scores import AggregateScore, JobScores
+from airflow_provider_benchmarks.scores.equality import canonical_column
 from airflow_provider_benchmarks.scores.values import is_number
 
 if TYPE_CHECKING:
@@ -146,7 +147,7 @@ class _Group:
             few = f"{pairs.count} {what}, {check.min_count:g} are needed"
             if not self.few or not pairs.count:
                 outcome, few = (Outcome.WARN, f"{few}: not judged") if self.few else (Outcome.FAIL, few)
-                return self._settled(outcome, few, counts, {**figures, "judged": not self.few})
+                return self._settled(outcome, few, counts, figures)
         figures["worst"] = pairs.worst(higher_is_better=check.higher_is_better)
         return self._compared(pairs, all_pairs, few, counts, figures)
 
@@ -163,13 +164,13 @@ class _Group:
         figures: dict[str, Any],
     ) -> Comparison:
         """Compare the complete pairs; where too many of the baseline's are lost, whatever their values were."""
-        first, second, _ = pairs.by_item(None)
-        mean, error = float(second.mean()), float(second.std()) / second.size**0.5
-        margin, no_margin = _margin(self.check, mean, error)
-        found = self._difference(pairs, margin)
         lost = _lost_evidence(self.check, all_pairs.baseline)
-        if lost:
-            worst, best = (self._difference(filled, margin) for filled in self._extremes(all_pairs))
+        sides = [pairs, *self._extremes(all_pairs)] if lost else [pairs]
+        (first, second), *_ = by_item = [side.by_item(None)[:2] for side in sides]
+        margin, no_margin = _margin(self.check, [(_mean(base), _mean_error(base)) for _, base in by_item])
+        found, *extremes = (self._difference(side, margin) for side in sides)
+        if extremes:
+            worst, best = extremes
             found = found.widened(worst=worst, best=best)
         comparing = _Comparing(
             check=self.check,
@@ -180,14 +181,16 @@ class _Group:
             is_binary=are_binary(first) and are_binary(second),
             few=self.few,
         )
-        means = {"candidate_mean": float(first.mean()), "baseline_mean": mean, "items": first.size}
+        means = {"candidate_mean": _mean(first), "baseline_mean": _mean(second), "items": first.size}
         return comparing.comparison({**counts, **means}, figures)
 
     def _difference(self, pairs: PairedScores, margin: float) -> Difference:
         from airflow_provider_benchmarks.gates.statistics import paired_difference
 
         check = self.check
-        labels = None if check.cluster_by is None else field_column(pairs.rows, check.cluster_by).astype(str).to_numpy()
+        labels = None
+        if check.cluster_by is not None:  # rows without the field are one cluster
+            labels = canonical_column(field_column(pairs.rows, check.cluster_by))
         first, second, clusters = pairs.by_item(labels)
         is_binary = are_binary(first) and are_binary(second)
         sides = (_turned(side, check, is_binary) for side in (first, second))
@@ -209,8 +212,16 @@ def _ends(score: AggregateScore, base: AggregateScore, seen: tuple[float, ...]) 
     """The lowest and the highest value that a score may have, as far as it is known."""
     known = [end for side in (score, base) for end in (side.min, side.max) if is_number(end)]
     ends = (0.0, *known, *seen)
-    # The scores of a side that are all 0 say nothing of the other value that such scores have.
-    return min(ends), max(ends) if max(ends) > min(ends) else 1.0
+    # The scores of two jobs that are all 0 say nothing of the other value that such scores have.
+    return (min(ends), max(ends)) if max(ends) > min(ends) else (0.0, 1.0)
+
+
+def _mean(values: Values) -> float:
+    return float(values.mean())
+
+
+def _mean_error(values: Values) -> float:
+    return float(values.std() / values.size**0.5)
 
 
 def _lost_evidence(check: NoRegression, values: RowValues) -> str | None:
@@ -246,18 +257,19 @@ def _turned(values: Any, check: NoRegression, is_binary: bool) -> Any:
     return 1 - values if is_binary else -values
 
 
-def _margin(check: NoRegression, mean: float, error: float) -> tuple[float, str | None]:
+def _margin(check: NoRegression, baselines: Sequence[tuple[float, float]]) -> tuple[float, str | None]:
     """The margin in the unit of the score, and why it is not known: then it is the largest that it may be.
 
-    :param mean: of the baseline
-    :param error: its standard error
+    :param baselines: mean of the baseline, and its standard error; more of them where its lost rows had other values
     """
     if not check.relative:
         return check.margin, None
-    if abs(mean) > _FROM_ZERO * error:
-        return check.margin * abs(mean), None
-    largest = check.margin * (abs(mean) + _FROM_ZERO * error)
-    return largest, f"the baseline's mean {mean:.4g} is too near to 0 for a relative margin"
+    (mean, error), *others = baselines
+    near = abs(mean) <= _FROM_ZERO * error
+    margin = check.margin * max(
+        abs(mean) + (_FROM_ZERO * error if near else 0.0), *(abs(other) for other, _ in others), 0
+    )
+    return margin, f"the baseline's mean {mean:.4g} is too near to 0 for a relative margin" if near else None
 
 
 def _compare_aggregates(check: NoRegression, score: AggregateScore, base: AggregateScore) -> Comparison:
@@ -268,17 +280,19 @@ def _compare_aggregates(check: NoRegression, score: AggregateScore, base: Aggreg
         return settled(result_of(check, Outcome.FAIL, score=score, reason=problem, count=score.count), check)
     assert mine is not None  # or there would have been a problem
     assert theirs is not None
-    margin, no_margin = _margin(check, theirs.mean, theirs.std_dev / theirs.n**0.5)
+    lost = base.nan_count or 0
+    problem = lost_evidence(check, count=base.count or 0, without_value=lost, not_numbers=0, call_failed=0)
+    ends = _ends(score, base, (*mine.ends, *theirs.ends))
+    sides = [theirs, *(theirs.with_more(lost, end) for end in ends)] if problem else [theirs]
+    margin, no_margin = _margin(check, [(side.mean, side.std_dev / side.n**0.5) for side in sides])
 
     def difference(baseline: Moments) -> Difference:
         better, worse = (mine, baseline) if check.higher_is_better else (baseline, mine)
         return unpaired_difference(better, worse, margin=margin, confidence=check.confidence)
 
-    found, lost = difference(theirs), base.nan_count or 0
-    problem = lost_evidence(check, count=base.count or 0, without_value=lost, not_numbers=0, call_failed=0)
+    found, *extremes = map(difference, sides)
     if problem:
-        low, high = (difference(theirs.with_more(lost, end)) for end in _ends(score, base, ()))
-        worst, best = (high, low) if check.higher_is_better else (low, high)
+        best, worst = extremes if check.higher_is_better else reversed(extremes)
         found, problem = found.widened(worst=worst, best=best), f"in the baseline {problem}"
     comparing = _Comparing(
         check=check,
@@ -340,10 +354,12 @@ class _Comparing:
         def judge(p_value: float | None, sharing: int) -> CheckResult:
             outcome, reason = described.outcome(p_value)
             all_details = {**details, **described.details(outcome, p_value, sharing)}
-            if self.few and outcome is Outcome.INCONCLUSIVE:
+            judged = outcome is not Outcome.INCONCLUSIVE
+            if self.few and not judged:
                 outcome, reason = Outcome.WARN, f"{reason}: not judged"
-                figures["judged"] = False
-            return result_of(self.check, outcome, score=self.score, reason=reason, details=all_details, **figures)
+            return result_of(
+                self.check, outcome, score=self.score, reason=reason, details=all_details, judged=judged, **figures
+            )
 
         p_value = self.difference.p_value if self.check.mode == Mode.DETECT else None
         return Comparison(check=self.check, p_value=p_value, judge=judge)

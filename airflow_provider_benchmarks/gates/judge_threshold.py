@@ -260,7 +260,7 @@ def moments_of(score: AggregateScore) -> Moments | None:
     """What aggregate scores tell of the mean's uncertainty; None where that is too little."""
     from airflow_provider_benchmarks.gates.statistics import Moments
 
-    if not score.count or not is_number(score.mean) or not is_number(score.std_dev):
+    if not score.count or not is_number(score.mean) or not is_number(score.std_dev) or score.std_dev < 0:
         return None
     low, high = (end if is_number(end) else None for end in (score.min, score.max))
     return Moments(

@@ -38,15 +38,17 @@ class RowValues:
     def of(cls, rows: pd.DataFrame, column: str) -> RowValues:
         """Sort the rows of a frame into values and reasons for none."""
         import numpy as np
-        import pandas as pd
 
         scores = rows[column]
         is_other: Any = np.zeros((), dtype=bool)
-        if scores.dtype == object:
-            is_other = scores.map(lambda value: value is not None and not _is_float(value)).to_numpy(dtype=bool)
-            scores = pd.to_numeric(scores.where(~is_other), errors="coerce")
-        # With na_value pandas copies.
-        numbers = scores.to_numpy() if scores.dtype == float else scores.to_numpy(dtype=float, na_value=np.nan)
+        if scores.dtype.kind in "iuf" and isinstance(scores.dtype, np.dtype):
+            # With another type numpy copies.
+            numbers = scores.to_numpy() if scores.dtype == float else scores.to_numpy(dtype=float)
+        else:
+            missing = scores.isna().to_numpy()
+            found = [None if no else _number(v) for v, no in zip(scores.tolist(), missing, strict=True)]
+            numbers = np.array([np.nan if value is None else value for value in found], dtype=float)
+            is_other = np.array([value is None for value in found], dtype=bool) & ~missing
         finite = np.isfinite(numbers)
         if not finite.all():
             numbers = np.where(finite, numbers, np.nan)
@@ -94,8 +96,14 @@ def are_binary(values: NDArray[np.float64]) -> bool:
     return bool(((values == 0) | (values == 1)).all())
 
 
-def _is_float(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def _number(value: Any) -> float | None:
+    """A number as a float; None for anything else, a boolean and a number that is too large among it."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        return float(value)
+    except OverflowError:
+        return None
 
 
 def score_column(rows: pd.DataFrame, score: AggregateScore) -> str:

@@ -29,6 +29,8 @@ _STYLE = (
 _COLUMNS = ("outcome", "metric", "score", "statistic", "observed", "expected", "count", "NaNs", "evidence", "reason")
 #: How a pass counts that was not shown.
 UNPROVEN = "unproven"
+#: How a warning counts where nothing was judged.
+NOT_JUDGED = "not_judged"
 #: Stands in a headline for a pass where no check could be judged.
 _NOTHING_JUDGED = "NOTHING JUDGED"
 #: Of a verdict as a dict, how many results are not in it.
@@ -109,7 +111,9 @@ class CheckResult:
 
     @property
     def counts_as(self) -> str:
-        """The outcome, but for a pass that is unproven."""
+        """The outcome, but for a pass that is unproven, and a warning that nothing was judged."""
+        if self.outcome is Outcome.WARN and not self.judged:
+            return NOT_JUDGED
         return UNPROVEN if self.outcome is Outcome.PASS and self.reason else self.outcome
 
     @property
@@ -173,7 +177,7 @@ class Verdict:
     :param workspace: its own; empty when not known
     :param baseline: name of the job that it was compared with; empty for none
     :param left_out: how many more results there were, where it was cut for an XCom, by outcome; passes that are
-        unproven are told apart. Outcome and summary are of them all
+        unproven, and warnings of checks that were not judged, are told apart. Outcome and summary are of them all
     """
 
     results: tuple[CheckResult, ...]
@@ -206,7 +210,7 @@ class Verdict:
         A gate that passes without having judged anything does not say PASS.
         """
         found = self._counts
-        unproven, warned = found[UNPROVEN], found[Outcome.WARN]
+        unproven, warned = found[UNPROVEN], found[Outcome.WARN] + found[NOT_JUDGED]
         counts = f"{found[Outcome.PASS]} of {found.total()} checks hold"
         counts += f", {unproven} {'passes' if unproven == 1 else 'pass'} unproven" if unproven else ""
         counts += f", {warned} {'warns' if warned == 1 else 'warn'}" if warned else ""
@@ -216,7 +220,7 @@ class Verdict:
     @property
     def judged(self) -> bool:
         """Whether any check could be judged."""
-        return any(result.judged for result in self.results) or bool(self.left_out.get(Outcome.PASS))
+        return any(self._counts[outcome] for outcome in (Outcome.PASS, Outcome.WARN, Outcome.FAIL))
 
     @property
     def _counts(self) -> Counter[str]:

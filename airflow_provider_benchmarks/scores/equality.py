@@ -10,6 +10,8 @@ import json
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_benchmarks.exceptions import IncompleteResults
+
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
@@ -41,10 +43,16 @@ def canonical(value: Any) -> str:
 
 
 def canonical_texts(values: Iterable[Any]) -> NDArray[Any]:
-    """The canonical texts of some values, as objects; None is missing."""
+    """The canonical texts of some values, as objects; None is missing.
+
+    :raises IncompleteResults: one is nested too deeply
+    """
     import numpy as np
 
-    texts = list(map(canonical, values))
+    try:
+        texts = list(map(canonical, values))
+    except RecursionError as error:
+        raise IncompleteResults("an item is nested too deeply to be compared with others") from error
     found = np.empty(len(texts), dtype=object)
     found[:] = texts
     return found

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from airflow_provider_benchmarks.gates import NoRegression, Threshold, Verdict, evaluate
-from airflow_provider_benchmarks.scores import JobScores
+from airflow_provider_benchmarks.gates import NoRegression, Threshold, Verdict, WithinHistory, evaluate
+from airflow_provider_benchmarks.scores import AggregateScores, JobScores
 from tests.support.scored_jobs import job, judge
 
 NAN = float("nan")
@@ -92,8 +92,50 @@ class TestLostRowsOfTheBaseline:
         assert judge(NoRegression("m"), theirs, lost, if_inconclusive="fail").outcome == "inconclusive"
         assert judge(NoRegression("m", max_nan_fraction=0.01), theirs, lost).outcome == "pass"
 
+    @pytest.mark.parametrize(("higher_is_better", "mean"), [(False, 300.0), (True, -300.0)])
+    def test_are_bounded_by_the_moments_where_the_service_tells_no_smallest_and_largest_score(
+        self, higher_is_better, mean
+    ):
+        def side(name, lost):
+            figures = {"name": "s", "count": 200 - lost, "nan_count": lost, "mean": mean, "std_dev": 20.0}
+            payload = {"results": [{"metric": "w/m", "scores": [figures]}]}
+            return JobScores(AggregateScores.from_json(payload), job=name)
+
+        check = NoRegression("m", higher_is_better=higher_is_better)
+        result = judge(check, side("candidate", 0), side("baseline", 10), if_inconclusive="fail")
+        assert result.outcome == "inconclusive"
+        assert result.interval[0] <= result.observed <= result.interval[1]
+
+    @pytest.mark.parametrize("with_rows", [True, False])
+    def test_may_have_made_a_relative_margin_larger(self, with_rows):
+        # Without the lost rows 10 % of errors are allowed 5 more points; if these were errors, 45 points.
+        base, candidate = [NAN] * 80 + [1.0] * 12 + [0.0] * 108, [1.0] * 40 + [0.0] * 160
+        sides = job(candidate), baseline(base)
+        if not with_rows:
+            sides = (JobScores(side.aggregate, job=side.job) for side in sides)
+        check = NoRegression("m", margin=0.5, relative=True, higher_is_better=False)
+        assert judge(check, *sides).outcome == "warn"
+
 
 class TestTooLittleToJudgeBy:
+    @pytest.mark.parametrize("missing", ["null", "absent"])
+    def test_rows_without_the_field_of_their_cluster_are_one_cluster(self, missing):
+        items = fields(text=[i // 10 for i in range(200)])
+        for item in items[:15]:
+            item["text"] = None
+            if missing == "absent":
+                del item["text"]
+        check = NoRegression("m", cluster_by="text")
+        sides = job([0.0] * 200, items=items), baseline(GOOD, items=items)
+        result = judge(check, *sides)
+        assert (result.outcome, result.details["clusters"]) == ("fail", 20)
+
+    def test_clusters_are_told_apart_as_items_are(self):
+        labels = [1, "1", True, {"a": 1, "b": 2}, {"b": 2, "a": 1.0}]
+        items = fields(text=[labels[i % 5] for i in range(200)])
+        result = judge(NoRegression("m", cluster_by="text"), job(GOOD, items=items), baseline(GOOD, items=items))
+        assert result.details["clusters"] == 4
+
     @pytest.mark.parametrize("clusters", [2, 3, 4])
     def test_few_clusters_that_lost_nearly_all_fail(self, clusters):
         items = fields(text=[i % clusters for i in range(200)])
@@ -157,6 +199,34 @@ class TestHeadline:
     @pytest.mark.parametrize("policy", ["warn", "pass"])
     def test_nor_without_a_baseline(self, policy):
         assert evaluate([NoRegression("m")], job(GOOD), if_no_baseline=policy).summary.startswith("NOTHING JUDGED: ")
+
+    @pytest.mark.parametrize(
+        "check",
+        [
+            Threshold("other", at_least=0.5, severity="warn"),
+            Threshold("m", at_least=0.5, where={"part": "z"}, severity="warn"),
+            NoRegression("other", severity="warn"),
+            NoRegression("m", by="part", min_count=500, severity="warn"),
+            WithinHistory("m", severity="warn"),
+        ],
+        ids=["no metric", "no rows", "no metric to compare", "small groups", "no history"],
+    )
+    def test_nor_where_a_check_that_may_only_warn_had_nothing_to_judge(self, check):
+        verdict = evaluate([check], job(GOOD), baseline(GOOD))
+        assert verdict.passed
+        assert verdict.summary.startswith("NOTHING JUDGED: ")
+
+    def test_is_the_same_of_a_verdict_that_was_cut(self):
+        checks = [NoRegression("m") for _ in range(30)]
+        whole = evaluate([*checks, Threshold("m", at_least=0.95, severity="warn")], job(GOOD)).to_dict()
+        assert whole["summary"] == "PASS: 0 of 31 checks hold, 31 warn"
+        for kept, left_out in (
+            (whole["results"][:1], {"not_judged": 29, "warn": 1}),
+            (whole["results"][30:], {"not_judged": 30}),
+        ):
+            cut = Verdict.from_dict({**whole, "results": kept, "left_out": left_out})
+            assert cut.summary == whole["summary"]
+        assert Verdict.from_dict({**whole, "results": whole["results"][:1]}).summary.startswith("NOTHING JUDGED")
 
     def test_says_it_where_another_check_holds(self):
         checks = [NoRegression("m"), Threshold("m", at_least=0.5)]

@@ -10,7 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_benchmarks.scores.equality import canonical, canonical_column, hash_items, same_values
+from airflow_provider_benchmarks.exceptions import IncompleteResults
+from airflow_provider_benchmarks.scores.equality import (
+    canonical,
+    canonical_column,
+    canonical_texts,
+    hash_items,
+    same_values,
+)
 
 BIG = 2**53
 JSON = st.recursive(
@@ -69,6 +76,14 @@ def test_texts_are_equal_where_the_values_are(one, other):
         assert canonical(one) == canonical(other)
     if canonical(one) == canonical(other):
         assert one == other
+
+
+def test_what_is_nested_too_deeply_is_told_so():
+    deep = 1
+    for _ in range(5000):
+        deep = [deep]
+    with pytest.raises(IncompleteResults, match="nested too deeply"):
+        canonical_texts([deep])
 
 
 @pytest.mark.parametrize("dtype", ["int64", "Int64", "object", "float64", "category"])
