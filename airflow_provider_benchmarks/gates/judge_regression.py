@@ -100,7 +100,7 @@ def _compare_rows(
     def judge(place: str, group: pd.DataFrame, *, few: bool = False) -> Comparison:
         scores = pairs.scores(column, base_column, None if group is pairs.candidate else group.index)
         found = _Group(check=check, score=score, base=base, place=place, missing=pairs.unpaired, few=few)
-        return found.compare(scores)
+        return found.compare(*scores)
 
     def judge_few(place: str, group: pd.DataFrame) -> Comparison:
         return judge(place, group, few=True)
@@ -128,9 +128,9 @@ class _Group:
     missing: int
     few: bool
 
-    def compare(self, all_pairs: PairedScores) -> Comparison:
+    def compare(self, all_pairs: PairedScores, pairs: PairedScores) -> Comparison:
+        """Compare the pairs in which both have a value; where too many of the baseline's have none, all of them."""
         check, mine, theirs = self.check, all_pairs.candidate, all_pairs.baseline
-        pairs = all_pairs.complete()
         counts = {
             "rows": mine.rows,
             "pairs": pairs.count,
@@ -163,12 +163,11 @@ class _Group:
         counts: dict[str, Any],
         figures: dict[str, Any],
     ) -> Comparison:
-        """Compare the complete pairs; where too many of the baseline's are lost, whatever their values were."""
         lost = _lost_evidence(self.check, all_pairs.baseline)
-        sides = [pairs, *self._extremes(all_pairs)] if lost else [pairs]
-        (first, second), *_ = by_item = [side.by_item(None)[:2] for side in sides]
-        margin, no_margin = _margin(self.check, [(_mean(base), _mean_error(base)) for _, base in by_item])
-        found, *extremes = (self._difference(side, margin) for side in sides)
+        sides = [self._by_item(side) for side in (pairs, *(self._extremes(all_pairs) if lost else ()))]
+        first, second, _ = sides[0]
+        margin, no_margin = _margin(self.check, [(_mean(base), _mean_error(base)) for _, base, _ in sides])
+        found, *extremes = (self._difference(*side, margin=margin) for side in sides)
         if extremes:
             worst, best = extremes
             found = found.widened(worst=worst, best=best)
@@ -184,17 +183,18 @@ class _Group:
         means = {"candidate_mean": _mean(first), "baseline_mean": _mean(second), "items": first.size}
         return comparing.comparison({**counts, **means}, figures)
 
-    def _difference(self, pairs: PairedScores, margin: float) -> Difference:
+    def _by_item(self, pairs: PairedScores) -> tuple[Values, Values, Any]:
+        if self.check.cluster_by is None:
+            return pairs.by_item(None)
+        # Rows without the field are one cluster.
+        return pairs.by_item(canonical_column(field_column(pairs.rows, self.check.cluster_by)))
+
+    def _difference(self, first: Values, second: Values, clusters: Any, *, margin: float) -> Difference:
         from airflow_provider_benchmarks.gates.statistics import paired_difference
 
-        check = self.check
-        labels = None
-        if check.cluster_by is not None:  # rows without the field are one cluster
-            labels = canonical_column(field_column(pairs.rows, check.cluster_by))
-        first, second, clusters = pairs.by_item(labels)
         is_binary = are_binary(first) and are_binary(second)
-        sides = (_turned(side, check, is_binary) for side in (first, second))
-        return paired_difference(*sides, margin=margin, confidence=check.confidence, clusters=clusters)
+        sides = (_turned(side, self.check, is_binary) for side in (first, second))
+        return paired_difference(*sides, margin=margin, confidence=self.check.confidence, clusters=clusters)
 
     def _extremes(self, pairs: PairedScores) -> tuple[PairedScores, PairedScores]:
         """The pairs with the values for lost scores that are worst for the candidate, and with those that are best."""

@@ -40,22 +40,24 @@ class PairedRows:
     unpaired: int
     rows: int
     hint: str = ""
-    _whole: dict[tuple[str, str], PairedScores] = field(default_factory=dict, repr=False)
+    _whole: dict[tuple[str, str], tuple[PairedScores, PairedScores]] = field(default_factory=dict, repr=False)
 
-    def scores(self, column: str, base_column: str, index: pd.Index[Any] | None) -> PairedScores:
-        """One score of the pairs.
+    def scores(self, column: str, base_column: str, index: pd.Index[Any] | None) -> tuple[PairedScores, PairedScores]:
+        """One score of all pairs, and of those in which both have a value.
 
         :param index: row indices of the candidate's rows to take; None for all, which are kept for the next check
         """
         if index is None:
             key = (column, base_column)
             if key not in self._whole:
-                self._whole[key] = PairedScores.of(self.candidate, column, self.baseline, base_column, self.items)
+                scores = PairedScores.of(self.candidate, column, self.baseline, base_column, self.items)
+                self._whole[key] = scores, scores.complete()
             return self._whole[key]
         places = self.candidate.index.get_indexer(index)
         candidate, baseline = _taken(self.candidate, places), _taken(self.baseline, places)
         items = None if self.items is None else self.items[places]
-        return PairedScores.of(candidate, column, baseline, base_column, items)
+        scores = PairedScores.of(candidate, column, baseline, base_column, items)
+        return scores, scores.complete()
 
 
 def pair_rows(candidate: pd.DataFrame, baseline: pd.DataFrame, keys: Sequence[str] = ()) -> PairedRows:
