@@ -12,9 +12,9 @@ from typing import Generic, Self, TypeVar
 import httpx
 from tenacity import AsyncRetrying
 
-from airflow_provider_benchmarks.client._bodies import MAX_ANSWER_BYTES, MAX_ERROR_BYTES, WholeBody
+from airflow_provider_benchmarks.client._bodies import MAX_ANSWER_BYTES, MAX_ERROR_BYTES, WholeBody, refuse_packed_twice
 from airflow_provider_benchmarks.client._config import ClientConfig
-from airflow_provider_benchmarks.client._errors import error_of_answer, error_of_request, too_large
+from airflow_provider_benchmarks.client._errors import FAULTS, error_of_answer, error_of_request, too_large
 from airflow_provider_benchmarks.client._messages import Answer, Operation, Request
 from airflow_provider_benchmarks.client._operations import Operations
 from airflow_provider_benchmarks.client._retry import retry_policy
@@ -150,7 +150,7 @@ class AsyncBenchmarkClient:
         except TimeoutError:
             late = httpx.ReadTimeout(overtime(limit))
             raise error_of_request(request, late, self.config.base_url) from None
-        except httpx.RequestError as fault:
+        except FAULTS as fault:
             raise error_of_request(request, fault, self.config.base_url) from fault
         if response.status_code >= 300:
             raise error_of_answer(request, response.status_code, response.headers, body.content())
@@ -163,6 +163,7 @@ class AsyncBenchmarkClient:
         response = await self._http.send(built, stream=True, follow_redirects=request.method == "GET")
         body = WholeBody(MAX_ANSWER_BYTES if response.status_code < 300 else MAX_ERROR_BYTES)
         try:
+            refuse_packed_twice(response)
             async for piece in response.aiter_bytes():
                 if not body.add(piece):
                     break

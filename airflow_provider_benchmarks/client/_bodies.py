@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from typing import Any
 
 import httpcore
 import httpx
+
+from airflow_provider_benchmarks.scores.values import parse_json
 
 #: One read of the network. The usual way reads 64 KiB at a time through an HTTP parser written in Python, which is what
 #: limits the speed of a large body.
@@ -16,7 +20,7 @@ DROPPED = (httpx.RequestError, httpcore.NetworkError, httpcore.TimeoutException,
 
 
 #: Of an answer that is read whole. Lists and scores take a few MB at most.
-MAX_ANSWER_BYTES = 100 * 1024 * 1024
+MAX_ANSWER_BYTES = 32 * 1024 * 1024
 #: Of an error's body: its beginning says what there is to say.
 MAX_ERROR_BYTES = 1024 * 1024
 
@@ -44,6 +48,26 @@ class WholeBody:
 
     def content(self) -> bytes:
         return b"".join(self._pieces)[: self._limit]
+
+
+def refuse_packed_twice(response: httpx.Response) -> None:
+    """Refuse what a few hundred bytes could make gigabytes of before anybody can count them.
+
+    :raises httpx.DecodingError: the body is compressed more than once
+    """
+    if "," in response.headers.get("content-encoding", ""):
+        raise httpx.DecodingError("the body is compressed more than once", request=response.request)
+
+
+def parse_answer(content: bytes) -> Any:
+    """Decode an answer; halves of characters, which neither Airflow nor its database can store, become "?".
+
+    :raises ValueError: it is not JSON
+    """
+    value = parse_json(content)
+    if b"\\ud" in content or b"\\uD" in content:
+        value = json.loads(json.dumps(value, ensure_ascii=False).encode(errors="replace"))
+    return value
 
 
 def body_length(response: httpx.Response) -> int | None:

@@ -18,6 +18,7 @@ from airflow_provider_benchmarks.exceptions import ConfigurationError
 #: The service closes idle connections after 5 seconds; ours are dropped before that.
 _KEEPALIVE_SECONDS = 4.0
 _CONNECT_SECONDS = 10.0
+_MAX_TIMEOUT_SECONDS = 86_400
 #: A whole answer, read to its end, may take so many times as long as each wait for a piece of it. Large downloads, whose
 #: pieces are used as they come, may take any time.
 _WHOLE_ANSWER_TIMEOUTS = 1.5
@@ -61,8 +62,10 @@ class ClientConfig:
             if not _HEADER_NAME.fullmatch(name):
                 raise ConfigurationError(f'"{name}" can\'t be the name of an HTTP header')
         object.__setattr__(self, "headers", _merged(headers))
-        if not self.timeout > 0:
-            raise ConfigurationError(f"the request timeout must be more than 0 seconds, found {self.timeout}")
+        if not 0 < self.timeout <= _MAX_TIMEOUT_SECONDS:
+            raise ConfigurationError(
+                f"the request timeout must be more than 0 seconds and at most {_MAX_TIMEOUT_SECONDS:,}, found {self.timeout}"
+            )
         if self.api != "auto" and self.api not in GENERATIONS:
             raise ConfigurationError(f'unknown api generation "{self.api}"; known: auto, {", ".join(GENERATIONS)}')
         if isinstance(self.verify, str) and not os.path.exists(self.verify):

@@ -8,6 +8,8 @@ from typing import Any
 
 import httpx
 
+from airflow_provider_benchmarks.brief import shortened
+from airflow_provider_benchmarks.client._bodies import parse_answer
 from airflow_provider_benchmarks.client._messages import Request
 from airflow_provider_benchmarks.exceptions import (
     Conflict,
@@ -18,8 +20,9 @@ from airflow_provider_benchmarks.exceptions import (
     ServiceUnavailable,
     Unauthorized,
 )
-from airflow_provider_benchmarks.scores.values import parse_json
 
+#: What sending a request and reading its answer may raise: not all of the system's errors become httpx's own.
+FAULTS = (httpx.RequestError, OSError, UnicodeError)
 _TRANSIENT = frozenset({408, 429, 502, 503, 504})
 _DETAIL_LIMIT = 1000
 
@@ -41,11 +44,14 @@ def error_of_answer(request: Request, status: int, headers: httpx.Headers, conte
     )
 
 
-def error_of_request(request: Request, error: httpx.RequestError, base_url: str) -> ServiceError:
-    """Make the error for a request that got no (complete) answer."""
+def error_of_request(request: Request, error: Exception, base_url: str) -> ServiceError:
+    """Make the error for a request that got no (complete) answer.
+
+    :param error: one of ``FAULTS``
+    """
     kind: type[ServiceError] = ServiceUnavailable
     advice = "Check that the service runs and that the connection's host is right."
-    said = f"{type(error).__name__}: {error}"
+    said = f"{type(error).__name__}: {shortened(error)}"
     if "CERTIFICATE_VERIFY_FAILED" in str(error):
         kind = InvalidRequest
         advice = "Set the connection's extra \"verify\" to the path of the CA that signed the server's certificate."
@@ -55,9 +61,9 @@ def error_of_request(request: Request, error: httpx.RequestError, base_url: str)
         kind = InvalidRequest
         said = type(error).__name__  # its text may show the value of a header, which may be a secret
         advice = "The request is not valid HTTP: check the connection's token and further headers."
-    elif isinstance(error, httpx.UnsupportedProtocol):
+    elif isinstance(error, httpx.UnsupportedProtocol | UnicodeError):  # the latter of a host that can be none
         kind = InvalidRequest
-    elif not isinstance(error, httpx.TransportError):  # a redirect loop, a body that can't be decoded
+    elif not isinstance(error, httpx.TransportError | OSError):  # a redirect loop, a body that can't be decoded
         kind = ProtocolError
     return kind(
         f"{request.method} {request.path} got no answer from {base_url} ({request.subject}): {said}. {advice}",
@@ -89,7 +95,7 @@ def too_large(request: Request, status: int, limit: int) -> ProtocolError:
 def detail_of(content: bytes) -> str:
     """The service's own message: ``{"detail": text}``, FastAPI's list of field errors, or the start of the body."""
     try:
-        payload: Any = parse_json(content)
+        payload: Any = parse_answer(content)
     except ValueError:
         payload = content.decode("utf-8", "replace").strip()
     detail = payload.get("detail", payload) if isinstance(payload, dict) else payload
@@ -110,7 +116,7 @@ def retry_after(headers: httpx.Headers) -> float | None:
         pass
     try:
         moment = parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return max(0.0, (moment - datetime.now(UTC)).total_seconds())

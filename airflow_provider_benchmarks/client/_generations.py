@@ -88,12 +88,14 @@ class Generation:
 
     def read_job_page(self, payload: Any, *, workspace: str) -> tuple[list[BenchmarkJob], int]:
         """Jobs of one page, and how many pages there are. An entry that can't be read is left out, and logged."""
-        jobs = []
+        jobs, odd = [], []
         for entry in _entries(payload):
             try:
                 jobs.append(self.read_job(entry, workspace=workspace))
             except Exception as error:  # noqa: BLE001  what is wrong with one job must not hide the others
-                _tell_once(f"An entry of the list of jobs in workspace {workspace} is left out: {error}")
+                odd.append(error)
+        if odd:
+            _tell_once(f"Entries of the list of jobs in workspace {workspace} that are left out: {len(odd)}. {odd[0]}")
         return jobs, _pages(payload.get("pagination"))
 
     def read_results(self, payload: Any) -> list[JobResult]:

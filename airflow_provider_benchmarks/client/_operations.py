@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from airflow_provider_benchmarks.brief import shortened
+from airflow_provider_benchmarks.client._bodies import parse_answer
 from airflow_provider_benchmarks.client._config import ClientConfig
 from airflow_provider_benchmarks.client._errors import protocol_error
 from airflow_provider_benchmarks.client._messages import Answer, Operation, Request
@@ -29,7 +30,6 @@ from airflow_provider_benchmarks.exceptions import (
 from airflow_provider_benchmarks.jobs import BenchmarkJob, JobResult, LogLine, fingerprint
 from airflow_provider_benchmarks.jobs.identity import check_name
 from airflow_provider_benchmarks.scores import AggregateScores
-from airflow_provider_benchmarks.scores.values import parse_json
 
 T = TypeVar("T")
 
@@ -255,7 +255,7 @@ class Operations:
     @staticmethod
     def _read(request: Request, answer: Answer, read: Callable[[Any], T]) -> T:
         try:
-            return read(parse_json(answer.content))
+            return read(parse_answer(answer.content))
         except BenchmarkError:
             raise
         except Exception as error:  # whatever a reader stumbles over is in the answer

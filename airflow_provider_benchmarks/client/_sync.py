@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -13,16 +14,22 @@ from typing import Any, Self, TypeVar
 import httpx
 from tenacity import Retrying
 
-from airflow_provider_benchmarks.client._bodies import MAX_ANSWER_BYTES, MAX_ERROR_BYTES, WholeBody
+from airflow_provider_benchmarks.client._bodies import MAX_ANSWER_BYTES, MAX_ERROR_BYTES, WholeBody, refuse_packed_twice
 from airflow_provider_benchmarks.client._config import ClientConfig
-from airflow_provider_benchmarks.client._errors import error_of_answer, error_of_request, protocol_error, too_large
+from airflow_provider_benchmarks.client._errors import (
+    FAULTS,
+    error_of_answer,
+    error_of_request,
+    protocol_error,
+    too_large,
+)
 from airflow_provider_benchmarks.client._messages import Answer, Operation, Request
 from airflow_provider_benchmarks.client._operations import Operations, Submission, unseen
 from airflow_provider_benchmarks.client._retry import retry_policy
 from airflow_provider_benchmarks.client._row_download import FileDownload
 from airflow_provider_benchmarks.client._row_stream import MAX_RESTARTS, RowStream
 from airflow_provider_benchmarks.client._time_limits import keep_time_limits, time_limit
-from airflow_provider_benchmarks.exceptions import IncompleteResults, ServiceError
+from airflow_provider_benchmarks.exceptions import IncompleteResults, ServiceError, ServiceUnavailable
 from airflow_provider_benchmarks.jobs import BenchmarkJob, JobResult, LogLine
 from airflow_provider_benchmarks.jobs.failures import in_time_order
 from airflow_provider_benchmarks.scores import AggregateScores, RowScore
@@ -34,6 +41,8 @@ T = TypeVar("T")
 
 #: More pages than any real log has: a service that repeats itself must not keep us for ever.
 _MAX_LOG_PAGES = 10_000
+#: A list may grow by so many pages while it is read.
+_MORE_PAGES = 10
 
 
 class BenchmarkClient:
@@ -106,12 +115,20 @@ class BenchmarkClient:
         :param status: only jobs with one of these status words
         """
         seen: set[str] = set()
-        page, pages = 1, 1
-        while page <= pages:
+        page, pages, most = 1, 1, math.inf
+        while page <= min(pages, most):
             operation = self._operations.list_page(page, workspace=self._in(workspace), status=status)
             jobs, pages = self._run(operation)
+            most = min(most, pages + _MORE_PAGES)
             yield from unseen(jobs, seen)
             page += 1
+
+    def check_workspace(self, workspace: str | None = None) -> None:
+        """Read one page of the workspace's jobs.
+
+        :raises ServiceError: it is not there, or can't be read with this token
+        """
+        self._run(self._operations.list_page(1, workspace=self._in(workspace), status=(), page_size=1))
 
     def cancel_job(self, name: str, *, workspace: str | None = None) -> BenchmarkJob:
         """Ask the service to cancel the job; nothing changes when it has ended."""
@@ -121,10 +138,26 @@ class BenchmarkClient:
         """Delete the job's record. A running job is not stopped by it, and the name can't be used again."""
         self._run(self._operations.delete(name, workspace=self._in(workspace)))
 
-    def iter_logs(self, name: str, *, workspace: str | None = None) -> Iterator[LogLine]:
-        """The job's log lines as the service sends them, in no fixed order; a page of them is in memory at a time."""
+    def iter_logs(
+        self, name: str, *, workspace: str | None = None, time_limit: float | None = None
+    ) -> Iterator[LogLine]:
+        """The job's log lines as the service sends them, in no fixed order; a page of them is in memory at a time.
+
+        :param time_limit: seconds for all pages
+        :raises ServiceUnavailable: they take longer
+        """
+        ends = math.inf if time_limit is None else time.monotonic() + time_limit
         cursor: str | None = None
-        for _ in range(_MAX_LOG_PAGES):
+        seen: set[str | None] = set()
+        while cursor not in seen and len(seen) < _MAX_LOG_PAGES:  # a cursor that comes again leads round in a circle
+            if time.monotonic() > ends:
+                raise ServiceUnavailable(
+                    f'The log of benchmark job "{name}" was not there to its end after {time_limit:.0f} s. '
+                    f"Read it on the service.",
+                    workspace=self._in(workspace),
+                    job=name,
+                )
+            seen.add(cursor)
             page, cursor = self._run(self._operations.log_page(name, cursor, workspace=self._in(workspace)))
             yield from page
             if cursor is None:
@@ -263,7 +296,7 @@ class BenchmarkClient:
             response = self._send(request)
             try:
                 body = _read(response, MAX_ANSWER_BYTES)
-            except httpx.RequestError as fault:
+            except FAULTS as fault:
                 raise error_of_request(request, fault, self.config.base_url) from fault
         if body.is_cut:
             raise too_large(request, response.status_code, MAX_ANSWER_BYTES)
@@ -284,10 +317,11 @@ class BenchmarkClient:
         built = self._http.build_request(**self.config.request_arguments(request))
         try:
             response = self._http.send(built, stream=True, follow_redirects=request.method == "GET")
+            refuse_packed_twice(response)
             if response.status_code >= 300:
                 content = _read(response, MAX_ERROR_BYTES).content()
                 raise error_of_answer(request, response.status_code, response.headers, content)
-        except httpx.RequestError as fault:
+        except FAULTS as fault:
             raise error_of_request(request, fault, self.config.base_url) from fault
         return response
 

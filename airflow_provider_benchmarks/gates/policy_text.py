@@ -17,6 +17,8 @@ from airflow_provider_benchmarks.exceptions import ConfigurationError
 MAX_POLICY_BYTES = 128 * 1024
 #: Lists and mappings inside one another; a policy needs five.
 _MAX_DEPTH = 20
+#: Values, keys, lists and mappings together: a check has some ten.
+_MAX_NODES = 10_000
 _TAG = "tag:yaml.org,2002:"
 _TEXT = f"{_TAG}str"
 #: How YAML 1.2 writes what is no text, without numbers such as 010, which readers take differently. In YAML 1.1, which
@@ -106,7 +108,7 @@ class _Loader(yaml.SafeLoader):
     def __init__(self, text: str, name: str) -> None:
         super().__init__(text)
         self.name = name
-        self._depth = 0
+        self._depth = self._nodes = 0
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         event: Any = self.peek_event()  # type: ignore[no-untyped-call]
@@ -121,6 +123,11 @@ class _Loader(yaml.SafeLoader):
             )
         if self._depth == _MAX_DEPTH:
             raise _too_deep(where)
+        self._nodes += 1
+        if self._nodes > _MAX_NODES:
+            raise ConfigurationError(
+                f"{where}: more than the {_MAX_NODES:,} values that a policy may have. Give its checks to several gates."
+            )
         self._depth += 1
         node: yaml.Node | None = super().compose_node(parent, index)
         self._depth -= 1

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from airflow_provider_benchmarks.scores import AggregateScores, RowScore
     from airflow_provider_benchmarks.store import ScoreStore, StoredFile, StoredJob
 
+#: For the log of a failed job, seconds; it is for people, and is told as far as it was read.
+_LOG_SECONDS = 300.0
+
 
 class BenchmarkHook(BaseHook):
     """Submit and watch benchmark jobs of a NeMo Evaluator service and fetch their scores.
@@ -372,7 +375,7 @@ class BenchmarkHook(BaseHook):
             config = self.config
             with self._hurried_client() as client:
                 client.check_health()
-                next(client.list_jobs(), None)
+                client.check_workspace()
                 version = client.get_platform_version()
         except BenchmarkError as error:
             return False, str(error)
@@ -391,7 +394,7 @@ class BenchmarkHook(BaseHook):
     def _log_of(self, job: BenchmarkJob) -> LogSummary:
         summary = LogSummary()
         try:
-            summary.add(self.client.iter_logs(job.name))
+            summary.add(self.client.iter_logs(job.name, time_limit=_LOG_SECONDS))
         except ServiceError as error:  # the failure of the job is what matters
             self.log.warning("The job's log can't be read to its end: %s", error)
         return summary

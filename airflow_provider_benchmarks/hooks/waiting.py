@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 _SHOWN_LINES, _TOLD_LINES = 50, 10
 #: Lines of a log that are read for the last ones when a job has not ended in time: five requests.
 _READ_LINES = 5000
+#: For a log that is only an addition to an error, seconds.
+_LOG_SECONDS = 10.0
 #: Characters of a step's own error.
 _STEP_LIMIT = 4000
 #: Seconds between the first two looks of a sensor that were refused; doubled each time, so that five take a minute.
@@ -105,7 +107,7 @@ def look_once_more(error: JobTimeout, client: BenchmarkClient) -> BenchmarkJob |
 def with_last_lines(error: JobTimeout, client: BenchmarkClient) -> JobTimeout:
     """Add the last lines of the job's log to the error, where they can be read soon."""
     try:
-        log = LogSummary(islice(client.iter_logs(error.job), _READ_LINES))
+        log = LogSummary(islice(client.iter_logs(error.job, time_limit=_LOG_SECONDS), _READ_LINES))
     except BenchmarkError:  # what matters is that the job did not end in time
         return error
     lines = log.tail(_TOLD_LINES)

@@ -74,7 +74,7 @@ class JobPoller:
     def _is_definite(self, error: ServiceError) -> bool:
         if isinstance(error, Unauthorized):
             return self._refusals >= _MAX_REFUSALS
-        if isinstance(error, ProtocolError) and (error.status_code or 0) < 500:
+        if is_odd_answer(error):
             return self._failures >= _MAX_ODD_ANSWERS
         return not is_transient(error)
 
@@ -106,6 +106,11 @@ def not_in_time(job: BenchmarkJob | None, *, name: str, workspace: str, now: flo
 def is_transient(error: ServiceError) -> bool:
     """Whether the same request may well succeed later."""
     return isinstance(error, ServiceUnavailable | ProtocolError)
+
+
+def is_odd_answer(error: ServiceError) -> bool:
+    """Whether the service did answer, and did not fail, but with something that is not a job."""
+    return isinstance(error, ProtocolError) and (error.status_code or 0) < 500
 
 
 def progress_line(job: BenchmarkJob, now: float | None = None) -> str:

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from airflow_provider_benchmarks.exceptions import InvalidRequest, ServiceError, Unauthorized
+from airflow_provider_benchmarks.exceptions import (
+    InvalidRequest,
+    ServiceError,
+    ServiceUnavailable,
+    Unauthorized,
+)
 from airflow_provider_benchmarks.jobs import TERMINAL_STATUSES, BenchmarkJob, JobStatus
-from airflow_provider_benchmarks.jobs.polling import is_transient
+from airflow_provider_benchmarks.jobs.polling import is_odd_answer, is_transient
 
 if TYPE_CHECKING:
     from airflow_provider_benchmarks.client import AsyncBenchmarkClient
@@ -58,6 +64,7 @@ class JobLooks:
         self._open_client = open_client
         self._list_rests_until = 0.0
         self._list_failures = 0
+        self._list_answered = self._list_refused = False
         self._knows_created_since = True
 
     async def reconnect(self) -> bool:
@@ -89,11 +96,23 @@ class JobLooks:
         missing = dict(wanted)
         names = list(wanted)
         random.shuffle(names)  # so that a few jobs with a trouble of their own can't keep all others from their turn
+        self._list_answered = self._list_refused = False
         if after_outage:
+            # A refusal may be this job's own: the list, or the others, tell.
             await self._ask_singly(names[:1], missing, tell, answered=False)
         refusal = await self._ask_lists(missing, tell, reachable=after_outage)
+        self._list_refused = refusal is not None
         left = [name for name in names if name in missing]
-        await self._ask_singly(left, missing, tell, answered=len(missing) < len(wanted))
+        answered = self._list_answered or len(missing) < len(wanted)
+        if troubles := await self._ask_singly(left, missing, tell, answered=answered):
+            *_, last = troubles.values()
+            if refusal is not None and isinstance(last, Unauthorized):
+                raise last
+            for name, error in troubles.items():
+                missing.pop(name)
+                tell(name, error)
+            if any(name in missing for name in left):  # what these were told says nothing of the others
+                raise ServiceUnavailable(str(last), retry_after=last.retry_after) from last
         if refusal is not None:  # of the list alone: single looks were not refused
             self._rest_list(refusal)
 
@@ -137,8 +156,8 @@ class JobLooks:
         """Read pages, newest first, while the rest of them costs the service less than asking for what is missing."""
         since = _earliest(missing) if self._knows_created_since else None
         size = _LARGE_PAGE if len(missing) > _LARGE_FROM else _PAGE
-        page, pages = 1, 1
-        while page <= pages and len(missing) * _PAGE > LOOKS_PER_PAGE * size * (pages - page + 1):
+        page, pages, most = 1, 1, math.inf
+        while page <= min(pages, most) and len(missing) * _PAGE > LOOKS_PER_PAGE * size * (pages - page + 1):
             try:
                 jobs, pages = await self.client.list_page(
                     page, status=status, created_since=since, page_size=size, time_limit=self._limit
@@ -149,6 +168,8 @@ class JobLooks:
                 self._knows_created_since = False
                 await self._read_list(status, missing, tell)
                 return
+            self._list_answered = True
+            most = min(most, pages)  # a list that grows with every page would never end
             for number, job in enumerate(jobs, 1):
                 if job.name in missing:
                     del missing[job.name]
@@ -167,10 +188,12 @@ class JobLooks:
 
     async def _ask_singly(
         self, names: Sequence[str], missing: dict[str, datetime | None], tell: Tell, *, answered: bool
-    ) -> None:
+    ) -> dict[str, ServiceError]:
         """Ask for each job's status.
 
         :param answered: whether the service has answered in this round already
+        :return: refusals and odd answers, by job, where these are all that there is, or too many in a row to go on
+        :raises ServiceError: it is an outage; the last error
         """
         waiting = iter(names)
         troubles: dict[str, ServiceError] = {}
@@ -186,7 +209,7 @@ class JobLooks:
                     if isinstance(error, Unauthorized) or (isinstance(error, ServiceError) and is_transient(error)):
                         troubles[name] = error
                         in_a_row += 1
-                        if in_a_row >= (_LATE_OUTAGE if answered else _OUTAGE):
+                        if in_a_row >= self._most_in_a_row(error, answered=answered):
                             return
                         continue
                     seen = error
@@ -199,13 +222,27 @@ class JobLooks:
                 group.create_task(ask())
         if any(isinstance(error, Unauthorized) for error in troubles.values()) and await self.reconnect():
             left = [name for name in names if name in missing]
-            await self._ask_singly(left, missing, tell, answered=answered)
-            return
+            return await self._ask_singly(left, missing, tell, answered=answered)
         if troubles and (not answered or in_a_row >= _LATE_OUTAGE):
-            raise next(reversed(troubles.values()))
+            *_, last = troubles.values()
+            if not _is_an_answer(last):
+                raise last
+            return troubles
         for name, error in troubles.items():
             missing.pop(name)
             tell(name, error)
+        return {}
+
+    def _most_in_a_row(self, error: ServiceError, *, answered: bool) -> float:
+        """How many failures in a row are an outage; refusals and odd answers are none where the list is answered."""
+        if _is_an_answer(error) and not self._list_refused:
+            return math.inf if self._list_answered else _LATE_OUTAGE
+        return _LATE_OUTAGE if answered else _OUTAGE
+
+
+def _is_an_answer(error: ServiceError) -> bool:
+    """Whether the service did answer, if not with a job: again and again, that ends the wait for it."""
+    return isinstance(error, Unauthorized) or is_odd_answer(error)
 
 
 def _earliest(created: Mapping[str, datetime | None]) -> datetime | None:
