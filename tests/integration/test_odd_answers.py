@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import gzip
 import json
 from typing import Any
 
 import pytest
 
-from airflow_provider_benchmarks.client import BenchmarkClient, ClientConfig
-from airflow_provider_benchmarks.exceptions import ProtocolError
+from airflow_provider_benchmarks.client import AsyncBenchmarkClient, BenchmarkClient, ClientConfig
+from airflow_provider_benchmarks.exceptions import ProtocolError, ServiceUnavailable
+from airflow_provider_benchmarks.hooks.benchmarks import BenchmarkHook
 from airflow_provider_benchmarks.jobs import JobPoller
 from airflow_provider_benchmarks.testing import Fault
 from airflow_provider_benchmarks.triggers import _looks
@@ -92,6 +95,101 @@ class TestSharedPoll:
             assert await statuses_of(waiting) == ["completed"] * MANY
             asked = {path.split("/")[-2] for path in server.paths if path.endswith("/status")}
         assert asked == {"odd-7"}
+
+    @pytest.mark.parametrize("count", [9, 15])
+    @pytest.mark.parametrize("refused", [True, False])
+    async def test_troubles_of_many_jobs_end_no_other_wait(self, monkeypatch, count, refused):
+        """Whatever happens to the others, the one good job goes on."""
+        ended = False
+
+        def answer(path, send):
+            if path.endswith("/benchmark-jobs"):
+                return send_json(send, {"data": [a_job("good")], "pagination": {"total_pages": 1}})
+            name = path.split("/")[-2]
+            if name == "good":
+                return send_json(send, a_job(name, status="completed" if ended else "active"))
+            return (
+                send_json(send, {"detail": "no"}, 403) if refused else send_json(send, a_job(name, status=["active"]))
+            )
+
+        with RawServer(answer) as server:
+            monkeypatch.setenv("AIRFLOW_CONN_NEMO_EVALUATOR_DEFAULT", server.connection_json())
+            odd = wait_for_all([f"odd-{number}" for number in range(count)], poll_interval=0.001)
+            (good,) = wait_for_all(["good"], poll_interval=0.001)
+            assert await statuses_of(odd) == ["failed_to_wait"] * count
+            assert not good.done()
+            ended = True
+            assert (await good)["status"] == "completed"
+
+    async def test_a_list_that_grows_with_each_page_keeps_nobody(self, monkeypatch):
+        def answer(path, send):
+            if path.endswith("/benchmark-jobs"):
+                pages = 2 + sum(earlier.endswith("/benchmark-jobs") for earlier in server.paths)
+                return send_json(send, {"data": [], "pagination": {"total_pages": pages}})
+            return send_json(send, a_job(path.split("/")[-2], status="completed"))
+
+        with RawServer(answer) as server:
+            monkeypatch.setenv("AIRFLOW_CONN_NEMO_EVALUATOR_DEFAULT", server.connection_json())
+            names = [f"job-{number}" for number in range(25)]
+            assert await statuses_of(wait_for_all(names)) == ["completed"] * 25
+
+    async def test_half_characters_reach_no_event(self, monkeypatch):
+        def answer(path, send):
+            send_json(send, {"detail": "no such job \ud800"}, 404)
+
+        with RawServer(answer) as server:
+            monkeypatch.setenv("AIRFLOW_CONN_NEMO_EVALUATOR_DEFAULT", server.connection_json())
+            event = await event_of(trigger_for("job-1"))
+        assert event["status"] == "failed_to_wait"
+        json.dumps(event, ensure_ascii=False).encode()
+
+
+class TestEndlessAnswers:
+    def test_a_log_whose_pages_lead_round_in_a_circle(self):
+        def answer(path, send):
+            send_json(send, {"data": [{"message": f"line {len(server.paths)}"}], "next_page": "again"})
+
+        with RawServer(answer) as server, _client(server) as client:
+            assert [line.message for line in client.iter_logs("job-1")] == ["line 1", "line 2"]
+
+    def test_a_log_that_takes_longer_than_its_limit(self):
+        def answer(path, send):
+            send_json(send, {"data": [], "next_page": f"page {len(server.paths)}"})
+
+        with RawServer(answer) as server, _client(server) as client:
+            with pytest.raises(ServiceUnavailable, match=r'The log of benchmark job "job-1" was not there to its end'):
+                list(client.iter_logs("job-1", time_limit=0.2))
+
+    def test_the_connection_test_reads_one_page(self, monkeypatch):
+        def answer(path, send):
+            send_json(send, {"data": [None], "pagination": {"total_pages": 100_000}, "platform_version": "0.1.0"})
+
+        with RawServer(answer) as server:
+            monkeypatch.setenv("AIRFLOW_CONN_NEMO_EVALUATOR_DEFAULT", server.connection_json())
+            assert BenchmarkHook().test_connection()[0]
+            assert sum(path.endswith("/benchmark-jobs") for path in server.paths) == 1
+
+    @pytest.mark.parametrize("status", [200, 500])
+    def test_what_is_packed_twice_is_not_unpacked(self, status):
+        packed = gzip.compress(gzip.compress(b"[" * 100_000_000))
+
+        def answer(path, send):
+            head = f"HTTP/1.1 {status} X\r\nContent-Encoding: gzip, gzip\r\nContent-Length: {len(packed)}\r\n\r\n"
+            send(head.encode() + packed)
+
+        async def ask():
+            async with AsyncBenchmarkClient(client.config) as other:
+                await other.get_status("job-1")
+
+        with RawServer(answer) as server, _client(server) as client:
+            with pytest.raises(ProtocolError, match="compressed more than once"):
+                client.get_status("job-1")
+            with pytest.raises(ProtocolError, match="compressed more than once"):
+                asyncio.run(ask())
+
+
+def _client(server):
+    return BenchmarkClient(ClientConfig(base_url=server.url, workspace=WORKSPACE, trust_env=False, retry_seconds=0))
 
 
 class TestUnexpectedErrors:

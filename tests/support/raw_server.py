@@ -78,6 +78,7 @@ class RawServer:
                 return
 
 
-def send_json(send: Send, body: Any) -> None:
+def send_json(send: Send, body: Any, status: int = 200) -> None:
     content = json.dumps(body).encode()
-    send(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(content) + content)
+    head = f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n"
+    send(head.encode() + content)

@@ -29,6 +29,8 @@ BASE = "https://evaluator.example.com"
         ({"headers": {"X Api Key": "a"}}, '"X Api Key" can\'t be the name'),
         ({"headers": {"": "a"}}, "can't be the name"),
         ({"timeout": 0}, "more than 0 seconds"),
+        ({"timeout": float("inf")}, "at most 86,400"),
+        ({"timeout": float("nan")}, "at most 86,400"),
         ({"api": "v3"}, 'unknown api generation "v3"; known: auto, evaluation-v2'),
         ({"verify": "/no/such/ca.pem"}, "does not exist"),
     ],

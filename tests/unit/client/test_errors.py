@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import ssl
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -97,6 +98,8 @@ def test_retry_after_in_seconds_and_as_a_date():
     assert 80 < retry_after(httpx.Headers({"Retry-After": format_datetime(moment, usegmt=True)})) <= 90
     assert retry_after(httpx.Headers({"Retry-After": "Wed, 21 Oct 2015 07:28:00 GMT"})) == 0
     assert retry_after(httpx.Headers({"Retry-After": "soon"})) is None
+    assert retry_after(httpx.Headers({"Retry-After": f"Mon, 01 Jan {'9' * 20} 00:00:00 GMT"})) is None
+    assert retry_after(httpx.Headers({"Retry-After": f"Mon, 01 Jan 2029 00:00:00 +{'9' * 13}"})) is None
     assert retry_after(httpx.Headers()) is None
 
 
@@ -105,6 +108,8 @@ def test_retry_after_in_seconds_and_as_a_date():
     [
         (httpx.ConnectError("refused"), ServiceUnavailable, "Check that the service runs"),
         (httpx.ReadTimeout("slow"), ServiceUnavailable, 'extra "timeout"'),
+        (ssl.SSLError("WRONG_VERSION_NUMBER"), ServiceUnavailable, "Check that the service runs"),
+        (UnicodeError("label too long"), InvalidRequest, "the connection's host is right"),
         (httpx.RemoteProtocolError("closed"), ServiceUnavailable, "Check that the service runs"),
         (httpx.ConnectError("[SSL: CERTIFICATE_VERIFY_FAILED] x"), InvalidRequest, 'extra "verify"'),
         (httpx.TooManyRedirects("loop"), ProtocolError, ""),

@@ -260,3 +260,8 @@ anything = st.recursive(
 def test_any_json_is_a_policy_or_an_error(check, name):
     is_taken_or_told(read_policy, json.dumps({"checks": [check]}), name=name)
     is_taken_or_told(check_from_dict, check)
+
+
+@pytest.mark.parametrize("text", ["checks: {" + "~," * 50_000, "checks: [" + "[]," * 40_000, "a: b\n" * 20_000])
+def test_more_values_than_a_policy_needs_are_not_all_read(text):
+    assert "more than the 10,000 values that a policy may have" in message_of(read_policy, text.encode(), name="p.yaml")
