@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
-from typing import Generic, Self, TypeVar
+from typing import Generic, Self, TypeVar, cast
 
 import httpx
 from tenacity import AsyncRetrying
@@ -164,9 +165,11 @@ class AsyncBenchmarkClient:
         body = WholeBody(MAX_ANSWER_BYTES if response.status_code < 300 else MAX_ERROR_BYTES)
         try:
             refuse_packed_twice(response)
-            async for piece in response.aiter_bytes():
-                if not body.add(piece):
-                    break
+            # Without this, one that is left early is closed at some later time, or never.
+            async with aclosing(cast(AsyncGenerator[bytes], response.aiter_bytes())) as pieces:
+                async for piece in pieces:
+                    if not body.add(piece):
+                        break
         finally:
             await response.aclose()
         return response, body

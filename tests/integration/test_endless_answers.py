@@ -9,6 +9,7 @@ import time
 import pytest
 
 from airflow_provider_benchmarks.client import BenchmarkClient, ClientConfig
+from airflow_provider_benchmarks.client._bodies import MAX_ANSWER_BYTES
 from airflow_provider_benchmarks.exceptions import InvalidRequest, JobTimeout, ProtocolError, ServiceUnavailable
 from airflow_provider_benchmarks.hooks.benchmarks import BenchmarkHook
 from airflow_provider_benchmarks.testing import Fault
@@ -159,7 +160,7 @@ def endless(head: bytes) -> RawServer:
 
 def test_an_answer_without_measure_is_refused(connect):
     with endless(OK) as server:
-        with pytest.raises(ProtocolError, match="the answer is larger than 100 MiB"):
+        with pytest.raises(ProtocolError, match=f"the answer is larger than {MAX_ANSWER_BYTES // 1024**2} MiB"):
             connect(server.url, timeout=60, retry_seconds=0).get_status("job-1")
 
 
