@@ -19,8 +19,8 @@ from airflow_provider_benchmarks.exceptions import ConfigurationError
 _KEEPALIVE_SECONDS = 4.0
 _CONNECT_SECONDS = 10.0
 _MAX_TIMEOUT_SECONDS = 86_400
-#: A whole answer, read to its end, may take so many times as long as each wait for a piece of it. Large downloads, whose
-#: pieces are used as they come, may take any time.
+#: A whole answer, read to its end, may take so many times as long as each wait for a piece of it. Large downloads,
+#: whose pieces are used as they come, may take any time.
 _WHOLE_ANSWER_TIMEOUTS = 1.5
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
 
@@ -35,8 +35,8 @@ class ClientConfig:
     :param headers: further headers, such as a gateway's key; like the token they never go to another host. Of two names
         that differ in case only the last counts, and beside a token none is ``Authorization``
     :param verify: check the server's certificate: True, False, or the path of a CA file or folder
-    :param timeout: seconds to wait for an answer, and between two pieces of a body; the whole of an answer that is not a
-        download may take half as long again
+    :param timeout: seconds to wait for an answer, and between two pieces of a body; the whole of an answer that is
+        not a download may take half as long again
     :param api: generation of the service, ``auto`` or one of ``GENERATIONS``
     :param retry_seconds: how long a request is tried again after transient faults, in all
     :param trust_env: take proxies (``HTTPS_PROXY``, ``NO_PROXY``, …) and CA settings from the environment
@@ -64,7 +64,8 @@ class ClientConfig:
         object.__setattr__(self, "headers", _merged(headers))
         if not 0 < self.timeout <= _MAX_TIMEOUT_SECONDS:
             raise ConfigurationError(
-                f"the request timeout must be more than 0 seconds and at most {_MAX_TIMEOUT_SECONDS:,}, found {self.timeout}"
+                f"the request timeout must be more than 0 seconds and at most {_MAX_TIMEOUT_SECONDS:,}, "
+                f"found {self.timeout}"
             )
         if self.api != "auto" and self.api not in GENERATIONS:
             raise ConfigurationError(f'unknown api generation "{self.api}"; known: auto, {", ".join(GENERATIONS)}')

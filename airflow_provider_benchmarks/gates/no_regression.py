@@ -28,8 +28,8 @@ class NoRegression:
     significant, and says nothing of equality. ``prove`` passes when the confidence bound shows that the drop is within
     the margin, misses when it is shown to be beyond it, and is inconclusive otherwise.
 
-    Where the baseline has lost more rows than the limits allow, or there is too little to judge by, a drop misses that is
-    significant whatever the lost rows were; all else is inconclusive.
+    Where the baseline has lost more rows than the limits allow, or there is too little to judge by, a drop misses that
+    is significant whatever the lost rows were; all else is inconclusive.
 
     :param metric: metric reference ``workspace/name``, or its name where that is unambiguous
     :param score: the score's name; may be left out when the metric gives one score

@@ -126,7 +126,8 @@ class _Loader(yaml.SafeLoader):
         self._nodes += 1
         if self._nodes > _MAX_NODES:
             raise ConfigurationError(
-                f"{where}: more than the {_MAX_NODES:,} values that a policy may have. Give its checks to several gates."
+                f"{where}: more than the {_MAX_NODES:,} values that a policy may have. "
+                f"Give its checks to several gates."
             )
         self._depth += 1
         node: yaml.Node | None = super().compose_node(parent, index)

@@ -77,7 +77,8 @@ def status_of_event(event: Mapping[str, Any] | None, *, job_name: str) -> str:
         if found in (TIMED_OUT, FAILED_TO_WAIT):
             raise _error_of(event, job_name)
     raise JobError(
-        f'waiting for benchmark job "{job_name}" ended with an event that does not say how the job ended: {brief(event)}. '
+        f'waiting for benchmark job "{job_name}" ended with an event that does not say how the job ended: '
+        f"{brief(event)}. "
         f"Look at the job on the service, then clear this task: it attaches to the same job.",
         job=job_name,
     )

@@ -40,8 +40,8 @@ def require_store(checks: Sequence[Check], *, gate: str, baseline: Any) -> None:
             wanted = f'the baseline "{shortened(name)}"' if name else "the history"
             other = ', or name a job with baseline="…"' if name else ""
             raise ConfigurationError(
-                f'gate "{gate}": {check.kind} of {shortened(check.metric)} looks at {wanted} of a score store, and there '
-                f"is none: set store=, or [benchmarks] score_store{other}"
+                f'gate "{gate}": {check.kind} of {shortened(check.metric)} looks at {wanted} of a score store, '
+                f"and there is none: set store=, or [benchmarks] score_store{other}"
             )
 
 

@@ -257,7 +257,8 @@ def _of_type(kind: type[T], payload: Mapping[str, Any], key: str, metric: str, n
         return kind()
     if not isinstance(value, kind):
         raise IncompleteResults(
-            f'expected {_TYPE_NAMES[kind]} as {key} of score "{shortened(name)}" of {shortened(metric)}, found {brief(value)}'
+            f'expected {_TYPE_NAMES[kind]} as {key} of score "{shortened(name)}" of {shortened(metric)}, '
+            f"found {brief(value)}"
         )
     return value
 

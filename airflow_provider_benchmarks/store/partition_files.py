@@ -89,8 +89,8 @@ def _spill(parquet: Path, spilled: Path, fields: Sequence[str]) -> dict[str, tup
                     batches.setdefault(place, (values, []))[1].append(next(numbers))
             if len(batches) > MOST_PARTITIONS:
                 raise ConfigurationError(
-                    f"partition_by {brief_names(fields)}: there are more than {MOST_PARTITIONS} different values. Choose "
-                    f"a field that groups rows."
+                    f"partition_by {brief_names(fields)}: there are more than {MOST_PARTITIONS} different values. "
+                    f"Choose a field that groups rows."
                 )
     return batches
 

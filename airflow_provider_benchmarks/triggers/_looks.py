@@ -118,7 +118,7 @@ class JobLooks:
 
     @property
     def _limit(self) -> float:
-        """Seconds for one look or page, to its end: others of the round wait for it, and the next round begins after it."""
+        """Seconds for one look or page, to its end: the others of the round, and the next round, wait for it."""
         return self.client.config.timeout
 
     async def look_at_steps(self, names: Sequence[str], tell: Tell) -> None:

@@ -39,7 +39,8 @@ class Difference:
     """Mean difference candidate − baseline, with its uncertainty.
 
     Bounds are infinite where nothing is known. ``p_value < 1 − confidence`` says the same as ``upper < −margin``, but
-    where there is a problem: the bounds are worth nothing then, and the p-value is one that keeps its level all the same.
+    where there is a problem: the bounds are worth nothing then, and the p-value is one that keeps its level all the
+    same.
     """
 
     estimate: float

@@ -58,8 +58,8 @@ def p_value_of_sides(estimate: float, n: tuple[float, float], scale: float, *, m
 def p_value_of_clusters(estimate: float, clusters: float, scale: float, *, margin: float) -> float:
     """Give the p-value of a drop when any cluster may have gained what the mean has lost, and just none of these has.
 
-    One cluster tells nothing of others. Of equal models whose clusters differ in how hard they are, or change as rows do,
-    at most 3 % are blocked in simulations. It is not for clusters that each go wholly one way or the other by a coin:
+    One cluster tells nothing of others. Of equal models whose clusters differ in how hard they are, or change as rows
+    do, at most 3 % are blocked in simulations. It is not for clusters that each go wholly one way or the other by a coin:
     there it errs in 24 % of runs with two clusters, 15 % with three and 7 % with four.
 
     :param clusters: how many of one size they count as
