@@ -6,20 +6,25 @@ LOWEST_VENV := .venv-lowest
 VERSION ?= 3.0.6
 OLD_VENV := .venv-airflow-$(VERSION)
 BIN := $(VENV)/bin
+# Tests wait more than they compute: twice as many processes as cores keep the cores busy.
+WORKERS ?= $(shell expr 2 '*' $$(nproc))
+PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 export NEMO_PLATFORM_VENV := $(CURDIR)/$(PLATFORM_VENV)
 # The machine's own certificates, for networks whose proxy signs with its own.
 export UV_SYSTEM_CERTS := true
 # Airflow must not touch the user's own installation.
 export AIRFLOW_HOME := $(CURDIR)/.build/airflow
 
-.PHONY: help demo test test-lowest test-system test-airflow lint types imports check bench-rows bench-gates bench-waiting clean
+.PHONY: help demo test-fast test test-lowest test-system test-airflow lint types imports dependencies check hooks bench-rows bench-gates bench-waiting clean
 help:
 	@echo "make demo         run example DAGs nightly_regression and model_release_gate on a local evaluation service"
+	@echo "make test-fast    unit and contract tests on a local service: two minutes on two cores"
 	@echo "make test         unit, integration and contract tests on a local service; crash tests on whole Airflows"
 	@echo "make test-lowest  unit tests with the lowest version of each dependency that pyproject.toml lets in"
 	@echo "make test-system  the same service for real: installs and starts NeMo Platform 0.1.0, runs the DAGs on it"
 	@echo "make test-airflow VERSION=3.0.6  what triggerers before Airflow 3.2 die of, on a whole one: 3.0.6 or 3.1.8"
-	@echo "make check        formatting, lint, types and import rules"
+	@echo "make check        formatting, lint, types, import rules and declared dependencies"
+	@echo "make hooks        run the quick checks at every commit of this clone"
 	@echo "make bench-rows   how fast row scores are fetched and stored, beside curl, pandas, s3fs and the vendor's SDK"
 	@echo "make bench-gates  how often gates err, in simulated releases, and how fast they judge a million rows"
 	@echo "make bench-waiting  what waiting triggers cost, beside dbt Cloud's, and what they cost the real platform"
@@ -53,8 +58,11 @@ $(OLD_VENV)/.installed: constraints/airflow-$(VERSION).txt $(VENV)/.installed
 demo: $(VENV)/.installed
 	@$(BIN)/python -m tests.demo
 
+test-fast: $(VENV)/.installed
+	$(PYTEST) -m "not real_platform" tests/contract tests/unit
+
 test: $(VENV)/.installed
-	$(BIN)/python -m pytest -m "not real_platform" tests
+	$(PYTEST) -m "not real_platform" tests
 
 test-lowest: $(LOWEST_VENV)/.installed
 	AIRFLOW_HOME=$(CURDIR)/.build/airflow-lowest $(LOWEST_VENV)/bin/python -m pytest tests/unit
@@ -75,7 +83,15 @@ types: $(VENV)/.installed
 imports: $(VENV)/.installed
 	$(BIN)/lint-imports
 
-check: lint types imports
+# Imports that no dependency brings, and dependencies that nothing imports.
+dependencies: $(VENV)/.installed
+	$(BIN)/deptry .
+
+check: lint types imports dependencies
+
+# Runs the quick checks at every commit of this clone.
+hooks: $(VENV)/.installed
+	$(BIN)/pre-commit install
 
 # Measurements take minutes, and a quiet machine.
 bench-rows: $(VENV)/.installed $(PLATFORM_VENV)/.installed

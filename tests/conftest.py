@@ -10,7 +10,9 @@ import pytest
 from hypothesis import settings
 
 # Airflow reads these when it is first imported; a test run must not touch the user's own installation.
-os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="airflow-home-"))
+_HOME = os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="airflow-home-"))
+# Processes that test at the same time would write each other's airflow.cfg.
+os.environ["AIRFLOW_HOME"] = str(Path(_HOME) / os.environ.get("PYTEST_XDIST_WORKER", ""))
 os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 os.environ["AIRFLOW__CORE__UNIT_TEST_MODE"] = "False"
 
@@ -33,3 +35,10 @@ def recorded():
         return json.loads(content) if path.suffix == ".json" else content
 
     return read
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Raise the time limit of tests that start whole Airflows or the real platform: these have limits of their own."""
+    for item in items:
+        if "crashes" in item.path.parts or item.get_closest_marker("real_platform"):
+            item.add_marker(pytest.mark.timeout(3600))

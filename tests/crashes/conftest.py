@@ -48,7 +48,7 @@ class Crashes:
             os.kill(process, signal.SIGKILL)
 
     def succeeds(self, dag_id: str) -> dict[str, Any]:
-        """Wait for the end of a DAG's only run, which must be a success; gives its task instances by task."""
+        """Wait for the end of a DAG's only run, which must be a success; return its task instances by task."""
         state = self.wait(lambda: self.airflow.api.ended(dag_id), dag_id)
         assert state == "success", self.airflow.task_logs(dag_id)
         return {task["task_id"]: task for task in self.airflow.api.task_instances(dag_id)}
@@ -58,7 +58,7 @@ class Crashes:
         return [job for job in self.client.list_jobs() if job.benchmark == f"{WORKSPACE}/{case}"][::-1]
 
     def deferred(self, case: str) -> str:
-        """Wait until a case's task is deferred and a triggerer runs its trigger; gives the job's name.
+        """Wait until a case's task is deferred and a triggerer runs its trigger; return the job's name.
 
         The scheduler has heard then that the task's first process has ended: before that, Airflow would take the task
         for failed when it is resumed.

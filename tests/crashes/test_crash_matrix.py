@@ -55,7 +55,7 @@ def killed(crashes) -> dict[str, list[str]]:
     crashes.process_of("download", "held")
     crashes.wait(lambda: any("/-/results/" in request.path for request in crashes.service.requests), "download")
     inline = crashes.running_job("inline")
-    crashes.wait(lambda: looks(crashes, inline.name) > 2, "inline")
+    crashes.wait(lambda: polls(crashes, inline.name) > 2, "inline")
     crashes.service.finish_job(WORKSPACE, crashes.deferred("resumed"), "completed")
 
     found: dict[str, list[str]] = {}
@@ -191,5 +191,5 @@ def test_triggerer_and_scheduler_die_while_a_task_is_deferred(crashes):
     assert not any(request.path.endswith(f"{name}/cancel") for request in crashes.service.requests)
 
 
-def looks(crashes: Crashes, job_name: str) -> int:
+def polls(crashes: Crashes, job_name: str) -> int:
     return sum(request.path.endswith(f"/{job_name}/status") for request in crashes.service.requests)

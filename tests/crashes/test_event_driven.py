@@ -27,25 +27,25 @@ def crashes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crashes]:
         yield from started(home, service, [], dags=home / "dags")
 
 
-def looks(crashes: Crashes) -> int:
+def polls(crashes: Crashes) -> int:
     return sum(r.method == "GET" and r.path.endswith("/benchmark-jobs") for r in crashes.service.requests)
 
 
 def watched(crashes: Crashes, more: int = 2) -> None:
-    """Wait until the trigger has looked some more times."""
-    seen = looks(crashes)
-    crashes.wait(lambda: looks(crashes) >= seen + more, DAG_ID)
+    """Wait until the trigger has polled some more times."""
+    seen = polls(crashes)
+    crashes.wait(lambda: polls(crashes) >= seen + more, DAG_ID)
 
 
 def judged(crashes: Crashes, count: int) -> list[str]:
-    """Wait for so many ended runs; gives the jobs that each was about, oldest first."""
+    """Wait for a number of ended runs; return the job of each, oldest first."""
     crashes.wait(lambda: [run["state"] for run in crashes.airflow.api.runs(DAG_ID)] == ["success"] * count, DAG_ID)
     events = crashes.airflow.api.get("/assets/events?order_by=timestamp&limit=100")["asset_events"]
     return [event["extra"]["payload"]["job_name"] for event in events if event["extra"].get("from_trigger")]
 
 
 def is_kept(crashes: Crashes, job_name: str) -> bool:
-    """Whether Airflow's database has what the trigger remembers of having told of a job."""
+    """Whether Airflow's database has that the trigger has reported a job."""
     with closing(sqlite3.connect(crashes.airflow.airflow.home / "airflow.db", timeout=60)) as database:
         kept = database.execute("select value from asset_state_store where key like 'watcher-%'").fetchall()
     return any(job_name in json.loads(value)["told"] for (value,) in kept)

@@ -99,8 +99,8 @@ def test_who_ends_one_map_index_ends_its_job_alone(crashes):
 @pytest.mark.parametrize("case", ["inline-failed", "inline-success", "inline-cleared"])
 def test_who_ends_a_task_that_waits_on_a_worker_ends_its_job(crashes, case):
     job = crashes.running_job(case)
-    looks = f"/{job.name}/status"
-    crashes.wait(lambda: any(request.path.endswith(looks) for request in crashes.service.requests), case)
+    poll = f"/{job.name}/status"
+    crashes.wait(lambda: any(request.path.endswith(poll) for request in crashes.service.requests), case)
 
     if case == "inline-cleared":
         crashes.airflow.api.clear(case)

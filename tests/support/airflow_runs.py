@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import atexit
 import json
 import os
-import shutil
 import sqlite3
 import subprocess
 import sys
@@ -13,8 +11,11 @@ import tempfile
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock
 
 REPOSITORY = Path(__file__).parents[2]
 EXAMPLE_DAGS = REPOSITORY / "example_dags"
@@ -60,11 +61,7 @@ class AirflowHome:
     def prepare(self) -> None:
         """Create the database."""
         self.home.mkdir(parents=True, exist_ok=True)
-        with (
-            closing(sqlite3.connect(_new_database())) as new,
-            closing(sqlite3.connect(self.home / "airflow.db")) as own,
-        ):
-            new.backup(own)
+        _copy_database(_new_database(), self.home / "airflow.db")
 
     def test_dag(
         self, dag_id: str, service_url: str, conf: dict[str, Any] | None = None, **settings: str
@@ -92,15 +89,37 @@ class AirflowHome:
 
 
 def outcome(left: dict[str, Any], log: str) -> RunOutcome:
-    """What :meth:`AirflowHome.last_run` gave, with a log."""
+    """Return what :meth:`AirflowHome.last_run` has read, with a log."""
     xcoms = {(task_id, key): value for task_id, key, value in left["xcoms"]}
     return RunOutcome(left["state"], left["tasks"], left["tries"], xcoms, log)
 
 
+def airflow_version() -> str:
+    """The version of the installed Airflow, whose code has been a package of its own since 3.0."""
+    try:
+        return version("apache-airflow-core")
+    except PackageNotFoundError:
+        return version("apache-airflow")
+
+
 @cache
 def _new_database() -> Path:
-    """An empty database of Airflow's, made once: that takes it several seconds."""
-    home = Path(tempfile.mkdtemp(prefix="airflow-new-"))
-    atexit.register(shutil.rmtree, home, ignore_errors=True)
-    AirflowHome(home)._run(["airflow", "db", "migrate"], AirflowHome(home).environment("http://127.0.0.1:1"))
-    return home / "airflow.db"
+    """The path of a new, migrated database of this version of Airflow.
+
+    It is kept in the checkout, for migrating takes Airflow several seconds. Tests run in several processes.
+    """
+    folder = REPOSITORY / ".build" / "airflow-databases"
+    folder.mkdir(parents=True, exist_ok=True)
+    kept = folder / f"{airflow_version()}.db"
+    with FileLock(f"{kept}.lock"), tempfile.TemporaryDirectory(prefix="airflow-new-") as name:
+        if not kept.exists():
+            new = AirflowHome(Path(name))
+            new._run(["airflow", "db", "migrate"], new.environment("http://127.0.0.1:1"))
+            _copy_database(new.home / "airflow.db", kept.with_suffix(".part"))
+            kept.with_suffix(".part").rename(kept)
+    return kept
+
+
+def _copy_database(source: Path, target: Path) -> None:
+    with closing(sqlite3.connect(source)) as new, closing(sqlite3.connect(target)) as own:
+        new.backup(own)

@@ -41,13 +41,13 @@ def free_port() -> int:
 
 
 def wait_for(condition: Callable[[], Any], limit: float, what: Callable[[], str]) -> Any:
-    """Wait until a condition gives something true; fail with a description after the limit, seconds."""
+    """Wait until a condition returns something true; fail with a description after the limit, seconds."""
     end = time.monotonic() + limit
     while True:
         if found := condition():
             return found
         if time.monotonic() > end:
-            raise AssertionError(f"waited {limit:.0f} s in vain: {what()}")
+            raise AssertionError(f"waited {limit:.0f} s without success: {what()}")
         time.sleep(0.5)
 
 
@@ -61,7 +61,7 @@ class AirflowApi:
         self._http.close()
 
     def request(self, method: str, path: str, **options: Any) -> Any:
-        """Ask Airflow, and ask again while it answers with 500, for it has done nothing then.
+        """Send a request, and repeat it while Airflow answers 500: it has done nothing then.
 
         It writes its audit log on the API server's event loop. With SQLite that waits for the lock of another request,
         which needs the loop to commit; after SQLite's 5 s both go on, and the one that waited answers with 500.
@@ -175,7 +175,7 @@ class AirflowServices:
     def start(
         self, command: str, name: str | None = None, *, program: Sequence[str] = ("airflow",), **settings: str
     ) -> subprocess.Popen[bytes]:
-        """Start one of Airflow's processes; ``name`` tells a second one of a kind apart.
+        """Start one of Airflow's processes; ``name`` names a second one of a kind.
 
         :param program: what to run in place of Airflow's command line
         """

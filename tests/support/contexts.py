@@ -58,7 +58,7 @@ async def until(condition: Callable[[], object]) -> None:
 
 
 async def events_of(trigger: Any) -> list[dict[str, Any]]:
-    """Await a trigger until it ends and give its events, as plain JSON."""
+    """Await a trigger until it ends and return its events, as plain JSON."""
 
     async def collect() -> list[dict[str, Any]]:
         return [json.loads(json.dumps(event.payload)) async for event in trigger.run()]

@@ -31,7 +31,7 @@ _BENCHMARKS = {
 
 
 def seed_benchmarks(seeder: Seeder) -> dict[str, str]:
-    """Create them beside the question-answer example; gives their references by a short name."""
+    """Create them next to the question-answer example; return their references by a short name."""
     references = {"example": seeder.question_answer_example()}
     for name, body in _METRICS.items():
         seeder.metric(EXAMPLE_WORKSPACE, name, body)

@@ -39,7 +39,7 @@ class FastJob:
             self.step("evaluation", status)
 
     def result(self, name: str, content: bytes) -> str:
-        """Store a result; gives the path of its file in the Files API."""
+        """Store a result; return the path of its file in the Files API."""
         path = f"results/attempt/{name}"
         file = f"/apis/files/v2/workspaces/{self._workspace}/filesets/{self.fileset}/-/{path}"
         headers = {"Content-Type": "application/octet-stream"}

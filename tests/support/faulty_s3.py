@@ -18,7 +18,7 @@ _CODES = {403: "AccessDenied", 500: "InternalError", 503: "SlowDown"}
 
 
 class FaultyS3:
-    """A context manager; ``refuse`` says what fails from then on, ``requests`` what was asked for.
+    """A context manager; ``refuse`` says what fails from then on, ``requests`` what was requested.
 
     :param upstream: the S3 server's URL
     """
@@ -54,7 +54,7 @@ class FaultyS3:
         return json.dumps({"conn_type": "aws", "login": "test", "password": "test", "extra": extra})
 
     def refuse(self, operation: str, how: int | str, *, first: int = 1, times: int = 1000) -> None:
-        """Let an operation fail from its n-th request on, so many times: an HTTP status, DROP or DROP_ANSWER.
+        """Let an operation fail from its n-th request on, a number of times: an HTTP status, DROP or DROP_ANSWER.
 
         :param operation: as S3 calls it, or ``*`` for each
         """

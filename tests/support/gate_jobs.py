@@ -29,7 +29,7 @@ BAD_AT_MATH = of_values([float(i % 5 != 1 and i % 8 != 0) for i in range(ROWS)])
 def run_job(
     service: EvaluationService, name: str, rows: list[dict[str, Any]] = GOOD, benchmark: str = BENCHMARK
 ) -> str:
-    """Run a job that gives these rows of the metric ``m``; gives its name."""
+    """Run a job that has these rows of the metric ``m``; return its name."""
     values = [r["metrics"][f"{WORKSPACE}/m"][0]["value"] for r in rows]
     known = [value for value in values if value != "NaN"]
     mean = sum(known) / len(known)

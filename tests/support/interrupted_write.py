@@ -1,7 +1,7 @@
 """A process of its own that writes a file and waits to be killed, or meets a limit of the system.
 
 ``python -m tests.support.interrupted_write DESTINATION CONNECTION BYTES [LIMIT]``: with no limit it says ``written``
-in the middle of the block and waits; with one, no file of this process may grow past so many bytes.
+in the middle of the block and waits; with one, no file of this process may grow past that number of bytes.
 """
 
 from __future__ import annotations

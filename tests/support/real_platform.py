@@ -1,6 +1,6 @@
 """Start a real NeMo Platform 0.1.0 for tests: SQLite, local files, jobs as subprocesses, nothing outside its folder.
 
-``make test-system`` installs it into an environment of its own, since it can't live beside Airflow.
+``make test-system`` installs it into an environment of its own, since it can't be installed with Airflow.
 """
 
 from __future__ import annotations

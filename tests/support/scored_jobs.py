@@ -32,7 +32,7 @@ def job(values, *, name="candidate", items=None, score="s", indices=None):
 
 
 def flips(n, lost, gained=0, ones=0.7):
-    """0/1 scores of a baseline, and of a candidate that lost and gained so many."""
+    """0/1 scores of a baseline, and of a candidate that lost and gained these numbers of rows."""
     base = np.zeros(n)
     base[: int(n * ones)] = 1
     candidate = base.copy()
