@@ -1,0 +1,67 @@
+"""What README.md shows works as it stands there."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from typing import Any
+
+from airflow_provider_benchmarks.gates.policy import read_policy
+from airflow_provider_benchmarks.hooks.benchmarks import BenchmarkHook
+from tests.integration.conftest import completed_job, only_sync
+from tests.support.airflow_runs import REPOSITORY, AirflowHome
+
+README = (REPOSITORY / "README.md").read_text()
+
+
+def block(language: str, begin: str) -> str:
+    """The only code block of a language that has a line which begins so."""
+    blocks = re.findall(rf"^```{language}\n(.*?)^```$", README, flags=re.DOTALL | re.MULTILINE)
+    (found,) = [each for each in blocks if re.search(rf"^{re.escape(begin)}", each, flags=re.MULTILINE)]
+    return found
+
+
+def test_every_block_of_python_is_tested_here():
+    assert len(re.findall(r"^```python$", README, flags=re.MULTILINE)) == 3
+
+
+def test_the_five_minute_dag_passes_the_documented_test(tmp_path):
+    (tmp_path / "dags").mkdir()
+    (tmp_path / "dags" / "five_minute.py").write_text(block("python", "def five_minute_gate"))
+    first, _, rest = block("python", "def test_a_bad_model_is_stopped").partition("\n")
+    (tmp_path / "conftest.py").write_text(first)
+    (tmp_path / "test_five_minute.py").write_text(rest)
+    airflow = AirflowHome(tmp_path / "airflow", tmp_path / "dags")
+    airflow.prepare()
+
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_five_minute.py"]
+    environment = airflow.environment("http://127.0.0.1:1", PYTHONPATH=f"{tmp_path}:{REPOSITORY}")
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=600, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "2 passed" in done.stdout
+
+
+@only_sync
+def test_scores_in_a_notebook(service, client, tmp_path):
+    BenchmarkHook().download_row_scores(
+        completed_job(client, "my-job"), f"{tmp_path}/row-scores.parquet", format="parquet"
+    )
+    code = block("python", "client = ").replace("https://evaluator.example.com", service.url).replace("nvapi-1", "")
+    *statements, aggregate, low, stored = ast.parse(code.replace("s3://scores/my-job", str(tmp_path))).body
+    names: dict[str, Any] = {}
+    exec(compile(ast.Module(statements, []), "README.md", "exec"), names)  # noqa: S102
+    shown = [eval(ast.unparse(expression), names) for expression in (aggregate, low, stored)]
+
+    assert list(shown[0]["mean"]) == [0.6, 0.8]
+    assert [len(frame) for frame in shown[1:]] == [2, 5]
+    assert list(shown[2].columns) == ["input", "exact-match"]
+
+
+def test_a_policy_file():
+    policy = read_policy(block("yaml", "if_inconclusive: fail"))
+    assert [check.kind for check in policy.checks] == ["threshold", "no_regression", "no_regression"]
+    assert (policy.if_inconclusive, policy.if_no_baseline) == ("fail", "warn")
