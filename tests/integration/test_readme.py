@@ -57,7 +57,7 @@ def test_scores_in_a_notebook(service, client, tmp_path):
     shown = [eval(ast.unparse(expression), names) for expression in (aggregate, low, stored)]
 
     assert list(shown[0]["mean"]) == [0.6, 0.8]
-    assert [len(frame) for frame in shown[1:]] == [2, 5]
+    assert [len(frame) for frame in shown[1:]] == [3, 5]
     assert list(shown[2].columns) == ["input", "exact-match"]
 
 
