@@ -70,8 +70,12 @@ class Crashes:
         return job.name
 
     def is_known_to_have_ended(self, case: str, *, try_number: int) -> bool:
-        """Whether the scheduler has heard of the end of a process of a case's task."""
-        line = rf"TaskInstance Finished: dag_id={case},.* try_number={try_number},"
+        """Whether the scheduler has heard of the end of a process of a case's task.
+
+        It does not write "TaskInstance Finished" for every end: where it is busy, one such line is for two tries.
+        """
+        key = rf"TaskInstanceKey\(dag_id='{re.escape(case)}',.* try_number={try_number},"
+        line = rf"Received executor event with state (success|failed) for task instance {key}"
         return re.search(line, self.airflow.whole_log("scheduler")) is not None
 
     def states(self, case: str) -> list[str | None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -10,6 +11,17 @@ from airflow_provider_benchmarks.client import BenchmarkClient, ClientConfig
 from airflow_provider_benchmarks.testing import EXAMPLE_ROWS, EvaluationService, Seeder
 from tests.integration.conftest import WORKSPACE
 from tests.support.airflow_runs import AirflowHome
+from tests.support.airflow_services import wait_for
+
+
+def release_when_polled_twice(service):
+    """Let the job fail only when the task waits for it: the operator's first poll has not seen its end."""
+
+    def polls() -> int:
+        return sum(r.method == "GET" and "/benchmark-jobs" in r.path for r in service.requests)
+
+    wait_for(lambda: polls() >= 2, 600, lambda: "the job was not polled twice")
+    service.release_jobs()
 
 
 @pytest.fixture(scope="module", params=["inline", "deferred"])
@@ -25,6 +37,8 @@ def outcome(request, tmp_path_factory):
             metric = f"{WORKSPACE}/exact-match"
             seeder.benchmark(WORKSPACE, "broken", metrics=[metric], dataset=dataset)
         airflow.prepare()
+        service.hold_jobs("active", benchmark=f"{WORKSPACE}/broken")
+        Thread(target=release_when_polled_twice, args=(service,), daemon=True).start()
         run = airflow.test_dag("retries", service.url, AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE=deferrable)
         with BenchmarkClient(ClientConfig(base_url=service.url, workspace=WORKSPACE, trust_env=False)) as client:
             jobs = {job.name: client.get_job(job.name) for job in client.list_jobs()}
