@@ -6,7 +6,7 @@ from importlib.util import find_spec
 
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 
-_EXTRAS = {"pyarrow": "parquet", "xxhash": "parquet", "scipy": "stats"}
+_EXTRAS = {"jinja2": "testing", "pyarrow": "parquet", "xxhash": "parquet", "scipy": "stats"}
 #: What files of row scores are written with as Parquet.
 PARQUET = ("pyarrow", "xxhash")
 

@@ -7,6 +7,7 @@ with EvaluationService() as service:
 
 from __future__ import annotations
 
+from airflow_provider_benchmarks.testing._http.server import RecordedRequest
 from airflow_provider_benchmarks.testing.faults import Fault, InjectedFault
 from airflow_provider_benchmarks.testing.seed import (
     EXAMPLE_BENCHMARK,
@@ -14,7 +15,6 @@ from airflow_provider_benchmarks.testing.seed import (
     EXAMPLE_WORKSPACE,
     Seeder,
 )
-from airflow_provider_benchmarks.testing.server import RecordedRequest
 from airflow_provider_benchmarks.testing.service import EvaluationService
 
 __all__ = [

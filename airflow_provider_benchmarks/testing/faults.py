@@ -1,4 +1,4 @@
-"""Faults that the local service commits on request: errors, lost answers, broken and slow bodies.
+"""Faults that the local service injects: error statuses, lost responses, broken and slow bodies.
 
 service.inject(Fault.answer(503, headers={"Retry-After": "2"}).on("GET", "*/status", times=3))
 service.inject(Fault.lose_answer().on("POST", "*/benchmark-jobs"))
@@ -13,77 +13,27 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """Answer this, and do nothing of what was asked."""
-
-    status: int
-    body: bytes
-    headers: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Drop:
-    """Close the connection without an answer.
-
-    :param takes_effect: whether what was asked is done before
-    """
-
-    takes_effect: bool
-
-
-@dataclass(frozen=True, slots=True)
-class CutBody:
-    """Close the connection in mid-body."""
-
-    after_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class SlowBody:
-    """Pause before every chunk of the body."""
-
-    seconds_per_chunk: float
-    chunk_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class Malformed:
-    """Answer under the usual status with this instead of the body, or with the body cut short as if it were whole."""
-
-    body: bytes | None
-    keep_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class ErrorLine:
-    """End a stream of rows with the service's error line."""
-
-    after_rows: int
-    error_type: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Delay:
-    """Wait before answering."""
-
-    seconds: float
-
-
-Effect = Answer | Drop | CutBody | SlowBody | Malformed | ErrorLine | Delay
+from airflow_provider_benchmarks.testing._http.effects import (
+    Answer,
+    CutBody,
+    Delay,
+    Drop,
+    Effect,
+    ErrorLine,
+    Malformed,
+    SlowBody,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What goes wrong, and at which requests.
+    """What goes wrong, and for which requests.
 
-    :param effect: what happens
-    :param method: of the requests; None: any
+    :param effect: what happens to a request
+    :param method: HTTP method; None: any
     :param path: glob that the whole path must match, for instance ``*/benchmark-jobs/*/status``
-    :param times: how many requests fail; None: all of them
-    :param after: how many matching requests are spared first
+    :param times: number of requests that fail; None: all
+    :param after: number of matching requests that succeed first
     """
 
     effect: Effect
@@ -93,7 +43,7 @@ class Fault:
     after: int = 0
 
     def on(self, method: str | None = None, path: str = "*", *, times: int | None = 1, after: int = 0) -> Fault:
-        """Give the same fault for other requests."""
+        """Return the same fault, for these requests."""
         return replace(self, method=method, path=path, times=times, after=after)
 
     def matches(self, method: str, path: str) -> bool:
@@ -101,67 +51,67 @@ class Fault:
 
     @classmethod
     def answer(cls, status: int, *, body: bytes | None = None, headers: Mapping[str, str] | None = None) -> Fault:
-        """Answer with a status, and do nothing of what was asked."""
+        """Return a status and do not execute the request."""
         content = json.dumps({"detail": f"injected fault {status}"}).encode() if body is None else body
         return cls(Answer(status, content, dict(headers or {})))
 
     @classmethod
     def lose_answer(cls) -> Fault:
-        """Do what was asked, then close the connection without an answer."""
+        """Execute the request, then close the connection without a response."""
         return cls(Drop(takes_effect=True))
 
     @classmethod
     def drop_connection(cls) -> Fault:
-        """Close the connection without having done anything."""
+        """Close the connection without executing the request."""
         return cls(Drop(takes_effect=False))
 
     @classmethod
     def cut_body(cls, *, after_bytes: int) -> Fault:
-        """Close the connection after so many bytes of the body."""
+        """Close the connection after this number of bytes of the body."""
         return cls(CutBody(after_bytes))
 
     @classmethod
     def slow_body(cls, *, seconds_per_chunk: float, chunk_bytes: int = 65_536) -> Fault:
-        """Pause before every chunk of the body."""
+        """Pause before each chunk of the body."""
         return cls(SlowBody(seconds_per_chunk, chunk_bytes))
 
     @classmethod
     def malformed(cls, body: bytes) -> Fault:
-        """Answer under the usual status and headers with another body."""
+        """Return the usual status and headers with another body."""
         return cls(Malformed(body, 0))
 
     @classmethod
     def truncated(cls, *, keep_bytes: int) -> Fault:
-        """Answer with the first bytes of the body as if they were all of it."""
+        """Return the first bytes of the body as if they were the complete body."""
         return cls(Malformed(None, keep_bytes))
 
     @classmethod
     def error_line(
         cls, *, after_rows: int, error_type: str = "JSONDecodeError", message: str = "Expecting value"
     ) -> Fault:
-        """End a stream of rows after so many of them with a line ``{"error": …}``, as the service does at damage."""
+        """End a stream of rows with a line ``{"error": …}``, as the service does for a damaged file."""
         return cls(ErrorLine(after_rows, error_type, message))
 
     @classmethod
     def delay(cls, seconds: float) -> Fault:
-        """Wait before answering; what was asked is done after the wait."""
+        """Wait, then execute the request."""
         return cls(Delay(seconds))
 
 
 @dataclass(slots=True)
 class InjectedFault:
-    """A fault at work.
+    """An active fault.
 
-    :param seen: matching requests so far
-    :param fired: requests that it struck
+    :param seen: number of matching requests so far
+    :param fired: number of requests that it was applied to
     """
 
     fault: Fault
     seen: int = field(default=0, init=False)
     fired: int = field(default=0, init=False)
 
-    def strikes(self, method: str, path: str) -> bool:
-        """Count a request; True when the fault has its turn at it."""
+    def applies_to(self, method: str, path: str) -> bool:
+        """Count a request; True if the fault applies to it."""
         if not self.fault.matches(method, path):
             return False
         self.seen += 1
@@ -169,7 +119,7 @@ class InjectedFault:
 
 
 class FaultPlan:
-    """The faults at work, in the order in which they were injected. Of several, the first one strikes."""
+    """The active faults in the order of injection. If several apply to a request, the first one wins."""
 
     def __init__(self) -> None:
         self._faults: list[InjectedFault] = []
@@ -186,10 +136,10 @@ class FaultPlan:
             self._faults.clear()
 
     def next_effect(self, method: str, path: str) -> Effect | None:
-        """Tell what happens to a request."""
+        """Return what happens to a request, if a fault applies to it."""
         with self._lock:
-            striking = [injected for injected in self._faults if injected.strikes(method, path)]
-            if not striking:
+            matching = [injected for injected in self._faults if injected.applies_to(method, path)]
+            if not matching:
                 return None
-            striking[0].fired += 1
-            return striking[0].fault.effect
+            matching[0].fired += 1
+            return matching[0].fault.effect

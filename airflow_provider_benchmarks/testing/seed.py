@@ -1,12 +1,13 @@
-"""Put workspaces, datasets, metrics and benchmarks into an evaluation service over its own HTTP API.
+"""Create workspaces, datasets, metrics and benchmarks in an evaluation service over its own HTTP API.
 
-Works the same on the local service of this package and on a real NeMo Platform 0.1.x. Every call is idempotent:
-what is already there is left as it is.
+Works on the local service of this package and on a real NeMo Platform 0.1.x. Every call is idempotent: what exists
+already is not changed.
 """
 
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self
 from urllib.parse import quote
@@ -25,7 +26,7 @@ EXAMPLE_ROWS: tuple[dict[str, str], ...] = (
     {"input": "Water formula?", "output": "H2O", "reference": "H2O"},
 )
 
-#: exact-match ignores case on the service; string-check compares as written ("Blue" does not contain "blue").
+#: On the service, exact-match ignores case and string-check does not ("Blue" does not contain "blue").
 EXAMPLE_METRICS: dict[str, dict[str, str]] = {
     "exact-match": {"type": "exact-match", "reference": "{{item.reference}}", "candidate": "{{item.output}}"},
     "string-check": {
@@ -36,17 +37,77 @@ EXAMPLE_METRICS: dict[str, dict[str, str]] = {
     },
 }
 
+_TIMEOUT_SECONDS = 60.0
+_MAX_ERROR_CHARACTERS = 600
 
-class Seeder:
-    """Create what a benchmark job needs.
+
+class BaseSeeder(ABC):
+    """Creates what a benchmark job needs, through the service's REST API. How requests are sent is up to subclasses."""
+
+    @abstractmethod
+    def _send(self, method: str, path: str, content: bytes, content_type: str) -> tuple[int, str]:
+        """Send a request; return the status and the text of the response."""
+
+    def workspace(self, name: str) -> None:
+        """Create a workspace."""
+        self._create("POST", "/apis/entities/v2/workspaces", {"name": name})
+
+    def dataset(self, workspace: str, name: str, rows: Iterable[Mapping[str, Any]]) -> str:
+        """Store rows as a fileset with one JSONL file; return its reference ``workspace/name``."""
+        filesets = f"/apis/files/v2/workspaces/{_segment(workspace)}/filesets"
+        content = b"".join(json.dumps(row).encode() + b"\n" for row in rows)
+        self._create("POST", filesets, {"name": name})
+        self._create("PUT", f"{filesets}/{_segment(name)}/-/{_segment(name)}.jsonl", content)
+        return f"{workspace}/{name}"
+
+    def metric(self, workspace: str, name: str, body: Mapping[str, Any]) -> str:
+        """Create a metric and return its reference.
+
+        :param body: the metric as the service has it: ``type`` and its fields
+        """
+        path = f"/apis/evaluation/v2/workspaces/{_segment(workspace)}/metrics/{_segment(name)}"
+        self._create("POST", path, body)
+        return f"{workspace}/{name}"
+
+    def benchmark(self, workspace: str, name: str, *, metrics: Sequence[str], dataset: str) -> str:
+        """Create a benchmark and return its reference.
+
+        :param metrics: references of metrics
+        :param dataset: reference of a dataset
+        """
+        body = {"name": name, "description": name, "metrics": list(metrics), "dataset": dataset}
+        self._create("POST", f"/apis/evaluation/v2/workspaces/{_segment(workspace)}/benchmarks", body)
+        return f"{workspace}/{name}"
+
+    def question_answer_example(self) -> str:
+        """Create the question-answer example of the service's docs; return the benchmark's reference."""
+        self.workspace(EXAMPLE_WORKSPACE)
+        dataset = self.dataset(EXAMPLE_WORKSPACE, "qa", EXAMPLE_ROWS)
+        metrics = [self.metric(EXAMPLE_WORKSPACE, name, body) for name, body in EXAMPLE_METRICS.items()]
+        return self.benchmark(EXAMPLE_WORKSPACE, "qa-bench", metrics=metrics, dataset=dataset)
+
+    def _create(self, method: str, path: str, body: Mapping[str, Any] | bytes) -> None:
+        """Send a JSON body, or the bytes of a file. That the entity exists already (409) is no error."""
+        if isinstance(body, bytes):
+            status, text = self._send(method, path, body, "application/octet-stream")
+        else:
+            status, text = self._send(method, path, json.dumps(dict(body)).encode(), "application/json")
+        if status not in (200, 201, 409):
+            raise RuntimeError(f"{method} {path} answered {status}: {text[:_MAX_ERROR_CHARACTERS]}")
+
+
+class Seeder(BaseSeeder):
+    """Creates what a benchmark job needs, over HTTP.
 
     :param base_url: address of the service, without the ``/apis`` part
-    :param token: bearer token, where the service asks for one
+    :param token: bearer token, if the service requires one
     """
 
     def __init__(self, base_url: str, *, token: str | None = None) -> None:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        self._http = httpx.Client(base_url=base_url.rstrip("/"), headers=headers, timeout=60, trust_env=False)
+        self._http = httpx.Client(
+            base_url=base_url.rstrip("/"), headers=headers, timeout=_TIMEOUT_SECONDS, trust_env=False
+        )
 
     def close(self) -> None:
         self._http.close()
@@ -57,45 +118,11 @@ class Seeder:
     def __exit__(self, *exc: object) -> None:
         self.close()
 
-    def _send(self, method: str, path: str, **kwargs: Any) -> None:
-        response = self._http.request(method, path, **kwargs)
-        if response.status_code not in (200, 201, 409):
-            raise RuntimeError(f"{method} {path} answered {response.status_code}: {response.text[:600]}")
+    def _send(self, method: str, path: str, content: bytes, content_type: str) -> tuple[int, str]:
+        response = self._http.request(method, path, content=content, headers={"Content-Type": content_type})
+        return response.status_code, response.text
 
-    def workspace(self, name: str) -> None:
-        self._send("POST", "/apis/entities/v2/workspaces", json={"name": name})
 
-    def dataset(self, workspace: str, name: str, rows: Iterable[Mapping[str, Any]]) -> str:
-        """Store rows as a fileset with one JSONL file; gives its reference ``workspace/name``."""
-        filesets = f"/apis/files/v2/workspaces/{quote(workspace, safe='')}/filesets"
-        content = b"".join(json.dumps(row).encode() + b"\n" for row in rows)
-        self._send("POST", filesets, json={"name": name})
-        self._send(
-            "PUT",
-            f"{filesets}/{quote(name, safe='')}/-/{quote(name, safe='')}.jsonl",
-            content=content,
-            headers={"Content-Type": "application/octet-stream"},
-        )
-        return f"{workspace}/{name}"
-
-    def metric(self, workspace: str, name: str, body: Mapping[str, Any]) -> str:
-        """Create a metric from the service's own body (``type`` and its fields); gives its reference."""
-        path = f"/apis/evaluation/v2/workspaces/{quote(workspace, safe='')}/metrics/{quote(name, safe='')}"
-        self._send("POST", path, json=dict(body))
-        return f"{workspace}/{name}"
-
-    def benchmark(self, workspace: str, name: str, *, metrics: Sequence[str], dataset: str) -> str:
-        """Create a benchmark from metric references and a dataset reference; gives its reference."""
-        self._send(
-            "POST",
-            f"/apis/evaluation/v2/workspaces/{quote(workspace, safe='')}/benchmarks",
-            json={"name": name, "description": name, "metrics": list(metrics), "dataset": dataset},
-        )
-        return f"{workspace}/{name}"
-
-    def question_answer_example(self) -> str:
-        """Seed the question-answer example of the service's docs; gives the benchmark's reference."""
-        self.workspace(EXAMPLE_WORKSPACE)
-        dataset = self.dataset(EXAMPLE_WORKSPACE, "qa", EXAMPLE_ROWS)
-        metrics = [self.metric(EXAMPLE_WORKSPACE, name, body) for name, body in EXAMPLE_METRICS.items()]
-        return self.benchmark(EXAMPLE_WORKSPACE, "qa-bench", metrics=metrics, dataset=dataset)
+def _segment(name: str) -> str:
+    """Escape a name as one segment of a path."""
+    return quote(name, safe="")

@@ -1,24 +1,31 @@
-"""A local evaluation service: a real HTTP server that speaks the protocol of NeMo Evaluator 0.1.x.
+"""A local evaluation service: a real HTTP server with the protocol of NeMo Evaluator 0.1.x.
 
 For tests, demos and the tests of one's own DAGs. It evaluates benchmarks whose metrics need no model (exact-match,
-string-check), gives results as it is told to, and commits faults on request.
+string-check), returns results that a test gives, and injects faults.
 """
 
 from __future__ import annotations
 
 import json
-import threading
 import time
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import unquote
 
-from airflow_provider_benchmarks.testing.app import Application
+from airflow_provider_benchmarks.extras import require
+from airflow_provider_benchmarks.testing._http.request import Request
+from airflow_provider_benchmarks.testing._http.server import RecordedRequest, Server
+from airflow_provider_benchmarks.testing._jobs.controllers import Controllers
+from airflow_provider_benchmarks.testing._jobs.scenarios import Hold, Rows, Scenarios, result_files
+from airflow_provider_benchmarks.testing._routes.application import Application
+from airflow_provider_benchmarks.testing._routes.context import Context
+from airflow_provider_benchmarks.testing._state.entity import Entity
+from airflow_provider_benchmarks.testing._state.identifiers import new_id
+from airflow_provider_benchmarks.testing._state.job import Job, Schedule
+from airflow_provider_benchmarks.testing._state.outcome import EXIT_CODE_1, Failure
+from airflow_provider_benchmarks.testing._state.state import Clock, State
 from airflow_provider_benchmarks.testing.faults import Fault, FaultPlan, InjectedFault
-from airflow_provider_benchmarks.testing.scenarios import Failure, Hold, Rows, Scenarios, given_results
-from airflow_provider_benchmarks.testing.seed import EXAMPLE_WORKSPACE, Seeder
-from airflow_provider_benchmarks.testing.server import RecordedRequest, Server
-from airflow_provider_benchmarks.testing.state import Clock, Entity, Job, Plan, State, new_id
-from airflow_provider_benchmarks.testing.timetable import Controllers
+from airflow_provider_benchmarks.testing.seed import EXAMPLE_WORKSPACE, BaseSeeder
 
 _HOLDABLE = ("created", "pending", "active")
 
@@ -27,13 +34,14 @@ class EvaluationService:
     """Serve the protocol on loopback, from threads of this process; use it as a context manager.
 
     :param port: 0 takes a free one
-    :param job_seconds: how long a job takes from submit to its end
+    :param job_seconds: seconds from the submit of a job to its end
     :param controllers: False leaves jobs in ``created`` until requests to the jobs service, or :meth:`finish_job`,
         move them
-    :param token: bearer token that requests must carry; without it, none may be sent
-    :param read_only_token: another one, which is forbidden to change anything
+    :param token: bearer token that requests must have; without it, they must have none
+    :param read_only_token: another one, which only allows reading
     :param idle_timeout: seconds after which an idle connection is closed
-    :param clock: gives the time in seconds since 1970
+    :param clock: returns the time in seconds since 1970
+    :raises ConfigurationError: jinja2 is missing; the message names the extra that has it
     """
 
     def __init__(
@@ -48,45 +56,43 @@ class EvaluationService:
         idle_timeout: float = 5.0,
         clock: Clock = time.time,
     ) -> None:
+        require("the local evaluation service renders the templates of metrics, and for that you need", "jinja2")
         self._address = (host, port)
         self._idle_timeout = idle_timeout
         self._token = token
         self._state = State(clock=clock)
         self._scenarios = Scenarios(job_seconds=job_seconds)
         self._controllers = Controllers(self._state, self._scenarios, enabled=controllers)
-        self._app = Application(
-            self._state, self._scenarios, self._controllers, token=token, read_only_token=read_only_token
-        )
+        context = Context(self._state, self._scenarios, self._controllers, token=token, read_only_token=read_only_token)
+        self._application = Application(context)
         self._faults = FaultPlan()
         self._server: Server | None = None
-        self._thread: threading.Thread | None = None
+        self._stopped = False
 
     def start(self) -> Self:
-        """Begin to serve. A service starts once; for another run, make another one.
+        """Start serving. A service starts once; for another run, make another one.
 
         :raises OSError: the port is taken
+        :raises RuntimeError: it has been started already
         """
         if self._server is not None:
             raise RuntimeError("the evaluation service has been started already")
-        self._server = Server(self._address, self._app, self._faults, idle_timeout=self._idle_timeout)
-        self._thread = threading.Thread(
-            target=self._server.serve_forever,
-            kwargs={"poll_interval": 0.005},  # what stopping takes at most
-            name="evaluation-service",
-            daemon=True,
+        self._server = Server(
+            self._address,
+            self._application.respond,
+            next_effect=self._faults.next_effect,
+            idle_timeout=self._idle_timeout,
+            upload_folder=self._state.folder,
         )
-        self._thread.start()
+        self._server.start()
         return self
 
     def stop(self) -> None:
-        """Stop serving, close all connections, and delete what was uploaded."""
-        if self._server is None or self._thread is None:
+        """Stop serving, close all connections, and delete uploaded files. Stopping again does nothing."""
+        if self._server is None or self._stopped:
             return
-        self._server.shutdown()
-        self._server.close_connections()
-        self._server.server_close()
-        self._thread.join()
-        self._thread = None
+        self._stopped = True
+        self._server.stop()
         self._state.close()
 
     def __enter__(self) -> Self:
@@ -110,9 +116,9 @@ class EvaluationService:
         return f"http://{host!s}:{port}"
 
     def connection_json(self, *, workspace: str = EXAMPLE_WORKSPACE, token: str | None = None) -> str:
-        """Give an Airflow connection to this service, as an ``AIRFLOW_CONN_…`` variable takes it.
+        """Return an Airflow connection to this service, as the value of an ``AIRFLOW_CONN_…`` variable.
 
-        :param token: shown instead of the service's own
+        :param token: password of the connection; the service's own token by default
         """
         connection = {"conn_type": "nemo_evaluator", "host": self.url, "extra": {"workspace": workspace}}
         password = token or self._token
@@ -124,73 +130,78 @@ class EvaluationService:
         return self._running.requests
 
     def clear_requests(self) -> None:
-        """Forget the requests so far."""
-        self._running.forget_requests()
+        """Remove the requests so far from :attr:`requests`."""
+        self._running.clear_requests()
 
     @property
     def connections(self) -> int:
-        """How many TCP connections were accepted so far."""
+        """Number of TCP connections accepted so far."""
         return self._running.connections
 
     def inject(self, fault: Fault) -> InjectedFault:
-        """Put a fault to work; the handle tells how often it struck."""
+        """Activate a fault; the returned handle counts the requests that it was applied to."""
         return self._faults.inject(fault)
 
     def clear_faults(self) -> None:
-        """Take all faults back."""
+        """Deactivate all faults."""
         self._faults.clear()
 
     def seed_question_answer_example(self) -> str:
-        """Create the question-answer example over HTTP; gives the benchmark's reference."""
-        with Seeder(self.url, token=self._token) as seeder:
-            return seeder.question_answer_example()
+        """Create the question-answer example; return the benchmark's reference.
+
+        The routes are called without a socket: no request is recorded, and no fault is applied.
+        """
+        return _LocalSeeder(self._application, self._token).question_answer_example()
 
     def give_results(self, benchmark: str, *, aggregate: Any, rows: Rows | None = None) -> None:
-        """Give every later job of a benchmark these results.
+        """Set the results of every later job of a benchmark.
 
-        As on the service, a job without a single score that has a value ends in error, though its results are there.
+        As on the service, a job without a single score that has a value ends in error, and yet has its results.
 
         :param benchmark: ``workspace/name``
         :param aggregate: the aggregate scores as JSON-able data of any shape, or as bytes
         :param rows: the row scores as dicts, as bytes, or as the path of a JSONL file, which is served without being
             loaded; None: the jobs have no row scores
         """
-        results = given_results(aggregate, rows)
+        results = result_files(aggregate, rows)
         with self._state.lock:
-            self._scenarios.outcome_of[benchmark] = results
+            self._scenarios.outcome_by_benchmark[benchmark] = results
 
     def fail_jobs(self, benchmark: str, message: str, *, root_error: str | None = None) -> None:
         """Let every later job of a benchmark end in error.
 
-        :param message: what ``error_details`` says; the service mostly says "Job exited with code 1" there
-        :param root_error: what the logs say. Without it the evaluation does not even start: no logs, and a traceback
-            in ``error_details``
+        :param message: message of ``error_details``; the service's is mostly "Job exited with code 1"
+        :param root_error: error in the logs. Without it the evaluation does not even start: there are no logs, and
+            ``error_details`` has a traceback
         """
         with self._state.lock:
-            self._scenarios.outcome_of[benchmark] = Failure(message, root_error)
+            self._scenarios.outcome_by_benchmark[benchmark] = Failure(message, root_error)
 
     def evaluate_jobs(self, benchmark: str) -> None:
-        """Take :meth:`give_results` and :meth:`fail_jobs` back: later jobs of a benchmark are computed again."""
+        """Undo :meth:`give_results` and :meth:`fail_jobs`: later jobs of a benchmark are evaluated again."""
         with self._state.lock:
-            self._scenarios.outcome_of.pop(benchmark, None)
+            self._scenarios.outcome_by_benchmark.pop(benchmark, None)
 
     def set_job_seconds(self, seconds: float, *, benchmark: str | None = None) -> None:
-        """Let every later job, of one benchmark or of all, take so long."""
+        """Set the duration of every later job, of one benchmark or of all."""
         with self._state.lock:
             if benchmark is None:
                 self._scenarios.job_seconds = seconds
             else:
-                self._scenarios.seconds_of[benchmark] = seconds
+                self._scenarios.seconds_by_benchmark[benchmark] = seconds
 
     def hold_jobs(self, status: str, *, benchmark: str | None = None) -> None:
-        """Let jobs, running ones too, come no further than a status: created, pending or active."""
+        """Let jobs, running ones included, not leave a status: created, pending or active.
+
+        :raises ValueError: it is another status
+        """
         if status not in _HOLDABLE:
             raise ValueError(f'jobs can be held in {", ".join(_HOLDABLE)}, not in "{status}"')
         with self._state.lock:
             self._scenarios.holds.append(Hold(status, benchmark))
 
     def release_jobs(self) -> None:
-        """Let all held jobs go on."""
+        """Release all held jobs."""
         with self._state.lock:
             self._scenarios.holds.clear()
 
@@ -203,20 +214,20 @@ class EvaluationService:
         message: str = "",
         root_error: str | None = None,
     ) -> None:
-        """Bring a job to its end now: completed (with results), error or cancelled.
+        """Finish a job now, as completed (with results), error or cancelled.
 
-        :param message: for error: what ``error_details`` says
-        :param root_error: for error: what the logs say
+        :param message: for error: message of ``error_details``
+        :param root_error: for error: error in the logs
         :raises KeyError: there is no such job
         :raises ValueError: the job has ended already
         """
         with self._state.lock:
             job = self._job(workspace, name)
-            failure = Failure(message or "Job exited with code 1", root_error or message) if status == "error" else None
+            failure = Failure(message or EXIT_CODE_1, root_error or message) if status == "error" else None
             self._controllers.finish(job, status, failure=failure)
 
     def pin_status(self, workspace: str, name: str, status: str | None) -> None:
-        """Show any word as a job's status, whatever becomes of it; None shows the real one again."""
+        """Return any word as a job's status, whatever the real one is; None returns the real one again."""
         with self._state.lock:
             self._job(workspace, name).pinned_status = status
 
@@ -226,17 +237,17 @@ class EvaluationService:
             self._state.models.add(reference)
 
     def add_system_benchmark(self, name: str) -> str:
-        """Add an industry benchmark, whose jobs need given results; gives its reference."""
+        """Add an industry benchmark, whose jobs need given results; return its reference."""
         with self._state.lock:
             entity = Entity(name, "system", self._state.now(), new_id("benchmark"), {"labels": {}})
             self._state.benchmarks["system", name] = entity
         return f"system/{name}"
 
     def add_metric_job(self, workspace: str, name: str) -> None:
-        """Let a job of another kind hold a name: asked for as a benchmark job, it answers 500."""
+        """Add a job of another kind, which holds the name: a request for it as a benchmark job returns 500."""
         spec = {"metric": f"{workspace}/exact-match", "dataset": f"{workspace}/qa"}
         with self._state.lock:
-            job = Job(name, workspace, self._state.clock(), spec, Plan(0.0), kind="metric")
+            job = Job(name, workspace, self._state.clock(), spec, Schedule(0.0), kind="metric")
             self._state.add_job(job)
 
     def _job(self, workspace: str, name: str) -> Job:
@@ -244,3 +255,17 @@ class EvaluationService:
         if job is None:
             raise KeyError(f"there is no job {workspace}/{name}")
         return job
+
+
+class _LocalSeeder(BaseSeeder):
+    """Sends requests to the application directly: a socket and a client would take most of the time."""
+
+    def __init__(self, application: Application, token: str | None) -> None:
+        self._application = application
+        self._headers = {} if token is None else {"authorization": f"Bearer {token}"}
+
+    def _send(self, method: str, path: str, content: bytes, content_type: str) -> tuple[int, str]:
+        headers = {**self._headers, "content-type": content_type}
+        response = self._application.respond(Request(method, unquote(path), {}, headers, content))
+        assert isinstance(response.body, bytes)
+        return response.status, response.body.decode()

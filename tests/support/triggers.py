@@ -9,8 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from airflow_provider_benchmarks.client import BenchmarkClient
-from airflow_provider_benchmarks.testing import EvaluationService
-from airflow_provider_benchmarks.testing.server import RecordedRequest
+from airflow_provider_benchmarks.testing import EvaluationService, RecordedRequest
 from airflow_provider_benchmarks.triggers.jobs import BenchmarkJobTrigger
 from tests.integration.conftest import SPEC
 from tests.support.contexts import events_of

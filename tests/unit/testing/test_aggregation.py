@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from airflow_provider_benchmarks.testing.aggregation import aggregate_score, histogram, percentile
+from airflow_provider_benchmarks.testing._jobs.aggregation import aggregate_score, histogram, percentile
 from tests.unit.testing.conftest import DATA
 
 MEASURED = json.loads((DATA / "measured_aggregates.json").read_text())["aggregates"]

@@ -5,15 +5,10 @@ import json
 import jinja2
 import pytest
 
-from airflow_provider_benchmarks.testing.evaluation import (
-    DatasetError,
-    EvaluationError,
-    evaluate,
-    load_dataset,
-    normalise,
-    render,
-)
-from airflow_provider_benchmarks.testing.state import Fileset, StoredFile
+from airflow_provider_benchmarks.testing._jobs.datasets import DatasetError, load_dataset
+from airflow_provider_benchmarks.testing._jobs.evaluation import EvaluationError, evaluate, normalise
+from airflow_provider_benchmarks.testing._jobs.templates import render
+from airflow_provider_benchmarks.testing._state.fileset import Fileset, StoredFile
 from tests.unit.testing.conftest import DATA
 
 CASES = {case["name"]: case for case in json.loads((DATA / "measured_evaluations.json").read_text())["cases"]}

@@ -1,0 +1,1 @@
+"""Benchmark jobs of the local evaluation service: their life cycle, evaluation, results and logs."""

@@ -1,0 +1,84 @@
+"""The local service apart from its socket: returns the response to a request."""
+
+from __future__ import annotations
+
+import re
+
+from airflow_provider_benchmarks.testing._http.request import Request
+from airflow_provider_benchmarks.testing._http.response import HttpError, Response
+from airflow_provider_benchmarks.testing._http.router import Router
+from airflow_provider_benchmarks.testing._routes import (
+    benchmark_jobs,
+    benchmarks,
+    filesets,
+    job_results,
+    jobs_service,
+    metrics,
+    platform,
+    stored_results,
+    workspaces,
+)
+from airflow_provider_benchmarks.testing._routes.context import Context
+
+_ROUTER = Router(
+    [
+        *platform.ROUTES,
+        *workspaces.ROUTES,
+        *metrics.ROUTES,
+        *benchmarks.ROUTES,
+        *stored_results.ROUTES,
+        *filesets.ROUTES,
+        *job_results.ROUTES,
+        *benchmark_jobs.ROUTES,
+        *jobs_service.ROUTES,
+    ]
+)
+_PRINCIPAL = re.compile(r"[\w@.\-:+/]+")
+_WORKSPACE_PATH = re.compile(r"/apis/\w+/v2/workspaces/([^/]+)/")
+
+
+class Application:
+    """Authorizes requests, finds their handlers and calls them under the state's lock."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def respond(self, request: Request) -> Response:
+        """Execute a request and return its response."""
+        try:
+            self._authorize(request)
+            found = _ROUTER.find(request)
+            if isinstance(found, Response):
+                return found
+            handler, path_parameters = found
+            with self._context.state.lock:
+                return handler(self._context, request, **path_parameters)
+        except HttpError as error:
+            return error.response()
+
+    def _authorize(self, request: Request) -> None:
+        """Check the token. Health and discovery need none.
+
+        :raises HttpError: 400, 401 or 403
+        """
+        if not request.path.startswith("/apis/") or request.path == platform.DISCOVERY:
+            return
+        principal = request.headers.get("x-nmp-principal-id")
+        if principal is not None and not _PRINCIPAL.fullmatch(principal):
+            raise HttpError(
+                400,
+                "X-NMP-Principal-Id contains invalid characters; allowed: alphanumeric, @, ., -, _, :, +, /",
+            )
+        token = self._context.token
+        scheme, _, presented = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer" and (token is None or presented not in (token, self._context.read_only_token)):
+            raise HttpError(401, "Invalid or expired token")  # also if authentication is off
+        if token is None:
+            return
+        if scheme.lower() != "bearer":
+            raise HttpError(401, "Unauthorized")
+        workspace = _WORKSPACE_PATH.match(request.path)
+        unknown = workspace is not None and workspace[1] not in self._context.state.workspaces
+        reads = request.method in ("GET", "HEAD")
+        if unknown or (presented != token and not reads):
+            raise HttpError(403, "Forbidden")

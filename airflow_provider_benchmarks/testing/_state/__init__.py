@@ -1,0 +1,1 @@
+"""What the local evaluation service stores: workspaces, filesets, metrics, benchmarks, jobs."""
