@@ -11,21 +11,21 @@ from airflow_provider_benchmarks.testing.service import EvaluationService
 _DEFAULT_PORT = 8092
 
 
-def _parse() -> argparse.Namespace:
+def _parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m airflow_provider_benchmarks.testing", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
     parser.add_argument("--port", type=int, default=_DEFAULT_PORT, help="port to listen on; 0 takes a free one")
-    parser.add_argument("--job-seconds", type=float, default=5.0, help="how long a job takes")
-    parser.add_argument("--token", help="bearer token that requests must carry")
+    parser.add_argument("--job-seconds", type=float, default=5.0, help="seconds from the submit of a job to its end")
+    parser.add_argument("--token", help="bearer token that requests must have")
     parser.add_argument("--no-example", action="store_true", help="do not create the question-answer example")
     return parser.parse_args()
 
 
 def main() -> None:
-    arguments = _parse()
+    arguments = _parse_arguments()
     stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    for signal_number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(signal_number, lambda *_: stop.set())
     service = EvaluationService(
         host=arguments.host, port=arguments.port, job_seconds=arguments.job_seconds, token=arguments.token
     )
@@ -34,9 +34,9 @@ def main() -> None:
             print(f"benchmark: {service.seed_question_answer_example()}")
         print(f"evaluation service: {service.url}")
         print("point Airflow at it with:")
-        # The token itself is not repeated: terminals and logs keep what is printed.
-        shown = service.connection_json(token=None if arguments.token is None else "<the token>")
-        print(f"  export AIRFLOW_CONN_NEMO_EVALUATOR_DEFAULT='{shown}'", flush=True)
+        # The token is not printed: terminals and logs keep output.
+        connection = service.connection_json(token=None if arguments.token is None else "<the token>")
+        print(f"  export AIRFLOW_CONN_NEMO_EVALUATOR_DEFAULT='{connection}'", flush=True)
         stop.wait()
 
 
