@@ -56,7 +56,7 @@ class EvaluationService:
         idle_timeout: float = 5.0,
         clock: Clock = time.time,
     ) -> None:
-        require("the local evaluation service renders the templates of metrics, and for that you need", "jinja2")
+        require("the local evaluation service needs", "jinja2")
         self._address = (host, port)
         self._idle_timeout = idle_timeout
         self._token = token

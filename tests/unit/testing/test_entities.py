@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from airflow_provider_benchmarks.testing import EvaluationService, Seeder
+
 EVALUATION = "/apis/evaluation/v2/workspaces/my-workspace"
 WORKSPACES = "/apis/entities/v2/workspaces"
+QA_FILE = "/apis/files/v2/workspaces/my-workspace/filesets/qa/-/qa.jsonl"
+#: What differs between two services.
+VARYING = ("id", "entity_id", "created_at", "updated_at")
 BENCHMARK = {"description": "d", "metrics": ["my-workspace/exact-match"], "dataset": "my-workspace/qa"}
 
 
@@ -13,6 +18,32 @@ def test_everything_is_created_once(service, http):
     before = http.get(f"{EVALUATION}/benchmarks/qa-bench").json()
     assert service.seed_question_answer_example() == "my-workspace/qa-bench"
     assert http.get(f"{EVALUATION}/benchmarks/qa-bench").json() == before
+
+
+def test_seeding_over_http_creates_the_same(service, connect):
+    assert service.requests == []  # the service's own seeding needs no request
+    with EvaluationService() as other:
+        with Seeder(other.url) as seeder:
+            assert seeder.question_answer_example() == seeder.question_answer_example() == "my-workspace/qa-bench"
+        clients = connect(service), connect(other)
+        for path in ("metrics/exact-match", "metrics/string-check", "benchmarks/qa-bench"):
+            own, seeded = (client.get(f"{EVALUATION}/{path}").raise_for_status().json() for client in clients)
+            assert own | dict.fromkeys(VARYING) == seeded | dict.fromkeys(VARYING)
+        own, seeded = (client.get(QA_FILE).raise_for_status().content for client in clients)
+        assert own == seeded
+        assert len(own.splitlines()) == 5
+
+
+def test_seeding_says_what_the_service_refused(service):
+    with Seeder(service.url) as seeder, pytest.raises(RuntimeError, match=r"POST .*/metrics/-bad answered 422"):
+        seeder.metric("my-workspace", "-bad", {"type": "exact-match", "reference": "r"})
+
+
+def test_seeding_has_the_services_token(connect):
+    with EvaluationService(token="t0p") as service:
+        assert service.seed_question_answer_example() == "my-workspace/qa-bench"
+        headers = {"Authorization": "Bearer t0p"}
+        assert connect(service, headers=headers).get(f"{EVALUATION}/benchmarks/qa-bench").status_code == 200
 
 
 def test_a_benchmark(http):

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
-from airflow_provider_benchmarks.testing import EvaluationService
+from airflow_provider_benchmarks.exceptions import ConfigurationError
+from airflow_provider_benchmarks.testing import EvaluationService, Fault
 from tests.unit.testing.conftest import JOBS, PATIENCE
 
 
@@ -120,6 +123,24 @@ def test_stopping_closes_connections_and_deletes_what_was_uploaded(service, http
     assert not folder.exists()
     with pytest.raises(httpx.TransportError):
         http.get("/health/ready")
+
+
+def test_stopping_leaves_no_thread(connect):
+    before = set(threading.enumerate())
+    with EvaluationService() as service:
+        connect(service).get("/health/ready")  # its connection stays open
+        open_connection = talk(service)
+        service.inject(Fault.delay(PATIENCE * 10))
+        slow = talk(service, b"GET /status HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert set(threading.enumerate()) <= before
+    open_connection.close()
+    slow.close()
+
+
+def test_without_jinja2_the_message_names_the_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    with pytest.raises(ConfigurationError, match=re.escape("install airflow-provider-benchmarks[testing]")):
+        EvaluationService()
 
 
 def test_it_needs_no_airflow_and_no_numpy():
