@@ -100,9 +100,9 @@ def _exact_match(metric: Mapping[str, Any], item: Item) -> int:
     reference = render_field(metric, "reference", item)
     if not metric.get("candidate"):
         raise ValueError(
-            "ExactMatchMetric has missing `candidate` field.\nFor offline evaluation, `candidate=...` field is required "
-            "when constructing ExactMatchMetric.\nFor online evaluation, this usually means the evaluated model "
-            "produced no output."
+            "ExactMatchMetric has missing `candidate` field.\n"
+            "For offline evaluation, `candidate=...` field is required when constructing ExactMatchMetric.\n"
+            "For online evaluation, this usually means the evaluated model produced no output."
         )
     candidate = render_field(metric, "candidate", item)
     for name, value in (("reference", reference), ("candidate", candidate)):

@@ -112,7 +112,9 @@ def _as_dict(score: Any) -> dict[str, Any]:
 
 
 def serialize_aggregate(content: bytes) -> Any:
-    """Return stored aggregate scores as the download route does: completed, or unchanged if they don't match the schema.
+    """Return stored aggregate scores as the download route does.
+
+    Scores that match the schema are completed, others are unchanged.
 
     :raises ValueError: not JSON, or they don't match and have a NaN
     """

@@ -47,7 +47,9 @@ class Condition:
 
 
 def parse_filter(request: Request, fields: Sequence[str]) -> list[Condition]:
-    """Parse ``filter[field]=value``, ``filter[field][$operator]=value`` or ``filter={"field": …}``: all conditions must hold.
+    """Parse ``filter[field]=value``, ``filter[field][$operator]=value`` or ``filter={"field": …}``.
+
+    An entry matches if all conditions hold.
 
     :raises HttpError: 400, an unknown field or operator; 500, what the service can't process
     """
