@@ -13,11 +13,16 @@ from typing import Generic, Self, TypeVar, cast
 import httpx
 from tenacity import AsyncRetrying
 
-from airflow_provider_benchmarks.client._bodies import MAX_ANSWER_BYTES, MAX_ERROR_BYTES, WholeBody, refuse_packed_twice
 from airflow_provider_benchmarks.client._config import ClientConfig
 from airflow_provider_benchmarks.client._errors import FAULTS, error_of_answer, error_of_request, too_large
-from airflow_provider_benchmarks.client._messages import Answer, Operation, Request
 from airflow_provider_benchmarks.client._operations import Operations
+from airflow_provider_benchmarks.client._requests import Answer, Operation, Request
+from airflow_provider_benchmarks.client._response_body import (
+    MAX_ANSWER_BYTES,
+    MAX_ERROR_BYTES,
+    WholeBody,
+    refuse_packed_twice,
+)
 from airflow_provider_benchmarks.client._retry import retry_policy
 from airflow_provider_benchmarks.client._time_limits import overtime
 from airflow_provider_benchmarks.exceptions import ServiceError
@@ -154,7 +159,9 @@ class AsyncBenchmarkClient:
         except FAULTS as fault:
             raise error_of_request(request, fault, self.config.base_url) from fault
         if response.status_code >= 300:
-            raise error_of_answer(request, response.status_code, response.headers, body.content())
+            raise error_of_answer(
+                request, response.status_code, response.headers, body.content(), self._operations.generation
+            )
         if body.is_cut:
             raise too_large(request, response.status_code, MAX_ANSWER_BYTES)
         return Answer(response.status_code, response.headers, body.content())

@@ -11,8 +11,8 @@ from typing import Any
 
 import httpx
 
-from airflow_provider_benchmarks.client._generations import GENERATIONS, Generation
-from airflow_provider_benchmarks.client._messages import Request
+from airflow_provider_benchmarks.client._requests import Request
+from airflow_provider_benchmarks.client.generations import AUTO, Generation, generation_of
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 
 #: The service closes idle connections after 5 seconds; ours are dropped before that.
@@ -49,7 +49,7 @@ class ClientConfig:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     verify: bool | str = True
     timeout: float = 30.0
-    api: str = "auto"
+    api: str = AUTO
     retry_seconds: float = 60.0
     trust_env: bool = True
 
@@ -67,8 +67,7 @@ class ClientConfig:
                 f"the request timeout must be more than 0 seconds and at most {_MAX_TIMEOUT_SECONDS:,}, "
                 f"found {self.timeout}"
             )
-        if self.api != "auto" and self.api not in GENERATIONS:
-            raise ConfigurationError(f'unknown api generation "{self.api}"; known: auto, {", ".join(GENERATIONS)}')
+        generation_of(self.api)
         if isinstance(self.verify, str) and not os.path.exists(self.verify):
             raise ConfigurationError(f'the CA path "{self.verify}" does not exist on this machine')
 
@@ -88,8 +87,8 @@ class ClientConfig:
 
     @property
     def generation(self) -> Generation:
-        # One generation so far: "auto" is it. A service of another one answers 404 to its paths, and says so.
-        return GENERATIONS["evaluation-v2" if self.api == "auto" else self.api]
+        """The adapter of the service's generation."""
+        return generation_of(self.api)
 
     def url(self, path: str) -> str:
         return self.base_url.rstrip("/") + path

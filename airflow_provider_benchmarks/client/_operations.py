@@ -6,7 +6,6 @@ An operation yields requests and is sent their answers; an error answer is throw
 from __future__ import annotations
 
 import random
-import re
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,10 +13,10 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from airflow_provider_benchmarks.brief import shortened
-from airflow_provider_benchmarks.client._bodies import parse_answer
 from airflow_provider_benchmarks.client._config import ClientConfig
 from airflow_provider_benchmarks.client._errors import protocol_error
-from airflow_provider_benchmarks.client._messages import Answer, Operation, Request
+from airflow_provider_benchmarks.client._requests import Answer, Operation, Request
+from airflow_provider_benchmarks.client._response_body import parse_answer
 from airflow_provider_benchmarks.exceptions import (
     BenchmarkError,
     Conflict,
@@ -27,7 +26,7 @@ from airflow_provider_benchmarks.exceptions import (
     ServiceError,
     ServiceUnavailable,
 )
-from airflow_provider_benchmarks.jobs import BenchmarkJob, JobResult, LogLine, fingerprint
+from airflow_provider_benchmarks.jobs import BenchmarkJob, JobResult, LogLine, ResultName, fingerprint
 from airflow_provider_benchmarks.jobs.identity import check_name
 from airflow_provider_benchmarks.scores import AggregateScores
 
@@ -100,7 +99,7 @@ class Operations:
                     raise
                 found = yield from self._find(post, delay=pause)
             if found is not None:
-                _check_fingerprint(post, found, custom_fields[FINGERPRINT])
+                _check_fingerprint(post, found, spec, custom_fields[FINGERPRINT])
                 return Submission(found, created=found.custom_fields.get(_SUBMIT_ID) == submit_id)
         raise AssertionError("unreachable: the last try returns or raises")
 
@@ -112,7 +111,7 @@ class Operations:
 
     def _taken_by(self, post: Request, conflict: Conflict) -> Operation[BenchmarkJob]:
         """Find out what a 409 means: a job, which may be ours, or a name that an earlier failed submit has burnt."""
-        if not re.search(r"already exists", conflict.detail):
+        if not self.generation.is_name_taken(conflict.detail):
             raise conflict
         for attempt in range(_LOOKUPS_AFTER_CONFLICT):
             found = yield from self._find(post, delay=_backoff(attempt) if attempt else 0.0)
@@ -137,7 +136,7 @@ class Operations:
         return self._read_job(request, (yield request))
 
     def get_status(self, name: str, *, workspace: str, time_limit: float | None = None) -> Operation[BenchmarkJob]:
-        path = self.generation.job_path(workspace, name, "status")
+        path = self.generation.status_path(workspace, name)
         request = Request(method="GET", path=path, workspace=workspace, job=name, time_limit=time_limit)
         return self._read_job(request, (yield request))
 
@@ -166,7 +165,7 @@ class Operations:
 
     def cancel(self, name: str, *, workspace: str) -> Operation[BenchmarkJob]:
         """Ask the service to cancel a job; on a finished one nothing changes."""
-        path = self.generation.job_path(workspace, name, "cancel")
+        path = self.generation.cancel_path(workspace, name)
         request = Request(method="POST", path=path, workspace=workspace, job=name)
         return self._read_job(request, (yield request))
 
@@ -180,21 +179,19 @@ class Operations:
 
         :param cursor: of the page; None for the first
         """
-        path = self.generation.job_path(workspace, name, "logs")
-        params: dict[str, str | int] = {"limit": _LOG_PAGE}
-        if cursor is not None:
-            params["page_cursor"] = cursor
+        path = self.generation.logs_path(workspace, name)
+        params = self.generation.log_params(limit=_LOG_PAGE, cursor=cursor)
         request = Request(method="GET", path=path, params=params, workspace=workspace, job=name)
-        page, following = self._read(request, (yield request), self.generation.read_log_page)
-        return page, following or None
+        lines, next_cursor = self._read(request, (yield request), self.generation.read_log_page)
+        return lines, next_cursor or None
 
     def results(self, name: str, *, workspace: str) -> Operation[list[JobResult]]:
-        path = self.generation.job_path(workspace, name, "results")
+        path = self.generation.results_path(workspace, name)
         request = Request(method="GET", path=path, workspace=workspace, job=name)
         return self._read(request, (yield request), self.generation.read_results)
 
     def aggregate_scores(self, name: str, *, workspace: str) -> Operation[AggregateScores]:
-        request = self.download(name, "aggregate-scores", workspace=workspace)
+        request = self.download(name, ResultName.AGGREGATE_SCORES, workspace=workspace)
         try:
             answer = yield request
         except NotFound as error:
@@ -209,10 +206,10 @@ class Operations:
         if job.dataset:
             return job.dataset
         path = self.generation.stored_scores_path(job.workspace, job.name)
-        params: dict[str, str | int] = {"aggregate_fields": "nan_count"}  # the scores themselves are not wanted
+        params = self.generation.stored_dataset_params()
         request = Request(method="GET", path=path, params=params, workspace=job.workspace, job=job.name)
         try:
-            return self._read(request, (yield request), lambda payload: str(payload.get("dataset") or ""))
+            return self._read(request, (yield request), self.generation.read_stored_dataset)
         except ServiceUnavailable:
             raise
         except ServiceError:  # not every service keeps them, nor lets everybody see them
@@ -226,8 +223,8 @@ class Operations:
     def row_scores_file(self, name: str, *, workspace: str) -> Operation[Request | None]:
         """The request for the row scores' file in the Files API; None where the result has no file there."""
         results = yield from self.results(name, workspace=workspace)
-        artifact = next((result.artifact_url for result in results if result.name == "row-scores"), "")
-        path = self.generation.file_path(artifact)
+        paths = (self.generation.file_path(result) for result in results if result.name == ResultName.ROW_SCORES)
+        path = next(paths, None)
         return Request(method="GET", path=path, workspace=workspace, job=name) if path else None
 
     def health(self) -> Operation[Any]:
@@ -237,7 +234,7 @@ class Operations:
     def platform_version(self) -> Operation[str]:
         request = Request(method="GET", path=self.generation.version_path, retry=False)
         try:
-            return self._read(request, (yield request), lambda payload: str(payload["platform_version"]))
+            return self._read(request, (yield request), self.generation.read_version)
         except ServiceError:
             return "unknown"
 
@@ -271,11 +268,10 @@ def unseen(jobs: Iterable[BenchmarkJob], seen: set[str]) -> Iterator[BenchmarkJo
             yield job
 
 
-def _check_fingerprint(post: Request, found: BenchmarkJob, expected: str) -> None:
+def _check_fingerprint(post: Request, found: BenchmarkJob, spec: Mapping[str, Any], expected: str) -> None:
     if found.custom_fields.get(FINGERPRINT) == expected:
         return
-    asked = post.json["spec"]
-    differing = sorted(key for key in asked if found.spec.get(key) != asked[key] and not isinstance(asked[key], dict))
+    differing = sorted(key for key in spec if found.spec.get(key) != spec[key] and not isinstance(spec[key], dict))
     why = f"its spec differs in {', '.join(differing)}" if differing else "it belongs to another run or spec"
     raise Conflict(
         f'the job name "{post.job}" in workspace "{post.workspace}" is taken by a job that is not this one: {why} '

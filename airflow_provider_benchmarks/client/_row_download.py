@@ -13,9 +13,9 @@ from dataclasses import replace
 
 import httpx
 
-from airflow_provider_benchmarks.client._bodies import DROPPED, body_length, read_body
 from airflow_provider_benchmarks.client._errors import protocol_error
-from airflow_provider_benchmarks.client._messages import Request
+from airflow_provider_benchmarks.client._requests import Request
+from airflow_provider_benchmarks.client._response_body import DROPPED, body_length, read_body
 from airflow_provider_benchmarks.client._retry import backoff
 from airflow_provider_benchmarks.exceptions import ResultsChanged, ServiceError, ServiceUnavailable
 

@@ -14,7 +14,6 @@ from typing import Any, Self, TypeVar
 import httpx
 from tenacity import Retrying
 
-from airflow_provider_benchmarks.client._bodies import MAX_ANSWER_BYTES, MAX_ERROR_BYTES, WholeBody, refuse_packed_twice
 from airflow_provider_benchmarks.client._config import ClientConfig
 from airflow_provider_benchmarks.client._errors import (
     FAULTS,
@@ -23,14 +22,20 @@ from airflow_provider_benchmarks.client._errors import (
     protocol_error,
     too_large,
 )
-from airflow_provider_benchmarks.client._messages import Answer, Operation, Request
 from airflow_provider_benchmarks.client._operations import Operations, Submission, unseen
+from airflow_provider_benchmarks.client._requests import Answer, Operation, Request
+from airflow_provider_benchmarks.client._response_body import (
+    MAX_ANSWER_BYTES,
+    MAX_ERROR_BYTES,
+    WholeBody,
+    refuse_packed_twice,
+)
 from airflow_provider_benchmarks.client._retry import retry_policy
 from airflow_provider_benchmarks.client._row_download import FileDownload
 from airflow_provider_benchmarks.client._row_stream import MAX_RESTARTS, RowStream
 from airflow_provider_benchmarks.client._time_limits import keep_time_limits, time_limit
 from airflow_provider_benchmarks.exceptions import IncompleteResults, ServiceError, ServiceUnavailable
-from airflow_provider_benchmarks.jobs import BenchmarkJob, JobResult, LogLine
+from airflow_provider_benchmarks.jobs import BenchmarkJob, JobResult, LogLine, ResultName
 from airflow_provider_benchmarks.jobs.failures import in_time_order
 from airflow_provider_benchmarks.scores import AggregateScores, RowScore
 from airflow_provider_benchmarks.scores.rows import read_rows
@@ -195,7 +200,7 @@ class BenchmarkClient:
 
     def iter_row_lines(self, name: str, *, workspace: str | None = None) -> Iterator[bytes]:
         """Stream the lines of the row scores as they come, without line ends; goes on after a dropped connection."""
-        request = self._operations.download(name, "row-scores", workspace=self._in(workspace))
+        request = self._operations.download(name, ResultName.ROW_SCORES, workspace=self._in(workspace))
         stream = RowStream()
         for restarts in range(MAX_RESTARTS + 1):
             response = self._open(request)
@@ -320,7 +325,9 @@ class BenchmarkClient:
             refuse_packed_twice(response)
             if response.status_code >= 300:
                 content = _read(response, MAX_ERROR_BYTES).content()
-                raise error_of_answer(request, response.status_code, response.headers, content)
+                raise error_of_answer(
+                    request, response.status_code, response.headers, content, self._operations.generation
+                )
         except FAULTS as fault:
             raise error_of_request(request, fault, self.config.base_url) from fault
         return response

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from airflow_provider_benchmarks.client import BenchmarkClient, ClientConfig
-from airflow_provider_benchmarks.client._bodies import MAX_ANSWER_BYTES
+from airflow_provider_benchmarks.client._response_body import MAX_ANSWER_BYTES
 from airflow_provider_benchmarks.exceptions import InvalidRequest, JobTimeout, ProtocolError, ServiceUnavailable
 from airflow_provider_benchmarks.hooks.benchmarks import BenchmarkHook
 from airflow_provider_benchmarks.testing import Fault

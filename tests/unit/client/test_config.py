@@ -31,7 +31,7 @@ BASE = "https://evaluator.example.com"
         ({"timeout": 0}, "more than 0 seconds"),
         ({"timeout": float("inf")}, "at most 86,400"),
         ({"timeout": float("nan")}, "at most 86,400"),
-        ({"api": "v3"}, 'unknown api generation "v3"; known: auto, evaluation-v2'),
+        ({"api": "v3"}, 'unknown api generation "v3"; known: auto, benchmark-jobs'),
         ({"verify": "/no/such/ca.pem"}, "does not exist"),
     ],
 )

@@ -6,13 +6,15 @@ import tracemalloc
 
 import pytest
 
+from airflow_provider_benchmarks.client import GENERATIONS
 from airflow_provider_benchmarks.jobs import BenchmarkJob, LogLine, LogSummary, failure_reason
 from airflow_provider_benchmarks.jobs.failures import clean, in_time_order
 
 
 def test_the_tail_is_in_the_order_of_time(recorded):
     # The service gives the error of 141 first, though it came last.
-    lines = in_time_order(LogLine.from_json(entry) for entry in recorded(141)["data"])
+    page, _ = GENERATIONS["benchmark-jobs"].read_log_page(recorded(141))
+    lines = in_time_order(page)
     times = [line.at for line in lines if line.at]
     assert times == sorted(times)
     assert "Evaluation failed during sample generation on row 0" in "\n".join(LogSummary(lines).tail(3))
