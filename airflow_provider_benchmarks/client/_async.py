@@ -15,6 +15,8 @@ from tenacity import AsyncRetrying
 
 from airflow_provider_benchmarks.client._config import ClientConfig
 from airflow_provider_benchmarks.client._errors import FAULTS, error_of_answer, error_of_request, too_large
+from airflow_provider_benchmarks.client._headers import strip_secrets
+from airflow_provider_benchmarks.client._httpx_options import client_options, request_arguments
 from airflow_provider_benchmarks.client._operations import Operations
 from airflow_provider_benchmarks.client._requests import Answer, Operation, Request
 from airflow_provider_benchmarks.client._response_body import (
@@ -50,16 +52,20 @@ def _send(operation: Operation[T], answer: Answer) -> Request | _Done[T]:
 
 
 class AsyncBenchmarkClient:
-    """Look at jobs and cancel them without blocking the event loop.
+    """Poll jobs and cancel them without blocking the event loop.
 
     An asynchronous context manager. Methods mean what they mean in
     :class:`~airflow_provider_benchmarks.client.BenchmarkClient`, which has more.
+
+    :param transport: sends the requests in place of the network, such as ``httpx.MockTransport`` or
+        ``httpx.ASGITransport``; proxies and ``config.verify`` have no effect then
     """
 
-    def __init__(self, config: ClientConfig) -> None:
+    def __init__(self, config: ClientConfig, transport: httpx.AsyncBaseTransport | None = None) -> None:
         self.config = config
         self._operations = Operations(config)
-        self._http = httpx.AsyncClient(**config.transport_options(), event_hooks={"request": [self._guard_secrets]})
+        hooks = {"request": [self._guard_secrets]}
+        self._http = httpx.AsyncClient(**client_options(config), transport=transport, event_hooks=hooks)
 
     async def __aenter__(self) -> Self:
         return self
@@ -118,7 +124,7 @@ class AsyncBenchmarkClient:
         return workspace or self.config.workspace
 
     async def _guard_secrets(self, request: httpx.Request) -> None:
-        self.config.strip_secrets(request)
+        strip_secrets(self.config, request)
 
     async def _run(self, operation: Operation[T]) -> T:
         try:
@@ -167,7 +173,7 @@ class AsyncBenchmarkClient:
         return Answer(response.status_code, response.headers, body.content())
 
     async def _send(self, request: Request) -> tuple[httpx.Response, WholeBody]:
-        built = self._http.build_request(**self.config.request_arguments(request))
+        built = self._http.build_request(**request_arguments(self.config, request))
         response = await self._http.send(built, stream=True, follow_redirects=request.method == "GET")
         body = WholeBody(MAX_ANSWER_BYTES if response.status_code < 300 else MAX_ERROR_BYTES)
         try:

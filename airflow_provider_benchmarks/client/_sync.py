@@ -22,6 +22,8 @@ from airflow_provider_benchmarks.client._errors import (
     protocol_error,
     too_large,
 )
+from airflow_provider_benchmarks.client._headers import strip_secrets
+from airflow_provider_benchmarks.client._httpx_options import client_options, request_arguments
 from airflow_provider_benchmarks.client._operations import Operations, Submission, unseen
 from airflow_provider_benchmarks.client._requests import Answer, Operation, Request
 from airflow_provider_benchmarks.client._response_body import (
@@ -57,12 +59,17 @@ class BenchmarkClient:
     are tried again for ``config.retry_seconds``; every method raises a
     :class:`~airflow_provider_benchmarks.exceptions.ServiceError` otherwise. ``workspace`` defaults to the
     configuration's.
+
+    :param transport: sends the requests in place of the network, such as ``httpx.MockTransport``; proxies and
+        ``config.verify`` have no effect then. The limit for the time of a whole request holds where it is an
+        ``httpx.HTTPTransport``
     """
 
-    def __init__(self, config: ClientConfig) -> None:
+    def __init__(self, config: ClientConfig, transport: httpx.BaseTransport | None = None) -> None:
         self.config = config
         self._operations = Operations(config)
-        self._http = httpx.Client(**config.transport_options(), event_hooks={"request": [self._guard_secrets]})
+        hooks = {"request": [self._guard_secrets]}
+        self._http = httpx.Client(**client_options(config), transport=transport, event_hooks=hooks)
         keep_time_limits(self._http)
 
     def __enter__(self) -> Self:
@@ -272,7 +279,7 @@ class BenchmarkClient:
         return workspace or self.config.workspace
 
     def _guard_secrets(self, request: httpx.Request) -> None:
-        self.config.strip_secrets(request)
+        strip_secrets(self.config, request)
 
     def _run(self, operation: Operation[T]) -> T:
         try:
@@ -319,7 +326,7 @@ class BenchmarkClient:
 
     def _send(self, request: Request) -> httpx.Response:
         """Send, and give the answer with its body unread; an error status raises."""
-        built = self._http.build_request(**self.config.request_arguments(request))
+        built = self._http.build_request(**request_arguments(self.config, request))
         try:
             response = self._http.send(built, stream=True, follow_redirects=request.method == "GET")
             refuse_packed_twice(response)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import io
 import tarfile
@@ -11,7 +12,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from airflow_provider_benchmarks.client import BenchmarkClient, ClientConfig
+from airflow_provider_benchmarks import __version__
+from airflow_provider_benchmarks.client import AsyncBenchmarkClient, BenchmarkClient, ClientConfig
 from airflow_provider_benchmarks.exceptions import (
     ConfigurationError,
     Conflict,
@@ -21,6 +23,7 @@ from airflow_provider_benchmarks.exceptions import (
     ProtocolError,
     Unauthorized,
 )
+from airflow_provider_benchmarks.hooks.benchmarks import BenchmarkHook
 from airflow_provider_benchmarks.scores.rows import read_rows
 from airflow_provider_benchmarks.testing import Fault
 from tests.integration.conftest import BENCHMARK, SPEC, WORKSPACE, completed_job, only_sync, wait_until_finished
@@ -279,6 +282,28 @@ class TestSecrets:
             client.get_job("job-1")
         shown = f"{caught.value} {caught.value!r} {caught.value.__dict__} {caught.value.__cause__!r}"
         assert "s3cret-token" not in shown
+
+
+def test_every_request_says_which_client_it_is(service, tmp_path):
+    hook = BenchmarkHook()
+    config = ClientConfig(base_url=service.url, workspace=WORKSPACE, trust_env=False)
+    completed_job(hook.client)
+    hook.download_row_scores("job-1", str(tmp_path / "rows.jsonl"))
+    hook.download_artifacts("job-1", str(tmp_path / "artifacts.tar.gz"))
+    assert list(hook.client.iter_row_lines("job-1"))
+    assert hook.test_connection()[0]
+
+    async def ask() -> None:
+        async with AsyncBenchmarkClient(config) as client:
+            await client.get_status("job-1")
+            await client.cancel_job("job-1")
+
+    asyncio.run(ask())
+    paths = {request.path.rpartition("/")[2] for request in service.requests}
+    assert paths > {"benchmark-jobs", "status", "cancel", "download", "row-scores", "ready", "cluster-info"}
+    assert {request.headers["user-agent"] for request in service.requests} == {
+        f"airflow-provider-benchmarks/{__version__}"
+    }
 
 
 def test_a_service_that_is_not_one(connect, service):

@@ -6,6 +6,7 @@ import asyncio
 import json
 import time
 
+import httpx
 import pytest
 
 from airflow_provider_benchmarks.client import BenchmarkClient, ClientConfig
@@ -127,6 +128,15 @@ def test_a_proxy_changes_nothing(connect, monkeypatch):
         client = connect("http://evaluator.invalid", timeout=TIMEOUT, retry_seconds=0, trust_env=True)
         with pytest.raises(ServiceUnavailable, match=LATE):
             client.get_status("job-1")
+
+
+def test_nor_does_a_transport_of_the_caller():
+    config = ClientConfig(base_url="http://evaluator.invalid", timeout=TIMEOUT, retry_seconds=0)
+    with trickling(*TRICKLES["headers"]) as server:
+        transport = httpx.HTTPTransport(proxy=server.url)
+        with BenchmarkClient(config, transport=transport) as client:
+            with pytest.raises(ServiceUnavailable, match=LATE):
+                client.get_status("job-1")
 
 
 def test_one_that_ran_over_its_time_is_asked_again(connect, service):
