@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from airflow_provider_benchmarks.retry_policy import DEFAULT_RETRY_SECONDS
+
 _PACKAGE = "airflow_provider_benchmarks"
 _INTEGRATION = "NeMo Evaluator"
 
@@ -109,7 +111,7 @@ _OPTIONS: dict[str, Any] = {
         "version_added": "0.1.0",
         "type": "float",
         "example": None,
-        "default": "60",
+        "default": f"{DEFAULT_RETRY_SECONDS:.0f}",
     },
 }
 

@@ -25,7 +25,7 @@ from airflow_provider_benchmarks.client._response_body import (
     WholeBody,
     refuse_packed_twice,
 )
-from airflow_provider_benchmarks.client._retry import retry_policy
+from airflow_provider_benchmarks.client._retry import retry_arguments
 from airflow_provider_benchmarks.client._time_limits import overtime
 from airflow_provider_benchmarks.exceptions import ServiceError
 from airflow_provider_benchmarks.jobs import BenchmarkJob
@@ -151,7 +151,7 @@ class AsyncBenchmarkClient:
             await asyncio.sleep(request.delay)
         if not request.retry:
             return await self._complete_once(request)
-        answer: Answer = await AsyncRetrying(**retry_policy(self.config.retry_seconds))(self._complete_once, request)
+        answer: Answer = await AsyncRetrying(**retry_arguments(self.config.retry_seconds))(self._complete_once, request)
         return answer
 
     async def _complete_once(self, request: Request) -> Answer:

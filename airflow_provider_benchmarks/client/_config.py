@@ -12,6 +12,7 @@ from airflow_provider_benchmarks.client._headers import checked_headers, checked
 from airflow_provider_benchmarks.client._requests import Request
 from airflow_provider_benchmarks.client.generations import AUTO, Generation, generation_of
 from airflow_provider_benchmarks.exceptions import ConfigurationError
+from airflow_provider_benchmarks.retry_policy import DEFAULT_RETRY_SECONDS
 
 _MAX_TIMEOUT_SECONDS = 86_400
 #: The whole of an answer may take this many times as long as each wait for a piece of it. Downloads, whose pieces are
@@ -44,7 +45,7 @@ class ClientConfig:
     verify: bool | str = True
     timeout: float = 30.0
     api: str = AUTO
-    retry_seconds: float = 60.0
+    retry_seconds: float = DEFAULT_RETRY_SECONDS
     trust_env: bool = True
 
     def __post_init__(self) -> None:

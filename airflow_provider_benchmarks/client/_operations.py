@@ -5,7 +5,6 @@ An operation yields requests and is sent their answers; an error answer is throw
 
 from __future__ import annotations
 
-import random
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ from airflow_provider_benchmarks.exceptions import (
 )
 from airflow_provider_benchmarks.jobs import BenchmarkJob, JobResult, LogLine, ResultName, fingerprint
 from airflow_provider_benchmarks.jobs.identity import check_name
+from airflow_provider_benchmarks.retry_policy import SUBMITS
 from airflow_provider_benchmarks.scores import AggregateScores
 
 T = TypeVar("T")
@@ -94,7 +94,7 @@ class Operations:
             except Conflict as conflict:
                 found: BenchmarkJob | None = yield from self._taken_by(post, conflict)
             except ServiceUnavailable as fault:
-                pause = max(_backoff(attempt), fault.retry_after or 0.0)
+                pause = SUBMITS.pause(attempt, retry_after=fault.retry_after)
                 if attempt == _SUBMIT_TRIES or pause > self.config.retry_seconds:
                     raise
                 found = yield from self._find(post, delay=pause)
@@ -114,7 +114,7 @@ class Operations:
         if not self.generation.is_name_taken(conflict.detail):
             raise conflict
         for attempt in range(_LOOKUPS_AFTER_CONFLICT):
-            found = yield from self._find(post, delay=_backoff(attempt) if attempt else 0.0)
+            found = yield from self._find(post, delay=SUBMITS.pause(attempt) if attempt else 0.0)
             if found is not None:
                 return found
         raise NameUnusable(
@@ -294,7 +294,3 @@ def _no_results(error: NotFound) -> NotFound:
         workspace=error.workspace,
         job=error.job,
     )
-
-
-def _backoff(attempt: int) -> float:
-    return random.uniform(0.25, 1.0) * min(2.0 ** (attempt - 1), 8.0)

@@ -16,8 +16,8 @@ import httpx
 from airflow_provider_benchmarks.client._errors import protocol_error
 from airflow_provider_benchmarks.client._requests import Request
 from airflow_provider_benchmarks.client._response_body import DROPPED, body_length, read_body
-from airflow_provider_benchmarks.client._retry import backoff
 from airflow_provider_benchmarks.exceptions import ResultsChanged, ServiceError, ServiceUnavailable
+from airflow_provider_benchmarks.retry_policy import REQUESTS
 
 logger = logging.getLogger(__name__)
 
@@ -74,7 +74,7 @@ class FileDownload:
                 logger.warning("%s: the download broke off after %d bytes: %s", self._request.subject, received, fault)
             finally:
                 response.close()
-            time.sleep(backoff(vain_tries))
+            time.sleep(REQUESTS.pause(vain_tries))
             response = self._reopen(received)
 
     def _reopen(self, received: int) -> httpx.Response:

@@ -32,7 +32,7 @@ from airflow_provider_benchmarks.client._response_body import (
     WholeBody,
     refuse_packed_twice,
 )
-from airflow_provider_benchmarks.client._retry import retry_policy
+from airflow_provider_benchmarks.client._retry import retry_arguments
 from airflow_provider_benchmarks.client._row_download import FileDownload
 from airflow_provider_benchmarks.client._row_stream import MAX_RESTARTS, RowStream
 from airflow_provider_benchmarks.client._time_limits import keep_time_limits, time_limit
@@ -300,7 +300,7 @@ class BenchmarkClient:
             time.sleep(request.delay)
         if not request.retry:
             return self._complete_once(request)
-        answer: Answer = Retrying(**retry_policy(self.config.retry_seconds))(self._complete_once, request)
+        answer: Answer = Retrying(**retry_arguments(self.config.retry_seconds))(self._complete_once, request)
         return answer
 
     def _complete_once(self, request: Request) -> Answer:
@@ -321,7 +321,7 @@ class BenchmarkClient:
             with time_limit(self.config.time_limit(request)):
                 return self._send(request)
 
-        opened: httpx.Response = Retrying(**retry_policy(self.config.retry_seconds))(send)
+        opened: httpx.Response = Retrying(**retry_arguments(self.config.retry_seconds))(send)
         return opened
 
     def _send(self, request: Request) -> httpx.Response:

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.exceptions import ConfigurationError
+from airflow_provider_benchmarks.retry_policy import DEFAULT_RETRY_SECONDS
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Connection
@@ -47,7 +48,7 @@ def config_of(connection: Connection, workspace: str | None = None) -> ClientCon
             verify=_verify(extra.get("verify")),
             timeout=_seconds(extra.get("timeout")),
             api=_text(extra.get("api")) or "auto",
-            retry_seconds=conf.getfloat("benchmarks", "retry_seconds", fallback=60.0),
+            retry_seconds=conf.getfloat("benchmarks", "retry_seconds", fallback=DEFAULT_RETRY_SECONDS),
         )
     except ConfigurationError as error:
         raise ConfigurationError(f'connection "{connection.conn_id}": {error}') from error

@@ -21,7 +21,7 @@ from airflow_provider_benchmarks.exceptions import (
     ServiceError,
 )
 from airflow_provider_benchmarks.jobs import ResultName, require_completed
-from airflow_provider_benchmarks.jobs.polling import is_transient
+from airflow_provider_benchmarks.retry_policy import is_recoverable
 from airflow_provider_benchmarks.scores.completeness import FirstRows, line_blocks
 from airflow_provider_benchmarks.store import (
     IfExists,
@@ -168,7 +168,7 @@ def download_artifacts(
         chunks = client.iter_result(job_name, ResultName.ARTIFACTS)
         return store_bytes(chunks, destination, format="tar.gz", storage_conn_id=storage_conn_id)
 
-    return _try_again(fetch, lambda error: isinstance(error, ServiceError) and is_transient(error))
+    return _try_again(fetch, lambda error: isinstance(error, ServiceError) and is_recoverable(error))
 
 
 def store_job(client: BenchmarkClient, store: ScoreStore, job_name: str) -> StoredJob:

@@ -5,24 +5,17 @@ A look that fails is not a failed job. Only a definite answer of the service or 
 
 from __future__ import annotations
 
-import random
 from datetime import timedelta
 
-from airflow_provider_benchmarks.exceptions import (
-    JobTimeout,
-    ProtocolError,
-    ServiceError,
-    ServiceUnavailable,
-    Unauthorized,
-)
+from airflow_provider_benchmarks.exceptions import JobTimeout, ServiceError, Unauthorized
 from airflow_provider_benchmarks.jobs.models import BenchmarkJob, JobStatus
+from airflow_provider_benchmarks.retry_policy import is_recoverable, is_unexpected_answer, polls
 
-#: The longest pause after looks that failed, seconds, whatever the service asks for. One that is back is noticed within.
-_MAX_PAUSE = 300.0
-#: So many refusals (401, 403) in a row are meant; one or two are a gateway that restarts, or a token that is changed.
+#: Number of refusals (401, 403) in a row that are definite. Fewer are a gateway that restarts, or a token that is
+#: changed.
 _MAX_REFUSALS = 5
-#: So many answers in a row that can't be understood are a wrong address or a wrong service, not a hiccup.
-_MAX_ODD_ANSWERS = 10
+#: Number of answers in a row that can't be understood before the address or the service counts as wrong.
+_MAX_UNEXPECTED_ANSWERS = 10
 
 
 class JobPoller:
@@ -67,16 +60,14 @@ class JobPoller:
         self._refusals += isinstance(error, Unauthorized)
         if self._is_definite(error):
             raise error
-        pause = min(self.interval * 2.0 ** min(self._failures - 1, 16), _MAX_PAUSE)
-        asked = min(error.retry_after or 0.0, _MAX_PAUSE)
-        return self._bounded(max(pause * random.uniform(0.75, 1.25), asked), now)
+        return self._bounded(polls(self.interval).pause(self._failures, retry_after=error.retry_after), now)
 
     def _is_definite(self, error: ServiceError) -> bool:
         if isinstance(error, Unauthorized):
             return self._refusals >= _MAX_REFUSALS
-        if is_odd_answer(error):
-            return self._failures >= _MAX_ODD_ANSWERS
-        return not is_transient(error)
+        if is_unexpected_answer(error):
+            return self._failures >= _MAX_UNEXPECTED_ANSWERS
+        return not is_recoverable(error)
 
     def _bounded(self, pause: float, now: float) -> float:
         if self.deadline is None:
@@ -101,16 +92,6 @@ def not_in_time(job: BenchmarkJob | None, *, name: str, workspace: str, now: flo
         benchmark=job.benchmark if job else "",
         status=job.status if job else "unknown",
     )
-
-
-def is_transient(error: ServiceError) -> bool:
-    """Whether the same request may well succeed later."""
-    return isinstance(error, ServiceUnavailable | ProtocolError)
-
-
-def is_odd_answer(error: ServiceError) -> bool:
-    """Whether the service did answer, and did not fail, but with something that is not a job."""
-    return isinstance(error, ProtocolError) and (error.status_code or 0) < 500
 
 
 def progress_line(job: BenchmarkJob, now: float | None = None) -> str:

@@ -17,7 +17,7 @@ from airflow_provider_benchmarks.exceptions import (
     Unauthorized,
 )
 from airflow_provider_benchmarks.jobs import TERMINAL_STATUSES, BenchmarkJob, JobStatus
-from airflow_provider_benchmarks.jobs.polling import is_odd_answer, is_transient
+from airflow_provider_benchmarks.retry_policy import is_recoverable, is_unexpected_answer
 
 if TYPE_CHECKING:
     from airflow_provider_benchmarks.client import AsyncBenchmarkClient
@@ -147,7 +147,7 @@ class JobLooks:
             return error
         except Exception as error:  # whatever is wrong with the list, single looks may still work
             self._list_failures += reachable
-            if isinstance(error, ServiceError) and is_transient(error) and self._list_failures < _LIST_TRIES:
+            if isinstance(error, ServiceError) and is_recoverable(error) and self._list_failures < _LIST_TRIES:
                 raise
             self._rest_list(error)
         return None
@@ -206,7 +206,7 @@ class JobLooks:
                     seen: BenchmarkJob | Exception = await self.client.get_status(name, time_limit=self._limit)
                 except Exception as error:  # noqa: BLE001  one job's trouble, of whatever kind, is no other's
                     # A refusal, too, can be one of all jobs: of a token that has expired, or a gateway that restarts.
-                    if isinstance(error, Unauthorized) or (isinstance(error, ServiceError) and is_transient(error)):
+                    if isinstance(error, Unauthorized) or (isinstance(error, ServiceError) and is_recoverable(error)):
                         troubles[name] = error
                         in_a_row += 1
                         if in_a_row >= self._most_in_a_row(error, answered=answered):
@@ -242,7 +242,7 @@ class JobLooks:
 
 def _is_an_answer(error: ServiceError) -> bool:
     """Whether the service did answer, if not with a job: again and again, that ends the wait for it."""
-    return isinstance(error, Unauthorized) or is_odd_answer(error)
+    return isinstance(error, Unauthorized) or is_unexpected_answer(error)
 
 
 def _earliest(created: Mapping[str, datetime | None]) -> datetime | None:

@@ -7,7 +7,6 @@ import hashlib
 import json
 import logging
 import random
-import time
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import suppress
@@ -22,8 +21,9 @@ from airflow_provider_benchmarks.exceptions import (
     ServiceError,
     ServiceUnavailable,
 )
-from airflow_provider_benchmarks.jobs import BenchmarkJob, JobPoller, JobStatus
+from airflow_provider_benchmarks.jobs import BenchmarkJob, JobStatus
 from airflow_provider_benchmarks.jobs.finished import FinishedJobs, Look, created_at
+from airflow_provider_benchmarks.retry_policy import polls
 from airflow_provider_benchmarks.triggers._asking import ask_airflow
 from airflow_provider_benchmarks.triggers._client import open_client
 from airflow_provider_benchmarks.triggers._looks import LOOKS_PER_PAGE
@@ -72,13 +72,13 @@ class JobWatch:
 
     async def look(self, known: FinishedJobs) -> Look:
         """Look at what can have finished since what is known. Tries until it succeeds."""
-        poller = JobPoller("", self._workspace or "", interval=self._interval, deadline=None)
-        failed = False
+        backoff = polls(self._interval)
+        failures = 0
         while True:
             try:
                 look = await self._look(known)
             except Exception as error:  # a person may mend whatever it is, and the watcher must be there then
-                if not failed:
+                if not failures:
                     logger.warning(
                         "Finished jobs are not seen while connection %s can't be used; it is tried again, less and "
                         "less often. %s",
@@ -86,11 +86,11 @@ class JobWatch:
                         error,
                         exc_info=not isinstance(error, BenchmarkError),
                     )
-                failed = True
+                failures += 1
                 after = error.retry_after if isinstance(error, ServiceError) else None
-                await asyncio.sleep(poller.on_error(ServiceUnavailable(str(error), retry_after=after), time.time()))
+                await asyncio.sleep(backoff.pause(failures, retry_after=after))
             else:
-                if failed:
+                if failures:
                     logger.info("Connection %s works again.", self._conn_id)
                 return look
 
