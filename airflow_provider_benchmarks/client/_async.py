@@ -18,6 +18,7 @@ from airflow_provider_benchmarks.client._errors import FAULTS, error_of_answer, 
 from airflow_provider_benchmarks.client._headers import strip_secrets
 from airflow_provider_benchmarks.client._httpx_options import client_options, request_arguments
 from airflow_provider_benchmarks.client._operations import Operations
+from airflow_provider_benchmarks.client._paging import Pages
 from airflow_provider_benchmarks.client._requests import Answer, Operation, Request
 from airflow_provider_benchmarks.client._response_body import (
     MAX_ANSWER_BYTES,
@@ -88,31 +89,34 @@ class AsyncBenchmarkClient:
     ) -> BenchmarkJob:
         return await self._run(self._operations.get_status(name, workspace=self._in(workspace), time_limit=time_limit))
 
-    async def list_page(
+    async def iter_pages(
         self,
-        page: int,
         *,
         status: Sequence[str] = (),
         created_since: datetime | None = None,
         page_size: int | None = None,
         workspace: str | None = None,
         time_limit: float | None = None,
-    ) -> tuple[list[BenchmarkJob], int]:
-        """One page of jobs, newest first, and the number of pages.
+    ) -> AsyncGenerator[tuple[list[BenchmarkJob], int]]:
+        """Pages of jobs, newest first, each with the number of pages that are left.
 
-        :param page: from 1
-        :param status: words to choose by; they don't make the pages fewer, ``created_since`` does
+        :param status: status words to choose by; they don't make the pages fewer, ``created_since`` does
+        :param time_limit: seconds for each page
         """
-        return await self._run(
-            self._operations.list_page(
-                page,
-                workspace=self._in(workspace),
-                status=status,
-                created_since=created_since,
-                page_size=page_size,
-                time_limit=time_limit,
+        pages = Pages()
+        while pages.left:
+            jobs, total = await self._run(
+                self._operations.list_page(
+                    pages.next,
+                    workspace=self._in(workspace),
+                    status=status,
+                    created_since=created_since,
+                    page_size=page_size,
+                    time_limit=time_limit,
+                )
             )
-        )
+            pages.has_read(total)
+            yield jobs, pages.left
 
     async def cancel_job(self, name: str, *, workspace: str | None = None) -> BenchmarkJob:
         return await self._run(self._operations.cancel(name, workspace=self._in(workspace)))

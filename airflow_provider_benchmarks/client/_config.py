@@ -92,3 +92,8 @@ class ClientConfig:
         """Seconds that a request may take in all, with an answer that is read whole."""
         longest = self.read_timeout(request) * _WHOLE_ANSWER_TIMEOUTS
         return longest if request.time_limit is None else min(longest, request.time_limit)
+
+    @property
+    def poll_time_limit(self) -> float:
+        """Seconds that a poll may take in all, where other polls wait for it: no longer than for the start of its answer."""
+        return self.timeout

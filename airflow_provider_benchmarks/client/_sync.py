@@ -25,6 +25,7 @@ from airflow_provider_benchmarks.client._errors import (
 from airflow_provider_benchmarks.client._headers import strip_secrets
 from airflow_provider_benchmarks.client._httpx_options import client_options, request_arguments
 from airflow_provider_benchmarks.client._operations import Operations, Submission, unseen
+from airflow_provider_benchmarks.client._paging import Pages
 from airflow_provider_benchmarks.client._requests import Answer, Operation, Request
 from airflow_provider_benchmarks.client._response_body import (
     MAX_ANSWER_BYTES,
@@ -48,8 +49,6 @@ T = TypeVar("T")
 
 #: More pages than any real log has: a service that repeats itself must not keep us for ever.
 _MAX_LOG_PAGES = 10_000
-#: A list may grow by so many pages while it is read.
-_MORE_PAGES = 10
 
 
 class BenchmarkClient:
@@ -127,13 +126,12 @@ class BenchmarkClient:
         :param status: only jobs with one of these status words
         """
         seen: set[str] = set()
-        page, pages, most = 1, 1, math.inf
-        while page <= min(pages, most):
-            operation = self._operations.list_page(page, workspace=self._in(workspace), status=status)
-            jobs, pages = self._run(operation)
-            most = min(most, pages + _MORE_PAGES)
+        pages = Pages()
+        while pages.left:
+            operation = self._operations.list_page(pages.next, workspace=self._in(workspace), status=status)
+            jobs, total = self._run(operation)
+            pages.has_read(total)
             yield from unseen(jobs, seen)
-            page += 1
 
     def check_workspace(self, workspace: str | None = None) -> None:
         """Read one page of the workspace's jobs.

@@ -9,7 +9,7 @@ import logging
 import random
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -136,21 +136,21 @@ async def _read_list(
     earlier = [at for at in known.running.values() if recent is not None and at < recent]
     since = min(earlier) if len(earlier) > _FEW else recent
     found: dict[str, BenchmarkJob] = {}
-    page, pages = 1, 1
-    while page <= pages:
-        jobs, pages = await client.list_page(
-            page, created_since=since if filters else None, page_size=_PAGE, time_limit=client.config.timeout
-        )
-        found |= {job.name: job for job in jobs}
-        left = pages - page
-        page += 1
-        if not left or not jobs:
-            continue
-        if recent is None:
-            if page > _FIRST_LOOK_PAGES:
-                return found, created_at(jobs[-1])
-        elif created_at(jobs[-1]) < recent and len(known.running.keys() - found.keys()) <= LOOKS_PER_PAGE * left:
-            return found, recent
+    pages = client.iter_pages(
+        created_since=since if filters else None, page_size=_PAGE, time_limit=client.config.poll_time_limit
+    )
+    read = 0
+    async with aclosing(pages):
+        async for jobs, left in pages:
+            found |= {job.name: job for job in jobs}
+            read += 1
+            if not left or not jobs:
+                continue
+            if recent is None:
+                if read >= _FIRST_LOOK_PAGES:
+                    return found, created_at(jobs[-1])
+            elif created_at(jobs[-1]) < recent and len(known.running.keys() - found.keys()) <= LOOKS_PER_PAGE * left:
+                return found, recent
     return found, since
 
 
@@ -165,7 +165,7 @@ async def _ask_for(
     in_a_row = 0
     for name in random.sample(sorted(names), len(names)):  # so that none is always behind those with a trouble
         try:
-            found[name] = await client.get_job(name, time_limit=client.config.timeout)
+            found[name] = await client.get_job(name, time_limit=client.config.poll_time_limit)
             in_a_row = 0
         except NotFound:
             gone.add(name)
