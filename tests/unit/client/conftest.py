@@ -29,16 +29,17 @@ class Service:
 def ask(request) -> Callable[..., Any]:
     """Call a method of a client of either kind, which talks to a service without sockets."""
 
-    def call(service: Answers, method: str, *args: Any, **fields: Any) -> Any:
+    def call(service: Answers, method: str, *args: Any, workspace: str | None = None, **fields: Any) -> Any:
         config = ClientConfig(**{"base_url": "http://evaluator.invalid", "workspace": "ws", **fields})
         transport = httpx.MockTransport(service)
+        arguments = {} if workspace is None else {"workspace": workspace}
         if request.param == "sync":
             with BenchmarkClient(config, transport) as client:
-                return getattr(client, method)(*args)
+                return getattr(client, method)(*args, **arguments)
 
         async def ask_asynchronously() -> Any:
             async with AsyncBenchmarkClient(config, transport) as client:
-                return await getattr(client, method)(*args)
+                return await getattr(client, method)(*args, **arguments)
 
         return asyncio.run(ask_asynchronously())
 
