@@ -1,9 +1,8 @@
 """What is retried, after which pause and for how long: one policy for requests, submits and polls.
 
-Two words for errors: a fault is *transient* if the same request may well succeed in a moment, so that the client retries
-it. It is *recoverable* if a later poll may be answered, so that the wait for a job goes on: a transient fault is, and so
-is an answer that can't be understood, such as the login page of a gateway, though to send the request again at once
-would bring the same page.
+Two words for errors. A fault is *transient* if the same request may well succeed in a moment: the client retries it. It
+is *recoverable* if a later poll may be answered: the wait for a job goes on. A transient fault is recoverable. So is an
+answer that can't be understood, such as the login page of a gateway, which the same request would get again.
 """
 
 from __future__ import annotations
@@ -50,8 +49,8 @@ class Backoff:
 
 #: For a request. Full jitter (AWS Architecture Blog, "Exponential Backoff And Jitter").
 REQUESTS = Backoff(first=0.5, longest=20.0, jitter=(0.0, 1.0))
-#: For a submit and the search for its job. Longer at first than for a request, since another submit of the same name may
-#: be under way, and never zero.
+#: For a submit and the search for its job. Longer at first than for a request, and never zero, since another submit of
+#: the same name may be under way.
 SUBMITS = Backoff(first=1.0, longest=8.0, jitter=(0.25, 1.0))
 
 

@@ -1,4 +1,4 @@
-"""The asynchronous client: of the same conversations, those that triggers have."""
+"""The asynchronous client: those of the conversations that triggers have."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from tenacity import AsyncRetrying
 from airflow_provider_benchmarks.client._config import ClientConfig
 from airflow_provider_benchmarks.client._errors import FAULTS, error_of_answer, error_of_request, too_large
 from airflow_provider_benchmarks.client._headers import strip_secrets
-from airflow_provider_benchmarks.client._httpx_options import client_options, request_arguments
 from airflow_provider_benchmarks.client._operations import Operations
 from airflow_provider_benchmarks.client._paging import Pages
 from airflow_provider_benchmarks.client._requests import Answer, Operation, Request
@@ -34,13 +33,13 @@ from airflow_provider_benchmarks.scores import AggregateScores
 
 T = TypeVar("T")
 
-#: Reading the JSON of a larger answer is left to a thread: of 100 kB and more it takes milliseconds.
-_READ_ON_THE_LOOP = 32 * 1024
+#: The JSON of a larger answer is read in a thread: 100 kB and more take milliseconds.
+_MAX_BYTES_READ_ON_THE_LOOP = 32 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class _Done(Generic[T]):
-    """The end of an operation, in a form that can leave a thread, as StopIteration can't."""
+    """The result of an operation, in a form that can leave a thread, as StopIteration can't."""
 
     result: T
 
@@ -66,7 +65,7 @@ class AsyncBenchmarkClient:
         self.config = config
         self._operations = Operations(config)
         hooks = {"request": [self._guard_secrets]}
-        self._http = httpx.AsyncClient(**client_options(config), transport=transport, event_hooks=hooks)
+        self._http = httpx.AsyncClient(**config.transport_options(), transport=transport, event_hooks=hooks)
 
     async def __aenter__(self) -> Self:
         return self
@@ -139,7 +138,7 @@ class AsyncBenchmarkClient:
                 except ServiceError as error:
                     request = operation.throw(error)
                     continue
-                if len(answer.content) <= _READ_ON_THE_LOOP:
+                if len(answer.content) <= _MAX_BYTES_READ_ON_THE_LOOP:
                     request = operation.send(answer)
                     continue
                 following = await asyncio.to_thread(_send, operation, answer)
@@ -177,12 +176,12 @@ class AsyncBenchmarkClient:
         return Answer(response.status_code, response.headers, body.content())
 
     async def _send(self, request: Request) -> tuple[httpx.Response, WholeBody]:
-        built = self._http.build_request(**request_arguments(self.config, request))
+        built = self._http.build_request(**self.config.request_arguments(request))
         response = await self._http.send(built, stream=True, follow_redirects=request.method == "GET")
         body = WholeBody(MAX_ANSWER_BYTES if response.status_code < 300 else MAX_ERROR_BYTES)
         try:
             refuse_packed_twice(response)
-            # Without this, one that is left early is closed at some later time, or never.
+            # Without this, a body that is left early is closed at some later time, or never.
             async with aclosing(cast(AsyncGenerator[bytes], response.aiter_bytes())) as pieces:
                 async for piece in pieces:
                     if not body.add(piece):

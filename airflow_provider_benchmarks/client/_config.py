@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import os
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import httpx
 
-from airflow_provider_benchmarks.client._headers import checked_headers, checked_value
+from airflow_provider_benchmarks.client._headers import checked_headers, checked_value, headers_of_every_request
 from airflow_provider_benchmarks.client._requests import Request
 from airflow_provider_benchmarks.client.generations import AUTO, Generation, generation_of
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.retry_policy import DEFAULT_RETRY_SECONDS
 
+#: The service closes idle connections after 5 seconds; ours are dropped before that.
+_KEEPALIVE_SECONDS = 4.0
+_MAX_CONNECTIONS = 10
+_CONNECT_SECONDS = 10.0
 _MAX_TIMEOUT_SECONDS = 86_400
 #: The whole of an answer may take this many times as long as each wait for a piece of it. Downloads, whose pieces are
 #: used as they come, may take any time.
@@ -84,16 +90,49 @@ class ClientConfig:
     def url(self, path: str) -> str:
         return self.base_url.rstrip("/") + path
 
-    def read_timeout(self, request: Request) -> float:
-        """Seconds to wait for each piece of a request's answer."""
-        return max(self.timeout, request.min_timeout)
+    def transport_options(self) -> dict[str, Any]:
+        """Options that ``httpx.Client`` and ``httpx.AsyncClient`` share."""
+        return {
+            "verify": _ssl_context(self.verify) if isinstance(self.verify, str) else self.verify,
+            "timeout": _timeout(self.timeout),
+            "limits": httpx.Limits(max_connections=_MAX_CONNECTIONS, keepalive_expiry=_KEEPALIVE_SECONDS),
+            "headers": headers_of_every_request(self),
+            "trust_env": self.trust_env,
+        }
+
+    def request_arguments(self, request: Request) -> dict[str, Any]:
+        """Arguments of httpx's ``build_request`` for one request."""
+        return {
+            "method": request.method,
+            "url": self.url(request.path),
+            "params": dict(request.params),
+            "json": request.json,
+            "headers": dict(request.headers),
+            "timeout": _timeout(self._read_timeout(request)),
+        }
 
     def time_limit(self, request: Request) -> float:
         """Seconds that a request may take in all, with an answer that is read whole."""
-        longest = self.read_timeout(request) * _WHOLE_ANSWER_TIMEOUTS
+        longest = self._read_timeout(request) * _WHOLE_ANSWER_TIMEOUTS
         return longest if request.time_limit is None else min(longest, request.time_limit)
 
     @property
     def poll_time_limit(self) -> float:
-        """Seconds that a poll may take in all, where other polls wait for it: no longer than for the start of its answer."""
+        """Seconds that a poll may take in all where other polls wait for it: no more than for a piece of an answer."""
         return self.timeout
+
+    def _read_timeout(self, request: Request) -> float:
+        return max(self.timeout, request.min_timeout)
+
+
+def _timeout(seconds: float) -> httpx.Timeout:
+    return httpx.Timeout(seconds, connect=min(_CONNECT_SECONDS, seconds))
+
+
+def _ssl_context(path: str) -> ssl.SSLContext:
+    try:
+        if os.path.isdir(path):
+            return ssl.create_default_context(capath=path)
+        return ssl.create_default_context(cafile=path)
+    except (ssl.SSLError, OSError) as error:
+        raise ConfigurationError(f'the CA file "{path}" can\'t be read: {error}') from error

@@ -77,8 +77,8 @@ def error_of_request(request: Request, error: Exception, base_url: str) -> Servi
 def protocol_error(request: Request, status: int, reason: str) -> ProtocolError:
     """Make the error for a success whose body can't be understood."""
     return ProtocolError(
-        f"{request.method} {request.path} answered {status}, but not as the service does ({request.subject}): {reason}. "
-        f"Check that the connection's host is the evaluation service itself and not a login page or a proxy.",
+        f"{request.method} {request.path} answered {status}, but not as the service does ({request.subject}): "
+        f"{reason}. Check that the connection's host is the evaluation service itself and not a login page or a proxy.",
         status_code=status,
         method=request.method,
         path=request.path,
@@ -88,7 +88,7 @@ def protocol_error(request: Request, status: int, reason: str) -> ProtocolError:
 
 
 def too_large(request: Request, status: int, limit: int) -> ProtocolError:
-    """Make the error for an answer that goes on and on."""
+    """Make the error for an answer that is larger than we read."""
     return protocol_error(request, status, f"the answer is larger than {limit // 1024**2} MiB")
 
 

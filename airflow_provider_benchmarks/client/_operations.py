@@ -33,23 +33,23 @@ from airflow_provider_benchmarks.scores import AggregateScores
 T = TypeVar("T")
 
 #: An online submit checks the model before it answers: 4 tries of 10 seconds (measured: up to 45 s).
-_SUBMIT_TIMEOUT = 90.0
+_SUBMIT_TIMEOUT_SECONDS = 90.0
 _SUBMIT_TRIES = 5
 #: After a conflict the other submit of the same name may still be under way, and its job not there yet.
 _LOOKUPS_AFTER_CONFLICT = 6
 _LIST_PAGE = 200
 _LOG_PAGE = 1000
 FINGERPRINT = "fingerprint"
-#: Tells the job of this very submit from that of an earlier one with the same name and fingerprint.
+#: Distinguishes the job of this very submit from that of an earlier one with the same name and fingerprint.
 _SUBMIT_ID = "submit_id"
 
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """What came of a submit.
+    """The job of a submit.
 
-    :param created: False when the job was there already, from an earlier submit with the same fingerprint; True also
-        when the answer was lost, and the job was looked up
+    :param created: False if the job existed already, from an earlier submit with the same fingerprint; True also if the
+        answer was lost and the job was found by its name
     """
 
     job: BenchmarkJob
@@ -72,7 +72,7 @@ class Operations:
         description: str | None,
         custom_fields: Mapping[str, Any] | None,
     ) -> Operation[Submission]:
-        """Submit a job at most once: after a lost answer or a conflict, look the name up and compare fingerprints."""
+        """Submit a job at most once: after a lost answer or a conflict, compare the fingerprint of the name's job."""
         name = check_name(name) if name is not None else f"benchmark-{secrets.token_hex(6)}"
         submit_id = secrets.token_hex(8)
         custom_fields = {FINGERPRINT: fingerprint(spec), **(custom_fields or {}), _SUBMIT_ID: submit_id}
@@ -82,7 +82,7 @@ class Operations:
             json=self.generation.submit_body(
                 name=name, spec=spec, description=description, custom_fields=custom_fields
             ),
-            min_timeout=_SUBMIT_TIMEOUT,
+            min_timeout=_SUBMIT_TIMEOUT_SECONDS,
             retry=False,
             workspace=workspace,
             job=name,
@@ -152,8 +152,8 @@ class Operations:
     ) -> Operation[tuple[list[BenchmarkJob], int]]:
         """One page of jobs, newest first, and the number of pages.
 
-        The service filters by status after it has cut the pages: a page can be short or empty while later ones still
-        match, and only the number of pages of the unfiltered list tells the end. ``created_since`` is applied before.
+        :param status: filters the jobs of each page, so that a page can be short or empty
+        :param created_since: filters the list before it is cut into pages
         """
         params = self.generation.list_params(
             page=page, page_size=page_size or _LIST_PAGE, status=tuple(status), created_since=created_since
@@ -202,7 +202,7 @@ class Operations:
             raise IncompleteResults(f"aggregate scores of {request.subject}: {error}") from error
 
     def dataset(self, job: BenchmarkJob) -> Operation[str]:
-        """What a job ran on: the dataset that its spec names, else that of its stored scores; empty where none does."""
+        """The dataset that a job's spec names, else that of its stored scores; empty where none does."""
         if job.dataset:
             return job.dataset
         path = self.generation.stored_scores_path(job.workspace, job.name)
@@ -212,7 +212,7 @@ class Operations:
             return self._read(request, (yield request), self.generation.read_stored_dataset)
         except ServiceUnavailable:
             raise
-        except ServiceError:  # not every service keeps them, nor lets everybody see them
+        except ServiceError:  # not every service stores them, nor lets everybody read them
             return ""
 
     def download(self, name: str, result: str, *, workspace: str) -> Request:
@@ -221,7 +221,7 @@ class Operations:
         return Request(method="GET", path=path, workspace=workspace, job=name)
 
     def row_scores_file(self, name: str, *, workspace: str) -> Operation[Request | None]:
-        """The request for the row scores' file in the Files API; None where the result has no file there."""
+        """The request for the row scores' file in the files service; None where the result has no file there."""
         results = yield from self.results(name, workspace=workspace)
         paths = (self.generation.file_path(result) for result in results if result.name == ResultName.ROW_SCORES)
         path = next(paths, None)
@@ -239,7 +239,7 @@ class Operations:
             return "unknown"
 
     def _read_job(self, request: Request, answer: Answer) -> BenchmarkJob:
-        """Read the job that was asked for: another one, from a mixed-up cache or gateway, must not pass for it."""
+        """Read the job that was requested: another one, from a mixed-up cache or gateway, must not pass for it."""
 
         def read(payload: Any) -> BenchmarkJob:
             job = self.generation.read_job(payload, workspace=request.workspace)
@@ -255,13 +255,13 @@ class Operations:
             return read(parse_answer(answer.content))
         except BenchmarkError:
             raise
-        except Exception as error:  # whatever a reader stumbles over is in the answer
+        except Exception as error:  # whatever makes a reader fail is in the answer
             found = answer.content[:120].decode("utf-8", "replace")
             raise protocol_error(request, answer.status, f'{error}; it begins "{found}"') from error
 
 
-def unseen(jobs: Iterable[BenchmarkJob], seen: set[str]) -> Iterator[BenchmarkJob]:
-    """Drop repeats: a job submitted while the pages are read pushes the others one place on."""
+def without_repeats(jobs: Iterable[BenchmarkJob], seen: set[str]) -> Iterator[BenchmarkJob]:
+    """Drop jobs that were seen: one that is submitted while the pages are read pushes the others one place on."""
     for job in jobs:
         if job.name not in seen:
             seen.add(job.name)

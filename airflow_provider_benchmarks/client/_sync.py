@@ -23,8 +23,7 @@ from airflow_provider_benchmarks.client._errors import (
     too_large,
 )
 from airflow_provider_benchmarks.client._headers import strip_secrets
-from airflow_provider_benchmarks.client._httpx_options import client_options, request_arguments
-from airflow_provider_benchmarks.client._operations import Operations, Submission, unseen
+from airflow_provider_benchmarks.client._operations import Operations, Submission, without_repeats
 from airflow_provider_benchmarks.client._paging import Pages
 from airflow_provider_benchmarks.client._requests import Answer, Operation, Request
 from airflow_provider_benchmarks.client._response_body import (
@@ -47,7 +46,7 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-#: More pages than any real log has: a service that repeats itself must not keep us for ever.
+#: More pages than any real log has. A service that repeats itself must not keep us for ever.
 _MAX_LOG_PAGES = 10_000
 
 
@@ -55,7 +54,7 @@ class BenchmarkClient:
     """Talk to the evaluation service.
 
     A context manager; :meth:`close` ends its connections. Transient faults (no connection, 408, 429, 502, 503, 504)
-    are tried again for ``config.retry_seconds``; every method raises a
+    are retried for ``config.retry_seconds``; every method raises a
     :class:`~airflow_provider_benchmarks.exceptions.ServiceError` otherwise. ``workspace`` defaults to the
     configuration's.
 
@@ -68,7 +67,7 @@ class BenchmarkClient:
         self.config = config
         self._operations = Operations(config)
         hooks = {"request": [self._guard_secrets]}
-        self._http = httpx.Client(**client_options(config), transport=transport, event_hooks=hooks)
+        self._http = httpx.Client(**config.transport_options(), transport=transport, event_hooks=hooks)
         keep_time_limits(self._http)
 
     def __enter__(self) -> Self:
@@ -131,7 +130,7 @@ class BenchmarkClient:
             operation = self._operations.list_page(pages.next, workspace=self._in(workspace), status=status)
             jobs, total = self._run(operation)
             pages.has_read(total)
-            yield from unseen(jobs, seen)
+            yield from without_repeats(jobs, seen)
 
     def check_workspace(self, workspace: str | None = None) -> None:
         """Read one page of the workspace's jobs.
@@ -141,7 +140,7 @@ class BenchmarkClient:
         self._run(self._operations.list_page(1, workspace=self._in(workspace), status=(), page_size=1))
 
     def cancel_job(self, name: str, *, workspace: str | None = None) -> BenchmarkJob:
-        """Ask the service to cancel the job; nothing changes when it has ended."""
+        """Request that the service cancels the job; nothing changes if it has finished."""
         return self._run(self._operations.cancel(name, workspace=self._in(workspace)))
 
     def delete_job(self, name: str, *, workspace: str | None = None) -> None:
@@ -159,7 +158,9 @@ class BenchmarkClient:
         ends = math.inf if time_limit is None else time.monotonic() + time_limit
         cursor: str | None = None
         seen: set[str | None] = set()
-        while cursor not in seen and len(seen) < _MAX_LOG_PAGES:  # a cursor that comes again leads round in a circle
+        while (
+            cursor not in seen and len(seen) < _MAX_LOG_PAGES
+        ):  # a cursor that comes again leads back to pages that were read
             if time.monotonic() > ends:
                 raise ServiceUnavailable(
                     f'The log of benchmark job "{name}" was not there to its end after {time_limit:.0f} s. '
@@ -184,7 +185,7 @@ class BenchmarkClient:
         return self._run(self._operations.aggregate_scores(name, workspace=self._in(workspace)))
 
     def get_dataset(self, job: BenchmarkJob) -> str:
-        """What a job ran on; empty where the service does not say."""
+        """The dataset of a job; empty where the service does not say."""
         return self._run(self._operations.dataset(job))
 
     def iter_row_scores(
@@ -192,7 +193,7 @@ class BenchmarkClient:
     ) -> Iterator[RowScore]:
         """Stream the rows in constant memory.
 
-        :param limit: stop after so many rows; the service itself always sends all
+        :param limit: number of rows to stop after; the service itself always sends all
         :raises IncompleteResults: a line is not a row, or the service ended the stream with an error
         """
         lines = self.iter_row_lines(name, workspace=workspace)
@@ -204,7 +205,7 @@ class BenchmarkClient:
             ) from error
 
     def iter_row_lines(self, name: str, *, workspace: str | None = None) -> Iterator[bytes]:
-        """Stream the lines of the row scores as they come, without line ends; goes on after a dropped connection."""
+        """Stream the lines of the row scores as they come, without line ends; resumes after a dropped connection."""
         request = self._operations.download(name, ResultName.ROW_SCORES, workspace=self._in(workspace))
         stream = RowStream()
         for restarts in range(MAX_RESTARTS + 1):
@@ -225,10 +226,10 @@ class BenchmarkClient:
     def open_row_scores(self, name: str, *, workspace: str | None = None) -> tuple[Iterable[bytes], int | None]:
         """Open the stored row scores as JSONL bytes, from the fastest route that serves them.
 
-        The Files API gives the file as it is stored; where it refuses, or the result has no file, the documented
-        download gives the same rows, written anew by the service.
+        The files service returns the file as it is stored. Where it refuses, or the result has no file, the documented
+        download returns the same rows, written anew by the service.
 
-        :return: the pieces, cut anywhere, and how many bytes they are; None where the service does not say
+        :return: the pieces, cut anywhere, and their number of bytes; None where the service does not say
         :raises ResultsChanged: while reading: the file is another one after a dropped connection; begin again
         :raises ServiceUnavailable: while reading: the connection keeps dropping
         """
@@ -266,11 +267,11 @@ class BenchmarkClient:
             response.close()
 
     def check_health(self) -> Any:
-        """Ask whether the service is ready; needs no token and is not retried."""
+        """Request whether the service is ready; needs no token and is not retried."""
         return self._run(self._operations.health())
 
     def get_platform_version(self) -> str:
-        """What the platform says of its version; ``unknown`` where it does not tell (a gateway may hide the route)."""
+        """The version that the platform reports; ``unknown`` where it does not (a gateway may hide the route)."""
         return self._run(self._operations.platform_version())
 
     def _in(self, workspace: str | None) -> str:
@@ -323,8 +324,8 @@ class BenchmarkClient:
         return opened
 
     def _send(self, request: Request) -> httpx.Response:
-        """Send, and give the answer with its body unread; an error status raises."""
-        built = self._http.build_request(**request_arguments(self.config, request))
+        """Send, and return the response with its body unread; an error status raises."""
+        built = self._http.build_request(**self.config.request_arguments(request))
         try:
             response = self._http.send(built, stream=True, follow_redirects=request.method == "GET")
             refuse_packed_twice(response)

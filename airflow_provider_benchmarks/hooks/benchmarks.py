@@ -210,10 +210,10 @@ class BenchmarkHook(BaseHook):
 
         :raises JobTimeout: it still runs; says what it does now, with the last lines of its log
         """
-        from airflow_provider_benchmarks.hooks.waiting import look_once_more, with_last_lines
+        from airflow_provider_benchmarks.hooks.waiting import poll_after_deadline, with_last_lines
 
         with self._hurried_client() as client:
-            latest = look_once_more(error, client)
+            latest = poll_after_deadline(error, client)
             if isinstance(latest, BenchmarkJob):
                 return latest
             if cancel:

@@ -1,6 +1,6 @@
-"""When to look at a running job again, and when to stop: pure decisions, used by every way of waiting.
+"""When to poll a running job again, and when to stop: pure decisions, used by every way of waiting.
 
-A look that fails is not a failed job. Only a definite answer of the service or the deadline ends the wait.
+A poll that fails is not a failed job. Only a definite answer of the service or the deadline ends the wait.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ _MAX_UNEXPECTED_ANSWERS = 10
 
 
 class JobPoller:
-    """Decides about one job's next look.
+    """Decides about one job's next poll.
 
     :param job_name: the job, for errors
     :param workspace: its workspace, for errors
-    :param interval: seconds between two looks
+    :param interval: seconds between two polls
     :param deadline: seconds since the epoch (wall clock, so that it holds over restarts), None for no limit
     """
 
@@ -37,9 +37,9 @@ class JobPoller:
         self._refusals = 0
 
     def on_job(self, job: BenchmarkJob, now: float) -> float | None:
-        """Take an answer.
+        """Take a poll that was answered.
 
-        :return: seconds to wait before the next look, None when the job has ended
+        :return: seconds to wait before the next poll, None if the job has finished
         :raises JobTimeout: it runs and the deadline has passed
         """
         self._last = job
@@ -49,11 +49,11 @@ class JobPoller:
         return self._bounded(self.interval, now)
 
     def on_error(self, error: ServiceError, now: float) -> float:
-        """Take a look that failed.
+        """Take a poll that failed.
 
-        :return: seconds to wait before the next look: doubled with every failure in a row, jittered, and at least what
-            the service asked for, within reason
-        :raises ServiceError: the same error, when it is a definite answer (404, …, or refusals again and again)
+        :return: seconds to wait before the next poll: doubled with every failure in a row, jittered, and at least what
+            the service asks for, up to a limit
+        :raises ServiceError: the same error, if it is a definite answer (404, …, or several refusals in a row)
         :raises JobTimeout: the deadline has passed
         """
         self._failures += 1
@@ -78,9 +78,9 @@ class JobPoller:
 
 
 def not_in_time(job: BenchmarkJob | None, *, name: str, workspace: str, now: float) -> JobTimeout:
-    """Make the error for a job that has not ended in time.
+    """Make the error for a job that has not finished in time.
 
-    :param job: the job as it was seen last; None if no look at it succeeded
+    :param job: the job as the last poll has shown it; None if no poll succeeded
     """
     what = str(job) if job else f'benchmark job "{name}" in workspace "{workspace}"'
     seen = progress_line(job, now) if job else "nothing, no look at it succeeded"
@@ -95,7 +95,7 @@ def not_in_time(job: BenchmarkJob | None, *, name: str, workspace: str, now: flo
 
 
 def progress_line(job: BenchmarkJob, now: float | None = None) -> str:
-    """Say in one line how far a job is: status, step, percent, samples, and since when.
+    """Report in one line how far a job is: status, step, percent, samples, and since when.
 
     :param now: seconds since the epoch; None leaves the time since the job was submitted out
     """

@@ -20,7 +20,7 @@ from airflow_provider_benchmarks.scores import AggregateScores
 
 logger = logging.getLogger(__name__)
 
-#: More than any real list has. One that claims more must not keep us for ever.
+#: More than any real list has. One that reports more must not keep us for ever.
 _MAX_PAGES = 100_000
 #: Maximum number of characters of an error's detail.
 _DETAIL_LIMIT = 1000

@@ -3,7 +3,6 @@ from __future__ import annotations
 import pytest
 
 from airflow_provider_benchmarks.client import ClientConfig
-from airflow_provider_benchmarks.client._httpx_options import client_options
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 
 BASE = "https://evaluator.example.com"
@@ -45,7 +44,7 @@ def test_a_file_that_is_no_ca_is_named(tmp_path):
     path = tmp_path / "ca.pem"
     path.write_text("not a certificate")
     with pytest.raises(ConfigurationError, match=r"ca\.pem"):
-        client_options(ClientConfig(base_url=BASE, verify=str(path)))
+        ClientConfig(base_url=BASE, verify=str(path)).transport_options()
 
 
 def test_secrets_are_not_in_the_repr():
