@@ -154,7 +154,9 @@ class AsyncBenchmarkClient:
             await asyncio.sleep(request.delay)
         if not request.retry:
             return await self._complete_once(request)
-        answer: Answer = await AsyncRetrying(**retry_arguments(self.config.retry_seconds))(self._complete_once, request)
+        answer: Answer = await AsyncRetrying(sleep=asyncio.sleep, **retry_arguments(self.config.retry_seconds))(
+            self._complete_once, request
+        )
         return answer
 
     async def _complete_once(self, request: Request) -> Answer:
