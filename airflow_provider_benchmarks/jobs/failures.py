@@ -88,14 +88,10 @@ class LogSummary:
         return folded[-lines:] if lines > 0 else []
 
     def _add_error(self, line: LogLine, place: _Place) -> None:
-        reasons = {
-            "root_error": line.fields.get("root_error"),
-            "error": line.fields.get("error"),
-            "message": line.message,
-        }
+        reasons = {"root_error": line.root_error, "error": line.error, "message": line.message}
         for kind, text in reasons.items():
             if text and (kind not in self._errors or place < self._errors[kind][0]):
-                self._errors[kind] = place, str(text)
+                self._errors[kind] = place, text
 
 
 def failure_reason(job: BenchmarkJob, log: LogSummary | None = None) -> str:
@@ -141,7 +137,7 @@ def clean(text: str, limit: int, *, more: int = 0) -> str:
 
 
 def _text(line: LogLine) -> str:
-    known = ("root_error", "error", "metric_ref", "metric_key", "row_index", "item_index", "scores")
-    details = ", ".join(f"{key}={line.fields[key]}" for key in known if line.fields.get(key) not in (None, ""))
+    reasons = {name: text for name, text in (("root_error", line.root_error), ("error", line.error)) if text}
+    details = ", ".join(f"{name}={value}" for name, value in (reasons | dict(line.details)).items())
     text = line.message + (f" ({details})" if details else "")
     return f"{line.level}: {text}" if line.level else text

@@ -130,11 +130,17 @@ class LogLine:
     :param level: ``error`` and ``critical`` mark what may be the reason of a failure
     :param step: name of the step that has written it
     :param at: the time of the line, as a text that sorts; empty where it has none
-    :param fields: what the line says besides. ``root_error`` and ``error`` in it are reasons of a failure
+    :param root_error: the innermost reason of a failure, where the line reports one; empty otherwise
+    :param error: a reason of a failure, as ``root_error``
+    :param details: what a person who looks for a reason needs besides, such as the row
+    :param fields: all that the line says besides its message
     """
 
     message: str
     level: str = ""
     step: str = ""
     at: str = ""
+    root_error: str = ""
+    error: str = ""
+    details: Mapping[str, Any] = field(default_factory=dict)
     fields: Mapping[str, Any] = field(default_factory=dict)

@@ -26,6 +26,8 @@ _JOB_FIELDS = frozenset(
     | {"updated_at", "custom_fields", "steps"}
 )
 _RESULT_FIELDS = frozenset({"name", "download_url", "artifact_url", "created_at"})
+#: Fields of a log line that help a person to find the reason of a failure.
+_LOG_DETAILS = ("metric_ref", "metric_key", "row_index", "item_index", "scores")
 _TYPE_NAMES: dict[type, str] = {str: "a text", dict: "an object"}
 
 
@@ -101,6 +103,9 @@ def read_log_line(payload: Any) -> LogLine:
         level=str(inner.pop("level", "")),
         step=step,
         at=str(inner.pop("timestamp", "") or at),
+        root_error=str(inner.get("root_error") or ""),
+        error=str(inner.get("error") or ""),
+        details={name: inner[name] for name in _LOG_DETAILS if inner.get(name) not in (None, "")},
         fields=inner,
     )
 

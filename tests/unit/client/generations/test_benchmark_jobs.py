@@ -85,8 +85,18 @@ def test_a_log_line_is_taken_apart(recorded):
     assert (plain.level, plain.at) == ("", "")  # the outer timestamp is 1970
     assert (scored.level, scored.message, scored.step) == ("info", "Metric evaluation completed", "evaluation")
     assert scored.fields["scores"] == {"exact-match": 0.6}
+    assert scored.details == {"metric_ref": "my-workspace/exact-match", "scores": {"exact-match": 0.6}}
+    assert (scored.root_error, scored.error) == ("", "")
     assert scored.at == "2026-11-23T06:22:32.828976Z"
     assert cursor == recorded(53)["next_page"]
+
+
+def test_the_reasons_of_a_failure_are_taken_out_of_a_log_line(recorded):
+    lines, _ = SERVICE.read_log_page(recorded(111))
+    failed = [line for line in lines if line.root_error]
+    assert {line.level for line in failed} == {"error"}
+    assert all("could not render its 'reference' template" in line.root_error for line in failed)
+    assert [line.root_error for line in failed] == [line.fields["root_error"] for line in failed]
 
 
 @pytest.mark.parametrize("api", ["auto", "benchmark-jobs", "evaluation-v2"])  # the last is what it was called before
