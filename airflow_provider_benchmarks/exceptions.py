@@ -15,7 +15,7 @@ class BenchmarkError(Exception):
 
 
 class ConfigurationError(BenchmarkError, ValueError):
-    """An argument or a connection is wrong; raised as early as it can be seen, if possible while a DAG is parsed."""
+    """An argument or a connection is wrong; raised as early as possible, if it can be while a DAG is parsed."""
 
 
 class ServiceError(BenchmarkError):
@@ -28,7 +28,7 @@ class ServiceError(BenchmarkError):
     :param path: path of the request, without host and query
     :param workspace: workspace of the request
     :param job: name of the job that the request was about, if any
-    :param retry_after: seconds that the service asked to wait, if it did
+    :param retry_after: seconds that the service asks to wait (Retry-After), if it does
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class ServiceError(BenchmarkError):
 
 
 class ServiceUnavailable(ServiceError):
-    """A transient fault: no connection, a lost answer, 408, 429, 502, 503 or 504. Worth another try later."""
+    """A transient fault: no connection, a lost answer, 408, 429, 502, 503 or 504. The same request is retried."""
 
 
 class Unauthorized(ServiceError):
@@ -82,7 +82,10 @@ class InvalidRequest(ServiceError):
 
 
 class ProtocolError(ServiceError):
-    """The service's answer can't be understood, or it failed inside (500); says what was expected."""
+    """The service's answer can't be understood, or it failed inside (500); says what was expected.
+
+    Recoverable, though not transient: the request is not retried, but a wait for a job goes on for some polls.
+    """
 
 
 class JobError(BenchmarkError):
@@ -117,7 +120,7 @@ class JobCancelled(JobError):
 
 
 class JobTimeout(JobError):
-    """The job did not end in the time that it was given."""
+    """The job did not finish before its deadline."""
 
 
 class IncompleteResults(BenchmarkError):
@@ -129,7 +132,7 @@ class ResultsChanged(IncompleteResults):
 
 
 class DestinationExists(BenchmarkError):
-    """The destination holds another file, and ``if_exists="fail"`` forbids to replace it."""
+    """The destination holds another file, and ``if_exists="fail"`` forbids replacing it."""
 
 
 class NotStored(BenchmarkError):

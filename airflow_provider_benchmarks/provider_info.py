@@ -4,37 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from airflow_provider_benchmarks.connection_fields import CONNECTION_FIELDS
+from airflow_provider_benchmarks.retry_policy import DEFAULT_RETRY_SECONDS
+
 _PACKAGE = "airflow_provider_benchmarks"
 _INTEGRATION = "NeMo Evaluator"
 
 #: Extra fields of the connection, as Airflow 3 builds its form from them.
-CONN_FIELDS: dict[str, Any] = {
-    "workspace": {
-        "label": "Workspace",
-        "description": "Workspace of the benchmark jobs, where a task names no other. Default: default",
-        "schema": {"type": ["string", "null"]},
-    },
-    "verify": {
-        "label": "TLS verification",
-        "description": "true, false, or the path of a CA file or folder on the workers. Default: true",
-        "schema": {"type": ["string", "null"]},
-    },
-    "timeout": {
-        "label": "Request timeout",
-        "description": "Seconds to wait for an answer of the service. Default: 30",
-        "schema": {"type": ["number", "null"]},
-    },
-    "api": {
-        "label": "API generation",
-        "description": "auto or evaluation-v2 (NeMo Evaluator 0.1.x). Default: auto",
-        "schema": {"type": ["string", "null"]},
-    },
-    "headers": {
-        "label": "Further headers",
-        "description": 'JSON object of headers that a gateway asks for, such as {"X-Api-Key": "…"}',
-        "schema": {"type": ["string", "null"], "format": "password"},
-    },
-}
+CONN_FIELDS: dict[str, Any] = {name: field.form() for name, field in CONNECTION_FIELDS.items()}
 
 # The port stays in the form though the base URL may hold it: the test button of Airflow 3.3.2 sends port 0 for a stored
 # connection without one, of whatever type, and then refuses that as "differs from the stored connection".
@@ -109,7 +86,7 @@ _OPTIONS: dict[str, Any] = {
         "version_added": "0.1.0",
         "type": "float",
         "example": None,
-        "default": "60",
+        "default": f"{DEFAULT_RETRY_SECONDS:.0f}",
     },
 }
 

@@ -1,4 +1,4 @@
-"""The asynchronous client: of the same conversations, those that triggers have."""
+"""The asynchronous client: those of the conversations that triggers have."""
 
 from __future__ import annotations
 
@@ -13,12 +13,19 @@ from typing import Generic, Self, TypeVar, cast
 import httpx
 from tenacity import AsyncRetrying
 
-from airflow_provider_benchmarks.client._bodies import MAX_ANSWER_BYTES, MAX_ERROR_BYTES, WholeBody, refuse_packed_twice
 from airflow_provider_benchmarks.client._config import ClientConfig
 from airflow_provider_benchmarks.client._errors import FAULTS, error_of_answer, error_of_request, too_large
-from airflow_provider_benchmarks.client._messages import Answer, Operation, Request
+from airflow_provider_benchmarks.client._headers import strip_secrets
 from airflow_provider_benchmarks.client._operations import Operations
-from airflow_provider_benchmarks.client._retry import retry_policy
+from airflow_provider_benchmarks.client._paging import Pages
+from airflow_provider_benchmarks.client._requests import Answer, Operation, Request
+from airflow_provider_benchmarks.client._response_body import (
+    MAX_ANSWER_BYTES,
+    MAX_ERROR_BYTES,
+    WholeBody,
+    refuse_packed_twice,
+)
+from airflow_provider_benchmarks.client._retry import retry_arguments
 from airflow_provider_benchmarks.client._time_limits import overtime
 from airflow_provider_benchmarks.exceptions import ServiceError
 from airflow_provider_benchmarks.jobs import BenchmarkJob
@@ -26,13 +33,13 @@ from airflow_provider_benchmarks.scores import AggregateScores
 
 T = TypeVar("T")
 
-#: Reading the JSON of a larger answer is left to a thread: of 100 kB and more it takes milliseconds.
-_READ_ON_THE_LOOP = 32 * 1024
+#: The JSON of a larger answer is read in a thread: 100 kB and more take milliseconds.
+_MAX_BYTES_READ_ON_THE_LOOP = 32 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class _Done(Generic[T]):
-    """The end of an operation, in a form that can leave a thread, as StopIteration can't."""
+    """The result of an operation, in a form that can leave a thread, as StopIteration can't."""
 
     result: T
 
@@ -45,16 +52,20 @@ def _send(operation: Operation[T], answer: Answer) -> Request | _Done[T]:
 
 
 class AsyncBenchmarkClient:
-    """Look at jobs and cancel them without blocking the event loop.
+    """Poll jobs and cancel them without blocking the event loop.
 
     An asynchronous context manager. Methods mean what they mean in
     :class:`~airflow_provider_benchmarks.client.BenchmarkClient`, which has more.
+
+    :param transport: sends the requests in place of the network, such as ``httpx.MockTransport`` or
+        ``httpx.ASGITransport``; proxies and ``config.verify`` have no effect then
     """
 
-    def __init__(self, config: ClientConfig) -> None:
+    def __init__(self, config: ClientConfig, transport: httpx.AsyncBaseTransport | None = None) -> None:
         self.config = config
         self._operations = Operations(config)
-        self._http = httpx.AsyncClient(**config.transport_options(), event_hooks={"request": [self._guard_secrets]})
+        hooks = {"request": [self._guard_secrets]}
+        self._http = httpx.AsyncClient(**config.transport_options(), transport=transport, event_hooks=hooks)
 
     async def __aenter__(self) -> Self:
         return self
@@ -77,31 +88,34 @@ class AsyncBenchmarkClient:
     ) -> BenchmarkJob:
         return await self._run(self._operations.get_status(name, workspace=self._in(workspace), time_limit=time_limit))
 
-    async def list_page(
+    async def iter_pages(
         self,
-        page: int,
         *,
         status: Sequence[str] = (),
         created_since: datetime | None = None,
         page_size: int | None = None,
         workspace: str | None = None,
         time_limit: float | None = None,
-    ) -> tuple[list[BenchmarkJob], int]:
-        """One page of jobs, newest first, and the number of pages.
+    ) -> AsyncGenerator[tuple[list[BenchmarkJob], int]]:
+        """Pages of jobs, newest first, each with the number of pages that are left.
 
-        :param page: from 1
-        :param status: words to choose by; they don't make the pages fewer, ``created_since`` does
+        :param status: status words to choose by; they don't make the pages fewer, ``created_since`` does
+        :param time_limit: seconds for each page
         """
-        return await self._run(
-            self._operations.list_page(
-                page,
-                workspace=self._in(workspace),
-                status=status,
-                created_since=created_since,
-                page_size=page_size,
-                time_limit=time_limit,
+        pages = Pages()
+        while pages.left:
+            jobs, total = await self._run(
+                self._operations.list_page(
+                    pages.next,
+                    workspace=self._in(workspace),
+                    status=status,
+                    created_since=created_since,
+                    page_size=page_size,
+                    time_limit=time_limit,
+                )
             )
-        )
+            pages.has_read(total)
+            yield jobs, pages.left
 
     async def cancel_job(self, name: str, *, workspace: str | None = None) -> BenchmarkJob:
         return await self._run(self._operations.cancel(name, workspace=self._in(workspace)))
@@ -113,7 +127,7 @@ class AsyncBenchmarkClient:
         return workspace or self.config.workspace
 
     async def _guard_secrets(self, request: httpx.Request) -> None:
-        self.config.strip_secrets(request)
+        strip_secrets(self.config, request)
 
     async def _run(self, operation: Operation[T]) -> T:
         try:
@@ -124,7 +138,7 @@ class AsyncBenchmarkClient:
                 except ServiceError as error:
                     request = operation.throw(error)
                     continue
-                if len(answer.content) <= _READ_ON_THE_LOOP:
+                if len(answer.content) <= _MAX_BYTES_READ_ON_THE_LOOP:
                     request = operation.send(answer)
                     continue
                 following = await asyncio.to_thread(_send, operation, answer)
@@ -140,7 +154,9 @@ class AsyncBenchmarkClient:
             await asyncio.sleep(request.delay)
         if not request.retry:
             return await self._complete_once(request)
-        answer: Answer = await AsyncRetrying(**retry_policy(self.config.retry_seconds))(self._complete_once, request)
+        answer: Answer = await AsyncRetrying(sleep=asyncio.sleep, **retry_arguments(self.config.retry_seconds))(
+            self._complete_once, request
+        )
         return answer
 
     async def _complete_once(self, request: Request) -> Answer:
@@ -154,7 +170,9 @@ class AsyncBenchmarkClient:
         except FAULTS as fault:
             raise error_of_request(request, fault, self.config.base_url) from fault
         if response.status_code >= 300:
-            raise error_of_answer(request, response.status_code, response.headers, body.content())
+            raise error_of_answer(
+                request, response.status_code, response.headers, body.content(), self._operations.generation
+            )
         if body.is_cut:
             raise too_large(request, response.status_code, MAX_ANSWER_BYTES)
         return Answer(response.status_code, response.headers, body.content())
@@ -165,7 +183,7 @@ class AsyncBenchmarkClient:
         body = WholeBody(MAX_ANSWER_BYTES if response.status_code < 300 else MAX_ERROR_BYTES)
         try:
             refuse_packed_twice(response)
-            # Without this, one that is left early is closed at some later time, or never.
+            # Without this, a body that is left early is closed at some later time, or never.
             async with aclosing(cast(AsyncGenerator[bytes], response.aiter_bytes())) as pieces:
                 async for piece in pieces:
                     if not body.add(piece):

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
 
 import httpx
 
 from airflow_provider_benchmarks.brief import shortened
-from airflow_provider_benchmarks.client._bodies import parse_answer
-from airflow_provider_benchmarks.client._messages import Request
+from airflow_provider_benchmarks.client._requests import Request
+from airflow_provider_benchmarks.client.generations import Generation
 from airflow_provider_benchmarks.exceptions import (
     Conflict,
     InvalidRequest,
@@ -24,13 +23,14 @@ from airflow_provider_benchmarks.exceptions import (
 #: What sending a request and reading its answer may raise: not all of the system's errors become httpx's own.
 FAULTS = (httpx.RequestError, OSError, UnicodeError)
 _TRANSIENT = frozenset({408, 429, 502, 503, 504})
-_DETAIL_LIMIT = 1000
 
 
-def error_of_answer(request: Request, status: int, headers: httpx.Headers, content: bytes) -> ServiceError:
+def error_of_answer(
+    request: Request, status: int, headers: httpx.Headers, content: bytes, generation: Generation
+) -> ServiceError:
     """Make the error for an answer that is not a success."""
-    detail = detail_of(content)
-    kind, advice = _kind_and_advice(request, status, headers, detail)
+    detail = generation.detail_of(content)
+    kind, advice = _missing(detail, generation) if status == 404 else _kind_and_advice(status, headers)
     said = f': "{detail}"' if detail else ""
     return kind(
         f"{request.method} {request.path} answered {status}{said} ({request.subject}). {advice}",
@@ -77,8 +77,8 @@ def error_of_request(request: Request, error: Exception, base_url: str) -> Servi
 def protocol_error(request: Request, status: int, reason: str) -> ProtocolError:
     """Make the error for a success whose body can't be understood."""
     return ProtocolError(
-        f"{request.method} {request.path} answered {status}, but not as the service does ({request.subject}): {reason}. "
-        f"Check that the connection's host is the evaluation service itself and not a login page or a proxy.",
+        f"{request.method} {request.path} answered {status}, but not as the service does ({request.subject}): "
+        f"{reason}. Check that the connection's host is the evaluation service itself and not a login page or a proxy.",
         status_code=status,
         method=request.method,
         path=request.path,
@@ -88,21 +88,8 @@ def protocol_error(request: Request, status: int, reason: str) -> ProtocolError:
 
 
 def too_large(request: Request, status: int, limit: int) -> ProtocolError:
-    """Make the error for an answer that goes on and on."""
+    """Make the error for an answer that is larger than we read."""
     return protocol_error(request, status, f"the answer is larger than {limit // 1024**2} MiB")
-
-
-def detail_of(content: bytes) -> str:
-    """The service's own message: ``{"detail": text}``, FastAPI's list of field errors, or the start of the body."""
-    try:
-        payload: Any = parse_answer(content)
-    except ValueError:
-        payload = content.decode("utf-8", "replace").strip()
-    detail = payload.get("detail", payload) if isinstance(payload, dict) else payload
-    if isinstance(detail, list):
-        detail = "; ".join(_field_error(entry) for entry in detail)
-    text = detail if isinstance(detail, str) else str(detail)
-    return text if len(text) <= _DETAIL_LIMIT else f"{text[:_DETAIL_LIMIT]}…"
 
 
 def retry_after(headers: httpx.Headers) -> float | None:
@@ -122,17 +109,7 @@ def retry_after(headers: httpx.Headers) -> float | None:
     return max(0.0, (moment - datetime.now(UTC)).total_seconds())
 
 
-def _field_error(entry: Any) -> str:
-    if not isinstance(entry, dict):
-        return str(entry)
-    place = entry.get("loc")
-    where = ".".join(str(part) for part in place if part != "body") if isinstance(place, list) else ""
-    return f"{where}: {entry.get('msg')}" if where else str(entry.get("msg"))
-
-
-def _kind_and_advice(
-    request: Request, status: int, headers: httpx.Headers, detail: str
-) -> tuple[type[ServiceError], str]:
+def _kind_and_advice(status: int, headers: httpx.Headers) -> tuple[type[ServiceError], str]:
     if status in _TRANSIENT:
         return ServiceUnavailable, "The service is busy or restarting; it is worth another try later."
     if status == 401:
@@ -144,8 +121,6 @@ def _kind_and_advice(
             "The token has no role or scope for this in the workspace, or there is no such workspace: check the "
             "workspace's spelling and the token's rights."
         )
-    if status == 404:
-        return _missing(detail)
     if status == 409:
         return Conflict, "Choose another job name, or mend what the message names."
     if 300 <= status < 400:
@@ -158,12 +133,10 @@ def _kind_and_advice(
     return InvalidRequest, "Change what the message names in the task's arguments or the connection."
 
 
-def _missing(detail: str) -> tuple[type[ServiceError], str]:
-    # A missing job, result or benchmark is named in the detail. The bare words are the web framework's own: the path
-    # itself is unknown, so this is another service, another generation of it, or a gateway that has lost it.
-    if detail in ("", "Not Found") or detail.lstrip().startswith("<"):
+def _missing(detail: str, generation: Generation) -> tuple[type[ServiceError], str]:
+    if generation.is_unknown_path(detail):
         return ProtocolError, (
             "This address knows no benchmark jobs: check the connection's host (with the prefix of a gateway, without "
-            '"/apis"), and that the service is NeMo Evaluator 0.1.x ("evaluation" v2).'
+            f'"/apis"), and that the service is {generation.description}.'
         )
     return NotFound, "Check the name and the workspace; the service says the same for a workspace that does not exist."

@@ -5,8 +5,6 @@ An operation yields requests and is sent their answers; an error answer is throw
 
 from __future__ import annotations
 
-import random
-import re
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,10 +12,10 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from airflow_provider_benchmarks.brief import shortened
-from airflow_provider_benchmarks.client._bodies import parse_answer
 from airflow_provider_benchmarks.client._config import ClientConfig
 from airflow_provider_benchmarks.client._errors import protocol_error
-from airflow_provider_benchmarks.client._messages import Answer, Operation, Request
+from airflow_provider_benchmarks.client._requests import Answer, Operation, Request
+from airflow_provider_benchmarks.client._response_body import parse_answer
 from airflow_provider_benchmarks.exceptions import (
     BenchmarkError,
     Conflict,
@@ -27,30 +25,31 @@ from airflow_provider_benchmarks.exceptions import (
     ServiceError,
     ServiceUnavailable,
 )
-from airflow_provider_benchmarks.jobs import BenchmarkJob, JobResult, LogLine, fingerprint
+from airflow_provider_benchmarks.jobs import BenchmarkJob, JobResult, LogLine, ResultName, fingerprint
 from airflow_provider_benchmarks.jobs.identity import check_name
+from airflow_provider_benchmarks.retry_policy import SUBMITS
 from airflow_provider_benchmarks.scores import AggregateScores
 
 T = TypeVar("T")
 
 #: An online submit checks the model before it answers: 4 tries of 10 seconds (measured: up to 45 s).
-_SUBMIT_TIMEOUT = 90.0
+_SUBMIT_TIMEOUT_SECONDS = 90.0
 _SUBMIT_TRIES = 5
 #: After a conflict the other submit of the same name may still be under way, and its job not there yet.
 _LOOKUPS_AFTER_CONFLICT = 6
 _LIST_PAGE = 200
 _LOG_PAGE = 1000
 FINGERPRINT = "fingerprint"
-#: Tells the job of this very submit from that of an earlier one with the same name and fingerprint.
+#: Distinguishes the job of this very submit from that of an earlier one with the same name and fingerprint.
 _SUBMIT_ID = "submit_id"
 
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """What came of a submit.
+    """The job of a submit.
 
-    :param created: False when the job was there already, from an earlier submit with the same fingerprint; True also
-        when the answer was lost, and the job was looked up
+    :param created: False if the job existed already, from an earlier submit with the same fingerprint; True also if the
+        answer was lost and the job was found by its name
     """
 
     job: BenchmarkJob
@@ -73,7 +72,7 @@ class Operations:
         description: str | None,
         custom_fields: Mapping[str, Any] | None,
     ) -> Operation[Submission]:
-        """Submit a job at most once: after a lost answer or a conflict, look the name up and compare fingerprints."""
+        """Submit a job at most once: after a lost answer or a conflict, compare the fingerprint of the name's job."""
         name = check_name(name) if name is not None else f"benchmark-{secrets.token_hex(6)}"
         submit_id = secrets.token_hex(8)
         custom_fields = {FINGERPRINT: fingerprint(spec), **(custom_fields or {}), _SUBMIT_ID: submit_id}
@@ -83,7 +82,7 @@ class Operations:
             json=self.generation.submit_body(
                 name=name, spec=spec, description=description, custom_fields=custom_fields
             ),
-            min_timeout=_SUBMIT_TIMEOUT,
+            min_timeout=_SUBMIT_TIMEOUT_SECONDS,
             retry=False,
             workspace=workspace,
             job=name,
@@ -95,12 +94,12 @@ class Operations:
             except Conflict as conflict:
                 found: BenchmarkJob | None = yield from self._taken_by(post, conflict)
             except ServiceUnavailable as fault:
-                pause = max(_backoff(attempt), fault.retry_after or 0.0)
+                pause = SUBMITS.pause(attempt, retry_after=fault.retry_after)
                 if attempt == _SUBMIT_TRIES or pause > self.config.retry_seconds:
                     raise
                 found = yield from self._find(post, delay=pause)
             if found is not None:
-                _check_fingerprint(post, found, custom_fields[FINGERPRINT])
+                _check_fingerprint(post, found, spec, custom_fields[FINGERPRINT])
                 return Submission(found, created=found.custom_fields.get(_SUBMIT_ID) == submit_id)
         raise AssertionError("unreachable: the last try returns or raises")
 
@@ -112,10 +111,10 @@ class Operations:
 
     def _taken_by(self, post: Request, conflict: Conflict) -> Operation[BenchmarkJob]:
         """Find out what a 409 means: a job, which may be ours, or a name that an earlier failed submit has burnt."""
-        if not re.search(r"already exists", conflict.detail):
+        if not self.generation.is_name_taken(conflict.detail):
             raise conflict
         for attempt in range(_LOOKUPS_AFTER_CONFLICT):
-            found = yield from self._find(post, delay=_backoff(attempt) if attempt else 0.0)
+            found = yield from self._find(post, delay=SUBMITS.pause(attempt) if attempt else 0.0)
             if found is not None:
                 return found
         raise NameUnusable(
@@ -137,7 +136,7 @@ class Operations:
         return self._read_job(request, (yield request))
 
     def get_status(self, name: str, *, workspace: str, time_limit: float | None = None) -> Operation[BenchmarkJob]:
-        path = self.generation.job_path(workspace, name, "status")
+        path = self.generation.status_path(workspace, name)
         request = Request(method="GET", path=path, workspace=workspace, job=name, time_limit=time_limit)
         return self._read_job(request, (yield request))
 
@@ -153,8 +152,8 @@ class Operations:
     ) -> Operation[tuple[list[BenchmarkJob], int]]:
         """One page of jobs, newest first, and the number of pages.
 
-        The service filters by status after it has cut the pages: a page can be short or empty while later ones still
-        match, and only the number of pages of the unfiltered list tells the end. ``created_since`` is applied before.
+        :param status: filters the jobs of each page, so that a page can be short or empty
+        :param created_since: filters the list before it is cut into pages
         """
         params = self.generation.list_params(
             page=page, page_size=page_size or _LIST_PAGE, status=tuple(status), created_since=created_since
@@ -166,7 +165,7 @@ class Operations:
 
     def cancel(self, name: str, *, workspace: str) -> Operation[BenchmarkJob]:
         """Ask the service to cancel a job; on a finished one nothing changes."""
-        path = self.generation.job_path(workspace, name, "cancel")
+        path = self.generation.cancel_path(workspace, name)
         request = Request(method="POST", path=path, workspace=workspace, job=name)
         return self._read_job(request, (yield request))
 
@@ -180,21 +179,19 @@ class Operations:
 
         :param cursor: of the page; None for the first
         """
-        path = self.generation.job_path(workspace, name, "logs")
-        params: dict[str, str | int] = {"limit": _LOG_PAGE}
-        if cursor is not None:
-            params["page_cursor"] = cursor
+        path = self.generation.logs_path(workspace, name)
+        params = self.generation.log_params(limit=_LOG_PAGE, cursor=cursor)
         request = Request(method="GET", path=path, params=params, workspace=workspace, job=name)
-        page, following = self._read(request, (yield request), self.generation.read_log_page)
-        return page, following or None
+        lines, next_cursor = self._read(request, (yield request), self.generation.read_log_page)
+        return lines, next_cursor or None
 
     def results(self, name: str, *, workspace: str) -> Operation[list[JobResult]]:
-        path = self.generation.job_path(workspace, name, "results")
+        path = self.generation.results_path(workspace, name)
         request = Request(method="GET", path=path, workspace=workspace, job=name)
         return self._read(request, (yield request), self.generation.read_results)
 
     def aggregate_scores(self, name: str, *, workspace: str) -> Operation[AggregateScores]:
-        request = self.download(name, "aggregate-scores", workspace=workspace)
+        request = self.download(name, ResultName.AGGREGATE_SCORES, workspace=workspace)
         try:
             answer = yield request
         except NotFound as error:
@@ -205,17 +202,17 @@ class Operations:
             raise IncompleteResults(f"aggregate scores of {request.subject}: {error}") from error
 
     def dataset(self, job: BenchmarkJob) -> Operation[str]:
-        """What a job ran on: the dataset that its spec names, else that of its stored scores; empty where none does."""
+        """The dataset that a job's spec names, else that of its stored scores; empty where none does."""
         if job.dataset:
             return job.dataset
         path = self.generation.stored_scores_path(job.workspace, job.name)
-        params: dict[str, str | int] = {"aggregate_fields": "nan_count"}  # the scores themselves are not wanted
+        params = self.generation.stored_dataset_params()
         request = Request(method="GET", path=path, params=params, workspace=job.workspace, job=job.name)
         try:
-            return self._read(request, (yield request), lambda payload: str(payload.get("dataset") or ""))
+            return self._read(request, (yield request), self.generation.read_stored_dataset)
         except ServiceUnavailable:
             raise
-        except ServiceError:  # not every service keeps them, nor lets everybody see them
+        except ServiceError:  # not every service stores them, nor lets everybody read them
             return ""
 
     def download(self, name: str, result: str, *, workspace: str) -> Request:
@@ -224,10 +221,10 @@ class Operations:
         return Request(method="GET", path=path, workspace=workspace, job=name)
 
     def row_scores_file(self, name: str, *, workspace: str) -> Operation[Request | None]:
-        """The request for the row scores' file in the Files API; None where the result has no file there."""
+        """The request for the row scores' file in the files service; None where the result has no file there."""
         results = yield from self.results(name, workspace=workspace)
-        artifact = next((result.artifact_url for result in results if result.name == "row-scores"), "")
-        path = self.generation.file_path(artifact)
+        paths = (self.generation.file_path(result) for result in results if result.name == ResultName.ROW_SCORES)
+        path = next(paths, None)
         return Request(method="GET", path=path, workspace=workspace, job=name) if path else None
 
     def health(self) -> Operation[Any]:
@@ -237,12 +234,12 @@ class Operations:
     def platform_version(self) -> Operation[str]:
         request = Request(method="GET", path=self.generation.version_path, retry=False)
         try:
-            return self._read(request, (yield request), lambda payload: str(payload["platform_version"]))
+            return self._read(request, (yield request), self.generation.read_version)
         except ServiceError:
             return "unknown"
 
     def _read_job(self, request: Request, answer: Answer) -> BenchmarkJob:
-        """Read the job that was asked for: another one, from a mixed-up cache or gateway, must not pass for it."""
+        """Read the job that was requested: another one, from a mixed-up cache or gateway, must not pass for it."""
 
         def read(payload: Any) -> BenchmarkJob:
             job = self.generation.read_job(payload, workspace=request.workspace)
@@ -258,24 +255,23 @@ class Operations:
             return read(parse_answer(answer.content))
         except BenchmarkError:
             raise
-        except Exception as error:  # whatever a reader stumbles over is in the answer
+        except Exception as error:  # whatever makes a reader fail is in the answer
             found = answer.content[:120].decode("utf-8", "replace")
             raise protocol_error(request, answer.status, f'{error}; it begins "{found}"') from error
 
 
-def unseen(jobs: Iterable[BenchmarkJob], seen: set[str]) -> Iterator[BenchmarkJob]:
-    """Drop repeats: a job submitted while the pages are read pushes the others one place on."""
+def without_repeats(jobs: Iterable[BenchmarkJob], seen: set[str]) -> Iterator[BenchmarkJob]:
+    """Drop jobs that were seen: one that is submitted while the pages are read pushes the others one place on."""
     for job in jobs:
         if job.name not in seen:
             seen.add(job.name)
             yield job
 
 
-def _check_fingerprint(post: Request, found: BenchmarkJob, expected: str) -> None:
+def _check_fingerprint(post: Request, found: BenchmarkJob, spec: Mapping[str, Any], expected: str) -> None:
     if found.custom_fields.get(FINGERPRINT) == expected:
         return
-    asked = post.json["spec"]
-    differing = sorted(key for key in asked if found.spec.get(key) != asked[key] and not isinstance(asked[key], dict))
+    differing = sorted(key for key in spec if found.spec.get(key) != spec[key] and not isinstance(spec[key], dict))
     why = f"its spec differs in {', '.join(differing)}" if differing else "it belongs to another run or spec"
     raise Conflict(
         f'the job name "{post.job}" in workspace "{post.workspace}" is taken by a job that is not this one: {why} '
@@ -298,7 +294,3 @@ def _no_results(error: NotFound) -> NotFound:
         workspace=error.workspace,
         job=error.job,
     )
-
-
-def _backoff(attempt: int) -> float:
-    return random.uniform(0.25, 1.0) * min(2.0 ** (attempt - 1), 8.0)

@@ -1,50 +1,37 @@
-"""When to send a request again: transient faults only, with jittered exponential backoff and a bounded total."""
+"""The policy for requests as tenacity takes it."""
 
 from __future__ import annotations
 
 import logging
 from typing import Any
 
-from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_before_delay
-from tenacity.wait import wait_base, wait_random_exponential
+from tenacity import RetryCallState, retry_if_exception, stop_before_delay
 
-from airflow_provider_benchmarks.exceptions import ServiceUnavailable
+from airflow_provider_benchmarks.exceptions import ServiceError
+from airflow_provider_benchmarks.retry_policy import REQUESTS, is_transient
 
 logger = logging.getLogger(__name__)
 
-#: Full jitter (AWS Architecture Blog, "Exponential Backoff And Jitter"): random between 0 and the doubling bound.
-BACKOFF = wait_random_exponential(multiplier=0.5, max=20)
 
-
-class _AtLeastRetryAfter(wait_base):
-    """Wait as the service asks, and never shorter than the backoff."""
-
-    def __call__(self, retry_state: RetryCallState) -> float:
-        error = retry_state.outcome.exception() if retry_state.outcome else None
-        asked = error.retry_after if isinstance(error, ServiceUnavailable) else None
-        return max(BACKOFF(retry_state), asked or 0.0)
-
-
-def retry_policy(total_seconds: float) -> dict[str, Any]:
+def retry_arguments(total_seconds: float) -> dict[str, Any]:
     """Arguments for tenacity's ``Retrying`` and ``AsyncRetrying``.
 
-    :param total_seconds: no wait begins that would end later than this after the first try; a service that asks for
-        a longer pause gets its error reported at once
+    :param total_seconds: no pause begins that would end later than this after the first try; a service that asks for
+        a longer one gets its error raised at once
     """
     return {
-        "retry": retry_if_exception_type(ServiceUnavailable),
-        "wait": _AtLeastRetryAfter(),
+        "retry": retry_if_exception(is_transient),
+        "wait": _pause,
         "stop": stop_before_delay(total_seconds),
         "before_sleep": _log_retry,
         "reraise": True,
     }
 
 
-def backoff(tries: int) -> float:
-    """Seconds to wait after so many vain tries, for a loop that tenacity can't hold: one that gives what it has read."""
-    state = RetryCallState(Retrying(), None, (), {})
-    state.attempt_number = tries
-    return BACKOFF(state)
+def _pause(state: RetryCallState) -> float:
+    error = state.outcome.exception() if state.outcome else None
+    retry_after = error.retry_after if isinstance(error, ServiceError) else None
+    return REQUESTS.pause(state.attempt_number, retry_after=retry_after)
 
 
 def _log_retry(state: RetryCallState) -> None:

@@ -1,7 +1,7 @@
 """Stored row scores as the service holds them, from the fastest route that serves them.
 
-The documented download validates every row on the server, some thousand rows a second. The Files API gives the same
-file at the speed of the network, with its length and byte ranges.
+The documented download validates every row on the server, some thousand rows a second. The files service returns the
+same file at the speed of the network, with its length and byte ranges.
 """
 
 from __future__ import annotations
@@ -13,25 +13,25 @@ from dataclasses import replace
 
 import httpx
 
-from airflow_provider_benchmarks.client._bodies import DROPPED, body_length, read_body
 from airflow_provider_benchmarks.client._errors import protocol_error
-from airflow_provider_benchmarks.client._messages import Request
-from airflow_provider_benchmarks.client._retry import backoff
+from airflow_provider_benchmarks.client._requests import Request
+from airflow_provider_benchmarks.client._response_body import DROPPED, body_length, read_body
 from airflow_provider_benchmarks.exceptions import ResultsChanged, ServiceError, ServiceUnavailable
+from airflow_provider_benchmarks.retry_policy import REQUESTS
 
 logger = logging.getLogger(__name__)
 
-#: How often in a row a connection may drop before the download has come on.
-_MAX_VAIN_TRIES = 5
+#: Number of drops in a row, without progress between them, after which the download fails.
+_MAX_DROPS = 5
 #: Fewer bytes are no progress: a file could be read in a hundred thousand pieces otherwise.
-_PROGRESS = 8 * 1024 * 1024
+_PROGRESS_BYTES = 8 * 1024 * 1024
 
 
 class FileDownload:
-    """A file of the Files API as bytes; goes on where a dropped connection stopped.
+    """A file of the files service as bytes; resumes where a connection has dropped.
 
     :param request: for the whole file
-    :param open_response: sends a request, with retries, and gives the response with its body unread
+    :param open_response: sends a request, with retries, and returns the response with its body unread
     :param timeout: seconds to wait for each piece
     """
 
@@ -49,12 +49,12 @@ class FileDownload:
         self._etag = self._response.headers.get("etag", "")
 
     def __iter__(self) -> Iterator[bytes]:
-        """Give the file's bytes, once.
+        """Iterate over the file's bytes, once.
 
         :raises ResultsChanged: after a drop the file is another one, or the service refuses the rest
         :raises ServiceUnavailable: the connection keeps dropping
         """
-        received, vain_tries, reached = 0, 0, 0
+        received, drops, reached = 0, 0, 0
         response = self._response
         while True:
             try:
@@ -63,10 +63,10 @@ class FileDownload:
                     yield piece
                 return
             except DROPPED as fault:
-                if received - reached >= _PROGRESS:
-                    vain_tries, reached = 0, received
-                vain_tries += 1
-                if vain_tries > _MAX_VAIN_TRIES:
+                if received - reached >= _PROGRESS_BYTES:
+                    drops, reached = 0, received
+                drops += 1
+                if drops > _MAX_DROPS:
                     raise ServiceUnavailable(
                         f"{self._request.subject}: the download keeps breaking off, now after {received} of "
                         f"{self.length} bytes: {fault}"
@@ -74,11 +74,11 @@ class FileDownload:
                 logger.warning("%s: the download broke off after %d bytes: %s", self._request.subject, received, fault)
             finally:
                 response.close()
-            time.sleep(backoff(vain_tries))
+            time.sleep(REQUESTS.pause(drops))
             response = self._reopen(received)
 
     def _reopen(self, received: int) -> httpx.Response:
-        """Ask for the rest of the file, and make sure that it is the same one."""
+        """Request the rest of the file, and make sure that it is the same one."""
         headers = {"Range": f"bytes={received}-"} if received else {}
         if received and self._etag and not self._etag.startswith("W/"):
             headers["If-Range"] = self._etag
@@ -87,7 +87,7 @@ class FileDownload:
         except ServiceUnavailable:
             raise
         except ServiceError as error:
-            # Whoever begins again gets the same refusal, and then the documented download.
+            # A download that begins again gets the same refusal, and then takes the documented route.
             raise ResultsChanged(f"{error} The download broke off after {received} bytes: begin it again.") from error
         expected = f"bytes {received}-{(self.length or 0) - 1}/{self.length}"
         same = response.headers.get("content-range") == expected if received else body_length(response) == self.length

@@ -1,4 +1,4 @@
-"""Cut a streamed JSONL body into lines, and go on after a dropped connection without losing or repeating a row."""
+"""Cut a streamed JSONL body into lines, and resume after a dropped connection without losing or repeating a row."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from airflow_provider_benchmarks.exceptions import ResultsChanged
 
-#: How often a body whose connection drops is begun again.
+#: Number of times that a body whose connection drops is begun again.
 MAX_RESTARTS = 5
 
 
@@ -34,7 +34,7 @@ class RowStream:
         self._restart()
 
     def feed(self, chunk: bytes) -> Iterator[bytes]:
-        """Take a piece of the body; gives the lines that it completes."""
+        """Add a piece of the body, and return the lines that it completes."""
         *ended, rest = chunk.split(b"\n")
         for piece in ended:
             line = b"".join((*self._carry, piece)) if self._carry else piece
@@ -44,7 +44,7 @@ class RowStream:
             self._carry.append(rest)
 
     def end(self) -> Iterator[bytes]:
-        """Take the end of the body; gives a last line that has no line end."""
+        """Take the end of the body, and return a last line that has no line end."""
         if self._carry:
             line = b"".join(self._carry)
             self._carry = []

@@ -14,7 +14,6 @@ from typing import Any, Self, TypeVar
 import httpx
 from tenacity import Retrying
 
-from airflow_provider_benchmarks.client._bodies import MAX_ANSWER_BYTES, MAX_ERROR_BYTES, WholeBody, refuse_packed_twice
 from airflow_provider_benchmarks.client._config import ClientConfig
 from airflow_provider_benchmarks.client._errors import (
     FAULTS,
@@ -23,14 +22,22 @@ from airflow_provider_benchmarks.client._errors import (
     protocol_error,
     too_large,
 )
-from airflow_provider_benchmarks.client._messages import Answer, Operation, Request
-from airflow_provider_benchmarks.client._operations import Operations, Submission, unseen
-from airflow_provider_benchmarks.client._retry import retry_policy
+from airflow_provider_benchmarks.client._headers import strip_secrets
+from airflow_provider_benchmarks.client._operations import Operations, Submission, without_repeats
+from airflow_provider_benchmarks.client._paging import Pages
+from airflow_provider_benchmarks.client._requests import Answer, Operation, Request
+from airflow_provider_benchmarks.client._response_body import (
+    MAX_ANSWER_BYTES,
+    MAX_ERROR_BYTES,
+    WholeBody,
+    refuse_packed_twice,
+)
+from airflow_provider_benchmarks.client._retry import retry_arguments
 from airflow_provider_benchmarks.client._row_download import FileDownload
 from airflow_provider_benchmarks.client._row_stream import MAX_RESTARTS, RowStream
 from airflow_provider_benchmarks.client._time_limits import keep_time_limits, time_limit
 from airflow_provider_benchmarks.exceptions import IncompleteResults, ServiceError, ServiceUnavailable
-from airflow_provider_benchmarks.jobs import BenchmarkJob, JobResult, LogLine
+from airflow_provider_benchmarks.jobs import BenchmarkJob, JobResult, LogLine, ResultName
 from airflow_provider_benchmarks.jobs.failures import in_time_order
 from airflow_provider_benchmarks.scores import AggregateScores, RowScore
 from airflow_provider_benchmarks.scores.rows import read_rows
@@ -39,25 +46,28 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-#: More pages than any real log has: a service that repeats itself must not keep us for ever.
+#: More pages than any real log has. A service that repeats itself must not keep us for ever.
 _MAX_LOG_PAGES = 10_000
-#: A list may grow by so many pages while it is read.
-_MORE_PAGES = 10
 
 
 class BenchmarkClient:
     """Talk to the evaluation service.
 
     A context manager; :meth:`close` ends its connections. Transient faults (no connection, 408, 429, 502, 503, 504)
-    are tried again for ``config.retry_seconds``; every method raises a
+    are retried for ``config.retry_seconds``; every method raises a
     :class:`~airflow_provider_benchmarks.exceptions.ServiceError` otherwise. ``workspace`` defaults to the
     configuration's.
+
+    :param transport: sends the requests in place of the network, such as ``httpx.MockTransport``; proxies and
+        ``config.verify`` have no effect then. The limit for the time of a whole request holds where it is an
+        ``httpx.HTTPTransport``
     """
 
-    def __init__(self, config: ClientConfig) -> None:
+    def __init__(self, config: ClientConfig, transport: httpx.BaseTransport | None = None) -> None:
         self.config = config
         self._operations = Operations(config)
-        self._http = httpx.Client(**config.transport_options(), event_hooks={"request": [self._guard_secrets]})
+        hooks = {"request": [self._guard_secrets]}
+        self._http = httpx.Client(**config.transport_options(), transport=transport, event_hooks=hooks)
         keep_time_limits(self._http)
 
     def __enter__(self) -> Self:
@@ -115,13 +125,12 @@ class BenchmarkClient:
         :param status: only jobs with one of these status words
         """
         seen: set[str] = set()
-        page, pages, most = 1, 1, math.inf
-        while page <= min(pages, most):
-            operation = self._operations.list_page(page, workspace=self._in(workspace), status=status)
-            jobs, pages = self._run(operation)
-            most = min(most, pages + _MORE_PAGES)
-            yield from unseen(jobs, seen)
-            page += 1
+        pages = Pages()
+        while pages.left:
+            operation = self._operations.list_page(pages.next, workspace=self._in(workspace), status=status)
+            jobs, total = self._run(operation)
+            pages.has_read(total)
+            yield from without_repeats(jobs, seen)
 
     def check_workspace(self, workspace: str | None = None) -> None:
         """Read one page of the workspace's jobs.
@@ -131,7 +140,7 @@ class BenchmarkClient:
         self._run(self._operations.list_page(1, workspace=self._in(workspace), status=(), page_size=1))
 
     def cancel_job(self, name: str, *, workspace: str | None = None) -> BenchmarkJob:
-        """Ask the service to cancel the job; nothing changes when it has ended."""
+        """Request that the service cancels the job; nothing changes if it has finished."""
         return self._run(self._operations.cancel(name, workspace=self._in(workspace)))
 
     def delete_job(self, name: str, *, workspace: str | None = None) -> None:
@@ -149,7 +158,9 @@ class BenchmarkClient:
         ends = math.inf if time_limit is None else time.monotonic() + time_limit
         cursor: str | None = None
         seen: set[str | None] = set()
-        while cursor not in seen and len(seen) < _MAX_LOG_PAGES:  # a cursor that comes again leads round in a circle
+        while (
+            cursor not in seen and len(seen) < _MAX_LOG_PAGES
+        ):  # a cursor that comes again leads back to pages that were read
             if time.monotonic() > ends:
                 raise ServiceUnavailable(
                     f'The log of benchmark job "{name}" was not there to its end after {time_limit:.0f} s. '
@@ -174,7 +185,7 @@ class BenchmarkClient:
         return self._run(self._operations.aggregate_scores(name, workspace=self._in(workspace)))
 
     def get_dataset(self, job: BenchmarkJob) -> str:
-        """What a job ran on; empty where the service does not say."""
+        """The dataset of a job; empty where the service does not say."""
         return self._run(self._operations.dataset(job))
 
     def iter_row_scores(
@@ -182,7 +193,7 @@ class BenchmarkClient:
     ) -> Iterator[RowScore]:
         """Stream the rows in constant memory.
 
-        :param limit: stop after so many rows; the service itself always sends all
+        :param limit: number of rows to stop after; the service itself always sends all
         :raises IncompleteResults: a line is not a row, or the service ended the stream with an error
         """
         lines = self.iter_row_lines(name, workspace=workspace)
@@ -194,8 +205,8 @@ class BenchmarkClient:
             ) from error
 
     def iter_row_lines(self, name: str, *, workspace: str | None = None) -> Iterator[bytes]:
-        """Stream the lines of the row scores as they come, without line ends; goes on after a dropped connection."""
-        request = self._operations.download(name, "row-scores", workspace=self._in(workspace))
+        """Stream the lines of the row scores as they come, without line ends; resumes after a dropped connection."""
+        request = self._operations.download(name, ResultName.ROW_SCORES, workspace=self._in(workspace))
         stream = RowStream()
         for restarts in range(MAX_RESTARTS + 1):
             response = self._open(request)
@@ -215,10 +226,10 @@ class BenchmarkClient:
     def open_row_scores(self, name: str, *, workspace: str | None = None) -> tuple[Iterable[bytes], int | None]:
         """Open the stored row scores as JSONL bytes, from the fastest route that serves them.
 
-        The Files API gives the file as it is stored; where it refuses, or the result has no file, the documented
-        download gives the same rows, written anew by the service.
+        The files service returns the file as it is stored. Where it refuses, or the result has no file, the documented
+        download returns the same rows, written anew by the service.
 
-        :return: the pieces, cut anywhere, and how many bytes they are; None where the service does not say
+        :return: the pieces, cut anywhere, and their number of bytes; None where the service does not say
         :raises ResultsChanged: while reading: the file is another one after a dropped connection; begin again
         :raises ServiceUnavailable: while reading: the connection keeps dropping
         """
@@ -256,18 +267,18 @@ class BenchmarkClient:
             response.close()
 
     def check_health(self) -> Any:
-        """Ask whether the service is ready; needs no token and is not retried."""
+        """Request whether the service is ready; needs no token and is not retried."""
         return self._run(self._operations.health())
 
     def get_platform_version(self) -> str:
-        """What the platform says of its version; ``unknown`` where it does not tell (a gateway may hide the route)."""
+        """The version that the platform reports; ``unknown`` where it does not (a gateway may hide the route)."""
         return self._run(self._operations.platform_version())
 
     def _in(self, workspace: str | None) -> str:
         return workspace or self.config.workspace
 
     def _guard_secrets(self, request: httpx.Request) -> None:
-        self.config.strip_secrets(request)
+        strip_secrets(self.config, request)
 
     def _run(self, operation: Operation[T]) -> T:
         try:
@@ -288,7 +299,7 @@ class BenchmarkClient:
             time.sleep(request.delay)
         if not request.retry:
             return self._complete_once(request)
-        answer: Answer = Retrying(**retry_policy(self.config.retry_seconds))(self._complete_once, request)
+        answer: Answer = Retrying(**retry_arguments(self.config.retry_seconds))(self._complete_once, request)
         return answer
 
     def _complete_once(self, request: Request) -> Answer:
@@ -309,18 +320,20 @@ class BenchmarkClient:
             with time_limit(self.config.time_limit(request)):
                 return self._send(request)
 
-        opened: httpx.Response = Retrying(**retry_policy(self.config.retry_seconds))(send)
+        opened: httpx.Response = Retrying(**retry_arguments(self.config.retry_seconds))(send)
         return opened
 
     def _send(self, request: Request) -> httpx.Response:
-        """Send, and give the answer with its body unread; an error status raises."""
+        """Send, and return the response with its body unread; an error status raises."""
         built = self._http.build_request(**self.config.request_arguments(request))
         try:
             response = self._http.send(built, stream=True, follow_redirects=request.method == "GET")
             refuse_packed_twice(response)
             if response.status_code >= 300:
                 content = _read(response, MAX_ERROR_BYTES).content()
-                raise error_of_answer(request, response.status_code, response.headers, content)
+                raise error_of_answer(
+                    request, response.status_code, response.headers, content, self._operations.generation
+                )
         except FAULTS as fault:
             raise error_of_request(request, fault, self.config.base_url) from fault
         return response

@@ -1,7 +1,7 @@
 """A limit for the time that a whole request takes: its connection, every header and every byte of its answer.
 
 httpx's own limits are for one read of the network, and begin anew with every byte that comes. The asynchronous client
-has asyncio's limits; for the synchronous one the reads themselves look at the time.
+has asyncio's limits; for the synchronous one every read of the network checks the time.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ import httpx
 
 @dataclass(frozen=True, slots=True)
 class _Limit:
-    """A limit of so many seconds, and the moment at which they are over, on the monotonic clock."""
+    """A limit in seconds, and the moment on the monotonic clock at which it is reached."""
 
     seconds: float
     ends: float
 
-    def within(self, timeout: float | None, fault: type[httpcore.TimeoutException]) -> float | None:
-        """The timeout of one call of the network, which ends with the whole.
+    def timeout_within(self, timeout: float | None, fault: type[httpcore.TimeoutException]) -> float | None:
+        """The timeout of one call of the network: at most the time that is left.
 
-        :raises httpcore.TimeoutException: of the kind ``fault``: there is no time left
+        :raises httpcore.TimeoutException: of the class ``fault``: no time is left
         """
         left = self.ends - time.monotonic()
         if left <= 0:
@@ -48,7 +48,7 @@ def overtime(seconds: float) -> str:
 
 @contextmanager
 def time_limit(seconds: float) -> Iterator[None]:
-    """Let what a client of :func:`keep_time_limits` does in this block take so many seconds in all.
+    """Limit the time of all that a client of :func:`keep_time_limits` does in this block.
 
     :raises httpx.TimeoutException: it takes longer
     """
@@ -60,7 +60,10 @@ def time_limit(seconds: float) -> Iterator[None]:
 
 
 def keep_time_limits(client: httpx.Client) -> None:
-    """Let a client keep to :func:`time_limit`, through proxies too."""
+    """Let :func:`time_limit` hold for a client, through proxies too.
+
+    It holds for no transport of the caller that does not read the network through httpcore.
+    """
     for transport in (client._transport, *client._mounts.values()):
         # httpx has no argument for httpcore's backends. One that keeps them elsewhere has its own limits only.
         pool = getattr(transport, "_pool", None)
@@ -80,7 +83,7 @@ class _LimitedBackend(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
-        timeout = _limit.get().within(timeout, httpcore.ConnectTimeout)
+        timeout = _limit.get().timeout_within(timeout, httpcore.ConnectTimeout)
         return _LimitedStream(self._backend.connect_tcp(host, port, timeout, local_address, socket_options))
 
     def sleep(self, seconds: float) -> None:
@@ -93,15 +96,15 @@ class _LimitedStream(httpcore.NetworkStream):
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         limit = _limit.get()
-        allowed = limit.within(timeout, httpcore.ReadTimeout)
+        allowed = limit.timeout_within(timeout, httpcore.ReadTimeout)
         try:
             return self._stream.read(max_bytes, allowed)
         except httpcore.ReadTimeout:
-            limit.within(timeout, httpcore.ReadTimeout)  # says so where it is the whole that took too long
+            limit.timeout_within(timeout, httpcore.ReadTimeout)  # raises where it is the whole that took too long
             raise
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._stream.write(buffer, _limit.get().within(timeout, httpcore.WriteTimeout))
+        self._stream.write(buffer, _limit.get().timeout_within(timeout, httpcore.WriteTimeout))
 
     def close(self) -> None:
         self._stream.close()
@@ -109,7 +112,7 @@ class _LimitedStream(httpcore.NetworkStream):
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
-        timeout = _limit.get().within(timeout, httpcore.ConnectTimeout)
+        timeout = _limit.get().timeout_within(timeout, httpcore.ConnectTimeout)
         return _LimitedStream(self._stream.start_tls(ssl_context, server_hostname, timeout))
 
     def get_extra_info(self, info: str) -> Any:

@@ -19,7 +19,7 @@ from airflow_provider_benchmarks.exceptions import (
 )
 from airflow_provider_benchmarks.jobs import BenchmarkJob, JobResult, JobStatus, LogSummary, finish, progress_line
 from airflow_provider_benchmarks.jobs.outcome import status_of_event
-from airflow_provider_benchmarks.jobs.polling import is_transient
+from airflow_provider_benchmarks.retry_policy import is_recoverable
 
 if TYPE_CHECKING:
     from airflow_provider_benchmarks.client import BenchmarkClient, ClientConfig, Submission
@@ -210,10 +210,10 @@ class BenchmarkHook(BaseHook):
 
         :raises JobTimeout: it still runs; says what it does now, with the last lines of its log
         """
-        from airflow_provider_benchmarks.hooks.waiting import look_once_more, with_last_lines
+        from airflow_provider_benchmarks.hooks.waiting import poll_after_deadline, with_last_lines
 
         with self._hurried_client() as client:
-            latest = look_once_more(error, client)
+            latest = poll_after_deadline(error, client)
             if isinstance(latest, BenchmarkJob):
                 return latest
             if cancel:
@@ -235,7 +235,7 @@ class BenchmarkHook(BaseHook):
         try:
             job = look_through_refusals(self.client, name, self.log)
         except ServiceError as error:
-            if not is_transient(error):
+            if not is_recoverable(error):
                 raise
             self.log.warning("%s It will be looked at again.", error)
             return False

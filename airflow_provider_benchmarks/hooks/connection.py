@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import json
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from airflow_provider_benchmarks.brief import shortened
+from airflow_provider_benchmarks.connection_fields import read_fields, secret_values
 from airflow_provider_benchmarks.exceptions import ConfigurationError
+from airflow_provider_benchmarks.retry_policy import DEFAULT_RETRY_SECONDS
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Connection
 
     from airflow_provider_benchmarks.client import AsyncBenchmarkClient, ClientConfig
 
-_WORDS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False, "": True}
-
 
 def config_of(connection: Connection, workspace: str | None = None) -> ClientConfig:
     """Read a connection of type ``nemo_evaluator``.
 
     ``host`` is the base URL (or host name, with ``port`` and ``schema``), ``password`` the API token; the extra may
-    hold ``workspace``, ``verify``, ``timeout``, ``api`` and ``headers``. The token and the values of the headers are
+    hold the fields of :mod:`airflow_provider_benchmarks.connection_fields`. The token and the values of the headers are
     masked in logs from here on.
 
     :param workspace: takes the place of the connection's
@@ -32,22 +30,20 @@ def config_of(connection: Connection, workspace: str | None = None) -> ClientCon
 
     from airflow_provider_benchmarks.client import ClientConfig
 
-    extra = connection.extra_dejson
-    token = _text(connection.password) or None
+    token = (connection.password or "").strip() or None
     try:
-        headers = _headers(extra.get("headers"))
-        for secret in (token, *(_text(value) for value in headers.values())):
+        extra = connection.extra_dejson
+        for secret in (token, *secret_values(extra)):  # before anything else can fail
             if secret:
                 mask_secret(secret)
+        fields = read_fields(extra)
+        if workspace:
+            fields["workspace"] = workspace
         return ClientConfig(
             base_url=_base_url(connection),
-            workspace=workspace or _text(extra.get("workspace")) or "default",
             token=token,
-            headers=headers,
-            verify=_verify(extra.get("verify")),
-            timeout=_seconds(extra.get("timeout")),
-            api=_text(extra.get("api")) or "auto",
-            retry_seconds=conf.getfloat("benchmarks", "retry_seconds", fallback=60.0),
+            retry_seconds=conf.getfloat("benchmarks", "retry_seconds", fallback=DEFAULT_RETRY_SECONDS),
+            **fields,
         )
     except ConfigurationError as error:
         raise ConfigurationError(f'connection "{connection.conn_id}": {error}') from error
@@ -96,37 +92,3 @@ def _is_this_machine(address: str) -> bool:
         return host == "localhost" or ip_address(host).is_loopback
     except ValueError:  # a name, such as 127.example.com
         return False
-
-
-def _text(value: Any) -> str:
-    return "" if value is None else str(value).strip()
-
-
-def _verify(value: Any) -> bool | str:
-    if isinstance(value, bool):
-        return value
-    text = _text(value)
-    return _WORDS.get(text.lower(), text)
-
-
-def _seconds(value: Any) -> float:
-    text = _text(value)
-    if not text:
-        return 30.0
-    try:
-        return float(text)
-    except ValueError:
-        raise ConfigurationError(f'extra "timeout" must be a number of seconds, found "{shortened(text)}"') from None
-
-
-def _headers(value: Any) -> dict[str, str]:
-    if isinstance(value, str):
-        try:
-            value = json.loads(value) if value.strip() else None
-        except (ValueError, RecursionError):
-            value = ""
-    if value is None:
-        return {}
-    if not isinstance(value, dict) or not all(isinstance(v, str) for v in value.values()):
-        raise ConfigurationError('extra "headers" must be a JSON object of header names and texts')
-    return value

@@ -20,8 +20,8 @@ from airflow_provider_benchmarks.exceptions import (
     ResultsChanged,
     ServiceError,
 )
-from airflow_provider_benchmarks.jobs import require_completed
-from airflow_provider_benchmarks.jobs.polling import is_transient
+from airflow_provider_benchmarks.jobs import ResultName, require_completed
+from airflow_provider_benchmarks.retry_policy import is_recoverable
 from airflow_provider_benchmarks.scores.completeness import FirstRows, line_blocks
 from airflow_provider_benchmarks.store import (
     IfExists,
@@ -46,7 +46,6 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 _TRIES = 3
 _BLOCK = 1024 * 1024
-ROW_SCORES = "row-scores"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,10 +165,10 @@ def download_artifacts(
     refuse_other_kind(destination, is_folder=False, storage_conn_id=storage_conn_id)
 
     def fetch() -> StoredFile:
-        chunks = client.iter_result(job_name, "artifacts")
+        chunks = client.iter_result(job_name, ResultName.ARTIFACTS)
         return store_bytes(chunks, destination, format="tar.gz", storage_conn_id=storage_conn_id)
 
-    return _try_again(fetch, lambda error: isinstance(error, ServiceError) and is_transient(error))
+    return _try_again(fetch, lambda error: isinstance(error, ServiceError) and is_recoverable(error))
 
 
 def store_job(client: BenchmarkClient, store: ScoreStore, job_name: str) -> StoredJob:
@@ -199,7 +198,7 @@ def store_job(client: BenchmarkClient, store: ScoreStore, job_name: str) -> Stor
             client=client, job_name=job_name, destination=path, row_format=RowFormat(name="parquet")
         ).run()
 
-    has_rows = any(result.name == ROW_SCORES for result in client.list_results(job_name))
+    has_rows = any(result.name == ResultName.ROW_SCORES for result in client.list_results(job_name))
     aggregate = client.get_aggregate_scores(job_name)
     stored = store.add(job, aggregate, store_rows=store_rows if has_rows else None, dataset=client.get_dataset(job))
     logger.info('Benchmark job "%s" is in the score store %s', job_name, store.root)

@@ -95,8 +95,11 @@ def show_failure(job: BenchmarkJob, summary: LogSummary, log: Any) -> None:
     log.error("::endgroup::")
 
 
-def look_once_more(error: JobTimeout, client: BenchmarkClient) -> BenchmarkJob | JobTimeout:
-    """Give a job whose deadline has passed if it has ended, else the error with what it does now, if that can be seen."""
+def poll_after_deadline(error: JobTimeout, client: BenchmarkClient) -> BenchmarkJob | JobTimeout:
+    """Poll once more after the deadline: return the job if it has finished, else a JobTimeout.
+
+    The JobTimeout says what the job is doing; if the poll fails, it is ``error``.
+    """
     try:
         job = replace(client.get_status(error.job), benchmark=error.benchmark)
     except BenchmarkError:

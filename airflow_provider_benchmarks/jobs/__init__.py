@@ -11,6 +11,7 @@ from airflow_provider_benchmarks.jobs.models import (
     JobStatus,
     JobStep,
     LogLine,
+    ResultName,
 )
 from airflow_provider_benchmarks.jobs.outcome import finish, require_completed
 from airflow_provider_benchmarks.jobs.polling import JobPoller, progress_line
@@ -24,6 +25,7 @@ __all__ = [
     "JobStep",
     "LogLine",
     "LogSummary",
+    "ResultName",
     "RunIdentity",
     "failure_reason",
     "fingerprint",

@@ -14,8 +14,8 @@ _Place = tuple[str, int]
 _ERROR_LEVELS = ("error", "critical")
 _REASON_LIMIT = 1500
 _LINE_LIMIT = 400
-#: What is kept of a line until it is shown: more, since what is hidden makes it shorter.
-_KEPT_CHARACTERS = 2000
+#: Characters of a line that are stored until it is shown: more, since what is hidden makes it shorter.
+_STORED_CHARACTERS = 2000
 #: "Job exited with code 1" and the like say that something failed, not what.
 _EMPTY_REASON = re.compile(r"^Job exited with code -?\d+$")
 #: Directories of the service's machine mean nothing to the reader of a task log; the last part of a path may. Of two
@@ -39,13 +39,13 @@ _HIDDEN = "***"
 
 
 class LogSummary:
-    """What tells why a job failed of its log: the first errors and the last lines, in bounded memory.
+    """What explains the failure of a job in its log: the first errors and the last lines, in bounded memory.
 
     The service returns the lines of a job's tasks in no fixed order: each has its place by the time inside it, and one
     without a time is behind its predecessor.
 
     :param log: lines as the service sends them
-    :param keep: so many different lines can be given as the last ones
+    :param keep: number of different lines that :meth:`tail` can return
     """
 
     def __init__(self, log: Iterable[LogLine] = (), *, keep: int = 1000) -> None:
@@ -65,14 +65,14 @@ class LogSummary:
             if line.level in _ERROR_LEVELS:
                 self._add_error(line, place)
             if text := _text(line):
-                known = text[:_KEPT_CHARACTERS], len(text)
+                known = text[:_STORED_CHARACTERS], len(text)
                 latest, count = self._last.get(known, (place, 0))
                 self._last[known] = max(latest, place), count + 1
                 if len(self._last) >= 2 * self._keep:
                     self._last = dict(nlargest(self._keep, self._last.items(), key=itemgetter(1)))
 
     def first_error(self, kind: str) -> str:
-        """The first ``root_error``, ``error`` or ``message`` of a line that tells of an error; empty where none has it."""
+        """The first ``root_error``, ``error`` or ``message`` of a line that reports an error; empty if none has it."""
         return self._errors.get(kind, (None, ""))[1]
 
     def tail(self, lines: int) -> list[str]:
@@ -88,24 +88,24 @@ class LogSummary:
         return folded[-lines:] if lines > 0 else []
 
     def _add_error(self, line: LogLine, place: _Place) -> None:
-        told = {"root_error": line.fields.get("root_error"), "error": line.fields.get("error"), "message": line.message}
-        for kind, text in told.items():
+        reasons = {"root_error": line.root_error, "error": line.error, "message": line.message}
+        for kind, text in reasons.items():
             if text and (kind not in self._errors or place < self._errors[kind][0]):
-                self._errors[kind] = place, str(text)
+                self._errors[kind] = place, text
 
 
 def failure_reason(job: BenchmarkJob, log: LogSummary | None = None) -> str:
-    """Give the most telling reason that is known, without directories of the service's machine.
+    """Return the most specific reason that is known, without directories of the service's machine.
 
     The top-level reason is often only "Job exited with code 1"; then the reason is a ``root_error`` or ``error`` in
     the log, or the failed step's own message.
     """
     log = log or LogSummary()
     from_steps = [step.error for step in job.steps if step.status == JobStatus.ERROR and step.error]
-    told = [reason for reason in (job.error, *from_steps) if reason]
-    telling = [reason for reason in told if not _EMPTY_REASON.match(reason)]
+    reported = [reason for reason in (job.error, *from_steps) if reason]
+    specific = [reason for reason in reported if not _EMPTY_REASON.match(reason)]
     from_log = [log.first_error("root_error"), log.first_error("error")]
-    candidates = [*from_log, *telling, log.first_error("message"), *told]
+    candidates = [*from_log, *specific, log.first_error("message"), *reported]
     reason = next(filter(None, candidates), "the service gives no reason; look at the job's log")
     return clean(reason, _REASON_LIMIT)
 
@@ -137,7 +137,7 @@ def clean(text: str, limit: int, *, more: int = 0) -> str:
 
 
 def _text(line: LogLine) -> str:
-    known = ("root_error", "error", "metric_ref", "metric_key", "row_index", "item_index", "scores")
-    details = ", ".join(f"{key}={line.fields[key]}" for key in known if line.fields.get(key) not in (None, ""))
+    reasons = {name: text for name, text in (("root_error", line.root_error), ("error", line.error)) if text}
+    details = ", ".join(f"{name}={value}" for name, value in (reasons | dict(line.details)).items())
     text = line.message + (f" ({details})" if details else "")
     return f"{line.level}: {text}" if line.level else text

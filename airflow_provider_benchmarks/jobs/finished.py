@@ -1,7 +1,7 @@
-"""Which jobs have finished since they were last looked at: pure decisions on lists of jobs.
+"""Which jobs have finished since the last poll: pure decisions on lists of jobs.
 
 The service moves no time when a job completes, and filters by status only after it has cut a list into pages. So what
-is remembered is the jobs that were not finished, and how new the newest job was; and a look needs only the jobs that
+is remembered is the jobs that were not finished, and how new the newest job was. The next poll needs only the jobs that
 were created since then, and those that were not finished.
 """
 
@@ -22,13 +22,13 @@ _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """What a look at the jobs of a workspace has shown.
+    """What a poll of a workspace has shown.
 
-    :param jobs: all jobs that were created from ``since`` on, and earlier ones that were asked for by name
-    :param since: None for all jobs that there are
-    :param asked: names that were asked for one by one
-    :param gone: those of them that no job has any more
-    :param began: seconds, on a clock that all looks share
+    :param jobs: all jobs that were created from ``since`` on, and earlier ones that were requested by name
+    :param since: None for all jobs of the workspace
+    :param asked: names that were requested one by one
+    :param gone: those of them whose job was deleted
+    :param began: seconds, on a clock that all polls share
     """
 
     jobs: tuple[BenchmarkJob, ...]
@@ -43,7 +43,8 @@ class FinishedJobs:
 
     :param benchmark: reference ``workspace/name`` of the jobs; None for those of all benchmarks
     :param name_pattern: of the jobs' names, with ``*`` and ``?``; None for all
-    :param state: what :meth:`state` gave; None: nothing is known, and jobs that have finished already are no news
+    :param state: what :meth:`state` has returned; None: nothing is known, and jobs that have finished already are no
+        news
     """
 
     def __init__(
@@ -62,23 +63,23 @@ class FinishedJobs:
 
     @property
     def since(self) -> datetime | None:
-        """From when on all created jobs must be looked at; None: nothing is known yet."""
+        """Creation time from which on a poll must show all jobs; None: nothing is known yet."""
         return None if self._newest is None else self._newest - _LATE
 
     @property
     def running(self) -> Mapping[str, datetime]:
-        """Names of the jobs that had not finished, whenever they were created: these must be looked at, too."""
+        """Names of the jobs that had not finished, whenever they were created: a poll must show these, too."""
         return self._running
 
     def is_served_by(self, look: Look) -> bool:
-        """Whether a look, which may have been made for others, shows all that must be looked at."""
+        """True if a poll, which may have been made for others, shows all jobs that it must."""
         if self.since is None:
             return True
         shown = {job.name for job in look.jobs} | look.asked
         return (look.since is None or look.since <= self.since) and self._running.keys() <= shown
 
     def take(self, look: Look) -> list[BenchmarkJob]:
-        """Take a look that serves; gives the jobs that have finished, oldest first. Looks come in their order."""
+        """Take a poll that serves, and return the jobs that have finished, oldest first. Polls come in their order."""
         news = []
         known_until = self.since
         self._running = {name: at for name, at in self._running.items() if name not in look.gone}
@@ -103,8 +104,8 @@ class FinishedJobs:
     def state(self, *, untold: Iterable[BenchmarkJob] = ()) -> dict[str, Any]:
         """What is known, as plain JSON.
 
-        :param untold: jobs that were given as news and are not told of yet: whoever begins with this state is given
-            them again
+        :param untold: jobs that :meth:`take` has returned and that are not reported yet: it returns them again to
+            whoever starts with this state
         """
         left = {job.name: created_at(job) for job in untold}
         told = {name: at for name, at in self._told.items() if name not in left}

@@ -27,19 +27,19 @@ class RunIdentity:
     """What makes a task run the same run over its retries, and another one after a user's clear.
 
     A clear sets ``max_tries`` to the tries that the task has had and its retries on top, and nothing else changes it
-    between two tries, neither a retry nor a deploy with other ``retries``. The dag run's ``clear_number`` tells a clear
+    between two tries, neither a retry nor a deploy with other ``retries``. The dag run's ``clear_number`` shows a clear
     even where ``max_tries`` happens to stay as it was (the DAG is gone, or the task has lost as many retries as it had
     tries). Up to Airflow 3.1 it counts the clears of a run that has ended. From 3.2 on it also counts the clears of
-    other tasks while this one goes on, so that a retry after a crash might take its neighbour's clear for its own; where
+    other tasks while this one runs, so that a retry after a crash might take its neighbour's clear for its own. Where
     Airflow keeps task state (3.3) the job that is remembered there comes first, and ``max_tries`` alone decides.
 
-    Nothing tells the clear of a task that is running on Airflow 2.11 and 3.0, which leave ``max_tries`` as it was: the
-    next try goes on with the job, unless the kill that comes with the clear has cancelled it. Later ones (3.1.8, 3.2,
+    On Airflow 2.11 and 3.0 nothing reveals the clear of a task that is running: ``max_tries`` stays as it was. The next
+    try continues with the job, unless the kill that comes with the clear has cancelled it. Later versions (3.1.8, 3.2,
     3.3) raise ``max_tries`` when the executor reports that the process has ended.
 
     :param clear_number: the dag run's
     :param max_tries: the task instance's
-    :param deployment: tells two Airflow installations apart that use the same workspace
+    :param deployment: distinguishes two Airflow installations that use the same workspace
     """
 
     dag_id: str
@@ -54,7 +54,7 @@ class RunIdentity:
         return asdict(self)
 
     def continues(self, earlier: Mapping[str, Any]) -> bool:
-        """Whether an identity as a job keeps it is the same task run's, but from before a clear or of another try."""
+        """True if the identity stored on a job is this task run before a clear, or another try of it."""
         mine = self.to_dict()
         lasting = ("dag_id", "run_id", "task_id", "map_index")
         deployment = str(earlier.get("deployment")).partition("#")[0]  # a try with a job of its own adds a number
@@ -88,14 +88,14 @@ def numbered(name: str, attempt: int) -> str:
 
 
 def check_name(name: str) -> str:
-    """Give the name back if the service takes it.
+    """Return the name if the service accepts it.
 
     :raises ConfigurationError: it does not; says which names it takes
     """
     if not NAME_PATTERN.fullmatch(name):
         raise ConfigurationError(
-            f'"{name}" can\'t be the name of a benchmark job. The service takes 2 to 51 characters of a-z, 0-9, ".", "_" '
-            f'and "-", starting with a letter, without "--" and not ending in "-".'
+            f'"{name}" can\'t be the name of a benchmark job. The service takes 2 to 51 characters of a-z, 0-9, ".", '
+            f'"_" and "-", starting with a letter, without "--" and not ending in "-".'
         )
     return name
 

@@ -1,4 +1,4 @@
-"""The one place that decides whether a job has ended well. Every way of waiting ends here."""
+"""The one place that decides whether a job has completed. Every way of waiting ends here."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ TIMED_OUT, FAILED_TO_WAIT = "timed_out", "failed_to_wait"
 
 
 def finish(job: BenchmarkJob, *, log: LogSummary | None = None) -> bool:
-    """Tell whether a job completed.
+    """Decide whether a job has completed.
 
-    :param job: the job as the service last told it
+    :param job: the job as the service last reported it
     :param log: its log, for the reason in the error
     :return: True when the job completed, False while it runs (an unknown status word counts as running)
     :raises JobFailed: it ended in error
@@ -92,9 +92,9 @@ def _error_of(event: Mapping[str, Any], job_name: str) -> BenchmarkError:
     message = event.get("message") or f'waiting for benchmark job "{job_name}" ended: {event.get("status")}'
     error: BenchmarkError = kind(str(message))
     fields = event.get("fields")
-    told = {"job": job_name}
+    known = {"job": job_name}
     if isinstance(fields, Mapping):
-        told |= {name: value for name, value in fields.items() if isinstance(value, str | int | float | None)}
-    for name in vars(error).keys() & told.keys():
-        setattr(error, name, told[name])
+        known |= {name: value for name, value in fields.items() if isinstance(value, str | int | float | None)}
+    for name in vars(error).keys() & known.keys():
+        setattr(error, name, known[name])
     return error

@@ -1,36 +1,29 @@
-"""When to look at a running job again, and when to stop: pure decisions, used by every way of waiting.
+"""When to poll a running job again, and when to stop: pure decisions, used by every way of waiting.
 
-A look that fails is not a failed job. Only a definite answer of the service or the deadline ends the wait.
+A poll that fails is not a failed job. Only a definite answer of the service or the deadline ends the wait.
 """
 
 from __future__ import annotations
 
-import random
 from datetime import timedelta
 
-from airflow_provider_benchmarks.exceptions import (
-    JobTimeout,
-    ProtocolError,
-    ServiceError,
-    ServiceUnavailable,
-    Unauthorized,
-)
+from airflow_provider_benchmarks.exceptions import JobTimeout, ServiceError, Unauthorized
 from airflow_provider_benchmarks.jobs.models import BenchmarkJob, JobStatus
+from airflow_provider_benchmarks.retry_policy import is_recoverable, is_unexpected_answer, polls
 
-#: The longest pause after looks that failed, seconds, whatever the service asks for. One that is back is noticed within.
-_MAX_PAUSE = 300.0
-#: So many refusals (401, 403) in a row are meant; one or two are a gateway that restarts, or a token that is changed.
+#: Number of refusals (401, 403) in a row that are definite. Fewer are a gateway that restarts, or a token that is
+#: changed.
 _MAX_REFUSALS = 5
-#: So many answers in a row that can't be understood are a wrong address or a wrong service, not a hiccup.
-_MAX_ODD_ANSWERS = 10
+#: Number of answers in a row that can't be understood before the address or the service counts as wrong.
+_MAX_UNEXPECTED_ANSWERS = 10
 
 
 class JobPoller:
-    """Decides about one job's next look.
+    """Decides about one job's next poll.
 
     :param job_name: the job, for errors
     :param workspace: its workspace, for errors
-    :param interval: seconds between two looks
+    :param interval: seconds between two polls
     :param deadline: seconds since the epoch (wall clock, so that it holds over restarts), None for no limit
     """
 
@@ -44,9 +37,9 @@ class JobPoller:
         self._refusals = 0
 
     def on_job(self, job: BenchmarkJob, now: float) -> float | None:
-        """Take an answer.
+        """Take a poll that was answered.
 
-        :return: seconds to wait before the next look, None when the job has ended
+        :return: seconds to wait before the next poll, None if the job has finished
         :raises JobTimeout: it runs and the deadline has passed
         """
         self._last = job
@@ -56,27 +49,25 @@ class JobPoller:
         return self._bounded(self.interval, now)
 
     def on_error(self, error: ServiceError, now: float) -> float:
-        """Take a look that failed.
+        """Take a poll that failed.
 
-        :return: seconds to wait before the next look: doubled with every failure in a row, jittered, and at least what
-            the service asked for, within reason
-        :raises ServiceError: the same error, when it is a definite answer (404, …, or refusals again and again)
+        :return: seconds to wait before the next poll: doubled with every failure in a row, jittered, and at least what
+            the service asks for, up to a limit
+        :raises ServiceError: the same error, if it is a definite answer (404, …, or several refusals in a row)
         :raises JobTimeout: the deadline has passed
         """
         self._failures += 1
         self._refusals += isinstance(error, Unauthorized)
         if self._is_definite(error):
             raise error
-        pause = min(self.interval * 2.0 ** min(self._failures - 1, 16), _MAX_PAUSE)
-        asked = min(error.retry_after or 0.0, _MAX_PAUSE)
-        return self._bounded(max(pause * random.uniform(0.75, 1.25), asked), now)
+        return self._bounded(polls(self.interval).pause(self._failures, retry_after=error.retry_after), now)
 
     def _is_definite(self, error: ServiceError) -> bool:
         if isinstance(error, Unauthorized):
             return self._refusals >= _MAX_REFUSALS
-        if is_odd_answer(error):
-            return self._failures >= _MAX_ODD_ANSWERS
-        return not is_transient(error)
+        if is_unexpected_answer(error):
+            return self._failures >= _MAX_UNEXPECTED_ANSWERS
+        return not is_recoverable(error)
 
     def _bounded(self, pause: float, now: float) -> float:
         if self.deadline is None:
@@ -87,9 +78,9 @@ class JobPoller:
 
 
 def not_in_time(job: BenchmarkJob | None, *, name: str, workspace: str, now: float) -> JobTimeout:
-    """Make the error for a job that has not ended in time.
+    """Make the error for a job that has not finished in time.
 
-    :param job: the job as it was seen last; None if no look at it succeeded
+    :param job: the job as the last poll has shown it; None if no poll succeeded
     """
     what = str(job) if job else f'benchmark job "{name}" in workspace "{workspace}"'
     seen = progress_line(job, now) if job else "nothing, no look at it succeeded"
@@ -103,18 +94,8 @@ def not_in_time(job: BenchmarkJob | None, *, name: str, workspace: str, now: flo
     )
 
 
-def is_transient(error: ServiceError) -> bool:
-    """Whether the same request may well succeed later."""
-    return isinstance(error, ServiceUnavailable | ProtocolError)
-
-
-def is_odd_answer(error: ServiceError) -> bool:
-    """Whether the service did answer, and did not fail, but with something that is not a job."""
-    return isinstance(error, ProtocolError) and (error.status_code or 0) < 500
-
-
 def progress_line(job: BenchmarkJob, now: float | None = None) -> str:
-    """Say in one line how far a job is: status, step, percent, samples, and since when.
+    """Report in one line how far a job is: status, step, percent, samples, and since when.
 
     :param now: seconds since the epoch; None leaves the time since the job was submitted out
     """

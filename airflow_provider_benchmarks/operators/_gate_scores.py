@@ -21,7 +21,7 @@ from airflow_provider_benchmarks.gates.loading import (
     judged_without_rows,
     need_rows,
 )
-from airflow_provider_benchmarks.jobs import BenchmarkJob, require_completed
+from airflow_provider_benchmarks.jobs import BenchmarkJob, ResultName, require_completed
 from airflow_provider_benchmarks.operators._gate_needs import require_store
 from airflow_provider_benchmarks.scores import AggregateScores, JobScores
 
@@ -194,9 +194,7 @@ class GateScores:
         return self._with_rows_of(scores, self._download(job.name)) if rows_needed else scores
 
     def _has_rows(self, name: str) -> bool:
-        from airflow_provider_benchmarks.hooks.downloads import ROW_SCORES
-
-        return any(result.name == ROW_SCORES for result in self.hook.list_results(name))
+        return any(result.name == ResultName.ROW_SCORES for result in self.hook.list_results(name))
 
     def _download(self, name: str) -> str | None:
         folder = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="gate-"))

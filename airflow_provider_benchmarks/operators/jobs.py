@@ -21,10 +21,10 @@ from airflow_provider_benchmarks.exceptions import (
 )
 from airflow_provider_benchmarks.jobs import BenchmarkJob, JobStatus, RunIdentity, fingerprint, progress_line
 from airflow_provider_benchmarks.jobs.identity import check_name, numbered
-from airflow_provider_benchmarks.jobs.polling import is_transient
 from airflow_provider_benchmarks.links import BenchmarkJobLink
 from airflow_provider_benchmarks.operators._base import BenchmarkOperator, has_template
 from airflow_provider_benchmarks.operators._task_state import RememberedJob, TaskMemory
+from airflow_provider_benchmarks.retry_policy import is_recoverable
 from airflow_provider_benchmarks.waiting import deadline_after, defer_arguments, seconds_until, time_left
 
 if TYPE_CHECKING:
@@ -182,7 +182,7 @@ class RunBenchmarkJobOperator(BenchmarkOperator):
             return job.with_status(self.hook.get_status(job.name))
         except ServiceError as error:
             # One refusal is not definite; the trigger looks again, and counts them.
-            if not (is_transient(error) or isinstance(error, Unauthorized)):
+            if not (is_recoverable(error) or isinstance(error, Unauthorized)):
                 raise
             self.log.warning("%s It will be looked at again.", error)
             return job

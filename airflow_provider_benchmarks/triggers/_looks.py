@@ -7,6 +7,7 @@ import logging
 import math
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ from airflow_provider_benchmarks.exceptions import (
     Unauthorized,
 )
 from airflow_provider_benchmarks.jobs import TERMINAL_STATUSES, BenchmarkJob, JobStatus
-from airflow_provider_benchmarks.jobs.polling import is_odd_answer, is_transient
+from airflow_provider_benchmarks.retry_policy import is_recoverable, is_unexpected_answer
 
 if TYPE_CHECKING:
     from airflow_provider_benchmarks.client import AsyncBenchmarkClient
@@ -116,11 +117,6 @@ class JobLooks:
         if refusal is not None:  # of the list alone: single looks were not refused
             self._rest_list(refusal)
 
-    @property
-    def _limit(self) -> float:
-        """Seconds for one look or page, to its end: the others of the round, and the next round, wait for it."""
-        return self.client.config.timeout
-
     async def look_at_steps(self, names: Sequence[str], tell: Tell) -> None:
         """Look at a few jobs one by one, which shows their steps; one that can't be told of is passed over."""
         for name in names:
@@ -147,7 +143,7 @@ class JobLooks:
             return error
         except Exception as error:  # whatever is wrong with the list, single looks may still work
             self._list_failures += reachable
-            if isinstance(error, ServiceError) and is_transient(error) and self._list_failures < _LIST_TRIES:
+            if isinstance(error, ServiceError) and is_recoverable(error) and self._list_failures < _LIST_TRIES:
                 raise
             self._rest_list(error)
         return None
@@ -156,27 +152,27 @@ class JobLooks:
         """Read pages, newest first, while the rest of them costs the service less than asking for what is missing."""
         since = _earliest(missing) if self._knows_created_since else None
         size = _LARGE_PAGE if len(missing) > _LARGE_FROM else _PAGE
-        page, pages, most = 1, 1, math.inf
-        while page <= min(pages, most) and len(missing) * _PAGE > LOOKS_PER_PAGE * size * (pages - page + 1):
-            try:
-                jobs, pages = await self.client.list_page(
-                    page, status=status, created_since=since, page_size=size, time_limit=self._limit
-                )
-            except InvalidRequest:
-                if since is None:
-                    raise
-                self._knows_created_since = False
-                await self._read_list(status, missing, tell)
-                return
-            self._list_answered = True
-            most = min(most, pages)  # a list that grows with every page would never end
-            for number, job in enumerate(jobs, 1):
-                if job.name in missing:
-                    del missing[job.name]
-                    tell(job.name, job)
-                if number % _TOLD_AT_ONCE == 0:
-                    await asyncio.sleep(0)
-            page += 1
+        if not _costs_less(1, size, missing):
+            return
+        limit = self.client.config.poll_time_limit
+        pages = self.client.iter_pages(status=status, created_since=since, page_size=size, time_limit=limit)
+        try:
+            async with aclosing(pages):
+                async for jobs, left in pages:
+                    self._list_answered = True
+                    for number, job in enumerate(jobs, 1):
+                        if job.name in missing:
+                            del missing[job.name]
+                            tell(job.name, job)
+                        if number % _TOLD_AT_ONCE == 0:
+                            await asyncio.sleep(0)
+                    if not _costs_less(left, size, missing):
+                        return
+        except InvalidRequest:
+            if since is None:
+                raise
+            self._knows_created_since = False
+            await self._read_list(status, missing, tell)
 
     def _rest_list(self, error: Exception) -> None:
         self._list_rests_until = asyncio.get_running_loop().time() + _LIST_REST
@@ -203,10 +199,12 @@ class JobLooks:
             nonlocal answered, in_a_row
             for name in waiting:
                 try:
-                    seen: BenchmarkJob | Exception = await self.client.get_status(name, time_limit=self._limit)
+                    seen: BenchmarkJob | Exception = await self.client.get_status(
+                        name, time_limit=self.client.config.poll_time_limit
+                    )
                 except Exception as error:  # noqa: BLE001  one job's trouble, of whatever kind, is no other's
                     # A refusal, too, can be one of all jobs: of a token that has expired, or a gateway that restarts.
-                    if isinstance(error, Unauthorized) or (isinstance(error, ServiceError) and is_transient(error)):
+                    if isinstance(error, Unauthorized) or (isinstance(error, ServiceError) and is_recoverable(error)):
                         troubles[name] = error
                         in_a_row += 1
                         if in_a_row >= self._most_in_a_row(error, answered=answered):
@@ -240,9 +238,14 @@ class JobLooks:
         return _LATE_OUTAGE if answered else _OUTAGE
 
 
+def _costs_less(pages: int, size: int, missing: Mapping[str, datetime | None]) -> bool:
+    """True if pages of a size cost the service less than asking for each job that is missing."""
+    return len(missing) * _PAGE > LOOKS_PER_PAGE * size * pages
+
+
 def _is_an_answer(error: ServiceError) -> bool:
     """Whether the service did answer, if not with a job: again and again, that ends the wait for it."""
-    return isinstance(error, Unauthorized) or is_odd_answer(error)
+    return isinstance(error, Unauthorized) or is_unexpected_answer(error)
 
 
 def _earliest(created: Mapping[str, datetime | None]) -> datetime | None:

@@ -21,7 +21,8 @@ from airflow_provider_benchmarks.exceptions import (
     ServiceError,
     ServiceUnavailable,
 )
-from airflow_provider_benchmarks.jobs import BenchmarkJob, JobPoller
+from airflow_provider_benchmarks.jobs import BenchmarkJob
+from airflow_provider_benchmarks.retry_policy import polls
 from airflow_provider_benchmarks.triggers._client import open_client
 from airflow_provider_benchmarks.triggers._job_wait import JobWait
 from airflow_provider_benchmarks.triggers._looks import LOOKS_PER_PAGE, JobLooks
@@ -310,11 +311,12 @@ class _Outage:
         self.until = 0.0
         self.error: ServiceError
         self._announced = False
-        self._backoff = JobPoller("", "", interval=interval, deadline=None)
+        self._backoff = polls(interval)
+        self._failures = 0
 
     def add(self, error: ServiceError, *, now: float, waits: int) -> None:
-        transient = ServiceUnavailable(str(error), retry_after=error.retry_after)
-        pause = self._backoff.on_error(transient, time.time())
+        self._failures += 1
+        pause = self._backoff.pause(self._failures, retry_after=error.retry_after)
         self.error, self.until = error, now + pause
         if not self._announced:
             self._announced = True

@@ -7,10 +7,9 @@ import hashlib
 import json
 import logging
 import random
-import time
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -22,8 +21,9 @@ from airflow_provider_benchmarks.exceptions import (
     ServiceError,
     ServiceUnavailable,
 )
-from airflow_provider_benchmarks.jobs import BenchmarkJob, JobPoller, JobStatus
+from airflow_provider_benchmarks.jobs import BenchmarkJob, JobStatus
 from airflow_provider_benchmarks.jobs.finished import FinishedJobs, Look, created_at
+from airflow_provider_benchmarks.retry_policy import polls
 from airflow_provider_benchmarks.triggers._asking import ask_airflow
 from airflow_provider_benchmarks.triggers._client import open_client
 from airflow_provider_benchmarks.triggers._looks import LOOKS_PER_PAGE
@@ -72,13 +72,13 @@ class JobWatch:
 
     async def look(self, known: FinishedJobs) -> Look:
         """Look at what can have finished since what is known. Tries until it succeeds."""
-        poller = JobPoller("", self._workspace or "", interval=self._interval, deadline=None)
-        failed = False
+        backoff = polls(self._interval)
+        failures = 0
         while True:
             try:
                 look = await self._look(known)
             except Exception as error:  # a person may mend whatever it is, and the watcher must be there then
-                if not failed:
+                if not failures:
                     logger.warning(
                         "Finished jobs are not seen while connection %s can't be used; it is tried again, less and "
                         "less often. %s",
@@ -86,11 +86,11 @@ class JobWatch:
                         error,
                         exc_info=not isinstance(error, BenchmarkError),
                     )
-                failed = True
+                failures += 1
                 after = error.retry_after if isinstance(error, ServiceError) else None
-                await asyncio.sleep(poller.on_error(ServiceUnavailable(str(error), retry_after=after), time.time()))
+                await asyncio.sleep(backoff.pause(failures, retry_after=after))
             else:
-                if failed:
+                if failures:
                     logger.info("Connection %s works again.", self._conn_id)
                 return look
 
@@ -136,21 +136,21 @@ async def _read_list(
     earlier = [at for at in known.running.values() if recent is not None and at < recent]
     since = min(earlier) if len(earlier) > _FEW else recent
     found: dict[str, BenchmarkJob] = {}
-    page, pages = 1, 1
-    while page <= pages:
-        jobs, pages = await client.list_page(
-            page, created_since=since if filters else None, page_size=_PAGE, time_limit=client.config.timeout
-        )
-        found |= {job.name: job for job in jobs}
-        left = pages - page
-        page += 1
-        if not left or not jobs:
-            continue
-        if recent is None:
-            if page > _FIRST_LOOK_PAGES:
-                return found, created_at(jobs[-1])
-        elif created_at(jobs[-1]) < recent and len(known.running.keys() - found.keys()) <= LOOKS_PER_PAGE * left:
-            return found, recent
+    pages = client.iter_pages(
+        created_since=since if filters else None, page_size=_PAGE, time_limit=client.config.poll_time_limit
+    )
+    read = 0
+    async with aclosing(pages):
+        async for jobs, left in pages:
+            found |= {job.name: job for job in jobs}
+            read += 1
+            if not left or not jobs:
+                continue
+            if recent is None:
+                if read >= _FIRST_LOOK_PAGES:
+                    return found, created_at(jobs[-1])
+            elif created_at(jobs[-1]) < recent and len(known.running.keys() - found.keys()) <= LOOKS_PER_PAGE * left:
+                return found, recent
     return found, since
 
 
@@ -165,7 +165,7 @@ async def _ask_for(
     in_a_row = 0
     for name in random.sample(sorted(names), len(names)):  # so that none is always behind those with a trouble
         try:
-            found[name] = await client.get_job(name, time_limit=client.config.timeout)
+            found[name] = await client.get_job(name, time_limit=client.config.poll_time_limit)
             in_a_row = 0
         except NotFound:
             gone.add(name)

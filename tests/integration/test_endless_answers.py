@@ -6,10 +6,11 @@ import asyncio
 import json
 import time
 
+import httpx
 import pytest
 
 from airflow_provider_benchmarks.client import BenchmarkClient, ClientConfig
-from airflow_provider_benchmarks.client._bodies import MAX_ANSWER_BYTES
+from airflow_provider_benchmarks.client._response_body import MAX_ANSWER_BYTES
 from airflow_provider_benchmarks.exceptions import InvalidRequest, JobTimeout, ProtocolError, ServiceUnavailable
 from airflow_provider_benchmarks.hooks.benchmarks import BenchmarkHook
 from airflow_provider_benchmarks.testing import Fault
@@ -127,6 +128,15 @@ def test_a_proxy_changes_nothing(connect, monkeypatch):
         client = connect("http://evaluator.invalid", timeout=TIMEOUT, retry_seconds=0, trust_env=True)
         with pytest.raises(ServiceUnavailable, match=LATE):
             client.get_status("job-1")
+
+
+def test_nor_does_a_transport_of_the_caller():
+    config = ClientConfig(base_url="http://evaluator.invalid", timeout=TIMEOUT, retry_seconds=0)
+    with trickling(*TRICKLES["headers"]) as server:
+        transport = httpx.HTTPTransport(proxy=server.url)
+        with BenchmarkClient(config, transport=transport) as client:
+            with pytest.raises(ServiceUnavailable, match=LATE):
+                client.get_status("job-1")
 
 
 def test_one_that_ran_over_its_time_is_asked_again(connect, service):

@@ -158,7 +158,7 @@ class TestConnection:
     def test_what_was_reached(self, hook, service):
         ok, message = hook.test_connection()
         assert ok
-        assert message.startswith("Reached NeMo Evaluator 0.1 (evaluation-v2, platform version ")
+        assert message.startswith("Reached NeMo Evaluator 0.1 (benchmark-jobs, platform version ")
         assert service.url in message
         assert 'workspace "my-workspace"' in message
 
@@ -174,7 +174,7 @@ class TestConnection:
                 {"host": "{url}", "extra": {"timeout": "soon"}},
                 'extra "timeout" must be a number of seconds, found "soon"',
             ),
-            ({"host": "{url}", "extra": {"api": "v9"}}, 'unknown api generation "v9"; known: auto, evaluation-v2'),
+            ({"host": "{url}", "extra": {"api": "v9"}}, 'unknown api generation "v9"; known: auto, benchmark-jobs'),
             ({"host": "{url}", "extra": {"verify": "/no/ca.pem"}}, '"/no/ca.pem" does not exist'),
             ({"host": "{url}", "extra": {"headers": "X: 1"}}, 'extra "headers" must be a JSON object'),
             ({"host": "{url}", "extra": {"headers": "[" * 9999}}, 'extra "headers" must be a JSON object'),

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_benchmarks.client import AsyncBenchmarkClient, BenchmarkClient, ClientConfig
-from airflow_provider_benchmarks.exceptions import ProtocolError, ServiceUnavailable
+from airflow_provider_benchmarks.exceptions import ProtocolError
 from airflow_provider_benchmarks.hooks.benchmarks import BenchmarkHook
 from airflow_provider_benchmarks.jobs import JobPoller
 from airflow_provider_benchmarks.testing import Fault
@@ -145,21 +145,6 @@ class TestSharedPoll:
 
 
 class TestEndlessAnswers:
-    def test_a_log_whose_pages_lead_round_in_a_circle(self):
-        def answer(path, send):
-            send_json(send, {"data": [{"message": f"line {len(server.paths)}"}], "next_page": "again"})
-
-        with RawServer(answer) as server, _client(server) as client:
-            assert [line.message for line in client.iter_logs("job-1")] == ["line 1", "line 2"]
-
-    def test_a_log_that_takes_longer_than_its_limit(self):
-        def answer(path, send):
-            send_json(send, {"data": [], "next_page": f"page {len(server.paths)}"})
-
-        with RawServer(answer) as server, _client(server) as client:
-            with pytest.raises(ServiceUnavailable, match=r'The log of benchmark job "job-1" was not there to its end'):
-                list(client.iter_logs("job-1", time_limit=0.2))
-
     def test_the_connection_test_reads_one_page(self, monkeypatch):
         def answer(path, send):
             send_json(send, {"data": [None], "pagination": {"total_pages": 100_000}, "platform_version": "0.1.0"})

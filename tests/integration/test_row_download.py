@@ -130,7 +130,7 @@ def test_a_connection_that_keeps_dropping_is_given_up(service, client, content, 
 
 
 def test_a_download_that_comes_on_may_drop_more_often(service, client, content, monkeypatch):
-    monkeypatch.setattr(_row_download, "_PROGRESS", 100_000)
+    monkeypatch.setattr(_row_download, "_PROGRESS_BYTES", 100_000)
     monkeypatch.setattr(_row_download, "backoff", lambda tries: 0.0)
     service.inject(Fault.cut_body(after_bytes=100_000).on(*FILES, times=None))
     pieces, _ = client.open_row_scores("job-1")

@@ -9,10 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_benchmarks.client import ClientConfig
-from airflow_provider_benchmarks.client._errors import detail_of
-from airflow_provider_benchmarks.client._messages import Answer, Request
+from airflow_provider_benchmarks.client import GENERATIONS, ClientConfig
 from airflow_provider_benchmarks.client._operations import Operations
+from airflow_provider_benchmarks.client._requests import Answer, Request
 from airflow_provider_benchmarks.exceptions import IncompleteResults, JobError, ProtocolError
 from airflow_provider_benchmarks.jobs import BenchmarkJob, JobPoller, LogSummary, finish, progress_line
 
@@ -173,7 +172,7 @@ def test_what_is_only_told(payload):
 
 @given(JSON | st.fixed_dictionaries({"detail": JSON | st.lists(JSON | an_object("loc", "msg"), max_size=3)}))
 def test_the_detail_of_an_error(payload):
-    assert isinstance(detail_of(json.dumps(payload).encode()), str)
+    assert isinstance(GENERATIONS["benchmark-jobs"].detail_of(json.dumps(payload).encode()), str)
 
 
 DEEP = b"[" * 100_000
@@ -184,7 +183,7 @@ def test_json_that_is_nested_too_deep():
     next(operation)
     with pytest.raises(ProtocolError, match="nested too deep"):
         operation.send(Answer(200, {}, DEEP))
-    assert detail_of(DEEP).startswith("[[[")
+    assert GENERATIONS["benchmark-jobs"].detail_of(DEEP).startswith("[[[")
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,9 @@ from email.utils import format_datetime
 import httpx
 import pytest
 
-from airflow_provider_benchmarks.client._errors import detail_of, error_of_answer, error_of_request, retry_after
-from airflow_provider_benchmarks.client._messages import Request
+from airflow_provider_benchmarks.client import GENERATIONS
+from airflow_provider_benchmarks.client._errors import error_of_answer, error_of_request, retry_after
+from airflow_provider_benchmarks.client._requests import Request
 from airflow_provider_benchmarks.exceptions import (
     Conflict,
     InvalidRequest,
@@ -20,11 +21,13 @@ from airflow_provider_benchmarks.exceptions import (
     Unauthorized,
 )
 
+SERVICE = GENERATIONS["benchmark-jobs"]
 REQUEST = Request(method="GET", path="/apis/x/benchmark-jobs/run-1", workspace="qa", job="run-1")
 
 
 def answer(status: int, detail: object = "the reason", headers: dict[str, str] | None = None):
-    return error_of_answer(REQUEST, status, httpx.Headers(headers or {}), json.dumps({"detail": detail}).encode())
+    content = json.dumps({"detail": detail}).encode()
+    return error_of_answer(REQUEST, status, httpx.Headers(headers or {}), content, SERVICE)
 
 
 @pytest.mark.parametrize(
@@ -56,7 +59,7 @@ def test_every_status_has_its_error_and_says_what_it_was_about(status, kind):
 def test_a_path_that_the_service_does_not_know_is_not_a_missing_job():
     assert type(answer(404, "Not Found")) is ProtocolError
     assert "0.1.x" in str(answer(404, "Not Found"))
-    html = error_of_answer(REQUEST, 404, httpx.Headers(), b"<html>no backend</html>")
+    html = error_of_answer(REQUEST, 404, httpx.Headers(), b"<html>no backend</html>", SERVICE)
     assert type(html) is ProtocolError
 
 
@@ -84,11 +87,11 @@ def test_a_redirect_names_the_new_address():
     ],
 )
 def test_any_body_gives_a_detail(content, detail):
-    assert detail_of(content) == detail
+    assert SERVICE.detail_of(content) == detail
 
 
 def test_a_long_detail_is_cut():
-    assert len(detail_of(b"x" * 100_000)) < 1100
+    assert len(SERVICE.detail_of(b"x" * 100_000)) < 1100
 
 
 def test_retry_after_in_seconds_and_as_a_date():

@@ -6,13 +6,15 @@ import tracemalloc
 
 import pytest
 
+from airflow_provider_benchmarks.client import GENERATIONS
 from airflow_provider_benchmarks.jobs import BenchmarkJob, LogLine, LogSummary, failure_reason
 from airflow_provider_benchmarks.jobs.failures import clean, in_time_order
 
 
 def test_the_tail_is_in_the_order_of_time(recorded):
     # The service gives the error of 141 first, though it came last.
-    lines = in_time_order(LogLine.from_json(entry) for entry in recorded(141)["data"])
+    page, _ = GENERATIONS["benchmark-jobs"].read_log_page(recorded(141))
+    lines = in_time_order(page)
     times = [line.at for line in lines if line.at]
     assert times == sorted(times)
     assert "Evaluation failed during sample generation on row 0" in "\n".join(LogSummary(lines).tail(3))
@@ -48,7 +50,7 @@ def test_in_whatever_order_lines_come_the_last_ones_and_the_first_errors_are_fou
             message=f"line {chance.randrange(400)}",
             at=chance.choice(["", *(f"2026-01-01T00:00:{second:02}" for second in range(60))]),
             level=chance.choice(["info"] * 9 + ["error"]),
-            fields={key: f"{key} {number}" for key in ("root_error", "error") if chance.random() < 0.3},
+            **{key: f"{key} {number}" for key in ("root_error", "error") if chance.random() < 0.3},
         )
         for number in range(1000)
     ]
@@ -61,13 +63,13 @@ def test_in_whatever_order_lines_come_the_last_ones_and_the_first_errors_are_fou
         last[text] = None
     assert [re.sub(r" \(\d+ times\)$", "", text) for text in log.tail(20)] == list(last)[-20:]
     for key in ("root_error", "error"):
-        errors = (line.fields[key] for line in ordered if line.level == "error" and key in line.fields)
+        errors = (getattr(line, key) for line in ordered if line.level == "error" and getattr(line, key))
         assert log.first_error(key) == next(errors)
     assert log.first_error("message") == next(line.message for line in ordered if line.level == "error")
 
 
 def test_a_log_of_any_length_takes_little_memory():
-    failed = LogLine(message="Error in task", level="error", at="0", fields={"root_error": "no such column"})
+    failed = LogLine(message="Error in task", level="error", at="0", root_error="no such column")
     rows = (LogLine(message=f"row {number}: " + "x" * 2000, at=f"{number:09}") for number in range(15_000))  # 30 MB
     LogSummary([failed]).tail(1)  # what is made once is not counted
     tracemalloc.start()

@@ -5,6 +5,7 @@ import pickle
 
 import pytest
 
+from airflow_provider_benchmarks.client import GENERATIONS
 from airflow_provider_benchmarks.exceptions import (
     BenchmarkError,
     ConfigurationError,
@@ -15,8 +16,10 @@ from airflow_provider_benchmarks.exceptions import (
     NotFound,
     Unauthorized,
 )
-from airflow_provider_benchmarks.jobs import BenchmarkJob, JobStatus, LogLine, LogSummary, finish
+from airflow_provider_benchmarks.jobs import BenchmarkJob, JobStatus, LogSummary, finish
 from airflow_provider_benchmarks.jobs.outcome import FAILED_TO_WAIT, TIMED_OUT, status_of_event, wait_failed
+
+SERVICE = GENERATIONS["benchmark-jobs"]
 
 
 def job(status: str) -> BenchmarkJob:
@@ -24,7 +27,8 @@ def job(status: str) -> BenchmarkJob:
 
 
 def log_of(payload) -> LogSummary:
-    return LogSummary(LogLine.from_json(entry) for entry in payload["data"])
+    lines, _ = SERVICE.read_log_page(payload)
+    return LogSummary(lines)
 
 
 def test_only_completed_is_success():
@@ -34,7 +38,7 @@ def test_only_completed_is_success():
 
 
 def test_an_error_names_the_job_and_the_reason(recorded):
-    failed = BenchmarkJob.from_json(recorded(107), workspace="my-workspace")
+    failed = SERVICE.read_job(recorded(107), workspace="my-workspace")
     with pytest.raises(JobFailed) as caught:
         finish(failed, log=log_of(recorded(111)))
     message = str(caught.value)
@@ -46,7 +50,7 @@ def test_an_error_names_the_job_and_the_reason(recorded):
 
 def test_server_directories_are_not_shown(recorded):
     with pytest.raises(JobFailed) as caught:
-        finish(BenchmarkJob.from_json(recorded(126), workspace="w"))
+        finish(SERVICE.read_job(recorded(126), workspace="w"))
     assert "failed to fetch secret my-workspace/model-key" in str(caught.value)
     assert "/opt/nemo" not in str(caught.value)
     assert "/var/lib" not in str(caught.value)
@@ -62,7 +66,7 @@ def test_server_directories_are_not_shown(recorded):
     ],
 )
 def test_the_reason_is_found_wherever_the_service_put_it(recorded, status_file, log_file, reason):
-    failed = BenchmarkJob.from_json(recorded(status_file), workspace="w") if status_file else job("error")
+    failed = SERVICE.read_job(recorded(status_file), workspace="w") if status_file else job("error")
     with pytest.raises(JobFailed) as caught:
         finish(failed, log=log_of(recorded(log_file)) if log_file else None)
     first_line = str(caught.value).split("\nLast log lines:")[0]

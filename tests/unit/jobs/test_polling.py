@@ -4,6 +4,7 @@ from itertools import pairwise
 
 import pytest
 
+from airflow_provider_benchmarks.client import GENERATIONS
 from airflow_provider_benchmarks.exceptions import JobTimeout, NotFound, ProtocolError, ServiceUnavailable, Unauthorized
 from airflow_provider_benchmarks.jobs import BenchmarkJob, JobPoller, progress_line
 
@@ -87,7 +88,7 @@ def test_a_timeout_without_any_answer_says_so():
 
 
 def test_the_progress_line_has_what_is_known(recorded):
-    running = BenchmarkJob.from_json(recorded(147), workspace="w")
+    running = GENERATIONS["benchmark-jobs"].read_job(recorded(147), workspace="w")
     assert progress_line(running) == "active, step evaluation, 20 %, 1 samples"
     assert progress_line(job("pending")) == "pending"
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_benchmarks.client import GENERATIONS
 from airflow_provider_benchmarks.jobs import BenchmarkJob
 from airflow_provider_benchmarks.jobs.polling import progress_line
 from airflow_provider_benchmarks.triggers._job_wait import JobWait
@@ -16,7 +17,7 @@ from airflow_provider_benchmarks.triggers._job_wait import JobWait
 def job(recorded) -> Callable[..., BenchmarkJob]:
     def make(*, steps: list[dict[str, Any]], progress: float | None, status: str = "active") -> BenchmarkJob:
         details = {} if progress is None else {"progress": progress}
-        return BenchmarkJob.from_json(
+        return GENERATIONS["benchmark-jobs"].read_job(
             {**recorded(147), "status": status, "steps": steps, "status_details": details}, workspace="my-workspace"
         )
 

@@ -13,11 +13,10 @@ T = TypeVar("T")
 class Request:
     """One request to the service.
 
-    :param path: quoted, from ``/apis`` on
-    :param min_timeout: seconds to wait for the answer at least, whatever the client's timeout
-    :param time_limit: seconds that the whole request may take; None for what the client's timeout allows. The most that
-        it allows, too
-    :param retry: whether the client may send it again after a transient fault
+    :param path: quoted, from the base URL on
+    :param min_timeout: shortest read timeout in seconds, for a client with a shorter one
+    :param time_limit: seconds that the whole request may take, where that is less than the client's timeout allows
+    :param retry: True if the client may send it again after a transient fault
     :param delay: seconds to wait before sending
     """
 

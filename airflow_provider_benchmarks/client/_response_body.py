@@ -1,4 +1,4 @@
-"""Read bodies: small ones whole and up to a limit, large ones fast."""
+"""Read the bodies of responses: small ones whole and up to a limit, large ones fast."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MAX_ERROR_BYTES = 1024 * 1024
 class WholeBody:
     """Collects the pieces of a body, up to a limit.
 
-    :param limit: bytes; what comes after them is left out
+    :param limit: number of bytes; what follows is left out
     """
 
     def __init__(self, limit: int) -> None:
@@ -37,7 +37,7 @@ class WholeBody:
         self._size = 0
 
     def add(self, piece: bytes) -> bool:
-        """Take a piece; False when the limit is passed, and no more is wanted."""
+        """Add a piece; False if the limit is passed, and no more is needed."""
         self._pieces.append(piece)
         self._size += len(piece)
         return not self.is_cut
@@ -51,7 +51,7 @@ class WholeBody:
 
 
 def refuse_packed_twice(response: httpx.Response) -> None:
-    """Refuse what a few hundred bytes could make gigabytes of before anybody can count them.
+    """Refuse a body of which a few hundred bytes could become gigabytes before anybody can count them.
 
     :raises httpx.DecodingError: the body is compressed more than once
     """
@@ -71,14 +71,14 @@ def parse_answer(content: bytes) -> Any:
 
 
 def body_length(response: httpx.Response) -> int | None:
-    """How many bytes the body has; None where the service does not say, or sends it packed."""
+    """Number of bytes of the body; None where the service does not say, or sends it compressed."""
     if "content-encoding" in response.headers or not response.headers.get("content-length", "").isdigit():
         return None
     return int(response.headers["content-length"])
 
 
 def read_body(response: httpx.Response, *, timeout: float) -> Iterator[bytes]:
-    """Give the pieces of a streamed response's body.
+    """Read the pieces of a streamed response's body.
 
     :param timeout: seconds to wait for each piece
     :raises httpx.RequestError: or another of ``DROPPED``: the connection was lost before the body's end

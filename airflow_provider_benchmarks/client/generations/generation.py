@@ -1,0 +1,235 @@
+"""What an adapter of a generation has to say, and what is the same in all generations."""
+
+from __future__ import annotations
+
+import logging
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any, ClassVar
+from urllib.parse import quote
+
+from airflow_provider_benchmarks.brief import shortened
+from airflow_provider_benchmarks.client._response_body import parse_answer
+from airflow_provider_benchmarks.client.generations._job_json import read_job, read_log_line, read_result
+from airflow_provider_benchmarks.exceptions import ConfigurationError
+from airflow_provider_benchmarks.jobs import BenchmarkJob, JobResult, LogLine
+from airflow_provider_benchmarks.scores import AggregateScores
+
+logger = logging.getLogger(__name__)
+
+#: More than any real list has. One that reports more must not keep us for ever.
+_MAX_PAGES = 100_000
+#: Maximum number of characters of an error's detail.
+_DETAIL_LIMIT = 1000
+
+Params = dict[str, str | int]
+
+
+class Generation(ABC):
+    """One generation of the service.
+
+    The routes below a job, the lists, the logs, the files service, the statuses and the errors are one family in all
+    releases; a subclass overrides what its release does in another way.
+
+    :cvar name: what a connection's ``api`` calls it
+    :cvar release: first two numbers of the releases that speak it
+    :cvar description: names those releases in an error, for a service that does not know its paths
+    """
+
+    name: ClassVar[str]
+    release: ClassVar[str]
+    description: ClassVar[str]
+    health_path: ClassVar[str] = "/health/ready"
+    version_path: ClassVar[str] = "/cluster-info"
+
+    # Paths, quoted, from the base URL on. Each raises ConfigurationError for a name that would lead to another path.
+
+    @abstractmethod
+    def jobs_path(self, workspace: str) -> str:
+        """Path of the list of jobs, and of submits."""
+
+    @abstractmethod
+    def stored_scores_path(self, workspace: str, job: str) -> str:
+        """Path of the entity that the platform makes of a job's scores."""
+
+    def job_path(self, workspace: str, job: str) -> str:
+        return f"{self.jobs_path(workspace)}/{quoted(job, 'benchmark job')}"
+
+    def status_path(self, workspace: str, job: str) -> str:
+        return f"{self.job_path(workspace, job)}/status"
+
+    def cancel_path(self, workspace: str, job: str) -> str:
+        return f"{self.job_path(workspace, job)}/cancel"
+
+    def logs_path(self, workspace: str, job: str) -> str:
+        return f"{self.job_path(workspace, job)}/logs"
+
+    def results_path(self, workspace: str, job: str) -> str:
+        return f"{self.job_path(workspace, job)}/results"
+
+    def result_path(self, workspace: str, job: str, result: str) -> str:
+        """Path of a result's content.
+
+        :param result: a :class:`~airflow_provider_benchmarks.jobs.ResultName`, or another name of the list of results
+        """
+        return f"{self.results_path(workspace, job)}/{quoted(result, 'result')}/download"
+
+    def file_path(self, result: JobResult) -> str | None:
+        """Path of a result's file in the files service; None where it has none."""
+        place, _, path = result.artifact_url.partition("#")  # workspace/fileset#path
+        workspace, _, fileset = place.partition("/")
+        parts = path.split("/")
+        if not workspace or not fileset or any(part in ("", ".", "..") for part in (fileset, *parts)):
+            return None
+        return (
+            f"/apis/files/v2/workspaces/{quote(workspace, safe='')}/filesets/{quote(fileset, safe='')}/-/{quote(path)}"
+        )
+
+    # What requests carry.
+
+    def submit_body(
+        self, *, name: str, spec: Mapping[str, Any], description: str | None, custom_fields: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        body = {"name": name, "spec": dict(spec), "custom_fields": dict(custom_fields)}
+        return body if description is None else {**body, "description": description}
+
+    def list_params(
+        self, *, page: int, page_size: int, status: tuple[str, ...], created_since: datetime | None
+    ) -> Params:
+        """Query for one page of the list of jobs, newest first."""
+        params: Params = {"page": page, "page_size": page_size, "sort": "-created_at"}
+        if len(status) == 1:
+            params["filter[status]"] = status[0]
+        elif status:
+            params["filter[status][$in]"] = ",".join(status)
+        if created_since is not None:  # the service writes and reads UTC without a zone
+            params["filter[created_at][$gte]"] = created_since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")
+        return params
+
+    def log_params(self, *, limit: int, cursor: str | None) -> Params:
+        """Query for one page of a log.
+
+        :param cursor: what :meth:`read_log_page` returned with the page before; None for the first page
+        """
+        params: Params = {"limit": limit}
+        return params if cursor is None else {**params, "page_cursor": cursor}
+
+    def stored_dataset_params(self) -> Params:
+        """Query for the entity of a job's scores without the scores themselves."""
+        return {"aggregate_fields": "nan_count"}
+
+    # Reading what the service answers. What can't be read raises ValueError, or another error that says what is wrong.
+
+    def read_job(self, payload: Any, *, workspace: str) -> BenchmarkJob:
+        """Read a job or a status.
+
+        :param workspace: that of the request, for an answer that names none
+        """
+        return read_job(payload, workspace=workspace)
+
+    def read_job_page(self, payload: Any, *, workspace: str) -> tuple[list[BenchmarkJob], int]:
+        """Jobs of one page, and the number of pages. An entry that can't be read is left out, and logged."""
+        jobs, errors = [], []
+        for entry in _entries(payload):
+            try:
+                jobs.append(self.read_job(entry, workspace=workspace))
+            except Exception as error:  # noqa: BLE001  what is wrong with one job must not hide the others
+                errors.append(error)
+        if errors:
+            _warn_once(
+                f"Entries of the list of jobs in workspace {workspace} that are left out: {len(errors)}. {errors[0]}"
+            )
+        return jobs, _number_of_pages(payload.get("pagination"))
+
+    def read_results(self, payload: Any) -> list[JobResult]:
+        return [read_result(entry) for entry in _entries(payload)]
+
+    def read_log_page(self, payload: Any) -> tuple[list[LogLine], str | None]:
+        """Lines of one page, and the cursor of the next; None or empty after the last one."""
+        cursor = payload.get("next_page") if isinstance(payload, dict) else None
+        if cursor is not None and not isinstance(cursor, str):
+            raise ValueError(f'expected a text as "next_page", found {shortened(cursor, 80)}')
+        return [read_log_line(entry) for entry in _entries(payload)], cursor
+
+    def read_aggregate_scores(self, payload: Any) -> AggregateScores:
+        return AggregateScores.from_json(payload)
+
+    def read_stored_dataset(self, payload: Any) -> str:
+        """The dataset that the entity of a job's scores names; empty where it names none."""
+        return str(payload.get("dataset") or "")
+
+    def read_version(self, payload: Any) -> str:
+        return str(payload["platform_version"])
+
+    # Errors.
+
+    def detail_of(self, content: bytes) -> str:
+        """The service's own message in an error's body.
+
+        ``{"detail": text}``, FastAPI's list of field errors, or the start of a body that is neither.
+        """
+        try:
+            payload: Any = parse_answer(content)
+        except ValueError:
+            payload = content.decode("utf-8", "replace").strip()
+        detail = payload.get("detail", payload) if isinstance(payload, dict) else payload
+        if isinstance(detail, list):
+            detail = "; ".join(_field_error(entry) for entry in detail)
+        text = detail if isinstance(detail, str) else str(detail)
+        return text if len(text) <= _DETAIL_LIMIT else f"{text[:_DETAIL_LIMIT]}…"
+
+    def is_unknown_path(self, detail: str) -> bool:
+        """True if a 404 is about the path itself, and not about a job, a result or a benchmark.
+
+        Those are named in the detail. The bare words are the web framework's own: this is another service, another
+        generation of it, or a gateway that has lost it.
+        """
+        return detail in ("", "Not Found") or detail.lstrip().startswith("<")
+
+    def is_name_taken(self, detail: str) -> bool:
+        """True if a 409 is about the name of the job, and not about something that its spec names."""
+        return re.search(r"already exists", detail) is not None
+
+
+def quoted(name: str, what: str) -> str:
+    """Quote a name into one path segment.
+
+    :param what: what has the name, for the error
+    :raises ConfigurationError: it is empty, or a dot segment that would lead to another path
+    """
+    if not name or name in (".", ".."):
+        raise ConfigurationError(f'"{name}" is not the name of a {what}')
+    return quote(name, safe="")
+
+
+@lru_cache(maxsize=256)
+def _warn_once(text: str) -> None:
+    """Warn; lists are read again and again, and what is wrong in them stays so."""
+    logger.warning("%s", text)
+
+
+def _entries(payload: Any) -> list[Any]:
+    if not isinstance(payload, dict) or not isinstance(payload.get("data"), list):
+        raise ValueError(f'expected an object with a list "data", found {shortened(payload)}')
+    return list(payload["data"])
+
+
+def _number_of_pages(pagination: Any) -> int:
+    """The number of pages of a list; 1 where the service does not say."""
+    pages = pagination.get("total_pages", 1) if isinstance(pagination, dict) else pagination
+    if pages is None:
+        return 1
+    if not isinstance(pages, int) or not 0 <= pages <= _MAX_PAGES:
+        raise ValueError(f'expected a number of pages as "total_pages" of "pagination", found {shortened(pages, 80)}')
+    return pages
+
+
+def _field_error(entry: Any) -> str:
+    if not isinstance(entry, dict):
+        return str(entry)
+    place = entry.get("loc")
+    where = ".".join(str(part) for part in place if part != "body") if isinstance(place, list) else ""
+    return f"{where}: {entry.get('msg')}" if where else str(entry.get("msg"))

@@ -1,0 +1,120 @@
+"""The extra fields of a connection: how Airflow's forms show each, and how its value is read.
+
+Each is the field of :class:`~airflow_provider_benchmarks.client.ClientConfig` with the same name, which has the default
+and says what it does.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from airflow_provider_benchmarks.brief import shortened
+from airflow_provider_benchmarks.exceptions import ConfigurationError
+
+_BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionField:
+    """One extra field.
+
+    :param read: makes the configuration's value of what the extra holds, which is not None; returns None for the
+        default, and raises ConfigurationError for what can't be used
+    :param json_type: type of the value in Airflow's form
+    :param is_secret: masked in the form
+    """
+
+    label: str
+    description: str
+    read: Callable[[Any], Any]
+    json_type: str = "string"
+    is_secret: bool = False
+
+    def form(self) -> dict[str, Any]:
+        """The field as Airflow 3 builds its form from it."""
+        schema: dict[str, Any] = {"type": [self.json_type, "null"]}
+        if self.is_secret:
+            schema["format"] = "password"
+        return {"label": self.label, "description": self.description, "schema": schema}
+
+
+def _text(value: Any) -> str | None:
+    return str(value).strip() or None
+
+
+def _boolean_or_path(value: Any) -> bool | str | None:
+    text = _text(value)
+    return None if text is None else _BOOLEANS.get(text.lower(), text)
+
+
+def _seconds(value: Any) -> float | None:
+    text = _text(value)
+    try:
+        return None if text is None else float(text)
+    except ValueError:
+        raise ConfigurationError(f'extra "timeout" must be a number of seconds, found "{shortened(text)}"') from None
+
+
+def _headers(value: Any) -> dict[str, str] | None:
+    if isinstance(value, str):
+        try:
+            value = json.loads(value) if value.strip() else None
+        except (ValueError, RecursionError):
+            value = ""
+    if value is None:
+        return None
+    if not isinstance(value, dict) or not all(isinstance(v, str) for v in value.values()):
+        raise ConfigurationError('extra "headers" must be a JSON object of header names and texts')
+    return value
+
+
+CONNECTION_FIELDS: Mapping[str, ConnectionField] = {
+    "workspace": ConnectionField(
+        label="Workspace",
+        description="Workspace of the benchmark jobs, where a task names no other. Default: default",
+        read=_text,
+    ),
+    "verify": ConnectionField(
+        label="TLS verification",
+        description="true, false, or the path of a CA file or folder on the workers. Default: true",
+        read=_boolean_or_path,
+    ),
+    "timeout": ConnectionField(
+        label="Request timeout",
+        description="Seconds to wait for an answer of the service. Default: 30",
+        read=_seconds,
+        json_type="number",
+    ),
+    "api": ConnectionField(
+        label="API generation",
+        description="auto, or a generation such as benchmark-jobs (NeMo Evaluator 0.1.x). Default: auto",
+        read=_text,
+    ),
+    "headers": ConnectionField(
+        label="Further headers",
+        description='JSON object of headers that a gateway asks for, such as {"X-Api-Key": "…"}',
+        read=_headers,
+        is_secret=True,
+    ),
+}
+
+
+def read_fields(extra: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields that a connection's extra sets, as the configuration takes them.
+
+    :raises ConfigurationError: a value can't be used; names the field
+    """
+    values = {name: field.read(extra[name]) for name, field in CONNECTION_FIELDS.items() if extra.get(name) is not None}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def secret_values(extra: Mapping[str, Any]) -> list[str]:
+    """The texts of a connection's extra that must be masked in logs.
+
+    :raises ConfigurationError: a secret field can't be used; names it
+    """
+    secret = {name: extra[name] for name, field in CONNECTION_FIELDS.items() if field.is_secret and name in extra}
+    return [text.strip() for headers in read_fields(secret).values() for text in headers.values()]
