@@ -33,7 +33,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
 	@$(PYTHON) -m venv --clear $(VENV) || { echo "python3 -m venv failed; on Debian: apt-get install python3-venv"; exit 1; }
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable ".[parquet,stats,s3]" --group dev
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable ".[parquet,stats,s3,testing]" --group dev
 	@touch $@
 
 $(PLATFORM_VENV)/.installed: constraints-platform.txt $(VENV)/.installed
@@ -44,7 +44,7 @@ $(PLATFORM_VENV)/.installed: constraints-platform.txt $(VENV)/.installed
 # Test tools come in their newest versions that leave the dependencies as they are.
 $(LOWEST_VENV)/.installed: pyproject.toml constraints-lowest.txt $(VENV)/.installed
 	$(BIN)/uv venv --quiet --clear --python $(PYTHON) $(LOWEST_VENV)
-	$(BIN)/uv pip install --quiet --python $(LOWEST_VENV)/bin/python --resolution lowest-direct --constraint constraints-lowest.txt --editable ".[parquet,stats,s3]"
+	$(BIN)/uv pip install --quiet --python $(LOWEST_VENV)/bin/python --resolution lowest-direct --constraint constraints-lowest.txt --editable ".[parquet,stats,s3,testing]"
 	$(BIN)/uv pip freeze --quiet --exclude-editable --python $(LOWEST_VENV)/bin/python > $(LOWEST_VENV)/lowest.txt
 	$(BIN)/uv pip install --quiet --python $(LOWEST_VENV)/bin/python --constraint $(LOWEST_VENV)/lowest.txt --group dev
 	@touch $@
