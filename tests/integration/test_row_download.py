@@ -17,6 +17,7 @@ from airflow_provider_benchmarks.exceptions import (
     ServiceUnavailable,
 )
 from airflow_provider_benchmarks.hooks.benchmarks import BenchmarkHook
+from airflow_provider_benchmarks.retry_policy import Backoff
 from airflow_provider_benchmarks.scores import read_row_scores
 from airflow_provider_benchmarks.testing import Fault
 from tests.integration.conftest import BENCHMARK, SPEC, WORKSPACE, wait_until_finished
@@ -120,7 +121,7 @@ def test_several_drops(service, client, content):
 @pytest.mark.parametrize("after", [0, 5000])
 def test_a_connection_that_keeps_dropping_is_given_up(service, client, content, after, monkeypatch):
     waited = []
-    monkeypatch.setattr(_row_download, "backoff", lambda tries: waited.append(tries) or 0.0)
+    monkeypatch.setattr(Backoff, "pause", lambda _, failures, **more: waited.append(failures) or 0.0)
     service.inject(Fault.cut_body(after_bytes=after).on(*FILES, times=None))
     pieces, _ = client.open_row_scores("job-1")
     with pytest.raises(ServiceUnavailable, match=rf"keeps breaking off, now after {6 * after} of {len(content)} bytes"):
@@ -131,7 +132,7 @@ def test_a_connection_that_keeps_dropping_is_given_up(service, client, content, 
 
 def test_a_download_that_comes_on_may_drop_more_often(service, client, content, monkeypatch):
     monkeypatch.setattr(_row_download, "_PROGRESS_BYTES", 100_000)
-    monkeypatch.setattr(_row_download, "backoff", lambda tries: 0.0)
+    monkeypatch.setattr(Backoff, "pause", lambda _, failures, **more: 0.0)
     service.inject(Fault.cut_body(after_bytes=100_000).on(*FILES, times=None))
     pieces, _ = client.open_row_scores("job-1")
     assert b"".join(pieces) == content
