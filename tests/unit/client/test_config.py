@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import ssl
+
 import pytest
 
 from airflow_provider_benchmarks.client import ClientConfig
@@ -45,6 +47,22 @@ def test_a_file_that_is_no_ca_is_named(tmp_path):
     path.write_text("not a certificate")
     with pytest.raises(ConfigurationError, match=r"ca\.pem"):
         ClientConfig(base_url=BASE, verify=str(path)).transport_options()
+
+
+def test_the_usual_authorities_are_read_once_for_each_environment(tmp_path, monkeypatch):
+    def context(**fields):
+        return ClientConfig(base_url=BASE, **fields).transport_options()["verify"]
+
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    usual = context()
+    assert (usual.check_hostname, usual.verify_mode) == (True, ssl.CERT_REQUIRED)
+    assert context() is usual
+
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none.pem"))
+    with pytest.raises(ConfigurationError, match=r"the certificates of .*none\.pem can't be read: "):
+        context()
+    assert context(verify=False) is False
+    assert context(trust_env=False) is not usual
 
 
 def test_secrets_are_not_in_the_repr():
