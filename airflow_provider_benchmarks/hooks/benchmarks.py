@@ -331,19 +331,18 @@ class BenchmarkHook(BaseHook):
         :raises DestinationExists: ``if_exists="fail"`` and there is another file
         """
         from airflow_provider_benchmarks.hooks.downloads import RowDownload
-        from airflow_provider_benchmarks.store import IfExists, RowFormat
+        from airflow_provider_benchmarks.store import IfExists, Place, RowFormat
 
         download = RowDownload(
             client=self.client,
             job_name=name,
-            destination=destination,
+            place=Place.of(destination, storage_conn_id),
             row_format=RowFormat(
                 name=format, compression=compression, with_sample=with_sample, neutralise_formulas=neutralise_formulas
             ),
             if_exists=IfExists(if_exists),
             limit=limit,
             partition_by=[partition_by] if isinstance(partition_by, str) else partition_by,
-            storage_conn_id=storage_conn_id,
         )
         return download.run()
 
@@ -357,8 +356,9 @@ class BenchmarkHook(BaseHook):
         :raises DestinationExists: there is a folder
         """
         from airflow_provider_benchmarks.hooks.downloads import download_artifacts
+        from airflow_provider_benchmarks.store import Place
 
-        return download_artifacts(self.client, name, destination, storage_conn_id=storage_conn_id)
+        return download_artifacts(self.client, name, Place.of(destination, storage_conn_id))
 
     def store_job(self, store: ScoreStore, name: str) -> StoredJob:
         """Put a completed job with all its scores into the score store, unless it is there already.

@@ -25,11 +25,11 @@ from airflow_provider_benchmarks.retry_policy import is_recoverable
 from airflow_provider_benchmarks.scores.completeness import FirstRows, line_blocks
 from airflow_provider_benchmarks.store import (
     IfExists,
+    Place,
     RowFormat,
     ScoreStore,
     StoredFile,
     StoredJob,
-    as_text,
     check_row_options,
     holds_same_rows,
     partitions_before,
@@ -52,28 +52,23 @@ _BLOCK = 1024 * 1024
 class RowDownload:
     """A download of a job's row scores.
 
-    :param destination: the file, or with ``partition_by`` the folder; a text, a Path or an ObjectStoragePath
+    :param place: the file, or with ``partition_by`` the folder
     :param limit: store only so many rows
     :param partition_by: columns that get a folder for each of their values
-    :param storage_conn_id: Airflow connection of the storage; None for the one that the destination names, if it does
     :raises ConfigurationError: an argument can't be used
     """
 
     client: BenchmarkClient
     job_name: str
-    destination: str
+    place: Place
     row_format: RowFormat
     if_exists: IfExists = IfExists.REPLACE
     limit: int | None = None
     partition_by: Sequence[str] = field(default=())
-    storage_conn_id: str | None = None
 
     def __post_init__(self) -> None:
-        text, storage_conn_id = as_text(self.destination, self.storage_conn_id)
-        object.__setattr__(self, "destination", text)
-        object.__setattr__(self, "storage_conn_id", storage_conn_id)
         check_row_options(
-            destination=text,
+            place=self.place,
             row_format=self.row_format,
             if_exists=self.if_exists,
             limit=self.limit,
@@ -87,22 +82,22 @@ class RowDownload:
         :raises DestinationExists: ``if_exists`` is ``fail`` and there is something else, or what is there can't be told
             or replaced
         """
-        refuse_other_kind(self.destination, is_folder=bool(self.partition_by), storage_conn_id=self.storage_conn_id)
+        refuse_other_kind(self.place, is_folder=bool(self.partition_by))
         old = None if self.if_exists == IfExists.REPLACE else self._there_before()
         if old is None:
-            return self._fetch(self.destination)
+            return self._fetch(self.place)
         if self.if_exists == IfExists.SKIP:
-            logger.info("%s is there already, with %s rows: nothing to download", self.destination, old.rows)
+            logger.info("%s is there already, with %s rows: nothing to download", self.place, old.rows)
         else:
             # The new one is made only to be compared.
             new = self._fetch(None)
             if old.sha256 != new.sha256 and not (old.rows == new.rows and self._differs_in_bytes_only()):
                 raise DestinationExists(
-                    f"{self.destination} holds other row scores ({old.rows} rows) than those of {self._job} ({new.rows} "
+                    f"{self.place} holds other row scores ({old.rows} rows) than those of {self._job} ({new.rows} "
                     f'rows), and if_exists="fail". Choose another destination.'
                 )
         if self.partition_by:
-            sweep_partitions(self.destination, storage_conn_id=self.storage_conn_id)
+            sweep_partitions(self.place)
         return old
 
     def _differs_in_bytes_only(self) -> bool:
@@ -111,7 +106,7 @@ class RowDownload:
             return False
         pieces, _ = self.client.open_row_scores(self.job_name)
         blocks = FirstRows(line_blocks(pieces, _BLOCK), self.limit)
-        return holds_same_rows(self.destination, blocks, self.row_format, storage_conn_id=self.storage_conn_id)
+        return holds_same_rows(self.place, blocks, self.row_format)
 
     @property
     def _job(self) -> str:
@@ -119,34 +114,27 @@ class RowDownload:
 
     def _there_before(self) -> StoredFile | None:
         if self.partition_by:
-            return partitions_before(self.destination, storage_conn_id=self.storage_conn_id)
-        return stored_before(self.destination, self.row_format, storage_conn_id=self.storage_conn_id)
+            return partitions_before(self.place)
+        return stored_before(self.place, self.row_format)
 
-    def _fetch(self, destination: str | None) -> StoredFile:
+    def _fetch(self, place: Place | None) -> StoredFile:
         if not self.partition_by:
-            return self._fetch_file(destination, self.row_format, self.storage_conn_id)
+            return self._fetch_file(place, self.row_format)
         with tempfile.TemporaryDirectory(prefix="row-scores-") as folder:
             whole = Path(folder) / "rows.parquet"
-            self._fetch_file(str(whole), RowFormat(name="parquet", with_sample=self.row_format.with_sample), None)
-            return store_partitions(
-                whole,
-                destination,
-                fields=self.partition_by,
-                row_format=self.row_format,
-                storage_conn_id=self.storage_conn_id,
-            )
+            self._fetch_file(Place(str(whole)), RowFormat(name="parquet", with_sample=self.row_format.with_sample))
+            return store_partitions(whole, place, fields=self.partition_by, row_format=self.row_format)
 
-    def _fetch_file(self, destination: str | None, row_format: RowFormat, storage_conn_id: str | None) -> StoredFile:
+    def _fetch_file(self, place: Place | None, row_format: RowFormat) -> StoredFile:
         def fetch() -> StoredFile:
             pieces, length = self.client.open_row_scores(self.job_name)
             return store_rows(
                 pieces,
-                destination,
+                place,
                 row_format=row_format,
                 length=length,
                 expected_rows=lambda check: check.expected_rows(aggregate.result()),
                 limit=self.limit,
-                storage_conn_id=storage_conn_id,
             )
 
         try:
@@ -157,16 +145,13 @@ class RowDownload:
             raise IncompleteResults(f"row scores of {self._job}: {error}. Nothing was stored.") from error
 
 
-def download_artifacts(
-    client: BenchmarkClient, job_name: str, destination: str, *, storage_conn_id: str | None
-) -> StoredFile:
+def download_artifacts(client: BenchmarkClient, job_name: str, place: Place) -> StoredFile:
     """Fetch the archive of a job's artifacts; it is packed anew for each request, so a broken download begins anew."""
-    destination, storage_conn_id = as_text(destination, storage_conn_id)
-    refuse_other_kind(destination, is_folder=False, storage_conn_id=storage_conn_id)
+    refuse_other_kind(place, is_folder=False)
 
     def fetch() -> StoredFile:
         chunks = client.iter_result(job_name, ResultName.ARTIFACTS)
-        return store_bytes(chunks, destination, format="tar.gz", storage_conn_id=storage_conn_id)
+        return store_bytes(chunks, place, format="tar.gz")
 
     return _try_again(fetch, lambda error: isinstance(error, ServiceError) and is_recoverable(error))
 
@@ -193,10 +178,8 @@ def store_job(client: BenchmarkClient, store: ScoreStore, job_name: str) -> Stor
         return found
     require_completed(job, takes="the score store")
 
-    def store_rows(path: str) -> StoredFile:
-        return RowDownload(
-            client=client, job_name=job_name, destination=path, row_format=RowFormat(name="parquet")
-        ).run()
+    def store_rows(place: Place) -> StoredFile:
+        return RowDownload(client=client, job_name=job_name, place=place, row_format=RowFormat(name="parquet")).run()
 
     has_rows = any(result.name == ResultName.ROW_SCORES for result in client.list_results(job_name))
     aggregate = client.get_aggregate_scores(job_name)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_benchmarks.jobs import BenchmarkJob
     from airflow_provider_benchmarks.scores import AggregateScores
-    from airflow_provider_benchmarks.store import StoredJob
+    from airflow_provider_benchmarks.store import Place, StoredJob
 
 
 class _DownloadOperator(BenchmarkOperator):
@@ -72,6 +72,16 @@ class _DownloadOperator(BenchmarkOperator):
         self.if_exists = if_exists
         self.store = store
 
+    @property
+    def _place(self) -> Place | None:
+        """The destination; None where there is none.
+
+        :raises ConfigurationError: it is empty
+        """
+        from airflow_provider_benchmarks.store import Place
+
+        return None if self.destination is None else Place.of(self.destination, self.storage_conn_id)
+
     def _check_options(self, *, row_format: str = "jsonl", compression: str | None = None, **more: Any) -> None:
         """Refuse what can't be done when the DAG is parsed already.
 
@@ -81,7 +91,7 @@ class _DownloadOperator(BenchmarkOperator):
 
         try:
             check_row_options(
-                destination=self.destination,
+                place=self._place,
                 row_format=RowFormat(name=row_format, compression=compression),
                 if_exists=self.if_exists,
                 **more,
@@ -163,16 +173,15 @@ class DownloadAggregateScoresOperator(_DownloadOperator):
         return records
 
     def _store_scores(self, scores: AggregateScores, what: str) -> str:
-        from airflow_provider_benchmarks.store import IfExists, as_text, store_content
+        from airflow_provider_benchmarks.store import IfExists, store_content
 
-        destination, storage_conn_id = as_text(self.destination, self.storage_conn_id)
+        assert self._place is not None
         stored = store_content(
             json.dumps(scores.to_json(), allow_nan=False).encode(),
-            destination,
+            self._place,
             what=what,
             format="json",
             if_exists=IfExists(self.if_exists),
-            storage_conn_id=storage_conn_id,
         )
         self.log.info("%d scores are in %s (%d bytes)", len(scores.scores), stored.path, stored.bytes)
         return stored.path

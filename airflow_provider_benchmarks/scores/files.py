@@ -22,7 +22,13 @@ from airflow_provider_benchmarks.scores.frames import (
 from airflow_provider_benchmarks.scores.lines import GZIP, ZSTD, read_lines
 from airflow_provider_benchmarks.scores.parquet import JSON_KEY, SCORE_COLUMNS_KEY
 from airflow_provider_benchmarks.scores.partitioned import MANIFEST, Partitions, read_partitions
-from airflow_provider_benchmarks.scores.stored_files import is_folder, named_if_damaged, open_stored, stored_path
+from airflow_provider_benchmarks.scores.stored_files import (
+    Openable,
+    is_folder,
+    named_if_damaged,
+    open_stored,
+    stored_path,
+)
 from airflow_provider_benchmarks.scores.table import EXACT_IN_FLOAT, INFERENCE_ERROR, ROW_INDEX
 
 if TYPE_CHECKING:
@@ -33,7 +39,7 @@ _PARQUET = b"PAR1"
 _START_BYTES = 16
 
 
-def read_row_scores(path: str | PathLike[str], *, columns: Sequence[str] | None = None) -> pd.DataFrame:
+def read_row_scores(path: str | PathLike[str] | Openable, *, columns: Sequence[str] | None = None) -> pd.DataFrame:
     """Load stored row scores: a file, Parquet, JSONL (also gzip or zstd) or CSV, or a folder with a file for each value
     of a field. The index is ``row_index``.
 

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pkgutil import resolve_name
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from airflow_provider_benchmarks.exceptions import ConfigurationError, IncompleteResults
+from airflow_provider_benchmarks.openers import airflow_path
 
-#: Makes Airflow's path of a URL. By name, and only for a URL that needs it: this layer works without Airflow.
-_OBJECT_PATH = "airflow_provider_benchmarks.store.object_path:object_path"
 #: Storages whose URLs have no user, so that what stands before an @ is an Airflow connection.
 _WITH_CONNECTION = ("s3", "s3a", "gs", "gcs", "abfs", "abfss", "adl")
+
+
+class Openable(Protocol):
+    """A path that opens itself, such as Airflow's ObjectStoragePath."""
+
+    def open(self, mode: str, /) -> Any: ...
 
 
 def stored_path(path: Any) -> Any:
@@ -29,7 +33,7 @@ def stored_path(path: Any) -> Any:
     if url.scheme not in _WITH_CONNECTION or not url.username or is_account:
         return path
     try:
-        found = resolve_name(_OBJECT_PATH)(str(path))
+        found = airflow_path(str(path))
         found.fs  # noqa: B018  is made here
     except (ImportError, ValueError) as error:
         raise ConfigurationError(

@@ -10,19 +10,19 @@ from airflow_provider_benchmarks.store.existing import (
     store_content,
     stored_before,
 )
-from airflow_provider_benchmarks.store.object_path import as_text
 from airflow_provider_benchmarks.store.partitions import partitions_before, store_partitions, sweep_partitions
+from airflow_provider_benchmarks.store.place import Place
 from airflow_provider_benchmarks.store.results import RowFormat, StoredFile, store_bytes, store_rows
 from airflow_provider_benchmarks.store.row_options import check_row_options
 from airflow_provider_benchmarks.store.score_store import ScoreStore, StoredJob, read_stored_job
 
 __all__ = [
     "IfExists",
+    "Place",
     "RowFormat",
     "ScoreStore",
     "StoredFile",
     "StoredJob",
-    "as_text",
     "atomic_write",
     "check_row_options",
     "holds_same_rows",

@@ -17,7 +17,7 @@ from airflow_provider_benchmarks.exceptions import ConfigurationError, Destinati
 from airflow_provider_benchmarks.scores.completeness import line_blocks
 from airflow_provider_benchmarks.scores.rows import RowScore, read_rows
 from airflow_provider_benchmarks.scores.stored_files import is_damage
-from airflow_provider_benchmarks.store.object_path import is_local, object_path
+from airflow_provider_benchmarks.store.place import Place
 from airflow_provider_benchmarks.store.results import RowFormat, StoredFile, store_bytes
 
 _CHUNK = 4 * 1024 * 1024
@@ -48,52 +48,50 @@ class IfExists(StrEnum):
         raise ConfigurationError(f'if_exists must be one of {", ".join(cls)}, found "{shortened(value)}"')
 
 
-def stored_before(destination: str, row_format: RowFormat, *, storage_conn_id: str | None = None) -> StoredFile | None:
-    """Describe the file of row scores at a destination; None where there is none.
+def stored_before(place: Place, row_format: RowFormat) -> StoredFile | None:
+    """Describe the file of row scores at a place; None where there is none.
 
     :raises DestinationExists: what is there is not a file of this format
     """
-    refuse_other_kind(destination, is_folder=False, storage_conn_id=storage_conn_id)
-    path = object_path(destination, storage_conn_id)
-    if not _is_file(path):
+    refuse_other_kind(place, is_folder=False)
+    if not place.is_file():
         return None
     digest, size = hashlib.sha256(), 0
-    with path.open("rb") as file:
-        _check_beginning(destination, file.read(16), row_format)
+    with place.open() as file:
+        _check_beginning(place, file.read(16), row_format)
         file.seek(0)
         for chunk in _chunks(file):
             digest.update(chunk)
             size += len(chunk)
     try:
-        with path.open("rb") as file:
+        with place.open() as file:
             rows = _rows(file, row_format)
     except (ValueError, EOFError, zlib.error, OSError) as error:  # Arrow's are ValueErrors, or OSErrors
         if not is_damage(error):
             raise
-        raise DestinationExists(f"{destination} can't be read as {row_format.name} ({error}). {_NEXT}") from error
-    return StoredFile(path=destination, rows=rows, bytes=size, sha256=digest.hexdigest(), format=row_format.name)
+        raise DestinationExists(f"{place} can't be read as {row_format.name} ({error}). {_NEXT}") from error
+    return StoredFile(path=place.url, rows=rows, bytes=size, sha256=digest.hexdigest(), format=row_format.name)
 
 
-def refuse_other_kind(destination: str, *, is_folder: bool, storage_conn_id: str | None = None) -> None:
+def refuse_other_kind(place: Place, *, is_folder: bool) -> None:
     """Refuse a folder of the local disk where a file is to be, and a file where a folder is to be.
 
     :raises DestinationExists: names it
     """
-    path = object_path(destination, storage_conn_id)
-    there = Path(path.path)
-    if is_local(path) and there.exists() and there.is_dir() != is_folder:
+    if not place.is_local:
+        return
+    path = Path(place.path)
+    if path.exists() and path.is_dir() != is_folder:
         found, wanted = ("a file", "a folder (partition_by)") if is_folder else ("a folder", "a file")
-        raise DestinationExists(f"{destination} is {found}, and {wanted} is to be there. Choose another destination.")
+        raise DestinationExists(f"{place} is {found}, and {wanted} is to be there. Choose another destination.")
 
 
-def holds_same_rows(
-    destination: str, blocks: Iterable[bytes], row_format: RowFormat, *, storage_conn_id: str | None = None
-) -> bool:
+def holds_same_rows(place: Place, blocks: Iterable[bytes], row_format: RowFormat) -> bool:
     """Whether a JSONL file holds the same rows, in whatever bytes: the service's routes write them differently.
 
     :param blocks: whole lines
     """
-    with object_path(destination, storage_conn_id).open("rb") as file:
+    with place.open() as file:
         old = line_blocks(_chunks(_unpacked(file, row_format.compression)), _CHUNK)
         pairs = zip_longest(_contents(old), _contents(blocks))
         try:
@@ -103,46 +101,28 @@ def holds_same_rows(
 
 
 def store_content(
-    content: bytes,
-    destination: str,
-    *,
-    what: str,
-    format: str,
-    if_exists: IfExists = IfExists.REPLACE,
-    storage_conn_id: str | None = None,
+    content: bytes, place: Place, *, what: str, format: str, if_exists: IfExists = IfExists.REPLACE
 ) -> StoredFile:
     """Store a small file, unless what is there already is to be kept.
 
     :param what: it is, for the error
     :raises DestinationExists: ``if_exists`` is ``fail`` and there is something else
     """
-    refuse_other_kind(destination, is_folder=False, storage_conn_id=storage_conn_id)
-    path = object_path(destination, storage_conn_id)
-    if if_exists == IfExists.REPLACE or not _is_file(path):
-        return store_bytes([content], destination, format=format, storage_conn_id=storage_conn_id)
-    old: bytes = path.read_bytes()
+    refuse_other_kind(place, is_folder=False)
+    if if_exists == IfExists.REPLACE or not place.is_file():
+        return store_bytes([content], place, format=format)
+    old = place.read_bytes()
     if if_exists == IfExists.FAIL and old != content:
-        raise DestinationExists(f"{destination} holds something else than {what}. {_NEXT}")
-    return StoredFile(
-        path=destination, rows=None, bytes=len(old), sha256=hashlib.sha256(old).hexdigest(), format=format
-    )
+        raise DestinationExists(f"{place} holds something else than {what}. {_NEXT}")
+    return StoredFile(path=place.url, rows=None, bytes=len(old), sha256=hashlib.sha256(old).hexdigest(), format=format)
 
 
-def _is_file(path: Any) -> bool:
-    # fsspec's isfile says no where the storage fails, too.
-    try:
-        kind: str = path.fs.info(path.path)["type"]
-    except FileNotFoundError:
-        return False
-    return kind != "directory"
-
-
-def _check_beginning(destination: str, start: bytes, row_format: RowFormat) -> None:
+def _check_beginning(place: Place, start: bytes, row_format: RowFormat) -> None:
     expected = (row_format.compression or "jsonl") if row_format.name == "jsonl" else row_format.name
     found = next((kind for magic, kind in _BEGINNINGS.items() if start.startswith(magic)), "")
     if found != expected and (found or expected not in ("jsonl", "csv")):
         raise DestinationExists(
-            f"{destination} is not {expected}: it is {found or 'another kind of file'}, and begins with {start!r}. {_NEXT}"
+            f"{place} is not {expected}: it is {found or 'another kind of file'}, and begins with {start!r}. {_NEXT}"
         )
 
 

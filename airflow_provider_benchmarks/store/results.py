@@ -18,6 +18,7 @@ from airflow_provider_benchmarks.extras import require
 from airflow_provider_benchmarks.scores.completeness import FirstRows, RowCheck, line_blocks, skim
 from airflow_provider_benchmarks.store.atomic import atomic_write
 from airflow_provider_benchmarks.store.hashed import HashedFile
+from airflow_provider_benchmarks.store.place import Place
 
 #: Formats of row scores, and what each can be compressed with. Parquet always is: with the first unless told otherwise.
 COMPRESSIONS: dict[str, tuple[str, ...]] = {"jsonl": ("gzip", "zstd"), "parquet": ("zstd", "snappy"), "csv": ()}
@@ -85,18 +86,17 @@ class RowFormat:
 
 def store_rows(
     pieces: Iterable[bytes],
-    destination: str | None,
+    place: Place | None,
     *,
     row_format: RowFormat | None = None,
     length: int | None = None,
     expected_rows: int | Callable[[RowCheck], int | None] | None = None,
     limit: int | None = None,
-    storage_conn_id: str | None = None,
 ) -> StoredFile:
     """Store row scores after checking that they are all there.
 
     :param pieces: the service's JSONL file, cut anywhere
-    :param destination: where to; None only tells what the file would be
+    :param place: where to; None only tells what the file would be
     :param row_format: JSONL as it comes when None
     :param length: bytes of the service's file; None where the service does not say
     :param expected_rows: as many must come; None where the service does not say; a function is asked in the end, with
@@ -108,7 +108,7 @@ def store_rows(
     row_format = row_format or RowFormat()
     counted, check = _Counted(pieces), RowCheck()
     blocks = FirstRows(line_blocks(counted, _BLOCK), limit)
-    with _opened(destination, storage_conn_id) as file, HashedFile(file) as target:
+    with _opened(place) as file, HashedFile(file) as target:
         if row_format.name == "jsonl":
             _write_lines(blocks, target, check, row_format.compression)
         else:
@@ -117,17 +117,15 @@ def store_rows(
         check.finish(expected, limit=limit, is_cut=blocks.is_cut)
         if length is not None and not blocks.is_cut and counted.bytes != length:
             raise IncompleteResults(f"there are {counted.bytes} bytes, but the service says that it holds {length}")
-    return _stored(destination or "", target, rows=check.rows, format=row_format.name)
+    return _stored("" if place is None else place.url, target, rows=check.rows, format=row_format.name)
 
 
-def store_bytes(
-    pieces: Iterable[bytes], destination: str, *, format: str, storage_conn_id: str | None = None
-) -> StoredFile:
+def store_bytes(pieces: Iterable[bytes], place: Place, *, format: str) -> StoredFile:
     """Store a body as it comes."""
-    with atomic_write(destination, storage_conn_id=storage_conn_id) as file, HashedFile(file) as target:
+    with atomic_write(place) as file, HashedFile(file) as target:
         for piece in pieces:
             target.write(piece)
-    return _stored(destination, target, rows=None, format=format)
+    return _stored(place.url, target, rows=None, format=format)
 
 
 def _stored(path: str, written: HashedFile, *, rows: int | None, format: str) -> StoredFile:
@@ -135,12 +133,12 @@ def _stored(path: str, written: HashedFile, *, rows: int | None, format: str) ->
 
 
 @contextmanager
-def _opened(destination: str | None, storage_conn_id: str | None) -> Iterator[BinaryIO]:
-    if destination is None:
+def _opened(place: Place | None) -> Iterator[BinaryIO]:
+    if place is None:
         with open(os.devnull, "wb") as nowhere:
             yield nowhere
     else:
-        with atomic_write(destination, storage_conn_id=storage_conn_id) as file:
+        with atomic_write(place) as file:
             yield file
 
 

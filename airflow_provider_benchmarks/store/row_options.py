@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from airflow_provider_benchmarks.brief import brief, brief_names
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.extras import PARQUET, require
 from airflow_provider_benchmarks.store.existing import IfExists
-from airflow_provider_benchmarks.store.object_path import as_text
+from airflow_provider_benchmarks.store.place import Place
 from airflow_provider_benchmarks.store.results import ZSTD_NEEDS, RowFormat
 
 
 def check_row_options(
     *,
-    destination: Any,
+    place: Place | None,
     row_format: RowFormat,
     if_exists: str = IfExists.REPLACE,
     limit: int | None = None,
@@ -23,7 +22,7 @@ def check_row_options(
 ) -> None:
     """Refuse what can't be done; takes templates that are not rendered yet.
 
-    :param destination: None where there is none
+    :param place: the destination; None where there is none
     :raises ConfigurationError: names the argument and what it may be, or the extra that the format needs
     """
     IfExists(if_exists)
@@ -31,11 +30,9 @@ def check_row_options(
         require("Parquet and CSV files of row scores need", *PARQUET)
     elif row_format.compression == "zstd":
         require(ZSTD_NEEDS, "pyarrow")
-    if destination is not None:
-        as_text(destination)
     if limit is not None and (not isinstance(limit, int) or limit < 1):
         raise ConfigurationError(f"limit must be 1 or more, found {brief(limit)}")
-    if partition_by and (row_format.name == "jsonl" or destination is None):
+    if partition_by and (row_format.name == "jsonl" or place is None):
         raise ConfigurationError(
             'partition_by needs a destination, and format="parquet" or "csv": JSONL is the service\'s file as it is'
         )

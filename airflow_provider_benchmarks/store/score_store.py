@@ -30,7 +30,7 @@ from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.exceptions import ConfigurationError, DestinationExists, NotStored
 from airflow_provider_benchmarks.jobs import BenchmarkJob
 from airflow_provider_benchmarks.scores import AggregateScores, JobScores
-from airflow_provider_benchmarks.store.object_path import object_path
+from airflow_provider_benchmarks.store.place import Place
 from airflow_provider_benchmarks.store.results import StoredFile, store_bytes
 
 _TIME = "%Y%m%dT%H%M%S.%fZ"
@@ -99,12 +99,12 @@ class ScoreStore:
         job: BenchmarkJob,
         aggregate: AggregateScores,
         *,
-        store_rows: Callable[[str], StoredFile] | None,
+        store_rows: Callable[[Place], StoredFile] | None,
         dataset: str = "",
     ) -> StoredJob:
         """Store a job, unless it is there already.
 
-        :param store_rows: writes the row scores as Parquet to a path; None where the job has none
+        :param store_rows: writes the row scores as Parquet to a place; None where the job has none
         :param dataset: what it ran on, where its spec does not say so
         :raises DestinationExists: another job of this name is there
         """
@@ -122,7 +122,7 @@ class ScoreStore:
             _store_json(f"{folder}/aggregate-scores.json", aggregate.to_json()),
         ]
         if store_rows is not None:
-            files.append(store_rows(f"{folder}/{ROWS_FILE}"))
+            files.append(store_rows(Place(f"{folder}/{ROWS_FILE}")))
         marker = f"{created_at.astimezone(UTC).strftime(_TIME)},{quote(job.name, safe='')}"
         _store(f"{self.folder(job.workspace, job.benchmark)}/{_INDEX}/{marker}", b"\n")
         manifest = {
@@ -250,7 +250,7 @@ class ScoreStore:
 
         rows = None
         if stored.rows is not None and (columns is None or columns):
-            rows = read_row_scores(object_path(stored.rows.path), columns=columns)
+            rows = read_row_scores(Place(stored.rows.path), columns=columns)
         return JobScores(stored.aggregate, rows, job=stored.job, benchmark=stored.benchmark, dataset=stored.dataset)
 
     def _names(self, folder: str, before: datetime | None = None) -> list[str]:
@@ -329,15 +329,14 @@ def _store_json(path: str, data: Any) -> StoredFile:
 
 
 def _store(path: str, content: bytes) -> StoredFile:
-    return store_bytes([content], path, format="json")
+    return store_bytes([content], Place(path), format="json")
 
 
 def _read(path: str) -> bytes | None:
     try:
-        content: bytes = object_path(path).read_bytes()
+        return Place(path).read_bytes()
     except FileNotFoundError:
         return None
-    return content
 
 
 def _folder_name(name: str, what: str) -> str:
@@ -352,7 +351,7 @@ def _folder_name(name: str, what: str) -> str:
 
 def _complete_jobs(folder: str) -> set[str]:
     """Names of the jobs that have a manifest; lists all files of the benchmark, a thousand a request."""
-    path = object_path(folder)
+    path = Place(folder).object_path
     end = f"/{_MANIFEST}"
     return {
         unquote(found.removesuffix(end).rpartition("/")[2]) for found in path.fs.find(path.path) if found.endswith(end)
@@ -367,7 +366,7 @@ def _entries(folder: str, parts: int) -> list[list[str]]:
 
 def _list(folder: str) -> Iterator[str]:
     """Names in a folder, without opening anything."""
-    path = object_path(folder)
+    path = Place(folder).object_path
     try:
         entries = path.fs.ls(path.path, detail=False)
     except FileNotFoundError:

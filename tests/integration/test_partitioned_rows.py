@@ -16,7 +16,7 @@ from airflow_provider_benchmarks.client import BenchmarkClient, ClientConfig
 from airflow_provider_benchmarks.exceptions import ConfigurationError, DestinationExists, IncompleteResults
 from airflow_provider_benchmarks.operators.results import DownloadRowScoresOperator
 from airflow_provider_benchmarks.scores import parquet
-from airflow_provider_benchmarks.store import partition_files, partitions
+from airflow_provider_benchmarks.store import Place, partition_files, partitions
 from tests.integration.conftest import BENCHMARK, SPEC, WORKSPACE, wait_until_finished
 from tests.support.contexts import task_context
 from tests.support.s3_server import BUCKET
@@ -154,11 +154,11 @@ def end_at(monkeypatch):
     def arm(number, error, *, after=False):
         store_bytes, stored = partitions.store_bytes, []
 
-        def failing(pieces, destination, **options):
-            stored.append(destination)
+        def failing(pieces, place, **options):
+            stored.append(place)
             if len(stored) == number and not after:
                 raise error
-            done = store_bytes(pieces, destination, **options)
+            done = store_bytes(pieces, place, **options)
             if len(stored) == number:
                 raise error
             return done
@@ -187,7 +187,7 @@ def test_a_failed_upload_leaves_the_old_folder_and_nothing_else(download, tmp_pa
         download([item(i, text=f"new {i}") for i in range(8)], destination=str(folder))
     assert files(folder) == before
     if exists:
-        assert partitions.partitions_before(str(folder)).to_dict() == first
+        assert partitions.partitions_before(Place(str(folder))).to_dict() == first
         assert texts(folder) == [f"=row {i}" for i in range(8)]
 
 

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from airflow_provider_benchmarks.store import RowFormat, StoredFile, store_rows
+from airflow_provider_benchmarks.store import Place, RowFormat, StoredFile, store_rows
 
 
 def line(index: int, item: dict[str, Any], scores: dict[str, dict[str, Any]] | None = None, **more: Any) -> bytes:
@@ -21,6 +21,6 @@ def store(path: Path, lines: list[bytes], name: str = "parquet", batches: bool =
 
     size, results._BLOCK = results._BLOCK, 1 if batches else results._BLOCK
     try:
-        return store_rows(lines, str(path), row_format=RowFormat(name=name, **options))
+        return store_rows(lines, Place(str(path)), row_format=RowFormat(name=name, **options))
     finally:
         results._BLOCK = size

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from airflow_provider_benchmarks.scores import item_digest
 from airflow_provider_benchmarks.scores.item_digest import _signatures
 from airflow_provider_benchmarks.scores.selected_rows import number_items
-from airflow_provider_benchmarks.store.results import RowFormat, store_rows
+from airflow_provider_benchmarks.store import Place, RowFormat, store_rows
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -27,7 +27,7 @@ def stored(path: Any, items: list[dict[str, Any]], *, score: float = 1.0, pieces
     )
     size = -(-len(lines) // pieces)
     cut = [lines[at : at + size] for at in range(0, len(lines), size)]
-    return store_rows(cut, str(path), row_format=RowFormat(name="parquet")).path
+    return store_rows(cut, Place(str(path)), row_format=RowFormat(name="parquet")).path
 
 
 def said_of(path: str) -> dict[str, Any]:

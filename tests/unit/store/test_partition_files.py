@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from airflow_provider_benchmarks.scores import parquet
-from airflow_provider_benchmarks.store import RowFormat, partition_files, store_rows
+from airflow_provider_benchmarks.store import Place, RowFormat, partition_files, store_rows
 
 MEGABYTE = 1024 * 1024
 
@@ -22,7 +22,7 @@ def test_memory_does_not_grow_with_rows_or_folders(tmp_path, monkeypatch, folder
         for i in range(rows)
     )
     whole = tmp_path / "whole.parquet"
-    store_rows((f"{line}\n".encode() for line in lines), str(whole), row_format=RowFormat(name="parquet"))
+    store_rows((f"{line}\n".encode() for line in lines), Place(str(whole)), row_format=RowFormat(name="parquet"))
     before, held = pa.total_allocated_bytes(), []
 
     def watched(call):
