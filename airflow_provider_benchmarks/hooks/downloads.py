@@ -20,13 +20,13 @@ from airflow_provider_benchmarks.exceptions import (
     ResultsChanged,
     ServiceError,
 )
+from airflow_provider_benchmarks.formats import TABLE_FORMATS, RowFormat
 from airflow_provider_benchmarks.jobs import ResultName, require_completed
 from airflow_provider_benchmarks.retry_policy import is_recoverable
 from airflow_provider_benchmarks.scores.completeness import FirstRows, line_blocks
 from airflow_provider_benchmarks.store import (
     IfExists,
     Place,
-    RowFormat,
     ScoreStore,
     StoredFile,
     StoredJob,
@@ -40,12 +40,12 @@ from airflow_provider_benchmarks.store import (
     stored_before,
     sweep_partitions,
 )
+from airflow_provider_benchmarks.store.row_files import BLOCK_BYTES
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 _TRIES = 3
-_BLOCK = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,10 +102,10 @@ class RowDownload:
 
     def _differs_in_bytes_only(self) -> bool:
         """Whether a JSONL file holds the same rows as another route of the service, or another gzip, writes them."""
-        if self.row_format.name != "jsonl":
+        if self.row_format.name in TABLE_FORMATS:
             return False
         pieces, _ = self.client.open_row_scores(self.job_name)
-        blocks = FirstRows(line_blocks(pieces, _BLOCK), self.limit)
+        blocks = FirstRows(self.limit).of(line_blocks(pieces, BLOCK_BYTES))
         return holds_same_rows(self.place, blocks, self.row_format)
 
     @property

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_provider_benchmarks.brief import brief, brief_names, shortened
 from airflow_provider_benchmarks.exceptions import IncompleteResults, ScoreNotFound
-from airflow_provider_benchmarks.scores.values import json_safe, statistic_value
+from airflow_provider_benchmarks.scores.json_values import json_safe, statistic_value
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,8 +12,8 @@ import msgspec
 from airflow_provider_benchmarks.brief import brief
 from airflow_provider_benchmarks.exceptions import IncompleteResults
 from airflow_provider_benchmarks.scores.aggregate import AggregateScores
+from airflow_provider_benchmarks.scores.json_values import REFUSED
 from airflow_provider_benchmarks.scores.rows import RowScore
-from airflow_provider_benchmarks.scores.values import REFUSED
 
 #: Above this an index is damage.
 _MOST_ROWS = 1_000_000_000
@@ -45,32 +45,36 @@ def line_blocks(pieces: Iterable[bytes], size: int) -> Iterator[bytes]:
 
 
 class FirstRows:
-    """The first rows of a file that comes in blocks of whole lines; all of them where there is no limit.
+    """The first rows of a file that comes in blocks of whole lines.
 
-    ``is_cut`` tells, once they have been read, whether there were more.
+    :param limit: number of rows; None for all
     """
 
-    def __init__(self, blocks: Iterable[bytes], limit: int | None) -> None:
+    def __init__(self, limit: int | None) -> None:
+        #: True once a row was left out.
         self.is_cut = False
-        self._blocks = blocks
         self._limit = limit
+        self._rows = 0
 
-    def __iter__(self) -> Iterator[bytes]:
+    def take(self, block: bytes) -> bytes:
+        """Return what of the next block is within the limit; blank lines are no rows."""
         if self._limit is None:
-            yield from self._blocks
-            return
-        left = self._limit
-        for block in self._blocks:
-            kept = []
-            for line in BytesIO(block):
-                if not line.isspace():
-                    if not left:
-                        self.is_cut = True
-                        break
-                    left -= 1
-                kept.append(line)
-            if kept:
-                yield b"".join(kept)
+            return block
+        first = []
+        for line in BytesIO(block):
+            if not line.isspace():
+                if self._rows == self._limit:
+                    self.is_cut = True
+                    break
+                self._rows += 1
+            first.append(line)
+        return b"".join(first)
+
+    def of(self, blocks: Iterable[bytes]) -> Iterator[bytes]:
+        """Cut blocks, and read no further than that takes."""
+        for block in blocks:
+            if first := self.take(block):
+                yield first
             if self.is_cut:
                 return
 

@@ -12,10 +12,10 @@ from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_benchmarks.exceptions import ConfigurationError
-from airflow_provider_benchmarks.scores.names import column_names
+from airflow_provider_benchmarks.scores.column_names import column_names
+from airflow_provider_benchmarks.scores.columns import EXACT_IN_FLOAT, ROW_INDEX, HalfCharacter, Kind, kind_of
+from airflow_provider_benchmarks.scores.json_values import LABEL
 from airflow_provider_benchmarks.scores.rows import RowScore
-from airflow_provider_benchmarks.scores.table import EXACT_IN_FLOAT, ROW_INDEX, HalfCharacter, Kind, kind_of
-from airflow_provider_benchmarks.scores.values import LABEL
 
 if TYPE_CHECKING:
     import pandas as pd

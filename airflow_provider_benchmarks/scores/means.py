@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from airflow_provider_benchmarks.scores.aggregate import AggregateScores
-from airflow_provider_benchmarks.scores.values import json_safe
+from airflow_provider_benchmarks.scores.json_values import json_safe
 
 #: Airflow keeps an event's extra in its database and shows it on a page; a few kB are enough.
 _MOST_MEANS = 50

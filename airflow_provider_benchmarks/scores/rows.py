@@ -8,7 +8,7 @@ from typing import Any
 
 from airflow_provider_benchmarks.brief import brief, shortened
 from airflow_provider_benchmarks.exceptions import IncompleteResults
-from airflow_provider_benchmarks.scores.values import json_safe, json_text, parse_json, score_value
+from airflow_provider_benchmarks.scores.json_values import json_safe, json_text, parse_json, score_value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

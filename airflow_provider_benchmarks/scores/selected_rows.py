@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_benchmarks.formats.parquet import named_if_damaged
+from airflow_provider_benchmarks.formats.table_file import ITEMS_KEY, JSON_KEY, SCORE_COLUMNS_KEY
+from airflow_provider_benchmarks.scores.columns import INFERENCE_ERROR, METRIC_ERRORS, ROW_INDEX, SAMPLE
 from airflow_provider_benchmarks.scores.equality import canonical_texts, hash_items
-from airflow_provider_benchmarks.scores.files import read_row_scores
 from airflow_provider_benchmarks.scores.frames import ITEM_FIELDS, SCORE_COLUMNS
-from airflow_provider_benchmarks.scores.parquet import ITEMS_KEY, JSON_KEY, SCORE_COLUMNS_KEY
-from airflow_provider_benchmarks.scores.stored_files import named_if_damaged, open_stored
-from airflow_provider_benchmarks.scores.table import INFERENCE_ERROR, METRIC_ERRORS, ROW_INDEX, SAMPLE
-from airflow_provider_benchmarks.scores.values import parse_json
+from airflow_provider_benchmarks.scores.json_values import parse_json
+from airflow_provider_benchmarks.scores.reading import read_row_scores
+from airflow_provider_benchmarks.scores.stored_files import open_stored
 
 if TYPE_CHECKING:
     import numpy as np

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-from airflow_provider_benchmarks.exceptions import ConfigurationError, IncompleteResults
+from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.openers import airflow_path
 
 #: Storages whose URLs have no user, so that what stands before an @ is an Airflow connection.
@@ -82,24 +80,6 @@ def is_damage(error: Exception) -> bool:
     if not isinstance(error, OSError):
         return not isinstance(error, MemoryError)
     return error.errno is None and _raised_in(error) in ("pyarrow", "gzip")
-
-
-@contextmanager
-def named_if_damaged(path: Any) -> Iterator[None]:
-    """Read a Parquet file in the block; the error of a storage that fails stays what it is.
-
-    :raises IncompleteResults: the file can't be read; names it
-    """
-    import pyarrow as pa
-
-    try:
-        yield
-    except (pa.ArrowException, OSError) as error:
-        if not is_damage(error):
-            raise
-        raise IncompleteResults(
-            f"{path} can't be read as Parquet ({error}). If the file is damaged, download the row scores again."
-        ) from error
 
 
 def _raised_in(error: Exception) -> str:

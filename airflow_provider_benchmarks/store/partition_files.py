@@ -16,7 +16,8 @@ from urllib.parse import quote
 
 from airflow_provider_benchmarks.brief import brief, brief_names, shortened
 from airflow_provider_benchmarks.exceptions import ConfigurationError
-from airflow_provider_benchmarks.store.results import RowFormat
+from airflow_provider_benchmarks.formats import TABLE_FORMATS, RowFormat
+from airflow_provider_benchmarks.formats.table_file import DEFAULT_COMPRESSION, ITEMS_KEY, JSON_KEY
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -60,8 +61,8 @@ def cut(parquet: Path, folder: Path, *, fields: Sequence[str], row_format: RowFo
     batches = _spill(parquet, spilled, fields)
     with pa.OSFile(str(spilled)) as source, pa.ipc.open_file(source) as reader:
         for place, (values, numbers) in sorted(batches.items()):
-            rows = _write(_row_groups(reader, numbers), target, row_format.parquet_compression)
-            final = _as_csv(target, row_format) if row_format.name == "csv" else target
+            rows = _write(_row_groups(reader, numbers), target, row_format.compression or DEFAULT_COMPRESSION)
+            final = TABLE_FORMATS[row_format.name].converted(target, row_format)
             yield Part(place, dict(zip(fields, values, strict=True)), final, rows)
 
 
@@ -99,8 +100,6 @@ def _schema_of_parts(schema: pa.Schema, fields: Sequence[str]) -> pa.Schema:
     """Without the fields that folders' names tell, and without what the file says of its items: no part has them all."""
     import pyarrow as pa
 
-    from airflow_provider_benchmarks.scores.parquet import ITEMS_KEY
-
     metadata = {key: value for key, value in (schema.metadata or {}).items() if key != ITEMS_KEY}
     return pa.schema([field for field in schema if field.name not in fields], metadata=metadata)
 
@@ -134,8 +133,6 @@ def _by_folder(table: pa.Table, fields: Sequence[str]) -> Iterator[tuple[str, tu
 
 def _check_field(schema: pa.Schema, name: str) -> None:
     import pyarrow as pa
-
-    from airflow_provider_benchmarks.scores.parquet import JSON_KEY
 
     if name not in schema.names:
         raise ConfigurationError(
@@ -194,12 +191,3 @@ def _row_groups(reader: Any, numbers: Sequence[int]) -> Iterator[pa.Table]:
         if size >= _ROW_GROUP_BYTES or number == numbers[-1]:
             yield pa.Table.from_batches(group)
             group, size = [], 0
-
-
-def _as_csv(parquet: Path, row_format: RowFormat) -> Path:
-    from airflow_provider_benchmarks.scores.csv_file import write_csv
-
-    target = parquet.with_suffix(".csv")
-    with target.open("wb") as file:
-        write_csv(parquet, file, neutralise_formulas=row_format.neutralise_formulas)
-    return target

@@ -22,16 +22,17 @@ from pathlib import Path
 from typing import Any
 
 from airflow_provider_benchmarks.exceptions import DestinationExists, IncompleteResults
-from airflow_provider_benchmarks.scores.partitioned import MANIFEST
+from airflow_provider_benchmarks.formats import TABLE_FORMATS, RowFormat
+from airflow_provider_benchmarks.formats.partitioned import MANIFEST
 from airflow_provider_benchmarks.store.partition_files import Part, cut
 from airflow_provider_benchmarks.store.place import Place
-from airflow_provider_benchmarks.store.results import RowFormat, StoredFile, store_bytes
+from airflow_provider_benchmarks.store.stored_file import StoredFile, store_bytes
 
 logger = logging.getLogger(__name__)
 
 _CHUNK = 1024 * 1024
 #: Files that are written here, below the destination, and may be deleted.
-_OURS = re.compile(r"(?:[^/=]*=[^/]*/)+rows-[0-9a-f]{12}\.(?:parquet|csv)")
+_OURS = re.compile(rf"(?:[^/=]*=[^/]*/)+rows-[0-9a-f]{{12}}\.(?:{'|'.join(TABLE_FORMATS)})")
 
 
 def store_partitions(parquet: Path, place: Place | None, *, fields: Sequence[str], row_format: RowFormat) -> StoredFile:

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 
 from airflow_provider_benchmarks.brief import brief, brief_names
 from airflow_provider_benchmarks.exceptions import ConfigurationError
-from airflow_provider_benchmarks.extras import PARQUET, require
-from airflow_provider_benchmarks.store.existing import IfExists
+from airflow_provider_benchmarks.formats import TABLE_FORMATS, RowFormat
+from airflow_provider_benchmarks.store.if_exists import IfExists
 from airflow_provider_benchmarks.store.place import Place
-from airflow_provider_benchmarks.store.results import ZSTD_NEEDS, RowFormat
 
 
 def check_row_options(
@@ -26,15 +25,13 @@ def check_row_options(
     :raises ConfigurationError: names the argument and what it may be, or the extra that the format needs
     """
     IfExists(if_exists)
-    if row_format.name != "jsonl":
-        require("Parquet and CSV files of row scores need", *PARQUET)
-    elif row_format.compression == "zstd":
-        require(ZSTD_NEEDS, "pyarrow")
+    row_format.format.require(row_format.compression)
     if limit is not None and (not isinstance(limit, int) or limit < 1):
         raise ConfigurationError(f"limit must be 1 or more, found {brief(limit)}")
-    if partition_by and (row_format.name == "jsonl" or place is None):
+    if partition_by and (row_format.name not in TABLE_FORMATS or place is None):
+        names = " or ".join(f'"{name}"' for name in TABLE_FORMATS)
         raise ConfigurationError(
-            'partition_by needs a destination, and format="parquet" or "csv": JSONL is the service\'s file as it is'
+            f"partition_by needs a destination, and format={names}: JSONL is the service's file as it is"
         )
     fields = [partition_by] if isinstance(partition_by, str) else partition_by
     if isinstance(fields, list | tuple) and len(set(fields)) != len(fields):

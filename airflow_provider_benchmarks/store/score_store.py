@@ -31,7 +31,7 @@ from airflow_provider_benchmarks.exceptions import ConfigurationError, Destinati
 from airflow_provider_benchmarks.jobs import BenchmarkJob
 from airflow_provider_benchmarks.scores import AggregateScores, JobScores
 from airflow_provider_benchmarks.store.place import Place
-from airflow_provider_benchmarks.store.results import StoredFile, store_bytes
+from airflow_provider_benchmarks.store.stored_file import StoredFile, store_bytes
 
 _TIME = "%Y%m%dT%H%M%S.%fZ"
 #: After so many jobs without a manifest, a listing tells which have one.
@@ -246,7 +246,7 @@ class ScoreStore:
 
         :param columns: these columns of the row scores; an empty list leaves the rows out, None takes all
         """
-        from airflow_provider_benchmarks.scores.files import read_row_scores
+        from airflow_provider_benchmarks.scores import read_row_scores
 
         rows = None
         if stored.rows is not None and (columns is None or columns):

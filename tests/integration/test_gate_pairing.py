@@ -8,8 +8,7 @@ import pytest
 
 from airflow_provider_benchmarks.gates import NoRegression, evaluate
 from airflow_provider_benchmarks.gates.loading import load_compared
-from airflow_provider_benchmarks.store import Place, RowFormat
-from airflow_provider_benchmarks.store.results import store_rows
+from airflow_provider_benchmarks.store import Place, RowFormat, store_rows
 
 BIG = 2**53
 ROWS = 60

@@ -11,8 +11,7 @@ from airflow_provider_benchmarks.gates import NoRegression, Threshold, evaluate
 from airflow_provider_benchmarks.gates.loading import add_items, read_rows
 from airflow_provider_benchmarks.scores import AggregateScores, JobScores, row_scores_frame
 from airflow_provider_benchmarks.scores.rows import RowScore
-from airflow_provider_benchmarks.store import Place, RowFormat
-from airflow_provider_benchmarks.store.results import store_rows
+from airflow_provider_benchmarks.store import Place, RowFormat, store_rows
 from tests.support.scored_jobs import flips, job, judge
 
 NAN = float("nan")

@@ -17,8 +17,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from airflow_provider_benchmarks.exceptions import ConfigurationError, IncompleteResults
+from airflow_provider_benchmarks.formats.partitioned import MANIFEST
 from airflow_provider_benchmarks.scores import low_scoring_rows, read_row_scores
-from airflow_provider_benchmarks.scores.partitioned import MANIFEST
 from airflow_provider_benchmarks.store import Place, RowFormat, store_partitions
 from tests.support.stored_rows import line, store
 
@@ -93,9 +93,9 @@ def test_of_jsonl_only_what_is_asked_for_is_kept(tmp_path, compression):
 
 
 def test_a_field_that_only_some_rows_have(tmp_path, monkeypatch):
-    from airflow_provider_benchmarks.scores import lines as reading
+    from airflow_provider_benchmarks.formats import jsonl
 
-    monkeypatch.setattr(reading, "_BLOCK", 1)
+    monkeypatch.setattr(jsonl, "_BLOCK_BYTES", 1)
     lines = [line(i, {"a": i} if i % 2 else {"b": i}, {"w/m": {"s": i}} if i == 2 else {}) for i in range(5)]
     loaded = read_row_scores(store(tmp_path / "rows.jsonl", lines, "jsonl").path).astype(object)
     found = loaded.where(loaded.notna(), None).to_dict("list")

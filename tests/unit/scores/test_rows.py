@@ -8,8 +8,7 @@ import pytest
 from airflow_provider_benchmarks.exceptions import IncompleteResults
 from airflow_provider_benchmarks.scores import RowScore
 from airflow_provider_benchmarks.scores.rows import read_rows
-from airflow_provider_benchmarks.store import Place, store_rows
-from airflow_provider_benchmarks.store.results import RowFormat
+from airflow_provider_benchmarks.store import Place, RowFormat, store_rows
 
 
 def rows_of(content: bytes) -> list[RowScore]:

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_benchmarks.scores import item_digest
-from airflow_provider_benchmarks.scores.item_digest import _signatures
+from airflow_provider_benchmarks.formats import item_digest
+from airflow_provider_benchmarks.formats.item_digest import _signatures
 from airflow_provider_benchmarks.scores.selected_rows import number_items
 from airflow_provider_benchmarks.store import Place, RowFormat, store_rows
 

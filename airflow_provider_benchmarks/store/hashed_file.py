@@ -6,7 +6,7 @@ import hashlib
 import io
 from typing import Any, BinaryIO
 
-from airflow_provider_benchmarks.scores.second_thread import SecondThread
+from airflow_provider_benchmarks.background import BackgroundCalls
 
 
 class HashedFile(io.RawIOBase, BinaryIO):
@@ -20,7 +20,7 @@ class HashedFile(io.RawIOBase, BinaryIO):
         self._file = file
         self._digest = hashlib.sha256()
         # Hashing takes as long as writing, and leaves Python free meanwhile.
-        self._beside = SecondThread()
+        self._beside = BackgroundCalls()
         self.bytes = 0
 
     def writable(self) -> bool:

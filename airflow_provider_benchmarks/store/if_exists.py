@@ -2,33 +2,20 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from enum import StrEnum
-from io import BytesIO
-from itertools import zip_longest
 from pathlib import Path
-from typing import Any, BinaryIO
 
 from airflow_provider_benchmarks.brief import shortened
-from airflow_provider_benchmarks.exceptions import ConfigurationError, DestinationExists, IncompleteResults
-from airflow_provider_benchmarks.scores.completeness import line_blocks
-from airflow_provider_benchmarks.scores.rows import RowScore, read_rows
+from airflow_provider_benchmarks.exceptions import ConfigurationError, DestinationExists
+from airflow_provider_benchmarks.formats import START_BYTES, RowFormat, kind_of_file
 from airflow_provider_benchmarks.scores.stored_files import is_damage
 from airflow_provider_benchmarks.store.place import Place
-from airflow_provider_benchmarks.store.results import RowFormat, StoredFile, store_bytes
+from airflow_provider_benchmarks.store.stored_file import StoredFile, store_bytes
 
-_CHUNK = 4 * 1024 * 1024
-#: How files begin, by what they are; other texts may be anything.
-_BEGINNINGS = {
-    b"PAR1": "parquet",
-    b"\x1f\x8b": "gzip",
-    b"\x28\xb5\x2f\xfd": "zstd",
-    b"{": "jsonl",
-    b"row_index": "csv",
-}
+_CHUNK_BYTES = 4 * 1024 * 1024
 _NEXT = 'Choose another destination, or if_exists="replace".'
 
 
@@ -58,14 +45,14 @@ def stored_before(place: Place, row_format: RowFormat) -> StoredFile | None:
         return None
     digest, size = hashlib.sha256(), 0
     with place.open() as file:
-        _check_beginning(place, file.read(16), row_format)
+        _check_beginning(place, file.read(START_BYTES), row_format)
         file.seek(0)
-        for chunk in _chunks(file):
+        while chunk := file.read(_CHUNK_BYTES):
             digest.update(chunk)
             size += len(chunk)
     try:
         with place.open() as file:
-            rows = _rows(file, row_format)
+            rows = row_format.format.count_rows(file, row_format.compression)
     except (ValueError, EOFError, zlib.error, OSError) as error:  # Arrow's are ValueErrors, or OSErrors
         if not is_damage(error):
             raise
@@ -87,17 +74,12 @@ def refuse_other_kind(place: Place, *, is_folder: bool) -> None:
 
 
 def holds_same_rows(place: Place, blocks: Iterable[bytes], row_format: RowFormat) -> bool:
-    """Whether a JSONL file holds the same rows, in whatever bytes: the service's routes write them differently.
+    """True if a file holds the same rows in other bytes.
 
-    :param blocks: whole lines
+    :param blocks: whole JSONL lines, as the service has them
     """
     with place.open() as file:
-        old = line_blocks(_chunks(_unpacked(file, row_format.compression)), _CHUNK)
-        pairs = zip_longest(_contents(old), _contents(blocks))
-        try:
-            return all(one == other for one, other in pairs)
-        except IncompleteResults:
-            return False
+        return row_format.format.holds(file, blocks, row_format.compression)
 
 
 def store_content(
@@ -118,57 +100,9 @@ def store_content(
 
 
 def _check_beginning(place: Place, start: bytes, row_format: RowFormat) -> None:
-    expected = (row_format.compression or "jsonl") if row_format.name == "jsonl" else row_format.name
-    found = next((kind for magic, kind in _BEGINNINGS.items() if start.startswith(magic)), "")
-    if found != expected and (found or expected not in ("jsonl", "csv")):
+    expected, found = row_format.format.kind(row_format.compression), kind_of_file(start)
+    is_text = row_format.format.is_text and row_format.compression is None
+    if found != expected and (found or not is_text):
         raise DestinationExists(
             f"{place} is not {expected}: it is {found or 'another kind of file'}, and begins with {start!r}. {_NEXT}"
         )
-
-
-def _rows(file: Any, row_format: RowFormat) -> int:
-    if row_format.name == "parquet":
-        import pyarrow.parquet as pq
-
-        found: int = pq.ParquetFile(file).metadata.num_rows
-        return found
-    if row_format.name == "csv":
-        return max(_csv_records(_chunks(file)) - 1, 0)
-    blocks = line_blocks(_chunks(_unpacked(file, row_format.compression)), _CHUNK)
-    return sum(not line.isspace() for block in blocks for line in BytesIO(block))
-
-
-def _csv_records(chunks: Iterable[bytes]) -> int:
-    """Count the line ends that do not stand in quotes; Python's reader refuses cells of more than 128 KiB."""
-    records, in_quotes, last = 0, False, b"\n"
-    for chunk in chunks:
-        for place, part in enumerate(chunk.split(b'"')):
-            in_quotes ^= place > 0
-            if not in_quotes:
-                records += part.count(b"\n")
-        last = chunk[-1:]
-    return records + (last != b"\n")
-
-
-def _contents(blocks: Iterable[bytes]) -> Iterator[dict[str, Any]]:
-    """What rows say; fields that are empty, as a route may write or leave out, do not count."""
-    for row in read_rows(line for block in blocks for line in BytesIO(block)):
-        yield _content(row)
-
-
-def _content(row: RowScore) -> dict[str, Any]:
-    return {name: value for name, value in row.to_dict().items() if value not in (None, [], {})}
-
-
-def _chunks(file: BinaryIO) -> Iterator[bytes]:
-    return iter(lambda: file.read(_CHUNK), b"")
-
-
-def _unpacked(file: BinaryIO, compression: str | None) -> Any:
-    if compression == "gzip":
-        return gzip.GzipFile(fileobj=file)
-    if compression == "zstd":
-        import pyarrow as pa
-
-        return pa.CompressedInputStream(pa.PythonFile(file, mode="r"), compression)
-    return file

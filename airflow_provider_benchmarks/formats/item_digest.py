@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_benchmarks.scores.table import ROW_INDEX, Kind
+from airflow_provider_benchmarks.scores.columns import ROW_INDEX, Kind
 
 if TYPE_CHECKING:
     import numpy as np

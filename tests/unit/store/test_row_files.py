@@ -78,8 +78,8 @@ def test_a_last_line_without_an_end_counts(tmp_path):
 @given(count=st.integers(0, 6), limit=st.integers(1, 8), size=st.integers(1, 200))
 def test_a_limit_keeps_the_first_lines(count, limit, size):
     content = rows(*range(count))
-    found = FirstRows(line_blocks(cut(content, size), 1), limit)
-    assert b"".join(found) == rows(*range(min(count, limit)))
+    found = FirstRows(limit)
+    assert b"".join(found.of(line_blocks(cut(content, size), 1))) == rows(*range(min(count, limit)))
     assert found.is_cut == (count > limit)
 
 

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_benchmarks.exceptions import ConfigurationError, DestinationExists
+from airflow_provider_benchmarks.formats.csv import count_records
 from airflow_provider_benchmarks.store import IfExists, Place, RowFormat, store_rows, stored_before
-from airflow_provider_benchmarks.store.existing import _csv_records
 
 FORMATS = {
     "jsonl": RowFormat(),
@@ -88,8 +88,8 @@ def test_records_of_csv_are_those_that_a_reader_finds(table, size):
     text = io.StringIO(newline="")
     csv.writer(text).writerows(table)
     content = text.getvalue().encode()
-    assert _csv_records(content[at : at + size] for at in range(0, len(content), size)) == len(table)
-    assert _csv_records([content, b"a last one without an end"]) == len(table) + 1
+    assert count_records(content[at : at + size] for at in range(0, len(content), size)) == len(table)
+    assert count_records([content, b"a last one without an end"]) == len(table) + 1
 
 
 def test_what_is_not_known():
