@@ -14,7 +14,7 @@ from airflow_provider_benchmarks.store.if_exists import (
 from airflow_provider_benchmarks.store.partitions import partitions_before, store_partitions, sweep_partitions
 from airflow_provider_benchmarks.store.place import Place
 from airflow_provider_benchmarks.store.row_files import RowTarget, store_row_files, store_rows
-from airflow_provider_benchmarks.store.row_options import check_row_options
+from airflow_provider_benchmarks.store.row_options import RowOptions
 from airflow_provider_benchmarks.store.score_store import ScoreStore, StoredJob, read_stored_job
 from airflow_provider_benchmarks.store.stored_file import StoredFile, store_bytes
 
@@ -22,12 +22,12 @@ __all__ = [
     "IfExists",
     "Place",
     "RowFormat",
+    "RowOptions",
     "RowTarget",
     "ScoreStore",
     "StoredFile",
     "StoredJob",
     "atomic_write",
-    "check_row_options",
     "holds_same_rows",
     "partitions_before",
     "read_stored_job",

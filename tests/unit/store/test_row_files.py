@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 from airflow_provider_benchmarks.exceptions import IncompleteResults
 from airflow_provider_benchmarks.scores import AggregateScores
 from airflow_provider_benchmarks.scores.completeness import FirstRows, line_blocks
-from airflow_provider_benchmarks.store import Place, RowFormat, store_bytes, store_rows
+from airflow_provider_benchmarks.store import (
+    Place,
+    RowFormat,
+    RowTarget,
+    row_files,
+    store_bytes,
+    store_row_files,
+    store_rows,
+)
 
 
 def rows(*indices: int) -> bytes:
@@ -138,3 +146,39 @@ def test_bytes_are_stored_as_they_come(tmp_path):
     stored = store_bytes([b"ab", b"", b"c"], Place(str(tmp_path / "a.tar.gz")), format="tar.gz")
     assert (tmp_path / "a.tar.gz").read_bytes() == b"abc"
     assert (stored.rows, stored.bytes, stored.sha256) == (None, 3, hashlib.sha256(b"abc").hexdigest())
+
+
+class TestSeveralFiles:
+    @pytest.fixture
+    def targets(self, tmp_path):
+        """A file of each format, one of them with a limit."""
+        names = {"jsonl": None, "parquet": None, "csv": 2}
+        return [
+            RowTarget(place=Place(str(tmp_path / name)), row_format=RowFormat(name=name), limit=limit)
+            for name, limit in names.items()
+        ]
+
+    @pytest.mark.parametrize("size", [1, 70, 10_000])
+    def test_each_is_as_it_would_be_alone(self, tmp_path, targets, size):
+        content = rows(*range(5))
+        files = store_row_files(cut(content, size), targets, length=len(content), expected_rows=5)
+        assert [(file.format, file.rows) for file in files] == [("jsonl", 5), ("parquet", 5), ("csv", 2)]
+        for file, target in zip(files, targets, strict=True):
+            alone = store_rows([content], Place(f"{file.path}-alone"), row_format=target.row_format, limit=target.limit)
+            assert (alone.sha256, alone.bytes, alone.rows) == (file.sha256, file.bytes, file.rows)
+
+    def test_where_rows_are_missing_there_is_none(self, tmp_path, targets):
+        with pytest.raises(IncompleteResults, match="there are 4 rows, but the aggregate scores count 5"):
+            store_row_files([rows(*range(4))], targets, expected_rows=5)
+        assert list(tmp_path.iterdir()) == []
+
+    def test_no_more_is_read_than_the_longest_needs(self, targets, monkeypatch):
+        monkeypatch.setattr(row_files, "BLOCK_BYTES", 1)
+
+        def pieces():
+            yield rows(*range(3))
+            yield rows(3)
+            raise AssertionError("read too far")
+
+        short = [RowTarget(place=target.place, row_format=target.row_format, limit=2) for target in targets]
+        assert [file.rows for file in store_row_files(pieces(), short)] == [2, 2, 2]
