@@ -19,17 +19,20 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-#: A spreadsheet takes a cell that begins so for a formula, and runs it (OWASP, "CSV Injection").
+#: A spreadsheet runs a cell that begins so as a formula (OWASP, "CSV Injection").
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 _UNREADABLE = "can't be read as CSV of row scores ({}). If it was changed, download the row scores again."
 _BATCH_BYTES = 4 * 1024 * 1024
-#: Texts that repeat take little of a file and much memory, so the size of a row in the file is not all there is to it.
+#: Texts that repeat are small in a file and large in memory, so the size of a row in the file is not enough of a limit.
 _BATCH_ROWS = 1024
 _CHUNK_BYTES = 4 * 1024 * 1024
 
 
 class Csv(TableFormat):
-    """UTF-8, a header first. Missing values are empty, NaN is ``NaN``, lists, objects and values of several kinds JSON."""
+    """UTF-8 with a header.
+
+    Missing values are empty, NaN is ``NaN``; lists, objects and values of several kinds are JSON text.
+    """
 
     name = "csv"
     title = "CSV"

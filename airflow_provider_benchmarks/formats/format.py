@@ -84,7 +84,7 @@ class Format(ABC):
     def writing(
         self, target: BinaryIO, check: RowCheck, options: WriteOptions
     ) -> AbstractContextManager[Callable[[bytes], None]]:
-        """Write a file: the context gives a function that takes blocks of whole JSONL lines, as the service has them.
+        """Write a file. The context returns a function that takes blocks of whole JSONL lines, as the service has them.
 
         The file is complete when the context has ended without an error.
 

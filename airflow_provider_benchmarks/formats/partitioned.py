@@ -1,4 +1,4 @@
-"""A folder of row scores with a file for each value of a field, as its manifest describes it."""
+"""A partitioned folder of row scores: a file for each value of a field, which its manifest lists."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 #: Key of the file's metadata that lists the score columns, and of a column's that says that it holds JSON text.
 SCORE_COLUMNS_KEY = b"benchmarks.score_columns"
 JSON_KEY = b"benchmarks.json"
-#: Key of the file's metadata that tells what items it holds, as ItemDigest says it.
+#: Key of the file's metadata with the digest of its items, as of ItemDigest.
 ITEMS_KEY = b"benchmarks.items"
 
 TABLES_NEED = "Parquet and CSV files of row scores need"
@@ -142,8 +142,8 @@ class TableFile:
         self._writer: _Writer | None = None
         self._group: list[pa.Table] = []
         self._group_bytes = 0
-        # Encoding and compressing a batch takes as long as reading one, and leaves Python free meanwhile.
-        self._beside = BackgroundCalls()
+        # Encoding and compressing a batch takes as long as decoding one, and releases Python's lock meanwhile.
+        self._background = BackgroundCalls()
 
     def __enter__(self) -> Self:
         return self
@@ -151,7 +151,7 @@ class TableFile:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._beside.close()
+        self._background.close()
         if self._writer is not None:
             self._writer.close()
 
@@ -205,12 +205,12 @@ class TableFile:
         import pyarrow as pa
 
         if self._group and self._writer is not None:
-            self._beside.run(self._writer.write, pa.concat_tables(self._group))
+            self._background.run(self._writer.write, pa.concat_tables(self._group))
         self._group, self._group_bytes = [], 0
 
     def _end_segment(self) -> None:
         self._write_group()
-        self._beside.wait()
+        self._background.wait()
         if self._writer is not None:
             self._writer.finish()
 
@@ -223,24 +223,25 @@ class _Writer:
         import pyarrow.parquet as pq
 
         self.schema = plan.schema()
-        # The smallest and largest text of each group tell a reader nothing, and make the footer five times as large.
+        # The smallest and largest text of each group are of no use, and make the footer five times as large.
         measured = [field.name for field in self.schema if not pa.types.is_string(field.type)]
         self._file = pq.ParquetWriter(target, self.schema, compression=compression, write_statistics=measured)
         self._items = ItemDigest(plan.item_columns(), folder)
-        # Many short steps, each of which waits until the thread that reads lets Python go: longer than it takes itself.
-        self._beside = BackgroundCalls()
+        # In many short steps, each of which waits until the thread that decodes releases Python's lock. The waiting
+        # takes longer than the work.
+        self._background = BackgroundCalls()
 
     def write(self, batch: pa.Table) -> None:
-        self._beside.run(self._items.add, batch)
+        self._background.run(self._items.add, batch)
         self._file.write_table(batch)
-        self._beside.wait()
+        self._background.wait()
 
     def finish(self) -> None:
         self._file.add_key_value_metadata({ITEMS_KEY: self._items.finish()})
         self.close()
 
     def close(self) -> None:
-        self._beside.close()
+        self._background.close()
         self._file.close()
 
 

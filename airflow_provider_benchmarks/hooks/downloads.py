@@ -73,7 +73,7 @@ class RowDownload:
         if self._old is not None and self._options.if_exists == IfExists.SKIP:
             return fetch_files(self._source, others)
         row_format, limit = self._options.row_format, self._options.limit
-        place = self._place if self._old is None else None  # a new one beside an old one is made only to be compared
+        place = self._place if self._old is None else None  # where there is an old one, the new one is only compared
         if not self._options.fields:
             target = RowTarget(place=place, row_format=row_format, limit=limit)
             self._new, *files = fetch_files(self._source, [target, *others])
@@ -87,7 +87,7 @@ class RowDownload:
         return files
 
     def finish(self) -> StoredFile:
-        """Fetch the rows, unless that was done or what is there already is to be kept.
+        """Fetch the rows, unless that was done or ``if_exists`` keeps what is there.
 
         :raises IncompleteResults: there are fewer or more rows than the aggregate scores count
         :raises DestinationExists: ``if_exists`` is ``fail`` and there is something else

@@ -109,8 +109,8 @@ def purged_rows(stored: StoredJob | None, error: NotFound) -> StoredRows:
     if stored is None or stored.rows is None:
         raise error
     logger.warning(
-        'The service has no row scores of benchmark job "%s" any more: taking them from the score store (%s), which has '
-        "all but the model's outputs",
+        'The service has no row scores of benchmark job "%s" any more: taking them from the score store (%s), '
+        "which has all but the model's outputs",
         stored.job,
         stored.rows.path,
     )

@@ -101,8 +101,8 @@ class _DownloadOperator(BenchmarkOperator):
         if self.destination is None and names:
             instead = "the score store keeps the whole job as it is" if self.store else "the rows themselves go to XCom"
             raise ConfigurationError(
-                f'task "{self.task_id}": {", ".join(names)} would be ignored, as there is no destination and {instead}. '
-                f"Give a destination= for the file, or leave {'it' if len(names) == 1 else 'them'} out."
+                f'task "{self.task_id}": {", ".join(names)} would be ignored, as there is no destination and '
+                f"{instead}. Give a destination= for the file, or leave {'it' if len(names) == 1 else 'them'} out."
             )
 
     def _store_job(self) -> StoredJob | None:
@@ -138,12 +138,12 @@ class DownloadAggregateScoresOperator(_DownloadOperator):
     Those of a job that has not completed may not be of all rows: the log warns, and a score store does not take them.
 
     :param job_name: name of the job (templated)
-    :param destination: path or URL of a file to store them in as well, for Airflow's ObjectStoragePath; with histograms,
-        which the XCom leaves out (templated)
+    :param destination: path or URL of a file to store them in as well, for Airflow's ObjectStoragePath; with
+        histograms, which the XCom leaves out (templated)
     :param format: ``json``, the shape of the service's answer
     :param storage_conn_id: Airflow connection of the destination, not of the score store (templated)
-    :param if_exists: ``replace`` what is there once the new file is complete, ``skip`` storing, or ``fail`` if it is not
-        the very same
+    :param if_exists: ``replace`` what is there once the new file is complete, ``skip`` storing, or ``fail`` if it is
+        not the very same
     :param store: score store that keeps the job with all its scores, as baseline and history for gates; defaults to
         ``[benchmarks] score_store``, and an empty text means none. ``s3://connection@bucket/folder`` names its
         connection (templated)
@@ -218,15 +218,16 @@ class DownloadRowScoresOperator(_DownloadOperator):
     :param destination: path or URL of the file to store them in, for Airflow's ObjectStoragePath; None puts the rows
         themselves into XCom (templated)
     :param format: ``jsonl`` (byte for byte what the service holds), ``parquet`` or ``csv`` (extra ``parquet``)
-    :param compression: ``gzip`` or ``zstd`` (extra ``parquet``) for JSONL; ``zstd`` (when None) or ``snappy`` for Parquet
+    :param compression: ``gzip`` or ``zstd`` (extra ``parquet``) for JSONL; ``zstd`` (when None) or ``snappy`` for
+        Parquet
     :param with_sample: keep the model's outputs in Parquet and CSV too, as JSON text
     :param neutralise_formulas: in CSV, put an apostrophe before texts that a spreadsheet would run as a formula
-    :param limit: number of rows, 1 or more; None for all. Not for what a ``store`` gives
+    :param limit: number of rows, 1 or more; None for all. What is in a ``store`` has all rows
     :param partition_by: make the destination a folder, with a file of its own for each value of this field of the
         items, or of these fields: ``category=a/rows-….parquet`` (Parquet and CSV; templated)
     :param storage_conn_id: Airflow connection of the destination, not of the score store (templated)
-    :param if_exists: ``replace`` what is there once the new file is complete, ``skip`` storing, or ``fail`` if it is not
-        the very same
+    :param if_exists: ``replace`` what is there once the new file is complete, ``skip`` storing, or ``fail`` if it is
+        not the very same
     :param store: score store that keeps the job with all its scores, as baseline and history for gates; defaults to
         ``[benchmarks] score_store``, and an empty text means none. ``s3://connection@bucket/folder`` names its
         connection (templated)

@@ -1,4 +1,4 @@
-"""Row scores as a table with stable columns, for files: which columns there are, and their types.
+"""Row scores as columns: which there are, in which order, and of which types.
 
 A stored table has, in this order: ``row_index``; a column for each field of the items; a column for each score;
 ``metric_errors``; ``inference_error`` where the call of the model failed for a row; and ``sample`` where it is asked
@@ -70,7 +70,7 @@ _KINDS = {type(None): Kind.NULL, bool: Kind.BOOL, float: Kind.FLOAT, str: Kind.T
 
 
 def wider(one: Kind, other: Kind) -> Kind:
-    """The type of a column that has been of two types."""
+    """The type of a column that has values of two types."""
     if one == other or other == Kind.NULL:
         return one
     if one == Kind.NULL:
@@ -86,7 +86,7 @@ def as_json(value: Any) -> str | None:
 
 
 class HalfCharacter(str):
-    """A text that UTF-8 can't hold. Being of no type that a column has, it makes a column of JSON text."""
+    """A text that UTF-8 can't hold, as of half a surrogate pair. No column has this type, so it makes one of JSON."""
 
     __slots__ = ()
 
@@ -115,7 +115,7 @@ class Columns:
     def append(self, more: Columns, *, keep: Callable[[str], bool]) -> None:
         """Add rows.
 
-        :param keep: told the name of a field or score, whether its values are kept; otherwise its list stays empty
+        :param keep: returns whether the values of a field or score are kept, by its name; if not, its list stays empty
         """
         mine: dict[Any, list[Any]]
         theirs: dict[Any, list[Any]]

@@ -19,17 +19,18 @@ if TYPE_CHECKING:
 
 
 def read_row_scores(path: str | PathLike[str] | Openable, *, columns: Sequence[str] | None = None) -> pd.DataFrame:
-    """Load stored row scores: a file, Parquet, JSONL (also gzip or zstd) or CSV, or a folder with a file for each value
-    of a field. The index is ``row_index``.
+    """Load stored row scores: a file, Parquet, JSONL (also gzip or zstd) or CSV, or a partitioned folder.
 
-    The columns are those of :func:`~airflow_provider_benchmarks.scores.row_scores_frame`, and ``metric_errors``;
-    ``inference_error`` where the call of the model failed for a row; and ``sample``, which Parquet and CSV have where it
-    was asked for, and JSONL where ``columns`` names it. An item field with the name of one of these is ``item.<field>``.
-    JSON text comes back as the values that it stands for.
+    The index is ``row_index``. The columns are those of
+    :func:`~airflow_provider_benchmarks.scores.row_scores_frame`, and ``metric_errors``. There is ``inference_error``
+    where the call of the model failed for a row; and ``sample``, which Parquet and CSV have where it was asked for, and
+    JSONL where ``columns`` names it. An item field with the name of one of these is ``item.<field>``. JSON text is
+    returned as the values that it holds.
 
-    CSV is for spreadsheets: a column of it is of numbers or booleans where all its cells look so, else of texts, JSON
-    among them; empty cells are missing values; an apostrophe before a formula is taken away; which columns are scores
-    it does not say. The rows of a folder come by ``row_index``, and the fields that group them first.
+    CSV is for spreadsheets: a column of it is of numbers or booleans where all its cells are spelled so, else of texts,
+    JSON among them. Empty cells are missing values; an apostrophe before a formula is removed. CSV does not say which
+    columns are scores. The rows of a folder are sorted by ``row_index``, and the fields that group them are the first
+    columns.
 
     :param path: a local path, a URL that fsspec opens, one that names an Airflow connection
         (``s3://connection@bucket/key``, where Airflow is installed), or an Airflow ObjectStoragePath
@@ -56,8 +57,8 @@ def read_row_scores(path: str | PathLike[str] | Openable, *, columns: Sequence[s
         return _read_folder(folder, columns, str(path))
     if is_folder(path):
         raise IncompleteResults(
-            f"{path} is a folder without a {MANIFEST}, which is written last: it holds no row scores, or the download was "
-            f"interrupted. Download them again."
+            f"{path} is a folder without a {MANIFEST}, which is written last: it holds no row scores, or the download "
+            f"was interrupted. Download them again."
         )
     if missing is not None:
         raise missing

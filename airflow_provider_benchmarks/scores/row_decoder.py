@@ -20,20 +20,20 @@ from airflow_provider_benchmarks.exceptions import IncompleteResults
 from airflow_provider_benchmarks.scores import rows as row_scores
 from airflow_provider_benchmarks.scores.columns import Columns, HalfCharacter
 from airflow_provider_benchmarks.scores.completeness import RowCheck, read_one_by_one
-from airflow_provider_benchmarks.scores.json_values import REFUSED, json_text, parse_json, score_value
+from airflow_provider_benchmarks.scores.json_values import DECODE_ERRORS, json_text, parse_json, score_value
 from airflow_provider_benchmarks.scores.rows import RowScore
 
 #: Stands in the text of every row whose model call failed.
 _ERROR_KEY = b'"inference_error"'
 
 
-class TableScore(msgspec.Struct, gc=False):  # millions of them; the garbage collector need not look at each
+class TableScore(msgspec.Struct, gc=False):  # millions of them; the garbage collector need not visit each
     name: str
     value: Any = None
 
 
 class TableRow(msgspec.Struct, gc=False):
-    """What a table takes of a row; the rest, model responses above all, is skipped undecoded."""
+    """What columns need of a row. The rest, model responses above all, is skipped undecoded."""
 
     metrics: dict[str, list[TableScore]]
     item: dict[str, Any] | None = None
@@ -59,7 +59,7 @@ def read_table_rows(block: bytes, check: RowCheck) -> list[TableRow]:
     """
     try:
         rows = _DECODER.decode_lines(block)
-    except REFUSED:
+    except DECODE_ERRORS:
         rows = [TableRow.of(row) for row in read_one_by_one(block, check.rows)]
     first = check.rows
     check.add([row.row_index for row in rows])
@@ -130,7 +130,7 @@ def _read_samples(
 
 
 def _inference_error(sample: bytes) -> str | None:
-    """What a sample says of a failed call of the model."""
+    """The error of a failed call of the model, from a sample."""
     if _ERROR_KEY not in sample:
         return None
     error: str | None = HalfCharacter.where_needed(row_scores.inference_error(parse_json(sample)))
@@ -148,7 +148,7 @@ def _sample_text(sample: bytes) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class _Shape:
-    """What rows have in common: the fields of their items, and the names of each metric's scores."""
+    """The shape that rows share: the fields of their items, and the names of each metric's scores."""
 
     fields: tuple[str, ...] = ()
     metrics: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -162,13 +162,13 @@ class _Shape:
         return _Shape(tuple(fields), metrics)
 
     def row_type(self) -> type[Any] | None:
-        """A type that takes rows of this shape and no others; None where there can be none."""
+        """A type that accepts rows of this shape and no others; None where there can be none."""
         if any(not names or len(set(names)) != len(names) for names in self.metrics.values()):
             return None
         try:
             item = _struct("Item", dict.fromkeys(self.fields, (Any, None)))
             metrics = _struct("Metrics", {metric: (_scores_type(names),) for metric, names in self.metrics.items()})
-        except ValueError:  # a name that msgspec does not take, such as one with a quotation mark
+        except ValueError:  # a name that msgspec does not accept, such as one with a quotation mark
             return None
         return msgspec.defstruct(
             "UniformRow",
@@ -215,7 +215,7 @@ class RowDecoder:
         if self._decoder is not None:
             try:
                 rows = self._decoder.decode_lines(block)
-            except REFUSED:  # a ValidationError is a DecodeError too
+            except DECODE_ERRORS:  # a ValidationError is a DecodeError too
                 pass
             else:
                 return self._columns(rows, check, may_have_failed=_ERROR_KEY in block)

@@ -1,4 +1,4 @@
-"""Of a stored Parquet file of row scores, only what a comparison looks at, in bounded memory."""
+"""Read what a comparison needs of a stored Parquet file of row scores, and no more, in bounded memory."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def read_selected_rows(path: Any, *, scores: Iterable[str], fields: Iterable[str
 def number_items(paths: Sequence[Any]) -> list[NDArray[np.uint64]]:
     """Number the items of each row of some files; the same number means the same item, whatever file it is in.
 
-    Files that say of themselves that they hold the same items are read no further than that takes.
+    Of files with the same digest of their items, only the metadata is read, or one of them.
 
     :param paths: local paths or Airflow ObjectStoragePaths
     """
@@ -68,7 +68,7 @@ def read_items(path: Any, row_indices: Sequence[int]) -> dict[int, dict[str, Any
 
 
 class _Columns:
-    """Names of a file's columns, and what it says of its items.
+    """Names of a file's columns, and the digest of its items.
 
     :param path: of the file
     """
@@ -105,7 +105,7 @@ def _item_hashes(path: Any, items: list[str]) -> NDArray[np.uint64]:
 
 
 def _values(field: pa.Field, column: pa.Array) -> list[Any]:
-    """What a column stands for. A field's column is of one type in one file, and of JSON text in another."""
+    """The values of a column. A field's column is of one type in one file, and of JSON text in another."""
     values: list[Any] = column.to_pylist()
     if JSON_KEY not in (field.metadata or {}):
         return values

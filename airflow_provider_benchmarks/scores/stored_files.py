@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.openers import airflow_path
 
-#: Storages whose URLs have no user, so that what stands before an @ is an Airflow connection.
+#: Schemes whose URLs have no user, so that an Airflow connection may be before the @.
 _WITH_CONNECTION = ("s3", "s3a", "gs", "gcs", "abfs", "abfss", "adl")
 
 
@@ -19,7 +19,7 @@ class Openable(Protocol):
 
 
 def stored_path(path: Any) -> Any:
-    """Give Airflow's path for a URL that names a connection, ``s3://connection@bucket/key``; others as they are.
+    """Return Airflow's path for a URL that names a connection, ``s3://connection@bucket/key``; others as they are.
 
     :raises ConfigurationError: the connection is asked for where Airflow, or its provider of the storage, is missing
     """
@@ -32,11 +32,11 @@ def stored_path(path: Any) -> Any:
         return path
     try:
         found = airflow_path(str(path))
-        found.fs  # noqa: B018  is made here
+        found.fs  # noqa: B018  makes the filesystem
     except (ImportError, ValueError) as error:
         raise ConfigurationError(
-            f'{path} names the Airflow connection "{url.username}", which takes Airflow and its provider of the storage '
-            f"to open ({error}). Without them, leave the connection out of the URL."
+            f'{path} names the Airflow connection "{url.username}", which takes Airflow and its provider of the '
+            f"storage to open ({error}). Without them, leave the connection out of the URL."
         ) from error
     return found
 
@@ -72,10 +72,10 @@ def within(folder: Any, name: str) -> Any:
 
 
 def is_damage(error: Exception) -> bool:
-    """Whether a reader failed at what it read. A storage that fails raises through it, and is no damage.
+    """True if a reader failed because of what it read, and not because the storage failed below it.
 
-    Arrow and gzip have OSErrors of their own for damage, without a number. Those of some storages have none either, but
-    come from the storage's own code.
+    Arrow and gzip have OSErrors of their own for damage, without an errno. Those of some storages have none either, but
+    are raised by the storage's own code.
     """
     if not isinstance(error, OSError):
         return not isinstance(error, MemoryError)

@@ -1,7 +1,7 @@
 """Write an object so that it appears complete or never.
 
 ``with path.open("wb")`` commits what was written so far when an exception passes through it, a truncated object that
-looks like a result. Here the object appears only when the block has ended well.
+looks like a result. Here the object appears only when the block has ended without one.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def atomic_write(place: Place) -> Iterator[BinaryIO]:
     """Open a file for writing that replaces the destination when the block ends without an exception.
 
     A local file gets the owner and mode of any new file (the umask), also where it replaces another one; a symbolic
-    link is replaced, not followed. Of several writers of one destination, the last to end wins.
+    link is replaced, not followed. Of several writers of one destination, the last to finish wins.
 
     A worker that is killed leaves the destination as it was, and what it had written, to be removed once it is old:
 

@@ -23,7 +23,7 @@ class IfExists(StrEnum):
     """What a download does with a destination that is there already.
 
     ``replace`` puts the new file in its place once it is complete; ``skip`` keeps the old one and downloads nothing;
-    ``fail`` is an error, unless the old file is the very same, so that a retry of a task whose file was complete passes.
+    ``fail`` is an error, unless the old file is the very same: a retry of a task whose file was complete passes.
     """
 
     REPLACE = "replace"
@@ -85,9 +85,9 @@ def holds_same_rows(place: Place, blocks: Iterable[bytes], row_format: RowFormat
 def store_content(
     content: bytes, place: Place, *, what: str, format: str, if_exists: IfExists = IfExists.REPLACE
 ) -> StoredFile:
-    """Store a small file, unless what is there already is to be kept.
+    """Store a small file, unless ``if_exists`` keeps the one that is there.
 
-    :param what: it is, for the error
+    :param what: the content, for the error
     :raises DestinationExists: ``if_exists`` is ``fail`` and there is something else
     """
     refuse_other_kind(place, is_folder=False)

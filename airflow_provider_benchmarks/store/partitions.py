@@ -1,12 +1,12 @@
 """Row scores as a folder of files, one for each value of a field, as Hive, Spark, DuckDB and pandas read it.
 
 ``destination/category=a/rows-<hash>.parquet``, ``destination/category=b/…``, and ``destination/_manifest.json``, which
-is written last and lists the files, with the values of the field. A folder without a manifest is not complete. The field itself stands in the folders'
-names only.
+is written last and lists the files, with the values of the field. A folder without a manifest is not complete. The
+field itself is in the folders' names only.
 
-Files of an earlier or an interrupted download are deleted once the new manifest is there, so that who reads all files of
-the folder reads those of one download. While one is being written, such a reader can see files of both; one that goes by
-the manifest does not. Two tasks must not write to one folder at once.
+Files of an earlier or an interrupted download are deleted once the new manifest is there. So a reader of all files in
+the folder reads those of one download. During a download, such a reader can see files of both; one that follows the
+manifest does not. Two tasks must not write to one folder at once.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from airflow_provider_benchmarks.store.stored_file import StoredFile, store_byte
 
 logger = logging.getLogger(__name__)
 
-_CHUNK = 1024 * 1024
+_CHUNK_BYTES = 1024 * 1024
 #: Files that are written here, below the destination, and may be deleted.
 _OURS = re.compile(rf"(?:[^/=]*=[^/]*/)+rows-[0-9a-f]{{12}}\.(?:{'|'.join(TABLE_FORMATS)})")
 
@@ -39,7 +39,7 @@ def store_partitions(parquet: Path, place: Place | None, *, fields: Sequence[str
     """Cut a Parquet file of row scores into a folder of files.
 
     :param parquet: all rows
-    :param place: the folder; None only tells what it would be
+    :param place: the folder; None only describes what it would be
     :param fields: columns whose values name the folders: texts, whole numbers or booleans
     :param row_format: Parquet or CSV
     :return: rows and bytes of all files; the hash is the manifest's, which has those of the files
@@ -82,7 +82,7 @@ def partitions_before(place: Place) -> StoredFile | None:
 
 
 def sweep_partitions(place: Place) -> None:
-    """Delete what interrupted downloads have left in a complete folder.
+    """Delete files of interrupted downloads from a complete folder.
 
     :raises IncompleteResults: files that the manifest names are not there
     """
@@ -117,8 +117,8 @@ class _Folder:
         there = {path.removeprefix(start) for path in root.fs.find(start)}
         if missing := sorted(named - there):
             raise IncompleteResults(
-                f'{self._place}: {len(missing)} files that {MANIFEST} names are not there, the first is "{missing[0]}": '
-                f'another task writes to this folder, or deletes from it. Run the task again, with if_exists="replace".'
+                f'{self._place}: {len(missing)} files that {MANIFEST} names are not there, the first is "{missing[0]}"'
+                f': another task writes to this folder, or deletes from it. Run the task again, with if_exists="replace".'
             )
         self._remove(there - named)
 
@@ -173,5 +173,5 @@ def _describe(part: Part) -> dict[str, Any]:
 
 def _read(path: Path) -> Iterator[bytes]:
     with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
+        while chunk := file.read(_CHUNK_BYTES):
             yield chunk

@@ -305,7 +305,7 @@ def test_many_jobs_without_a_manifest_are_not_read_one_by_one(root, hook, run_jo
     reads, read = [], score_store._read
     monkeypatch.setattr(score_store, "_read", lambda path: reads.append(path) or read(path))
     assert [job.job for job in store.history(**WHERE, limit=1)] == ["alive"]
-    assert len(reads) == score_store._READS_IN_VAIN + 1
+    assert len(reads) == score_store._MAX_MISSING_MANIFESTS + 1
 
 
 def test_a_job_without_a_time_that_was_interrupted_is_listed_once(root, hook, run_job):

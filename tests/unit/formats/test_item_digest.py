@@ -91,7 +91,7 @@ def test_an_item_that_comes_twice_is_not_promised_to_be_distinct(tmp_path) -> No
 
 
 def test_an_item_is_found_to_come_twice_however_far_apart(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(item_digest, "_ROWS_AT_ONCE", 100)  # 31 parts
+    monkeypatch.setattr(item_digest, "_SIGNATURE_ROWS", 100)  # 31 parts
 
     assert said_of(stored(tmp_path / "once.parquet", ITEMS))["distinct"] is True
     for again in (0, 1499, 2999):
