@@ -32,13 +32,13 @@ from airflow_provider_benchmarks.store import (
     ScoreStore,
     StoredFile,
     StoredJob,
+    find_partitions,
+    find_row_file,
     holds_same_rows,
-    partitions_before,
     refuse_other_kind,
     store_bytes,
     store_partitions,
     store_row_files,
-    stored_before,
     sweep_partitions,
 )
 from airflow_provider_benchmarks.store.row_files import BLOCK_BYTES
@@ -61,7 +61,7 @@ class RowDownload:
         self._place = options.place
         self._options = options
         refuse_other_kind(self._place, is_folder=bool(options.fields))
-        self._old = None if options.if_exists == IfExists.REPLACE else self._stored_before()
+        self._old = None if options.if_exists == IfExists.REPLACE else self._find_old()
         self._new: StoredFile | None = None
 
     def fetch(self, *others: RowTarget) -> list[StoredFile]:
@@ -122,10 +122,10 @@ class RowDownload:
         blocks = FirstRows(self._options.limit).of(line_blocks(pieces, BLOCK_BYTES))
         return holds_same_rows(self._place, blocks, self._options.row_format)
 
-    def _stored_before(self) -> StoredFile | None:
+    def _find_old(self) -> StoredFile | None:
         if self._options.fields:
-            return partitions_before(self._place)
-        return stored_before(self._place, self._options.row_format)
+            return find_partitions(self._place)
+        return find_row_file(self._place, self._options.row_format)
 
 
 def fetch_files(source: RowSource, targets: Sequence[RowTarget]) -> list[StoredFile]:

@@ -6,12 +6,12 @@ from airflow_provider_benchmarks.formats import RowFormat
 from airflow_provider_benchmarks.store.atomic import atomic_write
 from airflow_provider_benchmarks.store.if_exists import (
     IfExists,
+    find_row_file,
     holds_same_rows,
     refuse_other_kind,
     store_content,
-    stored_before,
 )
-from airflow_provider_benchmarks.store.partitions import partitions_before, store_partitions, sweep_partitions
+from airflow_provider_benchmarks.store.partitions import find_partitions, store_partitions, sweep_partitions
 from airflow_provider_benchmarks.store.place import Place
 from airflow_provider_benchmarks.store.row_files import RowTarget, store_row_files, store_rows
 from airflow_provider_benchmarks.store.row_options import RowOptions
@@ -28,8 +28,9 @@ __all__ = [
     "StoredFile",
     "StoredJob",
     "atomic_write",
+    "find_partitions",
+    "find_row_file",
     "holds_same_rows",
-    "partitions_before",
     "read_stored_job",
     "refuse_other_kind",
     "store_bytes",
@@ -37,6 +38,5 @@ __all__ = [
     "store_partitions",
     "store_row_files",
     "store_rows",
-    "stored_before",
     "sweep_partitions",
 ]

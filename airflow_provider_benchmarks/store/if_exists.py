@@ -35,7 +35,7 @@ class IfExists(StrEnum):
         raise ConfigurationError(f'if_exists must be one of {", ".join(cls)}, found "{shortened(value)}"')
 
 
-def stored_before(place: Place, row_format: RowFormat) -> StoredFile | None:
+def find_row_file(place: Place, row_format: RowFormat) -> StoredFile | None:
     """Describe the file of row scores at a place; None where there is none.
 
     :raises DestinationExists: what is there is not a file of this format

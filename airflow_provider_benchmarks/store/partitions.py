@@ -72,7 +72,7 @@ def store_partitions(parquet: Path, place: Place | None, *, fields: Sequence[str
     return _stored("" if place is None else place.url, content)
 
 
-def partitions_before(place: Place) -> StoredFile | None:
+def find_partitions(place: Place) -> StoredFile | None:
     """Describe the folder at a place; None where there is no complete one.
 
     :raises DestinationExists: its manifest is not one of partitioned row scores

@@ -187,7 +187,7 @@ def test_a_failed_upload_leaves_the_old_folder_and_nothing_else(download, tmp_pa
         download([item(i, text=f"new {i}") for i in range(8)], destination=str(folder))
     assert files(folder) == before
     if exists:
-        assert partitions.partitions_before(Place(str(folder))).to_dict() == first
+        assert partitions.find_partitions(Place(str(folder))).to_dict() == first
         assert texts(folder) == [f"=row {i}" for i in range(8)]
 
 
