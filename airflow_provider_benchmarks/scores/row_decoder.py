@@ -23,44 +23,44 @@ from airflow_provider_benchmarks.scores.completeness import RowCheck, read_one_b
 from airflow_provider_benchmarks.scores.json_values import DECODE_ERRORS, json_text, parse_json, score_value
 from airflow_provider_benchmarks.scores.rows import RowScore
 
-#: Stands in the text of every row whose model call failed.
+#: In the text of every row whose model call failed.
 _ERROR_KEY = b'"inference_error"'
 
 
-class TableScore(msgspec.Struct, gc=False):  # millions of them; the garbage collector need not visit each
+class DecodedScore(msgspec.Struct, gc=False):  # millions of them; the garbage collector need not visit each
     name: str
     value: Any = None
 
 
-class TableRow(msgspec.Struct, gc=False):
+class DecodedRow(msgspec.Struct, gc=False):
     """What columns need of a row. The rest, model responses above all, is skipped undecoded."""
 
-    metrics: dict[str, list[TableScore]]
+    metrics: dict[str, list[DecodedScore]]
     item: dict[str, Any] | None = None
     row_index: int | None = None
     metric_errors: Any = None
     sample: msgspec.Raw = msgspec.Raw(b"null")
 
     @classmethod
-    def of(cls, row: RowScore) -> TableRow:
+    def of(cls, row: RowScore) -> DecodedRow:
         storable = HalfCharacter.where_needed  # the strict decoder refuses such texts, so that they come here only
-        metrics = {m: [TableScore(name, storable(v)) for name, v in named.items()] for m, named in row.metrics.items()}
+        metrics = {m: [DecodedScore(name, storable(v)) for name, v in named.items()] for m, named in row.metrics.items()}
         item = {name: storable(value) for name, value in row.item.items()}
         return cls(metrics, item, row.row_index, row.metric_errors, msgspec.Raw(json_text(row.sample).encode()))
 
 
-_DECODER = msgspec.json.Decoder(TableRow)
+_DECODER = msgspec.json.Decoder(DecodedRow)
 
 
-def read_table_rows(block: bytes, check: RowCheck) -> list[TableRow]:
-    """Read whole lines and check them to be rows.
+def decode_rows(block: bytes, check: RowCheck) -> list[DecodedRow]:
+    """Decode whole lines of any shape and check them to be rows.
 
     :raises IncompleteResults: a line is not a row; says which
     """
     try:
         rows = _DECODER.decode_lines(block)
     except DECODE_ERRORS:
-        rows = [TableRow.of(row) for row in read_one_by_one(block, check.rows)]
+        rows = [DecodedRow.of(row) for row in read_one_by_one(block, check.rows)]
     first = check.rows
     check.add([row.row_index for row in rows])
     for position, row in enumerate(rows, first):
@@ -69,7 +69,7 @@ def read_table_rows(block: bytes, check: RowCheck) -> list[TableRow]:
     return rows
 
 
-def columns_of(rows: Sequence[TableRow], *, with_sample: bool = False) -> Columns:
+def columns_of(rows: Sequence[DecodedRow], *, with_sample: bool = False) -> Columns:
     """Turn rows into columns.
 
     :raises IncompleteResults: a score comes twice in a row, or a sample can't be read
@@ -91,7 +91,7 @@ def _item_columns(items: list[dict[str, Any]]) -> dict[str, list[Any]]:
     return {name: [item.get(name) for item in items] for name in dict.fromkeys(name for item in items for name in item)}
 
 
-def _score_columns(rows: Sequence[TableRow]) -> dict[tuple[str, str], list[Any]]:
+def _score_columns(rows: Sequence[DecodedRow]) -> dict[tuple[str, str], list[Any]]:
     columns: dict[tuple[str, str], list[Any]] = {}
     for at, row in enumerate(rows):
         for metric, scores in row.metrics.items():
@@ -153,7 +153,7 @@ class _Shape:
     fields: tuple[str, ...] = ()
     metrics: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
-    def widened_by(self, rows: Sequence[TableRow]) -> _Shape:
+    def widened_by(self, rows: Sequence[DecodedRow]) -> _Shape:
         fields = dict.fromkeys((*self.fields, *(name for row in rows for name in row.item or ())))
         metrics = dict(self.metrics)
         for row in rows:
@@ -219,7 +219,7 @@ class RowDecoder:
                 pass
             else:
                 return self._columns(rows, check, may_have_failed=_ERROR_KEY in block)
-        general = read_table_rows(block, check)
+        general = decode_rows(block, check)
         shape = self._shape.widened_by(general)
         if shape != self._shape:
             self._shape = shape

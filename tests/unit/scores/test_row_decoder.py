@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from airflow_provider_benchmarks.exceptions import IncompleteResults
 from airflow_provider_benchmarks.scores.columns import Columns
 from airflow_provider_benchmarks.scores.completeness import RowCheck
-from airflow_provider_benchmarks.scores.row_decoder import RowDecoder, columns_of, read_table_rows
+from airflow_provider_benchmarks.scores.row_decoder import RowDecoder, columns_of, decode_rows
 
 
 def row(index: int | None, item: Any, **scores: Any) -> dict[str, Any]:
@@ -43,7 +43,7 @@ def filled(columns: Columns) -> dict[str, Any]:
 def read_both_ways(blocks: list[bytes]) -> tuple[list[Any], list[Any]]:
     reader, check, general = RowDecoder(with_sample=True), RowCheck(), RowCheck()
     uniform = [filled(reader.decode(block, check)) for block in blocks]
-    return uniform, [filled(columns_of(read_table_rows(block, general), with_sample=True)) for block in blocks]
+    return uniform, [filled(columns_of(decode_rows(block, general), with_sample=True)) for block in blocks]
 
 
 SECOND_BLOCKS = {
