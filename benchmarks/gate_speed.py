@@ -77,7 +77,7 @@ WAYS: dict[str, Callable[[Path], None]] = {
 
 def prepare(folder: Path, rows: int) -> None:
     """Store two jobs as a score store would."""
-    from airflow_provider_benchmarks.store.results import RowFormat, store_rows
+    from airflow_provider_benchmarks.store import Place, RowFormat, store_rows
 
     for seed, side in enumerate(("candidate", "baseline"), 1):
         (folder / side).mkdir()
@@ -90,7 +90,7 @@ def prepare(folder: Path, rows: int) -> None:
         (folder / side / "aggregate-scores.json").write_text(json.dumps(aggregate))
         with lines.open("rb") as file:
             pieces = iter(lambda: file.read(1024 * 1024), b"")
-            store_rows(pieces, str(folder / side / "row-scores.parquet"), row_format=RowFormat(name="parquet"))
+            store_rows(pieces, Place(str(folder / side / "row-scores.parquet")), row_format=RowFormat(name="parquet"))
         lines.unlink()
 
 

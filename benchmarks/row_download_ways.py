@@ -14,9 +14,12 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from generate_rows import METRICS
 from measuring import peak_megabytes
 
 S3_CONNECTION = "aws_scores"
+#: A row group each: pyarrow's own 1 MiB would make a thousand of them.
+_ARROW_BLOCK_BYTES = 8 * 1024 * 1024
 
 
 def ours(job: str, destination: str, row_format: str, compression: str | None = None) -> Callable[[], object]:
@@ -61,6 +64,69 @@ def recipe(url: str, destination: str) -> Callable[[], object]:
     return run
 
 
+def arrow(url: str, destination: str) -> Callable[[], object]:
+    """pyarrow's JSON reader in streaming blocks, over a plain HTTP connection, to Parquet with zstd."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.json as pj
+    import pyarrow.parquet as pq
+
+    def flat(batch: pa.RecordBatch) -> pa.Table:
+        item, metrics = batch["item"], batch["metrics"]
+        columns = {"row_index": batch["row_index"]}
+        columns |= dict(zip((field.name for field in item.type), item.flatten(), strict=True))
+        for metric, name in METRICS.items():
+            columns[name] = pc.struct_field(pc.list_element(pc.struct_field(metrics, metric), 0), "value")
+        return pa.table(columns)
+
+    def run() -> None:
+        address = urlsplit(url)
+        connection = http.client.HTTPConnection(address.netloc)
+        connection.request("GET", address.path)
+        options = pj.ReadOptions(block_size=_ARROW_BLOCK_BYTES)
+        writer = None
+        for batch in pj.open_json(connection.getresponse(), read_options=options):
+            table = flat(batch)
+            writer = writer or pq.ParquetWriter(destination, table.schema, compression="zstd")
+            writer.write_table(table)
+        if writer is not None:
+            writer.close()
+
+    return run
+
+
+def duckdb(url: str, destination: str) -> Callable[[], object]:
+    """DuckDB's JSON reader on the file that curl has fetched, to Parquet with zstd."""
+    import duckdb as db
+
+    source = f"{destination}.jsonl"
+    scores = ", ".join(f'metrics."{metric}"[1].value AS "{name}"' for metric, name in METRICS.items())
+    rows = f"SELECT row_index, unnest(item), {scores} FROM read_json('{source}', format = 'newline_delimited')"
+
+    def run() -> None:
+        curl(url, source)()
+        db.sql(f"COPY ({rows}) TO '{destination}' (FORMAT parquet, COMPRESSION zstd)")
+
+    return run
+
+
+def polars(url: str, destination: str) -> Callable[[], object]:
+    """Polars' streaming engine on the file that curl has fetched, to Parquet with zstd."""
+    import polars as pl
+
+    source = f"{destination}.jsonl"
+    metrics = pl.col("metrics").struct
+    scores = [metrics.field(metric).list.first().struct.field("value").alias(name) for metric, name in METRICS.items()]
+
+    def run() -> None:
+        curl(url, source)()
+        pl.scan_ndjson(source).select("row_index", "item", *scores).unnest("item").sink_parquet(
+            destination, compression="zstd"
+        )
+
+    return run
+
+
 def s3fs_from_memory(source: str, destination: str) -> Callable[[], object]:
     """The same bytes through the same filesystem, without HTTP to the service, counting, hashing or checking."""
     from airflow.sdk import ObjectStoragePath
@@ -90,7 +156,16 @@ def sdk(base_url: str, workspace: str, job: str, destination: str) -> Callable[[
     return run
 
 
-WAYS = {"ours": ours, "curl": curl, "recipe": recipe, "s3fs": s3fs_from_memory, "sdk": sdk}
+WAYS = {
+    "ours": ours,
+    "curl": curl,
+    "recipe": recipe,
+    "arrow": arrow,
+    "duckdb": duckdb,
+    "polars": polars,
+    "s3fs": s3fs_from_memory,
+    "sdk": sdk,
+}
 
 if __name__ == "__main__":
     work = WAYS[sys.argv[1]](*sys.argv[2:])

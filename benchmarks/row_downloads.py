@@ -28,7 +28,22 @@ from tests.support.real_platform import RealPlatform
 from tests.support.s3_server import BUCKET, S3Server
 
 JOB = "big"
-PARQUET_FILES = ("recipe.parquet", "snappy.parquet", "ours.parquet")
+PARQUET_FILES = (
+    "recipe.parquet",
+    "snappy.parquet",
+    "ours.parquet",
+    "arrow.parquet",
+    "duckdb.parquet",
+    "polars.parquet",
+)
+#: What those need that convert a file; it is fetched into their time.
+_FETCHED_FILES = ("duckdb.parquet.jsonl", "polars.parquet.jsonl")
+#: What a user would pick instead, by the name of the way.
+_TOOLS = {
+    "arrow": "pyarrow's streaming JSON reader",
+    "duckdb": "curl and DuckDB",
+    "polars": "curl and Polars",
+}
 _WAYS = str(Path(__file__).with_name("row_download_ways.py"))
 
 
@@ -67,18 +82,23 @@ def measure_local(folder: Path, rows: int, rounds: int) -> list[list[str]]:
         recipe = way("pandas recipe", "recipe", url, folder / "recipe.parquet")
         parquet = way("Parquet", "ours", JOB, folder / "ours.parquet", "parquet")
         snappy = way("Parquet, snappy", "ours", JOB, folder / "snappy.parquet", "parquet", "snappy")
-        in_turn([curl, jsonl, recipe, snappy, parquet], rounds=rounds, environment=variables)
+        others = [way(name, name, url, folder / f"{name}.parquet") for name in ("arrow", "duckdb", "polars")]
+        in_turn([curl, jsonl, recipe, snappy, parquet, *others], rounds=rounds, environment=variables)
         sizes = [f"{(folder / name).stat().st_size / 1e9:.2f} GB" for name in PARQUET_FILES]
         print(f"  sizes of {', '.join(PARQUET_FILES)}: {', '.join(sizes)}")
         size = f"{rows:,} rows, {source.stat().st_size / 1e9:.2f} GB"
         source.unlink()
-    for name in ("curl.jsonl", "ours.jsonl", *PARQUET_FILES):
+    for name in ("curl.jsonl", "ours.jsonl", *PARQUET_FILES, *_FETCHED_FILES):
         (folder / name).unlink()
     return [
         [f"{size} to a JSONL file", "curl to a file", ratio(jsonl, curl), f"{jsonl.peak:.0f} MB"],
         [f"{size} to Parquet, snappy", "documented pandas recipe", ratio(snappy, recipe), f"{snappy.peak:.0f} MB"],
         [f"{size} to Parquet, zstd", "documented pandas recipe", ratio(parquet, recipe), f"{parquet.peak:.0f} MB"],
         ["", "(the recipe's own memory)", "", f"{recipe.peak:.0f} MB"],
+        *(
+            [f"{size} to Parquet, zstd", f"{_TOOLS[other.name]} ({other.peak:.0f} MB)", ratio(parquet, other), ""]
+            for other in others
+        ),
     ]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import httpcore
 import httpx
 
-from airflow_provider_benchmarks.scores.values import parse_json
+from airflow_provider_benchmarks.scores.json_values import parse_json
 
 #: One read of the network. The usual way reads 64 KiB at a time through an HTTP parser written in Python, which is what
 #: limits the speed of a large body.

@@ -11,7 +11,7 @@ from airflow_provider_benchmarks.gates.judge_threshold import judge_threshold, s
 from airflow_provider_benchmarks.gates.verdict import CheckResult, Outcome
 from airflow_provider_benchmarks.gates.within_history import MIN_HISTORY, WithinHistory
 from airflow_provider_benchmarks.scores import JobScores
-from airflow_provider_benchmarks.scores.values import is_number
+from airflow_provider_benchmarks.scores.json_values import is_number
 
 #: Makes the median absolute deviation of a normal distribution its standard deviation.
 #: Source: Rousseeuw and Croux 1993, "Alternatives to the Median Absolute Deviation".

@@ -16,7 +16,7 @@ from airflow_provider_benchmarks.gates.row_values import RowValues, are_binary, 
 from airflow_provider_benchmarks.gates.verdict import CheckResult, Outcome
 from airflow_provider_benchmarks.scores import AggregateScore, JobScores
 from airflow_provider_benchmarks.scores.equality import canonical_column
-from airflow_provider_benchmarks.scores.values import is_number
+from airflow_provider_benchmarks.scores.json_values import is_number
 
 if TYPE_CHECKING:
     import pandas as pd

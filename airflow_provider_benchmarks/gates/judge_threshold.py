@@ -12,7 +12,7 @@ from airflow_provider_benchmarks.gates.row_values import RowValues, score_column
 from airflow_provider_benchmarks.gates.threshold import Threshold
 from airflow_provider_benchmarks.gates.verdict import CheckResult, Outcome
 from airflow_provider_benchmarks.scores import AggregateScore, JobScores
-from airflow_provider_benchmarks.scores.values import is_number
+from airflow_provider_benchmarks.scores.json_values import is_number
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -15,8 +15,8 @@ from airflow_provider_benchmarks.gates.verdict import Verdict
 from airflow_provider_benchmarks.scores import AggregateScores, JobScores
 from airflow_provider_benchmarks.scores.aggregate import AggregateScore
 from airflow_provider_benchmarks.scores.frames import ITEM_HASH
+from airflow_provider_benchmarks.scores.json_values import parse_json
 from airflow_provider_benchmarks.scores.stored_files import filesystem_of
-from airflow_provider_benchmarks.scores.values import parse_json
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -125,7 +125,7 @@ def load_scores(path: str, checks: Sequence[Check]) -> tuple[JobScores, str | No
         if must_have_rows(checks):
             require(f"{path}: the checks look at rows, and to read {rows} they need", "pyarrow")
         return judged_without_rows(scores), None
-    from airflow_provider_benchmarks.scores.files import read_row_scores
+    from airflow_provider_benchmarks.scores import read_row_scores
 
     rows_path = f"{path.rstrip('/')}/{rows}"
     if rows.endswith(".parquet"):
@@ -149,7 +149,7 @@ def load_compared(
     :param baselines: paths, by the name that checks give to the baseline
     :return: the candidate, the baselines by name, and the path of the candidate's Parquet file
     """
-    from airflow_provider_benchmarks.scores.files import read_row_scores
+    from airflow_provider_benchmarks.scores import read_row_scores
 
     found = [load_scores(candidate, checks)]
     places = {path: place for place, path in enumerate(dict.fromkeys(baselines.values()), start=1)}

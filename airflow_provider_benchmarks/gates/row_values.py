@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_benchmarks.brief import brief_names, shortened
 from airflow_provider_benchmarks.exceptions import ScoreNotFound
 from airflow_provider_benchmarks.scores import AggregateScore
+from airflow_provider_benchmarks.scores.columns import INFERENCE_ERROR, METRIC_ERRORS, SAMPLE
 from airflow_provider_benchmarks.scores.frames import CALL_ERRORS, ITEM_FIELDS, ITEM_HASH, SCORE_COLUMNS
-from airflow_provider_benchmarks.scores.table import INFERENCE_ERROR, METRIC_ERRORS, SAMPLE
 
 if TYPE_CHECKING:
     import numpy as np

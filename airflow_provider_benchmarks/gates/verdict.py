@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any, Self
 
 from airflow_provider_benchmarks.gates.checks import Check, check_from_dict
-from airflow_provider_benchmarks.scores.values import is_number, json_safe
+from airflow_provider_benchmarks.scores.json_values import is_number, json_safe
 
 
 class Outcome(StrEnum):

@@ -331,21 +331,20 @@ class BenchmarkHook(BaseHook):
         :raises DestinationExists: ``if_exists="fail"`` and there is another file
         """
         from airflow_provider_benchmarks.hooks.downloads import RowDownload
-        from airflow_provider_benchmarks.store import IfExists, RowFormat
+        from airflow_provider_benchmarks.hooks.row_sources import ServiceRows
+        from airflow_provider_benchmarks.store import Place, RowFormat, RowOptions
 
-        download = RowDownload(
-            client=self.client,
-            job_name=name,
-            destination=destination,
-            row_format=RowFormat(
-                name=format, compression=compression, with_sample=with_sample, neutralise_formulas=neutralise_formulas
-            ),
-            if_exists=IfExists(if_exists),
-            limit=limit,
-            partition_by=[partition_by] if isinstance(partition_by, str) else partition_by,
-            storage_conn_id=storage_conn_id,
+        row_format = RowFormat(
+            name=format, compression=compression, with_sample=with_sample, neutralise_formulas=neutralise_formulas
         )
-        return download.run()
+        options = RowOptions(
+            place=Place.of(destination, storage_conn_id),
+            row_format=row_format,
+            if_exists=if_exists,
+            limit=limit,
+            partition_by=partition_by,
+        )
+        return RowDownload(ServiceRows(self.client, name), options).finish()
 
     def download_artifacts(self, name: str, destination: str, *, storage_conn_id: str | None = None) -> StoredFile:
         """Store the job's artifacts as the tar.gz that the service packs.
@@ -357,8 +356,9 @@ class BenchmarkHook(BaseHook):
         :raises DestinationExists: there is a folder
         """
         from airflow_provider_benchmarks.hooks.downloads import download_artifacts
+        from airflow_provider_benchmarks.store import Place
 
-        return download_artifacts(self.client, name, destination, storage_conn_id=storage_conn_id)
+        return download_artifacts(self.client, name, Place.of(destination, storage_conn_id))
 
     def store_job(self, store: ScoreStore, name: str) -> StoredJob:
         """Put a completed job with all its scores into the score store, unless it is there already.
@@ -366,8 +366,9 @@ class BenchmarkHook(BaseHook):
         One that the service does not have any more is looked for in the store.
         """
         from airflow_provider_benchmarks.hooks.downloads import store_job
+        from airflow_provider_benchmarks.hooks.row_sources import ServiceRows
 
-        return store_job(self.client, store, name)
+        return store_job(ServiceRows(self.client, name), store)
 
     def test_connection(self) -> tuple[bool, str]:
         """Look whether the service answers, takes the token, and has the workspace."""

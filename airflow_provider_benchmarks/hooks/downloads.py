@@ -6,7 +6,6 @@ import logging
 import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
@@ -20,165 +19,174 @@ from airflow_provider_benchmarks.exceptions import (
     ResultsChanged,
     ServiceError,
 )
+from airflow_provider_benchmarks.formats import TABLE_FORMATS, RowFormat
+from airflow_provider_benchmarks.hooks.row_sources import RowSource, ServiceRows, purged_rows
 from airflow_provider_benchmarks.jobs import ResultName, require_completed
 from airflow_provider_benchmarks.retry_policy import is_recoverable
 from airflow_provider_benchmarks.scores.completeness import FirstRows, line_blocks
 from airflow_provider_benchmarks.store import (
     IfExists,
-    RowFormat,
+    Place,
+    RowOptions,
+    RowTarget,
     ScoreStore,
     StoredFile,
     StoredJob,
-    as_text,
-    check_row_options,
+    find_partitions,
+    find_row_file,
     holds_same_rows,
-    partitions_before,
     refuse_other_kind,
     store_bytes,
     store_partitions,
-    store_rows,
-    stored_before,
+    store_row_files,
     sweep_partitions,
 )
+from airflow_provider_benchmarks.store.row_files import BLOCK_BYTES
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
-_TRIES = 3
-_BLOCK = 1024 * 1024
+_ATTEMPTS = 3
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class RowDownload:
-    """A download of a job's row scores.
+    """One download of a job's row scores to a destination.
 
-    :param destination: the file, or with ``partition_by`` the folder; a text, a Path or an ObjectStoragePath
-    :param limit: store only so many rows
-    :param partition_by: columns that get a folder for each of their values
-    :param storage_conn_id: Airflow connection of the storage; None for the one that the destination names, if it does
-    :raises ConfigurationError: an argument can't be used
+    :raises DestinationExists: there is a folder where a file is to be, the reverse, or a file of another format
     """
 
-    client: BenchmarkClient
-    job_name: str
-    destination: str
-    row_format: RowFormat
-    if_exists: IfExists = IfExists.REPLACE
-    limit: int | None = None
-    partition_by: Sequence[str] = field(default=())
-    storage_conn_id: str | None = None
+    def __init__(self, source: RowSource, options: RowOptions) -> None:
+        assert options.place is not None, "a download needs a destination"
+        self._source = source
+        self._place = options.place
+        self._options = options
+        refuse_other_kind(self._place, is_folder=bool(options.fields))
+        self._old = None if options.if_exists == IfExists.REPLACE else self._find_old()
+        self._new: StoredFile | None = None
 
-    def __post_init__(self) -> None:
-        text, storage_conn_id = as_text(self.destination, self.storage_conn_id)
-        object.__setattr__(self, "destination", text)
-        object.__setattr__(self, "storage_conn_id", storage_conn_id)
-        check_row_options(
-            destination=text,
-            row_format=self.row_format,
-            if_exists=self.if_exists,
-            limit=self.limit,
-            partition_by=self.partition_by,
-        )
+    def fetch(self, *others: RowTarget) -> list[StoredFile]:
+        """Fetch the rows once, for the destination and for other files.
 
-    def run(self) -> StoredFile:
-        """Fetch the rows, unless what is there already is to be kept.
-
-        :raises IncompleteResults: there are fewer or more rows than the aggregate scores count
-        :raises DestinationExists: ``if_exists`` is ``fail`` and there is something else, or what is there can't be told
-            or replaced
+        :return: the other files
+        :raises IncompleteResults: there are fewer or more rows than the aggregate scores count; nothing is stored
         """
-        refuse_other_kind(self.destination, is_folder=bool(self.partition_by), storage_conn_id=self.storage_conn_id)
-        old = None if self.if_exists == IfExists.REPLACE else self._there_before()
-        if old is None:
-            return self._fetch(self.destination)
-        if self.if_exists == IfExists.SKIP:
-            logger.info("%s is there already, with %s rows: nothing to download", self.destination, old.rows)
-        else:
-            # The new one is made only to be compared.
-            new = self._fetch(None)
-            if old.sha256 != new.sha256 and not (old.rows == new.rows and self._differs_in_bytes_only()):
-                raise DestinationExists(
-                    f"{self.destination} holds other row scores ({old.rows} rows) than those of {self._job} ({new.rows} "
-                    f'rows), and if_exists="fail". Choose another destination.'
-                )
-        if self.partition_by:
-            sweep_partitions(self.destination, storage_conn_id=self.storage_conn_id)
-        return old
-
-    def _differs_in_bytes_only(self) -> bool:
-        """Whether a JSONL file holds the same rows as another route of the service, or another gzip, writes them."""
-        if self.row_format.name != "jsonl":
-            return False
-        pieces, _ = self.client.open_row_scores(self.job_name)
-        blocks = FirstRows(line_blocks(pieces, _BLOCK), self.limit)
-        return holds_same_rows(self.destination, blocks, self.row_format, storage_conn_id=self.storage_conn_id)
-
-    @property
-    def _job(self) -> str:
-        return f'benchmark job "{self.job_name}" in workspace "{self.client.config.workspace}"'
-
-    def _there_before(self) -> StoredFile | None:
-        if self.partition_by:
-            return partitions_before(self.destination, storage_conn_id=self.storage_conn_id)
-        return stored_before(self.destination, self.row_format, storage_conn_id=self.storage_conn_id)
-
-    def _fetch(self, destination: str | None) -> StoredFile:
-        if not self.partition_by:
-            return self._fetch_file(destination, self.row_format, self.storage_conn_id)
+        if self._old is not None and self._options.if_exists == IfExists.SKIP:
+            return fetch_files(self._source, others)
+        row_format, limit = self._options.row_format, self._options.limit
+        place = self._place if self._old is None else None  # where there is an old one, the new one is only compared
+        if not self._options.fields:
+            target = RowTarget(place=place, row_format=row_format, limit=limit)
+            self._new, *files = fetch_files(self._source, [target, *others])
+            return files
         with tempfile.TemporaryDirectory(prefix="row-scores-") as folder:
             whole = Path(folder) / "rows.parquet"
-            self._fetch_file(str(whole), RowFormat(name="parquet", with_sample=self.row_format.with_sample), None)
-            return store_partitions(
-                whole,
-                destination,
-                fields=self.partition_by,
-                row_format=self.row_format,
-                storage_conn_id=self.storage_conn_id,
-            )
+            as_table = RowFormat(name="parquet", with_sample=row_format.with_sample)
+            target = RowTarget(place=Place(str(whole)), row_format=as_table, limit=limit)
+            _, *files = fetch_files(self._source, [target, *others])
+            self._new = store_partitions(whole, place, fields=self._options.fields, row_format=row_format)
+        return files
 
-    def _fetch_file(self, destination: str | None, row_format: RowFormat, storage_conn_id: str | None) -> StoredFile:
-        def fetch() -> StoredFile:
-            pieces, length = self.client.open_row_scores(self.job_name)
-            return store_rows(
-                pieces,
-                destination,
-                row_format=row_format,
-                length=length,
-                expected_rows=lambda check: check.expected_rows(aggregate.result()),
-                limit=self.limit,
-                storage_conn_id=storage_conn_id,
-            )
+    def finish(self) -> StoredFile:
+        """Fetch the rows, unless that was done or ``if_exists`` keeps what is there.
 
-        try:
-            with ThreadPoolExecutor(max_workers=1) as beside:  # the rows come meanwhile
-                aggregate = beside.submit(self.client.get_aggregate_scores, self.job_name)
-                return _try_again(fetch, lambda error: isinstance(error, ResultsChanged))
-        except IncompleteResults as error:
-            raise IncompleteResults(f"row scores of {self._job}: {error}. Nothing was stored.") from error
+        :raises IncompleteResults: there are fewer or more rows than the aggregate scores count
+        :raises DestinationExists: ``if_exists`` is ``fail`` and there is something else
+        """
+        old = self._old
+        if old is not None and self._options.if_exists == IfExists.SKIP:
+            logger.info("%s is there already, with %s rows: nothing to download", self._place, old.rows)
+        else:
+            if self._new is None:
+                self.fetch()
+            assert self._new is not None
+            if old is None:
+                return self._new
+            self._require_same(old, self._new)
+        if self._options.fields:
+            sweep_partitions(self._place)
+        return old
+
+    def _require_same(self, old: StoredFile, new: StoredFile) -> None:
+        if old.sha256 == new.sha256 or (old.rows == new.rows and self._differs_in_bytes_only()):
+            return
+        raise DestinationExists(
+            f"{self._place} holds other row scores ({old.rows} rows) than those of {self._source.job} ({new.rows} "
+            f'rows), and if_exists="fail". Choose another destination.'
+        )
+
+    def _differs_in_bytes_only(self) -> bool:
+        """True if a JSONL file holds the same rows as another route of the service, or another gzip, writes them."""
+        if self._options.row_format.name in TABLE_FORMATS:
+            return False
+        pieces, _ = self._source.open()
+        blocks = FirstRows(self._options.limit).of(line_blocks(pieces, BLOCK_BYTES))
+        return holds_same_rows(self._place, blocks, self._options.row_format)
+
+    def _find_old(self) -> StoredFile | None:
+        if self._options.fields:
+            return find_partitions(self._place)
+        return find_row_file(self._place, self._options.row_format)
 
 
-def download_artifacts(
-    client: BenchmarkClient, job_name: str, destination: str, *, storage_conn_id: str | None
-) -> StoredFile:
-    """Fetch the archive of a job's artifacts; it is packed anew for each request, so a broken download begins anew."""
-    destination, storage_conn_id = as_text(destination, storage_conn_id)
-    refuse_other_kind(destination, is_folder=False, storage_conn_id=storage_conn_id)
+def fetch_files(source: RowSource, targets: Sequence[RowTarget]) -> list[StoredFile]:
+    """Fetch rows once, for any number of files.
+
+    :raises IncompleteResults: there are fewer or more rows than the aggregate scores count; nothing is stored
+    """
+
+    def fetch() -> list[StoredFile]:
+        pieces, length = source.open()
+        return store_row_files(
+            pieces, targets, length=length, expected_rows=lambda check: check.expected_rows(aggregate.result())
+        )
+
+    try:
+        with ThreadPoolExecutor(max_workers=1) as pool:  # the rows come meanwhile
+            aggregate = pool.submit(source.aggregate)
+            return _retry(fetch, lambda error: isinstance(error, ResultsChanged))
+    except IncompleteResults as error:
+        raise IncompleteResults(f"row scores of {source.job}: {error}. Nothing was stored.") from error
+
+
+def store_and_download(source: ServiceRows, store: ScoreStore, options: RowOptions) -> tuple[StoredJob, StoredFile]:
+    """Put a job into the score store and its row scores into a file; they are fetched once for both.
+
+    Rows that the service does not have any more come from the store, without the model's outputs.
+
+    :raises NotFound: neither has the job, or its row scores
+    :raises JobError: the job has not completed
+    """
+    download = RowDownload(source, options)
+    stored = store_job(source, store, fetch=download.fetch)
+    try:
+        return stored, download.finish()
+    except NotFound as error:
+        return stored, RowDownload(purged_rows(stored, error), options).finish()
+
+
+def download_artifacts(client: BenchmarkClient, job_name: str, place: Place) -> StoredFile:
+    """Fetch the archive of a job's artifacts. It is packed anew for each request, so a broken download begins again."""
+    refuse_other_kind(place, is_folder=False)
 
     def fetch() -> StoredFile:
         chunks = client.iter_result(job_name, ResultName.ARTIFACTS)
-        return store_bytes(chunks, destination, format="tar.gz", storage_conn_id=storage_conn_id)
+        return store_bytes(chunks, place, format="tar.gz")
 
-    return _try_again(fetch, lambda error: isinstance(error, ServiceError) and is_recoverable(error))
+    return _retry(fetch, lambda error: isinstance(error, ServiceError) and is_recoverable(error))
 
 
-def store_job(client: BenchmarkClient, store: ScoreStore, job_name: str) -> StoredJob:
+def store_job(
+    source: ServiceRows, store: ScoreStore, *, fetch: Callable[[RowTarget], list[StoredFile]] | None = None
+) -> StoredJob:
     """Put a completed job with all its scores into the score store, unless it is there already.
 
-    One that the service does not have any more is looked for in the store.
+    A job that the service does not have any more is searched for in the store.
 
+    :param fetch: fetches the row scores for the store. It is not called where they are there, or the job has none
     :raises JobError: the job has not completed
     :raises IncompleteResults: there are fewer or more rows than the aggregate scores count
     """
+    client, job_name = source.client, source.job_name
     try:
         job = client.get_job(job_name)
     except NotFound:
@@ -193,17 +201,16 @@ def store_job(client: BenchmarkClient, store: ScoreStore, job_name: str) -> Stor
         return found
     require_completed(job, takes="the score store")
 
-    def store_rows(path: str) -> StoredFile:
-        return RowDownload(
-            client=client, job_name=job_name, destination=path, row_format=RowFormat(name="parquet")
-        ).run()
+    def store_rows(place: Place) -> StoredFile:
+        target = RowTarget(place=place, row_format=RowFormat(name="parquet"))
+        return (fetch(target) if fetch else fetch_files(source, [target]))[0]
 
     has_rows = any(result.name == ResultName.ROW_SCORES for result in client.list_results(job_name))
-    aggregate = client.get_aggregate_scores(job_name)
+    aggregate = source.aggregate()
     stored = store.add(job, aggregate, store_rows=store_rows if has_rows else None, dataset=client.get_dataset(job))
     logger.info('Benchmark job "%s" is in the score store %s', job_name, store.root)
     return stored
 
 
-def _try_again(fetch: Callable[[], T], is_worth_it: Callable[[BaseException], bool]) -> T:
-    return Retrying(retry=retry_if_exception(is_worth_it), stop=stop_after_attempt(_TRIES), reraise=True)(fetch)
+def _retry(fetch: Callable[[], T], is_worth_it: Callable[[BaseException], bool]) -> T:
+    return Retrying(retry=retry_if_exception(is_worth_it), stop=stop_after_attempt(_ATTEMPTS), reraise=True)(fetch)

@@ -1,4 +1,4 @@
-"""What asset events of downloads and gates say, so that a DAG that they start need not ask the service."""
+"""The extra of asset events of downloads and gates, so that a DAG that they trigger needs no request for it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from airflow_provider_benchmarks.scores import AggregateScores
 
 
-def tell_outlets(
+def add_outlet_extra(
     operator: BenchmarkOperator,
     context: Context,
     *,
@@ -28,7 +28,8 @@ def tell_outlets(
     Outlets that are no assets, such as a lineage entity, have no events.
 
     :param benchmark: what the job ran
-    :param aggregate: its aggregate scores; the service is asked only where they are not known, and there are outlets
+    :param aggregate: its aggregate scores; fetched where they are None and there are outlets
+    :param more: further fields of the extra, as plain JSON
     """
     assets: list[Any] = [outlet for outlet in operator.outlets if isinstance(outlet, _asset_kinds())]
     if not assets:
@@ -49,6 +50,6 @@ def _asset_kinds() -> tuple[type, ...]:
 
     try:
         from airflow.sdk.definitions.asset import AssetRef
-    except ImportError:  # Airflow 2 knows no references
+    except ImportError:  # Airflow 2 has no references
         return Asset, AssetAlias
     return Asset, AssetAlias, AssetRef

@@ -72,11 +72,11 @@ class PolicyFile:
         return [] if self.dag_file is None else [folder / self.path for folder in _folders(Path(self.dag_file).parent)]
 
     def _remote(self) -> bytes:
-        from airflow_provider_benchmarks.store.object_path import object_path
+        from airflow_provider_benchmarks.store import Place
 
         try:
             # Without a cache, which would fetch megabytes of a file that is no policy.
-            with object_path(self.path).open("rb", cache_type="none") as file:
+            with Place(self.path).open("rb", cache_type="none") as file:
                 return _start(file)
         except FileNotFoundError as error:
             raise self._error(f'there is no policy file "{shortened(self.path)}"') from error

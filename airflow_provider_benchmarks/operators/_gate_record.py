@@ -66,14 +66,14 @@ def check_report(report: Any, *, gate: str) -> None:
 
 def store_report(verdict: Verdict, report: str) -> None:
     """Write the verdict as a page."""
-    from airflow_provider_benchmarks.store import store_bytes
+    from airflow_provider_benchmarks.store import Place, store_bytes
 
     suffix = PurePath(report).suffix
     if suffix == ".json":
         text = json.dumps(verdict.to_dict(), indent=1)
     else:
         text = verdict.to_html() if suffix == ".html" else verdict.to_markdown()
-    stored = store_bytes([text.encode()], report, format=suffix.lstrip("."))
+    stored = store_bytes([text.encode()], Place(report), format=suffix.lstrip("."))
     logger.info("Report: %s", stored.path)
 
 

@@ -209,9 +209,9 @@ class GateScores:
         if path is None:
             return scores
         from airflow_provider_benchmarks.gates.loading import read_rows
-        from airflow_provider_benchmarks.store.object_path import object_path
+        from airflow_provider_benchmarks.store import Place
 
-        place = object_path(path)
+        place = Place(path)
         scores = replace(scores, rows=read_rows(self.checks, scores.aggregate, place))
         self._with_rows.append((scores, place))
         return scores

@@ -12,7 +12,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSki
 from airflow_provider_benchmarks import exceptions
 from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.exceptions import ConfigurationError, NotStored
-from airflow_provider_benchmarks.operators._asset_extra import tell_outlets
+from airflow_provider_benchmarks.operators._asset_extra import add_outlet_extra
 from airflow_provider_benchmarks.operators._base import BenchmarkOperator, has_template, score_store
 from airflow_provider_benchmarks.operators._gate_checks import read_checks, render_checks
 from airflow_provider_benchmarks.operators._gate_needs import has_no_store, require_extras, require_store
@@ -146,7 +146,7 @@ class _GateOperator(BenchmarkOperator):
             "aggregate": scores.aggregate,
         }
         told = {"outcome": data["outcome"], "verdict": verdict.summary}
-        record.keep("asset events", lambda: tell_outlets(self, context, **known, more=told))
+        record.keep("asset events", lambda: add_outlet_extra(self, context, **known, more=told))
         return record
 
     def _xcom_of(self, verdict: Verdict) -> dict[str, Any]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from airflow_provider_benchmarks.scores.aggregate import AggregateScore, AggregateScores, HistogramBin
-from airflow_provider_benchmarks.scores.files import read_row_scores
 from airflow_provider_benchmarks.scores.frames import low_scoring_rows, row_scores_frame
 from airflow_provider_benchmarks.scores.job import JobScores
+from airflow_provider_benchmarks.scores.reading import read_row_scores
 from airflow_provider_benchmarks.scores.rows import RowScore
 
 __all__ = [

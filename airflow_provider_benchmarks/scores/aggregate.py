@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_provider_benchmarks.brief import brief, brief_names, shortened
 from airflow_provider_benchmarks.exceptions import IncompleteResults, ScoreNotFound
-from airflow_provider_benchmarks.scores.values import json_safe, statistic_value
+from airflow_provider_benchmarks.scores.json_values import json_safe, statistic_value
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -81,8 +81,8 @@ class AggregateScore:
             metric=metric,
             name=name,
             score_type=_of_type(str, payload, "score_type", metric, name),
-            count=_whole(payload.get("count"), metric, name, "count"),
-            nan_count=_whole(payload.get("nan_count"), metric, name, "nan_count"),
+            count=_integer(payload.get("count"), metric, name, "count"),
+            nan_count=_integer(payload.get("nan_count"), metric, name, "nan_count"),
             **{key: _number(payload.get(key), metric, name, key) for key in _STATISTICS},
             percentiles={
                 key: _number(value, metric, name, key)
@@ -102,7 +102,7 @@ class AggregateScore:
 
     @property
     def rows(self) -> int | None:
-        """How many rows the score saw, with and without a value; None when the service does not say."""
+        """Number of rows of the score, with and without a value; None when the service does not say."""
         return None if self.count is None else self.count + (self.nan_count or 0)
 
     def to_record(self) -> dict[str, Any]:
@@ -191,7 +191,7 @@ class AggregateScores:
 
     @property
     def expected_rows(self) -> int | None:
-        """How many rows the row scores must have: the most that any score saw; None when the service does not say."""
+        """Number of rows that the row scores must have: the most of any score; None when the service does not say."""
         return max((s.rows for s in self.scores if s.rows is not None), default=None)
 
     def to_records(self) -> list[dict[str, Any]]:
@@ -216,7 +216,7 @@ class AggregateScores:
 
         if not self.scores:
             return pd.DataFrame(columns=list(_DOCUMENTED_COLUMNS))
-        # The recipe itself, since how it flattens null and empty objects is part of what it gives.
+        # The recipe itself, since how it flattens null and empty objects is part of its result.
         metrics = [
             {"metric_ref": score.metric, "aggregation": {"scores": [score._as_written()]}} for score in self.scores
         ]
@@ -282,7 +282,7 @@ def _number(value: Any, metric: str, name: str, key: str) -> float | None:
         ) from None
 
 
-def _whole(value: Any, metric: str, name: str, key: str) -> int | None:
+def _integer(value: Any, metric: str, name: str, key: str) -> int | None:
     number = _number(value, metric, name, key)
     if number is None:
         return None

@@ -1,4 +1,4 @@
-"""Make sure that row scores are all there: every line a row, every row index once, as many as the aggregates count."""
+"""Check that row scores are complete: every line a row, every row index once, as many as the aggregate scores count."""
 
 from __future__ import annotations
 
@@ -12,78 +12,83 @@ import msgspec
 from airflow_provider_benchmarks.brief import brief
 from airflow_provider_benchmarks.exceptions import IncompleteResults
 from airflow_provider_benchmarks.scores.aggregate import AggregateScores
+from airflow_provider_benchmarks.scores.json_values import DECODE_ERRORS
 from airflow_provider_benchmarks.scores.rows import RowScore
-from airflow_provider_benchmarks.scores.values import REFUSED
 
-#: Above this an index is damage.
-_MOST_ROWS = 1_000_000_000
-#: Indices whose bits are kept together, so that a single one far from all others takes 4 KiB.
-_PAGE = 32 * 1024
-_READ_IN_FULL = 100
+#: A larger index is damage.
+_MAX_ROWS = 1_000_000_000
+#: Number of indices whose bits are held together, so that a single one far from all others takes 4 KiB.
+_PAGE_BITS = 32 * 1024
+#: Number of rows at the beginning of a file that are decoded completely.
+_FULLY_READ_ROWS = 100
 
 
 def line_blocks(pieces: Iterable[bytes], size: int) -> Iterator[bytes]:
-    """Put the pieces of a JSONL file, cut anywhere, together to blocks of whole lines.
+    """Join the pieces of a JSONL file, cut anywhere, into blocks of whole lines.
 
-    :param size: bytes that a block has at least, except for the last
+    :param size: minimum size of a block in bytes, except for the last
     """
-    waiting: list[bytes] = []
-    held = 0
+    pending: list[bytes] = []
+    pending_bytes = 0
     for piece in pieces:
-        waiting.append(piece)
-        held += len(piece)
-        if held < size:
+        pending.append(piece)
+        pending_bytes += len(piece)
+        if pending_bytes < size:
             continue
-        joined = b"".join(waiting)
+        joined = b"".join(pending)
         end = joined.rfind(b"\n") + 1
         if end:
             yield joined[:end]
-        # A line longer than a block is looked through again only when as much has come once more.
-        waiting, held = [joined[end:]], len(joined) - end if end else 0
-    if rest := b"".join(waiting):
+        # A line longer than a block is searched again only after as many bytes have come once more.
+        pending, pending_bytes = [joined[end:]], len(joined) - end if end else 0
+    if rest := b"".join(pending):
         yield rest
 
 
 class FirstRows:
-    """The first rows of a file that comes in blocks of whole lines; all of them where there is no limit.
+    """The first rows of a file that comes in blocks of whole lines.
 
-    ``is_cut`` tells, once they have been read, whether there were more.
+    :param limit: number of rows; None for all
     """
 
-    def __init__(self, blocks: Iterable[bytes], limit: int | None) -> None:
+    def __init__(self, limit: int | None) -> None:
+        #: True once a row was left out.
         self.is_cut = False
-        self._blocks = blocks
         self._limit = limit
+        self._rows = 0
 
-    def __iter__(self) -> Iterator[bytes]:
+    def take(self, block: bytes) -> bytes:
+        """Return what of the next block is within the limit; blank lines are no rows."""
         if self._limit is None:
-            yield from self._blocks
-            return
-        left = self._limit
-        for block in self._blocks:
-            kept = []
-            for line in BytesIO(block):
-                if not line.isspace():
-                    if not left:
-                        self.is_cut = True
-                        break
-                    left -= 1
-                kept.append(line)
-            if kept:
-                yield b"".join(kept)
+            return block
+        first = []
+        for line in BytesIO(block):
+            if not line.isspace():
+                if self._rows == self._limit:
+                    self.is_cut = True
+                    break
+                self._rows += 1
+            first.append(line)
+        return b"".join(first)
+
+    def of(self, blocks: Iterable[bytes]) -> Iterator[bytes]:
+        """Cut blocks, and read no further than that takes."""
+        for block in blocks:
+            if first := self.take(block):
+                yield first
             if self.is_cut:
                 return
 
 
 class RowCheck:
-    """Count rows and look for gaps and repeats in their indices."""
+    """Count rows, and find gaps and repeats in their indices."""
 
     def __init__(self) -> None:
         self.rows = 0
         #: Metric reference and name of scores that rows have a value of.
         self.scores: set[tuple[str, str]] = set()
         self._without_index = 0
-        #: All indices below have come; rows mostly come in order, so that nothing else need be kept of them.
+        #: All indices below have come. Rows mostly come in order, so that nothing else need be held of them.
         self._next = 0
         #: Those that came ahead of it, a bit each: 128 MB at most, whatever a damaged file says.
         self._ahead: dict[int, bytearray] = {}
@@ -107,7 +112,7 @@ class RowCheck:
         self.scores.update((metric, name) for metric, name, value in scores if value is not None)
 
     def expected_rows(self, aggregate: AggregateScores) -> int | None:
-        """How many rows there must be; None where the aggregate scores don't tell.
+        """Number of rows that there must be; None where the aggregate scores do not say.
 
         Scores over the whole corpus count 1 each, whatever the number of rows, which have no values of them.
         """
@@ -119,9 +124,9 @@ class RowCheck:
     def finish(self, expected_rows: int | None, *, limit: int | None = None, is_cut: bool = False) -> None:
         """Take the end of the file.
 
-        :param expected_rows: as the aggregate scores count; None where the service does not say
-        :param limit: no more rows than this were asked for
-        :param is_cut: there were more rows, and the limit cut them off: then indices may have gaps
+        :param expected_rows: number of rows by the aggregate scores; None where the service does not say
+        :param limit: number of rows that were asked for; None for all
+        :param is_cut: True if the limit left rows out; then indices may have gaps
         :raises IncompleteResults: rows are missing or too many; names both numbers
         """
         if expected_rows is not None and self.rows != min(expected_rows, limit or expected_rows):
@@ -141,33 +146,33 @@ class RowCheck:
     def _mark(self, index: Any) -> None:
         if index is None:
             self._without_index += 1
-        elif not isinstance(index, int) or not 0 <= index < _MOST_ROWS:
+        elif not isinstance(index, int) or not 0 <= index < _MAX_ROWS:
             raise IncompleteResults(f"{brief(index)} is not a row index")
         elif self._has(index):
             raise IncompleteResults(f"row index {index} comes twice")
         elif index == self._next and not self._ahead:
             self._next += 1
         else:
-            page = self._ahead.setdefault(index // _PAGE, bytearray(_PAGE // 8))
-            page[index % _PAGE // 8] |= 1 << index % 8
+            page = self._ahead.setdefault(index // _PAGE_BITS, bytearray(_PAGE_BITS // 8))
+            page[index % _PAGE_BITS // 8] |= 1 << index % 8
             self._largest = max(self._largest, index)
 
     def _has(self, index: int) -> bool:
         if index < self._next:
             return True
-        page = self._ahead.get(index // _PAGE)
-        return page is not None and bool(page[index % _PAGE // 8] & 1 << index % 8)
+        page = self._ahead.get(index // _PAGE_BITS)
+        return page is not None and bool(page[index % _PAGE_BITS // 8] & 1 << index % 8)
 
     def _first_missing(self) -> int:
         return next(index for index in count(self._next) if not self._has(index))
 
 
 class _Anything(msgspec.Struct, gc=False):
-    """An object of which nothing is looked at."""
+    """An object whose content is ignored."""
 
 
 class _Skimmed(msgspec.Struct, gc=False):
-    """What is looked at of each row; the decoder checks the rest to be JSON, and skips it at gigabytes a second."""
+    """What is decoded of each row. The decoder checks the rest to be JSON, and skips it at gigabytes a second."""
 
     metrics: _Anything
     item: _Anything | None = None
@@ -180,18 +185,18 @@ _SKIM = msgspec.json.Decoder(_Skimmed)
 def skim(block: bytes, check: RowCheck) -> None:
     """Check whole lines to be rows.
 
-    The first rows are read in full. Of the others, scores of another shape would not be seen: reading each takes as long
-    as all else that is done with a file.
+    The first rows are decoded completely. In the others, scores of another shape are not noticed: decoding each row
+    takes as long as all else that is done with a file.
 
     :raises IncompleteResults: a line is not a row; says which
     """
     if not check.rows:
-        for row in read_one_by_one(b"\n".join(block.split(b"\n", _READ_IN_FULL)[:_READ_IN_FULL]), 0):
+        for row in read_one_by_one(b"\n".join(block.split(b"\n", _FULLY_READ_ROWS)[:_FULLY_READ_ROWS]), 0):
             check.note_scores((metric, *score) for metric, scores in row.metrics.items() for score in scores.items())
     rows: Sequence[_Skimmed | RowScore]
     try:
         rows = _skimmed(block)
-    except (*REFUSED, ValueError):
+    except (*DECODE_ERRORS, ValueError):
         rows = read_one_by_one(block, check.rows)
     check.add([row.row_index for row in rows])
 
@@ -203,14 +208,14 @@ def _skimmed(block: bytes) -> list[_Skimmed]:
     """
     rows = _SKIM.decode_lines(block)
     if sum(1 for _ in BytesIO(block)) != len(rows):  # several times faster than counting line ends
-        raise ValueError("blank lines, or two rows on one line, which the decoder does not mind")
+        raise ValueError("blank lines, or two rows on one line, which the decoder accepts")
     if not block.isascii():
-        block.decode()  # nor does it look at the bytes of what it skips
+        block.decode()  # nor does it check the bytes that it skips
     return rows
 
 
 def read_one_by_one(block: bytes, rows_before: int) -> list[RowScore]:
-    """Read lines that the strict decoder has refused: finds the wrong one, and takes the bare words NaN and Infinity.
+    """Decode lines that the strict decoder has refused: find the wrong one, and accept the bare words NaN and Infinity.
 
     :param rows_before: rows of the file before this block, for the number in the error
     :raises IncompleteResults: a line is not a row

@@ -1,4 +1,4 @@
-"""Which values of items are equal, for every format that they may have come from: exactly those that are equal as JSON.
+"""Equality of values of items, whatever format they come from: exactly those are equal that are equal as JSON.
 
 1 and 1.0 are equal; true and 1 are not, nor 1 and "1". The order of an object's keys does not matter. Whole numbers are
 compared exactly, however large they are. A missing value equals a missing value.
@@ -22,7 +22,7 @@ _quoted = json.JSONEncoder().encode
 
 
 def canonical(value: Any) -> str:
-    """A text that two values of JSON share when they are equal, and no others do."""
+    """The text of a JSON value: the same for two values if, and only if, they are equal."""
     if isinstance(value, str):
         return _quoted(value)
     if value is None or value is True or value is False:
@@ -60,7 +60,7 @@ def canonical_texts(values: Iterable[Any]) -> NDArray[Any]:
 
 def canonical_column(column: pd.Series[Any]) -> NDArray[Any]:
     """The canonical texts of a column."""
-    # As a list: pandas and numpy both make floats of integers beside missing values.
+    # As a list: pandas and numpy both make floats of integers in a column with missing values.
     missing = column.isna().to_numpy()
     return canonical_texts(None if no else value for value, no in zip(column.tolist(), missing, strict=True))
 
@@ -77,7 +77,7 @@ def comparable(one: pd.Series[Any], other: pd.Series[Any]) -> tuple[NDArray[Any]
 
 
 def same_values(one: pd.Series[Any], other: pd.Series[Any]) -> NDArray[np.bool_]:
-    """Which values of two columns, place by place, are equal."""
+    """Which values of two columns are equal, position by position."""
     import numpy as np
 
     first, second = comparable(one, other)

@@ -1,7 +1,7 @@
 """Row scores as a DataFrame, as the service's docs build one, without that recipe's two traps.
 
 The documented recipe lets two metrics with the same score name overwrite each other, and takes every numeric column
-for a score when it looks for low-scoring rows. Here both scores are kept, and only score columns count.
+for a score when it selects low-scoring rows. Here both scores are in the frame, and only score columns count.
 """
 
 from __future__ import annotations
@@ -12,24 +12,24 @@ from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_benchmarks.exceptions import ConfigurationError
-from airflow_provider_benchmarks.scores.names import column_names
+from airflow_provider_benchmarks.scores.column_names import column_names
+from airflow_provider_benchmarks.scores.columns import EXACT_IN_FLOAT, ROW_INDEX, HalfCharacter, Kind, kind_of
+from airflow_provider_benchmarks.scores.json_values import LABEL
 from airflow_provider_benchmarks.scores.rows import RowScore
-from airflow_provider_benchmarks.scores.table import EXACT_IN_FLOAT, ROW_INDEX, HalfCharacter, Kind, kind_of
-from airflow_provider_benchmarks.scores.values import LABEL
 
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-#: Where a frame remembers which of its columns are scores.
+#: Key of ``frame.attrs``: names of the score columns.
 SCORE_COLUMNS = "score_columns"
-#: Where a frame remembers the row indices of rows that have no score since the call of the model failed.
+#: Key of ``frame.attrs``: indices of the rows without a score because the call of the model failed.
 CALL_ERRORS = "call_errors"
-#: Where a frame that was loaded without all fields of the items remembers what fields there are.
+#: Key of ``frame.attrs``: all fields of the items, of a frame that was loaded without some of them.
 ITEM_FIELDS = "item_fields"
-#: Where low-scoring rows tell how many values of which score could not be compared, as they are no numbers.
+#: Key of ``frame.attrs`` of low-scoring rows: number of values that were not compared, as they are no numbers, by column.
 NOT_NUMBERS = "not_numbers"
-#: Column with a hash of each item, which stands for the items in a frame that was loaded without them.
+#: Column with a hash of each item, in place of the items in a frame that was loaded without them.
 ITEM_HASH = "__item__"
 
 
@@ -87,14 +87,14 @@ def score_column(values: list[Any], index: pd.Index[Any]) -> pd.Series[Any]:
 
 
 def json_column(texts: list[str | None], index: pd.Index[Any]) -> pd.Series[Any]:
-    """A column of what JSON texts stand for."""
+    """A column of the values of JSON texts."""
     import pandas as pd
 
     return pd.Series([None if text is None else json.loads(text) for text in texts], index=index, dtype="object")
 
 
 def choose_columns(columns: Sequence[str] | None, known: Sequence[str], path: str) -> list[str]:
-    """Which columns the frame of a file is to have besides its index.
+    """The columns that the frame of a file is to have, apart from its index.
 
     :param known: the columns of the file
     :raises ConfigurationError: the file does not have one, or no row indices
@@ -109,10 +109,10 @@ def _plain(value: Any) -> Any:
 
 
 def low_scoring_rows(frame: pd.DataFrame, threshold: float) -> pd.DataFrame:
-    """Give the rows in which any score is a number below a threshold; NaN is never below.
+    """Return the rows in which any score is a number below a threshold; NaN is never below.
 
-    Labels (columns ``….label``) are no scores. How many values of other score columns are no numbers, and so were not
-    compared, is in ``attrs["not_numbers"]`` of the result, by column.
+    Labels (columns ``….label``) are no scores. ``attrs["not_numbers"]`` of the result is the number of values of other
+    score columns that are no numbers and so were not compared, by column.
 
     :param frame: as :func:`row_scores_frame` gives it
     :raises ConfigurationError: the frame does not say which of its columns are scores
@@ -138,7 +138,7 @@ def low_scoring_rows(frame: pd.DataFrame, threshold: float) -> pd.DataFrame:
 
 
 def _below(scores: pd.Series[Any], threshold: float) -> tuple[NDArray[Any], int]:
-    """Which values are numbers below a threshold, and how many are neither numbers nor missing."""
+    """Which values are numbers below a threshold, and the number of values that are neither numbers nor missing."""
     import numpy as np
     import pandas as pd
 

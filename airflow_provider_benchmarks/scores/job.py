@@ -16,12 +16,12 @@ class JobScores:
     """Aggregate scores of a job and, where a check needs them, its rows.
 
     :param aggregate: the aggregate scores
-    :param rows: the rows as :func:`~airflow_provider_benchmarks.scores.row_scores_frame` gives them
+    :param rows: the rows, as of :func:`~airflow_provider_benchmarks.scores.row_scores_frame`
     :param job: the job's name, for messages
     :param benchmark: what it ran, ``workspace/name``; empty when not known. Jobs of two benchmarks are not compared
     :param dataset: what it ran on, where its spec says so; the same holds
-    :param rows_unread: the job has rows, but nothing is installed that reads them: what became of those without a value
-        is not known, and each counts as one whose call of the model failed, too
+    :param rows_unread: the job has rows, but nothing is installed that reads them. Why some have no value is not known
+        then, and each counts as one whose call of the model failed, too
     """
 
     aggregate: AggregateScores

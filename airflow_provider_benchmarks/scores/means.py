@@ -1,15 +1,15 @@
-"""The means of a job in a few kB, for events."""
+"""The means of a job's scores in a few kB, for events."""
 
 from __future__ import annotations
 
 from airflow_provider_benchmarks.scores.aggregate import AggregateScores
-from airflow_provider_benchmarks.scores.values import json_safe
+from airflow_provider_benchmarks.scores.json_values import json_safe
 
 #: Airflow keeps an event's extra in its database and shows it on a page; a few kB are enough.
-_MOST_MEANS = 50
+_MAX_MEANS = 50
 
 
 def means_of(scores: AggregateScores) -> dict[str, float | None]:
-    """The means by ``metric:score``, NaN as None; of very many scores the first."""
-    means: dict[str, float | None] = json_safe({f"{s.metric}:{s.name}": s.mean for s in scores.scores[:_MOST_MEANS]})
+    """The means by ``metric:score``, NaN as None; the first 50 scores."""
+    means: dict[str, float | None] = json_safe({f"{s.metric}:{s.name}": s.mean for s in scores.scores[:_MAX_MEANS]})
     return means

@@ -1,4 +1,4 @@
-"""Row scores: what a job's metrics say about each row of the dataset."""
+"""Row scores: the scores of each row of the dataset."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from airflow_provider_benchmarks.brief import brief, shortened
 from airflow_provider_benchmarks.exceptions import IncompleteResults
-from airflow_provider_benchmarks.scores.values import json_safe, json_text, parse_json, score_value
+from airflow_provider_benchmarks.scores.json_values import json_safe, json_text, parse_json, score_value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +98,7 @@ def read_rows(lines: Iterable[bytes]) -> Iterator[RowScore]:
 
 
 def inference_error(sample: Any) -> str | None:
-    """What a sample says of a failed call of the model; JSON text where it is not a text itself."""
+    """The error of a failed call of the model, from a sample; JSON text where it is not a text itself."""
     error = sample.get("inference_error") if isinstance(sample, dict) else None
     return error if error is None or isinstance(error, str) else json_text(error)
 

@@ -1,17 +1,18 @@
-"""Of a stored Parquet file of row scores, only what a comparison looks at, in bounded memory."""
+"""Read what a comparison needs of a stored Parquet file of row scores, and no more, in bounded memory."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_benchmarks.formats.parquet import named_if_damaged
+from airflow_provider_benchmarks.formats.table_file import ITEMS_KEY, JSON_KEY, SCORE_COLUMNS_KEY
+from airflow_provider_benchmarks.scores.columns import INFERENCE_ERROR, METRIC_ERRORS, ROW_INDEX, SAMPLE
 from airflow_provider_benchmarks.scores.equality import canonical_texts, hash_items
-from airflow_provider_benchmarks.scores.files import read_row_scores
 from airflow_provider_benchmarks.scores.frames import ITEM_FIELDS, SCORE_COLUMNS
-from airflow_provider_benchmarks.scores.parquet import ITEMS_KEY, JSON_KEY, SCORE_COLUMNS_KEY
-from airflow_provider_benchmarks.scores.stored_files import named_if_damaged, open_stored
-from airflow_provider_benchmarks.scores.table import INFERENCE_ERROR, METRIC_ERRORS, ROW_INDEX, SAMPLE
-from airflow_provider_benchmarks.scores.values import parse_json
+from airflow_provider_benchmarks.scores.json_values import parse_json
+from airflow_provider_benchmarks.scores.reading import read_row_scores
+from airflow_provider_benchmarks.scores.stored_files import open_stored
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,7 +43,7 @@ def read_selected_rows(path: Any, *, scores: Iterable[str], fields: Iterable[str
 def number_items(paths: Sequence[Any]) -> list[NDArray[np.uint64]]:
     """Number the items of each row of some files; the same number means the same item, whatever file it is in.
 
-    Files that say of themselves that they hold the same items are read no further than that takes.
+    Of files with the same digest of their items, only the metadata is read, or one of them.
 
     :param paths: local paths or Airflow ObjectStoragePaths
     """
@@ -67,7 +68,7 @@ def read_items(path: Any, row_indices: Sequence[int]) -> dict[int, dict[str, Any
 
 
 class _Columns:
-    """Names of a file's columns, and what it says of its items.
+    """Names of a file's columns, and the digest of its items.
 
     :param path: of the file
     """
@@ -104,7 +105,7 @@ def _item_hashes(path: Any, items: list[str]) -> NDArray[np.uint64]:
 
 
 def _values(field: pa.Field, column: pa.Array) -> list[Any]:
-    """What a column stands for. A field's column is of one type in one file, and of JSON text in another."""
+    """The values of a column. A field's column is of one type in one file, and of JSON text in another."""
     values: list[Any] = column.to_pylist()
     if JSON_KEY not in (field.metadata or {}):
         return values

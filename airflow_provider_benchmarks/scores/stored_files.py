@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pkgutil import resolve_name
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-from airflow_provider_benchmarks.exceptions import ConfigurationError, IncompleteResults
+from airflow_provider_benchmarks.exceptions import ConfigurationError
+from airflow_provider_benchmarks.openers import airflow_path
 
-#: Makes Airflow's path of a URL. By name, and only for a URL that needs it: this layer works without Airflow.
-_OBJECT_PATH = "airflow_provider_benchmarks.store.object_path:object_path"
-#: Storages whose URLs have no user, so that what stands before an @ is an Airflow connection.
+#: Schemes whose URLs have no user, so that an Airflow connection may be before the @.
 _WITH_CONNECTION = ("s3", "s3a", "gs", "gcs", "abfs", "abfss", "adl")
 
 
+class Openable(Protocol):
+    """A path that opens itself, such as Airflow's ObjectStoragePath."""
+
+    def open(self, mode: str, /) -> Any: ...
+
+
 def stored_path(path: Any) -> Any:
-    """Give Airflow's path for a URL that names a connection, ``s3://connection@bucket/key``; others as they are.
+    """Return Airflow's path for a URL that names a connection, ``s3://connection@bucket/key``; others as they are.
 
     :raises ConfigurationError: the connection is asked for where Airflow, or its provider of the storage, is missing
     """
@@ -29,12 +31,12 @@ def stored_path(path: Any) -> Any:
     if url.scheme not in _WITH_CONNECTION or not url.username or is_account:
         return path
     try:
-        found = resolve_name(_OBJECT_PATH)(str(path))
-        found.fs  # noqa: B018  is made here
+        found = airflow_path(str(path))
+        found.fs  # noqa: B018  makes the filesystem
     except (ImportError, ValueError) as error:
         raise ConfigurationError(
-            f'{path} names the Airflow connection "{url.username}", which takes Airflow and its provider of the storage '
-            f"to open ({error}). Without them, leave the connection out of the URL."
+            f'{path} names the Airflow connection "{url.username}", which takes Airflow and its provider of the '
+            f"storage to open ({error}). Without them, leave the connection out of the URL."
         ) from error
     return found
 
@@ -70,32 +72,14 @@ def within(folder: Any, name: str) -> Any:
 
 
 def is_damage(error: Exception) -> bool:
-    """Whether a reader failed at what it read. A storage that fails raises through it, and is no damage.
+    """True if a reader failed because of what it read, and not because the storage failed below it.
 
-    Arrow and gzip have OSErrors of their own for damage, without a number. Those of some storages have none either, but
-    come from the storage's own code.
+    Arrow and gzip have OSErrors of their own for damage, without an errno. Those of some storages have none either, but
+    are raised by the storage's own code.
     """
     if not isinstance(error, OSError):
         return not isinstance(error, MemoryError)
     return error.errno is None and _raised_in(error) in ("pyarrow", "gzip")
-
-
-@contextmanager
-def named_if_damaged(path: Any) -> Iterator[None]:
-    """Read a Parquet file in the block; the error of a storage that fails stays what it is.
-
-    :raises IncompleteResults: the file can't be read; names it
-    """
-    import pyarrow as pa
-
-    try:
-        yield
-    except (pa.ArrowException, OSError) as error:
-        if not is_damage(error):
-            raise
-        raise IncompleteResults(
-            f"{path} can't be read as Parquet ({error}). If the file is damaged, download the row scores again."
-        ) from error
 
 
 def _raised_in(error: Exception) -> str:

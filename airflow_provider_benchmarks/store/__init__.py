@@ -2,37 +2,41 @@
 
 from __future__ import annotations
 
+from airflow_provider_benchmarks.formats import RowFormat
 from airflow_provider_benchmarks.store.atomic import atomic_write
-from airflow_provider_benchmarks.store.existing import (
+from airflow_provider_benchmarks.store.if_exists import (
     IfExists,
+    find_row_file,
     holds_same_rows,
     refuse_other_kind,
     store_content,
-    stored_before,
 )
-from airflow_provider_benchmarks.store.object_path import as_text
-from airflow_provider_benchmarks.store.partitions import partitions_before, store_partitions, sweep_partitions
-from airflow_provider_benchmarks.store.results import RowFormat, StoredFile, store_bytes, store_rows
-from airflow_provider_benchmarks.store.row_options import check_row_options
+from airflow_provider_benchmarks.store.partitions import find_partitions, store_partitions, sweep_partitions
+from airflow_provider_benchmarks.store.place import Place
+from airflow_provider_benchmarks.store.row_files import RowTarget, store_row_files, store_rows
+from airflow_provider_benchmarks.store.row_options import RowOptions
 from airflow_provider_benchmarks.store.score_store import ScoreStore, StoredJob, read_stored_job
+from airflow_provider_benchmarks.store.stored_file import StoredFile, store_bytes
 
 __all__ = [
     "IfExists",
+    "Place",
     "RowFormat",
+    "RowOptions",
+    "RowTarget",
     "ScoreStore",
     "StoredFile",
     "StoredJob",
-    "as_text",
     "atomic_write",
-    "check_row_options",
+    "find_partitions",
+    "find_row_file",
     "holds_same_rows",
-    "partitions_before",
     "read_stored_job",
     "refuse_other_kind",
     "store_bytes",
     "store_content",
     "store_partitions",
+    "store_row_files",
     "store_rows",
-    "stored_before",
     "sweep_partitions",
 ]

@@ -1,7 +1,7 @@
 """Write an object so that it appears complete or never.
 
 ``with path.open("wb")`` commits what was written so far when an exception passes through it, a truncated object that
-looks like a result. Here the object appears only when the block has ended well.
+looks like a result. Here the object appears only when the block has ended without one.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from airflow_provider_benchmarks.store.object_path import is_local, object_path
+from airflow_provider_benchmarks.store.place import Place
 
 logger = logging.getLogger(__name__)
 
@@ -24,11 +24,11 @@ _BLOCK_SIZE = 8 * 1024 * 1024
 
 
 @contextmanager
-def atomic_write(destination: str, *, storage_conn_id: str | None = None) -> Iterator[BinaryIO]:
+def atomic_write(place: Place) -> Iterator[BinaryIO]:
     """Open a file for writing that replaces the destination when the block ends without an exception.
 
     A local file gets the owner and mode of any new file (the umask), also where it replaces another one; a symbolic
-    link is replaced, not followed. Of several writers of one destination, the last to end wins.
+    link is replaced, not followed. Of several writers of one destination, the last to finish wins.
 
     A worker that is killed leaves the destination as it was, and what it had written, to be removed once it is old:
 
@@ -40,37 +40,35 @@ def atomic_write(destination: str, *, storage_conn_id: str | None = None) -> Ite
     - Google and Azure drop an unfinished upload after a week. Known gap: a zonal bucket of Google's shows an object
       while it is written, and keeps one that was cut short.
 
-    :param destination: a path or URL that Airflow's ObjectStoragePath takes: ``/data/x``, ``s3://bucket/x``, …
-    :param storage_conn_id: Airflow connection of the storage
-    :raises ConfigurationError: Airflow has no filesystem for the destination, or not the connection
+    :raises ConfigurationError: Airflow has no filesystem for the place, or not its connection
     :raises OSError: the storage refused, failed or went away; its own error is the cause. A task that fails with it is
         retried. An error of the block itself passes as it is.
     """
-    path = object_path(destination, storage_conn_id)
-    with _storage_errors(destination, storage_conn_id):
-        pending = _LocalFile(Path(path.path)) if is_local(path) else _RemoteFile(path.fs, path.path)
+    path = place.object_path
+    with _storage_errors(place):
+        pending = _LocalFile(Path(path.path)) if place.is_local else _RemoteFile(path.fs, path.path)
     try:
-        yield _Writer(pending.file, destination, storage_conn_id)
-        with _storage_errors(destination, storage_conn_id):
+        yield _Writer(pending.file, place)
+        with _storage_errors(place):
             pending.commit()
     except BaseException:
         try:
             pending.discard()
         except Exception as error:  # noqa: BLE001  the first error is the one to report
-            logger.warning('What was written of "%s" could not be removed: %r', destination, error)
+            logger.warning('What was written of "%s" could not be removed: %r', place, error)
         raise
 
 
 @contextmanager
-def _storage_errors(destination: str, storage_conn_id: str | None) -> Iterator[None]:
+def _storage_errors(place: Place) -> Iterator[None]:
     # One kind for all that storages raise (OSError, BotoCoreError, RuntimeError), and no note: Airflow's page of a task
     # shows none. The new file is there where only the answer to the last request was lost.
     try:
         yield
     except Exception as error:
-        connection = f' and connection "{storage_conn_id}"' if storage_conn_id else ""
+        connection = f' and connection "{place.conn_id}"' if place.conn_id else ""
         raise OSError(
-            f'could not write "{destination}" ({type(error).__name__}: {error}). No partial file is there. '
+            f'could not write "{place}" ({type(error).__name__}: {error}). No partial file is there. '
             f"Check the storage{connection}, then run the task again."
         ) from error
 
@@ -78,10 +76,10 @@ def _storage_errors(destination: str, storage_conn_id: str | None) -> Iterator[N
 class _Writer(io.RawIOBase, BinaryIO):
     """What the block writes to. Closing it, as some writers do with their target, commits nothing."""
 
-    def __init__(self, file: Any, destination: str, storage_conn_id: str | None) -> None:
+    def __init__(self, file: Any, place: Place) -> None:
         super().__init__()
         self._file = file
-        self._place = (destination, storage_conn_id)
+        self._place = place
 
     def writable(self) -> bool:
         return True
@@ -90,7 +88,7 @@ class _Writer(io.RawIOBase, BinaryIO):
         return int(self._file.tell())
 
     def write(self, data: Any) -> int:
-        with _storage_errors(*self._place):
+        with _storage_errors(self._place):
             return int(self._file.write(data))
 
 

@@ -1,7 +1,7 @@
 """Cut a Parquet file of row scores into a file for each value of some fields, in bounded memory.
 
-Rows are sorted by their folders some megabytes at a time, into one spill file; then each folder's are picked from it, one
-folder after another. So neither memory nor open files grow with the number of folders.
+Rows are sorted by their folders some megabytes at a time, into one spill file. Then each folder's rows are read from it,
+one folder after another. So neither memory nor open files grow with the number of folders.
 """
 
 from __future__ import annotations
@@ -16,20 +16,21 @@ from urllib.parse import quote
 
 from airflow_provider_benchmarks.brief import brief, brief_names, shortened
 from airflow_provider_benchmarks.exceptions import ConfigurationError
-from airflow_provider_benchmarks.store.results import RowFormat
+from airflow_provider_benchmarks.formats import TABLE_FORMATS, RowFormat
+from airflow_provider_benchmarks.formats.table_file import DEFAULT_COMPRESSION, ITEMS_KEY, JSON_KEY
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-#: More folders than this are a field that tells rows apart rather than a field to group by.
-MOST_PARTITIONS = 1000
-#: Of rows in memory, uncompressed: twice as much while they are sorted.
+#: A field with more values than this identifies rows rather than groups them.
+MAX_PARTITIONS = 1000
+#: Size of the rows in memory, uncompressed; twice as much while they are sorted.
 _SORTED_BYTES = 16 * 1024 * 1024
 _ROW_GROUP_BYTES = 8 * 1024 * 1024
 #: Name of the folder of rows without a value, as Hive has it.
-_NOTHING = "__HIVE_DEFAULT_PARTITION__"
-#: Of a name of a file or folder, on nearly every file system.
-_LONGEST_NAME = 255
+_MISSING_VALUE = "__HIVE_DEFAULT_PARTITION__"
+#: Maximum size of a name of a file or folder, on nearly every file system.
+_MAX_NAME_BYTES = 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ class Part:
 
 
 def cut(parquet: Path, folder: Path, *, fields: Sequence[str], row_format: RowFormat) -> Iterator[Part]:
-    """Give the parts one after the other; the same rows give the same files.
+    """Yield the parts one after the other; the same rows make the same files.
 
     :param parquet: all rows
     :param folder: for the files; the caller's to delete
@@ -60,15 +61,15 @@ def cut(parquet: Path, folder: Path, *, fields: Sequence[str], row_format: RowFo
     batches = _spill(parquet, spilled, fields)
     with pa.OSFile(str(spilled)) as source, pa.ipc.open_file(source) as reader:
         for place, (values, numbers) in sorted(batches.items()):
-            rows = _write(_row_groups(reader, numbers), target, row_format.parquet_compression)
-            final = _as_csv(target, row_format) if row_format.name == "csv" else target
+            rows = _write(_row_groups(reader, numbers), target, row_format.compression or DEFAULT_COMPRESSION)
+            final = TABLE_FORMATS[row_format.name].converted(target, row_format)
             yield Part(place, dict(zip(fields, values, strict=True)), final, rows)
 
 
 def _spill(parquet: Path, spilled: Path, fields: Sequence[str]) -> dict[str, tuple[tuple[Any, ...], list[int]]]:
     """Write an Arrow file with batches of rows of one folder each.
 
-    Gives the fields' values and the numbers of the batches, by folder.
+    :return: the fields' values and the numbers of the batches, by folder
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -87,19 +88,17 @@ def _spill(parquet: Path, spilled: Path, fields: Sequence[str]) -> dict[str, tup
                 for batch in rows.to_batches():
                     writer.write_batch(batch)
                     batches.setdefault(place, (values, []))[1].append(next(numbers))
-            if len(batches) > MOST_PARTITIONS:
+            if len(batches) > MAX_PARTITIONS:
                 raise ConfigurationError(
-                    f"partition_by {brief_names(fields)}: there are more than {MOST_PARTITIONS} different values. "
+                    f"partition_by {brief_names(fields)}: there are more than {MAX_PARTITIONS} different values. "
                     f"Choose a field that groups rows."
                 )
     return batches
 
 
 def _schema_of_parts(schema: pa.Schema, fields: Sequence[str]) -> pa.Schema:
-    """Without the fields that folders' names tell, and without what the file says of its items: no part has them all."""
+    """The schema without the fields in folders' names, and without the digest of the items: no part has them all."""
     import pyarrow as pa
-
-    from airflow_provider_benchmarks.scores.parquet import ITEMS_KEY
 
     metadata = {key: value for key, value in (schema.metadata or {}).items() if key != ITEMS_KEY}
     return pa.schema([field for field in schema if field.name not in fields], metadata=metadata)
@@ -118,7 +117,7 @@ def _portions(file: Any) -> Iterator[pa.Table]:
 
 
 def _by_folder(table: pa.Table, fields: Sequence[str]) -> Iterator[tuple[str, tuple[Any, ...], pa.Table]]:
-    """The rows of each folder, in their order, without the fields that its name tells."""
+    """The rows of each folder, in their order, without the fields in its name."""
     import numpy as np
 
     numbers: dict[tuple[Any, ...], int] = {}
@@ -134,8 +133,6 @@ def _by_folder(table: pa.Table, fields: Sequence[str]) -> Iterator[tuple[str, tu
 
 def _check_field(schema: pa.Schema, name: str) -> None:
     import pyarrow as pa
-
-    from airflow_provider_benchmarks.scores.parquet import JSON_KEY
 
     if name not in schema.names:
         raise ConfigurationError(
@@ -154,14 +151,14 @@ def _check_field(schema: pa.Schema, name: str) -> None:
 def _folder_name(field: str, value: Any) -> str:
     text = str(value).lower() if isinstance(value, bool) else str(value)
     name = "".join(f"%{ord(letter):02X}" if letter in "%/=" else letter for letter in field)
-    name += f"={_NOTHING if value is None else quote(text, safe='')}"
+    name += f"={_MISSING_VALUE if value is None else quote(text, safe='')}"
     why = ""
-    if text == _NOTHING:
+    if text == _MISSING_VALUE:
         why = "which is the name for a missing value"
     elif "\0" in text:
         why = "which readers take to end at its zero byte"
-    elif (size := len(name.encode())) > _LONGEST_NAME:
-        why = f"whose folder's name would have {size} bytes, more than the {_LONGEST_NAME} that a file system takes"
+    elif (size := len(name.encode())) > _MAX_NAME_BYTES:
+        why = f"whose folder's name would have {size} bytes, more than the {_MAX_NAME_BYTES} that a file system takes"
     if why:
         raise ConfigurationError(f'partition_by: column "{field}" has the value {brief(text)}, {why}')
     return name
@@ -194,12 +191,3 @@ def _row_groups(reader: Any, numbers: Sequence[int]) -> Iterator[pa.Table]:
         if size >= _ROW_GROUP_BYTES or number == numbers[-1]:
             yield pa.Table.from_batches(group)
             group, size = [], 0
-
-
-def _as_csv(parquet: Path, row_format: RowFormat) -> Path:
-    from airflow_provider_benchmarks.scores.csv_file import write_csv
-
-    target = parquet.with_suffix(".csv")
-    with target.open("wb") as file:
-        write_csv(parquet, file, neutralise_formulas=row_format.neutralise_formulas)
-    return target

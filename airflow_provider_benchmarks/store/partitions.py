@@ -1,12 +1,12 @@
 """Row scores as a folder of files, one for each value of a field, as Hive, Spark, DuckDB and pandas read it.
 
 ``destination/category=a/rows-<hash>.parquet``, ``destination/category=b/…``, and ``destination/_manifest.json``, which
-is written last and lists the files, with the values of the field. A folder without a manifest is not complete. The field itself stands in the folders'
-names only.
+is written last and lists the files, with the values of the field. A folder without a manifest is not complete. The
+field itself is in the folders' names only.
 
-Files of an earlier or an interrupted download are deleted once the new manifest is there, so that who reads all files of
-the folder reads those of one download. While one is being written, such a reader can see files of both; one that goes by
-the manifest does not. Two tasks must not write to one folder at once.
+Files of an earlier or an interrupted download are deleted once the new manifest is there. So a reader of all files in
+the folder reads those of one download. During a download, such a reader can see files of both; one that follows the
+manifest does not. Two tasks must not write to one folder at once.
 """
 
 from __future__ import annotations
@@ -22,37 +22,31 @@ from pathlib import Path
 from typing import Any
 
 from airflow_provider_benchmarks.exceptions import DestinationExists, IncompleteResults
-from airflow_provider_benchmarks.scores.partitioned import MANIFEST
-from airflow_provider_benchmarks.store.object_path import object_path
+from airflow_provider_benchmarks.formats import TABLE_FORMATS, RowFormat
+from airflow_provider_benchmarks.formats.partitioned import MANIFEST
 from airflow_provider_benchmarks.store.partition_files import Part, cut
-from airflow_provider_benchmarks.store.results import RowFormat, StoredFile, store_bytes
+from airflow_provider_benchmarks.store.place import Place
+from airflow_provider_benchmarks.store.stored_file import StoredFile, store_bytes
 
 logger = logging.getLogger(__name__)
 
-_CHUNK = 1024 * 1024
+_CHUNK_BYTES = 1024 * 1024
 #: Files that are written here, below the destination, and may be deleted.
-_OURS = re.compile(r"(?:[^/=]*=[^/]*/)+rows-[0-9a-f]{12}\.(?:parquet|csv)")
+_OURS = re.compile(rf"(?:[^/=]*=[^/]*/)+rows-[0-9a-f]{{12}}\.(?:{'|'.join(TABLE_FORMATS)})")
 
 
-def store_partitions(
-    parquet: Path,
-    destination: str | None,
-    *,
-    fields: Sequence[str],
-    row_format: RowFormat,
-    storage_conn_id: str | None = None,
-) -> StoredFile:
+def store_partitions(parquet: Path, place: Place | None, *, fields: Sequence[str], row_format: RowFormat) -> StoredFile:
     """Cut a Parquet file of row scores into a folder of files.
 
     :param parquet: all rows
-    :param destination: the folder; None only tells what it would be
+    :param place: the folder; None only describes what it would be
     :param fields: columns whose values name the folders: texts, whole numbers or booleans
     :param row_format: Parquet or CSV
     :return: rows and bytes of all files; the hash is the manifest's, which has those of the files
     :raises ConfigurationError: there is no such column, its values can't name folders, or they are too many
     :raises IncompleteResults: another task has deleted files of this one
     """
-    folder = None if destination is None else _Folder(destination, storage_conn_id)
+    folder = None if place is None else _Folder(place)
     files: list[dict[str, Any]] = []
     try:
         with tempfile.TemporaryDirectory(prefix="row-scores-") as name:
@@ -75,24 +69,24 @@ def store_partitions(
         if folder is not None and files:
             folder.remove_unnamed(file["path"] for file in files)
         raise
-    return _stored(destination or "", content)
+    return _stored("" if place is None else place.url, content)
 
 
-def partitions_before(destination: str, *, storage_conn_id: str | None = None) -> StoredFile | None:
-    """Describe the folder at a destination; None where there is no complete one.
+def find_partitions(place: Place) -> StoredFile | None:
+    """Describe the folder at a place; None where there is no complete one.
 
     :raises DestinationExists: its manifest is not one of partitioned row scores
     """
-    content = _Folder(destination, storage_conn_id).manifest()
-    return None if content is None else _stored(destination, content)
+    content = _Folder(place).manifest()
+    return None if content is None else _stored(place.url, content)
 
 
-def sweep_partitions(destination: str, *, storage_conn_id: str | None = None) -> None:
-    """Delete what interrupted downloads have left in a complete folder.
+def sweep_partitions(place: Place) -> None:
+    """Delete files of interrupted downloads from a complete folder.
 
     :raises IncompleteResults: files that the manifest names are not there
     """
-    folder = _Folder(destination, storage_conn_id)
+    folder = _Folder(place)
     content = folder.manifest()
     if content is not None:
         folder.sweep(content)
@@ -101,20 +95,17 @@ def sweep_partitions(destination: str, *, storage_conn_id: str | None = None) ->
 class _Folder:
     """The destination."""
 
-    def __init__(self, destination: str, storage_conn_id: str | None) -> None:
-        self._destination = destination.rstrip("/")
-        self._storage_conn_id = storage_conn_id
+    def __init__(self, place: Place) -> None:
+        self._place = place
 
     def store(self, path: str, pieces: Iterable[bytes], format: str) -> None:
-        target = f"{self._destination}/{path}"
-        store_bytes(pieces, target, format=format, storage_conn_id=self._storage_conn_id)
+        store_bytes(pieces, self._place / path, format=format)
 
     def manifest(self) -> bytes | None:
         try:
-            content: bytes = object_path(f"{self._destination}/{MANIFEST}", self._storage_conn_id).read_bytes()
+            return (self._place / MANIFEST).read_bytes()
         except FileNotFoundError:
             return None
-        return content
 
     def sweep(self, manifest: bytes) -> None:
         """Delete files of other downloads.
@@ -126,8 +117,8 @@ class _Folder:
         there = {path.removeprefix(start) for path in root.fs.find(start)}
         if missing := sorted(named - there):
             raise IncompleteResults(
-                f'{self._destination}: {len(missing)} files that {MANIFEST} names are not there, the first is "{missing[0]}": '
-                f'another task writes to this folder, or deletes from it. Run the task again, with if_exists="replace".'
+                f'{self._place}: {len(missing)} files that {MANIFEST} names are not there, the first is "{missing[0]}"'
+                f': another task writes to this folder, or deletes from it. Run the task again, with if_exists="replace".'
             )
         self._remove(there - named)
 
@@ -139,7 +130,7 @@ class _Folder:
         except Exception as error:  # noqa: BLE001  the first error is the one to report
             logger.warning(
                 "Files of the failed download are left in %s (%r): the next download that ends well deletes them",
-                self._destination,
+                self._place,
                 error,
             )
 
@@ -151,7 +142,7 @@ class _Folder:
 
     def _root(self) -> tuple[Any, str]:
         """The folder, and how the names of all its files begin."""
-        root = object_path(self._destination, self._storage_conn_id)
+        root = self._place.object_path
         return root, f"{root.fs._strip_protocol(root.path).rstrip('/')}/"
 
 
@@ -182,5 +173,5 @@ def _describe(part: Part) -> dict[str, Any]:
 
 def _read(path: Path) -> Iterator[bytes]:
     with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
+        while chunk := file.read(_CHUNK_BYTES):
             yield chunk

@@ -1,44 +1,48 @@
-"""What a download of row scores can be asked for."""
+"""Where row scores are to be stored, and how."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass, field
 
 from airflow_provider_benchmarks.brief import brief, brief_names
 from airflow_provider_benchmarks.exceptions import ConfigurationError
-from airflow_provider_benchmarks.extras import PARQUET, require
-from airflow_provider_benchmarks.store.existing import IfExists
-from airflow_provider_benchmarks.store.object_path import as_text
-from airflow_provider_benchmarks.store.results import ZSTD_NEEDS, RowFormat
+from airflow_provider_benchmarks.formats import TABLE_FORMATS, RowFormat
+from airflow_provider_benchmarks.store.if_exists import IfExists
+from airflow_provider_benchmarks.store.place import Place
 
 
-def check_row_options(
-    *,
-    destination: Any,
-    row_format: RowFormat,
-    if_exists: str = IfExists.REPLACE,
-    limit: int | None = None,
-    partition_by: str | Sequence[str] = (),
-) -> None:
-    """Refuse what can't be done; takes templates that are not rendered yet.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowOptions:
+    """What a download of row scores is asked for; may hold templates that are not rendered yet.
 
-    :param destination: None where there is none
-    :raises ConfigurationError: names the argument and what it may be, or the extra that the format needs
+    :param place: the file, or with ``partition_by`` the folder; None where there is no destination
+    :param if_exists: ``replace`` what is there, ``skip`` the download, or ``fail`` if it is not the very same
+    :param limit: number of rows to store; None for all
+    :param partition_by: columns that get a folder for each of their values; one, or a sequence
+    :raises ConfigurationError: it can't be done; names the argument and what it may be, or the extra that is missing
     """
-    IfExists(if_exists)
-    if row_format.name != "jsonl":
-        require("Parquet and CSV files of row scores need", *PARQUET)
-    elif row_format.compression == "zstd":
-        require(ZSTD_NEEDS, "pyarrow")
-    if destination is not None:
-        as_text(destination)
-    if limit is not None and (not isinstance(limit, int) or limit < 1):
-        raise ConfigurationError(f"limit must be 1 or more, found {brief(limit)}")
-    if partition_by and (row_format.name == "jsonl" or destination is None):
-        raise ConfigurationError(
-            'partition_by needs a destination, and format="parquet" or "csv": JSONL is the service\'s file as it is'
-        )
-    fields = [partition_by] if isinstance(partition_by, str) else partition_by
-    if isinstance(fields, list | tuple) and len(set(fields)) != len(fields):
-        raise ConfigurationError(f"partition_by names a field twice: {brief_names(fields)}")
+
+    place: Place | None = None
+    row_format: RowFormat = field(default_factory=RowFormat)
+    if_exists: str = IfExists.REPLACE
+    limit: int | None = None
+    partition_by: str | Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        IfExists(self.if_exists)
+        self.row_format.format.require(self.row_format.compression)
+        if self.limit is not None and (not isinstance(self.limit, int) or self.limit < 1):
+            raise ConfigurationError(f"limit must be 1 or more, found {brief(self.limit)}")
+        if self.partition_by and (self.row_format.name not in TABLE_FORMATS or self.place is None):
+            names = " or ".join(f'"{name}"' for name in TABLE_FORMATS)
+            raise ConfigurationError(
+                f"partition_by needs a destination, and format={names}: JSONL is the service's file as it is"
+            )
+        if isinstance(self.fields, list | tuple) and len(set(self.fields)) != len(self.fields):
+            raise ConfigurationError(f"partition_by names a field twice: {brief_names(self.fields)}")
+
+    @property
+    def fields(self) -> Sequence[str]:
+        """The columns to partition by."""
+        return [self.partition_by] if isinstance(self.partition_by, str) and self.partition_by else self.partition_by

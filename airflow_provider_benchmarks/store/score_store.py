@@ -11,9 +11,10 @@
                                    _verdicts/<time>,<job>,<gate>,<outcome>
                                    _pinned.json                    the baseline, moved only by an explicit promotion
 
-A gate is named by its task, ``dag_id.task_id``; a name that is too long for a file's is cut, and ends in a hash of the
-whole, which the verdict itself has. A job's folder is written once. One without a manifest is of an interrupted task: whoever stores the job next writes it
-anew. A benchmark of another workspace than the job's is written ``workspace%2Fname``.
+A gate is named by its task, ``dag_id.task_id``. A name that is too long for a file's is cut, and ends in a hash of the
+whole, which the verdict itself has. A job's folder is written once. One without a manifest is of an interrupted task:
+the next task that stores the job writes it again. A benchmark of another workspace than the job's is written
+``workspace%2Fname``.
 """
 
 from __future__ import annotations
@@ -30,19 +31,20 @@ from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.exceptions import ConfigurationError, DestinationExists, NotStored
 from airflow_provider_benchmarks.jobs import BenchmarkJob
 from airflow_provider_benchmarks.scores import AggregateScores, JobScores
-from airflow_provider_benchmarks.store.object_path import object_path
-from airflow_provider_benchmarks.store.results import StoredFile, store_bytes
+from airflow_provider_benchmarks.store.place import Place
+from airflow_provider_benchmarks.store.stored_file import StoredFile, store_bytes
 
 _TIME = "%Y%m%dT%H%M%S.%fZ"
-#: After so many jobs without a manifest, a listing tells which have one.
-_READS_IN_VAIN = 10
+#: Number of jobs without a manifest after which a listing finds those that have one.
+_MAX_MISSING_MANIFESTS = 10
 _INDEX, _VERDICTS, _PINNED, _MANIFEST = "_index", "_verdicts", "_pinned.json", "manifest.json"
 ROWS_FILE = "row-scores.parquet"
 #: Most file systems take names of 255 bytes, of which a file that is being written needs 39 for ``.<name>.<hex>.part``.
-#: Beside a gate's name, a marker of a verdict has a time (23), a job (up to 51 on the service), an outcome (up to 12) and
-#: three commas.
-_CUT, _HASH = 100, 12
-_LONGEST_GATE = _CUT + len("~") + _HASH
+#: Apart from a gate's name, a marker of a verdict has a time (23), a job (up to 51 on the service), an outcome (up to
+#: 12) and three commas.
+_CUT_CHARACTERS = 100
+_HASH_CHARACTERS = 12
+_MAX_GATE_CHARACTERS = _CUT_CHARACTERS + len("~") + _HASH_CHARACTERS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,8 +55,8 @@ class StoredJob:
     :param created_at: when the job was submitted, UTC
     :param aggregate: its aggregate scores, with histograms and all
     :param rows: its row scores, a Parquet file; None where the job has none
-    :param outcomes: of the gates that judged it, by their names (long ones as :func:`gate_name` gives them); empty where
-        none has, or where they were not looked up
+    :param outcomes: of the gates that judged it, by their names (long ones as of :func:`gate_name`); empty where none
+        has, or where they were not read
     :param dataset: what it ran on; empty where that is not known
     """
 
@@ -99,12 +101,12 @@ class ScoreStore:
         job: BenchmarkJob,
         aggregate: AggregateScores,
         *,
-        store_rows: Callable[[str], StoredFile] | None,
+        store_rows: Callable[[Place], StoredFile] | None,
         dataset: str = "",
     ) -> StoredJob:
         """Store a job, unless it is there already.
 
-        :param store_rows: writes the row scores as Parquet to a path; None where the job has none
+        :param store_rows: writes the row scores as Parquet to a place; None where the job has none
         :param dataset: what it ran on, where its spec does not say so
         :raises DestinationExists: another job of this name is there
         """
@@ -122,7 +124,7 @@ class ScoreStore:
             _store_json(f"{folder}/aggregate-scores.json", aggregate.to_json()),
         ]
         if store_rows is not None:
-            files.append(store_rows(f"{folder}/{ROWS_FILE}"))
+            files.append(store_rows(Place(f"{folder}/{ROWS_FILE}")))
         marker = f"{created_at.astimezone(UTC).strftime(_TIME)},{quote(job.name, safe='')}"
         _store(f"{self.folder(job.workspace, job.benchmark)}/{_INDEX}/{marker}", b"\n")
         manifest = {
@@ -164,14 +166,14 @@ class ScoreStore:
     ) -> list[StoredJob]:
         """The benchmark's latest jobs, newest first, with their scores and verdicts; row scores are not opened.
 
-        Takes two listings of names, however many jobs there are, and reads one small file for each job that it gives.
+        Takes two listings of names, whatever the number of jobs, and reads one small file for each job returned.
 
         :param before: only jobs that were created before this
         """
         folder = self.folder(workspace, benchmark)
         outcomes = self._outcomes(folder)
         jobs: list[StoredJob] = []
-        in_vain, complete = 0, None
+        missing, complete = 0, None
         for name in self._names(folder, before):
             if len(jobs) == limit:
                 break
@@ -181,8 +183,8 @@ class ScoreStore:
             if (found := self._read_job(f"{folder}/{quote(name, safe='')}", outcomes.get(name))) is not None:
                 jobs.append(found)
                 continue
-            in_vain += 1
-            if in_vain == _READS_IN_VAIN:
+            missing += 1
+            if missing == _MAX_MISSING_MANIFESTS:
                 complete = _complete_jobs(folder)
         return jobs
 
@@ -215,7 +217,7 @@ class ScoreStore:
         """Keep a gate's verdict with the job; a later one of the same gate replaces it.
 
         :param gate: name of the gate, ``dag_id.task_id``, with ``[map_index]`` where it is mapped
-        :param verdict: as :meth:`Verdict.to_dict` gives it
+        :param verdict: as of :meth:`Verdict.to_dict`
         """
         folder = self.folder(stored.workspace, stored.benchmark)
         name, judge = quote(stored.job, safe=""), quote(gate_name(gate), safe="")
@@ -246,11 +248,11 @@ class ScoreStore:
 
         :param columns: these columns of the row scores; an empty list leaves the rows out, None takes all
         """
-        from airflow_provider_benchmarks.scores.files import read_row_scores
+        from airflow_provider_benchmarks.scores import read_row_scores
 
         rows = None
         if stored.rows is not None and (columns is None or columns):
-            rows = read_row_scores(object_path(stored.rows.path), columns=columns)
+            rows = read_row_scores(Place(stored.rows.path), columns=columns)
         return JobScores(stored.aggregate, rows, job=stored.job, benchmark=stored.benchmark, dataset=stored.dataset)
 
     def _names(self, folder: str, before: datetime | None = None) -> list[str]:
@@ -274,16 +276,16 @@ class ScoreStore:
 
 
 def gate_name(gate: str) -> str:
-    """The name that a gate has in the store: its own, or where that is long its beginning and a hash of the whole.
+    """The name of a gate in the store: its own, or where that is long its beginning and a hash of the whole.
 
     Two gates of one beginning have two names, and the name of a name is the same again.
     """
-    if len(quote(gate, safe="")) <= _LONGEST_GATE:
+    if len(quote(gate, safe="")) <= _MAX_GATE_CHARACTERS:
         return gate
-    start = gate[:_CUT]
-    while len(quote(start, safe="")) > _CUT:
+    start = gate[:_CUT_CHARACTERS]
+    while len(quote(start, safe="")) > _CUT_CHARACTERS:
         start = start[:-1]
-    return f"{start}~{hashlib.sha256(gate.encode()).hexdigest()[:_HASH]}"
+    return f"{start}~{hashlib.sha256(gate.encode()).hexdigest()[:_HASH_CHARACTERS]}"
 
 
 def read_stored_job(folder: str) -> StoredJob:
@@ -329,19 +331,18 @@ def _store_json(path: str, data: Any) -> StoredFile:
 
 
 def _store(path: str, content: bytes) -> StoredFile:
-    return store_bytes([content], path, format="json")
+    return store_bytes([content], Place(path), format="json")
 
 
 def _read(path: str) -> bytes | None:
     try:
-        content: bytes = object_path(path).read_bytes()
+        return Place(path).read_bytes()
     except FileNotFoundError:
         return None
-    return content
 
 
 def _folder_name(name: str, what: str) -> str:
-    """Quote a name into one that a folder can have, beside those that begin with ``_``.
+    """Quote a name into that of a folder; those that begin with ``_`` are the store's own.
 
     :raises ConfigurationError: it is empty, a dot segment that would lead to another folder, or begins with ``_``
     """
@@ -352,7 +353,7 @@ def _folder_name(name: str, what: str) -> str:
 
 def _complete_jobs(folder: str) -> set[str]:
     """Names of the jobs that have a manifest; lists all files of the benchmark, a thousand a request."""
-    path = object_path(folder)
+    path = Place(folder).object_path
     end = f"/{_MANIFEST}"
     return {
         unquote(found.removesuffix(end).rpartition("/")[2]) for found in path.fs.find(path.path) if found.endswith(end)
@@ -360,14 +361,14 @@ def _complete_jobs(folder: str) -> set[str]:
 
 
 def _entries(folder: str, parts: int) -> list[list[str]]:
-    """The parts of each name in a folder of ours, last first; what others have put there is left out."""
+    """The parts of each name in a folder of the store's own, last first; files of others are left out."""
     entries = [name.split(",") for name in sorted(_list(folder), reverse=True)]
     return [entry for entry in entries if len(entry) == parts]
 
 
 def _list(folder: str) -> Iterator[str]:
     """Names in a folder, without opening anything."""
-    path = object_path(folder)
+    path = Place(folder).object_path
     try:
         entries = path.fs.ls(path.path, detail=False)
     except FileNotFoundError:

@@ -8,8 +8,7 @@ import pytest
 
 from airflow_provider_benchmarks.gates import NoRegression, evaluate
 from airflow_provider_benchmarks.gates.loading import load_compared
-from airflow_provider_benchmarks.store import RowFormat
-from airflow_provider_benchmarks.store.results import store_rows
+from airflow_provider_benchmarks.store import Place, RowFormat, store_rows
 
 BIG = 2**53
 ROWS = 60
@@ -48,7 +47,7 @@ def stored(folder, ids, form):
         + b"\n"
         for i, value in enumerate(values)
     ]
-    store_rows(lines, str(folder / f"row-scores.{form}"), row_format=RowFormat(name=form))
+    store_rows(lines, Place(str(folder / f"row-scores.{form}")), row_format=RowFormat(name=form))
     score = {
         "name": "m",
         "count": ROWS,

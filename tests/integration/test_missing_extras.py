@@ -16,7 +16,7 @@ from airflow_provider_benchmarks.hooks.benchmarks import BenchmarkHook
 from airflow_provider_benchmarks.operators.gates import BenchmarkGateOperator, GateFailed
 from airflow_provider_benchmarks.operators.results import DownloadRowScoresOperator
 from airflow_provider_benchmarks.scores import read_row_scores
-from airflow_provider_benchmarks.store import RowFormat, ScoreStore, store_rows
+from airflow_provider_benchmarks.store import Place, RowFormat, ScoreStore, store_rows
 from airflow_provider_benchmarks.testing import Fault
 from tests.support import gate_jobs
 from tests.support.contexts import task_context
@@ -171,12 +171,12 @@ def test_reading_says_what_it_lacks(uninstall, tmp_path, compression):
     lines = [json.dumps(each).encode() + b"\n" for each in GOOD]
     row_format = RowFormat(name="jsonl" if compression else "parquet", compression=compression)
     path = str(tmp_path / "rows")
-    store_rows(lines, path, row_format=row_format)
+    store_rows(lines, Place(path), row_format=row_format)
     uninstall("pyarrow")
     with pytest.raises(ConfigurationError, match=r"need pyarrow: install airflow-provider-benchmarks\[parquet\]"):
         read_row_scores(path)
     with pytest.raises(ConfigurationError, match=r"need pyarrow: install airflow-provider-benchmarks\[parquet\]"):
-        store_rows(lines, path, row_format=row_format)
+        store_rows(lines, Place(path), row_format=row_format)
 
 
 class TestCommand:
@@ -187,7 +187,7 @@ class TestCommand:
         aggregate = {"results": [{"metric": "my-workspace/m", "scores": [score]}]}
         (tmp_path / "aggregate-scores.json").write_text(json.dumps(aggregate))
         lines = [json.dumps(each).encode() + b"\n" for each in NANS]
-        store_rows(lines, str(tmp_path / "row-scores.parquet"), row_format=RowFormat(name="parquet"))
+        store_rows(lines, Place(str(tmp_path / "row-scores.parquet")), row_format=RowFormat(name="parquet"))
 
         def run(*checks):
             (tmp_path / "policy.json").write_text(json.dumps({"checks": checks}))

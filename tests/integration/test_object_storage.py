@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_benchmarks.store import atomic_write
+from airflow_provider_benchmarks.store import Place, atomic_write
 from tests.support.s3_server import BUCKET
 
 
@@ -19,7 +19,7 @@ SEVERAL_PARTS = 20 * 1024 * 1024
 @pytest.mark.parametrize("size", [0, SMALL, SEVERAL_PARTS])
 def test_an_object_appears_when_the_block_ends(s3, size):
     key = f"whole-{size}.bin"
-    with atomic_write(f"s3://{BUCKET}/{key}", storage_conn_id="aws_scores") as file:
+    with atomic_write(Place(f"s3://{BUCKET}/{key}", "aws_scores")) as file:
         file.write(b"x" * size)
         assert key not in s3.list_keys()
     assert s3.read(key) == b"x" * size
@@ -31,7 +31,7 @@ def test_an_object_appears_when_the_block_ends(s3, size):
 def test_an_error_leaves_the_old_object_and_nothing_else(s3, size, error):
     key = f"broken-{size}-{error.__name__}.bin"
     s3.client.put_object(Bucket=BUCKET, Key=key, Body=b"old")
-    with pytest.raises(error), atomic_write(f"s3://{BUCKET}/{key}", storage_conn_id="aws_scores") as file:
+    with pytest.raises(error), atomic_write(Place(f"s3://{BUCKET}/{key}", "aws_scores")) as file:
         file.write(b"x" * size)
         raise error
     assert s3.read(key) == b"old"

@@ -14,9 +14,9 @@ import pytest
 
 from airflow_provider_benchmarks.client import BenchmarkClient, ClientConfig
 from airflow_provider_benchmarks.exceptions import ConfigurationError, DestinationExists, IncompleteResults
+from airflow_provider_benchmarks.formats import table_file
 from airflow_provider_benchmarks.operators.results import DownloadRowScoresOperator
-from airflow_provider_benchmarks.scores import parquet
-from airflow_provider_benchmarks.store import partition_files, partitions
+from airflow_provider_benchmarks.store import Place, partition_files, partitions
 from tests.integration.conftest import BENCHMARK, SPEC, WORKSPACE, wait_until_finished
 from tests.support.contexts import task_context
 from tests.support.s3_server import BUCKET
@@ -154,11 +154,11 @@ def end_at(monkeypatch):
     def arm(number, error, *, after=False):
         store_bytes, stored = partitions.store_bytes, []
 
-        def failing(pieces, destination, **options):
-            stored.append(destination)
+        def failing(pieces, place, **options):
+            stored.append(place)
             if len(stored) == number and not after:
                 raise error
-            done = store_bytes(pieces, destination, **options)
+            done = store_bytes(pieces, place, **options)
             if len(stored) == number:
                 raise error
             return done
@@ -187,7 +187,7 @@ def test_a_failed_upload_leaves_the_old_folder_and_nothing_else(download, tmp_pa
         download([item(i, text=f"new {i}") for i in range(8)], destination=str(folder))
     assert files(folder) == before
     if exists:
-        assert partitions.partitions_before(str(folder)).to_dict() == first
+        assert partitions.find_partitions(Place(str(folder))).to_dict() == first
         assert texts(folder) == [f"=row {i}" for i in range(8)]
 
 
@@ -322,7 +322,7 @@ def test_row_groups_do_not_depend_on_how_rows_were_sorted(download, tmp_path, mo
     items = [item(i, text="x" * 1000) for i in range(4000)]
     download(items, destination=str(tmp_path / "at once"))
     monkeypatch.setattr(partition_files, "_SORTED_BYTES", 1)
-    monkeypatch.setattr(parquet, "_ROW_GROUP_BYTES", 1)  # of the file that is cut
+    monkeypatch.setattr(table_file, "_ROW_GROUP_BYTES", 1)  # of the file that is cut
     download(items, destination=str(tmp_path / "piece by piece"))
     assert files(tmp_path / "at once").keys() == files(tmp_path / "piece by piece").keys()
 
@@ -331,5 +331,5 @@ def test_a_part_does_not_say_that_it_holds_all_items(download, tmp_path):
     download([item(i) for i in range(8)], destination=str(tmp_path))
     for path in tmp_path.rglob("*.parquet"):
         metadata = pq.read_schema(path).metadata
-        assert parquet.ITEMS_KEY not in metadata
-        assert json.loads(metadata[parquet.SCORE_COLUMNS_KEY]) == ["m"]
+        assert table_file.ITEMS_KEY not in metadata
+        assert json.loads(metadata[table_file.SCORE_COLUMNS_KEY]) == ["m"]

@@ -6,10 +6,10 @@ import pandas as pd
 import pytest
 
 from airflow_provider_benchmarks.exceptions import ConfigurationError, IncompleteResults
+from airflow_provider_benchmarks.formats.partitioned import MANIFEST
 from airflow_provider_benchmarks.hooks.benchmarks import BenchmarkHook
 from airflow_provider_benchmarks.operators.results import DownloadRowScoresOperator
 from airflow_provider_benchmarks.scores import read_row_scores, row_scores_frame
-from airflow_provider_benchmarks.scores.partitioned import MANIFEST
 from tests.integration.conftest import SPEC
 from tests.support.contexts import task_context
 from tests.support.s3_server import BUCKET

@@ -14,8 +14,7 @@ from airflow_provider_benchmarks.exceptions import ConfigurationError, Destinati
 from airflow_provider_benchmarks.hooks.benchmarks import BenchmarkHook
 from airflow_provider_benchmarks.operators.results import DownloadAggregateScoresOperator, DownloadRowScoresOperator
 from airflow_provider_benchmarks.scores import AggregateScores, low_scoring_rows
-from airflow_provider_benchmarks.store import ScoreStore
-from airflow_provider_benchmarks.store.object_path import object_path
+from airflow_provider_benchmarks.store import Place, ScoreStore
 from airflow_provider_benchmarks.store.score_store import gate_name
 from tests.integration.conftest import BENCHMARK, SPEC, WORKSPACE, wait_until_finished
 from tests.support.contexts import task_context
@@ -206,7 +205,7 @@ class TestLongNames:
         assert max(len(name) for name in names) + len(".") + len(f".{'0' * 32}.part") <= 255
         folder = f"{root}/my-workspace/qa-bench/{self.JOB}"
         verdicts = [name for name in names if name.startswith("verdict-")]
-        kept = [json.loads(object_path(f"{folder}/{name}").read_bytes()) for name in verdicts]
+        kept = [json.loads(Place(f"{folder}/{name}").read_bytes()) for name in verdicts]
         assert sorted(verdict["gate"] for verdict in kept) == sorted(gates)
 
     @pytest.mark.parametrize("gate", ["dag.task", "d" * 113, "dag.ärger[7]"])
@@ -224,8 +223,8 @@ class TestLongNames:
         store, gate = ScoreStore(root), "d" * 114
         job = hook.store_job(store, run_job("old"))
         marker = f"20250101T000000.000000Z,old,{gate},fail"
-        object_path(f"{root}/my-workspace/qa-bench/_verdicts/{marker}").parent.mkdir(parents=True, exist_ok=True)
-        object_path(f"{root}/my-workspace/qa-bench/_verdicts/{marker}").write_bytes(b"\n")
+        Place(f"{root}/my-workspace/qa-bench/_verdicts/{marker}").object_path.parent.mkdir(parents=True, exist_ok=True)
+        Place(f"{root}/my-workspace/qa-bench/_verdicts/{marker}").object_path.write_bytes(b"\n")
         assert store.outcomes(job) == {gate_name(gate): "fail"}
         store.add_verdict(job, gate, {"outcome": "pass"})
         assert store.outcomes(job) == {gate_name(gate): "pass"}
@@ -306,7 +305,7 @@ def test_many_jobs_without_a_manifest_are_not_read_one_by_one(root, hook, run_jo
     reads, read = [], score_store._read
     monkeypatch.setattr(score_store, "_read", lambda path: reads.append(path) or read(path))
     assert [job.job for job in store.history(**WHERE, limit=1)] == ["alive"]
-    assert len(reads) == score_store._READS_IN_VAIN + 1
+    assert len(reads) == score_store._MAX_MISSING_MANIFESTS + 1
 
 
 def test_a_job_without_a_time_that_was_interrupted_is_listed_once(root, hook, run_job):

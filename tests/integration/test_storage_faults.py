@@ -22,7 +22,7 @@ from s3fs.core import S3File
 
 from airflow_provider_benchmarks.exceptions import BenchmarkError
 from airflow_provider_benchmarks.scores.selected_rows import read_items
-from airflow_provider_benchmarks.store import RowFormat, atomic_write, store_rows
+from airflow_provider_benchmarks.store import Place, RowFormat, atomic_write, store_rows
 from tests.support.faulty_s3 import DROP, DROP_ANSWER, FaultyS3
 from tests.support.s3_server import BUCKET, S3Server
 from tests.support.stored_rows import line
@@ -64,7 +64,7 @@ def key(s3, request):
 
 
 def write(key: str, storage: str, size: int) -> None:
-    with atomic_write(f"s3://{BUCKET}/{key}", storage_conn_id=storage) as file:
+    with atomic_write(Place(f"s3://{BUCKET}/{key}", storage)) as file:
         for start in range(0, size, PART):
             file.write(b"n" * min(PART, size - start))
 
@@ -80,7 +80,7 @@ def failed_write(key: str, storage: str, size: int) -> str:
 
 def test_an_object_of_many_parts_reads_back_equal(s3, proxy, storage, key):
     content = random.Random(1).randbytes(70 * 1024 * 1024)
-    with atomic_write(f"s3://{BUCKET}/{key}", storage_conn_id=storage) as file:
+    with atomic_write(Place(f"s3://{BUCKET}/{key}", storage)) as file:
         for start in range(0, len(content), 1_000_003):
             file.write(content[start : start + 1_000_003])
     assert proxy.requests.count("UploadPart") == 9
@@ -164,7 +164,7 @@ def test_a_killed_server_is_an_error_that_names_the_destination(monkeypatch):
         connection["extra"]["config_kwargs"] = {"retries": {"max_attempts": 0}}
         monkeypatch.setenv("AIRFLOW_CONN_AWS_KILLED", json.dumps(connection))
         with pytest.raises(OSError, match=rf'"s3://{BUCKET}/lost.bin" \(EndpointConnectionError'):
-            with atomic_write(f"s3://{BUCKET}/lost.bin", storage_conn_id="aws_killed") as file:
+            with atomic_write(Place(f"s3://{BUCKET}/lost.bin", "aws_killed")) as file:
                 file.write(b"n" * PART)
                 assert server.unfinished_uploads() == ["lost.bin"]
                 server.kill()
@@ -178,7 +178,7 @@ def test_garbage_collection_after_an_error_asks_for_nothing(s3, proxy, storage, 
         return any(type(thing) is S3File and thing.key == key for thing in gc.get_objects())
 
     def fail() -> None:
-        with atomic_write(f"s3://{BUCKET}/{key}", storage_conn_id=storage) as file:
+        with atomic_write(Place(f"s3://{BUCKET}/{key}", storage)) as file:
             file.write(b"n" * size)
             assert is_open()
             raise ValueError
@@ -198,7 +198,9 @@ def test_garbage_collection_after_an_error_asks_for_nothing(s3, proxy, storage, 
 def stored_rows(tmp_path):
     """The content of a Parquet file of row scores."""
     row_format = RowFormat(name="parquet")
-    return Path(store_rows([line(0, {"text": "a"})], str(tmp_path / "rows"), row_format=row_format).path).read_bytes()
+    return Path(
+        store_rows([line(0, {"text": "a"})], Place(str(tmp_path / "rows")), row_format=row_format).path
+    ).read_bytes()
 
 
 @pytest.mark.parametrize(
@@ -286,7 +288,7 @@ def test_of_two_writers_at_once_one_has_written_all(s3, storage, key, tmp_path, 
 
     def write_all(letter: bytes) -> None:
         try:
-            with atomic_write(destination, storage_conn_id=storage if kind == "s3" else None) as file:
+            with atomic_write(Place(destination, storage if kind == "s3" else None)) as file:
                 for _ in range(3):
                     meet.wait()  # each part of one is written beside the same part of the other
                     file.write(letter * PART)

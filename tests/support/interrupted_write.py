@@ -10,7 +10,7 @@ import resource
 import signal
 import sys
 
-from airflow_provider_benchmarks.store import atomic_write
+from airflow_provider_benchmarks.store import Place, atomic_write
 
 #: Smaller than Python's own buffer of a local file, so that some of it is still there when the disk is full.
 _PIECE = 5000
@@ -21,7 +21,7 @@ def main(destination: str, connection: str, size: str, limit: str | None = None)
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # so that the write fails with an error, as on a full disk
         resource.setrlimit(resource.RLIMIT_FSIZE, (int(limit), int(limit)))
     try:
-        with atomic_write(destination, storage_conn_id=connection or None) as file:
+        with atomic_write(Place(destination, connection or None)) as file:
             for start in range(0, int(size), _PIECE):
                 file.write(b"n" * min(_PIECE, int(size) - start))
             if limit is None:

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from airflow_provider_benchmarks.store import RowFormat, StoredFile, store_rows
+from airflow_provider_benchmarks.store import Place, RowFormat, StoredFile, store_rows
 
 
 def line(index: int, item: dict[str, Any], scores: dict[str, dict[str, Any]] | None = None, **more: Any) -> bytes:
@@ -17,10 +17,10 @@ def line(index: int, item: dict[str, Any], scores: dict[str, dict[str, Any]] | N
 
 def store(path: Path, lines: list[bytes], name: str = "parquet", batches: bool = False, **options: Any) -> StoredFile:
     """Store lines; with ``batches`` each line becomes a batch of its own, as the millions of a large file do."""
-    from airflow_provider_benchmarks.store import results
+    from airflow_provider_benchmarks.store import row_files
 
-    size, results._BLOCK = results._BLOCK, 1 if batches else results._BLOCK
+    size, row_files.BLOCK_BYTES = row_files.BLOCK_BYTES, 1 if batches else row_files.BLOCK_BYTES
     try:
-        return store_rows(lines, str(path), row_format=RowFormat(name=name, **options))
+        return store_rows(lines, Place(str(path)), row_format=RowFormat(name=name, **options))
     finally:
-        results._BLOCK = size
+        row_files.BLOCK_BYTES = size

@@ -1,12 +1,18 @@
-"""What importing costs: DAG files import operators, sensors and triggers at every parse."""
+"""What importing costs: DAG files import operators, sensors and triggers at every parse. And who may import whom."""
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+PACKAGE = "airflow_provider_benchmarks"
+PROJECT = Path(__file__).parents[2]
 HEAVY = ("pandas", "numpy", "pyarrow", "scipy", "httpx", "sqlalchemy", "airflow.models.dagrun", "jinja2.sandbox")
 
 
@@ -45,7 +51,7 @@ BenchmarkJobSensor(task_id="wait", job_name="j")
     assert [name for name in added if name.split(".")[0] in HEAVY or name in HEAVY] == []
 
 
-@pytest.mark.parametrize("package", ["client", "scores", "gates", "jobs", "testing"])
+@pytest.mark.parametrize("package", ["client", "scores", "formats", "gates", "jobs", "testing"])
 def test_the_core_works_without_airflow(package):
     blocked = "import sys\nsys.modules['airflow'] = None"
     assert f"airflow_provider_benchmarks.{package}" in modules_after(
@@ -69,3 +75,60 @@ def test_provider_info_does_not_import_the_hook():
     assert "airflow_provider_benchmarks.hooks.benchmarks" not in modules_after(
         "import airflow_provider_benchmarks\nairflow_provider_benchmarks.get_provider_info()"
     )
+
+
+def layer(module: str) -> int | None:
+    """How far down a module is in the layers of the import rules; None where it is in none of them."""
+    rules = tomllib.loads((PROJECT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    layers = next(rule["layers"] for rule in rules if rule["type"] == "layers")
+    for depth, names in enumerate(layers):
+        if any(f"{module}.".startswith(f"{name}.") for name in names.split(" : ")):
+            return depth
+    return None
+
+
+def modules_named_in_texts(source: str) -> Iterator[str]:
+    """Modules of this package that a text names, where the text is what some import function takes."""
+    tree = ast.parse(source)
+    constants = {
+        target.id: statement.value.value
+        for statement in tree.body
+        if isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Constant)
+        for target in statement.targets
+        if isinstance(target, ast.Name)
+    }
+    for call in ast.walk(tree):
+        if not isinstance(call, ast.Call):
+            continue
+        name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+        if name not in ("resolve_name", "import_module", "__import__"):
+            continue
+        for part in (each for argument in call.args for each in ast.walk(argument)):
+            text = constants.get(part.id) if isinstance(part, ast.Name) else getattr(part, "value", None)
+            if isinstance(text, str) and text.startswith(f"{PACKAGE}."):
+                yield text.partition(":")[0]
+
+
+def test_no_text_stands_for_an_import_that_the_rules_forbid():
+    """The import rules see statements alone."""
+    for path in (PROJECT / PACKAGE).rglob("*.py"):
+        module = ".".join(path.relative_to(PROJECT).with_suffix("").parts)
+        for named in modules_named_in_texts(path.read_text()):
+            mine, other = layer(module), layer(named)
+            assert mine is None or other is None or mine <= other, f"{module} reaches up to {named}"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "from pkgutil import resolve_name\n_PATH = '{0}.store.place:Place'\ndef f(): return resolve_name(_PATH)",
+        "import importlib\ndef f(): importlib.import_module('{0}.store.place')",
+        "__import__(f'{0}.store.place')",
+    ],
+)
+def test_such_a_text_is_found(source):
+    assert list(modules_named_in_texts(source.format(PACKAGE))) == [f"{PACKAGE}.store.place"]
+    above, below = layer(f"{PACKAGE}.store.place"), layer(f"{PACKAGE}.scores.stored_files")
+    assert above is not None
+    assert below is not None
+    assert above < below

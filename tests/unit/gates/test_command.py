@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_benchmarks.__main__ import main
-from airflow_provider_benchmarks.store import RowFormat, store_rows
+from airflow_provider_benchmarks.store import Place, RowFormat, store_rows
 
 POLICY = {"checks": [{"metric": "m", "at_least": 0.5}, {"type": "no_regression", "metric": "m", "margin": 0.02}]}
 
@@ -42,7 +42,7 @@ def scores(tmp_path):
         aggregate = {"results": [{"metric": "w/m", "scores": [score]}]}
         (folder / "aggregate-scores.json").write_text(json.dumps(aggregate))
         lines = [json.dumps(row).encode() + b"\n" for row in rows]
-        store_rows(lines, str(folder / f"row-scores.{row_format}"), row_format=RowFormat(name=row_format))
+        store_rows(lines, Place(str(folder / f"row-scores.{row_format}")), row_format=RowFormat(name=row_format))
         return str(folder)
 
     return write
@@ -211,7 +211,7 @@ class TestBaselines:
             {"row_index": i, "item": {"q": -i}, "metrics": {"w/m": [{"name": "s", "value": 1.0}]}} for i in range(100)
         ]
         lines = [json.dumps(row).encode() + b"\n" for row in rows]
-        store_rows(lines, f"{old}/row-scores.parquet", row_format=RowFormat(name="parquet"))
+        store_rows(lines, Place(f"{old}/row-scores.parquet"), row_format=RowFormat(name="parquet"))
         judge([None, "bare"], old, f"bare={bare}")
         assert "99 of 100 rows have no pair" in json.loads(capsys.readouterr().out)["results"][0]["reason"]
 

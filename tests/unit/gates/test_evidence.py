@@ -11,8 +11,7 @@ from airflow_provider_benchmarks.gates import NoRegression, Threshold, evaluate
 from airflow_provider_benchmarks.gates.loading import add_items, read_rows
 from airflow_provider_benchmarks.scores import AggregateScores, JobScores, row_scores_frame
 from airflow_provider_benchmarks.scores.rows import RowScore
-from airflow_provider_benchmarks.store import RowFormat
-from airflow_provider_benchmarks.store.results import store_rows
+from airflow_provider_benchmarks.store import Place, RowFormat, store_rows
 from tests.support.scored_jobs import flips, job, judge
 
 NAN = float("nan")
@@ -187,7 +186,7 @@ class TestStoredRows:
             json.dumps({"row_index": i, "item": item, "metrics": {"w/m": [{"name": "s", "value": value}]}}).encode()
             for i, (value, item) in enumerate(zip(values, items, strict=True))
         ]
-        store_rows([b"\n".join(lines)], str(path), row_format=RowFormat(name="parquet"))
+        store_rows([b"\n".join(lines)], Place(str(path)), row_format=RowFormat(name="parquet"))
         return path
 
     def sides(self, folder, checks, items, lost):

@@ -17,9 +17,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from airflow_provider_benchmarks.exceptions import ConfigurationError, IncompleteResults
+from airflow_provider_benchmarks.formats.partitioned import MANIFEST
 from airflow_provider_benchmarks.scores import low_scoring_rows, read_row_scores
-from airflow_provider_benchmarks.scores.partitioned import MANIFEST
-from airflow_provider_benchmarks.store import RowFormat, store_partitions
+from airflow_provider_benchmarks.store import Place, RowFormat, store_partitions
 from tests.support.stored_rows import line, store
 
 
@@ -93,9 +93,9 @@ def test_of_jsonl_only_what_is_asked_for_is_kept(tmp_path, compression):
 
 
 def test_a_field_that_only_some_rows_have(tmp_path, monkeypatch):
-    from airflow_provider_benchmarks.scores import lines as reading
+    from airflow_provider_benchmarks.formats import jsonl
 
-    monkeypatch.setattr(reading, "_BLOCK", 1)
+    monkeypatch.setattr(jsonl, "_BLOCK_BYTES", 1)
     lines = [line(i, {"a": i} if i % 2 else {"b": i}, {"w/m": {"s": i}} if i == 2 else {}) for i in range(5)]
     loaded = read_row_scores(store(tmp_path / "rows.jsonl", lines, "jsonl").path).astype(object)
     found = loaded.where(loaded.notna(), None).to_dict("list")
@@ -217,7 +217,7 @@ class TestFolders:
             lines = [line(i, item(i), {"w/m": {"s": i / 10, "s.label": "yes"}}) for i in range(40)]
             whole = store(tmp_path / "whole.parquet", lines)
             format = RowFormat(name=name)
-            store_partitions(Path(whole.path), str(tmp_path / "rows"), fields=fields, row_format=format)
+            store_partitions(Path(whole.path), Place(str(tmp_path / "rows")), fields=fields, row_format=format)
             one = whole.path if name == "parquet" else store(tmp_path / "whole.csv", lines, "csv").path
             return tmp_path / "rows", read_row_scores(one)
 
@@ -293,7 +293,9 @@ class TestFolders:
     def test_values_of_the_field_that_groups_are_those_of_one_file(self, tmp_path, values, name):
         lines = [line(i, {"f": value}) for i, value in enumerate(values)]
         parquet = store(tmp_path / "whole.parquet", lines)
-        store_partitions(Path(parquet.path), str(tmp_path / "rows"), fields=["f"], row_format=RowFormat(name=name))
+        store_partitions(
+            Path(parquet.path), Place(str(tmp_path / "rows")), fields=["f"], row_format=RowFormat(name=name)
+        )
         one = parquet if name == "parquet" else store(tmp_path / "whole.csv", lines, "csv")
         pd.testing.assert_series_equal(read_row_scores(tmp_path / "rows")["f"], read_row_scores(one.path)["f"])
 
@@ -301,7 +303,7 @@ class TestFolders:
         whole = store(tmp_path / "whole.parquet", [line(0, item(0))])
         pq.write_table(pq.read_table(whole.path).slice(0, 0), whole.path)
         store_partitions(
-            Path(whole.path), str(tmp_path / "rows"), fields=["level"], row_format=RowFormat(name="parquet")
+            Path(whole.path), Place(str(tmp_path / "rows")), fields=["level"], row_format=RowFormat(name="parquet")
         )
         assert json.loads((tmp_path / "rows" / MANIFEST).read_bytes())["rows"] == 0
         assert read_row_scores(tmp_path / "rows").empty

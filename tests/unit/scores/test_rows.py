@@ -8,8 +8,7 @@ import pytest
 from airflow_provider_benchmarks.exceptions import IncompleteResults
 from airflow_provider_benchmarks.scores import RowScore
 from airflow_provider_benchmarks.scores.rows import read_rows
-from airflow_provider_benchmarks.store import store_rows
-from airflow_provider_benchmarks.store.results import RowFormat
+from airflow_provider_benchmarks.store import Place, RowFormat, store_rows
 
 
 def rows_of(content: bytes) -> list[RowScore]:
@@ -118,5 +117,5 @@ def test_what_is_nested_too_deeply_is_no_row(tmp_path, format, place):
     parts[place % 3] = DEEP
     lines = [ROW % (b"1", b"1", b"1"), DEEP if place == 3 else ROW % tuple(parts)]
     with pytest.raises(IncompleteResults, match="row 2: .*nested too deeply") as caught:
-        store_rows([b"".join(lines)], str(tmp_path / "rows"), row_format=RowFormat(name=format))
+        store_rows([b"".join(lines)], Place(str(tmp_path / "rows")), row_format=RowFormat(name=format))
     assert len(str(caught.value)) < 500

@@ -5,8 +5,8 @@ import json
 import pyarrow as pa
 import pytest
 
-from airflow_provider_benchmarks.scores import parquet
-from airflow_provider_benchmarks.store import RowFormat, partition_files, store_rows
+from airflow_provider_benchmarks.formats import table_file
+from airflow_provider_benchmarks.store import Place, RowFormat, partition_files, store_rows
 
 MEGABYTE = 1024 * 1024
 
@@ -16,13 +16,13 @@ def test_memory_does_not_grow_with_rows_or_folders(tmp_path, monkeypatch, folder
     rows = 20_000  # 20 MB
     monkeypatch.setattr(partition_files, "_SORTED_BYTES", MEGABYTE)
     monkeypatch.setattr(partition_files, "_ROW_GROUP_BYTES", MEGABYTE)
-    monkeypatch.setattr(parquet, "_ROW_GROUP_BYTES", MEGABYTE)
+    monkeypatch.setattr(table_file, "_ROW_GROUP_BYTES", MEGABYTE)
     lines = (
         json.dumps({"row_index": i, "item": {"text": "x" * 1000, "place": i * 7 % folders}, "metrics": {}})
         for i in range(rows)
     )
     whole = tmp_path / "whole.parquet"
-    store_rows((f"{line}\n".encode() for line in lines), str(whole), row_format=RowFormat(name="parquet"))
+    store_rows((f"{line}\n".encode() for line in lines), Place(str(whole)), row_format=RowFormat(name="parquet"))
     before, held = pa.total_allocated_bytes(), []
 
     def watched(call):

@@ -1,11 +1,14 @@
-"""What the columns of row scores are called: each item field and each score has one of its own, whatever their names.
+"""Names of the columns of row scores: one for each item field and each score, whatever their own names are.
 
-An item field's column has the field's name; in files, where that is the name of a fixed column, ``item.<field>``. A
-score's column has its name where that is unique in the job and no item field or fixed column has it, else
-``metric_ref:score``; so does one whose name is the long name of another score. A name that is taken then, or that two of
-them would get, has the first free number behind it, from ``(2)`` on. The order of rows, metrics and scores changes no name.
+An item field's column has the field's name. In files it is ``item.<field>`` where a fixed column has that name.
 
-Half a character, which JSON may hold and UTF-8 can't, is written as its escape.
+A score's column has the score's name where that is unique in the job and no item field or fixed column has it.
+Otherwise it is ``metric_ref:score``, also where its name is the long name of another score.
+
+A name that is taken even so, or that two of them would get, is followed by the first free number, from ``(2)`` on. The
+order of rows, metrics and scores changes no name.
+
+Half a surrogate pair, which JSON may hold and UTF-8 can't, is written as its escape.
 """
 
 from __future__ import annotations
@@ -38,7 +41,7 @@ def column_names(
 def _distinct(wanted: dict[_Key, str], taken: set[str]) -> dict[_Key, str]:
     wanted = {key: name.encode(errors="backslashreplace").decode() for key, name in wanted.items()}
     times = Counter(wanted.values())
-    # A name that two want is nobody's, so that who looks for one of them is not given the other.
+    # A name that two want goes to neither, or a lookup of the one could return the other.
     taken = taken | {name for name in times if times[name] > 1}
     names: dict[_Key, str] = {}
     for key in sorted(wanted):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import os
 import tracemalloc
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -12,8 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_benchmarks.exceptions import ConfigurationError, IncompleteResults
+from airflow_provider_benchmarks.formats import WriteOptions
+from airflow_provider_benchmarks.formats.csv import Csv
 from airflow_provider_benchmarks.scores import low_scoring_rows, read_row_scores
-from airflow_provider_benchmarks.scores.csv_file import write_csv
 from tests.support.stored_rows import line, store
 
 #: pandas before 3.1 ends a cell where it reads this character.
@@ -59,7 +61,7 @@ def test_memory_does_not_grow_with_the_size_of_rows(tmp_path, repeated):
     tracemalloc.start()
     try:
         with open(os.devnull, "wb") as target:
-            write_csv(stored.path, target, neutralise_formulas=True)
+            Csv().convert(Path(stored.path), target, WriteOptions())
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

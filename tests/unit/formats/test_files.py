@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from airflow_provider_benchmarks.exceptions import ConfigurationError, IncompleteResults
 from airflow_provider_benchmarks.scores import low_scoring_rows, read_row_scores, row_scores_frame
-from airflow_provider_benchmarks.scores.names import column_names
+from airflow_provider_benchmarks.scores.column_names import column_names
+from airflow_provider_benchmarks.scores.columns import FIXED
 from airflow_provider_benchmarks.scores.rows import read_rows
-from airflow_provider_benchmarks.scores.table import FIXED
 from airflow_provider_benchmarks.store import RowFormat
 from tests.support.stored_rows import line, store
 

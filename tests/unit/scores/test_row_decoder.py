@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_benchmarks.exceptions import IncompleteResults
+from airflow_provider_benchmarks.scores.columns import Columns
 from airflow_provider_benchmarks.scores.completeness import RowCheck
-from airflow_provider_benchmarks.scores.table import Columns, read_table_rows
-from airflow_provider_benchmarks.scores.uniform_rows import ColumnReader
+from airflow_provider_benchmarks.scores.row_decoder import RowDecoder, columns_of, decode_rows
 
 
 def row(index: int | None, item: Any, **scores: Any) -> dict[str, Any]:
@@ -41,9 +41,9 @@ def filled(columns: Columns) -> dict[str, Any]:
 
 
 def read_both_ways(blocks: list[bytes]) -> tuple[list[Any], list[Any]]:
-    reader, check, general = ColumnReader(with_sample=True), RowCheck(), RowCheck()
-    uniform = [filled(reader.read(block, check)) for block in blocks]
-    return uniform, [filled(Columns.of(read_table_rows(block, general), with_sample=True)) for block in blocks]
+    reader, check, general = RowDecoder(with_sample=True), RowCheck(), RowCheck()
+    uniform = [filled(reader.decode(block, check)) for block in blocks]
+    return uniform, [filled(columns_of(decode_rows(block, general), with_sample=True)) for block in blocks]
 
 
 SECOND_BLOCKS = {
@@ -79,18 +79,18 @@ def test_nothing_is_lost_that_the_first_block_did_not_have(second):
 
 
 def test_a_score_that_stands_twice_is_an_error_in_both_ways():
-    reader, check = ColumnReader(), RowCheck()
-    reader.read(block(row(0, {"q": "a"}, match=1.0)), check)
+    reader, check = RowDecoder(), RowCheck()
+    reader.decode(block(row(0, {"q": "a"}, match=1.0)), check)
     twice = row(1, {"q": "a"}) | {"metrics": {"ws/match": [{"name": "match", "value": 1}] * 2}}
     with pytest.raises(IncompleteResults, match='"match" of ws/match stands twice in row 1'):
-        reader.read(block(twice), check)
+        reader.decode(block(twice), check)
 
 
 def test_a_line_that_is_no_row_is_an_error_with_its_number():
-    reader, check = ColumnReader(), RowCheck()
-    reader.read(block(row(0, {"q": "a"}, match=1.0)), check)
+    reader, check = RowDecoder(), RowCheck()
+    reader.decode(block(row(0, {"q": "a"}, match=1.0)), check)
     with pytest.raises(IncompleteResults, match="row 3"):
-        reader.read(block(row(1, {"q": "a"}, match=1.0)) + b"{}\n", check)
+        reader.decode(block(row(1, {"q": "a"}, match=1.0)) + b"{}\n", check)
 
 
 VALUES = st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats(allow_nan=False) | st.text(max_size=5)

@@ -8,30 +8,32 @@ import pytest
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 
 from airflow_provider_benchmarks.exceptions import ConfigurationError
-from airflow_provider_benchmarks.store import atomic_write
-from airflow_provider_benchmarks.store.object_path import as_text, object_path
+from airflow_provider_benchmarks.store import Place, atomic_write
 
 
 @pytest.mark.parametrize("empty", ["", " ", None])
 def test_an_empty_path_is_refused(empty):
     with pytest.raises(ConfigurationError, match="a path or URL in object storage is needed"):
-        as_text(empty)
-    with pytest.raises(ConfigurationError, match="a path or URL in object storage is needed"), atomic_write(empty):
+        Place.of(empty)
+    with (
+        pytest.raises(ConfigurationError, match="a path or URL in object storage is needed"),
+        atomic_write(Place(empty)),
+    ):
         pass
 
 
 @pytest.mark.parametrize("kind", [str, Path, ObjectStoragePath])
 def test_a_path_of_any_kind_is_a_text(tmp_path, kind):
-    assert as_text(kind(str(tmp_path / "x"))) == (str(tmp_path / "x"), None)
-    assert str(object_path(kind(str(tmp_path / "x")))) == str(tmp_path / "x")
+    assert Place.of(kind(str(tmp_path / "x"))) == Place(str(tmp_path / "x"))
+    assert str(Place.of(kind(str(tmp_path / "x"))).object_path) == str(tmp_path / "x")
 
 
 def test_an_object_storage_path_brings_its_connection_along(monkeypatch):
     monkeypatch.setenv("AIRFLOW_CONN_DISK", '{"conn_type": "fs"}')
     path = ObjectStoragePath("file:///data/x", conn_id="disk")
-    assert as_text(path)[1] == "disk"
-    assert as_text(path, "another")[1] == "another"
-    assert as_text(object_path(path))[1] == "disk"
+    assert Place.of(path).conn_id == "disk"
+    assert Place.of(path, "another").conn_id == "another"
+    assert Place.of(Place.of(path).object_path).conn_id == "disk"
 
 
 @pytest.mark.parametrize(
@@ -39,13 +41,13 @@ def test_an_object_storage_path_brings_its_connection_along(monkeypatch):
 )
 def test_a_connection_that_is_not_there_is_named(url, conn_id):
     with pytest.raises(ConfigurationError, match='no Airflow connection "mistyped" for the storage'):
-        object_path(url, conn_id)
+        _ = Place(url, conn_id).object_path
 
 
 def test_a_local_path_loads_no_other_filesystem(tmp_path):
     code = (
-        "import sys; from airflow_provider_benchmarks.store import store_rows; "
-        f"store_rows([b'{{\"metrics\": {{}}}}\\n'], {str(tmp_path / 'rows')!r}); "
+        "import sys; from airflow_provider_benchmarks.store import Place, store_rows; "
+        f"store_rows([b'{{\"metrics\": {{}}}}\\n'], Place({str(tmp_path / 'rows')!r})); "
         "print(sorted(name for name in sys.modules if name.startswith('airflow.providers.amazon.aws')))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

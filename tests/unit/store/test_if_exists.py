@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_benchmarks.exceptions import ConfigurationError, DestinationExists
-from airflow_provider_benchmarks.store import IfExists, RowFormat, store_rows, stored_before
-from airflow_provider_benchmarks.store.existing import _csv_records
+from airflow_provider_benchmarks.formats.csv import count_records
+from airflow_provider_benchmarks.store import IfExists, Place, RowFormat, find_row_file, store_rows
 
 FORMATS = {
     "jsonl": RowFormat(),
@@ -25,18 +25,18 @@ FORMATS = {
 
 def store(path: Path, kind: str, *texts: str) -> object:
     lines = (json.dumps({"row_index": i, "item": {"a": text}, "metrics": {}}) for i, text in enumerate(texts))
-    return store_rows([f"{line}\n".encode() for line in lines], str(path), row_format=FORMATS[kind])
+    return store_rows([f"{line}\n".encode() for line in lines], Place(str(path)), row_format=FORMATS[kind])
 
 
 @pytest.mark.parametrize("kind", FORMATS)
 @pytest.mark.parametrize("texts", [["x", "y"], ['a, b\n\n\r\n"c"', "'", ""], ["long" * 100_000]])
 def test_a_file_is_described_as_it_was_when_it_was_stored(tmp_path, kind, texts):
     stored = store(tmp_path / "rows", kind, *texts)
-    assert stored_before(str(tmp_path / "rows"), FORMATS[kind]) == stored
+    assert find_row_file(Place(str(tmp_path / "rows")), FORMATS[kind]) == stored
 
 
 def test_there_is_none(tmp_path):
-    assert stored_before(str(tmp_path / "rows"), RowFormat()) is None
+    assert find_row_file(Place(str(tmp_path / "rows")), RowFormat()) is None
 
 
 @pytest.mark.parametrize("kind", FORMATS)
@@ -46,7 +46,7 @@ def test_a_file_of_another_format_is_told(tmp_path, kind, asked):
         return
     store(tmp_path / "rows", kind, "x")
     with pytest.raises(DestinationExists, match=f'rows is not {asked}: it is {kind}.*or if_exists="replace"'):
-        stored_before(str(tmp_path / "rows"), FORMATS[asked])
+        find_row_file(Place(str(tmp_path / "rows")), FORMATS[asked])
 
 
 @pytest.mark.parametrize("asked", ["gzip", "zstd", "parquet"])
@@ -54,7 +54,7 @@ def test_a_file_of_another_format_is_told(tmp_path, kind, asked):
 def test_so_is_any_other_file(tmp_path, asked, content):
     (tmp_path / "rows").write_bytes(content)
     with pytest.raises(DestinationExists, match=f"is not {asked}: it is another kind of file"):
-        stored_before(str(tmp_path / "rows"), FORMATS[asked])
+        find_row_file(Place(str(tmp_path / "rows")), FORMATS[asked])
 
 
 @pytest.mark.parametrize("kind", ["gzip", "zstd", "parquet"])
@@ -63,24 +63,24 @@ def test_a_damaged_file_is_told(tmp_path, kind):
     content = (tmp_path / "rows").read_bytes()
     (tmp_path / "rows").write_bytes(content[: len(content) // 2])
     with pytest.raises(DestinationExists, match="can't be read as"):
-        stored_before(str(tmp_path / "rows"), FORMATS[kind])
+        find_row_file(Place(str(tmp_path / "rows")), FORMATS[kind])
 
 
 def test_a_damaged_gzip_checksum_is_told(tmp_path):
     content = gzip.compress(b'{"row_index": 0, "metrics": {}}\n')
     (tmp_path / "rows").write_bytes(content[:-8] + b"\0" * 8)
     with pytest.raises(DestinationExists, match="can't be read as jsonl"):
-        stored_before(str(tmp_path / "rows"), FORMATS["gzip"])
+        find_row_file(Place(str(tmp_path / "rows")), FORMATS["gzip"])
 
 
 def test_a_folder_is_told(tmp_path):
     with pytest.raises(DestinationExists, match="is a folder"):
-        stored_before(str(tmp_path), RowFormat())
+        find_row_file(Place(str(tmp_path)), RowFormat())
 
 
 def test_a_last_line_without_an_end_and_blank_lines(tmp_path):
     (tmp_path / "rows").write_bytes(b'{"metrics": {}}\n\n{"metrics": {}}')
-    assert stored_before(str(tmp_path / "rows"), RowFormat()).rows == 2
+    assert find_row_file(Place(str(tmp_path / "rows")), RowFormat()).rows == 2
 
 
 @given(st.lists(st.lists(st.text('a"\n\r,;', max_size=6), min_size=2, max_size=2), max_size=5), st.integers(1, 9))
@@ -88,8 +88,8 @@ def test_records_of_csv_are_those_that_a_reader_finds(table, size):
     text = io.StringIO(newline="")
     csv.writer(text).writerows(table)
     content = text.getvalue().encode()
-    assert _csv_records(content[at : at + size] for at in range(0, len(content), size)) == len(table)
-    assert _csv_records([content, b"a last one without an end"]) == len(table) + 1
+    assert count_records(content[at : at + size] for at in range(0, len(content), size)) == len(table)
+    assert count_records([content, b"a last one without an end"]) == len(table) + 1
 
 
 def test_what_is_not_known():

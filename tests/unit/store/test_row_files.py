@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 from airflow_provider_benchmarks.exceptions import IncompleteResults
 from airflow_provider_benchmarks.scores import AggregateScores
 from airflow_provider_benchmarks.scores.completeness import FirstRows, line_blocks
-from airflow_provider_benchmarks.store import RowFormat, store_bytes, store_rows
+from airflow_provider_benchmarks.store import (
+    Place,
+    RowFormat,
+    RowTarget,
+    row_files,
+    store_bytes,
+    store_row_files,
+    store_rows,
+)
 
 
 def rows(*indices: int) -> bytes:
@@ -26,7 +34,7 @@ def cut(content: bytes, size: int) -> list[bytes]:
 @pytest.mark.parametrize("size", [1, 7, 60, 10_000])
 def test_rows_are_stored_byte_for_byte_with_their_numbers(tmp_path, size):
     content = rows(0, 1, 2)
-    stored = store_rows(cut(content, size), str(tmp_path / "rows.jsonl"), length=len(content), expected_rows=3)
+    stored = store_rows(cut(content, size), Place(str(tmp_path / "rows.jsonl")), length=len(content), expected_rows=3)
     assert (tmp_path / "rows.jsonl").read_bytes() == content
     assert stored.to_dict() == {
         "path": str(tmp_path / "rows.jsonl"),
@@ -56,37 +64,39 @@ def test_rows_are_stored_byte_for_byte_with_their_numbers(tmp_path, size):
 @pytest.mark.parametrize("size", [11, 10_000])
 def test_what_is_not_all_there_is_not_stored(tmp_path, content, checks, message, size):
     with pytest.raises(IncompleteResults, match=message):
-        store_rows(cut(content, size), str(tmp_path / "rows.jsonl"), **checks)
+        store_rows(cut(content, size), Place(str(tmp_path / "rows.jsonl")), **checks)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_rows_may_come_in_any_order_and_without_indices(tmp_path):
-    assert store_rows([rows(2, 0, 1)], str(tmp_path / "a"), expected_rows=3).rows == 3
+    assert store_rows([rows(2, 0, 1)], Place(str(tmp_path / "a")), expected_rows=3).rows == 3
     without = b'{"item": {}, "metrics": {}}\n' * 2
-    assert store_rows([without], str(tmp_path / "b"), expected_rows=2).rows == 2
+    assert store_rows([without], Place(str(tmp_path / "b")), expected_rows=2).rows == 2
 
 
 def test_bare_nan_is_taken(tmp_path):
     content = b'{"row_index": 0, "item": {}, "metrics": {"w/m": [{"name": "s", "value": NaN}]}}\n' + rows(1)
-    assert store_rows([content], str(tmp_path / "rows.jsonl"), expected_rows=2).rows == 2
+    assert store_rows([content], Place(str(tmp_path / "rows.jsonl")), expected_rows=2).rows == 2
 
 
 def test_a_last_line_without_an_end_counts(tmp_path):
-    assert store_rows([rows(0, 1)[:-1]], str(tmp_path / "rows.jsonl"), expected_rows=2).rows == 2
+    assert store_rows([rows(0, 1)[:-1]], Place(str(tmp_path / "rows.jsonl")), expected_rows=2).rows == 2
 
 
 @given(count=st.integers(0, 6), limit=st.integers(1, 8), size=st.integers(1, 200))
 def test_a_limit_keeps_the_first_lines(count, limit, size):
     content = rows(*range(count))
-    found = FirstRows(line_blocks(cut(content, size), 1), limit)
-    assert b"".join(found) == rows(*range(min(count, limit)))
+    found = FirstRows(limit)
+    assert b"".join(found.of(line_blocks(cut(content, size), 1))) == rows(*range(min(count, limit)))
     assert found.is_cut == (count > limit)
 
 
 @pytest.mark.parametrize("limit", [2, 4, 5, 6, 100])
 def test_a_limit_gives_so_many_rows_or_all(tmp_path, limit):
     content = rows(*range(5))
-    stored = store_rows([content], str(tmp_path / "rows.jsonl"), length=len(content), expected_rows=5, limit=limit)
+    stored = store_rows(
+        [content], Place(str(tmp_path / "rows.jsonl")), length=len(content), expected_rows=5, limit=limit
+    )
     assert stored.rows == min(limit, 5)
 
 
@@ -107,18 +117,18 @@ FOUR = rows(*range(4))
 )
 def test_a_limit_is_no_reason_to_take_less(tmp_path, content, checks, message, row_format):
     with pytest.raises(IncompleteResults, match=message):
-        store_rows(cut(content, 50), str(tmp_path / "rows"), row_format=row_format, **checks)
+        store_rows(cut(content, 50), Place(str(tmp_path / "rows")), row_format=row_format, **checks)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_limit_leaves_gaps_where_rows_are_out_of_order(tmp_path):
-    assert store_rows([rows(3, 0, 1, 2)], str(tmp_path / "rows.jsonl"), expected_rows=4, limit=2).rows == 2
+    assert store_rows([rows(3, 0, 1, 2)], Place(str(tmp_path / "rows.jsonl")), expected_rows=4, limit=2).rows == 2
 
 
 def test_a_limit_counts_rows_and_not_blank_lines(tmp_path):
     content = rows(0) + b"\n \n" + rows(1) + b"\n\n"
-    assert store_rows([content], str(tmp_path / "a"), expected_rows=2, limit=2, length=len(content)).rows == 2
-    assert store_rows([content], str(tmp_path / "b"), expected_rows=2, limit=1).rows == 1
+    assert store_rows([content], Place(str(tmp_path / "a")), expected_rows=2, limit=2, length=len(content)).rows == 2
+    assert store_rows([content], Place(str(tmp_path / "b")), expected_rows=2, limit=1).rows == 1
 
 
 @pytest.mark.parametrize("name", ["jsonl", "parquet"])
@@ -126,13 +136,49 @@ def test_rows_of_a_job_with_scores_over_the_corpus_only(tmp_path, name):
     scores = [{"name": "corpus", "count": 1, "nan_count": 0, "mean": 0.5}]
     aggregate = AggregateScores.from_json({"results": [{"metric": "w/bleu", "scores": scores}]})
     arguments = {"row_format": RowFormat(name=name), "expected_rows": lambda check: check.expected_rows(aggregate)}
-    assert store_rows([rows(0, 1, 2)], str(tmp_path / "rows"), **arguments).rows == 3
+    assert store_rows([rows(0, 1, 2)], Place(str(tmp_path / "rows")), **arguments).rows == 3
     scored = rows(0, 1, 2).replace(b'"metrics": {}', b'"metrics": {"w/bleu": [{"name": "corpus", "value": 0.5}]}')
     with pytest.raises(IncompleteResults, match="there are 3 rows, but the aggregate scores count 1"):
-        store_rows([scored], str(tmp_path / "rows"), **arguments)
+        store_rows([scored], Place(str(tmp_path / "rows")), **arguments)
 
 
 def test_bytes_are_stored_as_they_come(tmp_path):
-    stored = store_bytes([b"ab", b"", b"c"], str(tmp_path / "a.tar.gz"), format="tar.gz")
+    stored = store_bytes([b"ab", b"", b"c"], Place(str(tmp_path / "a.tar.gz")), format="tar.gz")
     assert (tmp_path / "a.tar.gz").read_bytes() == b"abc"
     assert (stored.rows, stored.bytes, stored.sha256) == (None, 3, hashlib.sha256(b"abc").hexdigest())
+
+
+class TestSeveralFiles:
+    @pytest.fixture
+    def targets(self, tmp_path):
+        """A file of each format, one of them with a limit."""
+        names = {"jsonl": None, "parquet": None, "csv": 2}
+        return [
+            RowTarget(place=Place(str(tmp_path / name)), row_format=RowFormat(name=name), limit=limit)
+            for name, limit in names.items()
+        ]
+
+    @pytest.mark.parametrize("size", [1, 70, 10_000])
+    def test_each_is_as_it_would_be_alone(self, tmp_path, targets, size):
+        content = rows(*range(5))
+        files = store_row_files(cut(content, size), targets, length=len(content), expected_rows=5)
+        assert [(file.format, file.rows) for file in files] == [("jsonl", 5), ("parquet", 5), ("csv", 2)]
+        for file, target in zip(files, targets, strict=True):
+            alone = store_rows([content], Place(f"{file.path}-alone"), row_format=target.row_format, limit=target.limit)
+            assert (alone.sha256, alone.bytes, alone.rows) == (file.sha256, file.bytes, file.rows)
+
+    def test_where_rows_are_missing_there_is_none(self, tmp_path, targets):
+        with pytest.raises(IncompleteResults, match="there are 4 rows, but the aggregate scores count 5"):
+            store_row_files([rows(*range(4))], targets, expected_rows=5)
+        assert list(tmp_path.iterdir()) == []
+
+    def test_no_more_is_read_than_the_longest_needs(self, targets, monkeypatch):
+        monkeypatch.setattr(row_files, "BLOCK_BYTES", 1)
+
+        def pieces():
+            yield rows(*range(3))
+            yield rows(3)
+            raise AssertionError("read too far")
+
+        short = [RowTarget(place=target.place, row_format=target.row_format, limit=2) for target in targets]
+        assert [file.rows for file in store_row_files(pieces(), short)] == [2, 2, 2]

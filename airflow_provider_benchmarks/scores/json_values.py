@@ -1,4 +1,4 @@
-"""Values as the service writes them: NaN is the string "NaN" in JSON, a statistic may be null, and a label any text."""
+"""JSON values as the service writes them: NaN is the string "NaN", a statistic may be null, and a label is any text."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import msgspec
 
 #: How the names of a rubric's labels end; the score itself has the name before it.
 LABEL = ".label"
-#: What the strict decoder raises where it does not take something, the last for what is nested too deeply.
-REFUSED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+#: Raised by the strict decoder for what it does not accept, the last for what is nested too deeply.
+DECODE_ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _NUMBERS_IN_WORDS = {
     "NaN": math.nan,
     "Infinity": math.inf,
@@ -22,7 +22,7 @@ _NUMBERS_IN_WORDS = {
 
 
 def parse_json(data: bytes | str) -> Any:
-    """Decode JSON; the bare words NaN and Infinity, which Python's own encoder writes, are taken too.
+    """Decode JSON; the bare words NaN and Infinity, which Python's own encoder writes, are accepted too.
 
     :raises ValueError: it is not JSON, or is nested too deeply
     """
@@ -30,14 +30,14 @@ def parse_json(data: bytes | str) -> Any:
         try:
             return msgspec.json.decode(data)
         except (msgspec.DecodeError, UnicodeDecodeError):
-            # The strict decoder is several times faster, so the lenient one sees only what the strict one refused.
+            # The strict decoder is several times faster. The lenient one gets only what the strict one refused.
             return json.loads(data)
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
 
 
 def json_text(value: Any) -> str:
-    """JSON that UTF-8 can hold; NaN and infinities in it are the bare words that :func:`parse_json` takes."""
+    """Encode as JSON that UTF-8 can hold; NaN and infinities are the bare words that :func:`parse_json` accepts."""
     text = json.dumps(value, ensure_ascii=False)
     return text if fits_utf8(text) else json.dumps(value)
 
@@ -54,12 +54,12 @@ def fits_utf8(text: str) -> bool:
 
 
 def statistic_value(value: Any) -> Any:
-    """Turn the service's words for NaN and infinity into floats, and leave everything else as it is."""
+    """Convert the service's words for NaN and infinity to floats; everything else is returned as it is."""
     return _NUMBERS_IN_WORDS.get(value, value) if isinstance(value, str) else value
 
 
 def score_value(name: str, value: Any) -> Any:
-    """Give a row's score as it is, NaN and infinity as floats; a label is a text whatever it says.
+    """Return a row's score as it is, NaN and infinity as floats; a label is a text whatever it says.
 
     :param name: the score's
     """
@@ -67,7 +67,7 @@ def score_value(name: str, value: Any) -> Any:
 
 
 def is_number(value: Any) -> TypeGuard[float]:
-    """Whether a value is a number that statistics can use: not a boolean, not NaN, not infinite."""
+    """True for a number that statistics can use: not a boolean, not NaN, not infinite."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_benchmarks.scores import item_digest
-from airflow_provider_benchmarks.scores.item_digest import _signatures
+from airflow_provider_benchmarks.formats import item_digest
+from airflow_provider_benchmarks.formats.item_digest import _signatures
 from airflow_provider_benchmarks.scores.selected_rows import number_items
-from airflow_provider_benchmarks.store.results import RowFormat, store_rows
+from airflow_provider_benchmarks.store import Place, RowFormat, store_rows
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -27,7 +27,7 @@ def stored(path: Any, items: list[dict[str, Any]], *, score: float = 1.0, pieces
     )
     size = -(-len(lines) // pieces)
     cut = [lines[at : at + size] for at in range(0, len(lines), size)]
-    return store_rows(cut, str(path), row_format=RowFormat(name="parquet")).path
+    return store_rows(cut, Place(str(path)), row_format=RowFormat(name="parquet")).path
 
 
 def said_of(path: str) -> dict[str, Any]:
@@ -91,7 +91,7 @@ def test_an_item_that_comes_twice_is_not_promised_to_be_distinct(tmp_path) -> No
 
 
 def test_an_item_is_found_to_come_twice_however_far_apart(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(item_digest, "_ROWS_AT_ONCE", 100)  # 31 parts
+    monkeypatch.setattr(item_digest, "_SIGNATURE_ROWS", 100)  # 31 parts
 
     assert said_of(stored(tmp_path / "once.parquet", ITEMS))["distinct"] is True
     for again in (0, 1499, 2999):

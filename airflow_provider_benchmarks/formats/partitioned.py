@@ -1,4 +1,4 @@
-"""A folder of row scores with a file for each value of a field, as its manifest tells of it."""
+"""A partitioned folder of row scores: a file for each value of a field, which its manifest lists."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_benchmarks.exceptions import ConfigurationError
+from airflow_provider_benchmarks.formats import TABLE_FORMATS
+from airflow_provider_benchmarks.formats.table_format import TableFormat
 from airflow_provider_benchmarks.scores.stored_files import open_stored, within
 
 MANIFEST = "_manifest.json"
@@ -16,11 +18,11 @@ MANIFEST = "_manifest.json"
 class Partitions:
     """The files of a folder.
 
-    :param format: ``parquet`` or ``csv``
+    :param format: of the files
     :param files: path of each file, and the values, by name, of the fields that the rows are grouped by
     """
 
-    format: str
+    format: TableFormat
     files: tuple[tuple[Any, dict[str, Any]], ...]
 
 
@@ -46,4 +48,4 @@ def _partitions(folder: Any, manifest: dict[str, Any]) -> Partitions:
     files = tuple(
         (within(folder, file["path"]), {name: file["values"][name] for name in fields}) for file in manifest["files"]
     )
-    return Partitions(manifest["format"], files)
+    return Partitions(TABLE_FORMATS[manifest["format"]], files)

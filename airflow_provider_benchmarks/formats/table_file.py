@@ -16,12 +16,22 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
+from airflow_provider_benchmarks.background import BackgroundCalls
 from airflow_provider_benchmarks.extras import PARQUET, require
-from airflow_provider_benchmarks.scores import table
-from airflow_provider_benchmarks.scores.item_digest import ItemDigest
-from airflow_provider_benchmarks.scores.names import column_names
-from airflow_provider_benchmarks.scores.second_thread import SecondThread
-from airflow_provider_benchmarks.scores.table import Columns, Kind
+from airflow_provider_benchmarks.formats.item_digest import ItemDigest
+from airflow_provider_benchmarks.scores.column_names import column_names
+from airflow_provider_benchmarks.scores.columns import (
+    FIXED,
+    INFERENCE_ERROR,
+    METRIC_ERRORS,
+    ROW_INDEX,
+    SAMPLE,
+    Columns,
+    Kind,
+    as_json,
+    kind_of,
+    wider,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -29,9 +39,11 @@ if TYPE_CHECKING:
 #: Key of the file's metadata that lists the score columns, and of a column's that says that it holds JSON text.
 SCORE_COLUMNS_KEY = b"benchmarks.score_columns"
 JSON_KEY = b"benchmarks.json"
-#: Key of the file's metadata that tells what items it holds, as ItemDigest says it.
+#: Key of the file's metadata with the digest of its items, as of ItemDigest.
 ITEMS_KEY = b"benchmarks.items"
 
+TABLES_NEED = "Parquet and CSV files of row scores need"
+DEFAULT_COMPRESSION = "zstd"
 #: Uncompressed, in memory. Readers like larger row groups, memory smaller ones.
 _ROW_GROUP_BYTES = 8 * 1024 * 1024
 
@@ -49,23 +61,23 @@ class _Plan:
     def widened_by(self, columns: Columns) -> _Plan:
         items, scores = dict(self.items), dict(self.scores)
         for name, values in columns.items.items():
-            items[name] = table.wider(items.get(name, Kind.NULL), table.kind_of(values))
+            items[name] = wider(items.get(name, Kind.NULL), kind_of(values))
         for key, values in columns.scores.items():
-            kind = table.kind_of(values, numbers_are_floats=True)
-            scores[key] = table.wider(scores.get(key, Kind.NULL), kind)
-        errors = table.wider(self.errors, table.kind_of(columns.inference_error))
+            kind = kind_of(values, numbers_are_floats=True)
+            scores[key] = wider(scores.get(key, Kind.NULL), kind)
+        errors = wider(self.errors, kind_of(columns.inference_error))
         return replace(self, items=items, scores=scores, errors=errors)
 
     def fields(self) -> list[tuple[Any, str, Kind]]:
         """Key, name and type of each column."""
-        items, scores = column_names(self.items, list(self.scores), fixed=table.FIXED)
-        errors = [] if self.errors == Kind.NULL else [(table.INFERENCE_ERROR, table.INFERENCE_ERROR, self.errors)]
-        sample = [(table.SAMPLE, table.SAMPLE, Kind.JSON)] if self.with_sample else []
+        items, scores = column_names(self.items, list(self.scores), fixed=FIXED)
+        errors = [] if self.errors == Kind.NULL else [(INFERENCE_ERROR, INFERENCE_ERROR, self.errors)]
+        sample = [(SAMPLE, SAMPLE, Kind.JSON)] if self.with_sample else []
         return [
-            (table.ROW_INDEX, table.ROW_INDEX, Kind.INT),
+            (ROW_INDEX, ROW_INDEX, Kind.INT),
             *((("item", key), items[key], kind) for key, kind in self.items.items()),
             *((("score", key), scores[key], kind) for key, kind in self.scores.items()),
-            (table.METRIC_ERRORS, table.METRIC_ERRORS, Kind.JSON),
+            (METRIC_ERRORS, METRIC_ERRORS, Kind.JSON),
             *errors,
             *sample,
         ]
@@ -112,26 +124,26 @@ class _Segment:
         self.rows += columns.rows
 
 
-class ParquetRows:
+class TableFile:
     """Write rows batch by batch, each while the next is being read; a context manager.
 
     :param folder: for the segments; the caller's to delete
     :param with_sample: keep the model's outputs, as JSON text
-    :param compression: of the columns, as pyarrow names it
+    :param compression: of the columns, as pyarrow names it; zstd when None
     :raises ConfigurationError: pyarrow or xxhash is not installed
     """
 
-    def __init__(self, folder: Path, *, with_sample: bool = False, compression: str = "zstd") -> None:
-        require("Parquet and CSV files of row scores need", *PARQUET)
+    def __init__(self, folder: Path, *, with_sample: bool = False, compression: str | None = None) -> None:
+        require(TABLES_NEED, *PARQUET)
         self._folder = folder
-        self._compression = compression
+        self._compression = compression or DEFAULT_COMPRESSION
         self._plan = _Plan(with_sample=with_sample)
         self._segments: list[_Segment] = []
         self._writer: _Writer | None = None
         self._group: list[pa.Table] = []
         self._group_bytes = 0
-        # Encoding and compressing a batch takes as long as reading one, and leaves Python free meanwhile.
-        self._beside = SecondThread()
+        # Encoding and compressing a batch takes as long as decoding one, and releases Python's lock meanwhile.
+        self._background = BackgroundCalls()
 
     def __enter__(self) -> Self:
         return self
@@ -139,7 +151,7 @@ class ParquetRows:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._beside.close()
+        self._background.close()
         if self._writer is not None:
             self._writer.close()
 
@@ -152,14 +164,14 @@ class ParquetRows:
         segment = self._segments[-1]
         segment.note(columns)
         by_key: dict[Any, list[Any]] = {
-            table.ROW_INDEX: columns.row_index,
-            table.METRIC_ERRORS: columns.metric_errors,
-            table.INFERENCE_ERROR: columns.inference_error,
-            table.SAMPLE: columns.sample,
+            ROW_INDEX: columns.row_index,
+            METRIC_ERRORS: columns.metric_errors,
+            INFERENCE_ERROR: columns.inference_error,
+            SAMPLE: columns.sample,
             **{("item", key): values for key, values in columns.items.items()},
             **{("score", key): values for key, values in columns.scores.items()},
         }
-        fixed = {table.METRIC_ERRORS, table.SAMPLE}  # JSON text already
+        fixed = {METRIC_ERRORS, SAMPLE}  # JSON text already
         arrays = [_array(by_key.get(key), kind, columns.rows, is_text=key in fixed) for key, _, kind in segment.fields]
         batch = pa.Table.from_arrays(arrays, schema=self._writer.schema)
         self._group.append(batch)
@@ -193,12 +205,12 @@ class ParquetRows:
         import pyarrow as pa
 
         if self._group and self._writer is not None:
-            self._beside.run(self._writer.write, pa.concat_tables(self._group))
+            self._background.run(self._writer.write, pa.concat_tables(self._group))
         self._group, self._group_bytes = [], 0
 
     def _end_segment(self) -> None:
         self._write_group()
-        self._beside.wait()
+        self._background.wait()
         if self._writer is not None:
             self._writer.finish()
 
@@ -211,24 +223,25 @@ class _Writer:
         import pyarrow.parquet as pq
 
         self.schema = plan.schema()
-        # The smallest and largest text of each group tell a reader nothing, and make the footer five times as large.
+        # The smallest and largest text of each group are of no use, and make the footer five times as large.
         measured = [field.name for field in self.schema if not pa.types.is_string(field.type)]
         self._file = pq.ParquetWriter(target, self.schema, compression=compression, write_statistics=measured)
         self._items = ItemDigest(plan.item_columns(), folder)
-        # Many short steps, each of which waits until the thread that reads lets Python go: longer than it takes itself.
-        self._beside = SecondThread()
+        # In many short steps, each of which waits until the thread that decodes releases Python's lock. The waiting
+        # takes longer than the work.
+        self._background = BackgroundCalls()
 
     def write(self, batch: pa.Table) -> None:
-        self._beside.run(self._items.add, batch)
+        self._background.run(self._items.add, batch)
         self._file.write_table(batch)
-        self._beside.wait()
+        self._background.wait()
 
     def finish(self) -> None:
         self._file.add_key_value_metadata({ITEMS_KEY: self._items.finish()})
         self.close()
 
     def close(self) -> None:
-        self._beside.close()
+        self._background.close()
         self._file.close()
 
 
@@ -263,7 +276,7 @@ def _cast(column: Any, had: Kind, kind: Kind, *, integers: bytes | bytearray) ->
     values = column.to_pylist()
     for place in (place for place, was_integer in enumerate(integers) if was_integer):
         values[place] = int(values[place])
-    return pa.array([table.as_json(value) for value in values], _type(kind))
+    return pa.array([as_json(value) for value in values], _type(kind))
 
 
 def _array(values: list[Any] | None, kind: Kind, rows: int, *, is_text: bool) -> pa.Array:
@@ -272,7 +285,7 @@ def _array(values: list[Any] | None, kind: Kind, rows: int, *, is_text: bool) ->
     if values is None:
         return pa.nulls(rows, _type(kind))
     if kind == Kind.JSON and not is_text:
-        values = [table.as_json(value) for value in values]
+        values = [as_json(value) for value in values]
     # from_pandas=False: a NaN stays a NaN, and only None is null.
     return pa.array(values, _type(kind), from_pandas=False, memory_pool=pa.system_memory_pool())
 

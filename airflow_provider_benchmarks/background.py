@@ -1,4 +1,4 @@
-"""Do work beside the caller, in order and one piece at a time."""
+"""Run calls in a second thread, in order and one at a time."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 
-class SecondThread:
+class BackgroundCalls:
     """Run calls in a second thread while the caller prepares the next; for work that lets other threads run.
 
-    A call begins when the one before has ended, and :meth:`run` waits
-    for that, so that no more than one piece is held in memory.
+    A call begins when the one before has finished. :meth:`run` waits for that, so that no more than one piece is held in
+    memory.
     """
 
     def __init__(self) -> None:
@@ -19,7 +19,7 @@ class SecondThread:
         self._running: Future[Any] | None = None
 
     def run(self, call: Callable[..., Any], *arguments: Any) -> None:
-        """Begin a call as soon as the one before has ended; raises what that one raised."""
+        """Begin a call as soon as the one before has finished; raises what that one raised."""
         self.wait()
         self._running = self._pool.submit(call, *arguments)
 

@@ -1,5 +1,7 @@
-"""What items a table of row scores holds, in a few bytes: two jobs of one dataset are known to have the same items
-without reading them, which takes many times longer than reading their scores.
+"""A digest of the items in a table of row scores.
+
+It shows that two jobs of one dataset have the same items without reading them, which takes many times longer than
+reading their scores.
 """
 
 from __future__ import annotations
@@ -8,18 +10,18 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_benchmarks.scores.table import ROW_INDEX, Kind
+from airflow_provider_benchmarks.scores.columns import ROW_INDEX, Kind
 
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
     from numpy.typing import NDArray
 
-#: Odd numbers that spread what is multiplied by them over all 64 bits.
+#: Odd factors that spread a number over all 64 bits.
 _SPREAD = (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0x27D4EB2F165667C5, 0xD6E8FEB86659FD93)
 _WORD = 8
-#: When looking for equal signatures.
-_ROWS_AT_ONCE = 200_000
+#: Number of rows whose signatures are in memory at a time.
+_SIGNATURE_ROWS = 200_000
 
 
 class ItemDigest:
@@ -41,7 +43,7 @@ class ItemDigest:
                 digest.add(chunk)
         if not self._rows:
             self._signatures.unlink(missing_ok=True)
-            self._signed = self._telling_column(batch)
+            self._signed = self._distinguishing_column(batch)
         self._rows += batch.num_rows
         if self._signed is not None:
             with self._signatures.open("ab") as file:
@@ -61,8 +63,8 @@ class ItemDigest:
             found["distinct"] = True
         return json.dumps(found).encode()
 
-    def _telling_column(self, batch: pa.Table) -> str | None:
-        """The smallest item column that tells all rows of a batch apart."""
+    def _distinguishing_column(self, batch: pa.Table) -> str | None:
+        """The smallest item column whose values differ in all rows of a batch."""
         import numpy as np
 
         for name in sorted(self._columns, key=lambda name: batch.column(name).nbytes):
@@ -75,15 +77,15 @@ class ItemDigest:
 
     def _are_distinct(self) -> bool:
         # Parts of the signatures at a time, so that memory does not grow with the rows.
-        parts = self._rows // _ROWS_AT_ONCE + 1
+        parts = self._rows // _SIGNATURE_ROWS + 1
         return all(_differ(self._part_of_signatures(part, parts)) for part in range(parts))
 
     def _part_of_signatures(self, part: int, parts: int) -> NDArray[np.uint64]:
         import numpy as np
 
         found = []
-        for first in range(0, self._rows, _ROWS_AT_ONCE):
-            some = np.fromfile(self._signatures, dtype=np.uint64, count=_ROWS_AT_ONCE, offset=first * _WORD)
+        for first in range(0, self._rows, _SIGNATURE_ROWS):
+            some = np.fromfile(self._signatures, dtype=np.uint64, count=_SIGNATURE_ROWS, offset=first * _WORD)
             # The upper half of the bits, as the lower ones of a product depend on the lower ones of its factors alone.
             found.append(some[(some * np.uint64(_SPREAD[0]) >> np.uint64(32)) % np.uint64(parts) == part])
         return np.concatenate(found)

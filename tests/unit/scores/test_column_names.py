@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_benchmarks.scores.names import column_names
-from airflow_provider_benchmarks.scores.table import FIXED
+from airflow_provider_benchmarks.scores.column_names import column_names
+from airflow_provider_benchmarks.scores.columns import FIXED
 
 
 def test_a_score_has_its_name_where_nothing_else_has_it():

@@ -1,0 +1,95 @@
+"""Turn a Parquet file of row scores back into rows as the service writes them."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+from airflow_provider_benchmarks.formats.parquet import named_if_damaged
+from airflow_provider_benchmarks.formats.table_file import JSON_KEY, SCORE_COLUMNS_KEY
+from airflow_provider_benchmarks.scores.columns import FIXED, INFERENCE_ERROR, METRIC_ERRORS, ROW_INDEX, SAMPLE
+from airflow_provider_benchmarks.scores.json_values import LABEL, json_text, parse_json
+
+#: A batch takes as much memory as its rows, so it has few.
+_BATCH_ROWS = 1024
+
+
+def service_lines(file: BinaryIO, scores: Iterable[tuple[str, str]], path: str) -> Iterator[bytes]:
+    """Give whole JSONL lines, from which the same columns are read as from the Parquet file.
+
+    What the file does not have is not in them: ``requests``, and the model's outputs unless they were stored too.
+
+    :param scores: metric reference and name of the scores that the job has, to tell what the columns are
+    :param path: for messages
+    :raises IncompleteResults: the file is damaged
+    """
+    import pyarrow.parquet as pq
+
+    with named_if_damaged(path):
+        parquet = pq.ParquetFile(file)
+    shape = _Shape.of(parquet.schema_arrow, scores)
+    batches = parquet.iter_batches(batch_size=_BATCH_ROWS)
+    while True:
+        with named_if_damaged(path):
+            batch = next(batches, None)
+        if batch is None:
+            return
+        yield b"".join(shape.line(row) for row in batch.to_pylist())
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """What the columns of a file are.
+
+    :param items: field of the item, by column
+    :param scores: metric reference and name of the score, by column
+    :param as_json: columns of JSON text
+    """
+
+    items: dict[str, str]
+    scores: dict[str, tuple[str, str]]
+    as_json: frozenset[str]
+
+    @classmethod
+    def of(cls, schema: Any, scores: Iterable[tuple[str, str]]) -> _Shape:
+        columns = json.loads((schema.metadata or {}).get(SCORE_COLUMNS_KEY, b"[]"))
+        known: dict[str, tuple[str, str]] = {}
+        for metric, name in scores:
+            for each in (name, f"{name}{LABEL}"):
+                known |= {each: (metric, each), f"{metric}:{each}": (metric, each)}
+        return cls(
+            items={name: _field(name) for name in schema.names if name not in (*FIXED, *columns)},
+            scores={name: known.get(name, (name, name)) for name in columns},
+            as_json=frozenset(field.name for field in schema if JSON_KEY in (field.metadata or {})),
+        )
+
+    def line(self, row: dict[str, Any]) -> bytes:
+        for name in self.as_json:
+            row[name] = None if row[name] is None else parse_json(row[name])
+        metrics: dict[str, list[dict[str, Any]]] = {}
+        for column, (metric, name) in self.scores.items():
+            metrics.setdefault(metric, []).append({"name": name, "value": _word(row[column])})
+        error = row.get(INFERENCE_ERROR)
+        data = {
+            "row_index": row[ROW_INDEX],
+            "item": {field: row[column] for column, field in self.items.items()},
+            "sample": {**(row.get(SAMPLE) or {}), **({} if error is None else {INFERENCE_ERROR: error})},
+            "metrics": metrics,
+            "metric_errors": row.get(METRIC_ERRORS),
+        }
+        return f"{json_text(data)}\n".encode()
+
+
+def _field(column: str) -> str:
+    name = column.removeprefix("item.")
+    return name if name in FIXED else column
+
+
+def _word(value: Any) -> Any:
+    """A score's value; NaN and infinities as the service writes them."""
+    if not isinstance(value, float) or math.isfinite(value):
+        return value
+    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"

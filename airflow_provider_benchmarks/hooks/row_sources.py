@@ -1,0 +1,117 @@
+"""Where the row scores of a job come from: the service, or the score store, which keeps them for longer."""
+
+from __future__ import annotations
+
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from airflow_provider_benchmarks.client import BenchmarkClient
+from airflow_provider_benchmarks.exceptions import NotFound
+from airflow_provider_benchmarks.formats.service_rows import service_lines
+from airflow_provider_benchmarks.scores import AggregateScores, RowScore
+from airflow_provider_benchmarks.scores.rows import read_rows
+from airflow_provider_benchmarks.store import Place, StoredFile, StoredJob
+
+logger = logging.getLogger(__name__)
+
+
+class RowSource(ABC):
+    """The row scores of one job."""
+
+    @property
+    @abstractmethod
+    def job(self) -> str:
+        """The job, for messages."""
+
+    @abstractmethod
+    def open(self) -> tuple[Iterable[bytes], int | None]:
+        """Open the rows: a JSONL file, cut anywhere, and its length in bytes where that is known.
+
+        :raises NotFound: the service does not have them
+        """
+
+    @abstractmethod
+    def rows(self) -> Iterator[RowScore]:
+        """Stream the rows one by one, in constant memory.
+
+        :raises NotFound: the service does not have them
+        """
+
+    @abstractmethod
+    def aggregate(self) -> AggregateScores:
+        """The aggregate scores, which say how many rows there must be."""
+
+
+@dataclass(slots=True)
+class ServiceRows(RowSource):
+    """Rows from the evaluation service.
+
+    :param fetched: the aggregate scores, once they were fetched
+    """
+
+    client: BenchmarkClient
+    job_name: str
+    fetched: AggregateScores | None = field(default=None, init=False)
+
+    @property
+    def job(self) -> str:
+        return f'benchmark job "{self.job_name}" in workspace "{self.client.config.workspace}"'
+
+    def open(self) -> tuple[Iterable[bytes], int | None]:
+        return self.client.open_row_scores(self.job_name)
+
+    def aggregate(self) -> AggregateScores:
+        if self.fetched is None:
+            self.fetched = self.client.get_aggregate_scores(self.job_name)
+        return self.fetched
+
+    def rows(self) -> Iterator[RowScore]:
+        return self.client.iter_row_scores(self.job_name)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRows(RowSource):
+    """Rows from a score store, in the service's shape. The store does not keep the model's outputs.
+
+    :param file: the job's row scores in the store
+    """
+
+    stored: StoredJob
+    file: StoredFile
+
+    @property
+    def job(self) -> str:
+        return f'benchmark job "{self.stored.job}" in workspace "{self.stored.workspace}"'
+
+    def open(self) -> tuple[Iterable[bytes], int | None]:
+        return self._lines(), None
+
+    def aggregate(self) -> AggregateScores:
+        return self.stored.aggregate
+
+    def rows(self) -> Iterator[RowScore]:
+        return read_rows(line for lines in self._lines() for line in lines.split(b"\n"))
+
+    def _lines(self) -> Iterator[bytes]:
+        scores = [(score.metric, score.name) for score in self.stored.aggregate.scores]
+        with Place(self.file.path).open() as file:
+            yield from service_lines(file, scores, self.file.path)
+
+
+def purged_rows(stored: StoredJob | None, error: NotFound) -> StoredRows:
+    """The rows of a job that the service does not have any more.
+
+    :param stored: the job in a score store; None where there is none
+    :param error: the service's, raised where the store does not have the rows either
+    """
+    if stored is None or stored.rows is None:
+        raise error
+    logger.warning(
+        'The service has no row scores of benchmark job "%s" any more: taking them from the score store (%s), '
+        "which has all but the model's outputs",
+        stored.job,
+        stored.rows.path,
+    )
+    return StoredRows(stored, stored.rows)

@@ -1,0 +1,108 @@
+"""What to do when the destination is there already."""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from collections.abc import Iterable
+from enum import StrEnum
+from pathlib import Path
+
+from airflow_provider_benchmarks.brief import shortened
+from airflow_provider_benchmarks.exceptions import ConfigurationError, DestinationExists
+from airflow_provider_benchmarks.formats import START_BYTES, RowFormat, kind_of_file
+from airflow_provider_benchmarks.scores.stored_files import is_damage
+from airflow_provider_benchmarks.store.place import Place
+from airflow_provider_benchmarks.store.stored_file import StoredFile, store_bytes
+
+_CHUNK_BYTES = 4 * 1024 * 1024
+_NEXT = 'Choose another destination, or if_exists="replace".'
+
+
+class IfExists(StrEnum):
+    """What a download does with a destination that is there already.
+
+    ``replace`` puts the new file in its place once it is complete; ``skip`` keeps the old one and downloads nothing;
+    ``fail`` is an error, unless the old file is the very same: a retry of a task whose file was complete passes.
+    """
+
+    REPLACE = "replace"
+    SKIP = "skip"
+    FAIL = "fail"
+
+    @classmethod
+    def _missing_(cls, value: object) -> IfExists:
+        raise ConfigurationError(f'if_exists must be one of {", ".join(cls)}, found "{shortened(value)}"')
+
+
+def find_row_file(place: Place, row_format: RowFormat) -> StoredFile | None:
+    """Describe the file of row scores at a place; None where there is none.
+
+    :raises DestinationExists: what is there is not a file of this format
+    """
+    refuse_other_kind(place, is_folder=False)
+    if not place.is_file():
+        return None
+    digest, size = hashlib.sha256(), 0
+    with place.open() as file:
+        _check_beginning(place, file.read(START_BYTES), row_format)
+        file.seek(0)
+        while chunk := file.read(_CHUNK_BYTES):
+            digest.update(chunk)
+            size += len(chunk)
+    try:
+        with place.open() as file:
+            rows = row_format.format.count_rows(file, row_format.compression)
+    except (ValueError, EOFError, zlib.error, OSError) as error:  # Arrow's are ValueErrors, or OSErrors
+        if not is_damage(error):
+            raise
+        raise DestinationExists(f"{place} can't be read as {row_format.name} ({error}). {_NEXT}") from error
+    return StoredFile(path=place.url, rows=rows, bytes=size, sha256=digest.hexdigest(), format=row_format.name)
+
+
+def refuse_other_kind(place: Place, *, is_folder: bool) -> None:
+    """Refuse a folder of the local disk where a file is to be, and a file where a folder is to be.
+
+    :raises DestinationExists: names it
+    """
+    if not place.is_local:
+        return
+    path = Path(place.path)
+    if path.exists() and path.is_dir() != is_folder:
+        found, wanted = ("a file", "a folder (partition_by)") if is_folder else ("a folder", "a file")
+        raise DestinationExists(f"{place} is {found}, and {wanted} is to be there. Choose another destination.")
+
+
+def holds_same_rows(place: Place, blocks: Iterable[bytes], row_format: RowFormat) -> bool:
+    """True if a file holds the same rows in other bytes.
+
+    :param blocks: whole JSONL lines, as the service has them
+    """
+    with place.open() as file:
+        return row_format.format.holds(file, blocks, row_format.compression)
+
+
+def store_content(
+    content: bytes, place: Place, *, what: str, format: str, if_exists: IfExists = IfExists.REPLACE
+) -> StoredFile:
+    """Store a small file, unless ``if_exists`` keeps the one that is there.
+
+    :param what: the content, for the error
+    :raises DestinationExists: ``if_exists`` is ``fail`` and there is something else
+    """
+    refuse_other_kind(place, is_folder=False)
+    if if_exists == IfExists.REPLACE or not place.is_file():
+        return store_bytes([content], place, format=format)
+    old = place.read_bytes()
+    if if_exists == IfExists.FAIL and old != content:
+        raise DestinationExists(f"{place} holds something else than {what}. {_NEXT}")
+    return StoredFile(path=place.url, rows=None, bytes=len(old), sha256=hashlib.sha256(old).hexdigest(), format=format)
+
+
+def _check_beginning(place: Place, start: bytes, row_format: RowFormat) -> None:
+    expected, found = row_format.format.kind(row_format.compression), kind_of_file(start)
+    is_text = row_format.format.is_text and row_format.compression is None
+    if found != expected and (found or not is_text):
+        raise DestinationExists(
+            f"{place} is not {expected}: it is {found or 'another kind of file'}, and begins with {start!r}. {_NEXT}"
+        )

@@ -1,0 +1,125 @@
+"""A place in object storage: a URL, and the Airflow connection that opens it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, BinaryIO
+from urllib.parse import urlsplit
+
+from airflow_provider_benchmarks.brief import brief
+from airflow_provider_benchmarks.exceptions import ConfigurationError
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A file or folder that Airflow's ObjectStoragePath can open.
+
+    Making one opens nothing: it may hold a template that is not rendered yet.
+
+    :param url: a path or URL: ``/data/x``, ``s3://bucket/x``; ``s3://connection@bucket/x`` names its connection
+    :param conn_id: Airflow connection of the storage; None for the one that the URL names, if it does
+    :raises ConfigurationError: the URL is empty
+    """
+
+    url: str
+    conn_id: str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.url or not self.url.strip():
+            raise ConfigurationError(f"a path or URL in object storage is needed, found {brief(self.url)}")
+
+    @classmethod
+    def of(cls, path: Any, conn_id: str | None = None) -> Place:
+        """Make a place of what a user may write.
+
+        :param path: a text, a :class:`~pathlib.Path` or an ObjectStoragePath, which brings its connection along
+        :param conn_id: used rather than the connection of the path
+        :raises ConfigurationError: the path is empty
+        """
+        # Airflow 2.11 has the connection among the options of the storage only.
+        own = getattr(path, "conn_id", None) or getattr(path, "storage_options", {}).get("conn_id")
+        return cls("" if path is None else str(path), conn_id or own)
+
+    def __str__(self) -> str:
+        return self.url
+
+    def __truediv__(self, name: str) -> Place:
+        return Place(f"{self.url.rstrip('/')}/{name}", self.conn_id)
+
+    @property
+    def object_path(self) -> Any:
+        """Airflow's ObjectStoragePath. It is made anew: its filesystem asks the storage again, as others write there.
+
+        :raises ConfigurationError: Airflow has no filesystem for the URL, or there is no such connection
+        """
+        from airflow.providers.common.compat.sdk import ObjectStoragePath
+
+        conn_id = self.conn_id or urlsplit(self.url).netloc.rpartition("@")[0]
+        if conn_id:
+            _check_connection(conn_id)
+        # Up to Airflow 3.1 conn_id=None hides the connection that a URL names.
+        options = {} if self.conn_id is None else {"conn_id": self.conn_id}
+        try:
+            path = ObjectStoragePath(self.url, **options)
+            if not self.is_local:  # for its filesystem Airflow imports those of all providers: a third of a second
+                path.fs.invalidate_cache(path.path)
+        except (ValueError, ImportError) as error:
+            raise ConfigurationError(
+                f'Airflow has no filesystem for "{self.url}" ({error}). Install the provider of the storage: '
+                f"airflow-provider-benchmarks[s3], [gcs] or [azure]."
+            ) from error
+        return path
+
+    @property
+    def fs(self) -> Any:
+        """The fsspec filesystem."""
+        return self.object_path.fs
+
+    @property
+    def path(self) -> str:
+        """The path within :attr:`fs`."""
+        return str(self.object_path.path)
+
+    @property
+    def is_local(self) -> bool:
+        """True for a place on the local disk."""
+        return urlsplit(self.url).scheme in ("", "file", "local")
+
+    def open(self, mode: str = "rb", **options: Any) -> BinaryIO:
+        """Open the file for reading; use :func:`~airflow_provider_benchmarks.store.atomic_write` to write.
+
+        :param options: of the fsspec filesystem
+        """
+        file: BinaryIO = self.object_path.open(mode, **options)
+        return file
+
+    def read_bytes(self) -> bytes:
+        content: bytes = self.object_path.read_bytes()
+        return content
+
+    def is_file(self) -> bool:
+        """True if there is a file; raises what the storage raises where it fails."""
+        path = self.object_path
+        # fsspec's isfile says no where the storage fails, too.
+        try:
+            kind: str = path.fs.info(path.path)["type"]
+        except FileNotFoundError:
+            return False
+        return kind != "directory"
+
+
+@cache
+def _check_connection(conn_id: str) -> None:
+    """Refuse a connection that does not exist: Amazon's filesystem would use the machine's own credentials instead.
+
+    :raises ConfigurationError: there is no such connection
+    """
+    from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
+
+    try:
+        BaseHook.get_connection(conn_id)
+    except AirflowNotFoundException as error:
+        raise ConfigurationError(
+            f'there is no Airflow connection "{conn_id}" for the storage. Correct its name, or create it.'
+        ) from error

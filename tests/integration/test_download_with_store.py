@@ -1,0 +1,156 @@
+"""A row download that also fills a score store, and one whose job the service has purged."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from airflow_provider_benchmarks.exceptions import DestinationExists, IncompleteResults, NotFound
+from airflow_provider_benchmarks.hooks.benchmarks import BenchmarkHook
+from airflow_provider_benchmarks.operators.results import DownloadRowScoresOperator
+from airflow_provider_benchmarks.scores import read_row_scores
+from airflow_provider_benchmarks.store import ScoreStore
+from airflow_provider_benchmarks.testing import Fault
+from tests.integration.conftest import BENCHMARK, WORKSPACE, completed_job
+from tests.support.contexts import task_context
+
+WHERE = {"workspace": WORKSPACE, "benchmark": BENCHMARK}
+FILES = [
+    {"format": "jsonl"},
+    {"format": "jsonl", "compression": "gzip"},
+    {"format": "parquet"},
+    {"format": "parquet", "with_sample": True},
+    {"format": "csv"},
+    {"format": "parquet", "partition_by": "reference"},
+    {"format": "csv", "partition_by": "reference"},
+]
+
+
+@pytest.fixture
+def hook(service):
+    hook = BenchmarkHook()
+    completed_job(hook.client)
+    return hook
+
+
+@pytest.fixture
+def download(hook, tmp_path):
+    def run(**arguments):
+        known = {"job_name": "job-1", "destination": str(tmp_path / "rows"), "store": str(tmp_path / "store")}
+        return DownloadRowScoresOperator(task_id="download", **{**known, **arguments}).execute(task_context())
+
+    return run
+
+
+@pytest.fixture
+def store(tmp_path):
+    return ScoreStore(str(tmp_path / "store"))
+
+
+def fetched(service) -> int:
+    """Number of downloads of the rows."""
+    return sum("/-/" in r.path or r.path.endswith("row-scores/download") for r in service.requests)
+
+
+@pytest.mark.parametrize("options", FILES)
+def test_the_rows_are_fetched_once_for_both(service, hook, download, store, tmp_path, options):
+    alone = hook.download_row_scores("job-1", str(tmp_path / "alone"), **options)
+    service.clear_requests()
+    result = download(**options)
+    assert fetched(service) == 1
+    assert result == {**alone.to_dict(), "path": str(tmp_path / "rows")}
+    stored = hook.download_row_scores("job-1", str(tmp_path / "stored"), format="parquet")
+    assert store.get("job-1", **WHERE).rows.sha256 == stored.sha256
+
+
+def test_a_download_and_a_store_take_six_requests(service, download):
+    service.clear_requests()
+    download()
+    asked = [request.path.rpartition("/")[2] for request in service.requests]
+    assert (asked[0], asked[-1], len(asked)) == ("job-1", "row-scores", 6)  # job, 2 × results, scores, dataset, rows
+
+
+def test_a_limit_is_for_the_file_alone(service, download, store):
+    service.clear_requests()
+    assert download(limit=2)["rows"] == 2
+    assert store.get("job-1", **WHERE).rows.rows == 5
+    assert fetched(service) == 1
+
+
+def test_a_stored_job_is_fetched_for_the_file_alone(service, hook, download, store):
+    hook.store_job(store, "job-1")
+    service.clear_requests()
+    assert download(format="csv")["rows"] == 5
+    assert fetched(service) == 1
+
+
+@pytest.mark.parametrize("if_exists", ["skip", "fail"])
+def test_a_file_that_is_there_is_kept(service, hook, download, store, tmp_path, if_exists):
+    first = hook.download_row_scores("job-1", str(tmp_path / "rows"))
+    service.clear_requests()
+    assert download(if_exists=if_exists) == first.to_dict()
+    assert store.get("job-1", **WHERE).rows.rows == 5
+    assert fetched(service) == 1
+
+
+def test_a_file_of_other_rows_is_kept_and_the_job_stored(download, store, tmp_path):
+    (tmp_path / "rows").write_bytes(b'{"metrics": {}}\n')
+    with pytest.raises(DestinationExists, match="holds other row scores"):
+        download(if_exists="fail")
+    assert (tmp_path / "rows").read_bytes() == b'{"metrics": {}}\n'
+    assert store.get("job-1", **WHERE).rows.rows == 5
+
+
+@pytest.mark.parametrize("options", FILES)
+def test_damaged_rows_leave_neither(service, download, store, tmp_path, options):
+    service.inject(Fault.answer(403).on("GET", "/apis/files/*", times=None))
+    service.inject(Fault.error_line(after_rows=2).on("GET", "*/row-scores/download"))
+    with pytest.raises(IncompleteResults, match=r'"job-1" .* damaged at line 3.*Nothing was stored'):
+        download(**options)
+    assert not (tmp_path / "rows").exists()
+    assert store.history(**WHERE) == []
+
+
+class TestPurgedJobs:
+    """The service has no job of the name any more, and the score store has."""
+
+    @pytest.fixture
+    def rows(self, hook, store):
+        """The rows as the score store has them."""
+        stored = hook.store_job(store, "job-1")
+        hook.client.delete_job("job-1")
+        return store.scores(stored).rows
+
+    @pytest.mark.parametrize("options", FILES)
+    def test_the_rows_come_from_the_store(self, rows, download, caplog, options):
+        result = download(**options)
+        assert (result["rows"], result["format"]) == (5, options["format"])
+        loaded = read_row_scores(result["path"])
+        for name in rows:
+            pd.testing.assert_series_equal(loaded[name], rows[name], check_dtype=options["format"] != "csv")
+        assert "taking them from the score store" in caplog.text
+
+    def test_a_limit(self, rows, download):
+        assert download(limit=2)["rows"] == 2
+
+    def test_a_retry_keeps_the_file(self, rows, download):
+        assert download(if_exists="fail") == download(if_exists="fail")
+
+    def test_without_a_destination_the_store_s_file_is_the_result(self, rows, download, store):
+        assert download(destination=None) == store.get("job-1", **WHERE).rows.to_dict()
+
+    def test_with_a_configured_store_the_rows_go_to_xcom(self, rows, download, monkeypatch, store):
+        monkeypatch.setenv("AIRFLOW__BENCHMARKS__SCORE_STORE", store.root)
+        found = download(destination=None, store=None)
+        assert [row["row_index"] for row in found] == [0, 1, 2, 3, 4]
+        assert [row["metrics"]["my-workspace/exact-match"][0]["value"] for row in found] == list(rows["exact-match"])
+
+    def test_without_a_store_there_are_none(self, rows, download):
+        with pytest.raises(NotFound, match="job-1"):
+            download(store="")
+
+    def test_results_alone_may_be_purged(self, service, hook, download, store):
+        hook.store_job(store, "job-1")
+        service.inject(Fault.answer(404).on("GET", "*/row-scores/download", times=None))
+        service.inject(Fault.answer(404).on("GET", "/apis/files/*", times=None))
+        assert download()["rows"] == 5

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from airflow_provider_benchmarks.exceptions import IncompleteResults
+from airflow_provider_benchmarks.formats.service_rows import service_lines
+from airflow_provider_benchmarks.scores import read_row_scores
+from airflow_provider_benchmarks.scores.rows import read_rows
+from tests.support.stored_rows import line, store
+
+
+def given_back(path, scores) -> list[bytes]:
+    with open(path, "rb") as file:
+        return b"".join(service_lines(file, scores, str(path))).splitlines(keepends=True)
+
+
+@pytest.mark.parametrize("number", [38, 94, 97, 100, 122, 133, 136])
+def test_the_rows_of_a_file_read_as_those_of_the_service(recorded, tmp_path, number):
+    content = recorded(number)
+    first = store(tmp_path / "first", [content])
+    rows = list(read_rows(content.split(b"\n")))
+    scores = {(metric, name) for row in rows for metric, named in row.metrics.items() for name in named}
+    again = store(tmp_path / "again", given_back(first.path, scores))
+    one, other = read_row_scores(first.path), read_row_scores(again.path)
+    pd.testing.assert_frame_equal(one, other)
+    assert one.attrs == other.attrs
+
+
+def test_odd_rows(tmp_path):
+    items = [
+        {"sample": 1, "mixed": 1, "big": 2**60 + 1, "flag": True, "float": 1, "half": "a", "late": None, "s": "x"},
+        {"sample": 2, "mixed": "a", "big": None, "flag": None, "float": 0.5, "half": "\ud800", "late": [1], "s": "y"},
+    ]
+    scores = [
+        {"w/m": {"s": 1, "q": 1, "q.label": "a", "b": True, "none": None, "mixed": 1}, "w/n": {"q2": 1}},
+        {"w/m": {"s": "NaN", "q": "Infinity", "q.label": "NaN", "b": False, "mixed": {"a": [1]}}},
+    ]
+    more = [{}, {"metric_errors": {"w/m": "boom"}, "sample": {"inference_error": "no answer"}}]
+    first = store(tmp_path / "first", [line(i, items[i], scores[i], **more[i]) for i in range(2)])
+    lines = given_back(first.path, [("w/m", name) for name in ("s", "q", "b", "none", "mixed")])  # w/n's is not known
+    again = store(tmp_path / "again", lines)
+    pd.testing.assert_frame_equal(read_row_scores(first.path), read_row_scores(again.path))
+    row = json.loads(lines[1])
+    assert {score["name"]: score["value"] for score in row["metrics"]["w/m"]} == {
+        "s": "NaN",
+        "q": "Infinity",
+        "q.label": "NaN",
+        "b": False,
+        "none": None,
+        "mixed": {"a": [1]},
+    }
+    assert (row["item"]["sample"], row["sample"]) == (2, {"inference_error": "no answer"})
+
+
+def test_a_damaged_file(tmp_path):
+    stored = store(tmp_path / "x", [line(i, {"text": f"{i}" * 99}) for i in range(999)])
+    content = bytearray(Path(stored.path).read_bytes())
+    content[300:900] = bytes(600)
+    (tmp_path / "x").write_bytes(content)
+    with pytest.raises(IncompleteResults, match="x can't be read as Parquet"):
+        given_back(tmp_path / "x", [])
