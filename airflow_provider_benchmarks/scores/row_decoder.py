@@ -44,7 +44,9 @@ class DecodedRow(msgspec.Struct, gc=False):
     @classmethod
     def of(cls, row: RowScore) -> DecodedRow:
         storable = HalfCharacter.where_needed  # the strict decoder refuses such texts, so that they come here only
-        metrics = {m: [DecodedScore(name, storable(v)) for name, v in named.items()] for m, named in row.metrics.items()}
+        metrics = {
+            m: [DecodedScore(name, storable(v)) for name, v in named.items()] for m, named in row.metrics.items()
+        }
         item = {name: storable(value) for name, value in row.item.items()}
         return cls(metrics, item, row.row_index, row.metric_errors, msgspec.Raw(json_text(row.sample).encode()))
 
