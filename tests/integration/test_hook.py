@@ -110,7 +110,7 @@ class TestWaiting:
         assert hook.wait_for_job("job-1", poll_interval=0.05, timeout=60).status == "completed"
 
     def test_progress_is_logged_when_it_changes(self, hook, service, capsys):
-        service.set_job_seconds(3.0)
+        service.set_job_seconds(1.0)
         hook.submit_job(SPEC, name="job-1")
         hook.wait_for_job("job-1", poll_interval=0.02, timeout=60)
         lines = [line.partition("job-1: ")[2] for line in capsys.readouterr().out.splitlines()]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import selectors
 import time
-from collections.abc import Coroutine
-from typing import Any, TypeVar
+from collections.abc import Callable, Coroutine
+from typing import Any, ParamSpec, TypeVar
 
 import pytest
 
+P = ParamSpec("P")
 T = TypeVar("T")
 #: What ``time.time`` returns at the start, seconds since the epoch.
 START = 1_800_000_000.0
@@ -46,3 +48,20 @@ def run(main: Coroutine[Any, Any, T]) -> T:
         loop = runner.get_loop()
         patch.setattr(time, "time", lambda: START + loop.time())
         return runner.run(main)
+
+
+def in_virtual_time(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
+    """Make an asynchronous test run so."""
+
+    @functools.wraps(test)
+    def run_test(*args: P.args, **kwargs: P.kwargs) -> None:
+        run(test(*args, **kwargs))
+
+    return run_test
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Let the time pass until a condition holds, for a week at most."""
+    async with asyncio.timeout(7 * 24 * 3600):
+        while not condition():  # noqa: ASYNC110 - it is about what other tasks of the loop have done
+            await asyncio.sleep(0.5)
