@@ -33,7 +33,7 @@ def clock() -> ServiceClock:
 
 @pytest.fixture
 def service(clock, monkeypatch):
-    with EvaluationService(clock=clock) as service:
+    with EvaluationService(clock=clock, job_seconds=0.05) as service:
         service.seed_question_answer_example()
         service.clear_requests()
         monkeypatch.setenv("AIRFLOW_CONN_NEMO_EVALUATOR_DEFAULT", service.connection_json())

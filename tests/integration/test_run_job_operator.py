@@ -87,7 +87,7 @@ class TestWaiting:
         service.hold_jobs("active")
         service.inject(Fault.answer(401).on("GET", "*/status", times=None, after=1))
         with pytest.raises(Exception, match="Set a valid API token"):
-            run_task(make(), task_context())
+            run_task(make(poll_interval=0.001), task_context())
 
     def test_a_wrong_spec_has_the_services_own_message(self, make, names):
         with pytest.raises(InvalidRequest, match=r"spec\.offline\.foo: Extra inputs are not permitted"):

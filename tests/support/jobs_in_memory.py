@@ -50,10 +50,7 @@ class JobsInMemory:
         """Stand in for the function that opens a client of a connection."""
         self.opened += 1
         config = ClientConfig(base_url="http://evaluator.invalid", workspace="ws", retry_seconds=retry_seconds)
-        client = AsyncBenchmarkClient(config)
-        await client._http.aclose()
-        client._http = httpx.AsyncClient(base_url=config.base_url, transport=httpx.MockTransport(self._respond))
-        return client
+        return AsyncBenchmarkClient(config, httpx.MockTransport(self._respond))
 
     @property
     def lists(self) -> list[Sent]:
