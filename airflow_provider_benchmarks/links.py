@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class BenchmarkJobLink(BaseOperatorLink):
-    """The job's address on the service."""
+    """The URL of the job on the service."""
 
     name = "Benchmark job"
 
@@ -20,7 +20,7 @@ class BenchmarkJobLink(BaseOperatorLink):
         return "_link_BenchmarkJobLink"
 
     def persist(self, context: Context, url: str) -> None:
-        """Store the address now, so that the link works while the task still runs."""
+        """Push the URL now, so that the link works while the task is still running."""
         context["ti"].xcom_push(key=self.xcom_key, value=url)
 
     def get_link(self, operator: Any, *, ti_key: Any) -> str:

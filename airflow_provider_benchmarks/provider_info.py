@@ -1,4 +1,4 @@
-"""What Airflow reads about this provider; it must not import the hook or anything heavy."""
+"""What Airflow reads about this provider. It must not import the hook or anything that is slow to import."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from airflow_provider_benchmarks.retry_policy import DEFAULT_RETRY_SECONDS
 _PACKAGE = "airflow_provider_benchmarks"
 _INTEGRATION = "NeMo Evaluator"
 
-#: Extra fields of the connection, as Airflow 3 builds its form from them.
+#: Extra fields of the connection, from which Airflow 3 builds its form.
 CONN_FIELDS: dict[str, Any] = {name: field.form() for name, field in CONNECTION_FIELDS.items()}
 
-# The port stays in the form though the base URL may hold it: the test button of Airflow 3.3.2 sends port 0 for a stored
-# connection without one, of whatever type, and then refuses that as "differs from the stored connection".
+# The port stays in the form though the base URL may have one. For a stored connection without a port, of whatever type,
+# the test button of Airflow 3.3.2 sends port 0, and then refuses that as "differs from the stored connection".
 UI_FIELD_BEHAVIOUR: dict[str, Any] = {
     "hidden-fields": ["schema", "login", "extra"],
     "relabeling": {"host": "Base URL", "password": "API token"},
@@ -30,7 +30,8 @@ def get_provider_info() -> dict[str, Any]:
     return {
         "package-name": "airflow-provider-benchmarks",
         "name": "Benchmarks",
-        "description": "Run model benchmarks on a NeMo Evaluator service, fetch their scores, and gate releases on them.",
+        "description": "Run model benchmarks on a NeMo Evaluator service, fetch their scores, and gate releases on "
+        "them.",
         "integrations": [
             {
                 "integration-name": _INTEGRATION,
@@ -58,31 +59,31 @@ def get_provider_info() -> dict[str, Any]:
 
 _OPTIONS: dict[str, Any] = {
     "max_xcom_bytes": {
-        "description": "Largest value, as JSON, that an operator puts into an XCom; a larger one is refused.",
+        "description": "Maximum size of an XCom value in bytes, as JSON. An operator refuses to push a larger one.",
         "version_added": "0.1.0",
         "type": "integer",
         "example": None,
         "default": "1048576",
     },
     "score_store": {
-        "description": "Folder in object storage where downloads and gates keep the scores of every job, unless a task "
-        "names another with store=. Empty: none.",
+        "description": "Folder in object storage where downloads and gates store the scores of every job, unless a "
+        "task names another with store=. Empty: none.",
         "version_added": "0.1.0",
         "type": "string",
         "example": "s3://aws_default@bucket/benchmark-scores",
         "default": "",
     },
     "deployment": {
-        "description": "Name of this Airflow installation. Those that use one workspace of the service need different "
-        "ones, or a DAG with the same run in both would have one job. All workers of one need the same. Empty: [api] "
-        "base_url, on Airflow 2.11 [webserver] base_url.",
+        "description": "Name of this Airflow installation. Installations that share a workspace of the service need "
+        "different names, or a DAG with the same run in both would have one job. All workers of an installation need "
+        "the same name. Empty: [api] base_url, on Airflow 2.11 [webserver] base_url.",
         "version_added": "0.1.0",
         "type": "string",
         "example": "staging",
         "default": "",
     },
     "retry_seconds": {
-        "description": "How long a request to the service is tried again after transient faults, in seconds.",
+        "description": "Seconds for which a request to the service is retried after transient faults.",
         "version_added": "0.1.0",
         "type": "float",
         "example": None,

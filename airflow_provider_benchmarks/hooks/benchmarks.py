@@ -22,22 +22,27 @@ from airflow_provider_benchmarks.jobs.outcome import status_of_event
 from airflow_provider_benchmarks.retry_policy import is_recoverable
 
 if TYPE_CHECKING:
-    from airflow_provider_benchmarks.client import BenchmarkClient, ClientConfig, Submission
+    from airflow_provider_benchmarks.client import BenchmarkClient, ClientConfig
     from airflow_provider_benchmarks.scores import AggregateScores, RowScore
     from airflow_provider_benchmarks.store import ScoreStore, StoredFile, StoredJob
 
-#: For the log of a failed job, seconds; it is for people, and is told as far as it was read.
-_LOG_SECONDS = 300.0
+#: Minimum number of log lines that are kept in memory, for repeats among them to be folded.
+MIN_LOG_LINES_KEPT = 1000
+#: Limits of a request for a caller that can't wait long, seconds; with all its retries it takes about 10 s.
+SHORT_RETRY_SECONDS = 3.0
+SHORT_TIMEOUT_SECONDS = 5.0
 
 
 class BenchmarkHook(BaseHook):
-    """Submit and watch benchmark jobs of a NeMo Evaluator service and fetch their scores.
+    """Submit, poll and cancel benchmark jobs of a NeMo Evaluator service, and fetch their scores.
 
-    Every method raises a :class:`~airflow_provider_benchmarks.exceptions.ServiceError` when the service refuses or
-    can't be reached; transient faults are tried again first.
+    Every method that makes a request raises a :class:`~airflow_provider_benchmarks.exceptions.ServiceError` when the
+    service refuses or can't be reached. Transient faults are retried first, for as long as ``[benchmarks]
+    retry_seconds`` says. A connection that can't be used raises a
+    :class:`~airflow_provider_benchmarks.exceptions.ConfigurationError`.
 
     :param conn_id: connection of type ``nemo_evaluator``
-    :param workspace: workspace of the jobs; defaults to the connection's
+    :param workspace: workspace of the jobs; None (the default) for the connection's
     """
 
     conn_name_attr = "conn_id"
@@ -52,47 +57,50 @@ class BenchmarkHook(BaseHook):
 
     @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:
+        """Return how the connection form shows Airflow's own fields."""
         from airflow_provider_benchmarks.provider_info import UI_FIELD_BEHAVIOUR
 
-        # The hook's form of the same thing is written with underscores.
+        # The same as in the provider info, but with underscores in the keys.
         return {key.replace("-", "_"): value for key, value in UI_FIELD_BEHAVIOUR.items()}
 
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:
-        """The extra fields of the connection form up to Airflow 3.1, from the same list as that of later ones."""
-        from flask_appbuilder.fieldwidgets import BS3PasswordFieldWidget, BS3TextFieldWidget
-        from wtforms import PasswordField, StringField
+        """Return the extra fields of the connection form, for Airflow up to 3.1."""
+        from airflow_provider_benchmarks.hooks.connection_form import connection_form_widgets
 
-        from airflow_provider_benchmarks.provider_info import CONN_FIELDS
-
-        def made(field: dict[str, Any]) -> Any:
-            secret = field["schema"].get("format") == "password"
-            kind, widget = (PasswordField, BS3PasswordFieldWidget) if secret else (StringField, BS3TextFieldWidget)
-            return kind(field["label"], widget=widget(), description=field["description"])
-
-        return {name: made(field) for name, field in CONN_FIELDS.items()}
+        return connection_form_widgets()
 
     @cached_property
     def config(self) -> ClientConfig:
+        """Configuration of the client, from the connection.
+
+        :raises ConfigurationError: a field of the connection can't be used
+        """
         from airflow_provider_benchmarks.hooks.connection import config_of
 
         return config_of(self.get_connection(self.conn_id), self._workspace)
 
     @cached_property
     def client(self) -> BenchmarkClient:
+        """HTTP client of the connection."""
         from airflow_provider_benchmarks.client import BenchmarkClient
 
         return BenchmarkClient(self.config)
 
     def get_conn(self) -> BenchmarkClient:
+        """Return the HTTP client of the connection."""
         return self.client
 
     @property
     def workspace(self) -> str:
+        """Workspace of the jobs."""
         return self.config.workspace
 
     def job_url(self, name: str) -> str:
-        """Address of the job on the service, for people."""
+        """Return the URL of a job on the service, for people.
+
+        :param name: name of the job
+        """
         return self.config.url(self.config.generation.job_path(self.workspace, name))
 
     def submit_job(
@@ -103,37 +111,37 @@ class BenchmarkHook(BaseHook):
         description: str | None = None,
         custom_fields: Mapping[str, Any] | None = None,
     ) -> BenchmarkJob:
-        """Submit a job at most once: the same name and spec again give the job that is there.
+        """Submit a job at most once: with the same name and spec again, the existing job is returned.
 
         :param spec: the service's job spec, ``{"benchmark": "workspace/name", "params": {…}}``
-        :param name: name of the job; made up when None
+        :param name: name of the job; None (the default) for a generated one
+        :param description: free text that the service stores with the job
+        :param custom_fields: JSON values that the service stores with the job
         :raises Conflict: another job has the name
-        :raises InvalidRequest: the service does not take the spec
+        :raises InvalidRequest: the service does not accept the spec
         """
-        return self.submit(spec, name=name, description=description, custom_fields=custom_fields).job
-
-    def submit(
-        self,
-        spec: Mapping[str, Any],
-        *,
-        name: str | None = None,
-        description: str | None = None,
-        custom_fields: Mapping[str, Any] | None = None,
-    ) -> Submission:
-        """As :meth:`submit_job`, and tells whether the job was created or there already."""
-        return self.client.submit_job(spec, name=name, description=description, custom_fields=custom_fields)
+        return self.client.submit_job(spec, name=name, description=description, custom_fields=custom_fields).job
 
     def get_job(self, name: str) -> BenchmarkJob:
+        """Request a job with its spec and custom fields.
+
+        :param name: name of the job
+        :raises NotFound: there is no such job
+        """
         return self.client.get_job(name)
 
     def get_status(self, name: str) -> BenchmarkJob:
-        """The job's status with its steps, without its spec; what waiting looks at."""
+        """Request a job's status with its steps, without its spec: what a wait polls.
+
+        :param name: name of the job
+        :raises NotFound: there is no such job
+        """
         return self.client.get_status(name)
 
     def list_jobs(self, *, status: str | Sequence[str] | None = None) -> Iterator[BenchmarkJob]:
-        """All jobs of the workspace, newest first.
+        """Iterate over all jobs of the workspace, newest first.
 
-        :param status: only jobs with this status, or one of these
+        :param status: only jobs with this status, or with one of these; None (the default) for all
         """
         return self.client.list_jobs(status=[status] if isinstance(status, str) else list(status or ()))
 
@@ -145,16 +153,17 @@ class BenchmarkHook(BaseHook):
         timeout: float | None = None,
         cancel_on_timeout: bool = False,
     ) -> BenchmarkJob:
-        """Wait until the job has completed, logging its progress whenever it changes.
+        """Wait until a job has completed. Logs its progress whenever that changes.
 
-        :param poll_interval: seconds between two looks
-        :param timeout: seconds to wait at most, None for no limit
-        :param cancel_on_timeout: cancel the job when it has not ended by then
+        :param name: name of the job
+        :param poll_interval: seconds between two polls
+        :param timeout: maximum time to wait in seconds, None (the default) for no limit
+        :param cancel_on_timeout: cancel the job when it has not finished by then
         :raises JobFailed: the job ended in error
         :raises JobCancelled: the job was cancelled
-        :raises JobTimeout: it did not end in time
+        :raises JobTimeout: it did not finish in time
         """
-        from airflow_provider_benchmarks.hooks.waiting import wait_until_finished
+        from airflow_provider_benchmarks.hooks.inline_wait import wait_until_finished
 
         try:
             job = wait_until_finished(self.config, name, poll_interval=poll_interval, timeout=timeout, log=self.log)
@@ -164,24 +173,27 @@ class BenchmarkHook(BaseHook):
         return job
 
     def finish(self, job: BenchmarkJob) -> bool:
-        """End a wait: True when the job completed, False while it runs.
+        """Decide whether a job completed. Every wait ends here.
 
+        :param job: a job as :meth:`get_job` or :meth:`get_status` returns it
+        :return: True when the job completed, False while it is running
         :raises JobFailed: it ended in error; the message has the service's reason and the last log lines
         :raises JobCancelled: it was cancelled
         """
         if job.status != JobStatus.ERROR:
             return finish(job)
-        from airflow_provider_benchmarks.hooks.waiting import show_failure
+        from airflow_provider_benchmarks.hooks.failure_log import log_failure, read_failure
 
-        job = job if job.steps else self._with_steps(job)
-        log = self._log_of(job)
-        show_failure(job, log, self.log)
+        job, log = read_failure(self.client, job, self.log)
+        log_failure(job, log, self.log)
         return finish(job, log=log)
 
     def finish_event(self, event: Mapping[str, Any] | None, *, job_name: str, cancel_on_timeout: bool = False) -> None:
-        """End a deferred wait: returns when the trigger's event says that the job completed, or it has completed since.
+        """End a deferred wait. Returns if the event says that the job completed, or if it has completed since.
 
-        :param cancel_on_timeout: cancel a job that had not ended by its deadline, and has not by now
+        :param event: the payload of the trigger's event
+        :param job_name: the job that the task waits for
+        :param cancel_on_timeout: cancel a job that had not finished by its deadline, and has not by now
         :raises BenchmarkError: in every other case, as the right subclass
         """
         try:
@@ -206,94 +218,119 @@ class BenchmarkHook(BaseHook):
             )
 
     def _after_timeout(self, error: JobTimeout, *, cancel: bool) -> BenchmarkJob:
-        """Look once more at a job whose deadline has passed; gives it if it has ended, and cancels it if asked else.
+        """Poll once more after the deadline. Return the job if it has finished, else cancel it if asked to.
 
-        :raises JobTimeout: it still runs; says what it does now, with the last lines of its log
+        :raises JobTimeout: the job is still running; says what it is doing, with the last lines of its log
         """
-        from airflow_provider_benchmarks.hooks.waiting import poll_after_deadline, with_last_lines
+        from airflow_provider_benchmarks.hooks.failure_log import add_log_tail
+        from airflow_provider_benchmarks.hooks.inline_wait import poll_after_deadline
 
-        with self._hurried_client() as client:
+        with self._short_timeout_client() as client:
             latest = poll_after_deadline(error, client)
             if isinstance(latest, BenchmarkJob):
                 return latest
             if cancel:
                 self.cancel_job_quickly(error.job)
-            # A service that does not tell how the job stands is not waited for again, for the log.
-            raise (error if latest is error else with_last_lines(latest, client)) from None
+            # A service that did not return the job's status is not asked for its log.
+            raise (error if latest is error else add_log_tail(latest, client)) from None
 
     def poke(self, name: str) -> bool:
-        """Look once: True when the job completed, False while it runs or can't be seen for the moment.
+        """Poll a job once.
 
-        Only a refusal (401, 403) is looked at again soon, for about a minute, until it is definite.
+        Only a refusal (401, 403) is polled again soon, for about a minute, until it is definite.
 
+        :param name: name of the job
+        :return: True when the job completed; False while it is running, or its status can't be read for now
         :raises JobFailed: the job ended in error
         :raises JobCancelled: it was cancelled
-        :raises ServiceError: the service gave a definite answer that is not a job
+        :raises ServiceError: the service gave a definite response that is not a job
         """
-        from airflow_provider_benchmarks.hooks.waiting import look_through_refusals
+        from airflow_provider_benchmarks.hooks.inline_wait import poll_despite_refusals
 
         try:
-            job = look_through_refusals(self.client, name, self.log)
+            job = poll_despite_refusals(self.client, name, self.log)
         except ServiceError as error:
             if not is_recoverable(error):
                 raise
-            self.log.warning("%s It will be looked at again.", error)
+            self.log.warning("%s The job will be polled again.", error)
             return False
         self.log.info("%s: %s", name, progress_line(job, time.time()))
         return self.finish(job)
 
     def cancel_job(self, name: str) -> BenchmarkJob:
-        """Ask the service to cancel the job; nothing changes when it has ended."""
+        """Ask the service to cancel a job. Nothing changes if it has finished.
+
+        :param name: name of the job
+        :raises NotFound: there is no such job
+        """
         return self.client.cancel_job(name)
 
     def cancel_job_quickly(self, name: str, *, fingerprint: str | None = None) -> None:
-        """Cancel in bounded time, for a process that is being killed; a failure is logged, not raised.
+        """Cancel a job in bounded time, for a process that is being killed. An error is logged, not raised.
 
-        :param fingerprint: cancel only the job that has it, where it is not known yet whose job has the name; one that
-            is not there is waited for some seconds, since its submit may still be under way
+        :param name: name of the job
+        :param fingerprint: cancel only a job with this fingerprint, where it is not known yet whose job has the name. A
+            job that does not exist is waited for, for some seconds, since its submit may still be in progress
         """
-        from airflow_provider_benchmarks.hooks.waiting import appearing
+        from airflow_provider_benchmarks.hooks.inline_wait import wait_until_created
 
         try:
-            with self._hurried_client() as client:
-                if fingerprint is not None and appearing(client, name).custom_fields.get("fingerprint") != fingerprint:
-                    self.log.info('benchmark job "%s" in workspace "%s" is not this task\'s.', name, self.workspace)
-                    return
+            with self._short_timeout_client() as client:
+                if fingerprint is not None:
+                    job = wait_until_created(client, name)
+                    if job.custom_fields.get("fingerprint") != fingerprint:
+                        self.log.info('benchmark job "%s" in workspace "%s" is not this task\'s.', name, self.workspace)
+                        return
                 client.cancel_job(name)
         except BenchmarkError as error:
             self.log.warning("The job may still be running on the service: %s", error)
         else:
             self.log.info('Asked the service to cancel benchmark job "%s" in workspace "%s".', name, self.workspace)
 
-    def _hurried_client(self) -> BenchmarkClient:
-        """A client for a caller that can't wait long: some ten seconds for a request, with all its tries."""
+    def _short_timeout_client(self) -> BenchmarkClient:
+        """Return a client for a caller that can't wait long: about 10 s for a request with all its retries."""
         from airflow_provider_benchmarks.client import BenchmarkClient
 
-        return BenchmarkClient(replace(self.config, retry_seconds=3, timeout=min(self.config.timeout, 5)))
+        timeout = min(self.config.timeout, SHORT_TIMEOUT_SECONDS)
+        return BenchmarkClient(replace(self.config, retry_seconds=SHORT_RETRY_SECONDS, timeout=timeout))
 
     def tail_logs(self, name: str, lines: int = 50) -> list[str]:
-        """The last lines of the job's log, oldest first, in bounded memory; repeats are folded into one."""
-        return LogSummary(self.client.iter_logs(name), keep=max(lines, 1000)).tail(lines)
+        """Return the last lines of a job's log, oldest first, in bounded memory. Repeated lines are folded into one.
+
+        :param name: name of the job
+        :param lines: maximum number of lines
+        :raises NotFound: there is no such job
+        """
+        return LogSummary(self.client.iter_logs(name), keep=max(lines, MIN_LOG_LINES_KEPT)).tail(lines)
 
     def get_dataset(self, job: BenchmarkJob) -> str:
-        """What a job ran on: a dataset's reference; empty where the service does not say."""
+        """Return the reference of the dataset that a job ran on; empty where the service does not say.
+
+        :param job: a job as :meth:`get_job` returns it
+        """
         return self.client.get_dataset(job)
 
     def list_results(self, name: str) -> list[JobResult]:
+        """Return the results of a job, with their download URLs.
+
+        :param name: name of the job
+        """
         return self.client.list_results(name)
 
     def get_aggregate_scores(self, name: str) -> AggregateScores:
-        """The job's scores over all rows.
+        """Return a job's scores over all rows.
 
+        :param name: name of the job
         :raises NotFound: the job has no results
         :raises IncompleteResults: they can't be read
         """
         return self.client.get_aggregate_scores(name)
 
     def iter_row_scores(self, name: str, *, limit: int | None = None) -> Iterator[RowScore]:
-        """Stream the job's row scores in constant memory.
+        """Stream a job's row scores in constant memory.
 
-        :param limit: stop after so many rows
+        :param name: name of the job
+        :param limit: maximum number of rows, None (the default) for all
         :raises IncompleteResults: a row can't be read, or the service's stored file is damaged
         """
         return self.client.iter_row_scores(name, limit=limit)
@@ -312,18 +349,19 @@ class BenchmarkHook(BaseHook):
         partition_by: str | Sequence[str] = (),
         storage_conn_id: str | None = None,
     ) -> StoredFile:
-        """Store the job's row scores, which appear complete or not at all.
+        """Store a job's row scores. The file appears complete or not at all.
 
-        The file comes from the Files API where that serves it, else from the documented download; a dropped connection
-        goes on where it stopped.
+        The rows come from the Files API where that has them, else from the documented download. After a dropped
+        connection the download goes on where it stopped.
 
+        :param name: name of the job
         :param destination: a path or URL for Airflow's ObjectStoragePath
         :param format: ``jsonl`` (byte for byte what the service holds), ``parquet`` or ``csv``
         :param compression: ``gzip`` or ``zstd`` for JSONL; ``zstd`` (when None) or ``snappy`` for Parquet
         :param with_sample: keep the model's outputs in Parquet and CSV too
         :param neutralise_formulas: in CSV, keep a spreadsheet from running texts as formulas
         :param if_exists: ``replace`` what is there, ``skip`` the download, or ``fail`` if it is not the very same
-        :param limit: store only so many rows
+        :param limit: maximum number of rows, None (the default) for all
         :param partition_by: make the destination a folder, with a file of its own for each value of this field or
             fields (Parquet and CSV)
         :param storage_conn_id: Airflow connection of the storage
@@ -347,10 +385,11 @@ class BenchmarkHook(BaseHook):
         return RowDownload(ServiceRows(self.client, name), options).finish()
 
     def download_artifacts(self, name: str, destination: str, *, storage_conn_id: str | None = None) -> StoredFile:
-        """Store the job's artifacts as the tar.gz that the service packs.
+        """Store a job's artifacts as the tar.gz that the service packs.
 
-        What is there is always replaced, as the service packs anew for each request: no archive is the very same.
+        An existing file is always replaced: the service packs anew for each request, so no two archives are the same.
 
+        :param name: name of the job
         :param destination: a path or URL for Airflow's ObjectStoragePath
         :param storage_conn_id: Airflow connection of the storage
         :raises DestinationExists: there is a folder
@@ -361,9 +400,15 @@ class BenchmarkHook(BaseHook):
         return download_artifacts(self.client, name, Place.of(destination, storage_conn_id))
 
     def store_job(self, store: ScoreStore, name: str) -> StoredJob:
-        """Put a completed job with all its scores into the score store, unless it is there already.
+        """Put a completed job with all its scores into the score store, unless the store has it.
 
-        One that the service does not have any more is looked for in the store.
+        A job that the service does not have any more is taken from the store.
+
+        :param store: the score store
+        :param name: name of the job
+        :raises NotFound: neither the service nor the store has the job
+        :raises JobError: the job has not completed
+        :raises IncompleteResults: there are fewer or more rows than the aggregate scores count
         """
         from airflow_provider_benchmarks.hooks.downloads import store_job
         from airflow_provider_benchmarks.hooks.row_sources import ServiceRows
@@ -371,31 +416,19 @@ class BenchmarkHook(BaseHook):
         return store_job(ServiceRows(self.client, name), store)
 
     def test_connection(self) -> tuple[bool, str]:
-        """Look whether the service answers, takes the token, and has the workspace."""
+        """Check that the service responds, accepts the token, and has the workspace.
+
+        :return: True and what was reached, or False and what to mend
+        """
         try:
             config = self.config
-            with self._hurried_client() as client:
+            with self._short_timeout_client() as client:
                 client.check_health()
                 client.check_workspace()
                 version = client.get_platform_version()
         except BenchmarkError as error:
             return False, str(error)
         return True, (
-            f"Reached NeMo Evaluator {config.generation.release} ({config.generation.name}, platform version {version}) "
-            f'at {config.base_url}, workspace "{config.workspace}".'
+            f"Reached NeMo Evaluator {config.generation.release} ({config.generation.name}, platform version "
+            f'{version}) at {config.base_url}, workspace "{config.workspace}".'
         )
-
-    def _with_steps(self, job: BenchmarkJob) -> BenchmarkJob:
-        try:
-            return job.with_status(self.client.get_status(job.name))
-        except ServiceError as error:  # the failure of the job is what matters
-            self.log.warning("The job's steps can't be read: %s", error)
-            return job
-
-    def _log_of(self, job: BenchmarkJob) -> LogSummary:
-        summary = LogSummary()
-        try:
-            summary.add(self.client.iter_logs(job.name, time_limit=_LOG_SECONDS))
-        except ServiceError as error:  # the failure of the job is what matters
-            self.log.warning("The job's log can't be read to its end: %s", error)
-        return summary

@@ -1,4 +1,4 @@
-"""What the operators share: a connection, a workspace, and the size limit of an XCom."""
+"""Base of the operators: their connection and workspace, and the size limit of an XCom."""
 
 from __future__ import annotations
 
@@ -16,14 +16,16 @@ if TYPE_CHECKING:
     from airflow_provider_benchmarks.store import ScoreStore
 
 DEFAULT_CONN_ID = "nemo_evaluator_default"
+#: Default of ``[benchmarks] max_xcom_bytes``.
+DEFAULT_MAX_XCOM_BYTES = 1024 * 1024
 STORE_AS_FILE = "Set destination= to store them as a file; its path is what goes to XCom then."
 
 
 class BenchmarkOperator(BaseOperator):
     """Base of the operators.
 
-    :param conn_id: connection to the evaluation service (templated)
-    :param workspace: workspace of the job; defaults to the connection's (templated)
+    :param conn_id: connection to the evaluation service (templated). Default: ``nemo_evaluator_default``
+    :param workspace: workspace of the job; None (the default) for the connection's (templated)
     """
 
     template_fields: Sequence[str] = ("conn_id", "workspace")
@@ -42,7 +44,7 @@ class BenchmarkOperator(BaseOperator):
 
 
 def has_template(value: Any) -> bool:
-    """Whether there is a Jinja template in a text, or in the texts of plain data."""
+    """Return True if a string, or a string within plain data, has a Jinja template."""
     if isinstance(value, str):
         return "{{" in value or "{%" in value
     values = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
@@ -50,7 +52,10 @@ def has_template(value: Any) -> bool:
 
 
 def score_store(store: str | None) -> ScoreStore | None:
-    """The score store that a task names, else that of ``[benchmarks] score_store``; an empty text means none."""
+    """Return the score store of a task, else that of ``[benchmarks] score_store``; None where that is empty.
+
+    :param store: the task's argument; None for the configured one, "" for none
+    """
     from airflow_provider_benchmarks.store import ScoreStore
 
     root = conf.get("benchmarks", "score_store", fallback="") if store is None else store
@@ -58,27 +63,31 @@ def score_store(store: str | None) -> ScoreStore | None:
 
 
 def max_xcom_bytes() -> int:
-    """As large a value, as JSON, may be put into an XCom."""
-    limit: int = conf.getint("benchmarks", "max_xcom_bytes", fallback=1024 * 1024)
+    """Return the maximum size of an XCom value in bytes, as JSON."""
+    limit: int = conf.getint("benchmarks", "max_xcom_bytes", fallback=DEFAULT_MAX_XCOM_BYTES)
     return limit
 
 
 def xcom_bytes(value: Any) -> int:
-    """How large a value is as JSON, which is what XCom keeps."""
+    """Return the size of a value in bytes, as JSON, which is what an XCom stores."""
     return len(json.dumps(value).encode())
 
 
 def check_xcom_size(value: Any, what: str, *, advice: str = STORE_AS_FILE) -> None:
-    """Refuse a value that is too large for an XCom.
+    """Raise if a value is too large for an XCom.
 
+    :param what: the value in the error message, in the plural
+    :param advice: what to do, for the error message
     :raises ResultsTooLarge: as JSON it is larger than ``[benchmarks] max_xcom_bytes``
     """
     check_xcom_bytes(xcom_bytes(value), what, advice=advice)
 
 
 def check_xcom_bytes(size: int, what: str, *, advice: str = STORE_AS_FILE) -> None:
-    """Refuse a value of so many bytes, where it is too large for an XCom.
+    """Raise if a size in bytes is too large for an XCom.
 
+    :param what: the value in the error message, in the plural
+    :param advice: what to do, for the error message
     :raises ResultsTooLarge: it is larger than ``[benchmarks] max_xcom_bytes``
     """
     limit = max_xcom_bytes()

@@ -1,7 +1,7 @@
-"""Remember a task run's job where Airflow keeps state of tasks, from 3.3 on.
+"""Store the job of a task run in Airflow's task state, from 3.3 on.
 
-A retry then finds its job without asking the service for a name, and knows a name that is used up, though its job was
-deleted. Airflow keeps the state over a user's clear, too; ``max_tries`` tells that there was one, as in
+So a retry finds its job without a submit. It also knows that a name is used up, though its job was deleted. Airflow
+keeps the state after a clear, too. ``max_tries`` shows that there was one, as in
 :class:`~airflow_provider_benchmarks.jobs.RunIdentity`.
 """
 
@@ -21,10 +21,10 @@ _KEY = "benchmark_job"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RememberedJob:
+class PreviousJob:
     """A job that an earlier try submitted or attached to.
 
-    :param fingerprint: as the job keeps it
+    :param fingerprint: the one that is stored on the job
     :param spec: fingerprint of the spec alone
     :param max_tries: the task's at that time
     """
@@ -35,38 +35,38 @@ class RememberedJob:
     max_tries: int
 
 
-class TaskMemory:
-    """What Airflow keeps for the tries of one task run.
+class TaskState:
+    """Airflow's state of one task run.
 
-    Without it, or where it fails, the job is still found by its name: a failure is only logged, and once.
+    Where there is none, or it fails, the job is still found by its name. So a failure is only logged, and only once.
     """
 
     def __init__(self, context: Context) -> None:
         self._store: Any = context.get("task_state_store")
 
-    def job(self) -> RememberedJob | None:
+    def load(self) -> PreviousJob | None:
         if self._store is None:
             return None
         try:
             found = self._store.get(_KEY)
         except Exception as error:  # noqa: BLE001  whatever it is
-            self._give_up(error)
+            self._disable(error)
             return None
         if not isinstance(found, Mapping):
             return None
         try:
-            return RememberedJob(**found)
-        except TypeError:  # kept by another release of this package
+            return PreviousJob(**found)
+        except TypeError:  # stored by another release of this package
             return None
 
-    def keep(self, job: RememberedJob) -> None:
+    def save(self, job: PreviousJob) -> None:
         if self._store is None:
             return
         try:
             self._store.set(_KEY, asdict(job))
-        except Exception as error:  # noqa: BLE001  whatever it is, the job runs
-            self._give_up(error)
+        except Exception as error:  # noqa: BLE001  whatever it is, the job is running
+            self._disable(error)
 
-    def _give_up(self, error: Exception) -> None:
+    def _disable(self, error: Exception) -> None:
         self._store = None
         logger.warning("Airflow's task state can't be used, so a retry finds its job by its name: %s", error)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseSensorOperator, conf
 
+from airflow_provider_benchmarks.deferral import deadline_after, deferral_timeout
 from airflow_provider_benchmarks.links import BenchmarkJobLink
 from airflow_provider_benchmarks.operators._base import DEFAULT_CONN_ID
-from airflow_provider_benchmarks.waiting import deadline_after, defer_arguments, time_left
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -21,18 +21,20 @@ if TYPE_CHECKING:
 class BenchmarkJobSensor(BaseSensorOperator):
     """Wait until a benchmark job has completed.
 
-    The sensor's own ``timeout`` ends the wait, not the job, which is somebody else's. ``soft_fail`` skips the task then
-    and only then: a job that failed or was cancelled, or that can't be looked at, fails the task in every mode.
-    (``never_fail`` skips for that, too, where the sensor is not deferrable.)
+    The arguments of Airflow's sensors mean the same as ever: ``poke_interval`` is the number of seconds between two
+    polls, and ``timeout`` (seconds or timedelta) ends the wait, not the job, which belongs to somebody else.
+    ``soft_fail`` skips the task at the ``timeout`` and only then: a job that failed or was cancelled, or that can't be
+    polled, fails the task in every mode. (``never_fail`` skips for these, too, where the sensor is not deferrable.)
 
     :param job_name: name of the job (templated)
-    :param conn_id: connection to the evaluation service (templated)
-    :param workspace: workspace of the job; defaults to the connection's (templated)
-    :param deferrable: wait in the triggerer, without a worker slot
+    :param conn_id: connection to the evaluation service (templated). Default: ``nemo_evaluator_default``
+    :param workspace: workspace of the job; None (the default) for the connection's (templated)
+    :param deferrable: wait in the triggerer, without a worker slot. Default: ``[operators] default_deferrable``
     :raises JobFailed: the job ended in error; the message has the service's reason and the last log lines
-    :raises JobCancelled: someone cancelled the job
-    :raises AirflowSensorTimeout: it did not end within the sensor's ``timeout``; where the sensor is deferrable, the
-        message has what the job was doing and its last log lines
+    :raises JobCancelled: the job was cancelled
+    :raises ServiceError: the service gave a definite response that is not a job, such as 404
+    :raises AirflowSensorTimeout: the job did not finish within ``timeout``; where the sensor is deferrable, the message
+        has what the job was doing and its last log lines
     """
 
     template_fields: Sequence[str] = ("job_name", "conn_id", "workspace")
@@ -67,29 +69,38 @@ class BenchmarkJobSensor(BaseSensorOperator):
         BenchmarkJobLink().persist(context, self.hook.job_url(self.job_name))
         if not self.deferrable:
             return super().execute(context)
-        if self.poke(context):  # a finished job needs no triggerer
-            return None
-        self.defer(
-            method_name="execute_complete",
-            **defer_arguments(
-                conn_id=self.conn_id,
-                workspace=self.hook.workspace,
-                job_name=self.job_name,
-                poll_interval=self.poke_interval,
-                deadline=deadline_after(self.timeout),
-                time_left=time_left(context, self.execution_timeout),
-                cancel_on_kill=False,  # the job is somebody else's
-            ),
-        )
+        if not self.poke(context):  # a finished job needs no triggerer
+            self._defer(context)
         return None
 
+    def _defer(self, context: Context) -> None:
+        from airflow_provider_benchmarks.triggers.jobs import BenchmarkJobTrigger
+
+        deadline = deadline_after(self.timeout)
+        trigger = BenchmarkJobTrigger(
+            conn_id=self.conn_id,
+            workspace=self.hook.workspace,
+            job_name=self.job_name,
+            poll_interval=self.poke_interval,
+            deadline=deadline,
+            cancel_on_kill=False,  # the job belongs to somebody else
+        )
+        self.defer(
+            trigger=trigger,
+            method_name="execute_complete",
+            timeout=deferral_timeout(context, deadline=deadline, execution_timeout=self.execution_timeout),
+        )
+
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> None:
-        """Resume after the triggerer's event."""
+        """Resume after the trigger's event.
+
+        :param event: the event's payload; anything but a completed job raises
+        """
         from airflow.providers.common.compat.sdk import AirflowSensorTimeout
 
         from airflow_provider_benchmarks.exceptions import JobTimeout
 
         try:
             self.hook.finish_event(event, job_name=self.job_name)
-        except JobTimeout as error:  # what soft_fail and the ban on retries look for
+        except JobTimeout as error:  # soft_fail looks for this class, and Airflow does not retry it
             raise AirflowSensorTimeout(str(error)) from error

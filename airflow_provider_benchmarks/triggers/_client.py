@@ -6,7 +6,7 @@ import asyncio
 from functools import cache
 from typing import TYPE_CHECKING
 
-from airflow_provider_benchmarks.triggers._asking import ask_airflow
+from airflow_provider_benchmarks.triggers._airflow_requests import request_airflow
 
 if TYPE_CHECKING:
     from airflow_provider_benchmarks.client import AsyncBenchmarkClient
@@ -21,7 +21,7 @@ async def open_client(conn_id: str, workspace: str | None, *, retry_seconds: flo
     await asyncio.to_thread(_import_client)
     from airflow_provider_benchmarks.hooks.connection import open_async_client
 
-    return await ask_airflow(open_async_client, conn_id, workspace, retry_seconds=retry_seconds)
+    return await request_airflow(open_async_client, conn_id, workspace, retry_seconds=retry_seconds)
 
 
 @cache

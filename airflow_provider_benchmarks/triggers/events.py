@@ -1,4 +1,4 @@
-"""Tell Airflow of benchmark jobs that finish, whoever has submitted them."""
+"""Fire asset events for benchmark jobs that finish, whoever has submitted them."""
 
 from __future__ import annotations
 
@@ -13,37 +13,42 @@ from airflow.triggers.base import TriggerEvent
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.jobs import TERMINAL_STATUSES, BenchmarkJob, JobStatus
 from airflow_provider_benchmarks.jobs.finished import FinishedJobs, Look
-from airflow_provider_benchmarks.triggers._watching import JobWatch, WatcherState, now, with_means
+from airflow_provider_benchmarks.triggers._watcher_means import with_means
+from airflow_provider_benchmarks.triggers._watcher_poll import WatcherPoll, now
+from airflow_provider_benchmarks.triggers._watcher_state import WatcherState
 
 
 class BenchmarkJobEventTrigger(BaseEventTrigger):
     """Fire an asset event for every job of a benchmark that finishes; for an ``AssetWatcher``, from Airflow 3.0 on.
 
-    The event's payload is ``{"job_name", "workspace", "benchmark", "status", "means"}`` with the means of the job's
-    scores by ``metric:score``, empty where it has not completed; ``{"means_error"}`` in place of them where they can't be
-    read. Jobs that had finished before the trigger saw the workspace for the first time make no events, nor do jobs that
-    ran then and were not among the newest thousand.
+    The payload of the event is ``{"job_name", "workspace", "benchmark", "status", "means"}``. ``means`` are the means
+    of the job's scores by ``metric:score``; empty where the job has not completed. Where they can't be read, the
+    payload has ``means_error`` in place of ``means``.
 
-    From Airflow 3.3 on what was told is kept with the asset: after a restart of the triggerer jobs that have finished
-    meanwhile are told of, and none twice. It is kept five to ten seconds after an event was handed to Airflow, since an
-    event that Airflow loses would be lost for good; so a triggerer that stops within these tells that job again, and so
-    may two triggerers of which one takes over from the other. The asset needs a trigger of its own: where two assets are
-    watched by the very same one, Airflow keeps nothing.
+    Jobs that had finished before the first poll of the workspace make no events. Nor do jobs that were running then and
+    were not among the newest thousand.
 
-    Before 3.3 a restart begins anew: jobs that finish while no triggerer runs are never told of.
+    From Airflow 3.3 on the state of the trigger is stored with the asset. After a restart of the triggerer, jobs that
+    finished meanwhile make their events, and no job makes two. The state is stored 5 to 10 s after an event was passed
+    to Airflow, since an event that Airflow loses would else be lost for good. So a triggerer that stops within that
+    time fires the event again. So may two triggerers of which one takes over from the other. The asset needs a trigger
+    of its own: where two assets are watched by equal triggers, Airflow stores nothing.
 
-    From 3.3 on the triggers of a connection, workspace and interval share one poll. A poll asks for the newest jobs and
-    for those that ran at the last one, however many others there are. A service that does not answer, or refuses, is
-    asked again, less and less often: a watcher never ends, whatever is wrong, since Airflow would start it anew at
-    once, again and again.
+    Before 3.3 a restart begins anew: jobs that finish while no triggerer runs make no events.
 
-    :param benchmark: reference ``workspace/name``
-    :param statuses: of the finished jobs to tell of: ``completed``, ``error``, ``cancelled``
-    :param name_pattern: only jobs with such a name, with ``*`` and ``?``
+    From 3.3 on the triggers of a connection, workspace and interval share one poll. A poll requests the newest jobs and
+    those that were running at the last poll, however many others there are. A service that does not respond, or
+    refuses, is polled again with growing pauses. A watcher never ends, whatever is wrong: Airflow would start it again
+    at once, again and again.
+
+    :param benchmark: reference ``workspace/name`` of the benchmark
+    :param statuses: statuses of finished jobs that make events: ``completed``, ``error``, ``cancelled``. Default: only
+        ``completed``
+    :param name_pattern: only jobs whose name matches this pattern, with ``*`` and ``?``; None (the default) for all
     :param conn_id: connection to the evaluation service
-    :param workspace: workspace of the jobs; None for the connection's
-    :param poll_interval: seconds between two looks
-    :raises ConfigurationError: a status is none that ends a job, or the interval is not positive
+    :param workspace: workspace of the jobs; None (the default) for the connection's
+    :param poll_interval: seconds between two polls, more than 0
+    :raises ConfigurationError: a status is not one of a finished job, or the interval is not positive
     """
 
     def __init__(
@@ -63,7 +68,7 @@ class BenchmarkJobEventTrigger(BaseEventTrigger):
         if not poll_interval > 0:
             raise ConfigurationError(f"poll_interval must be more than 0, found {poll_interval}")
         self.benchmark = benchmark
-        # In one order whatever they came in, even from a set: Airflow takes other arguments for another trigger.
+        # Sorted, since they may come from a set: Airflow takes a trigger with other arguments for another trigger.
         self.statuses = sorted({str(status) for status in statuses})
         self.name_pattern = name_pattern
         self.conn_id = conn_id
@@ -84,9 +89,9 @@ class BenchmarkJobEventTrigger(BaseEventTrigger):
         )
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Look by itself; on Airflow before 3.3, and outside of a triggerer."""
-        looks = self._watch().looks(FinishedJobs(benchmark=self.benchmark, name_pattern=self.name_pattern))
-        async for event in self.filter_shared_stream(looks):
+        """Poll alone: on Airflow before 3.3, and outside a triggerer."""
+        polls = self._poll().polls(FinishedJobs(benchmark=self.benchmark, name_pattern=self.name_pattern))
+        async for event in self.filter_shared_stream(polls):
             yield event
 
     def shared_stream_key(self) -> Hashable:
@@ -95,39 +100,40 @@ class BenchmarkJobEventTrigger(BaseEventTrigger):
 
     @classmethod
     async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncIterator[Look]:
-        """Look for all triggers: at the jobs of all benchmarks."""
-        watch = JobWatch(kwargs["conn_id"], kwargs["workspace"], interval=kwargs["poll_interval"])
-        async for look in watch.looks(FinishedJobs()):
-            yield look
+        """Poll for all triggers that share the stream: for the jobs of all benchmarks."""
+        shared = WatcherPoll(kwargs["conn_id"], kwargs["workspace"], interval=kwargs["poll_interval"])
+        async for poll in shared.polls(FinishedJobs()):
+            yield poll
 
     async def filter_shared_stream(self, shared_stream: AsyncIterator[Any]) -> AsyncIterator[TriggerEvent]:
-        """Tell of this trigger's own jobs; where others' looks don't show all of these, look once by itself."""
-        # The interval is left out, so that it can be changed without a job getting lost.
+        """Fire the events of this trigger's jobs. Where a shared poll does not cover all of these, poll alone once."""
+        # The interval is left out, so that it can be changed without the loss of an event.
         identity = [value for name, value in self.serialize()[1].items() if name != "poll_interval"]
         state = await WatcherState.load(getattr(self, "asset_state_store", None), *identity)
-        finished = FinishedJobs(benchmark=self.benchmark, name_pattern=self.name_pattern, state=state.kept)
-        looked_at = 0.0
+        finished = FinishedJobs(benchmark=self.benchmark, name_pattern=self.name_pattern, state=state.stored)
+        polled_at = 0.0
         try:
-            async for look in shared_stream:
-                if look.began < looked_at:
-                    continue  # older than what is known: a job that was told of may still run in it
-                if not finished.is_served_by(look):
-                    look = await self._watch().look(finished)
-                    looked_at = now()
-                untold = deque(job for job in finished.take(look) if job.status in self.statuses)
-                told = lambda untold=untold: finished.state(untold=untold)
-                if not untold:  # or the state with the first event would have to wait for this one
-                    state.save_soon(told)
-                async with aclosing(with_means(tuple(untold), conn_id=self.conn_id, workspace=self.workspace)) as news:
-                    async for job, means in news:
+            async for poll in shared_stream:
+                if poll.began < polled_at:
+                    continue  # older than what is known: a job whose event was fired may still be running in it
+                if not finished.is_served_by(poll):
+                    poll = await self._poll().poll(finished)
+                    polled_at = now()
+                pending = deque(job for job in finished.take(poll) if job.status in self.statuses)
+                fired = lambda pending=pending: finished.state(untold=pending)
+                if not pending:  # else the state after the first event would have to wait until this one is stored
+                    state.save_soon(fired)
+                jobs = tuple(pending)
+                async with aclosing(with_means(jobs, conn_id=self.conn_id, workspace=self.workspace)) as with_scores:
+                    async for job, means in with_scores:
                         yield self._event(job, means)
-                        untold.popleft()
-                        state.save_soon(told)
+                        pending.popleft()
+                        state.save_soon(fired)
         finally:
             await state.close()
 
-    def _watch(self) -> JobWatch:
-        return JobWatch(self.conn_id, self.workspace, interval=self.poll_interval)
+    def _poll(self) -> WatcherPoll:
+        return WatcherPoll(self.conn_id, self.workspace, interval=self.poll_interval)
 
     @staticmethod
     def _event(job: BenchmarkJob, means: dict[str, Any]) -> TriggerEvent:

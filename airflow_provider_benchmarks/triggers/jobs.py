@@ -12,27 +12,29 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from airflow_provider_benchmarks.exceptions import BenchmarkError
 from airflow_provider_benchmarks.jobs import progress_line
 from airflow_provider_benchmarks.jobs.outcome import wait_failed
-from airflow_provider_benchmarks.triggers._cancelling import cancel_job, to_the_end
-from airflow_provider_benchmarks.triggers._killed import was_killed
+from airflow_provider_benchmarks.triggers._cancelling import cancel_job, wait_despite_cancellation
+from airflow_provider_benchmarks.triggers._on_kill import was_killed
 from airflow_provider_benchmarks.triggers._shared_polling import waiting_for
 
 
 class BenchmarkJobTrigger(BaseTrigger):
-    """Fire one event when a benchmark job has ended, or the deadline has passed.
+    """Fire one event when a benchmark job has finished, or its deadline has passed.
 
     All triggers of a connection and workspace in a triggerer share one HTTP client and one poll loop.
 
-    The event is ``{"job_name", "workspace", "status"}``: a terminal status of the service, ``timed_out``, or
-    ``failed_to_wait`` when the service gave a definite answer that is not a job; the latter two with ``error``,
-    ``message`` and ``fields`` of the error.
+    The payload of the event is ``{"job_name", "workspace", "status"}``. The status is a terminal status of the service;
+    or ``timed_out``, when the deadline has passed; or ``failed_to_wait``, when the service gave a definite response
+    that is not a job. For the latter two the payload also has ``error``, ``message`` and ``fields`` of the error. The
+    trigger itself raises nothing.
 
     :param conn_id: connection to the evaluation service
     :param workspace: workspace of the job; None for the connection's
     :param job_name: name of the job
-    :param poll_interval: seconds between two looks
-    :param deadline: seconds since the epoch, so that it holds over restarts of the triggerer; None for no limit
-    :param cancel_on_kill: cancel the job when the task is marked, cleared or timed out by Airflow while it is deferred;
-        never when a triggerer stops or another one takes over
+    :param poll_interval: seconds between two polls
+    :param deadline: when the wait ends, in seconds since the epoch, so that it holds over restarts of the triggerer;
+        None (the default) for no limit
+    :param cancel_on_kill: cancel the job when the deferred task is marked, cleared or timed out by Airflow; never when
+        a triggerer stops or another one takes over. Default: False
     """
 
     def __init__(
@@ -71,8 +73,8 @@ class BenchmarkJobTrigger(BaseTrigger):
         try:
             status = await self._wait()
         except asyncio.CancelledError as stop:
-            # Before Airflow 3.3 the only notice that the task was ended, and in every version that Airflow timed it out.
-            # From 3.3 on a triggerer that stops gives no reason with it.
+            # Before Airflow 3.3 this is the only sign that the task was killed, and on every version that Airflow timed
+            # it out. From 3.3 on a triggerer that stops cancels without a reason.
             if stop.args or not hasattr(BaseTrigger, "on_kill"):
                 await self.on_kill()
             raise
@@ -82,19 +84,19 @@ class BenchmarkJobTrigger(BaseTrigger):
             yield self._event(status=status)
 
     async def on_kill(self) -> None:
-        """Cancel the job if the task was ended by someone; a failure to do so is logged."""
+        """Cancel the job if the task was killed. An error is logged, not raised."""
         if not self.cancel_on_kill:
             return
         if self._cancelling is None:
             self._cancelling = asyncio.create_task(self._cancel_if_killed())
-        await to_the_end(self._cancelling)
+        await wait_despite_cancellation(self._cancelling)
 
     async def _cancel_if_killed(self) -> None:
-        if not await was_killed(self.task_instance, self.job_name):
+        if not await was_killed(self.task_instance, self.job_name, self.workspace):
             return
         try:
             await cancel_job(self.job_name, conn_id=self.conn_id, workspace=self.workspace)
-        except Exception as error:  # noqa: BLE001  nobody is left to be told in another way
+        except Exception as error:  # noqa: BLE001  the log is the only place left to report it
             self.log.warning(
                 'The task was ended, but benchmark job "%s" may still be running on the service. Cancel it there. %s',
                 self.job_name,
@@ -112,13 +114,13 @@ class BenchmarkJobTrigger(BaseTrigger):
             deadline=self.deadline,
         ) as wait:
             while True:
-                news = await wait.news()
-                if isinstance(news, str):
-                    self.log.warning("%s", news)
+                report = await wait.next_report()
+                if isinstance(report, str):
+                    self.log.warning("%s", report)
                     continue
-                self.log.info("%s: %s", self.job_name, progress_line(news, time.time()))
-                if news.is_finished:
-                    return news.status
+                self.log.info("%s: %s", self.job_name, progress_line(report, time.time()))
+                if report.is_finished:
+                    return report.status
 
-    def _event(self, **found: Any) -> TriggerEvent:
-        return TriggerEvent({"job_name": self.job_name, "workspace": self.workspace, **found})
+    def _event(self, **fields: Any) -> TriggerEvent:
+        return TriggerEvent({"job_name": self.job_name, "workspace": self.workspace, **fields})

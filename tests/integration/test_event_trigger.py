@@ -6,21 +6,38 @@ import asyncio
 import itertools
 import json
 import os
-from datetime import timedelta
 
 import pytest
 
 from airflow_provider_benchmarks.client import BenchmarkClient, ClientConfig
 from airflow_provider_benchmarks.exceptions import ConfigurationError
-from airflow_provider_benchmarks.jobs import finished
-from airflow_provider_benchmarks.testing import Fault, Seeder
-from airflow_provider_benchmarks.triggers import _watching
+from airflow_provider_benchmarks.testing import EvaluationService, Fault, Seeder
+from airflow_provider_benchmarks.triggers import _watcher_poll, _watcher_state
 from airflow_provider_benchmarks.triggers.events import BenchmarkJobEventTrigger
 from tests.integration.conftest import BENCHMARK, WORKSPACE
 from tests.support.contexts import until
-from tests.support.watchers import Memory, looks, names, next_second, submit, trigger, watching
+from tests.support.service_clock import ServiceClock
+from tests.support.watchers import Memory, looks, names, submit, trigger, watching
 
 MEANS = {f"{WORKSPACE}/exact-match:exact-match": 0.6, f"{WORKSPACE}/string-check:string-check": 0.8}
+
+
+#: More than a job may get into the list after a job that was created after it; see jobs/finished.py.
+LONG_BEFORE_SECONDS = 180.0
+
+
+@pytest.fixture
+def clock() -> ServiceClock:
+    return ServiceClock()
+
+
+@pytest.fixture
+def service(clock, monkeypatch):
+    with EvaluationService(clock=clock, job_seconds=0.05) as service:
+        service.seed_question_answer_example()
+        service.clear_requests()
+        monkeypatch.setenv("AIRFLOW_CONN_NEMO_EVALUATOR_DEFAULT", service.connection_json())
+        yield service
 
 
 @pytest.fixture
@@ -31,10 +48,10 @@ def client(service):
 
 @pytest.fixture(autouse=True)
 def soon(monkeypatch):
-    monkeypatch.setattr(_watching, "_HANDED_OVER", 0.05)
+    monkeypatch.setattr(_watcher_state, "EVENT_STORED_SECONDS", 0.05)
 
 
-async def test_a_job_that_finishes_is_told_of_once_with_its_means(service, client) -> None:
+async def test_a_job_that_finishes_makes_one_event_with_its_means(service, client) -> None:
     await submit(client, "before")
     await until(lambda: client.get_job("before").status == "completed")
 
@@ -55,7 +72,7 @@ async def test_a_job_that_finishes_is_told_of_once_with_its_means(service, clien
     ]
 
 
-async def test_a_job_that_ran_already_is_told_of_when_it_finishes(service, client) -> None:
+async def test_a_job_that_was_running_already_makes_an_event_when_it_finishes(service, client) -> None:
     service.hold_jobs("active")
     await submit(client, "running")
 
@@ -66,7 +83,7 @@ async def test_a_job_that_ran_already_is_told_of_when_it_finishes(service, clien
     assert names(events) == ["running"]
 
 
-async def test_only_what_was_asked_for(service, client) -> None:
+async def test_only_jobs_that_match_make_events(service, client) -> None:
     with Seeder(service.url) as seeder:
         other = seeder.benchmark(WORKSPACE, "other", metrics=[f"{WORKSPACE}/exact-match"], dataset=f"{WORKSPACE}/qa")
     chosen = trigger(statuses=["error", "completed"], name_pattern="nightly-*")
@@ -87,7 +104,7 @@ async def test_only_what_was_asked_for(service, client) -> None:
     assert names(completed) == ["release-1", "nightly-3"]
 
 
-async def test_without_means_the_event_comes_all_the_same(service, client) -> None:
+async def test_an_event_without_means_is_fired_all_the_same(service, client) -> None:
     service.inject(Fault.answer(404).on("GET", "*/aggregate-scores/download", times=None))
     async with watching(service, trigger()) as events:
         await submit(client, "job-1")
@@ -97,29 +114,31 @@ async def test_without_means_the_event_comes_all_the_same(service, client) -> No
     assert "means" not in events[0]
 
 
-@pytest.mark.parametrize("status", [401, 404, 500, 503])
-async def test_a_service_that_fails_is_asked_again_with_one_warning(service, client, status, caplog) -> None:
+async def test_a_service_that_fails_is_polled_again_with_one_warning(service, client, caplog) -> None:
     async with watching(service, trigger()) as events:
-        fault = service.inject(Fault.answer(status).on("GET", "*/benchmark-jobs", times=3))
-        await until(lambda: fault.fired == 3)
-        await submit(client, "job-1")
-        await until(lambda: events)
+        for number, status in enumerate((401, 404, 500, 503), 1):
+            caplog.clear()
+            fault = service.inject(Fault.answer(status).on("GET", "*/benchmark-jobs", times=3))
+            await until(lambda fault=fault: fault.fired == 3)
+            await submit(client, f"job-{number}")
+            await until(lambda number=number: len(events) == number)
+            assert sum("Finished jobs are not seen" in record.getMessage() for record in caplog.records) == 1
 
-    assert names(events) == ["job-1"]
-    assert sum("Finished jobs are not seen" in record.getMessage() for record in caplog.records) == 1
+    assert names(events) == ["job-1", "job-2", "job-3", "job-4"]
 
 
-async def test_a_service_that_can_not_filter_by_time_is_watched_all_the_same(service, client, monkeypatch) -> None:
-    monkeypatch.setattr(finished, "_LATE", timedelta(0))
-    monkeypatch.setattr(_watching, "_PAGE", 2)
+async def test_a_service_that_can_not_filter_by_time_is_watched_all_the_same(
+    service, client, clock, monkeypatch
+) -> None:
+    monkeypatch.setattr(_watcher_poll, "PAGE_SIZE", 2)
     service.hold_jobs("active")
     await submit(client, "old")
-    await next_second(client)
+    clock.advance(LONG_BEFORE_SECONDS)
     for number in range(5):
         await submit(client, f"between-{number}")
         service.finish_job(WORKSPACE, f"between-{number}", "completed")
 
-    # The first look has three pages, of all times; the next ones are filtered.
+    # The first poll has three pages, of all times. The next ones are filtered.
     async with watching(service, trigger(), looks_first=4) as events:
         listing = "filter[created_at][$gte]"
         refused = service.inject(Fault.answer(400).on("GET", "*/benchmark-jobs"))
@@ -154,12 +173,12 @@ async def test_a_connection_that_is_not_there_yet_is_waited_for(service, client,
     assert events == ["job-1"]
 
 
-async def test_a_look_does_not_walk_the_history(service, client, monkeypatch) -> None:
-    monkeypatch.setattr(finished, "_LATE", timedelta(0))  # all jobs here are younger than what it is
-    for number in range(230):  # more than a page
+async def test_a_poll_does_not_read_the_whole_history(service, client, clock, monkeypatch) -> None:
+    monkeypatch.setattr(_watcher_poll, "PAGE_SIZE", 20)
+    for number in range(23):  # more than a page
         await submit(client, f"old-{number}")
     await until(lambda: all(job.is_finished for job in client.list_jobs()))
-    await next_second(client)
+    clock.advance(LONG_BEFORE_SECONDS)
 
     async with watching(service, trigger()) as events:
         await submit(client, "job-1")
@@ -173,19 +192,20 @@ async def test_a_look_does_not_walk_the_history(service, client, monkeypatch) ->
 
 
 @pytest.mark.parametrize("stuck", [1, 5])
-async def test_jobs_that_never_finish_do_not_make_looks_long(service, client, monkeypatch, stuck) -> None:
-    monkeypatch.setattr(finished, "_LATE", timedelta(0))
-    monkeypatch.setattr(_watching, "_PAGE", 15)
+async def test_jobs_that_never_finish_do_not_make_polls_long(service, client, clock, monkeypatch, stuck) -> None:
+    monkeypatch.setattr(_watcher_poll, "PAGE_SIZE", 5)
     service.hold_jobs("active")
     for number in range(stuck):
         await submit(client, f"stuck-{number}")
-    await next_second(client)
-    for number in range(60):
+    clock.advance(LONG_BEFORE_SECONDS)
+    for number in range(15):
         await submit(client, f"old-{number}")
         service.finish_job(WORKSPACE, f"old-{number}", "completed")
-    await next_second(client)
+    clock.advance(LONG_BEFORE_SECONDS)
+    await submit(client, "newest")
+    service.finish_job(WORKSPACE, "newest", "completed")
 
-    async with watching(service, trigger()) as events:
+    async with watching(service, trigger(poll_interval=0.01)) as events:
         await until(lambda: looks(service) > 10)
         before = len(service.requests)
         seen = looks(service)
@@ -196,12 +216,12 @@ async def test_jobs_that_never_finish_do_not_make_looks_long(service, client, mo
 
     pages = [request.query["page"] for request in requests if request.path.endswith("/benchmark-jobs")]
     assert pages == [["1"]] * len(pages)
-    assert len(requests) - len(pages) <= stuck * (len(pages) + 1)  # those of the look that was under way count, too
+    assert len(requests) - len(pages) <= stuck * (len(pages) + 1)  # requests of the poll in progress count, too
     assert names(events) == ["stuck-0"]
 
 
 @pytest.mark.parametrize(
-    "trouble",
+    "fault",
     [
         Fault.answer(500),
         Fault.slow_body(seconds_per_chunk=0.2, chunk_bytes=1),
@@ -210,19 +230,18 @@ async def test_jobs_that_never_finish_do_not_make_looks_long(service, client, mo
         ),
     ],
 )
-async def test_the_trouble_of_one_job_does_not_hide_others(service, client, monkeypatch, trouble) -> None:
-    monkeypatch.setattr(finished, "_LATE", timedelta(0))
+async def test_the_error_of_one_job_does_not_hide_others(service, client, clock, monkeypatch, fault) -> None:
     connection = json.loads(service.connection_json())
-    connection["extra"] = {**connection["extra"], "timeout": 1}
+    connection["extra"] = {**connection["extra"], "timeout": 0.5}
     monkeypatch.setenv("AIRFLOW_CONN_NEMO_EVALUATOR_DEFAULT", json.dumps(connection))
     service.hold_jobs("active")
     await submit(client, "troubled")
-    await next_second(client)
+    clock.advance(LONG_BEFORE_SECONDS)
     await submit(client, "newest")
-    await next_second(client)
+    clock.advance(LONG_BEFORE_SECONDS)
     async with watching(service, trigger()) as events:
-        fault = service.inject(trouble.on("GET", "*/benchmark-jobs/troubled", times=None))
-        await until(lambda: fault.fired > 1)
+        injected = service.inject(fault.on("GET", "*/benchmark-jobs/troubled", times=None))
+        await until(lambda: injected.fired > 1)
         service.finish_job(WORKSPACE, "newest", "completed")
         await until(lambda: events)
         service.finish_job(WORKSPACE, "troubled", "completed")
@@ -245,7 +264,7 @@ async def test_a_job_that_is_deleted_is_forgotten(service, client) -> None:
 
 
 def test_a_set_of_statuses_makes_the_same_trigger_in_every_process() -> None:
-    """Airflow takes other arguments for another trigger; sets of texts come in another order in each process."""
+    """Airflow takes a trigger with other arguments for another one. The order of a set differs between processes."""
     made = [
         trigger(statuses=order).serialize() for order in itertools.permutations(["error", "completed", "cancelled"])
     ]
@@ -260,6 +279,6 @@ def test_a_set_of_statuses_makes_the_same_trigger_in_every_process() -> None:
         ({"poll_interval": 0}, "poll_interval must be more than 0"),
     ],
 )
-def test_wrong_arguments_are_told_when_the_dag_is_parsed(arguments, message) -> None:
+def test_wrong_arguments_raise_when_the_dag_is_parsed(arguments, message) -> None:
     with pytest.raises(ConfigurationError, match=message):
         BenchmarkJobEventTrigger(benchmark=BENCHMARK, **arguments)

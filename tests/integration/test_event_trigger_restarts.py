@@ -1,24 +1,23 @@
-"""What watchers of finished jobs remember over restarts, and what they share."""
+"""The state of watchers of finished jobs over restarts, and the polls that they share."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from airflow_provider_benchmarks.client import BenchmarkClient, ClientConfig
-from airflow_provider_benchmarks.jobs import finished
 from airflow_provider_benchmarks.jobs.finished import Look
-from airflow_provider_benchmarks.testing import Fault, Seeder
-from airflow_provider_benchmarks.triggers import _watching
+from airflow_provider_benchmarks.testing import EvaluationService, Fault, Seeder
+from airflow_provider_benchmarks.triggers import _watcher_means, _watcher_poll, _watcher_state
 from airflow_provider_benchmarks.triggers.events import BenchmarkJobEventTrigger
 from tests.integration.conftest import WORKSPACE
 from tests.support.contexts import until
-from tests.support.watchers import Memory, Streams, looks, names, next_second, submit, trigger, watching
+from tests.support.service_clock import ServiceClock
+from tests.support.watchers import Memory, Streams, looks, names, submit, trigger, watching
 
 OTHERS: list[dict[str, Any]] = [{"conn_id": "other"}, {"workspace": "other"}, {"poll_interval": 7}]
 
@@ -39,6 +38,24 @@ async def streams(monkeypatch):
     await made.stop()
 
 
+#: More than a job may get into the list after a job that was created after it; see jobs/finished.py.
+LONG_BEFORE_SECONDS = 180.0
+
+
+@pytest.fixture
+def clock() -> ServiceClock:
+    return ServiceClock()
+
+
+@pytest.fixture
+def service(clock, monkeypatch):
+    with EvaluationService(clock=clock, job_seconds=0.05) as service:
+        service.seed_question_answer_example()
+        service.clear_requests()
+        monkeypatch.setenv("AIRFLOW_CONN_NEMO_EVALUATOR_DEFAULT", service.connection_json())
+        yield service
+
+
 @pytest.fixture
 def client(service):
     with BenchmarkClient(ClientConfig(base_url=service.url, workspace=WORKSPACE, trust_env=False)) as client:
@@ -47,10 +64,10 @@ def client(service):
 
 @pytest.fixture(autouse=True)
 def soon(monkeypatch):
-    monkeypatch.setattr(_watching, "_HANDED_OVER", 0.05)
+    monkeypatch.setattr(_watcher_state, "EVENT_STORED_SECONDS", 0.05)
 
 
-async def test_after_a_restart_nothing_is_told_twice_and_nothing_is_lost(service, client) -> None:
+async def test_after_a_restart_no_event_is_fired_twice_and_none_is_lost(service, client) -> None:
     memory = Memory()
     async with watching(service, trigger(memory)) as events:
         await submit(client, "told")
@@ -66,12 +83,12 @@ async def test_after_a_restart_nothing_is_told_twice_and_nothing_is_lost(service
     assert (names(events), names(later)) == (["told"], ["meanwhile", "later"])
 
 
-async def test_at_a_stop_right_after_an_event_the_job_is_told_again_and_not_lost(service, client, monkeypatch) -> None:
+async def test_at_a_stop_right_after_an_event_it_is_fired_again_and_not_lost(service, client, monkeypatch) -> None:
     """Airflow drops the events of the last second before it stops."""
     memory = Memory()
     async with watching(service, trigger(memory)):
         await until(lambda: memory.kept)
-    monkeypatch.setattr(_watching, "_HANDED_OVER", 60)
+    monkeypatch.setattr(_watcher_state, "EVENT_STORED_SECONDS", 60)
     async with watching(service, trigger(memory)) as events:
         await submit(client, "job-1")
         await until(lambda: events)
@@ -83,8 +100,8 @@ async def test_at_a_stop_right_after_an_event_the_job_is_told_again_and_not_lost
     assert names(events) == names(again) == ["job-1"]
 
 
-async def test_a_burst_is_remembered_event_by_event(service, client) -> None:
-    """A triggerer that stops among the events of one look tells only those again that it has not told of."""
+async def test_the_state_of_a_burst_is_stored_event_by_event(service, client) -> None:
+    """A triggerer that stops among the events of one poll fires only those later that it has not fired."""
     memory = Memory()
     async with watching(service, trigger(memory)):
         await until(lambda: memory.kept)
@@ -92,7 +109,7 @@ async def test_a_burst_is_remembered_event_by_event(service, client) -> None:
     for name in jobs:
         await submit(client, name)
     await until(lambda: all(job.is_finished for job in client.list_jobs()))
-    # The scores of the last one don't come, so that its event is still to come at the stop.
+    # The scores of the last job don't arrive, so that its event is still pending at the stop.
     service.inject(Fault.delay(600).on("GET", f"*/{jobs[-1]}/results/aggregate-scores/download", times=None))
     async with watching(service, trigger(memory), looks_first=0) as events:
         await until(lambda: len(events) == 5 and memory.knows(jobs[-2]))
@@ -105,16 +122,16 @@ async def test_a_burst_is_remembered_event_by_event(service, client) -> None:
     assert (names(events), names(again)) == (jobs[:-1], jobs[-1:])
 
 
-async def test_the_scores_of_a_few_jobs_are_read_at_the_same_time(service, client) -> None:
+async def test_the_scores_of_a_few_jobs_are_requested_concurrently(service, client) -> None:
     slow = service.inject(Fault.delay(600).on("GET", "*/aggregate-scores/download", times=None))
     service.hold_jobs("active")
     for number in range(6):
         await submit(client, f"burst-{number}")
     async with watching(service, trigger()):
-        with service._state.lock:  # so that one look sees all of them
+        with service._state.lock:  # so that one poll returns all of them
             for number in range(6):
                 service.finish_job(WORKSPACE, f"burst-{number}", "completed")
-        await until(lambda: slow.fired == _watching._MEANS_AT_ONCE)
+        await until(lambda: slow.fired == _watcher_means.MAX_CONCURRENT_REQUESTS)
     service.clear_faults()
 
 
@@ -130,7 +147,7 @@ async def test_an_interval_can_be_changed_without_a_job_getting_lost(service, cl
     assert names(events) == ["meanwhile"]
 
 
-async def test_a_memory_that_fails_is_no_end(service, client) -> None:
+async def test_a_store_that_fails_ends_no_watcher(service, client) -> None:
     class Broken(Memory):
         async def aset(self, key: str, value: Any) -> None:
             raise RuntimeError("no such table")
@@ -144,7 +161,7 @@ async def test_a_memory_that_fails_is_no_end(service, client) -> None:
     assert names(events) == ["job-1", "job-2"]
 
 
-async def test_an_asset_state_that_can_not_be_used_is_said_once(service, client, caplog) -> None:
+async def test_an_asset_state_that_can_not_be_used_is_logged_once(service, client, caplog) -> None:
     class Two(Memory):
         async def aget(self, key: str, default: Any = None) -> Any:
             raise ValueError("Task has 2 concrete inlets and outlets")
@@ -156,8 +173,8 @@ async def test_an_asset_state_that_can_not_be_used_is_said_once(service, client,
     assert caplog.text.count("Each asset needs a trigger of its own") == 1
 
 
-async def test_a_memory_that_answers_late_is_asked_again(service, client, monkeypatch) -> None:
-    monkeypatch.setattr(_watching, "_LOAD_PAUSE", 0.01)
+async def test_loading_the_state_is_retried(service, client, monkeypatch) -> None:
+    monkeypatch.setattr(_watcher_state, "LOAD_RETRY_SECONDS", 0.01)
 
     class Late(Memory):
         tries = 0
@@ -178,17 +195,17 @@ async def test_a_memory_that_answers_late_is_asked_again(service, client, monkey
     assert names(events) == ["meanwhile"]
 
 
-async def test_a_state_is_kept_only_when_its_own_events_are_safe(monkeypatch) -> None:
-    """Not already when those of an earlier one are."""
+async def test_a_state_is_stored_only_after_its_own_events(monkeypatch) -> None:
+    """Not already when the events of an earlier state are."""
     passed = asyncio.Semaphore(0)
 
     async def sleep(seconds: float) -> None:
         await passed.acquire()
 
     memory = Memory()
-    state = await _watching.WatcherState.load(memory, "a trigger")
+    state = await _watcher_state.WatcherState.load(memory, "a trigger")
     with monkeypatch.context() as patch:
-        patch.setattr(_watching, "asyncio", SimpleNamespace(**{**vars(asyncio), "sleep": sleep}))
+        patch.setattr(_watcher_state, "asyncio", SimpleNamespace(**{**vars(asyncio), "sleep": sleep}))
         state.save_soon(lambda: {"told": ["job-1"]})
         await asyncio.sleep(0)
         state.save_soon(lambda: {"told": ["job-2"]})
@@ -223,7 +240,7 @@ class TestSharedStream:
         assert len(memory.kept) == 2
         assert streams.polls == 1
 
-    async def test_what_finished_while_nobody_looked_is_told_of_to_whoever_joins_late(
+    async def test_a_trigger_that_joins_late_gets_what_finished_while_none_was_running(
         self, service, client, streams
     ) -> None:
         memory = Memory()
@@ -242,19 +259,18 @@ class TestSharedStream:
 
         assert (first, early, late) == ([], ["later"], ["meanwhile", "later"])
 
-    async def test_a_job_older_than_the_first_look_of_a_new_stream_is_told_of(
-        self, service, client, streams, monkeypatch
+    async def test_a_job_older_than_the_first_poll_of_a_new_stream_makes_an_event(
+        self, service, client, clock, streams, monkeypatch
     ) -> None:
-        monkeypatch.setattr(finished, "_LATE", timedelta(0))
-        monkeypatch.setattr(_watching, "_PAGE", 2)
-        monkeypatch.setattr(_watching, "_FIRST_LOOK_PAGES", 1)
+        monkeypatch.setattr(_watcher_poll, "PAGE_SIZE", 2)
+        monkeypatch.setattr(_watcher_poll, "MAX_PAGES_OF_FIRST_POLL", 1)
         memory = Memory()
         service.hold_jobs("active")
         await submit(client, "old")
         streams.watch(trigger(memory))
         await until(lambda: memory.knows("old", "running"))
         await streams.stop()
-        await next_second(client)
+        clock.advance(LONG_BEFORE_SECONDS)
         for number in range(5):
             await submit(client, f"new-{number}")
             service.finish_job(WORKSPACE, f"new-{number}", "completed")
@@ -265,7 +281,7 @@ class TestSharedStream:
         await until(lambda: "old" in events)
         assert sorted(events) == ["new-0", "new-1", "new-2", "new-3", "new-4", "old"]
 
-    async def test_a_look_that_is_older_than_what_was_told_repeats_nothing(self, service, client) -> None:
+    async def test_a_poll_that_is_older_than_the_last_event_repeats_nothing(self, service, client) -> None:
         memory = Memory()
         service.hold_jobs("active")
         await submit(client, "job-1")
@@ -276,7 +292,7 @@ class TestSharedStream:
 
         async def stream() -> AsyncIterator[Look]:
             began = asyncio.get_running_loop().time()
-            yield Look(jobs=(), began=began)  # it does not show job-1, so the trigger looks by itself
+            yield Look(jobs=(), began=began)  # it does not have job-1, so the trigger polls alone
             yield Look(jobs=(running,), began=began)
             for _ in range(2):
                 yield Look(jobs=(client.get_job("job-1"),), began=asyncio.get_running_loop().time())

@@ -12,7 +12,7 @@ import pytest
 from airflow_provider_benchmarks.client import BenchmarkClient, ClientConfig
 from airflow_provider_benchmarks.exceptions import JobFailed
 from airflow_provider_benchmarks.hooks.benchmarks import BenchmarkHook
-from airflow_provider_benchmarks.hooks.waiting import show_failure
+from airflow_provider_benchmarks.hooks.failure_log import log_failure
 from airflow_provider_benchmarks.jobs import BenchmarkJob, LogLine, LogSummary
 from airflow_provider_benchmarks.jobs.models import JobStep
 from airflow_provider_benchmarks.sensors.jobs import BenchmarkJobSensor
@@ -136,7 +136,7 @@ def test_repeats_are_folded_and_long_texts_are_cut(logged):
     job = BenchmarkJob(name="job-1", workspace="w", status="error", steps=(step,))
     lines = [LogLine(message=f"line {number // 10}") for number in range(1000)]
 
-    show_failure(job, LogSummary(lines), BenchmarkHook.log)
+    log_failure(job, LogSummary(lines), BenchmarkHook.log)
 
     _, step_line, *shown, _ = folded(logged())
     assert len(step_line) < 5000

@@ -61,7 +61,7 @@ def test_a_job_from_submit_to_frames(hook, tmp_path):
 
 
 class TestWaiting:
-    def test_a_failed_job_tells_why(self, hook, service):
+    def test_a_failed_job_raises_its_reason(self, hook, service):
         service.fail_jobs(BENCHMARK, "Job exited with code 1", root_error="'context' is undefined on row 17")
         hook.submit_job(SPEC, name="job-1")
         with pytest.raises(JobFailed) as caught:
@@ -93,12 +93,12 @@ class TestWaiting:
         hook.submit_job(SPEC, name="job-1")
         service.pin_status(WORKSPACE, "job-1", "archiving")
 
-        def unpin_after_three_looks() -> None:
+        def unpin_after_three_polls() -> None:
             while sum(request.path.endswith("/job-1/status") for request in service.requests) < 3:
                 time.sleep(0.01)
             service.pin_status(WORKSPACE, "job-1", None)
 
-        unpinning = threading.Thread(target=unpin_after_three_looks, daemon=True)
+        unpinning = threading.Thread(target=unpin_after_three_polls, daemon=True)
         unpinning.start()
         assert hook.wait_for_job("job-1", poll_interval=0.05, timeout=60).status == "completed"
         unpinning.join(timeout=60)
@@ -110,7 +110,7 @@ class TestWaiting:
         assert hook.wait_for_job("job-1", poll_interval=0.05, timeout=60).status == "completed"
 
     def test_progress_is_logged_when_it_changes(self, hook, service, capsys):
-        service.set_job_seconds(3.0)
+        service.set_job_seconds(1.0)
         hook.submit_job(SPEC, name="job-1")
         hook.wait_for_job("job-1", poll_interval=0.02, timeout=60)
         lines = [line.partition("job-1: ")[2] for line in capsys.readouterr().out.splitlines()]

@@ -8,6 +8,7 @@ import pytest
 
 from airflow_provider_benchmarks.client import BenchmarkClient, ClientConfig
 from airflow_provider_benchmarks.exceptions import Conflict, JobCancelled, JobFailed, ServiceUnavailable
+from airflow_provider_benchmarks.job_xcom import JOB_XCOM_KEY
 from airflow_provider_benchmarks.operators.jobs import identity_of
 from airflow_provider_benchmarks.testing import Fault, Seeder
 from tests.integration.conftest import BENCHMARK, SPEC, WORKSPACE, Crash, cancels, wait_until_finished
@@ -37,7 +38,7 @@ class TestRetries:
     def test_a_retry_after_a_crash_attaches_to_its_own_job(
         self, make, service, names, crash_at, method, end, when, left
     ):
-        service.hold_jobs("active")  # a job that has ended is not looked at again
+        service.hold_jobs("active")  # a finished job is not polled again
         disarm = crash_at(method, end, when=when)
         with pytest.raises(Crash):
             run_task(make(), task_context())
@@ -59,7 +60,7 @@ class TestRetries:
         assert names() == [run_task(make(), task_context(try_number=2))]
 
     def test_a_lost_answer_and_a_crash(self, make, names, service, crash_at):
-        # The submit worked, its answer got lost, and the worker died while it looked the job up.
+        # The submit worked, its response got lost, and the worker died while it requested the job.
         service.inject(Fault.lose_answer().on("POST", "*/benchmark-jobs"))
         name = identity_of(task_context()).job_name()
         disarm = crash_at("GET", f"/benchmark-jobs/{name}", when="before")
@@ -70,7 +71,7 @@ class TestRetries:
         assert run_task(make(), task_context(try_number=2)) == name
         assert names() == [name]
 
-    def test_a_job_that_completed_while_nobody_looked_is_not_run_again(
+    def test_a_job_that_completed_without_a_worker_is_not_run_again(
         self, make, service, names, dies_while_waiting, client
     ):
         with dies_while_waiting():
@@ -87,7 +88,12 @@ class TestRetries:
         first = identity_of(task_context()).job_name()
         for try_number, name in ((1, first), (2, f"{first}-2")):
             context = task_context(try_number=try_number)
-            context["ti"].on_push = lambda key, name=name: service.finish_job(WORKSPACE, name, status, message="no")
+
+            def end(key, name=name):
+                if key == JOB_XCOM_KEY:
+                    service.finish_job(WORKSPACE, name, status, message="no")
+
+            context["ti"].on_push = end
             with pytest.raises((JobFailed, JobCancelled)):
                 run_task(make(), context)
         service.release_jobs()
@@ -116,7 +122,7 @@ class TestRetries:
         assert run_task(make(job_name="mine"), task_context(try_number=2)) == "mine-2"
 
     @pytest.mark.parametrize("fault", [Fault.answer(503), Fault.drop_connection(), Fault.lose_answer()])
-    def test_a_fault_at_the_submit_of_the_second_job_does_not_give_the_first_for_it(self, make, names, service, fault):
+    def test_a_fault_at_the_submit_of_the_second_job_does_not_attach_to_the_first(self, make, names, service, fault):
         service.fail_jobs(BENCHMARK, "no")
         with pytest.raises(JobFailed):
             run_task(make(), task_context())
@@ -193,7 +199,7 @@ class TestIdentity:
     @pytest.mark.parametrize(
         "later", [{"clear_number": 1}, {"clear_number": 1, "try_number": 2}, {"max_tries": 1, "try_number": 2}]
     )
-    def test_a_clear_starts_a_fresh_job_under_a_given_name_too(self, make, names, later):
+    def test_a_clear_submits_a_new_job_under_a_given_name_too(self, make, names, later):
         assert run_task(make(job_name="mine"), task_context()) == "mine"
         assert run_task(make(job_name="mine", spec=OTHER_SPEC), task_context(**later)) == "mine-2"
         assert run_task(make(job_name="mine", spec=OTHER_SPEC), task_context(**later)) == "mine-2"
@@ -222,7 +228,7 @@ class TestIdentity:
         assert run_task(make(), task_context()) == f"{first}-2"
         assert names() == [f"{first}-2"]
 
-    def test_telling_who_one_is_warns_of_nothing(self):
+    def test_the_identity_of_a_run_raises_no_warning(self):
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             assert identity_of(task_context(map_index=None)).map_index == -1

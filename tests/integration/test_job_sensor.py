@@ -11,7 +11,7 @@ from airflow.providers.common.compat.sdk import AirflowSensorTimeout, AirflowSki
 
 from airflow_provider_benchmarks.client import BenchmarkClient, ClientConfig
 from airflow_provider_benchmarks.exceptions import JobCancelled, JobError, JobFailed, NotFound, Unauthorized
-from airflow_provider_benchmarks.hooks import waiting
+from airflow_provider_benchmarks.hooks import inline_wait
 from airflow_provider_benchmarks.sensors.jobs import BenchmarkJobSensor
 from airflow_provider_benchmarks.testing import Fault
 from tests.integration.conftest import SPEC, WORKSPACE, cancels
@@ -39,8 +39,8 @@ def client(service, monkeypatch):
 
 
 @pytest.fixture(autouse=True)
-def refusals_in_quick_order(monkeypatch):
-    monkeypatch.setattr(waiting, "_REFUSED_EVERY", 0.05)
+def short_pauses_after_refusals(monkeypatch):
+    monkeypatch.setattr(inline_wait, "REFUSED_POLL_INTERVAL_SECONDS", 0.001)
 
 
 def sensor(**arguments):
@@ -52,7 +52,7 @@ def sensor(**arguments):
 def wait(request, client, monkeypatch):
     """Run a sensor to its end in each mode, as often as it is rescheduled."""
     first_start = datetime.now(UTC)
-    try:  # Airflow 2.11 looks the task's first start up in its database
+    try:  # Airflow 2.11 reads the task's first start from its database
         from airflow.sensors import base
 
         if hasattr(base, "_orig_start_date"):
@@ -83,7 +83,7 @@ def looks(service):
 
 
 def release_after(service, count):
-    """Let the held jobs go on when the sensor has looked so many times."""
+    """Let the held jobs go on after a number of polls."""
     end = time.monotonic() + 60
     while looks(service) < count and time.monotonic() < end:
         time.sleep(0.01)
@@ -106,7 +106,7 @@ class TestEveryMode:
         assert wait() is None
         assert wait.rescheduled == 0
 
-    def test_a_failed_job_tells_why(self, wait, service):
+    def test_a_failed_job_raises_its_reason(self, wait, service):
         service.hold_jobs("active")
         service.finish_job(WORKSPACE, "job-1", "error", root_error="'context' is undefined on row 17")
         with pytest.raises(JobFailed, match="'context' is undefined on row 17") as caught:
@@ -127,7 +127,7 @@ class TestEveryMode:
             wait(soft_fail=True)
 
     @pytest.mark.parametrize("fault", [Fault.answer(503), Fault.answer(500), Fault.drop_connection()])
-    def test_a_service_that_fails_for_a_while_is_looked_at_again(self, wait, service, fault):
+    def test_a_service_that_fails_for_a_while_is_polled_again(self, wait, service, fault):
         injected = service.inject(fault.on(*STATUS, times=2))
         assert wait() is None
         assert injected.fired == 2
@@ -137,7 +137,7 @@ class TestEveryMode:
             wait(job_name="none")
 
     @pytest.mark.parametrize("status", [401, 403])
-    def test_a_refusal_that_passes_is_no_end(self, wait, service, status):
+    def test_a_temporary_refusal_does_not_end_the_wait(self, wait, service, status):
         refused = service.inject(Fault.answer(status).on(*STATUS, times=4))
         assert wait() is None
         assert refused.fired == 4
@@ -183,7 +183,7 @@ class TestTimeout:
 
 
 class TestPoke:
-    def test_one_look(self, client, service):
+    def test_one_poll(self, client, service):
         service.hold_jobs("active")
         assert sensor().poke(task_context()) is False
         service.inject(Fault.answer(503).on(*STATUS))
@@ -192,7 +192,7 @@ class TestPoke:
         assert sensor().poke(task_context()) is True
 
     @pytest.mark.parametrize("word", ["paused", "archiving"])
-    def test_a_word_that_is_no_end(self, client, service, word):
+    def test_a_status_that_is_not_terminal(self, client, service, word):
         service.pin_status(WORKSPACE, "job-1", word)
         assert sensor().poke(task_context()) is False
 
@@ -223,7 +223,7 @@ class TestDeferral:
             {"job_name": "job-1", "status": "failed_to_wait", "message": "no right to this"},
         ],
     )
-    def test_an_event_that_does_not_tell_a_success_is_an_error(self, client, event):
+    def test_an_event_that_is_not_a_success_is_an_error(self, client, event):
         with pytest.raises(JobError):
             sensor(deferrable=True).resume_execution("execute_complete", {"event": event}, task_context())
 

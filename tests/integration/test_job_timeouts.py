@@ -1,9 +1,10 @@
-"""A job that takes too long: what its task says, what it cancels, and what a retry does."""
+"""A job that takes too long: what its task raises and cancels, and what a retry does."""
 
 from __future__ import annotations
 
 import asyncio
 import re
+import time
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from airflow.providers.common.compat.sdk import TaskDeferred
 
 from airflow_provider_benchmarks.client import BenchmarkClient, ClientConfig
 from airflow_provider_benchmarks.exceptions import JobFailed, JobTimeout
-from airflow_provider_benchmarks.hooks import waiting
+from airflow_provider_benchmarks.hooks import failure_log
 from airflow_provider_benchmarks.operators.jobs import RunBenchmarkJobOperator, identity_of
 from airflow_provider_benchmarks.testing import Fault
 from tests.integration.conftest import SPEC, WORKSPACE, cancels, wait_until_finished
@@ -22,6 +23,13 @@ from tests.support.contexts import events_of, run_task, stored, task_context
 def client(service):
     with BenchmarkClient(ClientConfig(base_url=service.url, workspace=WORKSPACE, trust_env=False)) as client:
         yield client
+
+
+def wait_until_in_step(client: BenchmarkClient, name: str, step: str) -> None:
+    end = time.monotonic() + 60
+    while client.get_status(name).current_step != step:
+        assert time.monotonic() < end
+        time.sleep(0.01)
 
 
 def test_a_job_that_takes_too_long_is_cancelled(make, service, client):
@@ -52,7 +60,7 @@ def test_a_cancel_that_fails_changes_nothing_about_the_error(make, service):
 
 
 def deferred_until_its_deadline(**arguments: Any) -> tuple[Any, dict[str, Any]]:
-    """Let a task defer, and its trigger reach the deadline; gives what resumes the task, and the event."""
+    """Let a task defer, and its trigger reach the deadline. Returns a call that resumes the task, and the event."""
     make = lambda: RunBenchmarkJobOperator(
         task_id="run", spec=SPEC, deferrable=True, poll_interval=0.05, timeout=0.3, **arguments
     )
@@ -91,9 +99,9 @@ def test_the_job_is_cancelled_before_its_log_is_read(service):
     assert asked == ["status", "cancel", "logs"]
 
 
-def test_a_long_log_holds_nobody_up(service, client, monkeypatch):
+def test_a_long_log_is_not_read_to_its_end(service, client, monkeypatch):
     monkeypatch.setattr("airflow_provider_benchmarks.client._operations._LOG_PAGE", 1)
-    monkeypatch.setattr(waiting, "_READ_LINES", 2)
+    monkeypatch.setattr(failure_log, "MAX_LINES_AFTER_TIMEOUT", 2)
     service.hold_jobs("active")
     resume, _ = deferred_until_its_deadline()
     service.clear_requests()
@@ -107,8 +115,8 @@ def test_a_long_log_holds_nobody_up(service, client, monkeypatch):
     [
         (3600, False, True),
         (3600, True, True),
-        (0.001, True, True),  # the time is over, and the job is to be cancelled
-        (0.001, False, False),  # the time is over, and a retry waits as long again
+        (0.001, True, True),  # the timeout is over, and the job is to be cancelled
+        (0.001, False, False),  # the timeout is over, and a retry waits as long again
     ],
 )
 def test_the_time_of_the_job_counts_over_all_tries(
@@ -136,12 +144,15 @@ def test_a_retry_after_the_time_is_over_cancels_the_job_at_once_where_that_is_wa
     assert cancels(service) == names()
 
 
-def test_the_error_says_what_the_job_was_doing(make, service):
-    service.hold_jobs("active")
+def test_the_error_says_what_the_job_was_doing(make, client, dies_while_waiting):
     context = task_context()
+    name = identity_of(context).job_name()
+    with dies_while_waiting():
+        run_task(make(), context)
+    wait_until_in_step(client, name, "evaluation")
     with pytest.raises(JobTimeout) as caught:
-        run_task(make(timeout=3), context)
-    assert caught.value.job == identity_of(context).job_name()
+        run_task(make(timeout=0.3), task_context(try_number=2))
+    assert caught.value.job == name
     seen, _, lines = str(caught.value).partition("\nLast log lines:")
     assert "last seen: active, step evaluation" in seen
     assert re.search(r", submitted 0:0\d:\d\d", seen)

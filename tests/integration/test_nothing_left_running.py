@@ -8,13 +8,14 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import TaskDeferred
+from airflow.providers.common.compat.sdk import TaskDeferred, XCom
 
 from airflow_provider_benchmarks.client import BenchmarkClient, ClientConfig
+from airflow_provider_benchmarks.job_xcom import JOB_XCOM_KEY
 from airflow_provider_benchmarks.operators.jobs import RunBenchmarkJobOperator, identity_of
 from airflow_provider_benchmarks.sensors.jobs import BenchmarkJobSensor
 from airflow_provider_benchmarks.testing import Fault
-from airflow_provider_benchmarks.triggers import _killed, jobs
+from airflow_provider_benchmarks.triggers import _on_kill, jobs
 from tests.integration.conftest import SPEC, WORKSPACE, Crash, cancels, wait_until_finished
 from tests.support.contexts import stored, task_context, until
 
@@ -63,7 +64,7 @@ class TestKill:
         assert wait_until_finished(client, identity_of(task_context()).job_name()).status == "cancelled"
 
     def test_a_job_that_appears_only_after_the_kill_is_reached_too(self, make, service, client, crash_at, monkeypatch):
-        monkeypatch.setattr("airflow_provider_benchmarks.hooks.waiting._LOOK_EVERY", 0.01)
+        monkeypatch.setattr("airflow_provider_benchmarks.hooks.inline_wait.CREATION_POLL_INTERVAL_SECONDS", 0.01)
         service.hold_jobs("active")
         operator = self.die_at_submit(make, crash_at, when="after")
         name = identity_of(task_context()).job_name()
@@ -74,8 +75,8 @@ class TestKill:
         assert wait_until_finished(client, name).status == "cancelled"
 
     def test_a_job_that_never_appears_holds_nobody_up(self, make, service, crash_at, monkeypatch):
-        monkeypatch.setattr("airflow_provider_benchmarks.hooks.waiting._LOOK_EVERY", 0.01)
-        monkeypatch.setattr("airflow_provider_benchmarks.hooks.waiting._LOOK_SECONDS", 0.1)
+        monkeypatch.setattr("airflow_provider_benchmarks.hooks.inline_wait.CREATION_POLL_INTERVAL_SECONDS", 0.01)
+        monkeypatch.setattr("airflow_provider_benchmarks.hooks.inline_wait.CREATION_TIMEOUT_SECONDS", 0.1)
         operator = self.die_at_submit(make, crash_at, when="before")
         operator.on_kill()
         assert cancels(service) == []
@@ -115,25 +116,29 @@ class TestKilledWhileDeferred:
         """Defer, and give the trigger as a triggerer gets it, in a task of the given state."""
         service.hold_jobs("active")
 
-        def deferred(state: Any, link: str | None = None, **arguments: Any) -> Any:
+        def deferred(state: Any, xcom: Any = None, **arguments: Any) -> Any:
             operator = RunBenchmarkJobOperator(
                 task_id="run", spec=SPEC, deferrable=True, poll_interval=0.05, **arguments
             )
             with pytest.raises(TaskDeferred) as caught:
                 operator.execute(task_context())
-            return self.in_task(stored(caught.value.trigger), state, monkeypatch, link)
+            return self.in_task(stored(caught.value.trigger), state, monkeypatch, xcom)
 
         return deferred
 
-    def in_task(self, trigger: Any, state: Any, monkeypatch: Any, link: str | None = None) -> Any:
+    def in_task(self, trigger: Any, state: Any, monkeypatch: Any, xcom: Any = None) -> Any:
         def states_of(tis: Any) -> list[tuple[bool, str | None]]:
             assert [ti.task_id for ti in tis] == ["run"]
             if isinstance(state, Exception):
                 raise state
             return [(state != "unknown", state)]
 
-        monkeypatch.setattr(_killed, "_states_of", states_of)
-        monkeypatch.setattr(_killed, "_job_urls_of", lambda tis: [link])
+        def get_one(*, key: str, **of_task: Any) -> Any:
+            assert (key, of_task["task_id"], of_task["run_id"], of_task["map_index"]) == (JOB_XCOM_KEY, "run", "r", -1)
+            return xcom
+
+        monkeypatch.setattr(_on_kill, "_task_states", states_of)
+        monkeypatch.setattr(XCom, "get_one", get_one)
         trigger.task_instance = SimpleNamespace(dag_id="nightly", run_id="r", task_id="run", map_index=-1)
         return trigger
 
@@ -172,14 +177,23 @@ class TestKilledWhileDeferred:
         name = identity_of(task_context()).job_name()
         assert (await asyncio.to_thread(wait_until_finished, client, name)).status == "cancelled"
 
-    async def test_a_task_that_was_cleared_and_waits_for_another_job_by_now(self, trigger, service):
-        waiting = trigger("deferred", "https://host/benchmark-jobs/nightly-run-2")
+    @pytest.mark.parametrize("other", [{"name": "nightly-run-2"}, {"workspace": "elsewhere"}])
+    async def test_a_task_that_was_cleared_and_waits_for_another_job_by_now(self, trigger, service, other):
+        mine = {"name": identity_of(task_context()).job_name(), "workspace": WORKSPACE}
+        waiting = trigger("deferred", {**mine, **other})
         await self.stopped(waiting, service, "user-action")
         assert cancels(service) == [identity_of(task_context()).job_name()]
 
     async def test_a_task_that_waits_for_the_same_job_again(self, trigger, service):
         name = identity_of(task_context()).job_name()
-        waiting = trigger("deferred", f"https://host/benchmark-jobs/{name}")
+        waiting = trigger("deferred", {"name": name, "workspace": WORKSPACE})
+        await self.stopped(waiting, service, "user-action")
+        assert cancels(service) == []
+
+    @pytest.mark.parametrize("xcom", [None, "a text", {"name": "another"}])
+    async def test_a_task_that_deferred_before_its_job_was_pushed_leaves_it_running(self, trigger, service, xcom):
+        """Under a release without that XCom: a task that is deferred may wait for this job."""
+        waiting = trigger("deferred", xcom)
         await self.stopped(waiting, service, "user-action")
         assert cancels(service) == []
 

@@ -14,7 +14,7 @@ from airflow_provider_benchmarks.exceptions import ProtocolError
 from airflow_provider_benchmarks.hooks.benchmarks import BenchmarkHook
 from airflow_provider_benchmarks.jobs import JobPoller
 from airflow_provider_benchmarks.testing import Fault
-from airflow_provider_benchmarks.triggers import _looks
+from airflow_provider_benchmarks.triggers import _status_requests
 from tests.integration.conftest import SPEC, WORKSPACE
 from tests.support.contexts import until
 from tests.support.raw_server import RawServer, send_json
@@ -199,16 +199,16 @@ class TestUnexpectedErrors:
 
     async def test_one_in_a_round_is_survived(self, held, service, monkeypatch):
         names = held(3)
-        look = _looks.JobLooks.look
+        poll = _status_requests.StatusRequests.poll
         broken = []
 
         async def sometimes(self, *args, **kwargs):
             if len(broken) < 2:
                 broken.append(True)
                 raise RuntimeError("a mistake")
-            await look(self, *args, **kwargs)
+            await poll(self, *args, **kwargs)
 
-        monkeypatch.setattr(_looks.JobLooks, "look", sometimes)
+        monkeypatch.setattr(_status_requests.StatusRequests, "poll", sometimes)
         waiting = wait_for_all(names)
         await until(lambda: looks(service) >= 6)
         assert len(broken) == 2

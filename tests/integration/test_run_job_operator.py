@@ -17,6 +17,7 @@ from airflow_provider_benchmarks.exceptions import (
     JobFailed,
     JobTimeout,
 )
+from airflow_provider_benchmarks.job_xcom import JOB_XCOM_KEY
 from airflow_provider_benchmarks.operators.jobs import RunBenchmarkJobOperator, identity_of
 from airflow_provider_benchmarks.testing import Fault
 from tests.integration.conftest import BENCHMARK, SPEC, WORKSPACE, cancels, wait_until_finished
@@ -32,14 +33,14 @@ def client(service):
 
 
 class TestWaiting:
-    def test_a_job_that_completes_gives_its_name(self, make, names):
+    def test_a_job_that_completes_returns_its_name(self, make, names):
         context = task_context()
         name = run_task(make(), context)
         assert names() == [name]
         assert name == identity_of(context).job_name()
         assert name.startswith("nightly-run-")
 
-    def test_a_failed_job_tells_the_services_reason_and_its_last_log_lines(self, make, service):
+    def test_a_failed_job_raises_the_services_reason_and_its_last_log_lines(self, make, service):
         service.fail_jobs(BENCHMARK, "Job exited with code 1", root_error="'context' is undefined on row 17")
         with pytest.raises(JobFailed) as caught:
             run_task(make(), task_context())
@@ -86,24 +87,25 @@ class TestWaiting:
         service.hold_jobs("active")
         service.inject(Fault.answer(401).on("GET", "*/status", times=None, after=1))
         with pytest.raises(Exception, match="Set a valid API token"):
-            run_task(make(), task_context())
+            run_task(make(poll_interval=0.001), task_context())
 
     def test_a_wrong_spec_has_the_services_own_message(self, make, names):
         with pytest.raises(InvalidRequest, match=r"spec\.offline\.foo: Extra inputs are not permitted"):
             run_task(make(spec={**SPEC, "foo": 1}), task_context())
         assert names() == []
 
-    def test_the_link_is_there_before_the_wait(self, make, service):
+    def test_the_job_and_its_link_are_pushed_before_the_wait(self, make, service):
         context = task_context()
         seen = []
         context["ti"].on_push = lambda key: seen.append(
             [r.path for r in service.requests if r.path.endswith("/status")]
         )
         name = run_task(make(), context)
-        assert seen == [[]]
-        ((key, url),) = context["ti"].xcoms
-        assert key == LINK
-        assert url == f"{service.url}/apis/evaluation/v2/workspaces/{WORKSPACE}/benchmark-jobs/{name}"
+        assert seen == [[], []]
+        assert context["ti"].xcoms == [
+            (JOB_XCOM_KEY, {"name": name, "workspace": WORKSPACE}),
+            (LINK, f"{service.url}/apis/evaluation/v2/workspaces/{WORKSPACE}/benchmark-jobs/{name}"),
+        ]
 
     def test_without_waiting_the_task_ends_when_the_job_is_submitted(self, make, service, client):
         service.hold_jobs("active")
@@ -173,7 +175,7 @@ class TestDeferral:
             {"job_name": "{name}", "status": "failed_to_wait", "message": "no right to this"},
         ],
     )
-    def test_an_event_that_does_not_tell_a_success_is_an_error(self, service, event):
+    def test_an_event_that_is_not_a_success_is_an_error(self, service, event):
         service.hold_jobs("active")
         context = task_context()
         make = lambda: RunBenchmarkJobOperator(task_id="run", spec=SPEC, deferrable=True)
@@ -186,8 +188,8 @@ class TestDeferral:
         with pytest.raises(JobError):
             make().resume_execution(caught.value.method_name, kwargs, context)
 
-    def test_an_event_of_an_error_is_asked_after(self, service, client):
-        # The event says only how it ended; the reason comes from the service.
+    def test_the_reason_of_a_failure_is_requested_after_the_event(self, service, client):
+        # The event has only the status. The reason comes from the service.
         service.fail_jobs(BENCHMARK, "Job exited with code 1", root_error="no such column")
         context = task_context()
         name = RunBenchmarkJobOperator(task_id="run", spec=SPEC, wait_for_completion=False).execute(context)
@@ -275,6 +277,6 @@ class TestTemplates:
         ({"job_name": "a" * 52}, "2 to 51 characters"),
     ],
 )
-def test_wrong_arguments_are_told_when_the_dag_is_parsed(arguments, message):
+def test_wrong_arguments_raise_when_the_dag_is_parsed(arguments, message):
     with pytest.raises(ConfigurationError, match=message):
         RunBenchmarkJobOperator(**{"task_id": "run", "spec": SPEC, **arguments})

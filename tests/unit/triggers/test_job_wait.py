@@ -1,4 +1,4 @@
-"""What a wait takes from looks that show a job's steps, and from lists, which do not."""
+"""What a wait reports after status requests, which have a job's steps, and lists, which do not."""
 
 from __future__ import annotations
 
@@ -26,27 +26,27 @@ def job(recorded) -> Callable[..., BenchmarkJob]:
 
 @pytest.fixture
 def wait(job) -> JobWait:
-    """One that has seen its job once."""
+    """A wait that has polled its job once."""
     made = JobWait("slow-1", "my-workspace", interval=1.0, deadline=None)
-    made.take(job(status="pending", steps=[], progress=None))
+    made.update(job(status="pending", steps=[], progress=None))
     return made
 
 
 async def lines(wait: JobWait, count: int) -> list[str]:
-    return [progress_line(await wait.news()) for _ in range(count)]
+    return [progress_line(await wait.next_report()) for _ in range(count)]
 
 
 async def test_the_first_step_alone_is_not_the_last_one(wait, job, recorded):
     first, _ = recorded(147)["steps"]
-    wait.take(job(steps=[{**first, "status": "active"}], progress=None))
+    wait.update(job(steps=[{**first, "status": "active"}], progress=None))
     assert not wait.wants_steps
-    wait.take(job(steps=[], progress=20.0))
+    wait.update(job(steps=[], progress=20.0))
     assert wait.wants_steps
     assert await lines(wait, 3) == ["pending", "active, step dataset-download", "active, 20 %"]
 
 
 async def test_the_last_step_stays_the_last_one(wait, job, recorded):
-    wait.take(job(steps=recorded(147)["steps"], progress=20.0))
-    wait.take(job(steps=[], progress=40.0))
+    wait.update(job(steps=recorded(147)["steps"], progress=20.0))
+    wait.update(job(steps=[], progress=40.0))
     assert not wait.wants_steps
     assert await lines(wait, 3) == ["pending", "active, step evaluation, 20 %", "active, step evaluation, 40 %"]

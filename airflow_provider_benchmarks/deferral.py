@@ -1,0 +1,55 @@
+"""Deadlines of a wait, and the timeout of its deferral."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+#: The trigger has its own deadline and then fires an event. Airflow's timeout of the deferral, which resumes no task,
+#: comes this much later. Airflow checks it every 15 s.
+TIMEOUT_AFTER_DEADLINE = timedelta(seconds=60)
+#: Minimum timeout of a deferral whose ``execution_timeout`` is over already.
+MIN_TIMEOUT = timedelta(seconds=1)
+
+
+def deadline_after(timeout: timedelta | float | None, *, began: datetime | None = None) -> float | None:
+    """Return the deadline in seconds since the epoch; None for no limit.
+
+    :param timeout: seconds or timedelta, None for no limit
+    :param began: when the time began, by the clock of another machine, which may be ahead; None for now
+    """
+    seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
+    now = time.time()
+    return None if seconds is None else seconds + (now if began is None else min(began.timestamp(), now))
+
+
+def seconds_until(deadline: float | None) -> float | None:
+    """Return the seconds that are left until a deadline; None for no limit."""
+    return None if deadline is None else deadline - time.time()
+
+
+def deferral_timeout(
+    context: Context, *, deadline: float | None, execution_timeout: timedelta | None
+) -> timedelta | None:
+    """Return the ``timeout`` of ``defer``; None for no limit.
+
+    :param deadline: the trigger's, seconds since the epoch
+    :param execution_timeout: the task's, which counts from the start of the try
+    """
+    limits = []
+    if execution_timeout is not None:
+        limits.append(_left_of(execution_timeout, started=getattr(context["ti"], "start_date", None)))
+    if deadline is not None:
+        limits.append(timedelta(seconds=max(deadline - time.time(), 0.0)) + TIMEOUT_AFTER_DEADLINE)
+    return min(limits, default=None)
+
+
+def _left_of(execution_timeout: timedelta, *, started: datetime | None) -> timedelta:
+    # Airflow 3 does not count the time that a try took before it deferred.
+    if started is None:
+        return execution_timeout
+    return max(execution_timeout - (datetime.now(UTC) - started), MIN_TIMEOUT)

@@ -1,0 +1,45 @@
+"""The XCom that names the job of a task: for code, as the link of the task is for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+JOB_XCOM_KEY = "benchmark_job"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskJob:
+    """The job that a task submitted or attached to last."""
+
+    name: str
+    workspace: str
+
+
+def push_job(context: Context, job: TaskJob) -> None:
+    """Push the job of a task, before the task waits for it."""
+    context["ti"].xcom_push(key=JOB_XCOM_KEY, value=asdict(job))
+
+
+def pull_job(ti: Any) -> TaskJob | None:
+    """Pull the job of a task; blocks while Airflow answers.
+
+    :param ti: the task instance
+    :return: None where there is none: the task has not submitted its job yet, or a release before this XCom did
+    """
+    from airflow.providers.common.compat.sdk import XCom
+
+    value = XCom.get_one(
+        key=JOB_XCOM_KEY,
+        dag_id=ti.dag_id,
+        task_id=ti.task_id,
+        run_id=ti.run_id,
+        map_index=-1 if ti.map_index is None else ti.map_index,
+    )
+    if not isinstance(value, Mapping) or not {"name", "workspace"} <= value.keys():
+        return None
+    return TaskJob(name=str(value["name"]), workspace=str(value["workspace"]))
