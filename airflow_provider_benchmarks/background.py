@@ -10,8 +10,8 @@ from typing import Any
 class BackgroundCalls:
     """Run calls in a second thread while the caller prepares the next; for work that lets other threads run.
 
-    A call begins when the one before has finished. :meth:`run` waits for that, so that no more than one piece is held in
-    memory.
+    A call begins when the one before has finished. :meth:`run` waits for that, so that memory holds no more than one
+    piece.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Write row scores as the service stores them, of any number: ``python benchmarks/generate_rows.py 1000000 rows.jsonl``.
+"""Write any number of row scores as the service stores them: ``python benchmarks/generate_rows.py 1000000 rows.jsonl``.
 
 A row has about 1.4 kB, as a row of a question-answering benchmark with a reference has: the item with two long texts,
 a number and a category, two metrics with a score each, and no model response (the evaluation was offline).

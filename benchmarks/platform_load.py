@@ -1,4 +1,4 @@
-"""What 200 waiting tasks cost the real platform: asked for one by one, and together: ``python benchmarks/platform_load.py``.
+"""What 200 waiting tasks cost the real platform, polled singly and together: ``python benchmarks/platform_load.py``.
 
 The jobs stay in their first status, since the platform runs without the controllers that would start them.
 """

@@ -1,7 +1,7 @@
 """Measure how fast row scores are fetched and stored, beside other ways: ``make bench-rows``.
 
 Every comparison is of one run: the ways take turns, five rounds, medians. Sections: ``local`` (a local evaluation
-service over loopback HTTP, a local disk), ``s3`` (moto's S3 server) and ``platform`` (a real NeMo Platform and its SDK).
+service over loopback HTTP, a local disk), ``s3`` (moto's S3 server) and ``platform`` (a real NeMo Platform, its SDK).
 """
 
 from __future__ import annotations

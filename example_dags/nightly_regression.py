@@ -1,4 +1,4 @@
-"""Run a benchmark every night, keep its scores, and fail when they fall, below the floor or below the last good night."""
+"""Run a benchmark every night, keep its scores, and fail when they fall below the floor or the last good night."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ SCORE_COLUMNS = "score_columns"
 CALL_ERRORS = "call_errors"
 #: Key of ``frame.attrs``: all fields of the items, of a frame that was loaded without some of them.
 ITEM_FIELDS = "item_fields"
-#: Key of ``frame.attrs`` of low-scoring rows: number of values that were not compared, as they are no numbers, by column.
+#: Key of ``frame.attrs`` of low-scoring rows: number of values that were not compared, by column: no numbers.
 NOT_NUMBERS = "not_numbers"
 #: Column with a hash of each item, in place of the items in a frame that was loaded without them.
 ITEM_HASH = "__item__"

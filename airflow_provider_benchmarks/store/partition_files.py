@@ -1,7 +1,7 @@
 """Cut a Parquet file of row scores into a file for each value of some fields, in bounded memory.
 
-Rows are sorted by their folders some megabytes at a time, into one spill file. Then each folder's rows are read from it,
-one folder after another. So neither memory nor open files grow with the number of folders.
+Rows are sorted by their folders some megabytes at a time, into one spill file. Then the rows of each folder are
+read from it, one folder after another. So neither memory nor open files grow with the number of folders.
 """
 
 from __future__ import annotations

@@ -118,7 +118,8 @@ class _Folder:
         if missing := sorted(named - there):
             raise IncompleteResults(
                 f'{self._place}: {len(missing)} files that {MANIFEST} names are not there, the first is "{missing[0]}"'
-                f': another task writes to this folder, or deletes from it. Run the task again, with if_exists="replace".'
+                ": another task writes to this folder, or deletes from it. "
+                'Run the task again, with if_exists="replace".'
             )
         self._remove(there - named)
 

@@ -1,4 +1,4 @@
-"""Jobs of waiting tasks, on real triggerers and workers: what ends a task ends its job, and what only moves it does not."""
+"""Jobs of waiting tasks, on real triggerers and workers: what ends a task ends its job, what moves it does not."""
 
 from __future__ import annotations
 

@@ -453,7 +453,10 @@ class TestDestinations:
         (
             DownloadRowScoresOperator,
             {"store": "s", "limit": 5},
-            "limit= would be ignored, as there is no destination and the score store keeps the whole job .* leave it out",
+            (
+                "limit= would be ignored, as there is no destination and the score store keeps the whole job .* "
+                "leave it out"
+            ),
         ),
         (
             DownloadRowScoresOperator,

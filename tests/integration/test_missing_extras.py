@@ -68,8 +68,8 @@ class TestThresholdsWithoutPyarrow:
     def test_both_limits_must_hold(self, run_job, rows):
         run_job("gaps", rows)
         unknown = (
-            r"it is not known, without airflow-provider-benchmarks\[parquet\], whether the call of the model failed for "
-            r"10 of 120 rows \(8.3%\), at most 0.0% may fail"
+            r"it is not known, without airflow-provider-benchmarks\[parquet\], whether the call of the model "
+            r"failed for 10 of 120 rows \(8.3%\), at most 0.0% may fail"
         )
         with pytest.raises(GateFailed, match=unknown):
             gate(Threshold("m", at_least=0.5, max_nan_fraction=0.1), job_name="gaps")

@@ -25,7 +25,7 @@ def block(*rows: dict[str, Any]) -> bytes:
 
 
 def filled(columns: Columns) -> dict[str, Any]:
-    """The columns that hold anything, in any order: those of a known shape are there even without a value in a block."""
+    """The columns that hold anything, in any order: a known shape has its columns even without a value in a block."""
 
     def held(named: dict[Any, list[Any]]) -> str:
         return repr(sorted((k, v) for k, v in named.items() if set(map(type, v)) != {type(None)}))

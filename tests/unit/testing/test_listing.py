@@ -91,8 +91,8 @@ def test_filters(http, query, expected):
             "filter[status]=bogus",
             400,
             (
-                "Invalid status value 'bogus'; valid values: ['active', 'cancelled', 'cancelling', 'completed', 'created', "
-                "'error', 'paused', 'pausing', 'pending', 'resuming']"
+                "Invalid status value 'bogus'; valid values: ['active', 'cancelled', 'cancelling', 'completed', "
+                "'created', 'error', 'paused', 'pausing', 'pending', 'resuming']"
             ),
         ),
         (
