@@ -33,6 +33,9 @@ _SUCCESS_MESSAGE = "Job completed successfully with exit code 0"
 _CANCEL_SHARE = 0.1
 #: Start and end of the evaluation, as shares of the job's seconds.
 _EVALUATION_SHARES = (0.4, 0.8)
+#: Times are seconds since 1970, which a float holds to less than a microsecond. So a job that is held at its last row
+#: may seem to stand just before it.
+_TIME_ROUNDING = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,9 +132,10 @@ class Controllers:
         elapsed = (now - job.submitted - job.schedule.shift) / job.schedule.seconds
         share = min(max((elapsed - start) / (end - start), 0.0), 1.0)
         rows = self.outcome(job).rows
-        job.status_details["progress"] = 100.0 * int(share * rows) / rows if rows else round(share * 100, 1)
+        done = int(share * (rows or 0) + _TIME_ROUNDING)
+        job.status_details["progress"] = 100.0 * done / rows if rows else round(share * 100, 1)
         if rows is not None:
-            job.status_details["samples_processed"] = int(share * rows)
+            job.status_details["samples_processed"] = done
 
     def outcome(self, job: Job) -> Outcome:
         """Return how a job will end; it is decided when it is first needed."""
