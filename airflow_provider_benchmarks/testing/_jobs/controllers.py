@@ -130,8 +130,7 @@ class Controllers:
             return
         start, end = _EVALUATION_SHARES
         elapsed = (now - job.submitted - job.schedule.shift) / job.schedule.seconds
-        # Times since 1970 are exact to 0.2 µs. Unrounded, a short job that is held at its end could stay below 100 %.
-        share = round(min(max((elapsed - start) / (end - start), 0.0), 1.0), 3)
+        share = min(max((elapsed - start) / (end - start), 0.0), 1.0)
         rows = self.outcome(job).rows
         done = int(share * (rows or 0) + _TIME_ROUNDING)
         job.status_details["progress"] = 100.0 * done / rows if rows else round(share * 100, 1)
