@@ -95,6 +95,7 @@ hooks: $(VENV)/.installed
 
 # Measurements take minutes, and a quiet machine.
 bench-rows: $(VENV)/.installed $(PLATFORM_VENV)/.installed
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --group bench
 	PYTHONPATH=$(CURDIR) $(BIN)/python benchmarks/row_downloads.py
 
 bench-gates: $(VENV)/.installed
