@@ -26,7 +26,7 @@ PASSED, MISSED, NOT_JUDGED = 0, 1, 2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Judge, print the verdict, and give the exit code."""
+    """Judge, print the verdict, and return the exit code."""
     options = _parser().parse_args(arguments)
     try:
         verdict = _judge(options)
@@ -69,39 +69,33 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _judge(options: argparse.Namespace) -> Verdict:
-    from airflow_provider_benchmarks.gates import evaluate, read_policy
-    from airflow_provider_benchmarks.gates.loading import load_compared, load_scores, with_items
+    from airflow_provider_benchmarks.gates import read_policy
     from airflow_provider_benchmarks.gates.policy import MAX_POLICY_BYTES
+    from airflow_provider_benchmarks.gates.run import modules_of, run_gate
+    from airflow_provider_benchmarks.gates.sources import FolderSource
     from airflow_provider_benchmarks.scores.stored_files import open_stored
 
     with open_stored(options.policy) as file:
         policy = read_policy(file.read(MAX_POLICY_BYTES + 1), name=options.policy)
-    if any(check.needs_statistics for check in policy.checks):
-        require(f"{options.policy}: confidence and comparisons need", "scipy")
+    require(f"{options.policy}: confidence and comparisons need", *modules_of(policy.checks))
     _check_history(options.history, policy)
-    baselines = _baselines(options.baseline, policy)
-    candidate, compared, rows_path = load_compared(options.candidate, baselines, policy.checks)
-    verdict = evaluate(
-        policy.checks,
-        candidate,
-        compared,
-        history=[load_scores(path, ())[0] for path in options.history],  # of which no row is looked at
-        if_inconclusive=policy.if_inconclusive,
-        if_no_baseline=policy.if_no_baseline,
+    source = FolderSource(
+        checks=policy.checks,
+        candidate_path=options.candidate,
+        baseline_paths=_baselines(options.baseline, policy),
+        history_paths=options.history,
     )
-    return verdict if rows_path is None else with_items(verdict, rows_path)
+    return run_gate(policy.checks, source, if_inconclusive=policy.if_inconclusive, if_no_baseline=policy.if_no_baseline)
 
 
-def _check_history(given: Sequence[str], policy: Policy) -> None:
-    """Refuse to judge by a history that is not given.
+def _check_history(paths: Sequence[str], policy: Policy) -> None:
+    """Refuse a policy that needs a history where none is given.
 
-    :raises ConfigurationError: the policy does not foresee that
+    :raises ConfigurationError: the policy does not say what holds without one
     """
-    from airflow_provider_benchmarks.gates import WithinHistory
-
-    if given or policy.if_inconclusive is not None:
+    if paths or policy.if_inconclusive is not None:
         return
-    if metrics := [check.metric for check in policy.checks if isinstance(check, WithinHistory)]:
+    if metrics := [check.metric for check in policy.checks if check.needs().history]:
         raise ConfigurationError(
             f"the policy looks at the history of {brief_names(dict.fromkeys(metrics))}, which is not given: add "
             f"--history NEW OLDER …, or let the policy say what holds without one (if_inconclusive: warn, fail or pass)"
@@ -112,12 +106,11 @@ def _baselines(given: Sequence[str], policy: Policy) -> dict[str, str]:
     """Paths of scores, by the name that checks give to the baseline; "" for those that name none.
 
     :param given: ``PATH`` or ``NAME=PATH``; a path may have a "=" too
-    :raises ConfigurationError: one is given twice, or not at all and the policy does not foresee that
+    :raises ConfigurationError: one is given twice, or is missing and the policy does not say what holds without one
     """
-    from airflow_provider_benchmarks.gates import NoRegression
-    from airflow_provider_benchmarks.gates.loading import STORED_BASELINES
+    from airflow_provider_benchmarks.gates.sources import STORED_BASELINES
 
-    names = {check.baseline or "" for check in policy.checks if isinstance(check, NoRegression)}
+    names = {name for check in policy.checks if (name := check.needs().baseline) is not None}
     paths: dict[str, str] = {}
     for text in given:
         name = next((n for n in sorted(names, key=len, reverse=True) if n and text.startswith(f"{n}=")), "")
@@ -147,7 +140,7 @@ def _show(verdict: Verdict, form: str) -> None:
         "html": verdict.to_html,
         "json": lambda: json.dumps(verdict.to_dict(), indent=1, default=str),
     }
-    with suppress(BrokenPipeError):  # whoever reads has seen enough, as ``head`` has; the exit code still tells
+    with suppress(BrokenPipeError):  # the reader has closed the pipe, as ``head`` does; the exit code still holds
         _print(texts[form](), sys.stdout)
 
 
@@ -158,17 +151,17 @@ def _not_judged(reason: str, trace: str = "") -> int:
 
 
 def _print(text: str, stream: TextIO | None) -> None:
-    """Print in whatever encoding a stream has.
+    """Print in the encoding of a stream.
 
-    :raises OSError: it takes no more
+    :raises OSError: the stream can't be written
     """
-    if stream is None:  # closed by whoever started this
+    if stream is None:  # the parent process has closed it
         return
     encoding = stream.encoding or "utf-8"
     try:
         print(text.encode(encoding, errors="replace").decode(encoding), file=stream, flush=True)
     except OSError:
-        # Python flushes once more when it exits, and would fail again, with an exit code of its own.
+        # Python flushes again when it exits, and would fail again, with another exit code.
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
         raise
 

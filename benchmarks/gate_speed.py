@@ -17,8 +17,9 @@ from typing import Any
 from generate_rows import METRICS, write_rows
 from measuring import Way, in_turn, markdown, peak_megabytes
 
-from airflow_provider_benchmarks.gates import Check, NoRegression, Threshold, evaluate
-from airflow_provider_benchmarks.gates.loading import load_compared
+from airflow_provider_benchmarks.gates import Check, NoRegression, Threshold
+from airflow_provider_benchmarks.gates.run import run_gate
+from airflow_provider_benchmarks.gates.sources import FolderSource
 
 ROUNDS = 5
 
@@ -62,8 +63,8 @@ def read(folder: Path) -> None:
 
 
 def gate(folder: Path, checks: list[Check]) -> None:
-    candidate, baselines, _ = load_compared(str(folder / "candidate"), {"": str(folder / "baseline")}, checks)
-    verdict = evaluate(checks, candidate, baselines)
+    paths = {"candidate_path": str(folder / "candidate"), "baseline_paths": {"": str(folder / "baseline")}}
+    verdict = run_gate(checks, FolderSource(checks=checks, **paths))
     assert len(verdict.results) >= 10
     assert not any("pair" in result.reason for result in verdict.results)
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from airflow_provider_benchmarks.gates._fields import Severity
-from airflow_provider_benchmarks.gates.checks import Check, check_from_dict
+from airflow_provider_benchmarks.gates.check import Check, check_from_dict, register
 from airflow_provider_benchmarks.gates.evaluate import evaluate
-from airflow_provider_benchmarks.gates.no_regression import Mode, NoRegression
+from airflow_provider_benchmarks.gates.field_rules import Severity
+from airflow_provider_benchmarks.gates.history import WithinHistory
 from airflow_provider_benchmarks.gates.policy import Policy, policy_schema, read_policy
+from airflow_provider_benchmarks.gates.regression import Mode, NoRegression
+from airflow_provider_benchmarks.gates.result import CheckResult, Outcome
 from airflow_provider_benchmarks.gates.threshold import Threshold
-from airflow_provider_benchmarks.gates.verdict import CheckResult, Outcome, Verdict
-from airflow_provider_benchmarks.gates.within_history import WithinHistory
+from airflow_provider_benchmarks.gates.verdict import Verdict
 
 __all__ = [
     "Check",
@@ -27,3 +28,6 @@ __all__ = [
     "policy_schema",
     "read_policy",
 ]
+
+#: The kinds of checks, in the order in which messages and the schema of policies list them.
+register(Threshold, NoRegression, WithinHistory)

@@ -1,14 +1,13 @@
-"""Which row of the candidate belongs to which row of the baseline."""
+"""Pair the rows of a candidate with those of its baseline, and the scores of the pairs."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from airflow_provider_benchmarks.brief import brief
-from airflow_provider_benchmarks.gates.paired_scores import PairedScores
-from airflow_provider_benchmarks.gates.row_values import field_column, item_fields
+from airflow_provider_benchmarks.gates.row_values import RowValues, field_column, item_fields
 from airflow_provider_benchmarks.scores.equality import canonical_column, comparable, hash_items, same_values
 from airflow_provider_benchmarks.scores.frames import CALL_ERRORS, ITEM_HASH
 
@@ -17,20 +16,118 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+Values: TypeAlias = "NDArray[np.float64]"
+#: Number of rows that got worse that a result shows.
+WORST_ROWS = 10
+
 
 class NotPairable(Exception):
     """Rows can't be paired; the message says why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PairedScores:
+    """One score of some pairs of rows.
+
+    :param candidate: the score of the candidate's rows, of pairs without a value too
+    :param baseline: the same of the baseline
+    :param rows: the candidate's rows of these pairs
+    :param first: the candidate's value in each pair; NaN where it has none
+    :param second: the baseline's
+    :param items: number of the item of each pair, where items are repeated
+    """
+
+    candidate: RowValues
+    baseline: RowValues
+    rows: pd.DataFrame
+    first: Values
+    second: Values
+    items: NDArray[np.intp] | None
+
+    @classmethod
+    def of(
+        cls, candidate: pd.DataFrame, column: str, baseline: pd.DataFrame, base_column: str, items: NDArray[Any] | None
+    ) -> PairedScores:
+        """Read the values of two frames whose rows are pairs by position."""
+        mine, theirs = RowValues.of(candidate, column), RowValues.of(baseline, base_column)
+        return cls(
+            candidate=mine, baseline=theirs, rows=candidate, first=mine.numbers, second=theirs.numbers, items=items
+        )
+
+    def complete(self) -> PairedScores:
+        """The pairs in which both have a value."""
+        import numpy as np
+
+        if self.candidate.count == self.candidate.rows and self.baseline.count == self.baseline.rows:
+            return self
+        both = ~(np.isnan(self.first) | np.isnan(self.second))
+        return replace(
+            self,
+            rows=self.rows[both],
+            first=self.first[both],
+            second=self.second[both],
+            items=None if self.items is None else self.items[both],
+        )
+
+    def filled(self, first: float, second: float) -> PairedScores:
+        """All pairs, with these values for the missing ones of the candidate and of the baseline."""
+        import numpy as np
+
+        candidate, baseline = (
+            np.where(np.isnan(values), value, values) for values, value in ((self.first, first), (self.second, second))
+        )
+        return replace(self, first=candidate, second=baseline)
+
+    @property
+    def count(self) -> int:
+        return self.first.size
+
+    def worst(self, *, higher_is_better: bool) -> tuple[dict[str, Any], ...]:
+        """The rows that got worse most, worst first; of equal ones the first."""
+        import numpy as np
+
+        change = (self.first - self.second) * (1 if higher_is_better else -1)
+        (lost,) = np.nonzero(change < 0)
+        if lost.size > WORST_ROWS:
+            # Of rows that are as bad as the last one shown, the first are shown.
+            lost = lost[change[lost] <= np.partition(change[lost], WORST_ROWS - 1)[WORST_ROWS - 1]]
+        lost = lost[np.argsort(change[lost], kind="stable")][:WORST_ROWS]
+        fields = item_fields(self.rows)
+        return tuple(
+            {
+                "row_index": int(self.rows.index[place]),
+                "candidate": float(self.first[place]),
+                "baseline": float(self.second[place]),
+                # Value by value: pandas gives a row of several columns one type, which may round a large integer.
+                "item": _json_item({name: self.rows[name].iloc[place] for name in fields}),
+            }
+            for place in lost.tolist()
+        )
+
+    def by_item(self, clusters: NDArray[Any] | None) -> tuple[Values, Values, NDArray[Any] | None]:
+        """The mean pair of values of each item: repeats of an item are not independent of one another.
+
+        :param clusters: the cluster of each pair
+        :return: the candidate's values, the baseline's, and the cluster of each item
+        """
+        import numpy as np
+
+        if self.items is None:
+            return self.first, self.second, clusters
+        _, places, numbers, counts = np.unique(self.items, return_index=True, return_inverse=True, return_counts=True)
+        first, second = (np.bincount(numbers, weights=side) / counts for side in (self.first, self.second))
+        return first, second, None if clusters is None else clusters[places]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PairedRows:
-    """The rows of two jobs that belong together, one pair at the same place of both frames.
+    """The pairs of rows of two jobs, by position.
 
     :param candidate: rows of the candidate
     :param baseline: rows of the baseline, under the row indices of the candidate
     :param items: number of the item of each pair; pairs of one item are repeats of it. None where all items differ
-    :param unpaired: rows of either side that are in no pair
-    :param rows: different rows of both sides together
+    :param unpaired: number of rows of either job that are in no pair
+    :param rows: number of different rows of both jobs together
     :param hint: why rows are in no pair, where that is known
     """
 
@@ -40,19 +137,21 @@ class PairedRows:
     unpaired: int
     rows: int
     hint: str = ""
-    _whole: dict[tuple[str, str], tuple[PairedScores, PairedScores]] = field(default_factory=dict, repr=False)
+    _scores_of_all: dict[tuple[str, str], tuple[PairedScores, PairedScores]] = field(default_factory=dict, repr=False)
 
     def scores(self, column: str, base_column: str, index: pd.Index[Any] | None) -> tuple[PairedScores, PairedScores]:
         """One score of all pairs, and of those in which both have a value.
 
-        :param index: row indices of the candidate's rows to take; None for all, which are kept for the next check
+        :param column: the score's column of the candidate
+        :param base_column: the score's column of the baseline
+        :param index: row indices of the candidate's rows to take; None for all, which are cached for other checks
         """
         if index is None:
             key = (column, base_column)
-            if key not in self._whole:
+            if key not in self._scores_of_all:
                 scores = PairedScores.of(self.candidate, column, self.baseline, base_column, self.items)
-                self._whole[key] = scores, scores.complete()
-            return self._whole[key]
+                self._scores_of_all[key] = scores, scores.complete()
+            return self._scores_of_all[key]
         places = self.candidate.index.get_indexer(index)
         candidate, baseline = _taken(self.candidate, places), _taken(self.baseline, places)
         items = None if self.items is None else self.items[places]
@@ -63,14 +162,14 @@ class PairedRows:
 def pair_rows(candidate: pd.DataFrame, baseline: pd.DataFrame, keys: Sequence[str] = ()) -> PairedRows:
     """Pair the rows of two jobs.
 
-    Without keys rows belong together when their row indices and their items are equal; with keys when these fields are.
+    Without keys two rows are a pair when their row indices and their items are equal; with keys when these fields are.
 
     :raises NotPairable: a row index or a key comes twice
     :raises ScoreNotFound: the items have no such field
     """
     first, second = _keys_of(candidate, baseline, keys) if keys else (candidate.index, baseline.index)
     for index, side, which in ((first, candidate, "candidate"), (second, baseline, "baseline")):
-        # Where it is monotonic pandas knows without a hash table.
+        # For a monotonic index pandas needs no hash table.
         if not (index.is_monotonic_increasing and index.is_unique) and not index.is_unique:
             raise NotPairable(f"{_named_twice(index, side, keys)} comes twice in the rows of the {which}")
     rows = len(first)
@@ -96,14 +195,14 @@ def pair_rows(candidate: pd.DataFrame, baseline: pd.DataFrame, keys: Sequence[st
 
 
 def _taken(rows: pd.DataFrame, places: NDArray[Any]) -> pd.DataFrame:
-    """Rows by position or mask, with what the frame tells of itself."""
+    """Rows by position or mask, with the attributes of the frame."""
     taken = rows.iloc[places]
     taken.attrs = rows.attrs
     return taken
 
 
 def _under_indices(rows: pd.DataFrame, index: Any) -> pd.DataFrame:
-    """Rows under the row indices of those that they belong to."""
+    """Rows of the baseline under the row indices of the candidate's rows that they are paired with."""
     if rows.index.equals(index):
         return rows
     failed = rows.index.isin(rows.attrs.get(CALL_ERRORS, ()))
@@ -124,7 +223,7 @@ def _numbers_of_repeats(hashes: NDArray[Any]) -> NDArray[np.intp] | None:
 
 
 def _keys_of(candidate: pd.DataFrame, baseline: pd.DataFrame, keys: Sequence[str]) -> tuple[Any, Any]:
-    """What tells the rows of either side apart, exactly."""
+    """The keys of the rows of each job, as exact values that compare across both."""
     import pandas as pd
 
     sides = zip(*(comparable(field_column(candidate, key), field_column(baseline, key)) for key in keys), strict=True)
@@ -144,7 +243,7 @@ def _named_twice(index: Any, rows: pd.DataFrame, keys: Sequence[str]) -> str:
 
 
 def _same_items(candidate: pd.DataFrame, baseline: pd.DataFrame) -> tuple[NDArray[np.bool_], str]:
-    """Which pairs have equal items, and which fields differ in the others."""
+    """A mask of the pairs with equal items, and a hint that names the fields that differ in the others."""
     import numpy as np
 
     if ITEM_HASH in candidate.columns and ITEM_HASH in baseline.columns:
@@ -168,7 +267,7 @@ def _same_items(candidate: pd.DataFrame, baseline: pd.DataFrame) -> tuple[NDArra
 
 
 def _field(rows: pd.DataFrame, name: str) -> pd.Series[Any]:
-    """A field's values; one that no item has is missing in all of them."""
+    """A field's values; a field that no item has is missing in all of them."""
     import pandas as pd
 
     if name in rows.columns and name in {*item_fields(rows), ITEM_HASH}:
@@ -183,3 +282,14 @@ def _item_hashes(rows: pd.DataFrame) -> NDArray[Any]:
     if not fields:
         return rows.index.to_numpy()
     return hash_items(((name, canonical_column(rows[name])) for name in fields), len(rows))
+
+
+def _json_item(item: Mapping[str, Any]) -> dict[str, Any]:
+    """An item as JSON values, without the missing ones."""
+    return {name: value for name, found in item.items() if (value := _json_value(found)) is not None}
+
+
+def _json_value(value: Any) -> Any:
+    if hasattr(value, "item") and getattr(value, "ndim", None) == 0:  # a numpy number
+        value = value.item()
+    return None if isinstance(value, float) and value != value else value  # noqa: PLR0124

@@ -23,11 +23,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_benchmarks.brief import brief, shortened
-from airflow_provider_benchmarks.gates._fields import WrongField
-from airflow_provider_benchmarks.gates.checks import CHECKS, Check, check_from_dict
+from airflow_provider_benchmarks.gates.check import DEFAULT_KIND, KINDS, Check, check_from_dict
 from airflow_provider_benchmarks.gates.evaluate import POLICIES
+from airflow_provider_benchmarks.gates.field_rules import WrongField
 from airflow_provider_benchmarks.gates.policy_text import MAX_POLICY_BYTES, PolicyText
-from airflow_provider_benchmarks.gates.threshold import Threshold
 
 __all__ = ["MAX_POLICY_BYTES", "Policy", "policy_schema", "read_policy"]
 
@@ -37,11 +36,11 @@ _KEYS = ("checks", *_CHOICES)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """The checks of a gate, and what happens when they can't tell.
+    """The checks of a gate, and what happens when they can't decide.
 
     :param if_inconclusive: as for :func:`~airflow_provider_benchmarks.gates.evaluate`
     :param if_no_baseline: as for :func:`~airflow_provider_benchmarks.gates.evaluate`
-    :param foresees_no_baseline: the file itself says ``if_no_baseline``
+    :param foresees_no_baseline: the file itself sets ``if_no_baseline``
     """
 
     checks: tuple[Check, ...]
@@ -82,9 +81,10 @@ def _check(data: Any, place: int, found: PolicyText) -> Check:
 
 
 def policy_schema() -> dict[str, Any]:
-    """The JSON Schema of a policy file, made from the rules of the checks themselves.
+    """The JSON Schema of a policy file, generated from the rules of the kinds of checks.
 
-    It says all but what no JSON Schema can: that a key comes once, and that ``at_least`` is not above ``at_most``.
+    It has all rules but two that JSON Schema has no keywords for: a key comes once, and ``at_least`` is not above
+    ``at_most``.
     """
     choice = {"enum": list(POLICIES)}
     return {
@@ -98,7 +98,7 @@ def policy_schema() -> dict[str, Any]:
             "checks": {
                 "type": "array",
                 "minItems": 1,
-                "items": {"anyOf": [_schema_of(kind, check) for kind, check in CHECKS.items()]},
+                "items": {"anyOf": [_schema_of(kind, check) for kind, check in KINDS.items()]},
             },
         },
     }
@@ -108,7 +108,7 @@ def _schema_of(kind: str, check: type[Check]) -> dict[str, Any]:
     return {
         "type": "object",
         "additionalProperties": False,
-        "required": ["metric"] if kind == Threshold.kind else ["type", "metric"],
+        "required": ["metric"] if kind == DEFAULT_KIND else ["type", "metric"],
         "properties": {"type": {"const": kind}, **{name: rule.schema for name, rule in check.rules.items()}},
-        **check.together,
+        **check.schema_of_combinations,
     }

@@ -1,8 +1,7 @@
-"""One score of the rows of a job: its values, and what became of the rows that have none."""
+"""One score of the rows of a job: its values, and the reasons of the rows that have none."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,30 +18,63 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RowValues:
-    """The values of a score, row by row.
+class RowCounts:
+    """The number of rows with a score, and of those without one by reason.
 
-    :param numbers: a float for each row; NaN for a row without a value
-    :param without_value: rows that were answered and have no number: NaN, null or infinite
+    :param scored: rows with a finite number
+    :param without_value: rows that the model answered and that have no number: NaN, null or infinite
     :param not_numbers: rows whose value is a label, a boolean or other JSON
     :param call_failed: rows without a score because the call of the model failed
     """
 
+    scored: int
+    without_value: int = 0
+    not_numbers: int = 0
+    call_failed: int = 0
+
+    def problem(self, *, max_nan_fraction: float, max_error_rate: float) -> str | None:
+        """Why so many rows are without a score that the others are no evidence; None where they are.
+
+        :param max_nan_fraction: largest accepted share of answered rows without a value
+        :param max_error_rate: largest accepted share of rows whose call of the model failed
+        """
+        answered = self.scored + self.without_value + self.not_numbers
+        rows = answered + self.call_failed
+        if self.not_numbers:
+            return f"{self.not_numbers} of {rows} values are not numbers"
+        if rows and self.call_failed / rows > max_error_rate:
+            return (
+                f"the call of the model failed for {self.call_failed} of {rows} rows ({self.call_failed / rows:.1%}), at "
+                f"most {max_error_rate:.1%} may fail"
+            )
+        if answered and self.without_value / answered > max_nan_fraction:
+            return (
+                f"{self.without_value} of {answered} rows have no value ({self.without_value / answered:.1%}), at most "
+                f"{max_nan_fraction:.1%} may be missing"
+            )
+        return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowValues:
+    """The values of a score, row by row.
+
+    :param numbers: a float for each row; NaN for a row without a value
+    :param counts: number of rows with a value, and without by reason
+    """
+
     numbers: NDArray[np.float64]
-    count: int
-    without_value: int
-    not_numbers: int
-    call_failed: int
+    counts: RowCounts
 
     @classmethod
     def of(cls, rows: pd.DataFrame, column: str) -> RowValues:
-        """Sort the rows of a frame into values and reasons for none."""
+        """Read a column: a number is a value, anything else a reason for none."""
         import numpy as np
 
         scores = rows[column]
         is_other: Any = np.zeros((), dtype=bool)
         if scores.dtype.kind in "iuf" and isinstance(scores.dtype, np.dtype):
-            # With another type numpy copies.
+            # Asked for another type than the column's, numpy copies.
             numbers = scores.to_numpy() if scores.dtype == float else scores.to_numpy(dtype=float)
         else:
             missing = scores.isna().to_numpy()
@@ -54,13 +86,18 @@ class RowValues:
             numbers = np.where(finite, numbers, np.nan)
         calls = rows.attrs.get(CALL_ERRORS)
         failed = ~finite & ~is_other & rows.index.isin(calls) if calls else np.zeros((), dtype=bool)
-        return cls(
-            numbers=numbers,
-            count=int(finite.sum()),
+        counts = RowCounts(
+            scored=int(finite.sum()),
             without_value=int((~finite & ~is_other & ~failed).sum()),
             not_numbers=int(is_other.sum()),
             call_failed=int(failed.sum()),
         )
+        return cls(numbers=numbers, counts=counts)
+
+    @property
+    def count(self) -> int:
+        """Number of rows with a value."""
+        return self.counts.scored
 
     @property
     def rows(self) -> int:
@@ -68,7 +105,7 @@ class RowValues:
 
     @property
     def values(self) -> NDArray[np.float64]:
-        """Those rows' that have one."""
+        """The values of the rows that have one."""
         import numpy as np
 
         return self.numbers if self.count == self.numbers.size else self.numbers[np.isfinite(self.numbers)]
@@ -78,26 +115,18 @@ class RowValues:
         """The smallest and the largest value; none where there is none."""
         return (float(self.values.min()), float(self.values.max())) if self.count else ()
 
-    def counts(self) -> dict[str, int]:
-        return {
-            "scored": self.count,
-            "without_value": self.without_value,
-            "not_numbers": self.not_numbers,
-            "call_failed": self.call_failed,
-        }
-
     @property
     def is_binary(self) -> bool:
         return are_binary(self.values)
 
 
 def are_binary(values: NDArray[np.float64]) -> bool:
-    """Whether all values are 0 or 1."""
+    """True if all values are 0 or 1."""
     return bool(((values == 0) | (values == 1)).all())
 
 
 def _number(value: Any) -> float | None:
-    """A number as a float; None for anything else, a boolean and a number that is too large among it."""
+    """A number as a float; None for anything else, such as a boolean or a number that is too large for a float."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
@@ -119,45 +148,6 @@ def score_column(rows: pd.DataFrame, score: AggregateScore) -> str:
         f'the row scores have no column for score "{shortened(score.name)}" of {shortened(score.metric)}; they have '
         f"{brief_names(known) or 'none'}"
     )
-
-
-def matching(rows: pd.DataFrame, where: Mapping[str, Any] | None) -> pd.DataFrame:
-    """The rows whose items meet all conditions; a missing value meets none but ``None``.
-
-    :raises ScoreNotFound: the items have no such field
-    """
-    import operator
-
-    import pandas as pd
-
-    compare = {"at_least": operator.ge, "at_most": operator.le, "above": operator.gt, "below": operator.lt}
-    for name, wanted in (where or {}).items():
-        column = field_column(rows, name)
-        if isinstance(wanted, Mapping):
-            numbers = pd.to_numeric(column, errors="coerce")
-            for end, bar in wanted.items():
-                rows = rows[compare[end](numbers.loc[rows.index], bar)]
-        else:
-            choices = wanted if isinstance(wanted, list) else [wanted]
-            rows = rows[column.isin(choices) | (column.isna() if None in choices else False)]
-    return rows
-
-
-def groups(rows: pd.DataFrame, by: str) -> Iterator[tuple[Any, pd.DataFrame]]:
-    """The rows of each value of a field, in the order of the values' texts; rows without one are a group too."""
-    import numpy as np
-    import pandas as pd
-
-    column = field_column(rows, by)
-    kinds = column
-    if column.dtype == object:  # 1, True and "1" are not to be taken for one another as they are equal or look alike
-        kinds = column.map(lambda value: (type(value).__name__, str(value)), na_action="ignore")
-    numbers, _ = pd.factorize(kinds)
-    places = np.split(np.argsort(numbers, kind="stable"), np.cumsum(np.bincount(numbers + 1))[:-1])
-    for at in sorted((at for at in places if at.size), key=lambda at: str(column.iloc[at[0]])):
-        group = rows.iloc[at]
-        group.attrs = rows.attrs
-        yield (None if numbers[at[0]] < 0 else column.iloc[at[0]]), group
 
 
 def field_column(rows: pd.DataFrame, name: str) -> pd.Series[Any]:

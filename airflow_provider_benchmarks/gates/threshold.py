@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_benchmarks.brief import brief, shortened
-from airflow_provider_benchmarks.gates import _fields as f
+from airflow_provider_benchmarks.exceptions import ScoreNotFound
+from airflow_provider_benchmarks.gates import field_rules as f
+from airflow_provider_benchmarks.gates.check import Check, Needs
+from airflow_provider_benchmarks.gates.result import CheckResult, Finding, Outcome
+from airflow_provider_benchmarks.gates.row_values import RowCounts, RowValues, score_column
+from airflow_provider_benchmarks.gates.score_summary import is_binary, moments_of, summarise
+from airflow_provider_benchmarks.gates.slices import Slices
+from airflow_provider_benchmarks.gates.wording import exact_number
+from airflow_provider_benchmarks.scores import AggregateScore, JobScores
+from airflow_provider_benchmarks.scores.json_values import is_number
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from airflow_provider_benchmarks.gates.evidence import Evidence
 
 #: Statistics that the service computes for every score, and the share of rows without a value.
 STATISTICS = ("mean", "std_dev", "variance", "min", "max", "sum", "count", "nan_count", "nan_fraction")
@@ -16,21 +31,23 @@ STATISTICS = ("mean", "std_dev", "variance", "min", "max", "sum", "count", "nan_
 PERCENTILE = re.compile("p([1-9][0-9]?|100)")
 #: The share of a rubric's category, by its label: ``share:good``.
 SHARE = "share:"
-#: What confidence can be asked for.
+#: The statistics that have a confidence interval, in words.
 _WITH_INTERVAL = "mean, a percentile or a share"
+#: Statistics that count the rows without a value, and so accept any number of them.
+_OF_MISSING_VALUES = ("nan_count", "nan_fraction")
 
 
 def _patterns(percentiles: re.Pattern[str]) -> list[dict[str, Any]]:
     return [{"pattern": f"^{percentiles.pattern}$"}, {"pattern": rf"^{SHARE}[\s\S]"}]
 
 
-def statistic_rule(percentiles: re.Pattern[str], told: str) -> f.Rule:
-    """What a statistic may be.
+def statistic_rule(percentiles: re.Pattern[str], words: str) -> f.Rule:
+    """The rule for the name of a statistic.
 
-    :param told: the percentiles in words
+    :param words: the percentiles in words
     """
     return f.Rule(
-        f"must be one of {', '.join(STATISTICS)}, {told}, share:<label>",
+        f"must be one of {', '.join(STATISTICS)}, {words}, share:<label>",
         {"type": "string", "anyOf": [{"enum": list(STATISTICS)}, *_patterns(percentiles)]},
         lambda value: (
             isinstance(value, str)
@@ -44,7 +61,7 @@ def statistic_rule(percentiles: re.Pattern[str], told: str) -> f.Rule:
 
 
 @dataclass(frozen=True, slots=True)
-class Threshold:
+class Threshold(Check):
     """A score must reach a bar, or stay under one, or both.
 
     :param metric: metric reference ``workspace/name``, or its name where that is unambiguous
@@ -55,7 +72,7 @@ class Threshold:
     :param at_most: the statistic must be this or less
     :param confidence: demand that the statistic's one-sided confidence bound clears the bar, rather than the value
         itself: Wilson's for the mean of 0/1 scores and for shares; Student's t for other means, corrected for skewness
-        and with room for values too rare to be seen; order statistics for percentiles (extra ``stats``)
+        and widened for values too rare to be in the sample; order statistics for percentiles (extra ``stats``)
     :param where: judge only some rows, by fields of their items: ``{"category": "math"}``, ``{"level": [1, 2]}``,
         ``{"length": {"at_least": 10, "below": 100}}``
     :param by: judge the rows of each value of this field by themselves
@@ -83,8 +100,8 @@ class Threshold:
         "max_error_rate": f.SHARE,
         "severity": f.SEVERITY,
     }
-    #: What JSON Schema can say of fields together: there is a bar, and confidence goes with some statistics only.
-    together: ClassVar[Mapping[str, Any]] = {
+    #: There is a bar, and confidence goes with some statistics only.
+    schema_of_combinations: ClassVar[Mapping[str, Any]] = {
         "anyOf": [{"required": [bar], "properties": {bar: {"type": "number"}}} for bar in ("at_least", "at_most")],
         "if": {"required": ["confidence"], "properties": {"confidence": {"type": "number"}}},
         "then": {"properties": {"statistic": {"anyOf": [{"const": "mean"}, *_patterns(PERCENTILE)]}}},
@@ -136,29 +153,210 @@ class Threshold:
     @property
     def expected(self) -> str:
         """The bar in words: ``≥ 0.7``, ``≤ 3``, ``0.2 to 0.4``."""
-        bars = [f.exactly(bar) for bar in (self.at_least, self.at_most) if bar is not None]
+        bars = [exact_number(bar) for bar in (self.at_least, self.at_most) if bar is not None]
         sign = "≥" if self.at_least is not None else "≤"
         return " to ".join(bars) if len(bars) > 1 else f"{sign} {bars[0]}"
 
     @property
-    def needs_rows(self) -> bool:
-        """Whether the aggregate scores are not enough to judge."""
+    def _must_have_rows(self) -> bool:
+        """True if the aggregate scores are not enough to judge."""
         beyond_service = self.percent is not None and (self.percent % 10 != 0 or self.confidence is not None)
         return self.where is not None or self.by is not None or beyond_service
 
-    @property
-    def needs_statistics(self) -> bool:
-        return self.confidence is not None
-
-    @property
-    def fields(self) -> tuple[str, ...]:
-        """Fields of the items that the check looks at."""
-        return tuple(dict.fromkeys([*(self.where or ()), *([self.by] if self.by else ())]))
+    def needs(self) -> Needs:
+        return Needs(
+            rows=self._must_have_rows,
+            fields=tuple(dict.fromkeys([*(self.where or ()), *([self.by] if self.by else ())])),
+            modules=() if self.confidence is None else ("scipy",),
+        )
 
     def holds(self, low: float, high: float) -> bool:
-        """Whether everything from low to high clears the bar."""
+        """True if everything from low to high is within the bars."""
         return (self.at_least is None or low >= self.at_least) and (self.at_most is None or high <= self.at_most)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain JSON, without what was left at its default."""
-        return f.plain(self)
+    def judge(self, evidence: Evidence) -> list[Finding]:
+        return self.judge_scores(evidence.candidate)
+
+    def judge_scores(self, candidate: JobScores) -> list[Finding]:
+        """Judge the score, or each group of its rows."""
+        try:
+            score = candidate.aggregate.get(self.metric, self.score)
+            if not self._must_have_rows:
+                return [_judge_aggregate(self, score, candidate)]
+            rows = candidate.rows
+            if rows is None:
+                reason = "the row scores are needed for this check, and the job has none"
+                return [self.result(Outcome.FAIL, score=score, reason=reason)]
+            column = score_column(rows, score)
+            slices = Slices(check=self, where=self.where, by=self.by, min_count=self.min_count)
+            return slices.judge(rows, lambda name, group: _judge_rows(self, score, column, name, group), score=score)
+        except ScoreNotFound as error:
+            return [self.result(Outcome.FAIL, reason=str(error))]
+
+    def statistic_of(self, score: AggregateScore) -> float | None:
+        """The statistic's value; None where the score has none."""
+        nan_count = score.nan_count or 0
+        if self.statistic == "nan_fraction":
+            return nan_count / score.rows if score.rows else 0.0
+        if self.statistic in ("count", "nan_count"):
+            count = score.count if self.statistic == "count" else nan_count
+            return None if count is None else float(count)
+        if self.percent is not None:
+            return score.percentiles.get(self.statistic)
+        if self.category is not None:
+            return _share(score, self.category)
+        value: float | None = getattr(score, self.statistic)
+        return value
+
+
+def _judge_aggregate(check: Threshold, score: AggregateScore, candidate: JobScores) -> CheckResult:
+    if score.count is None:
+        return check.result(Outcome.FAIL, score=score, reason="the service does not say how many rows were scored")
+    nan_count = score.nan_count or 0
+    found = _row_values(candidate.rows, score)
+    failed = found.counts.call_failed if found is not None else 0
+    counts = RowCounts(scored=score.count, without_value=max(nan_count - failed, 0), call_failed=failed)
+    problem = _evidence_problem(check, counts)
+    if problem is None and candidate.rows_unread:
+        problem = _unknown_calls(check, score.count, nan_count)
+    details = {name: count for name, count in asdict(counts).items() if name != "not_numbers"}
+    return _judge_summary(check, score, found, problem, details)
+
+
+def _row_values(rows: pd.DataFrame | None, score: AggregateScore) -> RowValues | None:
+    """The row values where there are rows and they have the score: a corpus-level score has none."""
+    if rows is None:
+        return None
+    try:
+        return RowValues.of(rows, score_column(rows, score))
+    except ScoreNotFound:
+        return None
+
+
+def _judge_rows(check: Threshold, score: AggregateScore, column: str, group: str, rows: pd.DataFrame) -> CheckResult:
+    found = RowValues.of(rows, column)
+    # The rows of a rubric's category have labels, which are no numbers.
+    counts = found.counts if check.category is None else replace(found.counts, not_numbers=0)
+    problem = _evidence_problem(check, counts)
+    return _judge_summary(check, summarise(score, found, rows), found, problem, asdict(found.counts), group=group)
+
+
+def _judge_summary(
+    check: Threshold,
+    score: AggregateScore,
+    found: RowValues | None,
+    problem: str | None,
+    details: dict[str, int],
+    *,
+    group: str = "",
+) -> CheckResult:
+    """Judge a score by its statistics.
+
+    :param problem: why it is no evidence; None where it is
+    """
+    observed = check.statistic_of(score)
+    interval = bounds = None
+    of_group = f" where {group}" if group else ""
+    if problem is None and (observed is None or not is_number(observed)):
+        problem = f"the {check.statistic} of {score.name}{of_group} is not a number ({observed})"
+    if problem is None and check.confidence is not None:
+        problem = _no_interval(check, score, found)
+    if problem is None and observed is not None:
+        if check.confidence is not None:
+            interval, bounds = (_interval(check, score, found, observed, one_sided=side) for side in (False, True))
+        problem = _miss(check, f"{check.statistic} of {score.name}{of_group}", observed, bounds)
+    return check.result(
+        Outcome.FAIL if problem else Outcome.PASS,
+        score=score,
+        reason=problem or "",
+        observed=observed,
+        interval=interval,
+        count=score.count,
+        nan_count=score.nan_count or 0,
+        group=group,
+        details=details,
+    )
+
+
+def _miss(check: Threshold, what: str, observed: float, bounds: tuple[float, float] | None) -> str | None:
+    """Why the bar is missed; None where it is reached."""
+    low, high = bounds or (observed, observed)
+    if check.holds(low, high):
+        return None
+    miss = f"{what} is {_number_text(observed, check)}, expected {check.expected}"
+    if not check.holds(observed, observed):
+        return miss
+    sure = f": with {(check.confidence or 0) * 100:g} % confidence it is only known to be"
+    if check.at_least is not None and low < check.at_least:
+        return f"{miss}{sure} {low:.4g} or more"
+    return f"{miss}{sure} {high:.4g} or less"
+
+
+def _number_text(value: float, check: Threshold) -> str:
+    """A number in few digits, unless these are on the other side of the bar."""
+    short = f"{value:g}"
+    return short if check.holds(float(short), float(short)) == check.holds(value, value) else repr(value)
+
+
+def _evidence_problem(check: Threshold, counts: RowCounts) -> str | None:
+    """Why the score is no evidence: too few rows with a value, or too many without."""
+    if counts.scored < check.min_count:
+        return f"only {counts.scored} rows have a value, at least {check.min_count:g} are needed"
+    if check.statistic in _OF_MISSING_VALUES:
+        return None
+    return counts.problem(max_nan_fraction=check.max_nan_fraction, max_error_rate=check.max_error_rate)
+
+
+def _unknown_calls(check: Threshold, count: int, nan_count: int) -> str | None:
+    """Why rows without a value would be too many if the call of the model failed for all of them.
+
+    Whether it did is not known where the rows can't be read.
+    """
+    if check.statistic in _OF_MISSING_VALUES:
+        return None
+    worst = RowCounts(scored=count, call_failed=nan_count)
+    problem = worst.problem(max_nan_fraction=check.max_nan_fraction, max_error_rate=check.max_error_rate)
+    if problem is None:
+        return None
+    return f"it is not known, without airflow-provider-benchmarks[parquet], whether {problem}"
+
+
+def _no_interval(check: Threshold, score: AggregateScore, found: RowValues | None) -> str | None:
+    if check.statistic != "mean" or is_binary(score, found) or moments_of(score) is not None:
+        return None
+    return f"the service gives no std_dev of {score.name}, without which its mean has no confidence bound"
+
+
+def _share(score: AggregateScore, label: str) -> float | None:
+    counts = {str(category.get("label")): category.get("count") or 0 for category in score.rubric_distribution}
+    total = sum(counts.values())
+    return counts[label] / total if label in counts and total else None
+
+
+def _interval(
+    check: Threshold, score: AggregateScore, found: RowValues | None, observed: float | None, *, one_sided: bool
+) -> tuple[float, float]:
+    """The interval of the statistic.
+
+    :param one_sided: each end is a bound at the check's confidence by itself, rather than both together
+    """
+    from airflow_provider_benchmarks.gates import statistics
+
+    assert check.confidence is not None
+    assert observed is not None
+    level: Any = {"confidence": check.confidence, "one_sided": one_sided}
+    if check.percent is not None and found is not None:
+        if check.percent == 100:
+            return -math.inf, math.inf
+        return statistics.percentile_interval(found.values, check.percent, **level)
+    if check.category is not None:
+        total = sum(category.get("count") or 0 for category in score.rubric_distribution)
+        return statistics.wilson_interval(round(observed * total), total, **level)
+    count = score.count or 0
+    if is_binary(score, found):
+        return statistics.wilson_interval(round(observed * count), count, **level)
+    if found is not None and found.count:
+        return statistics.mean_interval(statistics.Moments.of(found.values), **level)
+    moments = moments_of(score)
+    assert moments is not None  # see _no_interval
+    return statistics.mean_interval(moments, **level)

@@ -21,7 +21,7 @@ from airflow_provider_benchmarks.exceptions import (
 )
 from airflow_provider_benchmarks.formats import TABLE_FORMATS, RowFormat
 from airflow_provider_benchmarks.hooks.row_sources import RowSource, ServiceRows, purged_rows
-from airflow_provider_benchmarks.jobs import ResultName, require_completed
+from airflow_provider_benchmarks.jobs import BenchmarkJob, ResultName, require_completed
 from airflow_provider_benchmarks.retry_policy import is_recoverable
 from airflow_provider_benchmarks.scores.completeness import FirstRows, line_blocks
 from airflow_provider_benchmarks.store import (
@@ -190,25 +190,48 @@ def store_job(
     try:
         job = client.get_job(job_name)
     except NotFound:
-        found = store.find(job_name, workspace=client.config.workspace)
+        found = find_purged_job(store, job_name, client.config.workspace)
         if found is None:
             raise
+        return found
+    require_completed(job, takes="the score store")
+    return add_to_store(source, store, job, fetch=fetch)
+
+
+def find_purged_job(store: ScoreStore, job_name: str, workspace: str) -> StoredJob | None:
+    """Find a job that the service does not have any more in the score store; None where it is not there either."""
+    found = store.find(job_name, workspace=workspace)
+    if found is not None:
         logger.warning(
             'The service has no benchmark job "%s" any more: taking it as the score store %s has it',
             job_name,
             store.root,
         )
-        return found
-    require_completed(job, takes="the score store")
+    return found
+
+
+def add_to_store(
+    source: ServiceRows,
+    store: ScoreStore,
+    job: BenchmarkJob,
+    *,
+    fetch: Callable[[RowTarget], list[StoredFile]] | None = None,
+) -> StoredJob:
+    """Put a completed job with all its scores into the score store, unless it is there already.
+
+    :param fetch: as for :func:`store_job`
+    :raises IncompleteResults: there are fewer or more rows than the aggregate scores count
+    """
+    client = source.client
 
     def store_rows(place: Place) -> StoredFile:
         target = RowTarget(place=place, row_format=RowFormat(name="parquet"))
         return (fetch(target) if fetch else fetch_files(source, [target]))[0]
 
-    has_rows = any(result.name == ResultName.ROW_SCORES for result in client.list_results(job_name))
+    has_rows = any(result.name == ResultName.ROW_SCORES for result in client.list_results(job.name))
     aggregate = source.aggregate()
     stored = store.add(job, aggregate, store_rows=store_rows if has_rows else None, dataset=client.get_dataset(job))
-    logger.info('Benchmark job "%s" is in the score store %s', job_name, store.root)
+    logger.info('Benchmark job "%s" is in the score store %s', job.name, store.root)
     return stored
 
 

@@ -12,8 +12,8 @@ from typing import Any
 
 from airflow_provider_benchmarks.brief import brief
 from airflow_provider_benchmarks.exceptions import ConfigurationError
-from airflow_provider_benchmarks.gates import Verdict
-from airflow_provider_benchmarks.gates.verdict import LEFT_OUT, Outcome
+from airflow_provider_benchmarks.gates import Outcome, Verdict
+from airflow_provider_benchmarks.gates.verdict import LEFT_OUT
 from airflow_provider_benchmarks.operators._base import max_xcom_bytes, xcom_bytes
 
 REPORTS = (".md", ".html", ".json")

@@ -13,9 +13,14 @@ from airflow_provider_benchmarks import exceptions
 from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.exceptions import ConfigurationError, NotStored
 from airflow_provider_benchmarks.operators._asset_extra import add_outlet_extra
-from airflow_provider_benchmarks.operators._base import BenchmarkOperator, has_template, score_store
-from airflow_provider_benchmarks.operators._gate_checks import read_checks, render_checks
-from airflow_provider_benchmarks.operators._gate_needs import has_no_store, require_extras, require_store
+from airflow_provider_benchmarks.operators._base import DEFAULT_CONN_ID, BenchmarkOperator, has_template, score_store
+from airflow_provider_benchmarks.operators._gate_arguments import (
+    has_no_store,
+    read_checks,
+    render_checks,
+    require_extras,
+    require_store,
+)
 from airflow_provider_benchmarks.operators._gate_policy import PolicyFile
 from airflow_provider_benchmarks.operators._gate_record import Record, check_report, store_report, xcom_of
 
@@ -24,41 +29,23 @@ if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
 
     from airflow_provider_benchmarks.gates import Check, Policy, Verdict
-    from airflow_provider_benchmarks.operators._gate_scores import GateScores
+    from airflow_provider_benchmarks.operators._service_source import ServiceSource
 
 _ON_FAILURE = ("fail", "skip", "continue")
-#: The XCom of a verdict. It is pushed before the task fails or skips, when a return value no longer would be.
+#: The XCom key of a verdict. It is pushed before the task fails or skips: then Airflow pushes no return value.
 VERDICT_KEY = "verdict"
 
 
 class GateFailed(exceptions.GateFailed, AirflowFailException):
-    """A gate was missed: the task fails without a retry, since trying again until it passes is no gate."""
+    """A gate was missed: the task fails without a retry, since a gate that is retried until it passes is none."""
 
 
 class GateInconclusive(exceptions.GateInconclusive, AirflowFailException):
-    """A gate can't tell: the task fails without a retry."""
+    """A gate is inconclusive: the task fails without a retry."""
 
 
 class _GateOperator(BenchmarkOperator):
-    """Judge a job's scores, and write the verdict everywhere it is wanted.
-
-    :param job_name: name of the finished job (templated)
-    :param checks: :class:`~airflow_provider_benchmarks.gates.Threshold`,
-        :class:`~airflow_provider_benchmarks.gates.NoRegression` and
-        :class:`~airflow_provider_benchmarks.gates.WithinHistory` objects, or the same as plain dicts (templates in
-        their texts are rendered)
-    :param policy: path of a policy file in place of ``checks``, in object storage or on disk; a relative one is looked
-        up beside the DAG file, and in the folders above it up to the DAGs folder or the root of the bundle (templated)
-    :param baseline: what comparisons compare with: ``pinned`` (the default), ``last_passed`` or ``previous`` from the
-        score store, the name of a job, or the folder of a stored one (templated)
-    :param store: score store with baselines and history, which keeps the job and the verdict; defaults to
-        ``[benchmarks] score_store``, and an empty text means none (templated)
-    :param report: where to write the verdict, as a page: ``….md``, ``….html`` or ``….json`` (templated)
-    :param if_inconclusive: ``fail``, ``warn`` or ``pass``; None: the policy's, else ``fail`` for ``prove`` and ``warn``
-        for the rest
-    :param if_no_baseline: the same for comparisons while the score store has no baseline; None: the policy's, else
-        ``warn``. Without a score store, a comparison with its baseline is an error
-    """
+    """Judge a job's scores, and write the verdict to every place that is to have it. The subclasses document it."""
 
     template_fields: Sequence[str] = (
         "job_name",
@@ -95,7 +82,10 @@ class _GateOperator(BenchmarkOperator):
         self._check_arguments()
 
     def _check_arguments(self) -> None:
-        """Find what is wrong with the gate as soon as its DAG is parsed."""
+        """Refuse wrong arguments as soon as the DAG is parsed.
+
+        :raises ConfigurationError: says what is wrong
+        """
         if self.policy is None and not self.checks:
             raise ConfigurationError(f'gate "{self.task_id}" has no checks: it would let everything through')
         if self.policy is not None and self.checks:
@@ -116,37 +106,43 @@ class _GateOperator(BenchmarkOperator):
     def judge(self, context: Context) -> tuple[Verdict, Record]:
         """Judge, and write the verdict to the log, XCom, the report, the store and the outlets' asset events.
 
-        :return: the verdict, and where it could not be written
+        :return: the verdict, and the places where writing it failed
         """
-        from airflow_provider_benchmarks.operators._gate_scores import GateScores
+        from airflow_provider_benchmarks.gates.run import run_gate
+        from airflow_provider_benchmarks.operators._service_source import ServiceSource
 
         check_report(self.report, gate=self.task_id)
         policy, store = self._policy(context), score_store(self.store)
-        with GateScores(self.task_id, self.hook, store, policy.checks, self.job_name, self.baseline) as scores:
-            verdict = scores.judge(
+        if store is None:
+            require_store(policy.checks, gate=self.task_id, baseline=self.baseline)
+        with ServiceSource(self.task_id, self.hook, store, policy.checks, self.job_name, self.baseline) as source:
+            verdict = run_gate(
+                policy.checks,
+                source,
                 if_inconclusive=self.if_inconclusive or policy.if_inconclusive,
                 if_no_baseline=self.if_no_baseline or policy.if_no_baseline,
             )
+        verdict = replace(verdict, workspace=self.hook.workspace)
         self._verdict = verdict
         self.log.info('Gate on benchmark job "%s": %s\n%s', self.job_name, verdict.summary, verdict.to_table())
-        return verdict, self._write(verdict, scores, context)
+        return verdict, self._write(verdict, source, context)
 
-    def _write(self, verdict: Verdict, scores: GateScores, context: Context) -> Record:
+    def _write(self, verdict: Verdict, source: ServiceSource, context: Context) -> Record:
         data, ti, record = verdict.to_dict(), context["ti"], Record()
         record.keep("XCom", lambda: ti.xcom_push(key=VERDICT_KEY, value=self._xcom_of(verdict)))
         if (report := self.report) is not None:
             record.keep(f"the report {report}", lambda: store_report(verdict, report))
-        if scores.store is not None:
+        if source.store is not None:
             mapped = ti.map_index is not None and ti.map_index >= 0
             gate = f"{ti.dag_id}.{self.task_id}{f'[{ti.map_index}]' if mapped else ''}"
-            record.keep(f"the score store {scores.store.root}", lambda: scores.store_verdict(gate, data))
+            record.keep(f"the score store {source.store.root}", lambda: source.store_verdict(gate, data))
         known: dict[str, Any] = {
             "job_name": self.job_name,
             "benchmark": verdict.benchmark,
-            "aggregate": scores.aggregate,
+            "aggregate": source.aggregate,
         }
-        told = {"outcome": data["outcome"], "verdict": verdict.summary}
-        record.keep("asset events", lambda: add_outlet_extra(self, context, **known, more=told))
+        outcome = {"outcome": data["outcome"], "verdict": verdict.summary}
+        record.keep("asset events", lambda: add_outlet_extra(self, context, **known, more=outcome))
         return record
 
     def _xcom_of(self, verdict: Verdict) -> dict[str, Any]:
@@ -155,7 +151,7 @@ class _GateOperator(BenchmarkOperator):
         return xcom_of(verdict, whole=", ".join([*places, *([f"the score store {store.root}"] if store else [])]))
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage[Any, Any] | None:
-        """Tell OpenLineage what was judged, and what each check found; also where the gate was missed."""
+        """Report to OpenLineage the scores that were judged and the outcome of each check, of a missed gate too."""
         from airflow_provider_benchmarks.operators._lineage import lineage_of
 
         return lineage_of(self._verdict, base_url=self.hook.config.base_url, workspace=self.hook.workspace)
@@ -179,18 +175,65 @@ def _path(value: Any) -> Any:
 
 
 class BenchmarkGateOperator(_GateOperator):
-    __doc__ = f"""Let a DAG go on only if a job's scores pass every check.
-    {(_GateOperator.__doc__ or "").partition(".")[2]}
+    """Let a DAG go on only if a job's scores pass every check.
+
+    :param job_name: name of the finished job (templated)
+    :param checks: :class:`~airflow_provider_benchmarks.gates.Threshold`,
+        :class:`~airflow_provider_benchmarks.gates.NoRegression` and
+        :class:`~airflow_provider_benchmarks.gates.WithinHistory` objects, or the same as plain dicts (templates in
+        their texts are rendered)
+    :param policy: path of a policy file in place of ``checks``, in object storage or on disk; a relative one is
+        searched beside the DAG file, and in the folders above it up to the DAGs folder or the root of the bundle
+        (templated)
+    :param baseline: what comparisons compare with: ``pinned`` (the default), ``last_passed`` or ``previous`` from the
+        score store, the name of a job, or the folder of a stored one (templated)
+    :param store: score store with baselines and history, which keeps the job and the verdict; defaults to
+        ``[benchmarks] score_store``, and an empty text means none (templated)
+    :param report: where to write the verdict, as a page: ``….md``, ``….html`` or ``….json`` (templated)
+    :param if_inconclusive: ``fail``, ``warn`` or ``pass``; None: the policy's, else ``fail`` for ``prove`` and ``warn``
+        for the rest
+    :param if_no_baseline: the same for comparisons while the score store has no baseline; None: the policy's, else
+        ``warn``. Without a score store, a comparison with its baseline is an error
     :param on_failure: what a miss does: ``fail`` the task, ``skip`` it and what follows, or ``continue``
+    :param conn_id: connection to the evaluation service (templated)
+    :param workspace: workspace of the job; defaults to the connection's (templated)
     :return: the verdict as a dict, which is pushed under the key ``verdict`` as well, whatever the outcome
     :raises GateFailed: a check missed (an AirflowFailException: no retry)
-    :raises GateInconclusive: the scores can't tell (an AirflowFailException: no retry)
+    :raises GateInconclusive: the scores can't decide (an AirflowFailException: no retry)
     :raises JobError: the job, or the one that is its baseline, has not completed; that is no miss, and is retried
-    :raises ServiceError: the scores can't be fetched; the same holds
+    :raises ServiceError: the scores can't be fetched; that is no miss either
+    :raises ConfigurationError: an argument is wrong, or a package or a score store that the checks need is missing
     """
 
-    def __init__(self, *, on_failure: str = "fail", **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(
+        self,
+        *,
+        job_name: str,
+        checks: Sequence[Check | Mapping[str, Any]] | None = None,
+        policy: str | None = None,
+        baseline: str | None = None,
+        store: str | None = None,
+        report: str | None = None,
+        if_inconclusive: str | None = None,
+        if_no_baseline: str | None = None,
+        on_failure: str = "fail",
+        conn_id: str = DEFAULT_CONN_ID,
+        workspace: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            job_name=job_name,
+            checks=checks,
+            policy=policy,
+            baseline=baseline,
+            store=store,
+            report=report,
+            if_inconclusive=if_inconclusive,
+            if_no_baseline=if_no_baseline,
+            conn_id=conn_id,
+            workspace=workspace,
+            **kwargs,
+        )
         if on_failure not in _ON_FAILURE:
             raise ConfigurationError(
                 f'gate "{self.task_id}": on_failure must be one of {", ".join(_ON_FAILURE)}, '
@@ -203,7 +246,7 @@ class BenchmarkGateOperator(_GateOperator):
         if verdict.passed or self.on_failure == "continue":
             record.raise_first()
             return self._xcom_of(verdict)
-        # A miss stands, whatever could not be written of it: it is not tried again.
+        # A miss stands, even where it could not be written: it is not retried.
         message = (
             f'gate "{self.task_id}" on benchmark job "{self.job_name}" in workspace "{self.hook.workspace}": '
             f"{verdict.summary}\n{verdict.to_table()}{record}"
@@ -214,19 +257,67 @@ class BenchmarkGateOperator(_GateOperator):
 
 
 class BenchmarkGateBranchOperator(_GateOperator, BranchMixIn):
-    __doc__ = f"""Choose what follows by a job's scores; a miss fails no task here.
-    {(_GateOperator.__doc__ or "").partition(".")[2]}
+    """Choose the tasks that follow by a job's scores; a miss fails no task here.
+
+    :param job_name: name of the finished job (templated)
+    :param checks: :class:`~airflow_provider_benchmarks.gates.Threshold`,
+        :class:`~airflow_provider_benchmarks.gates.NoRegression` and
+        :class:`~airflow_provider_benchmarks.gates.WithinHistory` objects, or the same as plain dicts (templates in
+        their texts are rendered)
+    :param policy: path of a policy file in place of ``checks``, in object storage or on disk; a relative one is
+        searched beside the DAG file, and in the folders above it up to the DAGs folder or the root of the bundle
+        (templated)
+    :param baseline: what comparisons compare with: ``pinned`` (the default), ``last_passed`` or ``previous`` from the
+        score store, the name of a job, or the folder of a stored one (templated)
+    :param store: score store with baselines and history, which keeps the job and the verdict; defaults to
+        ``[benchmarks] score_store``, and an empty text means none (templated)
+    :param report: where to write the verdict, as a page: ``….md``, ``….html`` or ``….json`` (templated)
+    :param if_inconclusive: ``fail``, ``warn`` or ``pass``; None: the policy's, else ``fail`` for ``prove`` and ``warn``
+        for the rest
+    :param if_no_baseline: the same for comparisons while the score store has no baseline; None: the policy's, else
+        ``warn``. Without a score store, a comparison with its baseline is an error
     :param follow_if_passed: task id or ids, or task group ids, that follow a pass
     :param follow_if_failed: those that follow a miss, or an inconclusive verdict
-    :return: what follows; the verdict is the XCom ``verdict``
+    :param conn_id: connection to the evaluation service (templated)
+    :param workspace: workspace of the job; defaults to the connection's (templated)
+    :return: the tasks that follow; the verdict is the XCom ``verdict``
+    :raises JobError: the job, or the one that is its baseline, has not completed
+    :raises ServiceError: the scores can't be fetched
+    :raises ConfigurationError: an argument is wrong, or a package or a score store that the checks need is missing
     """
 
     inherits_from_skipmixin = True
 
     def __init__(
-        self, *, follow_if_passed: str | Iterable[str], follow_if_failed: str | Iterable[str], **kwargs: Any
+        self,
+        *,
+        job_name: str,
+        checks: Sequence[Check | Mapping[str, Any]] | None = None,
+        policy: str | None = None,
+        baseline: str | None = None,
+        store: str | None = None,
+        report: str | None = None,
+        if_inconclusive: str | None = None,
+        if_no_baseline: str | None = None,
+        follow_if_passed: str | Iterable[str],
+        follow_if_failed: str | Iterable[str],
+        conn_id: str = DEFAULT_CONN_ID,
+        workspace: str | None = None,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(
+            job_name=job_name,
+            checks=checks,
+            policy=policy,
+            baseline=baseline,
+            store=store,
+            report=report,
+            if_inconclusive=if_inconclusive,
+            if_no_baseline=if_no_baseline,
+            conn_id=conn_id,
+            workspace=workspace,
+            **kwargs,
+        )
         self.follow_if_passed = follow_if_passed
         self.follow_if_failed = follow_if_failed
 
@@ -241,13 +332,25 @@ class PinBaselineOperator(BenchmarkOperator):
 
     :param job_name: name of the job (templated)
     :param store: score store; defaults to ``[benchmarks] score_store`` (templated)
+    :param conn_id: connection to the evaluation service (templated)
+    :param workspace: workspace of the job; defaults to the connection's (templated)
     :return: the job's name
+    :raises ConfigurationError: there is no score store
+    :raises JobError: the job has not completed
     """
 
     template_fields: Sequence[str] = ("job_name", "store", *BenchmarkOperator.template_fields)
 
-    def __init__(self, *, job_name: str, store: str | None = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(
+        self,
+        *,
+        job_name: str,
+        store: str | None = None,
+        conn_id: str = DEFAULT_CONN_ID,
+        workspace: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(conn_id=conn_id, workspace=workspace, **kwargs)
         self.job_name = job_name
         self.store = store
 
@@ -266,7 +369,7 @@ class PinBaselineOperator(BenchmarkOperator):
         try:
             before = store.pinned(workspace=stored.workspace, benchmark=stored.benchmark)
             name = before.job if before else "none"
-        except NotStored as error:  # pinning another is the way out of that
+        except NotStored as error:  # to pin another job repairs that
             name = str(error)
         store.pin(stored, by=f"{context['ti'].dag_id}.{self.task_id} {context['ti'].run_id}")
         self.log.info(

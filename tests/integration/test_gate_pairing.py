@@ -6,8 +6,9 @@ import json
 
 import pytest
 
-from airflow_provider_benchmarks.gates import NoRegression, evaluate
-from airflow_provider_benchmarks.gates.loading import load_compared
+from airflow_provider_benchmarks.gates import NoRegression
+from airflow_provider_benchmarks.gates.run import run_gate
+from airflow_provider_benchmarks.gates.sources import FolderSource
 from airflow_provider_benchmarks.store import Place, RowFormat, store_rows
 
 BIG = 2**53
@@ -69,8 +70,8 @@ def test_rows_pair_by_exact_values(tmp_path, ids, key, forms):
     mine, theirs, same = ids
     paths = stored(tmp_path / "candidate", mine, forms[0]), stored(tmp_path / "baseline", theirs, forms[1])
     checks = [NoRegression("m", margin=0.05, key=key, max_unpaired=1)]
-    candidate, baselines, _ = load_compared(paths[0], {"": paths[1]}, checks)
-    (result,) = evaluate(checks, candidate, baselines).results
+    source = FolderSource(checks=checks, candidate_path=paths[0], baseline_paths={"": paths[1]})
+    (result,) = run_gate(checks, source).results
     others = 0 if same is True else ROWS if same is False else same
     # The one row without an id pairs with the other one.
     pairs = ROWS - others if others < ROWS or mine(0) is not None else 1

@@ -113,7 +113,7 @@ def test_a_damaged_file_is_no_miss_and_is_named(scores, policy, tmp_path, capsys
 
 
 def test_a_fault_of_the_program_itself_is_no_miss(scores, policy, monkeypatch, capsys):
-    monkeypatch.setattr("airflow_provider_benchmarks.gates.evaluate", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("airflow_provider_benchmarks.gates.run.evaluate", lambda *_, **__: 1 / 0)
     arguments = ["gate", "--policy", policy, "--candidate", scores("one", 80), "--baseline", scores("other", 80)]
     assert main(arguments) == 2
     assert "could not judge: ZeroDivisionError" in capsys.readouterr().err

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from airflow_provider_benchmarks.gates import NoRegression, Threshold, evaluate
-from airflow_provider_benchmarks.gates.loading import add_items, read_rows
+from airflow_provider_benchmarks.gates.stored_rows import add_item_hashes, read_rows
 from airflow_provider_benchmarks.scores import AggregateScores, JobScores, row_scores_frame
 from airflow_provider_benchmarks.scores.rows import RowScore
 from airflow_provider_benchmarks.store import Place, RowFormat, store_rows
@@ -196,7 +196,7 @@ class TestStoredRows:
             path = self.stored(folder / f"{name}.parquet", values, items)
             aggregate = job(values).aggregate
             found.append((JobScores(aggregate, read_rows(checks, aggregate, path), job=name), path))
-        add_items(checks, found)
+        add_item_hashes(found)
         return [scores for scores, _ in found]
 
     def test_rows_without_items_are_no_repeats_of_one(self, tmp_path):

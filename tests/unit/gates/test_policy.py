@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.gates import NoRegression, Threshold, policy_schema, read_policy
-from airflow_provider_benchmarks.gates.checks import CHECKS
+from airflow_provider_benchmarks.gates.check import KINDS
 
 POLICY = """
 if_no_baseline: fail
@@ -285,7 +285,7 @@ values = st.recursive(
 
 @given(
     base=st.sampled_from([floor(), floor(statistic="max"), comparison(), history()]),
-    name=st.sampled_from(sorted({name for check in CHECKS.values() for name in check.rules})),
+    name=st.sampled_from(sorted({name for check in KINDS.values() for name in check.rules})),
     value=values,
 )
 def test_the_schema_and_the_code_agree_on_any_value(base, name, value):

@@ -17,7 +17,7 @@ def test_numbers_of_any_dtype_are_numbers(dtype):
 @pytest.mark.parametrize("dtype", ["Int64", "Float64", "float64", "object", "boolean", "string", "category"])
 def test_what_is_missing_in_any_dtype_is_without_a_value(dtype):
     found = RowValues.of(pd.DataFrame({"s": pd.Series([None, None], dtype=dtype)}), "s")
-    assert (found.count, found.without_value, found.not_numbers) == (0, 2, 0)
+    assert (found.count, found.counts.without_value, found.counts.not_numbers) == (0, 2, 0)
 
 
 @pytest.mark.parametrize(
@@ -37,9 +37,9 @@ def test_what_is_missing_in_any_dtype_is_without_a_value(dtype):
 )
 def test_what_is_no_number_in_any_dtype_is_none(values):
     found = RowValues.of(pd.DataFrame({"s": values}), "s")
-    assert (found.count, found.without_value, found.not_numbers) == (0, 0, 2)
+    assert (found.count, found.counts.without_value, found.counts.not_numbers) == (0, 0, 2)
 
 
 def test_infinite_numbers_are_no_value():
     found = RowValues.of(pd.DataFrame({"s": [float("inf"), float("nan"), 0.5]}), "s")
-    assert (found.count, found.without_value) == (1, 2)
+    assert (found.count, found.counts.without_value) == (1, 2)

@@ -6,10 +6,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_benchmarks.brief import shortened
-from airflow_provider_benchmarks.gates import _fields as f
+from airflow_provider_benchmarks.exceptions import ScoreNotFound
+from airflow_provider_benchmarks.gates import field_rules as f
+from airflow_provider_benchmarks.gates.check import Check, Needs
+from airflow_provider_benchmarks.gates.comparison import ComparedScores
+from airflow_provider_benchmarks.gates.evidence import NoBaseline
+from airflow_provider_benchmarks.gates.pairing import NotPairable
+from airflow_provider_benchmarks.gates.result import Finding, Outcome
+from airflow_provider_benchmarks.gates.wording import exact_number
+from airflow_provider_benchmarks.scores import JobScores
+
+if TYPE_CHECKING:
+    from airflow_provider_benchmarks.gates.evidence import Evidence
 
 
 class Mode(StrEnum):
@@ -20,16 +31,16 @@ class Mode(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class NoRegression:
+class NoRegression(Check):
     """A score must not be worse than the baseline's by more than a margin.
 
     Rows of both jobs are compared in pairs. They pair by row index, and count as pairs only where their items are
     equal; with ``key`` they pair by these fields of the items. ``detect`` misses when the drop beyond the margin is
-    significant, and says nothing of equality. ``prove`` passes when the confidence bound shows that the drop is within
-    the margin, misses when it is shown to be beyond it, and is inconclusive otherwise.
+    significant, and is no evidence of equality. ``prove`` passes when the confidence bound shows that the drop is
+    within the margin, misses when it is shown to be beyond it, and is inconclusive otherwise.
 
-    Where the baseline has lost more rows than the limits allow, or there is too little to judge by, a drop misses that
-    is significant whatever the lost rows were; all else is inconclusive.
+    Where the baseline has more rows without a score than the limits allow, or there are too few rows, a drop misses
+    that is significant whatever the missing scores are; all else is inconclusive.
 
     :param metric: metric reference ``workspace/name``, or its name where that is unambiguous
     :param score: the score's name; may be left out when the metric gives one score
@@ -74,7 +85,6 @@ class NoRegression:
         "higher_is_better": f.FLAG,
         "severity": f.SEVERITY,
     }
-    together: ClassVar[Mapping[str, Any]] = {}
 
     metric: str
     score: str | None = None
@@ -111,24 +121,69 @@ class NoRegression:
     def expected(self) -> str:
         """The bar in words: ``drop ≤ 0.01``, ``rise ≤ 5 %``."""
         # Through its digits, as 0.07 * 100 is 7.000000000000001.
-        bar = f"{f.exactly(float(Decimal(str(self.margin)) * 100))} %" if self.relative else f.exactly(self.margin)
+        bar = (
+            f"{exact_number(float(Decimal(str(self.margin)) * 100))} %" if self.relative else exact_number(self.margin)
+        )
         return f"{'drop' if self.higher_is_better else 'rise'} ≤ {bar} ({self.mode})"
 
     @property
-    def needs_rows(self) -> bool:
-        """Whether aggregate scores can't be compared at all."""
+    def must_prove(self) -> bool:
+        return self.mode == Mode.PROVE
+
+    @property
+    def must_have_rows(self) -> bool:
+        """True if aggregate scores can't be compared at all."""
         return bool(self.where or self.by or self.key or self.cluster_by)
 
     @property
-    def needs_statistics(self) -> bool:
-        return True
+    def if_inconclusive(self) -> str:
+        return "fail" if self.must_prove else "warn"
 
-    @property
-    def fields(self) -> tuple[str, ...]:
-        """Fields of the items that the check looks at."""
+    def needs(self) -> Needs:
         one = [name for name in (self.by, self.cluster_by) if name]
-        return tuple(dict.fromkeys([*(self.where or ()), *one, *self.keys]))
+        return Needs(
+            rows=True,
+            fields=tuple(dict.fromkeys([*(self.where or ()), *one, *self.keys])),
+            baseline=self.baseline or "",
+            pairing=not self.keys,
+            modules=("scipy",),
+        )
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain JSON, without what was left at its default."""
-        return f.plain(self)
+    def judge(self, evidence: Evidence) -> list[Finding]:
+        """Compare the score with the baseline's, or each group of its rows.
+
+        What should be there and is not fails: rows of the candidate, a pair for them, or a field that the check names.
+        Inconclusive is what the statistics can't decide, or what the baseline lacks.
+        """
+        name = self.baseline or ""
+        candidate, baseline = evidence.candidate, evidence.baseline(name)
+        if isinstance(baseline, NoBaseline):
+            outcome = Outcome.WARN if baseline.is_candidate else Outcome(evidence.if_no_baseline)
+            return [self.result(outcome, reason=baseline.reason)]
+        try:
+            score = candidate.aggregate.get(self.metric, self.score)
+        except ScoreNotFound as error:
+            return [self.result(Outcome.FAIL, reason=str(error))]
+        if problem := _other_work(candidate, baseline):
+            return [self.result(Outcome.FAIL, score=score, reason=problem)]
+        reason = f"can't be compared with the baseline {baseline.job}: "
+        try:
+            base = baseline.aggregate.get(score.metric, score.name)
+        except ScoreNotFound as error:
+            return [self.result(Outcome.INCONCLUSIVE, score=score, reason=f"{reason}{error}")]
+        compared = ComparedScores(self, score, base)
+        try:
+            if candidate.rows is None or baseline.rows is None:
+                return [compared.by_aggregates()]
+            return compared.by_rows(evidence.pairs(name, self.keys))
+        except (ScoreNotFound, NotPairable) as error:
+            return [self.result(Outcome.FAIL, score=score, reason=f"{reason}{error}")]
+
+
+def _other_work(candidate: JobScores, baseline: JobScores) -> str | None:
+    """What the two jobs did differently, so that their scores mean different things; None for the same work."""
+    for what in ("benchmark", "dataset"):
+        mine, theirs = getattr(candidate, what), getattr(baseline, what)
+        if mine and theirs and mine != theirs:
+            return f"can't be compared with the baseline {baseline.job}: that is of {what} {theirs}, the candidate of {mine}"
+    return None

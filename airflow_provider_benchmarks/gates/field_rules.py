@@ -1,21 +1,20 @@
-"""What the fields of checks may hold: one rule for each, as code for when a check is made, and as JSON Schema."""
+"""The rules for the fields of checks: each as code, for when a check is made, and as JSON Schema, for editors."""
 
 from __future__ import annotations
 
 import operator
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from copy import deepcopy
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
 from airflow_provider_benchmarks.brief import brief, shortened
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 
-#: The ends of a range in ``where``, and how they are told.
+#: The ends of a range in ``where``, and their signs in messages.
 RANGE_ENDS = {"at_least": "≥", "at_most": "≤", "above": ">", "below": "<"}
-#: Bounds of numbers, as JSON Schema names them.
+#: Bounds of numbers, by their names in JSON Schema.
 _BOUNDS = {
     "minimum": operator.ge,
     "maximum": operator.le,
@@ -25,14 +24,16 @@ _BOUNDS = {
 
 
 class Severity(StrEnum):
+    """What a missed check does to the gate."""
+
     FAIL = "fail"
     WARN = "warn"
 
 
 class WrongField(ConfigurationError):
-    """A field of a check holds what it can't.
+    """A field of a check has a value that its rule does not allow.
 
-    :param path: the field's name, and what it is inside of it; empty where no one field is wrong
+    :param path: the field's name, then the keys inside of it; empty where no single field is wrong
     """
 
     def __init__(self, message: str, path: tuple[str, ...] = ()) -> None:
@@ -42,42 +43,50 @@ class WrongField(ConfigurationError):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What a field may hold.
+    """The values that a field may have.
 
-    :param words: for messages: "must be …"
+    :param words: the rule for messages: "must be …"
     :param schema: the rule as JSON Schema
-    :param holds: the rule as code
-    :param normal: makes a value that holds what JSON makes of it, so that a check equals what is read back from JSON
-    :param members: the rule of each value of a mapping
+    :param is_valid: the rule as code
+    :param normalise: turns a valid value into the one that JSON gives back, so that a check equals itself read from JSON
+    :param members: the rule for each value of a mapping
     """
 
     words: str
     schema: Mapping[str, Any]
-    holds: Callable[[Any], bool]
-    normal: Callable[[Any], Any] | None = None
+    is_valid: Callable[[Any], bool]
+    normalise: Callable[[Any], Any] | None = None
     members: Rule | None = None
 
     def read(self, value: Any, what: str, *path: str) -> Any:
-        """The value as a check keeps it.
+        """Validate and normalise a value.
 
-        :raises WrongField: it does not hold
+        :param what: the check, for messages
+        :param path: the field's name, then the keys inside of it
+        :raises WrongField: the value is not valid
         """
-        if not self.holds(value):
+        if not self.is_valid(value):
             where = " ".join(map(shortened, path))
             raise WrongField(f"{what}: {where} {self.words}, found {brief(value)}", path)
         if self.members is not None and value is not None:
             return {name: self.members.read(member, what, *path, name) for name, member in value.items()}
-        return value if self.normal is None or value is None else self.normal(value)
+        return value if self.normalise is None or value is None else self.normalise(value)
 
 
 def optional(rule: Rule) -> Rule:
-    """The same, or None."""
-    schema = {"anyOf": [rule.schema, {"type": "null"}]}
-    return Rule(rule.words, schema, lambda value: value is None or rule.holds(value), rule.normal, rule.members)
+    """The same rule, which allows None too."""
+    return replace(
+        rule,
+        schema={"anyOf": [rule.schema, {"type": "null"}]},
+        is_valid=lambda value: value is None or rule.is_valid(value),
+    )
 
 
 def number(words: str, **bounds: float) -> Rule:
-    """:param bounds: as JSON Schema names them"""
+    """A finite number.
+
+    :param bounds: limits, by their names in JSON Schema
+    """
     return Rule(
         words,
         {"type": "number", **bounds},
@@ -86,7 +95,7 @@ def number(words: str, **bounds: float) -> Rule:
 
 
 def whole(minimum: int) -> Rule:
-    """A count; JSON Schema, and so a policy, takes 10.0 for a whole number too."""
+    """A whole number. JSON Schema, and so a policy, takes 10.0 for a whole number too."""
     return Rule(
         f"must be a whole number, {minimum} or more",
         {"type": "integer", "minimum": minimum},
@@ -96,6 +105,7 @@ def whole(minimum: int) -> Rule:
 
 
 def choice(choices: Sequence[str]) -> Rule:
+    """One of some texts."""
     words = " or ".join(f'"{choice}"' for choice in choices)
     return Rule(
         f"must be {words}",
@@ -105,7 +115,7 @@ def choice(choices: Sequence[str]) -> Rule:
 
 
 def _is_finite(value: Any) -> bool:
-    """Whether a value is a number that is not NaN and fits a float."""
+    """True for a number that is not NaN and fits a float."""
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
@@ -113,12 +123,12 @@ def _is_text(value: Any) -> bool:
     return isinstance(value, str) and bool(value)
 
 
-def _is_list_of(values: Any, holds: Callable[[Any], bool]) -> bool:
-    return isinstance(values, list | tuple | set | frozenset) and bool(values) and all(map(holds, values))
+def _is_list_of(values: Any, is_valid: Callable[[Any], bool]) -> bool:
+    return isinstance(values, list | tuple | set | frozenset) and bool(values) and all(map(is_valid, values))
 
 
 def _is_plain(value: Any) -> bool:
-    """Whether JSON holds a value as it is."""
+    """True for a value that JSON keeps as it is."""
     return value is None or isinstance(value, str | bool) or _is_finite(value)
 
 
@@ -132,7 +142,7 @@ def _is_range(value: Any) -> bool:
 
 
 def _as_json(value: Any) -> Any:
-    """Lists for tuples and sets, the latter in an order that does not change from run to run."""
+    """Turn tuples and sets into lists; sets in an order that does not change from run to run."""
     if isinstance(value, set | frozenset):
         return sorted(value, key=lambda member: (type(member).__name__, member))
     if isinstance(value, Mapping):
@@ -195,45 +205,21 @@ WHERE = optional(
 
 
 def read_fields(check: Any, what: str) -> None:
-    """Hold the fields of a new check against its rules, and keep them as JSON gives them back.
+    """Validate the fields of a new check, and keep them as JSON gives them back.
 
-    :raises WrongField: one does not hold
+    :param what: the check, for messages
+    :raises WrongField: a field is not valid
     """
     for name, rule in check.rules.items():
         object.__setattr__(check, name, rule.read(getattr(check, name), what, name))
 
 
-def require(holds: bool, what: str, problem: str, *path: str) -> None:
-    """Raise a WrongField unless something holds."""
-    if not holds:
+def require(condition: bool, what: str, problem: str, *path: str) -> None:
+    """Raise a WrongField unless a condition of several fields is met."""
+    if not condition:
         raise WrongField(f"{what}: {problem}", path)
 
 
 def require_choice(value: Any, choices: Sequence[str], name: str, what: str) -> None:
+    """Raise a WrongField unless an argument is one of some texts."""
     choice(choices).read(value, what, name)
-
-
-def plain(check: Any) -> dict[str, Any]:
-    """A check as plain JSON, without what was left at its default."""
-    given = {f.name: getattr(check, f.name) for f in fields(check)}
-    changed = {f.name: given[f.name] for f in fields(check) if given[f.name] != f.default}
-    return {"type": check.kind, **deepcopy(changed)}
-
-
-def exactly(value: float) -> str:
-    """A number as it is written: short, but never another number, as 0.69999996 is not 0.7."""
-    short = f"{value:g}"
-    return short if float(short) == value else str(value)
-
-
-def describe_where(where: Mapping[str, Any] | None) -> str:
-    """Conditions in words: ``category = math, length ≥ 10``."""
-    parts = []
-    for name, wanted in (where or {}).items():
-        if isinstance(wanted, Mapping):
-            parts += [f"{name} {RANGE_ENDS[end]} {exactly(value)}" for end, value in wanted.items()]
-        elif isinstance(wanted, list):
-            parts.append(f"{name} in {', '.join(map(str, wanted))}")
-        else:
-            parts.append(f"{name} = {wanted}")
-    return ", ".join(parts)

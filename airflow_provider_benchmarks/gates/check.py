@@ -1,0 +1,159 @@
+"""What every kind of check has: plain data, what it needs, how it judges; and the registry of kinds.
+
+A new kind is a module with a subclass of :class:`Check` and its name in the call of :func:`register` in this package's
+``__init__``. ``python -m airflow_provider_benchmarks.gates.schema`` then writes it into ``policy.schema.json``.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from airflow_provider_benchmarks.brief import brief, shortened
+from airflow_provider_benchmarks.gates.field_rules import Rule, Severity, WrongField
+from airflow_provider_benchmarks.gates.result import CheckResult, Finding, Outcome
+from airflow_provider_benchmarks.scores import AggregateScore
+
+if TYPE_CHECKING:
+    from airflow_provider_benchmarks.gates.evidence import Evidence
+
+#: The kind of a check whose plain data does not say which.
+DEFAULT_KIND = "threshold"
+#: The kinds of checks, by the names that policies give them.
+KINDS: dict[str, type[Check]] = {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Needs:
+    """What a check must be given before it can judge.
+
+    :param rows: row scores, where the job has them
+    :param fields: names of the fields of the items that it reads
+    :param baseline: name of the baseline that it compares with, "" for the gate's own; None: it compares with none
+    :param pairing: whether the items of two rows are equal
+    :param history: number of earlier jobs that passed
+    :param modules: Python modules that judging imports, besides those that read row scores
+    """
+
+    rows: bool = False
+    fields: tuple[str, ...] = ()
+    baseline: str | None = None
+    pairing: bool = False
+    history: int = 0
+    modules: tuple[str, ...] = ()
+
+
+class Check(ABC):
+    """A check on a score, as plain data: it compares, serialises and reads as it is written.
+
+    A subclass is a frozen dataclass with the fields ``metric``, ``score``, ``severity`` and its own.
+    """
+
+    __slots__ = ()
+
+    #: Its name in policies.
+    kind: ClassVar[str]
+    #: The rule of each field.
+    rules: ClassVar[Mapping[str, Rule]]
+    #: JSON Schema keywords for conditions that concern several fields.
+    schema_of_combinations: ClassVar[Mapping[str, Any]] = {}
+
+    metric: str
+    score: str | None
+    severity: str
+
+    @property
+    @abstractmethod
+    def statistic(self) -> str:
+        """Name of what is observed."""
+
+    @property
+    @abstractmethod
+    def expected(self) -> str:
+        """The bar in words."""
+
+    @property
+    def if_inconclusive(self) -> str:
+        """``fail`` or ``warn``: what an inconclusive result does where the policy does not say."""
+        return "warn"
+
+    @abstractmethod
+    def needs(self) -> Needs:
+        """What it must be given before it can judge."""
+
+    @abstractmethod
+    def judge(self, evidence: Evidence) -> Sequence[Finding]:
+        """Judge the candidate's score, or each group of its rows."""
+
+    def result(
+        self, outcome: Outcome, *, score: AggregateScore | None = None, reason: str = "", **figures: Any
+    ) -> CheckResult:
+        """Make a result of this check; a failure is a warning where the severity says so.
+
+        :param score: the one that was judged; None where it was not found
+        :param figures: further fields of the result
+        """
+        known: dict[str, Any] = {
+            "observed": None,
+            "expected": self.expected,
+            "count": None,
+            "nan_count": None,
+            **figures,
+        }
+        # Without an observed value nothing was compared with the bar.
+        known.setdefault("judged", known["observed"] is not None)
+        return CheckResult(
+            check=self,
+            metric=score.metric if score else self.metric,
+            score=score.name if score else self.score,
+            outcome=Outcome.WARN if outcome is Outcome.FAIL and self.severity == Severity.WARN else outcome,
+            reason=reason,
+            **known,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON, without the fields that are at their default."""
+        this: Any = self
+        values = {field.name: (getattr(self, field.name), field.default) for field in fields(this)}
+        changed = {name: value for name, (value, default) in values.items() if value != default}
+        return {"type": self.kind, **deepcopy(changed)}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Build a check of this kind from its fields.
+
+        :raises WrongField: there are unknown or wrong fields; names the known ones
+        """
+        unknown = [name for name in data if name not in cls.rules]
+        if unknown or "metric" not in data:
+            problem = f"unknown fields {brief(unknown)}" if unknown else "no metric"
+            message = f"{cls.kind} {brief(dict(data))} has {problem}; known: {', '.join(cls.rules)}"
+            raise WrongField(message, tuple(unknown[:1]))
+        return cls(**data)
+
+
+def register(*kinds: type[Check]) -> None:
+    """Add kinds of checks, for policies, plain data and stored verdicts to name.
+
+    :raises ValueError: another class has the name of a kind
+    """
+    for check in kinds:
+        if KINDS.setdefault(check.kind, check) is not check:
+            raise ValueError(f'two kinds of checks are called "{check.kind}": {KINDS[check.kind]} and {check}')
+
+
+def check_from_dict(data: Mapping[str, Any]) -> Check:
+    """Build a check from plain data; ``type`` may be left out for a threshold.
+
+    :raises ConfigurationError: the type is unknown, or there are unknown or wrong fields; names the known ones
+    """
+    if not isinstance(data, Mapping):
+        raise WrongField(f"expected a check with its fields, found {brief(data)}")
+    arguments = dict(data)
+    kind = arguments.pop("type", DEFAULT_KIND)
+    if not isinstance(kind, str) or kind not in KINDS:
+        raise WrongField(f'unknown type of check "{shortened(kind)}"; known: {", ".join(KINDS)}', ("type",))
+    return KINDS[kind].from_dict(arguments)

@@ -1,0 +1,157 @@
+"""The outcome of one check."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from airflow_provider_benchmarks.scores.json_values import is_number, json_safe
+
+if TYPE_CHECKING:
+    from airflow_provider_benchmarks.gates.check import Check
+
+
+class Outcome(StrEnum):
+    PASS = "pass"
+    WARN = "warn"
+    FAIL = "fail"
+    INCONCLUSIVE = "inconclusive"
+
+
+#: What a pass counts as that has a reason: nothing has proved it.
+UNPROVEN = "unproven"
+#: What a warning counts as where nothing was judged.
+NOT_JUDGED = "not_judged"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckResult:
+    """The outcome of one check, or of one group of its rows.
+
+    :param metric: reference of the metric that was judged; as the check names it when it is not in the results
+    :param outcome: pass, warn, fail or inconclusive
+    :param observed: the statistic's value, or the difference candidate − baseline; None when there is none
+    :param expected: the bar, in words
+    :param interval: two-sided confidence interval of the observed value, where the check asks for one
+    :param count: number of rows with a value, or of pairs of them
+    :param nan_count: number of rows without a value
+    :param reason: why the check did not pass, in one sentence; empty when it passed. A pass with a reason is unproven:
+        the check is inconclusive or has no baseline, and the gate counts that as a pass
+    :param judged: False where nothing was judged: the check is inconclusive, has no baseline, or has too few rows
+    :param group: which rows, with ``where`` or ``by``; empty for all
+    :param details: further figures of a comparison: p, detectable drop, both means, counts of rows without a score, …
+    :param worst: the rows that got worse most: row index, item, both scores
+    """
+
+    check: Check
+    metric: str
+    score: str | None
+    outcome: Outcome
+    observed: float | None
+    expected: str
+    interval: tuple[float, float] | None = None
+    count: int | None
+    nan_count: int | None
+    reason: str
+    judged: bool = True
+    group: str = ""
+    details: Mapping[str, Any] = field(default_factory=dict)
+    worst: tuple[Mapping[str, Any], ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        data = {
+            "check": self.check.to_dict(),
+            "metric": self.metric,
+            "score": self.score,
+            "statistic": self.check.statistic,
+            "outcome": str(self.outcome),
+            "observed": self.observed,
+            "expected": self.expected,
+            "interval": self.interval,
+            "count": self.count,
+            "nan_count": self.nan_count,
+            "reason": self.reason,
+        }
+        if not self.judged:
+            data["judged"] = False
+        optional = {"group": self.group, "details": dict(self.details), "worst": list(self.worst)}
+        safe: dict[str, Any] = json_safe({**data, **{key: value for key, value in optional.items() if value}})
+        return safe
+
+    @property
+    def counts_as(self) -> str:
+        """The outcome; an unproven pass, and a warning that nothing was judged, count by themselves."""
+        if self.outcome is Outcome.WARN and not self.judged:
+            return NOT_JUDGED
+        return UNPROVEN if self.outcome is Outcome.PASS and self.reason else self.outcome
+
+    @property
+    def baseline(self) -> str:
+        """The job that the check compared with; empty where that is not known."""
+        found = self.details.get("baseline")
+        return found if isinstance(found, str) else self.check.needs().baseline or ""
+
+    @property
+    def evidence(self) -> str:
+        """What the outcome rests on, in few words: paired rows, p, and the detectable drop; or the history."""
+        found = self.details
+        parts = []
+        if "pairs" in found:
+            parts.append(f"{found['pairs']:,} of {found['rows']:,} rows paired")
+        elif "n" in found:
+            parts.append(f"{found['n']:,} rows, not paired")
+        if found.get("clusters"):
+            parts.append(f"{found['clusters']:,} clusters")
+        if is_number(found.get("p_value")):
+            parts.append(f"p {found['p_value']:.2g}" if found["p_value"] >= 0.0001 else "p < 0.0001")
+        if is_number(found.get("p_value_adjusted")) and found["p_value_adjusted"] != found.get("p_value"):
+            parts.append(f"{found['p_value_adjusted']:.2g} of several")
+        if is_number(found.get("detectable_drop")):
+            worse = "drop" if getattr(self.check, "higher_is_better", True) else "rise"
+            parts.append(f"a {worse} of {found['detectable_drop']:.3g} would be seen in 80 % of runs")
+        if "deviation" in found:
+            jobs, middle, deviation = (found[name] for name in ("jobs", "median", "deviation"))
+            parts.append(f"last {jobs} jobs: median {middle:.4g}, deviation {deviation:.2g}")
+        return ", ".join(parts)
+
+    def cells(self) -> tuple[str, ...]:
+        """The texts of the result's row in a table."""
+        counts = ("–" if value is None else str(value) for value in (self.count, self.nan_count))
+        score = self.score or "–"
+        return (
+            self.outcome.upper(), self.metric, f"{score} [{self.group}]" if self.group else score,
+            self.check.statistic, self._observed_text(), self.expected, *counts, self.evidence, self.reason,
+        )  # fmt: skip
+
+    def _observed_text(self) -> str:
+        """The observed value, with the digits that distinguish it from the bars."""
+        if self.observed is None:
+            return "–"
+        bars = [getattr(self.check, name, None) for name in ("at_least", "at_most")]
+        bars += [self.details.get(name) for name in ("low", "high")]
+        margin: float = self.details.get("margin") or 0.0
+        bars += [margin, -margin]
+        others = {f"{bar:.6g}" for bar in bars if bar not in (None, self.observed)}
+        texts = [f"{self.observed:.{digits}g}" for digits in (6, 9, 12, 17)]
+        text = next((text for text in texts if text not in others), texts[-1])
+        return text if self.interval is None else f"{text} ({self.interval[0]:.4g} to {self.interval[1]:.4g})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PendingTest:
+    """A significance test whose outcome depends on the other tests that share its error budget.
+
+    :param severity: of the check; tests of one severity share one budget
+    :param p_value: of this test alone
+    :param finish: makes the result from the adjusted p-value and the number of tests that share the budget
+    """
+
+    severity: str
+    p_value: float
+    finish: Callable[[float, int], CheckResult]
+
+
+#: What judging returns for a check, or for each group of its rows.
+Finding: TypeAlias = CheckResult | PendingTest

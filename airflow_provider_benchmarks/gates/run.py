@@ -1,0 +1,67 @@
+"""Run a gate: load what its checks need from a source, and judge it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from airflow_provider_benchmarks.gates.check import Check
+from airflow_provider_benchmarks.gates.evaluate import evaluate
+from airflow_provider_benchmarks.gates.evidence import NoBaseline
+from airflow_provider_benchmarks.gates.sources import LoadedScores, Source
+from airflow_provider_benchmarks.gates.stored_rows import add_item_hashes, with_items
+from airflow_provider_benchmarks.gates.verdict import Verdict
+
+
+def run_gate(
+    checks: Sequence[Check], source: Source, *, if_inconclusive: str | None = None, if_no_baseline: str = "warn"
+) -> Verdict:
+    """Judge a job's scores, and add the items of the rows that got worse most.
+
+    :param if_inconclusive: as for :func:`~airflow_provider_benchmarks.gates.evaluate`
+    :param if_no_baseline: as for :func:`~airflow_provider_benchmarks.gates.evaluate`
+    """
+    needs = [check.needs() for check in checks]
+    names = dict.fromkeys(need.baseline for need in needs if need.baseline is not None)
+    candidate = source.candidate()
+    found = source.baselines(names)
+    if any(need.pairing for need in needs):
+        candidate, found = _with_comparable_items(candidate, found)
+    verdict = evaluate(
+        checks,
+        candidate.scores,
+        {name: each if isinstance(each, NoBaseline) else each.scores for name, each in found.items()},
+        history=source.history(max((need.history for need in needs), default=0)),
+        if_inconclusive=if_inconclusive,
+        if_no_baseline=if_no_baseline,
+    )
+    return verdict if candidate.rows_file is None else with_items(verdict, candidate.rows_file)
+
+
+def modules_of(checks: Sequence[Check]) -> tuple[str, ...]:
+    """The Python modules that judging imports, besides those that read row scores."""
+    return tuple(dict.fromkeys(module for check in checks for module in check.needs().modules))
+
+
+def _with_comparable_items(
+    candidate: LoadedScores, baselines: dict[str, LoadedScores | NoBaseline]
+) -> tuple[LoadedScores, dict[str, LoadedScores | NoBaseline]]:
+    """Make the items of all jobs comparable: by a hash where all rows are Parquet, else by all their fields."""
+    jobs = [candidate, *(each for each in baselines.values() if isinstance(each, LoadedScores))]
+    with_rows = list({id(job): job for job in jobs if job.scores.rows is not None}.values())
+    if all(job.rows_file is not None for job in with_rows):
+        if len(with_rows) > 1:
+            add_item_hashes([(job.scores, job.rows_file) for job in with_rows])
+        return candidate, baselines
+    whole = {id(job): _with_all_columns(job) for job in jobs}
+    return whole[id(candidate)], {
+        name: each if isinstance(each, NoBaseline) else whole[id(each)] for name, each in baselines.items()
+    }
+
+
+def _with_all_columns(job: LoadedScores) -> LoadedScores:
+    from airflow_provider_benchmarks.scores import read_row_scores
+
+    if job.rows_file is None:
+        return job
+    return replace(job, scores=replace(job.scores, rows=read_row_scores(job.rows_file)))

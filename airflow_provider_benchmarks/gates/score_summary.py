@@ -1,0 +1,86 @@
+"""The statistics of a score: of some rows as the service computes them, and as the moments that intervals need."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_benchmarks.exceptions import ScoreNotFound
+from airflow_provider_benchmarks.gates.row_values import RowValues, score_column
+from airflow_provider_benchmarks.scores import AggregateScore
+from airflow_provider_benchmarks.scores.json_values import is_number
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from airflow_provider_benchmarks.gates.statistics import Moments
+
+
+def summarise(score: AggregateScore, found: RowValues, rows: pd.DataFrame) -> AggregateScore:
+    """Compute the statistics of some rows as the service computes those of all.
+
+    The standard deviation is the population's; percentiles are Weibull's, between the smallest and the largest value.
+
+    :param score: that of all rows, for its names and its rubric's categories
+    :param found: the values of the rows
+    """
+    import numpy as np
+
+    values, categories = found.values, _categories(score, rows)
+    nan_count = found.counts.without_value + found.counts.call_failed
+    if not values.size:
+        return AggregateScore(
+            metric=score.metric, name=score.name, count=0, nan_count=nan_count, rubric_distribution=categories
+        )
+    percents = np.arange(1, 101)
+    points = np.percentile(values, percents, method="weibull")
+    return AggregateScore(
+        metric=score.metric,
+        name=score.name,
+        count=found.count,
+        nan_count=nan_count,
+        mean=float(values.mean()),
+        std_dev=float(values.std()),
+        variance=float(values.var()),
+        min=float(values.min()),
+        max=float(values.max()),
+        sum=float(values.sum()),
+        percentiles={f"p{percent}": float(point) for percent, point in zip(percents, points, strict=True)},
+        rubric_distribution=categories,
+    )
+
+
+def _categories(score: AggregateScore, rows: pd.DataFrame) -> tuple[dict[str, Any], ...]:
+    """Number of rows in each of a rubric's categories; 0 in a category that only other rows are in."""
+    try:
+        labels = rows[score_column(rows, replace(score, name=f"{score.name}.label"))]
+    except ScoreNotFound:
+        return ()
+    counts = dict.fromkeys([str(category.get("label")) for category in score.rubric_distribution], 0)
+    counts |= {str(label): int(count) for label, count in labels.value_counts().items() if label}
+    return tuple({"label": label, "count": count} for label, count in counts.items())
+
+
+def moments_of(score: AggregateScore) -> Moments | None:
+    """The moments of aggregate scores; None where they lack the mean, the standard deviation or the count."""
+    from airflow_provider_benchmarks.gates.statistics import Moments
+
+    if not score.count or not is_number(score.mean) or not is_number(score.std_dev) or score.std_dev < 0:
+        return None
+    low, high = (end if is_number(end) else None for end in (score.min, score.max))
+    return Moments(
+        mean=score.mean, std_dev=score.std_dev, n=score.count, is_binary=is_binary(score), low=low, high=high
+    )
+
+
+def is_binary(score: AggregateScore, found: RowValues | None = None) -> bool:
+    """True if all values are 0 or 1.
+
+    Without rows it follows from the ends and the variance: only of such values is that the mean times 1 − mean.
+    """
+    if found is not None:
+        return found.is_binary
+    if score.mean is None or score.variance is None or not {score.min, score.max} <= {0.0, 1.0}:
+        return False
+    return math.isclose(score.variance, score.mean * (1 - score.mean), rel_tol=1e-6, abs_tol=1e-9)

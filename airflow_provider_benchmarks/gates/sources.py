@@ -1,0 +1,126 @@
+"""Where the scores of a gate come from; and the source that reads them from folders."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+from airflow_provider_benchmarks.exceptions import IncompleteResults
+from airflow_provider_benchmarks.extras import missing, require
+from airflow_provider_benchmarks.gates.check import Check
+from airflow_provider_benchmarks.gates.evidence import NoBaseline
+from airflow_provider_benchmarks.gates.stored_rows import must_have_rows, read_rows, should_read_rows, without_rows
+from airflow_provider_benchmarks.scores import AggregateScores, JobScores
+from airflow_provider_benchmarks.scores.json_values import parse_json
+from airflow_provider_benchmarks.scores.stored_files import filesystem_of
+
+#: Names of baselines that a score store resolves to a job; other names are a job's, or the path of a folder.
+PINNED, LAST_PASSED, PREVIOUS = "pinned", "last_passed", "previous"
+STORED_BASELINES = (PINNED, LAST_PASSED, PREVIOUS)
+AGGREGATE_FILE = "aggregate-scores.json"
+MANIFEST_FILE = "manifest.json"
+ROWS_FILES = ("row-scores.parquet", "row-scores.jsonl", "row-scores.jsonl.gz", "row-scores.jsonl.zst")
+#: The suffixes of files that pyarrow reads.
+_BY_PYARROW = (".parquet", ".zst")
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedScores:
+    """The scores of a job.
+
+    :param scores: with the rows that checks need
+    :param rows_file: the Parquet file that the rows are from, a local path or an Airflow ObjectStoragePath; None where
+        there are no rows, or they are from another kind of file
+    """
+
+    scores: JobScores
+    rows_file: Any = None
+
+
+class Source(Protocol):
+    """Finds and loads the scores of one gate."""
+
+    def candidate(self) -> LoadedScores: ...
+
+    def baselines(self, names: Iterable[str]) -> dict[str, LoadedScores | NoBaseline]:
+        """The baselines by name; others than those that are asked for may be among them.
+
+        :param names: as checks give them; "" for the gate's own
+        """
+
+    def history(self, jobs: int) -> Sequence[JobScores]:
+        """Earlier jobs that passed, newest first.
+
+        :param jobs: number of jobs that the checks need
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FolderSource:
+    """Scores that were downloaded, or are in a score store.
+
+    A path names a folder with ``aggregate-scores.json`` and, where there are row scores, ``row-scores.parquet`` or
+    ``row-scores.jsonl`` (also ``.gz``, ``.zst``); or a file of aggregate scores. It is local, a URL that fsspec opens, or
+    one that names an Airflow connection (``s3://connection@bucket/folder``, where Airflow is installed).
+
+    :param checks: rows are read as they need them
+    :param candidate_path: of the scores to judge
+    :param baseline_paths: by the name that checks give to the baseline, "" for the gate's own
+    :param history_paths: of earlier jobs that passed, newest first
+    """
+
+    checks: Sequence[Check]
+    candidate_path: str
+    baseline_paths: Mapping[str, str] = field(default_factory=dict)
+    history_paths: Sequence[str] = ()
+
+    def candidate(self) -> LoadedScores:
+        return load_scores(self.candidate_path, self.checks)
+
+    def baselines(self, names: Iterable[str]) -> dict[str, LoadedScores | NoBaseline]:
+        loaded = {path: load_scores(path, self.checks) for path in dict.fromkeys(self.baseline_paths.values())}
+        given = {name: loaded[path] for name, path in self.baseline_paths.items()}
+        return {name: NoBaseline.of(name) for name in names} | given
+
+    def history(self, jobs: int) -> Sequence[JobScores]:
+        return [load_scores(path, ()).scores for path in self.history_paths]
+
+
+def load_scores(path: str, checks: Sequence[Check]) -> LoadedScores:
+    """Load the scores of a job from a folder or a file.
+
+    :param path: as :class:`FolderSource` takes it
+    :raises IncompleteResults: the aggregate scores can't be read
+    :raises OSError: there is nothing at the path
+    """
+    filesystem, place = filesystem_of(path)
+    is_folder = filesystem.isdir(place)
+    file = f"{place.rstrip('/')}/{AGGREGATE_FILE}" if is_folder else place
+    try:
+        aggregate = AggregateScores.from_json(parse_json(filesystem.cat_file(file)))
+    except ValueError as error:
+        raise IncompleteResults(f"{file} holds no aggregate scores: {error}") from error
+    folder = place.rstrip("/") if is_folder else None
+    scores = JobScores(aggregate, **{"job": place.rstrip("/").rpartition("/")[2], **_manifest(filesystem, folder)})
+    rows = next((row for row in ROWS_FILES if folder and filesystem.exists(f"{folder}/{row}")), None)
+    if rows is None or not should_read_rows(checks, aggregate):
+        return LoadedScores(scores)
+    if rows.endswith(_BY_PYARROW) and missing("pyarrow"):
+        if must_have_rows(checks):
+            require(f"{path}: the checks look at rows, and to read {rows} they need", "pyarrow")
+        return LoadedScores(without_rows(scores))
+    from airflow_provider_benchmarks.scores import read_row_scores
+
+    rows_path = f"{path.rstrip('/')}/{rows}"
+    if rows.endswith(".parquet"):
+        return LoadedScores(replace(scores, rows=read_rows(checks, aggregate, rows_path)), rows_path)
+    return LoadedScores(replace(scores, rows=read_row_scores(rows_path)))
+
+
+def _manifest(filesystem: Any, folder: str | None) -> dict[str, Any]:
+    """The names of the job, its benchmark and its dataset from the manifest that a score store has."""
+    if folder is None or not filesystem.exists(f"{folder}/{MANIFEST_FILE}"):
+        return {}
+    manifest = parse_json(filesystem.cat_file(f"{folder}/{MANIFEST_FILE}"))
+    return {key: str(manifest[key]) for key in ("job", "benchmark", "dataset") if manifest.get(key)}

@@ -1,0 +1,90 @@
+"""Read from stored row scores what checks need, and no more."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_benchmarks.gates.check import Check
+from airflow_provider_benchmarks.gates.verdict import Verdict
+from airflow_provider_benchmarks.scores import AggregateScores, JobScores
+from airflow_provider_benchmarks.scores.aggregate import AggregateScore
+from airflow_provider_benchmarks.scores.frames import ITEM_HASH
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+logger = logging.getLogger(__name__)
+
+
+def must_have_rows(checks: Sequence[Check]) -> bool:
+    """True if a check needs row scores."""
+    return any(check.needs().rows for check in checks)
+
+
+def should_read_rows(checks: Sequence[Check], aggregate: AggregateScores) -> bool:
+    """True if a check needs row scores, or a score has rows without a value: only the rows have the reasons."""
+    return must_have_rows(checks) or any(score.nan_count for score in _checked_scores(checks, aggregate))
+
+
+def without_rows(scores: JobScores) -> JobScores:
+    """The scores of a job whose rows no installed package can read, and no check needs; logs what is unknown then."""
+    logger.warning(
+        'The rows of benchmark job "%s" are not looked at, as pyarrow is not installed: which of those without a value '
+        "are calls of the model that failed is not known, and each counts for both limits, max_nan_fraction and "
+        "max_error_rate. Install airflow-provider-benchmarks[parquet] to tell them apart.",
+        scores.job,
+    )
+    return replace(scores, rows_unread=True)
+
+
+def read_rows(checks: Sequence[Check], aggregate: AggregateScores, path: Any) -> pd.DataFrame:
+    """Read the columns that checks need from a Parquet file.
+
+    :param path: a local path or an Airflow ObjectStoragePath
+    """
+    from airflow_provider_benchmarks.scores.selected_rows import read_selected_rows
+
+    scores = _checked_scores(checks, aggregate)
+    names = [name for score in scores for name in (score.name, f"{score.metric}:{score.name}")]
+    return read_selected_rows(path, scores=names, fields=[name for check in checks for name in check.needs().fields])
+
+
+def add_item_hashes(jobs: Sequence[tuple[JobScores, Any]]) -> None:
+    """Add a column to the rows of some jobs that is equal where the items of two rows are.
+
+    :param jobs: scores with the rows of :func:`read_rows`, and the path of the Parquet file of the rows
+    """
+    import pandas as pd
+
+    from airflow_provider_benchmarks.scores.selected_rows import number_items
+
+    for (scores, _), hashes in zip(jobs, number_items([path for _, path in jobs]), strict=True):
+        assert scores.rows is not None
+        scores.rows[ITEM_HASH] = pd.Series(hashes, index=scores.rows.index, copy=False)
+
+
+def with_items(verdict: Verdict, path: Any) -> Verdict:
+    """Add the items of the rows that got worse most; the comparison itself did not read them.
+
+    :param path: the candidate's Parquet file
+    """
+    indices = {row["row_index"] for result in verdict.results for row in result.worst}
+    if not indices:
+        return verdict
+    from airflow_provider_benchmarks.scores.selected_rows import read_items
+
+    items = read_items(path, sorted(indices))
+    results = [
+        replace(r, worst=tuple({**row, "item": items.get(row["row_index"], {})} for row in r.worst))
+        for r in verdict.results
+    ]
+    return replace(verdict, results=tuple(results))
+
+
+def _checked_scores(checks: Sequence[Check], aggregate: AggregateScores) -> list[AggregateScore]:
+    """The scores of the metrics that the checks name."""
+    metrics = {check.metric for check in checks}
+    return [s for s in aggregate.scores if s.metric in metrics or s.metric.rpartition("/")[2] in metrics]

@@ -1,0 +1,244 @@
+"""The scores of a gate from the evaluation service and the score store."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from airflow_provider_benchmarks.exceptions import BenchmarkError, NotFound
+from airflow_provider_benchmarks.extras import PARQUET, missing
+from airflow_provider_benchmarks.gates import Check
+from airflow_provider_benchmarks.gates.evidence import NoBaseline
+from airflow_provider_benchmarks.gates.sources import LAST_PASSED, PINNED, STORED_BASELINES, LoadedScores
+from airflow_provider_benchmarks.gates.stored_rows import read_rows, should_read_rows, without_rows
+from airflow_provider_benchmarks.jobs import BenchmarkJob, ResultName, require_completed
+from airflow_provider_benchmarks.scores import AggregateScores, JobScores
+
+if TYPE_CHECKING:
+    from airflow_provider_benchmarks.hooks.benchmarks import BenchmarkHook
+    from airflow_provider_benchmarks.hooks.row_sources import ServiceRows
+    from airflow_provider_benchmarks.store import ScoreStore, StoredJob
+
+#: Jobs of a benchmark that are read for each earlier job that passed.
+_JOBS_PER_PASSED = 5
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class ServiceSource:
+    """Fetch the scores of one gate run, each job once; a context manager that deletes what it downloaded.
+
+    :param gate: the gate's task id, for messages
+    :param store: score store; None for none
+    :param checks: rows are fetched as they need them
+    :param job_name: of the candidate
+    :param own_baseline: the gate's: ``pinned``, ``last_passed``, ``previous``, the name of a job, or a folder; None for
+        the pinned one
+    """
+
+    gate: str
+    hook: BenchmarkHook
+    store: ScoreStore | None
+    checks: Sequence[Check]
+    job_name: str
+    own_baseline: str | None
+    #: The candidate's aggregate scores; None before they are fetched.
+    aggregate: AggregateScores | None = field(default=None, init=False)
+    _jobs: dict[str, BenchmarkJob | StoredJob] = field(default_factory=dict, init=False)
+    _rows: dict[str, ServiceRows] = field(default_factory=dict, init=False)
+    _stored: dict[str, StoredJob] = field(default_factory=dict, init=False)
+    _loaded: dict[tuple[Any, ...], LoadedScores] = field(default_factory=dict, init=False)
+    _stack: ExitStack = field(default_factory=ExitStack, init=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.close()
+
+    def candidate(self) -> LoadedScores:
+        """
+        :raises JobError: the job has not completed
+        """
+        loaded = self._load(self._job(self.job_name))
+        self.aggregate = loaded.scores.aggregate
+        return loaded
+
+    def baselines(self, names: Iterable[str]) -> dict[str, LoadedScores | NoBaseline]:
+        """
+        :raises JobError: a baseline that is named by its job has not completed
+        """
+        return {name: self._baseline(name or self.own_baseline or PINNED) for name in names}
+
+    def history(self, jobs: int) -> Sequence[JobScores]:
+        if not jobs or self.store is None:
+            return []
+        found = self.store.history(**self._benchmark, before=self._created_at, limit=_JOBS_PER_PASSED * jobs)
+        return [JobScores(job.aggregate, job=job.job) for job in found if job.passed and job.job != self.job_name]
+
+    def store_verdict(self, gate: str, verdict: dict[str, Any]) -> None:
+        """Put the verdict beside the candidate in the score store, where there is one.
+
+        :param gate: name of the gate in the store
+        """
+        if self.store is not None:
+            self.store.add_verdict(self._in_store(self.store, self._job(self.job_name)), gate, verdict)
+
+    def _baseline(self, name: str) -> LoadedScores | NoBaseline:
+        job: BenchmarkJob | StoredJob | None
+        if "/" in name:
+            from airflow_provider_benchmarks.store import read_stored_job
+
+            job = read_stored_job(name)
+        elif name in STORED_BASELINES:
+            assert self.store is not None  # the operator has refused such a baseline without one
+            job = self._find_baseline(self.store, name)
+            if job is None:
+                return NoBaseline(reason=f"there is no baseline yet: {self._missing(self.store, name)}")
+        else:
+            job = self._job(name)
+        if _identity(job) == _identity(self._job(self.job_name)):
+            reason = "the baseline is this very job: comparing it with itself proves nothing"
+            logger.warning('Benchmark job "%s", baseline "%s": %s', self.job_name, name, reason)
+            return NoBaseline(reason=reason, is_candidate=True)
+        return self._load(job)
+
+    def _find_baseline(self, store: ScoreStore, name: str) -> StoredJob | None:
+        if name == PINNED:
+            return store.pinned(**self._benchmark)
+        # The gate of an older job, when it is run again, must not compare it with newer ones.
+        if name == LAST_PASSED:
+            return store.last_passed(**self._benchmark, before=self._created_at, but=[self.job_name])
+        jobs = store.history(**self._benchmark, before=self._created_at, limit=2)
+        return next((job for job in jobs if job.job != self.job_name), None)
+
+    def _missing(self, store: ScoreStore, name: str) -> str:
+        """What the score store does not have, in a sentence."""
+        benchmark = self._job(self.job_name).benchmark
+        if name == PINNED:
+            return f"no job of benchmark {benchmark} is pinned in score store {store.root}; pin one with PinBaselineOperator"
+        passed = " and has passed its gates" if name == LAST_PASSED else ""
+        return f"no job of benchmark {benchmark} in score store {store.root} is older than this one{passed}"
+
+    @property
+    def _benchmark(self) -> dict[str, str]:
+        """The candidate's benchmark in the score store."""
+        return {"workspace": self.hook.workspace, "benchmark": self._job(self.job_name).benchmark}
+
+    @property
+    def _created_at(self) -> datetime | None:
+        return self._job(self.job_name).created_at
+
+    def _job(self, name: str) -> BenchmarkJob | StoredJob:
+        """Find a job on the service, or in the score store, which keeps jobs for longer.
+
+        :raises JobError: it has not completed
+        """
+        if name not in self._jobs:
+            try:
+                job = self.hook.get_job(name)
+            except NotFound:
+                from airflow_provider_benchmarks.hooks.downloads import find_purged_job
+
+                found = None if self.store is None else find_purged_job(self.store, name, self.hook.workspace)
+                if found is None:
+                    raise
+                self._jobs[name] = found
+            else:
+                require_completed(job, takes=f'gate "{self.gate}"')
+                self._jobs[name] = job
+        return self._jobs[name]
+
+    def _rows_of(self, job: BenchmarkJob) -> ServiceRows:
+        """The job's rows and aggregate scores on the service; it fetches the latter once."""
+        if job.name not in self._rows:
+            from airflow_provider_benchmarks.hooks.row_sources import ServiceRows
+
+            self._rows[job.name] = ServiceRows(self.hook.client, job.name)
+        return self._rows[job.name]
+
+    def _in_store(self, store: ScoreStore, job: BenchmarkJob | StoredJob) -> StoredJob:
+        """Put a job into the score store, unless it is there already."""
+        if not isinstance(job, BenchmarkJob):
+            return job
+        if job.name not in self._stored:
+            from airflow_provider_benchmarks.hooks.downloads import add_to_store
+
+            self._stored[job.name] = add_to_store(self._rows_of(job), store, job)
+        return self._stored[job.name]
+
+    def _load(self, job: BenchmarkJob | StoredJob) -> LoadedScores:
+        """The scores of a job; its rows where checks need them, from the score store where there is one."""
+        identity = _identity(job)
+        if identity not in self._loaded:
+            if isinstance(job, BenchmarkJob):
+                self._loaded[identity] = self._load_from_service(job)
+            else:
+                self._loaded[identity] = self._load_stored(job)
+        return self._loaded[identity]
+
+    def _load_from_service(self, job: BenchmarkJob) -> LoadedScores:
+        aggregate = self._rows_of(job).aggregate()
+        rows_needed = should_read_rows(self.checks, aggregate)
+        if rows_needed and missing(*PARQUET):  # no check needs them: the operator has refused such checks by now
+            scores = JobScores(aggregate, job=job.name, benchmark=job.benchmark)
+            return LoadedScores(without_rows(scores) if self._has_rows(job.name) else scores)
+        if rows_needed and self.store is not None:
+            try:
+                return self._load_stored(self._in_store(self.store, job))
+            except BenchmarkError:
+                raise
+            except Exception as error:  # noqa: BLE001  of any storage; the service has the same rows
+                logger.warning("The row scores are read from the service, as the score store fails: %s", error)
+        compares = any(check.needs().baseline is not None for check in self.checks)
+        dataset = self.hook.get_dataset(job) if compares else ""
+        scores = JobScores(aggregate, job=job.name, benchmark=job.benchmark, dataset=dataset)
+        return self._with_rows(scores, self._download_rows(job)) if rows_needed else LoadedScores(scores)
+
+    def _load_stored(self, job: StoredJob) -> LoadedScores:
+        scores = JobScores(job.aggregate, job=job.job, benchmark=job.benchmark, dataset=job.dataset)
+        if job.rows is None or not should_read_rows(self.checks, job.aggregate):
+            return LoadedScores(scores)
+        if missing(*PARQUET):
+            return LoadedScores(without_rows(scores))
+        return self._with_rows(scores, job.rows.path)
+
+    def _has_rows(self, name: str) -> bool:
+        return any(result.name == ResultName.ROW_SCORES for result in self.hook.list_results(name))
+
+    def _download_rows(self, job: BenchmarkJob) -> str | None:
+        """Download the rows to a local file.
+
+        :return: its path; None where the job has no row scores
+        """
+        from airflow_provider_benchmarks.hooks.downloads import fetch_files
+        from airflow_provider_benchmarks.store import Place, RowFormat, RowTarget
+
+        folder = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="gate-"))
+        path = str(Path(folder) / "row-scores.parquet")
+        try:
+            fetch_files(self._rows_of(job), [RowTarget(place=Place(path), row_format=RowFormat(name="parquet"))])
+        except NotFound:
+            return None
+        return path
+
+    def _with_rows(self, scores: JobScores, path: str | None) -> LoadedScores:
+        if path is None:
+            return LoadedScores(scores)
+        from airflow_provider_benchmarks.store import Place
+
+        file = Place(path)
+        return LoadedScores(replace(scores, rows=read_rows(self.checks, scores.aggregate, file)), file)
+
+
+def _identity(job: BenchmarkJob | StoredJob) -> tuple[Any, ...]:
+    """What makes two jobs the same one, wherever they were found."""
+    name = job.name if isinstance(job, BenchmarkJob) else job.job
+    return name, job.workspace, job.benchmark, job.created_at
