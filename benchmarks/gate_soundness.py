@@ -22,7 +22,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize, special
 
-from airflow_provider_benchmarks.gates.statistics import Difference, means, methods, paired_difference, skewed, zero_one
+from airflow_provider_benchmarks.gates.statistics import (
+    Difference,
+    bounds,
+    means,
+    paired_difference,
+    proportion_differences,
+    skewed_means,
+)
 
 Array = NDArray[np.float64]
 ALPHA = 0.05
@@ -112,27 +119,29 @@ class Cell:
         if not self.score.is_binary or self.cluster_size > 1:
             # With clusters of one size the values of clusters are their means.
             values = differences.reshape(len(differences), -1, self.cluster_size).mean(axis=2)
-            mean, error, skewness = skewed.moments(values)
-            lower, upper = skewed.bounds(mean, error, skewness, values.shape[1], alpha=alpha)
+            mean, error, skewness = skewed_means.moments(values)
+            lower, upper = skewed_means.bounds(mean, error, skewness, values.shape[1], alpha=alpha)
             sides = np.concatenate([candidate, baseline], axis=1)
             scale = np.maximum(np.ptp(sides, axis=1), np.abs(sides).max(axis=1))
-            lower = np.minimum(lower, mean - scale * means.unseen(1.0, self.n, alpha))
+            lower = np.minimum(lower, mean - scale * means.rare_loss_bound(1.0, self.n, alpha))
             for release in np.flatnonzero(error == 0):
-                same = methods.without_variance(float(mean[release]), values.shape[1], float(scale[release]), "")
+                same = bounds.without_variance(float(mean[release]), values.shape[1], float(scale[release]), "")
                 lower[release], upper[release] = same.bounds(alpha)
         if self.score.is_binary:
             gains, losses = (differences > 0).sum(axis=1), (differences < 0).sum(axis=1)
-            low, high = zero_one.paired_bounds(gains.astype(float), losses.astype(float), self.n, alpha=alpha)
+            low, high = proportion_differences.paired_bounds(
+                gains.astype(float), losses.astype(float), self.n, alpha=alpha
+            )
             lower, upper = np.minimum(lower, low), np.maximum(upper, high)
         return lower, upper
 
     def judges(self, candidate: Array, baseline: Array) -> NDArray[np.bool_]:
         """Say which releases have the variance that a verdict needs, or a drop that needs none."""
         units = self.n // self.cluster_size
-        if units >= methods.rows_without_variance(1 - ALPHA) or (self.score.is_binary and self.cluster_size == 1):
+        if units >= bounds.rows_without_variance(1 - ALPHA) or (self.score.is_binary and self.cluster_size == 1):
             return np.ones(len(candidate), dtype=bool)
         values = (candidate - baseline).reshape(len(candidate), -1, self.cluster_size).mean(axis=2)
-        return np.asarray(skewed.moments(values)[1] > 0)
+        return np.asarray(skewed_means.moments(values)[1] > 0)
 
 
 @dataclass(frozen=True)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from airflow_provider_benchmarks.gates.statistics.means import (
-    Moments,
-    mean_interval,
-)
-from airflow_provider_benchmarks.gates.statistics.multiplicity import Correction, holm
-from airflow_provider_benchmarks.gates.statistics.paired import (
+from airflow_provider_benchmarks.gates.statistics.differences import (
     Difference,
     paired_difference,
     rows_to_decide,
     unpaired_difference,
 )
+from airflow_provider_benchmarks.gates.statistics.means import (
+    Moments,
+    mean_interval,
+)
+from airflow_provider_benchmarks.gates.statistics.multiplicity import Correction, holm
 from airflow_provider_benchmarks.gates.statistics.percentiles import percentile_interval
 from airflow_provider_benchmarks.gates.statistics.proportions import exact_interval, wilson_interval
 

@@ -1,4 +1,4 @@
-"""Intervals of a mean, from values or from the moments that the service gives."""
+"""Intervals of a mean, from values or from the moments that aggregate scores have."""
 
 from __future__ import annotations
 
@@ -9,18 +9,19 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from airflow_provider_benchmarks.gates.statistics import skewed
+from airflow_provider_benchmarks.gates.statistics import skewed_means
 from airflow_provider_benchmarks.gates.statistics.proportions import tail
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moments:
-    """What is known of the scores of one side.
+    """The moments of the scores of one job.
 
     :param std_dev: of the population, divided by n, as the service has it
+    :param n: number of scores
     :param is_binary: every score is 0 or 1
     :param low: the smallest score; None where it is not known
-    :param high: the largest one
+    :param high: the largest one; None where it is not known
     :param skewness: of the scores; None where it is not known
     """
 
@@ -40,14 +41,16 @@ class Moments:
 
     @classmethod
     def of(cls, values: ArrayLike) -> Self:
-        """Take them from values.
+        """Compute the moments of values.
 
         :raises ValueError: there is no value, or one is not finite
         """
         numbers = np.asarray(values, dtype=float)
         if numbers.ndim != 1 or numbers.size == 0 or not np.isfinite(numbers).all():
             raise ValueError("the mean of a list of one or more finite values is asked for")
-        mean, error, skewness = (float(moment) for moment in skewed.moments(numbers)) if numbers.size > 1 else (0, 0, 0)
+        mean, error, skewness = (
+            (float(moment) for moment in skewed_means.moments(numbers)) if numbers.size > 1 else (0, 0, 0)
+        )
         return cls(
             mean=mean if numbers.size > 1 else float(numbers[0]),
             std_dev=error * math.sqrt(numbers.size - 1),
@@ -59,7 +62,7 @@ class Moments:
 
     @property
     def ends(self) -> tuple[float, float]:
-        """The smallest and the largest score, or how far from the mean they can be.
+        """The smallest and the largest score; where they are not known, the furthest that they can be from the mean.
 
         Source: Samuelson 1968, "How deviant can you be?".
         """
@@ -70,9 +73,9 @@ class Moments:
 
     @property
     def skewness_limits(self) -> tuple[float, float]:
-        """The least and the greatest skewness that scores with these moments and ends can have.
+        """The smallest and the largest skewness that scores with these moments and ends can have.
 
-        They have it where all scores but those at one end are equal.
+        It is that of scores that are equal but for those at one end.
         """
         if self.skewness is not None:
             return self.skewness, self.skewness
@@ -86,7 +89,7 @@ class Moments:
         return -least, greatest
 
     def with_more(self, count: int, value: float) -> Moments:
-        """The moments with some more scores, all of one value; their skewness is not known."""
+        """The moments with further scores, all of one value; their skewness is not known."""
         n = self.n + count
         mean = self.mean + (value - self.mean) * count / n
         square = (self.n * (self.std_dev**2 + (self.mean - mean) ** 2) + count * (value - mean) ** 2) / n
@@ -101,36 +104,38 @@ class Moments:
         )
 
 
-def range_of(*ends: float) -> float:
-    """The range that scores may have, as far as it is known: from the least to the largest that was seen, and 0.
+def score_range(*ends: float) -> float:
+    """The range that scores may have, as far as it is known: from the smallest to the largest one, including 0.
 
-    Scores that lie close together say nothing of how low one may be that goes wrong.
+    Scores that lie close together are no evidence of how low the score of a row that fails may be.
     """
     return max(0.0, *ends) - min(0.0, *ends)
 
 
 def mean_interval(moments: Moments, *, confidence: float, one_sided: bool = False) -> tuple[float, float]:
-    """Give the interval of a mean: Student's t, widened for skewness and for values too rare to be seen.
+    """Interval of a mean: Student's t, widened for skewness and for values too rare to be in the sample.
 
-    Where the skewness is not known, it is taken for the worst that there can be.
+    A skewness that is not known is assumed to be the worst possible one.
 
     :param one_sided: each end is a bound at ``confidence`` by itself, rather than both together
-    :return: infinite ends for a single value, which tells nothing of its spread
+    :return: infinite ends for a single value, which has no spread
     :raises ValueError: the confidence is not possible
     """
     alpha = tail(confidence, one_sided=one_sided)
     if moments.n < 2:
         return -math.inf, math.inf
     error = moments.std_dev / math.sqrt(moments.n - 1)
-    low, high = (skewed.bounds(moments.mean, error, s, moments.n, alpha=alpha) for s in moments.skewness_limits)
-    half = unseen(range_of(*moments.ends), moments.n, alpha)
+    low, high = (skewed_means.bounds(moments.mean, error, s, moments.n, alpha=alpha) for s in moments.skewness_limits)
+    half = rare_loss_bound(score_range(*moments.ends), moments.n, alpha)
     return min(float(low[0]), moments.mean - half), max(float(high[1]), moments.mean + half)
 
 
-def unseen(scale: float, rows: float, alpha: float) -> float:
-    """Give what a mean may lose by rows of a kind that none of these rows is of, each by the whole range of the scores.
+def rare_loss_bound(scale: float, rows: float, alpha: float) -> float:
+    """Upper bound of the loss in the mean from rows too rare to be in the sample, each losing the full range.
 
-    :param scale: the range
+    :param scale: the range of the scores
+    :param rows: number of rows in the sample
+    :param alpha: probability that the loss is larger
 
     Source: Hanley and Lippman-Hand 1983, "If nothing goes wrong, is everything all right?", the exact form of the rule
     of three.

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from airflow_provider_benchmarks.gates.statistics.means import Moments, mean_interval, range_of, unseen
+from airflow_provider_benchmarks.gates.statistics.means import Moments, mean_interval, rare_loss_bound, score_range
 
 SCORES = st.integers(-500, 500).map(lambda v: v / 100)
 #: Probability that a bound at 95 % misses in a simulation of so many runs, and three standard errors of it.
@@ -26,7 +26,7 @@ def of_the_service(values):
 def test_symmetric_scores_have_scipys_t_interval_but_for_what_is_too_rare_to_be_seen(values):
     values = np.array([*values, *(-value for value in values)]) + 2
     low, high = stats.ttest_1samp(values, 0).confidence_interval(0.95)
-    half = max((high - low) / 2, unseen(range_of(values.min(), values.max()), values.size, 0.025))
+    half = max((high - low) / 2, rare_loss_bound(score_range(values.min(), values.max()), values.size, 0.025))
     expected = values.mean() - half, values.mean() + half
     assert mean_interval(Moments.of(values), confidence=0.95) == pytest.approx(expected)
     one_sided = mean_interval(Moments.of(values), confidence=0.975, one_sided=True)

@@ -9,11 +9,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import special
 
-from airflow_provider_benchmarks.gates.statistics import methods, power, zero_one
-from airflow_provider_benchmarks.gates.statistics.harder import Harder
-from airflow_provider_benchmarks.gates.statistics.means import Moments, range_of
+from airflow_provider_benchmarks.gates.statistics import bounds, proportion_differences
+from airflow_provider_benchmarks.gates.statistics.means import Moments, score_range
+from airflow_provider_benchmarks.gates.statistics.power import detectable_drop
 from airflow_provider_benchmarks.gates.statistics.proportions import tail
 from airflow_provider_benchmarks.gates.statistics.small_samples import (
     p_value_of_clusters,
@@ -22,14 +21,14 @@ from airflow_provider_benchmarks.gates.statistics.small_samples import (
     p_value_of_zero_one,
 )
 
-#: With fewer rows exact one-sided errors pass their level, and no bound is worth a verdict.
+#: With fewer rows the one-sided errors of the bounds exceed their level, and no bound can decide.
 MIN_ROWS = 10
-#: With fewer clusters the clustered error is itself too uncertain.
+#: With fewer clusters the clustered standard error is itself too uncertain.
 MIN_CLUSTERS = 5
-#: Clusters of unequal sizes must count as this many of one size.
+#: Smallest effective number of clusters, which is smaller than their number where their sizes are unequal.
 MIN_EFFECTIVE_CLUSTERS = 3
-#: More rows than these decide nothing that anybody would wait for.
-_MOST_ROWS = 1e12
+#: Where even this number of rows does not decide, none does in practice.
+_MAX_ROWS = 1e12
 
 Array = NDArray[np.float64]
 
@@ -38,9 +37,8 @@ Array = NDArray[np.float64]
 class Difference:
     """Mean difference candidate − baseline, with its uncertainty.
 
-    Bounds are infinite where nothing is known. ``p_value < 1 − confidence`` says the same as ``upper < −margin``, but
-    where there is a problem: the bounds are worth nothing then, and the p-value is one that keeps its level all the
-    same.
+    Bounds are infinite where nothing is known. ``p_value < 1 − confidence`` is the same as ``upper < −margin``, except
+    where there is a problem: then the bounds do not keep their level, and the p-value is of a test that does.
     """
 
     estimate: float
@@ -53,28 +51,28 @@ class Difference:
     p_value: float
     standard_error: float
     confidence: float
-    #: Pairs; for unpaired sides the rows of the smaller one.
+    #: Number of pairs; for unpaired sides the rows of the smaller one.
     n: int
     clusters: int | None
     method: str
     #: Exact and two-sided; of pairs of 0/1 scores only, and without clusters.
     mcnemar_p: float | None
-    #: Why the data can't judge, but show a collapse, for example "4 clusters, 5 are needed".
+    #: Why the data can only show a collapse, for example "4 clusters, 5 are needed"; None where they can decide.
     problem: str | None
-    #: One-sided level of the test → smallest true drop that it would show to be beyond the margin in 80 % of such runs.
+    #: One-sided level of the test → smallest true drop that it shows to be beyond the margin in 80 % of such runs.
     detectable: Callable[[float], float] = field(repr=False, compare=False)
-    bounded_by: methods.Method = field(repr=False, compare=False)
+    bounded_by: bounds.Method = field(repr=False, compare=False)
 
     @property
     def detectable_drop(self) -> float:
-        """What could have been seen where no other comparison shares the error budget."""
+        """The smallest detectable drop where no other test shares the error budget."""
         return self.detectable(tail(self.confidence, one_sided=True))
 
     def widened(self, *, worst: Difference, best: Difference) -> Difference:
-        """The same, with bounds and a p-value that hold for any values that were lost.
+        """The same, with bounds and a p-value that hold for any values of the missing scores.
 
-        :param worst: the difference where they are the worst for the candidate
-        :param best: where they are the best
+        :param worst: the difference with the values that are worst for the candidate
+        :param best: the difference with the best ones
         """
         return replace(
             self,
@@ -96,7 +94,7 @@ def paired_difference(
     """Compare scores of the same rows, higher being better.
 
     0/1 scores get Bonett and Price's adjusted Wald bounds, other scores Student's t, each widened where it is known to
-    err (see ``zero_one`` and ``skewed``); with clusters the errors are those of whole clusters.
+    err (see ``proportion_differences`` and ``skewed_means``); with clusters the errors are those of whole clusters.
 
     :param candidate: one finite score a row
     :param baseline: the score of the same rows, in the same order
@@ -111,48 +109,46 @@ def paired_difference(
     is_binary = all(bool(((side == 0) | (side == 1)).all()) for side in (first, second))
     gains, losses = int(np.count_nonzero(differences > 0)), int(np.count_nonzero(differences < 0))
     n = differences.size
-    shares = methods.of_zero_one(gains, losses, n) if is_binary else None
+    shares = bounds.of_pairs_of_ones(gains, losses, n) if is_binary else None
     few_rows = _problem_of_rows(n)
     if shares is not None and few_rows:
         shares = replace(shares, p_value=lambda beyond: p_value_of_zero_one(gains, losses, n, margin=beyond))
     found = {"estimate": float(differences.mean()), "n": n, "margin": margin, "confidence": confidence}
-
-    def seen_in_pairs(alpha: float) -> float:
-        ones = int(second.sum())
-        return power.detectable_drop_of_pairs(gains, losses, n, baseline_ones=ones, margin=margin, alpha=alpha)
-
     if shares is not None and clusters is None:
-        mcnemar_p = zero_one.mcnemar_p_value(gains, losses)
-        return _difference(shares, **found, mcnemar_p=mcnemar_p, detectable=seen_in_pairs, problem=few_rows)
-    method, count, problem, no_variance = _by_values(first, second, confidence, clusters)
-    by_pairs = method if shares is None else methods.more_careful(method, shares)
-
-    def seen_in_values(alpha: float) -> float:
-        if not 0 < method.error < math.inf:
-            return margin + by_pairs.seen(alpha)
-        least = 0.0 if shares is None else shares.bounds(alpha)[1] - found["estimate"]
-        harder = Harder.of(first, second)
-        drop = power.detectable_drop_of_values(
-            harder, error=method.error, degrees=method.degrees, margin=margin, alpha=alpha, least=least
+        return _difference(
+            shares,
+            **found,
+            mcnemar_p=proportion_differences.mcnemar_p_value(gains, losses),
+            detectable=lambda alpha: detectable_drop(first, second, margin=margin, alpha=alpha),
+            problem=few_rows,
         )
-        return drop if shares is None else max(drop, seen_in_pairs(alpha))
+    by_values, count, problem, no_variance = _by_values(first, second, confidence, clusters)
+    method = by_values if shares is None else bounds.wider_of(by_values, shares)
 
-    return _difference(
-        by_pairs, **found, clusters=count, detectable=seen_in_values, problem=problem, no_variance=no_variance
-    )
+    def detectable(alpha: float) -> float:
+        if not 0 < by_values.error < math.inf:
+            return margin + method.detectable_beyond(alpha)
+        spread = {"error": by_values.error, "degrees": by_values.degrees}
+        return detectable_drop(first, second, margin=margin, alpha=alpha, **spread)
+
+    return _difference(method, **found, clusters=count, detectable=detectable, problem=problem, no_variance=no_variance)
 
 
 def _by_values(
     first: NDArray[np.float64], second: NDArray[np.float64], confidence: float, clusters: Any
-) -> tuple[methods.Method, int | None, str | None, str | None]:
+) -> tuple[bounds.Method, int | None, str | None, str | None]:
     """Bound the mean of differences between rows, or between clusters of them.
 
-    :return: how, the number of clusters, why the data can't judge, and why they can't prove anything
+    :return: the method, the number of clusters, why the data can only show a collapse, and why they can't prove that
+        there is no drop
     """
     values, n = first - second, first.size
-    estimate, scale = float(values.mean()), range_of(*(float(end) for side in (first, second) for end in _ends(side)))
+    estimate, scale = (
+        float(values.mean()),
+        score_range(*(float(end) for side in (first, second) for end in _ends(side))),
+    )
     if clusters is None:
-        method, no_variance = methods.of_values(
+        method, no_variance = bounds.of_values(
             values, unit="row", rows=n, scale=scale, confidence=confidence, degrees=n - 1.0
         )
         problem = _problem_of_rows(n)
@@ -161,8 +157,8 @@ def _by_values(
         return method, None, problem, no_variance
     labels = np.unique(np.asarray(clusters), return_inverse=True)[1].reshape(-1)
     sizes = np.bincount(labels)
-    values, effective = methods.cluster_values(values, labels, sizes), methods.effective_clusters(sizes)
-    method, no_variance = methods.of_values(
+    values, effective = bounds.cluster_values(values, labels, sizes), bounds.effective_clusters(sizes)
+    method, no_variance = bounds.of_values(
         values, unit="cluster", rows=n, scale=scale, confidence=confidence, degrees=effective - 1
     )
     problem = _problem_of_clusters(sizes) or _problem_of_rows(n)
@@ -170,8 +166,8 @@ def _by_values(
         by_t = None if math.isinf(method.error) else method.p_value
 
         def p_value(margin: float) -> float:
-            unseen = p_value_of_clusters(estimate, effective, scale, margin=margin)
-            return unseen if by_t is None else max(unseen, by_t(margin))
+            by_clusters = p_value_of_clusters(estimate, effective, scale, margin=margin)
+            return by_clusters if by_t is None else max(by_clusters, by_t(margin))
 
         method = replace(method, p_value=p_value)
     return method, sizes.size, problem, no_variance
@@ -182,7 +178,7 @@ def _ends(values: Array) -> tuple[float, float]:
 
 
 def unpaired_difference(candidate: Moments, baseline: Moments, *, margin: float, confidence: float) -> Difference:
-    """Compare two sides of which only moments are at hand; far less can be seen than in pairs.
+    """Compare two sides by their moments alone; far less is significant than in pairs.
 
     0/1 scores get Agresti and Caffo's adjusted Wald bounds, widened like those of pairs, other scores Welch's t.
 
@@ -191,18 +187,18 @@ def unpaired_difference(candidate: Moments, baseline: Moments, *, margin: float,
     :raises ValueError: the margin or the confidence is not possible
     """
     _require_margin(margin, confidence)
-    n, scale = int(min(candidate.n, baseline.n)), range_of(*candidate.ends, *baseline.ends)
+    n, scale = int(min(candidate.n, baseline.n)), score_range(*candidate.ends, *baseline.ends)
     estimate, sizes = candidate.mean - baseline.mean, (candidate.n, baseline.n)
     no_variance, problem = None, _problem_of_rows(n)
     if candidate.is_binary and baseline.is_binary:
-        method = methods.of_shares(candidate, baseline)
+        method = bounds.of_shares(candidate, baseline)
     elif n == 1:
-        method = methods.unknown("unpaired (Welch)")
+        method = bounds.unbounded("unpaired (Welch)")
     elif candidate.std_dev == baseline.std_dev == 0:
-        method = methods.without_variance(estimate, n, scale, "unpaired, no variance")
-        no_variance = methods.problem_of_no_variance(n, confidence, "row")
+        method = bounds.without_variance(estimate, n, scale, "unpaired, no variance")
+        no_variance = bounds.problem_of_no_variance(n, confidence, "row")
     else:
-        method = methods.of_welch(candidate, baseline)
+        method = bounds.of_welch(candidate, baseline)
     if problem:
         method = replace(method, p_value=lambda beyond: p_value_of_sides(estimate, sizes, scale, margin=beyond))
     return _difference(
@@ -217,43 +213,45 @@ def unpaired_difference(candidate: Moments, baseline: Moments, *, margin: float,
 
 
 def rows_to_decide(difference: Difference, *, margin: float, confidence: float) -> int | None:
-    """Give the rows with which an inconclusive comparison would be decided in 80 % of runs, in mode "prove".
+    """Estimate the number of rows that would decide an inconclusive comparison in 80 % of runs, in mode "prove".
 
-    The true difference is taken to be the one that was found, and further rows to be like these.
+    It assumes that the observed difference is the true one, and that further rows have the same distribution.
 
-    :param margin: as it was given for the difference
-    :param confidence: as it was given for the difference
-    :return: None when no number of rows is enough: the difference found lies at −margin itself, or nothing is known
+    :param margin: that of the difference
+    :param confidence: that of the difference
+    :return: None where no number of rows is enough: the difference is −margin itself, or nothing is known
     """
     _require_margin(margin, confidence)
     alpha, distance = tail(confidence, one_sided=True), abs(difference.estimate + margin)
     if distance <= 1e-9 * max(1.0, abs(margin)) or not math.isfinite(difference.standard_error):
         return None
 
-    def decide(factor: float) -> bool:
-        method = difference.bounded_by.at(factor)
+    def decides(factor: float) -> bool:
+        method = difference.bounded_by.scaled(factor)
         lower, upper = method.bounds(alpha)
-        reach = difference.estimate - lower if difference.estimate > -margin else upper - difference.estimate
-        return reach + float(special.ndtri(power.POWER)) * method.error <= distance
+        distance_of_bound = (
+            difference.estimate - lower if difference.estimate > -margin else upper - difference.estimate
+        )
+        return bounds.detectable_beyond(distance_of_bound, error=method.error) <= distance
 
     low, high = MIN_ROWS / difference.n / 2, MIN_ROWS / difference.n
-    while not decide(high):
+    while not decides(high):
         low, high = high, 2 * high
-        if difference.n * high > _MOST_ROWS:
+        if difference.n * high > _MAX_ROWS:
             return None
     while difference.n * (high - low) > 0.5:
         middle = (low + high) / 2
-        low, high = (low, middle) if decide(middle) else (middle, high)
+        low, high = (low, middle) if decides(middle) else (middle, high)
     rows = max(math.ceil(difference.n * high), MIN_ROWS)
     if difference.clusters is not None:
         rows = max(rows, math.ceil(difference.n / difference.clusters * MIN_CLUSTERS))
     if difference.standard_error == 0:
-        rows = max(rows, methods.rows_without_variance(confidence))
+        rows = max(rows, bounds.rows_without_variance(confidence))
     return rows if rows > difference.n else difference.n + 1
 
 
 def _difference(
-    method: methods.Method,
+    method: bounds.Method,
     *,
     estimate: float,
     n: int,
@@ -265,13 +263,12 @@ def _difference(
     problem: str | None,
     no_variance: str | None = None,
 ) -> Difference:
-    """Put a difference together.
+    """Compute the bounds and the p-value of a difference.
 
-    :param problem: why the data can't judge at all
+    :param problem: why the data can only show a collapse
     :param no_variance: why they can't prove that there is no drop; they can show one
     """
     lower, upper = method.bounds(tail(confidence, one_sided=True))
-
     return Difference(
         estimate=estimate,
         interval=method.bounds(tail(confidence, one_sided=False)),
@@ -285,19 +282,19 @@ def _difference(
         method=method.name,
         mcnemar_p=mcnemar_p,
         problem=problem or (no_variance if upper >= -margin else None),
-        detectable=detectable or (lambda alpha: margin + method.seen(alpha)),
+        detectable=detectable or (lambda alpha: margin + method.detectable_beyond(alpha)),
         bounded_by=method,
     )
 
 
 def _problem_of_rows(n: int) -> str | None:
-    return f"{methods.counted(n, 'row')}, {MIN_ROWS} are needed" if n < MIN_ROWS else None
+    return f"{bounds.counted(n, 'row')}, {MIN_ROWS} are needed" if n < MIN_ROWS else None
 
 
 def _problem_of_clusters(sizes: NDArray[np.intp]) -> str | None:
     if sizes.size < MIN_CLUSTERS:
-        return f"{methods.counted(sizes.size, 'cluster')}, {MIN_CLUSTERS} are needed"
-    effective = methods.effective_clusters(sizes)
+        return f"{bounds.counted(sizes.size, 'cluster')}, {MIN_CLUSTERS} are needed"
+    effective = bounds.effective_clusters(sizes)
     if effective < MIN_EFFECTIVE_CLUSTERS:
         return (
             f"{sizes.size} clusters of such unequal sizes count as {effective:.1f} equal ones, "

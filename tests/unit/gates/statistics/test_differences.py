@@ -10,8 +10,7 @@ from hypothesis.extra import numpy as arrays
 from scipy import stats
 from statsmodels.regression.linear_model import OLS
 
-from airflow_provider_benchmarks.gates.statistics.means import range_of
-from airflow_provider_benchmarks.gates.statistics.paired import (
+from airflow_provider_benchmarks.gates.statistics.differences import (
     MIN_ROWS,
     Difference,
     Moments,
@@ -19,6 +18,7 @@ from airflow_provider_benchmarks.gates.statistics.paired import (
     rows_to_decide,
     unpaired_difference,
 )
+from airflow_provider_benchmarks.gates.statistics.means import score_range
 
 
 def pairs(both: int, gains: int, losses: int, neither: int) -> tuple[np.ndarray, np.ndarray]:
@@ -244,7 +244,7 @@ def test_swapping_the_sides_mirrors_the_interval(scores):
         (0.025, forth.interval, back.interval),
     ):
         # Only what would let a drop pass allows for losses that were not seen.
-        seen = range_of(float(np.min(scores)), float(np.max(scores)))
+        seen = score_range(float(np.min(scores)), float(np.max(scores)))
         unseen = -math.inf if forth.mcnemar_p is not None else forth.estimate - seen * (1 - alpha ** (1 / forth.n))
         lowest = -theirs[1] if forth.mcnemar_p is not None else min(-theirs[1], unseen)
         assert mine[0] == pytest.approx(lowest, abs=1e-9)
