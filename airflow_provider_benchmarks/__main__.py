@@ -61,8 +61,8 @@ def _parser() -> argparse.ArgumentParser:
         "--history",
         nargs="*",
         default=[],
-        help="earlier scores that passed, newest first. A policy that looks at the history can't be judged without, unless "
-        "it says if_inconclusive",
+        help="earlier scores that passed, newest first. A policy that looks at the history can't be judged without, "
+        "unless it says if_inconclusive",
     )
     gate.add_argument("--format", choices=["table", "markdown", "html", "json"], default="table")
     return parser
@@ -102,17 +102,17 @@ def _check_history(paths: Sequence[str], policy: Policy) -> None:
         )
 
 
-def _baselines(given: Sequence[str], policy: Policy) -> dict[str, str]:
-    """Paths of scores, by the name that checks give to the baseline; "" for those that name none.
+def _baselines(arguments: Sequence[str], policy: Policy) -> dict[str, str]:
+    """Paths of scores, by the name of the baseline in checks; "" for those that name none.
 
-    :param given: ``PATH`` or ``NAME=PATH``; a path may have a "=" too
-    :raises ConfigurationError: one is given twice, or is missing and the policy does not say what holds without one
+    :param arguments: ``PATH`` or ``NAME=PATH``; a path may have a "=" too
+    :raises ConfigurationError: one comes twice, or is missing and the policy does not say what holds without one
     """
     from airflow_provider_benchmarks.gates.sources import STORED_BASELINES
 
     names = {name for check in policy.checks if (name := check.needs().baseline) is not None}
     paths: dict[str, str] = {}
-    for text in given:
+    for text in arguments:
         name = next((n for n in sorted(names, key=len, reverse=True) if n and text.startswith(f"{n}=")), "")
         path = text.removeprefix(f"{name}=") if name else text
         if not path or name in paths:

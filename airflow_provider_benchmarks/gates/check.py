@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 #: The kind of a check whose plain data does not say which.
 DEFAULT_KIND = "threshold"
-#: The kinds of checks, by the names that policies give them.
+#: The kinds of checks, by their names in policies.
 KINDS: dict[str, type[Check]] = {}
 
 

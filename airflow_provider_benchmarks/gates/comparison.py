@@ -146,8 +146,8 @@ class ComparedScores:
         check = self.check
         if pairs.rows and pairs.unpaired / pairs.rows > check.max_unpaired:
             reason = (
-                f"{pairs.unpaired} of {pairs.rows} rows have no pair in the other job, at most {check.max_unpaired:.1%} "
-                f"may be left"
+                f"{pairs.unpaired} of {pairs.rows} rows have no pair in the other job, "
+                f"at most {check.max_unpaired:.1%} may be left"
             )
             reason += f": {pairs.hint}" if pairs.hint else ""
             details = {"rows": pairs.rows, "missing": pairs.unpaired}

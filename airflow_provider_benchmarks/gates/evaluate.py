@@ -35,7 +35,7 @@ def evaluate(
 
     :param checks: at least one; the verdict has their order
     :param candidate: the scores; with rows where a check needs rows
-    :param baseline: the scores to compare with, or several by the name that checks give to ``baseline=``, with ``""``
+    :param baseline: the scores to compare with, or several by the name in the checks' ``baseline=``, with ``""``
         for those that name none
     :param history: earlier jobs that passed, newest first
     :param if_inconclusive: an inconclusive check blocks (``fail``), is reported (``warn``), or counts as a pass

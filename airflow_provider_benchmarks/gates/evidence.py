@@ -23,7 +23,7 @@ class NoBaseline:
 
     @classmethod
     def of(cls, name: str) -> NoBaseline:
-        """No job has been found for the name that checks give to a baseline; "" is the gate's own."""
+        """No job is known for the name of a baseline in checks; "" is the gate's own."""
         return cls(reason=f"there is no baseline{f' {name}' if name else ''} yet to compare with")
 
 
@@ -32,7 +32,7 @@ class Evidence:
     """The scores that the checks of one gate judge.
 
     :param candidate: with rows where a check needs them
-    :param baselines: by the name that checks give to the baseline; "" is the gate's own
+    :param baselines: by the name of the baseline in checks; "" is the gate's own
     :param history: earlier jobs that passed, newest first
     :param if_no_baseline: outcome of a comparison that has no baseline: ``fail``, ``warn`` or ``pass``
     """

@@ -48,7 +48,7 @@ class Rule:
     :param words: the rule for messages: "must be …"
     :param schema: the rule as JSON Schema
     :param is_valid: the rule as code
-    :param normalise: turns a valid value into the one that JSON gives back, so that a check equals itself read from JSON
+    :param normalise: turns a valid value into the one that JSON gives back: a check equals itself after JSON
     :param members: the rule for each value of a mapping
     """
 

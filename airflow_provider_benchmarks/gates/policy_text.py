@@ -13,15 +13,15 @@ import yaml
 from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 
-#: Room for a thousand checks. Policies are read while DAGs are parsed, and so much YAML takes more than a second.
+#: Maximum size, enough for a thousand checks. DAGs are parsed with it, and this much YAML takes more than a second.
 MAX_POLICY_BYTES = 128 * 1024
-#: Lists and mappings inside one another; a policy needs five.
+#: Maximum depth of lists and mappings; a policy needs five.
 _MAX_DEPTH = 20
-#: Values, keys, lists and mappings together: a check has some ten.
+#: Maximum number of values, keys, lists and mappings; a check has some ten.
 _MAX_NODES = 10_000
 _TAG = "tag:yaml.org,2002:"
 _TEXT = f"{_TAG}str"
-#: How YAML 1.2 writes what is no text, without numbers such as 010, which readers take differently. In YAML 1.1, which
+#: How YAML 1.2 writes what is no text, without numbers such as 010, which parsers read differently. In YAML 1.1, which
 #: PyYAML reads, ``no`` is false, ``1:30`` is 90, and ``1e-3`` is a text.
 _SCALARS = {
     "null": ("~|null|Null|NULL|", ["~", "n", "N", ""]),
@@ -34,9 +34,8 @@ _JSON_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+')
 
 @dataclass(frozen=True, slots=True)
 class PolicyText:
-    """What a file says, and where.
+    """The content of a file as plain data, and the lines of its parts.
 
-    :param data: as plain data
     :param name: of the file
     """
 
@@ -72,7 +71,7 @@ class PolicyText:
         return cls(data, name, _JsonNodes(decoded, name).root())
 
     def error(self, path: tuple[str | int, ...], problem: str) -> ConfigurationError:
-        """An error that tells the line of what is at a path, or of the nearest thing around it."""
+        """An error with the line of the value at a path, or of the nearest value around it."""
         line = "" if self._root is None else f", line {_line(_found(self._root, path).start_mark)}"
         return ConfigurationError(f"{self.name}{line}: {problem}")
 
@@ -101,7 +100,7 @@ def _too_deep(where: str) -> ConfigurationError:
 
 
 class _Loader(yaml.SafeLoader):
-    """What YAML has in common with JSON, with the words and numbers of YAML 1.2, as editors have them."""
+    """The part of YAML that JSON has too, with the words and numbers of YAML 1.2, as editors read them."""
 
     yaml_implicit_resolvers = {}  # noqa: RUF012  as PyYAML has it
 
@@ -113,7 +112,7 @@ class _Loader(yaml.SafeLoader):
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         event: Any = self.peek_event()  # type: ignore[no-untyped-call]
         where = f"{self.name}, line {_line(event.start_mark)}"
-        if event.anchor is not None:  # a few hundred bytes of them may stand for gigabytes
+        if event.anchor is not None:  # a few hundred bytes of them can expand to gigabytes
             raise ConfigurationError(f"{where}: anchors and aliases (& and *) are not taken: write each check in full")
         if getattr(event, "tag", None) is not None:
             tag = shortened(event.tag.removeprefix(_TAG))
@@ -139,7 +138,7 @@ class _Loader(yaml.SafeLoader):
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
         try:
             return super().construct_object(node, deep)
-        except ValueError as error:  # Python reads no number of more than 4,300 digits
+        except ValueError as error:  # Python parses no number of more than 4,300 digits
             where = f"{self.name}, line {_line(node.start_mark)}"
             raise ConfigurationError(f"{where}: {shortened(node.value, 40)} is too long for a number") from error
 
@@ -165,7 +164,7 @@ def _read_yaml(text: str, name: str) -> tuple[Any, str, yaml.Node | None]:
 
 
 def _check_keys(node: yaml.MappingNode, name: str) -> None:
-    """Refuse what plain data would not show: keys that come twice."""
+    """Refuse duplicate keys, which plain data does not have."""
     lines: dict[str, int] = {}
     for key, _ in node.value:
         line = _line(key.start_mark)
@@ -179,9 +178,9 @@ def _check_keys(node: yaml.MappingNode, name: str) -> None:
 
 
 class _JsonNodes:
-    """Valid JSON as the nodes that YAML is composed of, which know their lines.
+    """Parses valid JSON into PyYAML's nodes, which have line numbers.
 
-    PyYAML takes no tabs, and reads some texts of JSON differently.
+    PyYAML itself refuses tabs, and reads some texts of JSON differently.
     """
 
     def __init__(self, text: str, name: str) -> None:
@@ -200,7 +199,9 @@ class _JsonNodes:
             yield found[0], yaml.Mark("", end, line, 0, None, 0)
 
     def _node(self, token: str, mark: yaml.Mark, levels: int) -> yaml.Node:
-        """:param levels: how deep it may be"""
+        """
+        :param levels: number of levels that it may have
+        """
         if not levels:
             raise _too_deep(f"{self._name}, line {_line(mark)}")
         if token == "[":

@@ -51,7 +51,7 @@ class NoRegression(Check):
     :param confidence: of each one-sided bound; 1 − confidence is the chance of a wrong verdict
     :param where: compare only some rows, by fields of their items
     :param by: compare the rows of each value of this field by themselves
-    :param key: fields that tell which row is which, when row indices or other fields of the items differ
+    :param key: fields that identify a row, when row indices or other fields of the items differ
     :param cluster_by: field whose equal values mark rows that depend on one another, such as the questions on one text
     :param min_count: pairs that there must be; with fewer the check misses. With ``by``, smaller groups are judged
         together, and miss where they show a drop all the same
@@ -185,5 +185,6 @@ def _other_work(candidate: JobScores, baseline: JobScores) -> str | None:
     for what in ("benchmark", "dataset"):
         mine, theirs = getattr(candidate, what), getattr(baseline, what)
         if mine and theirs and mine != theirs:
-            return f"can't be compared with the baseline {baseline.job}: that is of {what} {theirs}, the candidate of {mine}"
+            works = f"that is of {what} {theirs}, the candidate of {mine}"
+            return f"can't be compared with the baseline {baseline.job}: {works}"
     return None

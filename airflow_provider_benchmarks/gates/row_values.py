@@ -44,8 +44,8 @@ class RowCounts:
             return f"{self.not_numbers} of {rows} values are not numbers"
         if rows and self.call_failed / rows > max_error_rate:
             return (
-                f"the call of the model failed for {self.call_failed} of {rows} rows ({self.call_failed / rows:.1%}), at "
-                f"most {max_error_rate:.1%} may fail"
+                f"the call of the model failed for {self.call_failed} of {rows} rows ({self.call_failed / rows:.1%}), "
+                f"at most {max_error_rate:.1%} may fail"
             )
         if answered and self.without_value / answered > max_nan_fraction:
             return (

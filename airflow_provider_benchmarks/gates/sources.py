@@ -46,7 +46,7 @@ class Source(Protocol):
     def baselines(self, names: Iterable[str]) -> dict[str, LoadedScores | NoBaseline]:
         """The baselines by name; others than those that are asked for may be among them.
 
-        :param names: as checks give them; "" for the gate's own
+        :param names: as in checks; "" for the gate's own
         """
 
     def history(self, jobs: int) -> Sequence[JobScores]:
@@ -61,12 +61,12 @@ class FolderSource:
     """Scores that were downloaded, or are in a score store.
 
     A path names a folder with ``aggregate-scores.json`` and, where there are row scores, ``row-scores.parquet`` or
-    ``row-scores.jsonl`` (also ``.gz``, ``.zst``); or a file of aggregate scores. It is local, a URL that fsspec opens, or
-    one that names an Airflow connection (``s3://connection@bucket/folder``, where Airflow is installed).
+    ``row-scores.jsonl`` (also ``.gz``, ``.zst``); or a file of aggregate scores. It is local, a URL that fsspec opens,
+    or one that names an Airflow connection (``s3://connection@bucket/folder``, where Airflow is installed).
 
     :param checks: rows are read as they need them
     :param candidate_path: of the scores to judge
-    :param baseline_paths: by the name that checks give to the baseline, "" for the gate's own
+    :param baseline_paths: by the name of the baseline in checks, "" for the gate's own
     :param history_paths: of earlier jobs that passed, newest first
     """
 
@@ -80,8 +80,8 @@ class FolderSource:
 
     def baselines(self, names: Iterable[str]) -> dict[str, LoadedScores | NoBaseline]:
         loaded = {path: load_scores(path, self.checks) for path in dict.fromkeys(self.baseline_paths.values())}
-        given = {name: loaded[path] for name, path in self.baseline_paths.items()}
-        return {name: NoBaseline.of(name) for name in names} | given
+        known = {name: loaded[path] for name, path in self.baseline_paths.items()}
+        return {name: NoBaseline.of(name) for name in names} | known
 
     def history(self, jobs: int) -> Sequence[JobScores]:
         return [load_scores(path, ()).scores for path in self.history_paths]

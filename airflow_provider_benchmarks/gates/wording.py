@@ -37,10 +37,8 @@ def change(found: Comparison) -> str:
     ends = sorted((-high, -low) if fell else (low, high))
     verb = "fell" if fell else "rose" if found.observed > 0 else "changed"
     scale = 100 if found.is_binary else 1
-    return (
-        f"{found.score.name} {verb} by {_in_unit(abs(found.observed), found)} ({found.check.confidence * 100:g} % interval "
-        f"{ends[0] * scale:.3g} to {ends[1] * scale:.3g}, {_evidence(found)})"
-    )
+    interval = f"{found.check.confidence * 100:g} % interval {ends[0] * scale:.3g} to {ends[1] * scale:.3g}"
+    return f"{found.score.name} {verb} by {_in_unit(abs(found.observed), found)} ({interval}, {_evidence(found)})"
 
 
 def miss(found: Comparison) -> str:

@@ -1,4 +1,4 @@
-"""Where a gate's policy file is, and what it says."""
+"""Find and read the policy file of a gate."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class PolicyFile:
     """A policy file in object storage, or on disk from the DAG file's folder up to the DAGs folder.
 
     :param gate: the gate's task id, for messages
-    :param path: as the gate names it, rendered; anything that is no text names no file
+    :param path: as the gate names it, rendered; only a text names a file
     :param dag_file: path of the DAG file; None where it is not known
     """
 
@@ -36,7 +36,7 @@ class PolicyFile:
         return "://" in str(self.path)
 
     def read(self) -> Policy:
-        """Read it from wherever it is.
+        """Read it from object storage or disk.
 
         :raises ConfigurationError: there is no such file, or it is not a policy
         :raises OSError: the storage fails
@@ -44,11 +44,11 @@ class PolicyFile:
         return self._policy(self._remote() if self.is_remote else self._local())
 
     def read_if_here(self) -> Policy | None:
-        """Read it while the DAG is parsed; None where it can be found only when the task runs."""
+        """Read it while the DAG is parsed; None where its path is known only when the task runs."""
         if not isinstance(self.path, str) or self.is_remote or has_template(self.path):
             return None
         if self.dag_file is None and not any(map(_exists, self._places())):
-            return None  # the operator is put into its DAG later
+            return None  # the operator is added to its DAG later
         return self._policy(self._local())
 
     def _local(self) -> bytes:
@@ -75,7 +75,7 @@ class PolicyFile:
         from airflow_provider_benchmarks.store import Place
 
         try:
-            # Without a cache, which would fetch megabytes of a file that is no policy.
+            # Without a cache, which would fetch megabytes of a large file that is no policy.
             with Place(self.path).open("rb", cache_type="none") as file:
                 return _start(file)
         except FileNotFoundError as error:
@@ -105,7 +105,7 @@ def _exists(path: Path) -> bool:
 
 
 def _start(file: BinaryIO) -> bytes:
-    """As much of a file as a policy may have, and a byte more, which shows that it is none."""
+    """The first bytes of a file: the maximum size of a policy and one more, which shows that it is too large."""
     from airflow_provider_benchmarks.gates.policy import MAX_POLICY_BYTES
 
     return file.read(MAX_POLICY_BYTES + 1)
@@ -115,7 +115,7 @@ def _folders(folder: Path) -> list[Path]:
     """A folder and those above it, up to the DAGs folder, or to the root of the DAG bundle."""
     above = [folder, *folder.parents]
     dags_folder = Path(conf.get("core", "dags_folder", fallback=""))
-    # Airflow puts the root of a bundle on Python's path, and DAGs may have put folders of it there.
+    # Airflow adds the root of a bundle to sys.path, and DAGs may have added folders of it.
     roots = [dags_folder] if dags_folder in above else [Path(place) for place in sys.path if place]
     last = max((above.index(root) for root in roots if root in above), default=0)
     return above[: last + 1]

@@ -1,4 +1,4 @@
-"""Keep a verdict in every place that wants it. Each is tried by itself: one that fails takes no other with it."""
+"""Write a verdict to every place that is to have it: when one fails, the others are still written."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from airflow_provider_benchmarks.gates.verdict import LEFT_OUT
 from airflow_provider_benchmarks.operators._base import max_xcom_bytes, xcom_bytes
 
 REPORTS = (".md", ".html", ".json")
-#: Characters of each value of an item that are left in an XCom that would be too large.
+#: Length of the values of items, in characters, in an XCom that would be too large otherwise.
 _SHORT = 200
-#: What an XCom has room for first.
+#: The order in which results are put into an XCom while there is room.
 _ORDER = [Outcome.FAIL, Outcome.INCONCLUSIVE, Outcome.WARN, Outcome.PASS]
 
 logger = logging.getLogger(__name__)
@@ -27,28 +27,28 @@ logger = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Record:
-    """Where a verdict was to be kept, and where that failed."""
+    """The places where writing a verdict failed."""
 
     errors: list[tuple[str, Exception]] = field(default_factory=list)
 
-    def keep(self, place: str, write: Callable[[], object]) -> None:
+    def write(self, place: str, write: Callable[[], object]) -> None:
         """Write the verdict to one place.
 
         :param place: in words, for messages
         """
         try:
             write()
-        except Exception as error:  # of whatever kind: the verdict is known, and must not get lost
+        except Exception as error:  # any: the verdict is known, and must not get lost
             logger.exception("The verdict could not be written to %s", place)
             self.errors.append((place, error))
 
     def raise_first(self) -> None:
-        """Raise what failed first, so that Airflow tries the task again."""
+        """Raise the first error, so that Airflow retries the task."""
         if self.errors:
             raise self.errors[0][1]
 
     def __str__(self) -> str:
-        """What failed, a line each; empty where nothing did."""
+        """The errors, a line each; empty where there is none."""
         return "".join(
             f"\nThe verdict could not be written to {place}: {type(error).__name__}: {error}"
             for place, error in self.errors
@@ -65,7 +65,10 @@ def check_report(report: Any, *, gate: str) -> None:
 
 
 def store_report(verdict: Verdict, report: str) -> None:
-    """Write the verdict as a page."""
+    """Write the verdict as a page.
+
+    :param report: path or URL that ends in one of ``REPORTS``
+    """
     from airflow_provider_benchmarks.store import Place, store_bytes
 
     suffix = PurePath(report).suffix
@@ -78,9 +81,9 @@ def store_report(verdict: Verdict, report: str) -> None:
 
 
 def xcom_of(verdict: Verdict, *, whole: str) -> dict[str, Any]:
-    """A verdict as small as an XCom may be: of one that is too large, without long items, rows, or results that passed.
+    """The verdict in a size that fits an XCom: one that is too large lacks long items, then rows, then results.
 
-    :param whole: where all of it is, in words
+    :param whole: the places that have the whole verdict, in words
     """
     data = verdict.to_dict()
     if _fits(data):
@@ -97,32 +100,32 @@ def xcom_of(verdict: Verdict, *, whole: str) -> dict[str, Any]:
 
 
 def _with_fewer_results(verdict: Verdict, data: dict[str, Any], whole: str) -> dict[str, Any]:
-    """Leave out results: of those that there is room for, what did not pass comes first. One is kept in any case.
+    """Leave out the results that there is no room for, those that passed first. At least one result remains.
 
     :param data: the verdict without rows
     """
     results = data["results"]
 
-    def with_results(kept: list[int]) -> dict[str, Any]:
-        gone = set(range(len(results))).difference(kept)
+    def with_results(places: list[int]) -> dict[str, Any]:
+        gone = set(range(len(results))).difference(places)
         counts = Counter(str(verdict.results[place].counts_as) for place in sorted(gone))
-        told = ", ".join(f"{count} {outcome}" for outcome, count in counts.items())
+        parts = ", ".join(f"{count} {outcome}" for outcome, count in counts.items())
         note = (
-            f"{len(gone)} of {len(results)} results ({told}), and the rows that got worse most, are left out: they are too "
-            f"large for an XCom. All are in {whole}."
+            f"{len(gone)} of {len(results)} results ({parts}), and the rows that got worse most, are left out: "
+            f"they are too large for an XCom. All are in {whole}."
         )
-        return {**data, LEFT_OUT: dict(counts), "note": note, "results": [results[place] for place in sorted(kept)]}
+        return {**data, LEFT_OUT: dict(counts), "note": note, "results": [results[place] for place in sorted(places)]}
 
     first, *others = sorted(range(len(results)), key=lambda place: _ORDER.index(verdict.results[place].outcome))
-    kept = [first]
-    # With no results but the first, so many are left out that the note is as long as it gets.
-    room = max_xcom_bytes() - xcom_bytes(with_results(kept))
+    chosen = [first]
+    # The note is longest when all results but the first are left out.
+    room = max_xcom_bytes() - xcom_bytes(with_results(chosen))
     for place in others:
         room -= xcom_bytes(results[place]) + len(", ")
         if room < 0:
             break
-        kept.append(place)
-    return with_results(kept)
+        chosen.append(place)
+    return with_results(chosen)
 
 
 def _with_rows(verdict: dict[str, Any], change: Callable[[list[Any]], list[Any]]) -> dict[str, Any]:

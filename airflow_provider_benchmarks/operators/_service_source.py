@@ -123,7 +123,8 @@ class ServiceSource:
         """What the score store does not have, in a sentence."""
         benchmark = self._job(self.job_name).benchmark
         if name == PINNED:
-            return f"no job of benchmark {benchmark} is pinned in score store {store.root}; pin one with PinBaselineOperator"
+            pinned = f"no job of benchmark {benchmark} is pinned in score store {store.root}"
+            return f"{pinned}; pin one with PinBaselineOperator"
         passed = " and has passed its gates" if name == LAST_PASSED else ""
         return f"no job of benchmark {benchmark} in score store {store.root} is older than this one{passed}"
 

@@ -129,20 +129,20 @@ class _GateOperator(BenchmarkOperator):
 
     def _write(self, verdict: Verdict, source: ServiceSource, context: Context) -> Record:
         data, ti, record = verdict.to_dict(), context["ti"], Record()
-        record.keep("XCom", lambda: ti.xcom_push(key=VERDICT_KEY, value=self._xcom_of(verdict)))
+        record.write("XCom", lambda: ti.xcom_push(key=VERDICT_KEY, value=self._xcom_of(verdict)))
         if (report := self.report) is not None:
-            record.keep(f"the report {report}", lambda: store_report(verdict, report))
+            record.write(f"the report {report}", lambda: store_report(verdict, report))
         if source.store is not None:
             mapped = ti.map_index is not None and ti.map_index >= 0
             gate = f"{ti.dag_id}.{self.task_id}{f'[{ti.map_index}]' if mapped else ''}"
-            record.keep(f"the score store {source.store.root}", lambda: source.store_verdict(gate, data))
+            record.write(f"the score store {source.store.root}", lambda: source.store_verdict(gate, data))
         known: dict[str, Any] = {
             "job_name": self.job_name,
             "benchmark": verdict.benchmark,
             "aggregate": source.aggregate,
         }
         outcome = {"outcome": data["outcome"], "verdict": verdict.summary}
-        record.keep("asset events", lambda: add_outlet_extra(self, context, **known, more=outcome))
+        record.write("asset events", lambda: add_outlet_extra(self, context, **known, more=outcome))
         return record
 
     def _xcom_of(self, verdict: Verdict) -> dict[str, Any]:

@@ -36,7 +36,7 @@ class Method:
     bounds: Callable[[float], tuple[float, float]]
     #: margin → one-sided p-value of a difference below −margin
     p_value: Callable[[float], float]
-    #: alpha → smallest distance of the true difference below −margin that the upper bound shows in 80 % of such runs
+    #: alpha → smallest distance of the true difference below −margin that is shown in 80 % of such runs
     detectable_beyond: Callable[[float], float]
     #: factor → the same method with that many times the rows, of the same distribution
     scaled: Callable[[float], Method]
@@ -167,8 +167,8 @@ def _of_moments(
 ) -> Method:
     """Bound a mean by its moments; the lower bound is widened for losses too rare to be in the sample.
 
-    Values that hardly vary are no evidence against a loss that one row in a hundred has. Without the widening, with such
-    losses and small differences of all other rows, candidates beyond the margin passed in up to 80 % of runs.
+    Values that hardly vary are no evidence against a loss that one row in a hundred has. Without the widening, with
+    such losses and small differences of all other rows, candidates beyond the margin passed in up to 80 % of runs.
     """
 
     def bounds(alpha: float) -> tuple[float, float]:
@@ -270,7 +270,7 @@ def cluster_values(differences: Array, labels: NDArray[np.intp], sizes: NDArray[
 
 
 def effective_clusters(sizes: NDArray[np.intp]) -> float:
-    """The effective number of clusters: all of them when they have one size, hardly more than one beside a giant.
+    """The effective number of clusters: all of them when they have one size, hardly more than one when one of them has most rows.
 
     Source: Kish 1965, "Survey Sampling"; Carter, Schnepel and Steigerwald 2017, "Asymptotic behavior of a t-test robust
     to cluster heterogeneity", for its use as degrees of freedom.

@@ -9,17 +9,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Correction:
-    """What is left of several p-values when they share one error budget, in the order in which they came."""
+    """The p-values of several tests that share one error budget, adjusted, in the order in which they were given."""
 
     rejected: tuple[bool, ...]
     adjusted: tuple[float, ...]
 
 
 def holm(p_values: Sequence[float], *, alpha: float) -> Correction:
-    """Share one error budget between several tests, so that any false rejection at all has probability alpha at most.
+    """Adjust p-values so that the probability of any false rejection is alpha at most.
 
-    :param p_values: of all tests that share the budget, 0 to 1
-    :param alpha: the budget, 1 − confidence
+    :param p_values: of all tests that share the error budget, 0 to 1
+    :param alpha: the error budget, 1 − confidence
     :return: which are rejected, and p-values that compare with alpha directly
     :raises ValueError: a p-value or alpha is not a probability
 

@@ -14,14 +14,14 @@ from airflow_provider_benchmarks.gates.statistics.proportions import tail
 def percentile_interval(
     values: ArrayLike, percent: float, *, confidence: float, one_sided: bool = False
 ) -> tuple[float, float]:
-    """Give the interval of a percentile between two of the sorted values; nothing is assumed of their distribution.
+    """Interval of a percentile between two of the sorted values, for any distribution.
 
-    As both ends are values that occur, it covers its level or more, ties or not.
+    As both ends are values that occur, it covers its level or more, with ties too.
 
     :param values: independent, finite, one or more
     :param percent: 0 to 100, both excluded: 50 is the median
     :param one_sided: each end is a bound at ``confidence`` by itself, rather than both together
-    :return: an end is infinite where so few values do not bound the percentile on that side
+    :return: an end is infinite where there are too few values to bound the percentile on that side
     :raises ValueError: there is no value, one is not finite, or the percent is not between 0 and 100
 
     Source: David and Nagaraja 2003, "Order Statistics", section 7.1.
@@ -43,7 +43,7 @@ def percentile_interval(
 
 
 def _largest_rank(n: int, share: float, alpha: float) -> int:
-    """Find the largest rank r for which fewer than r of n values lie under the percentile with alpha at most."""
+    """The largest rank r so that fewer than r of n values are below the percentile with probability alpha at most."""
     low, high = 0, n
     while low < high:
         middle = (low + high + 1) // 2

@@ -2,8 +2,8 @@
 
 It assumes that a drop makes every row harder for the candidate by the same amount. A score is a rising step function of
 a normal variable, one for each side; the two variables correlate so strongly that the differences without a shift vary
-as the observed ones do; and a drop shifts the candidate's. Scores near the best there is then come down into the middle,
-where they vary more, and the differences become skewed.
+as the observed ones do; and a drop shifts the candidate's. Scores near the best one then move into the middle, where
+they vary more, and the differences become skewed.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _LARGEST_SHIFT = 8.0
 _BISECTIONS = 20
 #: Smallest share of the variance that remains, where a shift takes more away than was observed.
 _LEAST_GROWTH = 1e-3
-#: Largest number of different counts of gains; of more, only every so many are computed.
+#: Largest number of counts of gains that are computed; where there are more, evenly spaced ones are.
 _COUNTS = 200
 #: Number of those at which the number of losses is searched for, rather than interpolated.
 _KNOTS = 25
@@ -296,7 +296,7 @@ def _fewest_losses(gained: NDArray[np.int_], n: int, *, margin: float, alpha: fl
     """The number of losses that makes a drop significant, by number of gains; n − gains + 1 where none does."""
     if gained[-1] <= _COUNTS:
         return _fewest_losses_exactly(gained, n, margin=margin, alpha=alpha)
-    # Of so many, linear interpolation is right to one, except for the first, where gains are unlikely.
+    # Between so large counts linear interpolation errs by one at most, except near 0 gains, which are unlikely.
     knots = np.unique(np.append(gained[:: _COUNTS // _KNOTS], gained[-1]))
     found = _fewest_losses_exactly(knots, n, margin=margin, alpha=alpha)
     between: NDArray[np.int_] = np.ceil(np.interp(gained, knots, found)).astype(int)

@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-#: A number, or an array of numbers that is worked on elementwise.
+#: A number, or an array of numbers for elementwise computations.
 Numbers: TypeAlias = "float | NDArray[np.float64]"
 
 
 def tail(confidence: float, *, one_sided: bool) -> float:
-    """Give the probability that lies outside one end of an interval.
+    """Probability outside one end of an interval.
 
     :param confidence: 0 to 1, both excluded
     :param one_sided: each end is a bound at ``confidence`` by itself
@@ -25,7 +25,7 @@ def tail(confidence: float, *, one_sided: bool) -> float:
 
 
 def wilson_interval(successes: float, n: float, *, confidence: float, one_sided: bool = False) -> tuple[float, float]:
-    """Give Wilson's score interval of a share.
+    """Wilson's score interval of a share.
 
     Its coverage is the level on average over the true share, and may be some points lower at single shares near 0 or 1.
 
@@ -42,14 +42,14 @@ def wilson_interval(successes: float, n: float, *, confidence: float, one_sided:
     share = successes / n
     centre = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * float(np.sqrt(share * (1 - share) / n + z * z / (4 * n * n)))
-    # Rounding must not leave the end of nothing, or of all, a hair inside.
+    # Rounding must not move the end of a share of 0 or 1 inside.
     lower = 0.0 if successes == 0 else centre - half
     upper = 1.0 if successes == n else centre + half
     return lower, upper
 
 
 def exact_interval(successes: float, n: float, *, confidence: float, one_sided: bool = False) -> tuple[float, float]:
-    """Give the exact interval of a share, which covers at least its level whatever the true share is.
+    """Exact interval of a share, which covers at least its level whatever the true share is.
 
     :param successes: 0 to n
     :param n: trials, 1 or more
@@ -64,18 +64,18 @@ def exact_interval(successes: float, n: float, *, confidence: float, one_sided: 
 
 
 def exact_lower(successes: Numbers, n: Numbers, *, alpha: Numbers) -> NDArray[np.float64]:
-    """Give Clopper and Pearson's lower bound elementwise, which misses the true share with probability alpha at most.
+    """Clopper and Pearson's lower bound, elementwise; it misses the true share with probability alpha at most.
 
-    :param successes: counts; need not be whole, as the power of a test is looked up at expected counts
+    :param successes: counts, not necessarily whole: scaled samples have fractions of rows
     """
     counts, failures = np.asarray(successes, dtype=float), np.asarray(n - successes, dtype=float)
-    # The beta distribution has no parameter 0; the end that would need it is 0.
+    # The beta distribution has no parameter 0; the bound of no success is 0.
     lower = special.betaincinv(np.where(counts > 0, counts, 1.0), failures + 1, alpha)
     return np.where(counts > 0, lower, 0.0)
 
 
 def exact_upper(successes: Numbers, n: Numbers, *, alpha: Numbers) -> NDArray[np.float64]:
-    """Give the upper bound: successes and failures exchanged, as :func:`exact_lower`."""
+    """The upper bound: that of :func:`exact_lower` with successes and failures exchanged."""
     return 1 - exact_lower(n - successes, n, alpha=alpha)
 
 

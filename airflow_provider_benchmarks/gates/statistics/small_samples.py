@@ -1,6 +1,6 @@
-"""P-values of a drop where there is too little to judge by: they show a collapse, and nothing smaller.
+"""P-values of a drop in samples that are too small for other methods: they show a collapse, and nothing smaller.
 
-The other methods need ten rows, or five clusters, to keep their level. These keep it with fewer, and see less.
+The other methods need ten rows, or five clusters, to keep their level. These keep it with fewer, with less power.
 """
 
 from __future__ import annotations
@@ -10,18 +10,18 @@ import math
 import numpy as np
 from scipy import special
 
-#: Shares of gains that are tried for the one under which the test errs most.
+#: Number of shares of gains among which the worst case is searched for.
 _SHARES = 400
 
 
 def p_value_of_zero_one(gains: int, losses: int, n: int, *, margin: float) -> float:
-    """Give the exact p-value of a drop of 0/1 scores beyond a margin, of pairs.
+    """Exact p-value of a drop of paired 0/1 scores beyond a margin.
 
-    It is the largest probability, under any share of gains, of so many more losses than gains.
+    It is the largest probability, over all shares of gains, of a surplus of losses as large as this or larger.
 
-    :param gains: pairs where only the candidate has 1
-    :param losses: pairs where only the baseline has 1
-    :param n: all pairs, few
+    :param gains: number of pairs where only the candidate has 1
+    :param losses: number of pairs where only the baseline has 1
+    :param n: number of pairs, a few
 
     Source: Barnard 1947, "Significance tests for 2 × 2 tables", with the difference of the counts as its statistic.
     """
@@ -40,7 +40,7 @@ def p_value_of_zero_one(gains: int, losses: int, n: int, *, margin: float) -> fl
 
 
 def p_value_of_pairs(estimate: float, n: float, scale: float, *, margin: float) -> float:
-    """Bound the p-value of a drop of scores in a range, of pairs.
+    """Upper bound of the p-value of a drop of paired scores in a range.
 
     :param estimate: mean of candidate − baseline
     :param scale: range of the scores
@@ -51,18 +51,21 @@ def p_value_of_pairs(estimate: float, n: float, scale: float, *, margin: float) 
 
 
 def p_value_of_sides(estimate: float, n: tuple[float, float], scale: float, *, margin: float) -> float:
-    """Bound the p-value of a drop of scores in a range, of independent sides of so many rows."""
+    """Upper bound of the p-value of a drop of scores in a range, of two independent jobs.
+
+    :param n: number of rows of each job
+    """
     return _hoeffding(-margin - estimate, scale, 1 / n[0] + 1 / n[1])
 
 
 def p_value_of_clusters(estimate: float, clusters: float, scale: float, *, margin: float) -> float:
-    """Give the p-value of a drop when any cluster may have gained what the mean has lost, and just none of these has.
+    """P-value of a drop under the hypothesis of clusters that gain as much, none of which is in the sample.
 
-    One cluster tells nothing of others. Of equal models whose clusters differ in how hard they are, or change as rows
-    do, at most 3 % are blocked in simulations. It is not for clusters that each go wholly one way or the other by a coin:
-    there it errs in 24 % of runs with two clusters, 15 % with three and 7 % with four.
+    One cluster is no evidence of others. Of equal models whose clusters differ in how hard they are, or change as rows
+    do, at most 3 % are blocked in simulations. It is not for clusters whose rows all change one way or the other by a
+    coin: there it errs in 24 % of runs with two clusters, 15 % with three and 7 % with four.
 
-    :param clusters: how many of one size they count as
+    :param clusters: their effective number
     """
     if estimate >= -margin or clusters < 2:
         return 1.0
@@ -72,7 +75,7 @@ def p_value_of_clusters(estimate: float, clusters: float, scale: float, *, margi
 def _hoeffding(drop: float, span: float, one_over_n: float) -> float:
     """
     :param drop: beyond the margin
-    :param span: range of what the mean is of
+    :param span: range of the values of the mean
     """
     if drop <= 0:
         return 1.0

@@ -14,7 +14,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_benchmarks.exceptions import ConfigurationError
-from airflow_provider_benchmarks.gates import NoRegression, Threshold, WithinHistory, check_from_dict
+from airflow_provider_benchmarks.gates import (
+    NoRegression,
+    Threshold,
+    Verdict,
+    WithinHistory,
+    check_from_dict,
+    evaluate,
+)
+from airflow_provider_benchmarks.gates.check import KINDS, Needs, register
+from tests.support.scored_jobs import job
 
 CHECKS = (Threshold, NoRegression, WithinHistory)
 
@@ -198,6 +207,57 @@ def test_a_bar_is_told_exactly(check, expected):
 @given(bar=finite)
 def test_a_bar_that_is_told_is_the_bar(bar):
     assert float(Threshold("m", at_least=bar).expected.removeprefix("≥ ")) == bar
+
+
+@pytest.mark.parametrize(
+    ("check", "needs"),
+    [
+        (Threshold("m", at_least=1), Needs()),
+        (Threshold("m", at_least=1, confidence=0.9), Needs(modules=("scipy",))),
+        (Threshold("m", at_least=1, statistic="p95"), Needs(rows=True)),
+        (Threshold("m", at_least=1, where={"a": 1}, by="b"), Needs(rows=True, fields=("a", "b"))),
+        (NoRegression("m"), Needs(rows=True, baseline="", pairing=True, modules=("scipy",))),
+        (
+            NoRegression("m", baseline="old", key=["id", "a"], where={"a": 1}, cluster_by="c"),
+            Needs(rows=True, fields=("a", "c", "id"), baseline="old", modules=("scipy",)),
+        ),
+        (WithinHistory("m", window=7), Needs(history=7)),
+    ],
+)
+def test_a_check_says_what_it_needs(check, needs):
+    assert check.needs() == needs
+
+
+class TestKinds:
+    def test_they_are_listed_in_one_order(self):
+        assert tuple(KINDS.values()) == CHECKS
+        assert list(KINDS) == ["threshold", "no_regression", "within_history"]
+
+    def test_two_can_not_have_one_name(self):
+        class Other(Threshold):
+            pass
+
+        with pytest.raises(ValueError, match='two kinds of checks are called "threshold"'):
+            register(Other)
+        register(Threshold)
+        assert tuple(KINDS.values()) == CHECKS
+
+    @pytest.mark.parametrize("kind", ["spread", "ThResHold", None, 3])
+    def test_an_unknown_one_is_named_with_the_known_ones(self, kind):
+        result = {"check": {"type": kind, "metric": "m"}, "interval": None}
+        for read in (lambda: check_from_dict(result["check"]), lambda: Verdict.from_dict({"results": [result]})):
+            with pytest.raises(ConfigurationError) as caught:
+                read()
+            named = kind if isinstance(kind, str) else repr(kind)
+            assert str(caught.value) == (
+                f'unknown type of check "{named}"; known: threshold, no_regression, within_history'
+            )
+
+    @pytest.mark.parametrize("wrong", [{"metric": "m", "at_least": 0.5}, "m", None, Threshold])
+    def test_what_is_no_check_is_not_judged(self, wrong):
+        with pytest.raises(ConfigurationError) as caught:
+            evaluate([Threshold("m", at_least=0.5), wrong], job([1.0] * 10))
+        assert str(caught.value).startswith("expected a check (threshold, no_regression, within_history), found ")
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.gates import NoRegression, Threshold, policy_schema, read_policy
 from airflow_provider_benchmarks.gates.check import KINDS
+from airflow_provider_benchmarks.gates.schema import schema_text
 
 POLICY = """
 if_no_baseline: fail
@@ -160,8 +161,9 @@ def test_words_and_numbers_are_those_of_yaml_1_2(written, read):
 
 
 def test_the_published_schema_is_that_of_the_checks():
-    published = files("airflow_provider_benchmarks.gates").joinpath("policy.schema.json").read_text()
+    published = files("airflow_provider_benchmarks.gates").joinpath("policy.schema.json").read_text(encoding="utf-8")
     assert json.loads(published) == policy_schema()
+    assert published == schema_text(), "run python -m airflow_provider_benchmarks.gates.schema"
     jsonschema.Draft202012Validator.check_schema(policy_schema())
 
 
