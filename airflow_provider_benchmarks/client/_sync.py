@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from itertools import islice
 from types import TracebackType
@@ -25,6 +26,7 @@ from airflow_provider_benchmarks.client._errors import (
 from airflow_provider_benchmarks.client._headers import strip_secrets
 from airflow_provider_benchmarks.client._operations import Operations, Submission, without_repeats
 from airflow_provider_benchmarks.client._paging import Pages
+from airflow_provider_benchmarks.client._reentrant_pool import allow_reentry
 from airflow_provider_benchmarks.client._requests import Answer, Operation, Request
 from airflow_provider_benchmarks.client._response_body import (
     MAX_ANSWER_BYTES,
@@ -69,6 +71,7 @@ class BenchmarkClient:
         hooks = {"request": [self._guard_secrets]}
         self._http = httpx.Client(**config.transport_options(), transport=transport, event_hooks=hooks)
         keep_time_limits(self._http)
+        allow_reentry(self._http)
 
     def __enter__(self) -> Self:
         return self
@@ -198,13 +201,14 @@ class BenchmarkClient:
         """
         lines = self.iter_row_lines(name, workspace=workspace)
         try:
-            yield from islice(read_rows(lines), limit)
+            with closing(lines):
+                yield from islice(read_rows(lines), limit)
         except IncompleteResults as error:
             raise IncompleteResults(
                 f'row scores of benchmark job "{name}" in workspace "{self._in(workspace)}": {error}'
             ) from error
 
-    def iter_row_lines(self, name: str, *, workspace: str | None = None) -> Iterator[bytes]:
+    def iter_row_lines(self, name: str, *, workspace: str | None = None) -> Generator[bytes, None, None]:
         """Stream the lines of the row scores as they come, without line ends; resumes after a dropped connection."""
         request = self._operations.download(name, ResultName.ROW_SCORES, workspace=self._in(workspace))
         stream = RowStream()

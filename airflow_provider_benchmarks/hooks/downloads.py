@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -118,9 +119,9 @@ class RowDownload:
         """True if a JSONL file holds the same rows as another route of the service, or another gzip, writes them."""
         if self._options.row_format.name in TABLE_FORMATS:
             return False
-        pieces, _ = self._source.open()
-        blocks = FirstRows(self._options.limit).of(line_blocks(pieces, BLOCK_BYTES))
-        return holds_same_rows(self._place, blocks, self._options.row_format)
+        with _opened(self._source) as (pieces, _):
+            blocks = FirstRows(self._options.limit).of(line_blocks(pieces, BLOCK_BYTES))
+            return holds_same_rows(self._place, blocks, self._options.row_format)
 
     def _find_old(self) -> StoredFile | None:
         if self._options.fields:
@@ -135,10 +136,10 @@ def fetch_files(source: RowSource, targets: Sequence[RowTarget]) -> list[StoredF
     """
 
     def fetch() -> list[StoredFile]:
-        pieces, length = source.open()
-        return store_row_files(
-            pieces, targets, length=length, expected_rows=lambda check: check.expected_rows(aggregate.result())
-        )
+        with _opened(source) as (pieces, length):
+            return store_row_files(
+                pieces, targets, length=length, expected_rows=lambda check: check.expected_rows(aggregate.result())
+            )
 
     try:
         with ThreadPoolExecutor(max_workers=1) as pool:  # the rows come meanwhile
@@ -146,6 +147,18 @@ def fetch_files(source: RowSource, targets: Sequence[RowTarget]) -> list[StoredF
             return _retry(fetch, lambda error: isinstance(error, ResultsChanged))
     except IncompleteResults as error:
         raise IncompleteResults(f"row scores of {source.job}: {error}. Nothing was stored.") from error
+
+
+@contextmanager
+def _opened(source: RowSource) -> Iterator[tuple[Iterator[bytes], int | None]]:
+    """Open the rows, and close the answer in the end, also where not all of it was read."""
+    pieces, length = source.open()
+    stream = iter(pieces)
+    try:
+        yield stream, length
+    finally:
+        if isinstance(stream, Generator):
+            stream.close()
 
 
 def store_and_download(source: ServiceRows, store: ScoreStore, options: RowOptions) -> tuple[StoredJob, StoredFile]:

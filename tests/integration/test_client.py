@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import io
 import tarfile
+import threading
 
+import httpcore
 import pytest
 
 from airflow_provider_benchmarks import __version__
@@ -40,6 +43,30 @@ def test_a_job_from_submit_to_scores(client):
     rows = list(read_rows(client.iter_row_lines("job-1")))
     assert [row.row_index for row in rows] == [0, 1, 2, 3, 4]
     assert client.get_logs("job-1")
+
+
+@only_sync
+def test_a_stream_that_is_collected_within_another_request_does_not_stop_it(client, monkeypatch):
+    name, within = completed_job(client), httpcore.HTTP11Connection.is_available
+
+    def collecting(connection):
+        gc.collect()
+        return within(connection)
+
+    lines = client.iter_row_lines(name)
+    next(lines)
+    cycle = [lines]
+    cycle.append(cycle)
+    gc.disable()
+    try:
+        del lines, cycle
+        monkeypatch.setattr(httpcore.HTTP11Connection, "is_available", collecting)
+        request = threading.Thread(target=client.get_job, args=(name,), daemon=True)
+        request.start()
+        request.join(60)
+        assert not request.is_alive()
+    finally:
+        gc.enable()
 
 
 class TestDatasets:
