@@ -15,7 +15,7 @@ export UV_SYSTEM_CERTS := true
 # Airflow must not touch the user's own installation.
 export AIRFLOW_HOME := $(CURDIR)/.build/airflow
 
-.PHONY: help demo test-fast test test-lowest test-system test-airflow lint types imports dependencies check hooks bench-rows bench-gates bench-waiting clean
+.PHONY: help demo test-fast test test-lowest test-system test-airflow lint types imports dependencies schema check hooks bench-rows bench-gates bench-waiting clean
 help:
 	@echo "make demo         run example DAGs nightly_regression and model_release_gate on a local evaluation service"
 	@echo "make test-fast    unit and contract tests on a local service: two minutes on two cores"
@@ -24,6 +24,7 @@ help:
 	@echo "make test-system  the same service for real: installs and starts NeMo Platform 0.1.0, runs the DAGs on it"
 	@echo "make test-airflow VERSION=3.0.6  what triggerers before Airflow 3.2 die of, on a whole one: 3.0.6 or 3.1.8"
 	@echo "make check        formatting, lint, types, import rules and declared dependencies"
+	@echo "make schema       write the JSON Schema of policy files"
 	@echo "make hooks        run the quick checks at every commit of this clone"
 	@echo "make bench-rows   how fast row scores are fetched and stored, beside curl, pandas, s3fs and the vendor's SDK"
 	@echo "make bench-gates  how often gates err, in simulated releases, and how fast they judge a million rows"
@@ -86,6 +87,10 @@ imports: $(VENV)/.installed
 # Imports that no dependency brings, and dependencies that nothing imports.
 dependencies: $(VENV)/.installed
 	$(BIN)/deptry .
+
+# The JSON Schema of policy files, from the checks' own rules.
+schema: $(VENV)/.installed
+	$(BIN)/python -m airflow_provider_benchmarks.gates.schema
 
 check: lint types imports dependencies
 

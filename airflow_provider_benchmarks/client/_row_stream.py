@@ -12,11 +12,11 @@ MAX_RESTARTS = 5
 
 
 class RowStream:
-    """Lines of one body, over as many connections as it takes.
+    r"""Lines of one body, over as many connections as it takes.
 
     The documented download has no byte ranges, so a new connection starts from the first line: what was delivered
     before is skipped, and its checksum compared, so that a file that has changed meanwhile is noticed.
-    Lines end at the byte ``\\n`` alone: stored rows hold U+2028 and the like unescaped.
+    Lines end at the byte ``\n`` alone: stored rows hold U+2028 and the like unescaped.
     """
 
     def __init__(self) -> None:

@@ -199,7 +199,8 @@ class _JsonNodes:
             yield found[0], yaml.Mark("", end, line, 0, None, 0)
 
     def _node(self, token: str, mark: yaml.Mark, levels: int) -> yaml.Node:
-        """
+        """Return the node of a JSON value that begins with a token.
+
         :param levels: number of levels that it may have
         """
         if not levels:

@@ -64,7 +64,8 @@ class ServiceSource:
         self._stack.close()
 
     def candidate(self) -> LoadedScores:
-        """
+        """Fetch the scores to judge.
+
         :raises JobError: the job has not completed
         """
         loaded = self._load(self._job(self.job_name))
@@ -72,7 +73,8 @@ class ServiceSource:
         return loaded
 
     def baselines(self, names: Iterable[str]) -> dict[str, LoadedScores | NoBaseline]:
-        """
+        """Fetch the scores of each baseline that checks name; "" is the gate's own.
+
         :raises JobError: a baseline that is named by its job has not completed
         """
         return {name: self._baseline(name or self.own_baseline or PINNED) for name in names}

@@ -25,7 +25,7 @@ _BLOCK_SIZE = 8 * 1024 * 1024
 
 @contextmanager
 def atomic_write(place: Place) -> Iterator[BinaryIO]:
-    """Open a file for writing that replaces the destination when the block ends without an exception.
+    r"""Open a file for writing that replaces the destination when the block ends without an exception.
 
     A local file gets the owner and mode of any new file (the umask), also where it replaces another one; a symbolic
     link is replaced, not followed. Of several writers of one destination, the last to finish wins.
@@ -33,7 +33,7 @@ def atomic_write(place: Place) -> Iterator[BinaryIO]:
     A worker that is killed leaves the destination as it was, and what it had written, to be removed once it is old:
 
     - a local file ``.<name>.<32 hex digits>.part`` in the destination's folder:
-      ``find FOLDER -regextype posix-extended -regex '.*/\\..*\\.[0-9a-f]{32}\\.part' -mtime +1 -delete``
+      ``find FOLDER -regextype posix-extended -regex '.*/\..*\.[0-9a-f]{32}\.part' -mtime +1 -delete``
     - S3: an unfinished multipart upload, which costs storage but shows in no listing of objects. A lifecycle rule with
       ``AbortIncompleteMultipartUpload`` on the bucket ends it; by hand, ``aws s3api list-multipart-uploads --bucket B``
       and ``aws s3api abort-multipart-upload --bucket B --key KEY --upload-id ID``.

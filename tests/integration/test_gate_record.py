@@ -267,7 +267,8 @@ class TestVerdictsOfManyGroups:
         assert pushed["results"] == [result for result in whole["results"] if result in pushed["results"]]
         gone = 120 - len(kept)
         assert pushed["note"] == (
-            f"{gone} of 120 results ({gone} pass), and the rows that got worse most, are left out: they are too large for an "
+            f"{gone} of 120 results ({gone} pass), and the rows that got worse most, are left out: they are "
+            "too large for an "
             f"XCom. All are in the task's log, the report {tmp_path}/report.json, the score store {store.root}."
         )
 

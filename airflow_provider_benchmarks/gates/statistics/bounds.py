@@ -72,7 +72,8 @@ def of_shares(candidate: Moments, baseline: Moments) -> Method:
 
 
 def _of_counts(*counts: float) -> Method:
-    """
+    """The method for 0/1 scores that are not paired.
+
     :param counts: number of ones and of rows of the candidate, then of the baseline
     """
     error = float(proportion_differences.agresti_caffo(*counts)[1])
@@ -270,7 +271,7 @@ def cluster_values(differences: Array, labels: NDArray[np.intp], sizes: NDArray[
 
 
 def effective_clusters(sizes: NDArray[np.intp]) -> float:
-    """The effective number of clusters: all of them when they have one size, hardly more than one when one of them has most rows.
+    """The effective number of clusters: all of them where they have one size, hardly more than one where one is large.
 
     Source: Kish 1965, "Survey Sampling"; Carter, Schnepel and Steigerwald 2017, "Asymptotic behavior of a t-test robust
     to cluster heterogeneity", for its use as degrees of freedom.

@@ -1,4 +1,4 @@
-"""What follows a gate: tasks that read its verdict, gates of one task for several policies, reports that can't be written."""
+"""What follows a gate: tasks that read its verdict, mapped gates, reports that can't be written."""
 
 from __future__ import annotations
 

@@ -236,7 +236,8 @@ class TestHistory:
         shown = capsys.readouterr()
         assert shown.out == ""
         assert shown.err == (
-            "could not judge: the policy looks at the history of m, which is not given: add --history NEW OLDER …, or let "
+            "could not judge: the policy looks at the history of m, which is not given: add --history NEW OLDER …, "
+            "or let "
             "the policy say what holds without one (if_inconclusive: warn, fail or pass)\n"
         )
 

@@ -28,7 +28,8 @@ class TestDetect:
         result = judge(NoRegression("m", margin=0.01), *flips(2000, 62))
         assert result.outcome == "fail"
         assert result.observed == pytest.approx(-0.031)
-        # Bonett and Price's interval by hand: 63 and 1 of 2,002, so 62/2002 ± 1.96 × 0.00394; wider above by exact bounds.
+        # Bonett and Price's interval by hand: 63 and 1 of 2,002, so 62/2002 ± 1.96 × 0.00394; exact
+        # bounds are wider above.
         assert result.reason == (
             "s fell by 3.1 points (95 % interval 2.33 to 3.96, 2,000 paired rows); at most 1 point is allowed"
         )

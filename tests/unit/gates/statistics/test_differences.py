@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from scipy import stats
-from statsmodels.regression.linear_model import OLS
 
 from airflow_provider_benchmarks.gates.statistics.differences import (
     MIN_ROWS,
@@ -153,6 +152,8 @@ class TestClusters:
         return differences, clusters
 
     def test_error_is_the_clustered_error_of_a_regression_on_a_constant(self, clustered):
+        from statsmodels.regression.linear_model import OLS
+
         differences, clusters = clustered
         result = compare(differences, np.zeros(200), clusters=clusters)
         fit = OLS(differences, np.ones(200)).fit()

@@ -3,7 +3,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy import optimize, stats
-from statsmodels.stats.power import TTestPower
 
 from airflow_provider_benchmarks.gates.statistics import paired_difference, proportion_differences, skewed_means
 from airflow_provider_benchmarks.gates.statistics.bounds import detectable_by_t
@@ -21,6 +20,8 @@ def drop_of_pairs(gains, losses, n, *, baseline_ones, margin=0.0, alpha=0.05):
 
 @pytest.mark.parametrize("n", [10, 50, 400])
 def test_what_student_s_t_sees_agrees_with_statsmodels(n):
+    from statsmodels.stats.power import TTestPower
+
     error = 0.3
     effect = TTestPower().solve_power(nobs=n, alpha=0.05, power=0.8, alternative="larger")
     typical = error * np.sqrt((n - 1) / stats.chi2.median(n - 1))

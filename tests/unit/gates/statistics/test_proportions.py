@@ -4,7 +4,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
-from statsmodels.stats.proportion import proportion_confint
 
 from airflow_provider_benchmarks.gates.statistics.proportions import exact_interval, wilson_interval
 
@@ -14,6 +13,8 @@ counts = st.integers(1, 5000).flatmap(lambda n: st.tuples(st.integers(0, n), st.
 @pytest.mark.parametrize(("interval", "method"), [(wilson_interval, "wilson"), (exact_interval, "beta")])
 @given(counts, st.sampled_from([0.8, 0.95, 0.999]))
 def test_agrees_with_statsmodels(interval, method, count, confidence):
+    from statsmodels.stats.proportion import proportion_confint
+
     expected = proportion_confint(*count, alpha=1 - confidence, method=method)
     assert interval(*count, confidence=confidence) == pytest.approx(expected, abs=1e-9)
 
