@@ -8,6 +8,7 @@ OLD_VENV := .venv-airflow-$(VERSION)
 BIN := $(VENV)/bin
 # Tests wait more than they compute: twice as many processes as cores keep the cores busy.
 WORKERS ?= $(shell expr 2 '*' $$(nproc))
+# A module's fixtures, whole Airflows among them, are those of one process.
 PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 export NEMO_PLATFORM_VENV := $(CURDIR)/$(PLATFORM_VENV)
 # The machine's own certificates, for networks whose proxy signs with its own.
@@ -60,7 +61,7 @@ demo: $(VENV)/.installed
 	@$(BIN)/python -m tests.demo
 
 test-fast: $(VENV)/.installed
-	$(PYTEST) -m "not real_platform" tests/contract tests/unit
+	$(BIN)/python -m pytest --numprocesses $$(nproc) --dist worksteal -m "not real_platform" tests/contract tests/unit
 
 test: $(VENV)/.installed
 	$(PYTEST) -m "not real_platform" tests
