@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -28,9 +27,6 @@ if TYPE_CHECKING:
 
 #: Minimum number of log lines that are kept in memory, for repeats among them to be folded.
 MIN_LOG_LINES_KEPT = 1000
-#: Limits of a request for a caller that can't wait long, seconds; with all its retries it takes about 10 s.
-SHORT_RETRY_SECONDS = 3.0
-SHORT_TIMEOUT_SECONDS = 5.0
 
 
 class BenchmarkHook(BaseHook):
@@ -224,8 +220,9 @@ class BenchmarkHook(BaseHook):
         """
         from airflow_provider_benchmarks.hooks.failure_log import add_log_tail
         from airflow_provider_benchmarks.hooks.inline_wait import poll_after_deadline
+        from airflow_provider_benchmarks.hooks.quick_requests import short_timeout_client
 
-        with self._short_timeout_client() as client:
+        with short_timeout_client(self.config) as client:
             latest = poll_after_deadline(error, client)
             if isinstance(latest, BenchmarkJob):
                 return latest
@@ -272,27 +269,9 @@ class BenchmarkHook(BaseHook):
         :param fingerprint: cancel only a job with this fingerprint, where it is not known yet whose job has the name. A
             job that does not exist is waited for, for some seconds, since its submit may still be in progress
         """
-        from airflow_provider_benchmarks.hooks.inline_wait import wait_until_created
+        from airflow_provider_benchmarks.hooks.quick_requests import cancel_quickly
 
-        try:
-            with self._short_timeout_client() as client:
-                if fingerprint is not None:
-                    job = wait_until_created(client, name)
-                    if job.custom_fields.get("fingerprint") != fingerprint:
-                        self.log.info('benchmark job "%s" in workspace "%s" is not this task\'s.', name, self.workspace)
-                        return
-                client.cancel_job(name)
-        except BenchmarkError as error:
-            self.log.warning("The job may still be running on the service: %s", error)
-        else:
-            self.log.info('Asked the service to cancel benchmark job "%s" in workspace "%s".', name, self.workspace)
-
-    def _short_timeout_client(self) -> BenchmarkClient:
-        """Return a client for a caller that can't wait long: about 10 s for a request with all its retries."""
-        from airflow_provider_benchmarks.client import BenchmarkClient
-
-        timeout = min(self.config.timeout, SHORT_TIMEOUT_SECONDS)
-        return BenchmarkClient(replace(self.config, retry_seconds=SHORT_RETRY_SECONDS, timeout=timeout))
+        cancel_quickly(self, name, fingerprint=fingerprint)
 
     def tail_logs(self, name: str, lines: int = 50) -> list[str]:
         """Return the last lines of a job's log, oldest first, in bounded memory. Repeated lines are folded into one.
@@ -420,9 +399,11 @@ class BenchmarkHook(BaseHook):
 
         :return: True and what was reached, or False and what to mend
         """
+        from airflow_provider_benchmarks.hooks.quick_requests import short_timeout_client
+
         try:
             config = self.config
-            with self._short_timeout_client() as client:
+            with short_timeout_client(config) as client:
                 client.check_health()
                 client.check_workspace()
                 version = client.get_platform_version()

@@ -12,6 +12,7 @@ from airflow_provider_benchmarks.client import AsyncBenchmarkClient, BenchmarkCl
 from airflow_provider_benchmarks.operators.jobs import RunBenchmarkJobOperator
 from airflow_provider_benchmarks.testing import EvaluationService
 from tests.support.s3_server import S3Server
+from tests.support.service_clock import ServiceClock
 
 WORKSPACE = "my-workspace"
 BENCHMARK = "my-workspace/qa-bench"
@@ -38,6 +39,21 @@ def s3(_s3_server, monkeypatch) -> S3Server:
 def service(evaluation_service: EvaluationService) -> EvaluationService:
     evaluation_service.clear_requests()
     return evaluation_service
+
+
+@pytest.fixture
+def clock() -> ServiceClock:
+    return ServiceClock()
+
+
+@pytest.fixture
+def service_with_clock(clock, monkeypatch):
+    """A service whose time a test moves on, with the Airflow connection to it."""
+    with EvaluationService(clock=clock, job_seconds=0.05) as service:
+        service.seed_question_answer_example()
+        service.clear_requests()
+        monkeypatch.setenv("AIRFLOW_CONN_NEMO_EVALUATOR_DEFAULT", service.connection_json())
+        yield service
 
 
 class OnALoop:

@@ -11,33 +11,19 @@ import pytest
 
 from airflow_provider_benchmarks.client import BenchmarkClient, ClientConfig
 from airflow_provider_benchmarks.exceptions import ConfigurationError
-from airflow_provider_benchmarks.testing import EvaluationService, Fault, Seeder
+from airflow_provider_benchmarks.testing import Fault, Seeder
 from airflow_provider_benchmarks.triggers import _watcher_poll, _watcher_state
 from airflow_provider_benchmarks.triggers.events import BenchmarkJobEventTrigger
 from tests.integration.conftest import BENCHMARK, WORKSPACE
 from tests.support.contexts import until
-from tests.support.service_clock import ServiceClock
-from tests.support.watchers import Memory, looks, names, submit, trigger, watching
+from tests.support.watchers import LONG_BEFORE_SECONDS, Memory, looks, names, submit, trigger, watching
 
 MEANS = {f"{WORKSPACE}/exact-match:exact-match": 0.6, f"{WORKSPACE}/string-check:string-check": 0.8}
 
 
-#: More than a job may get into the list after a job that was created after it; see jobs/finished.py.
-LONG_BEFORE_SECONDS = 180.0
-
-
 @pytest.fixture
-def clock() -> ServiceClock:
-    return ServiceClock()
-
-
-@pytest.fixture
-def service(clock, monkeypatch):
-    with EvaluationService(clock=clock, job_seconds=0.05) as service:
-        service.seed_question_answer_example()
-        service.clear_requests()
-        monkeypatch.setenv("AIRFLOW_CONN_NEMO_EVALUATOR_DEFAULT", service.connection_json())
-        yield service
+def service(service_with_clock):
+    return service_with_clock
 
 
 @pytest.fixture

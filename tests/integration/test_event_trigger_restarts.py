@@ -11,13 +11,12 @@ import pytest
 
 from airflow_provider_benchmarks.client import BenchmarkClient, ClientConfig
 from airflow_provider_benchmarks.jobs.finished import Look
-from airflow_provider_benchmarks.testing import EvaluationService, Fault, Seeder
+from airflow_provider_benchmarks.testing import Fault, Seeder
 from airflow_provider_benchmarks.triggers import _watcher_means, _watcher_poll, _watcher_state
 from airflow_provider_benchmarks.triggers.events import BenchmarkJobEventTrigger
 from tests.integration.conftest import WORKSPACE
 from tests.support.contexts import until
-from tests.support.service_clock import ServiceClock
-from tests.support.watchers import Memory, Streams, looks, names, submit, trigger, watching
+from tests.support.watchers import LONG_BEFORE_SECONDS, Memory, Streams, looks, names, submit, trigger, watching
 
 OTHERS: list[dict[str, Any]] = [{"conn_id": "other"}, {"workspace": "other"}, {"poll_interval": 7}]
 
@@ -38,22 +37,9 @@ async def streams(monkeypatch):
     await made.stop()
 
 
-#: More than a job may get into the list after a job that was created after it; see jobs/finished.py.
-LONG_BEFORE_SECONDS = 180.0
-
-
 @pytest.fixture
-def clock() -> ServiceClock:
-    return ServiceClock()
-
-
-@pytest.fixture
-def service(clock, monkeypatch):
-    with EvaluationService(clock=clock, job_seconds=0.05) as service:
-        service.seed_question_answer_example()
-        service.clear_requests()
-        monkeypatch.setenv("AIRFLOW_CONN_NEMO_EVALUATOR_DEFAULT", service.connection_json())
-        yield service
+def service(service_with_clock):
+    return service_with_clock
 
 
 @pytest.fixture

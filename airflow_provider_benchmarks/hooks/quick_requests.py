@@ -1,0 +1,45 @@
+"""Requests in bounded time, for a task that is being killed, or whose deadline has passed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from airflow_provider_benchmarks.exceptions import BenchmarkError
+from airflow_provider_benchmarks.hooks.inline_wait import wait_until_created
+
+if TYPE_CHECKING:
+    from airflow_provider_benchmarks.client import BenchmarkClient, ClientConfig
+    from airflow_provider_benchmarks.hooks.benchmarks import BenchmarkHook
+
+#: Limits of a request for a caller that can't wait long, seconds; with all its retries it takes about 10 s.
+SHORT_RETRY_SECONDS = 3.0
+SHORT_TIMEOUT_SECONDS = 5.0
+
+
+def short_timeout_client(config: ClientConfig) -> BenchmarkClient:
+    """Return a client for a caller that can't wait long: about 10 s for a request with all its retries."""
+    from airflow_provider_benchmarks.client import BenchmarkClient
+
+    timeout = min(config.timeout, SHORT_TIMEOUT_SECONDS)
+    return BenchmarkClient(replace(config, retry_seconds=SHORT_RETRY_SECONDS, timeout=timeout))
+
+
+def cancel_quickly(hook: BenchmarkHook, name: str, *, fingerprint: str | None) -> None:
+    """Cancel a job in bounded time. An error, also of the connection, is logged and not raised.
+
+    :param fingerprint: cancel only a job with this fingerprint, and wait some seconds for one that does not exist yet;
+        None for whatever job has the name
+    """
+    try:
+        with short_timeout_client(hook.config) as client:
+            if fingerprint is not None:
+                job = wait_until_created(client, name)
+                if job.custom_fields.get("fingerprint") != fingerprint:
+                    hook.log.info('benchmark job "%s" in workspace "%s" is not this task\'s.', name, hook.workspace)
+                    return
+            client.cancel_job(name)
+    except BenchmarkError as error:
+        hook.log.warning("The job may still be running on the service: %s", error)
+    else:
+        hook.log.info('Asked the service to cancel benchmark job "%s" in workspace "%s".', name, hook.workspace)
