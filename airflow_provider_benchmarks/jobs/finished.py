@@ -21,21 +21,21 @@ _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
-    """What a poll of a workspace has shown.
+class JobsPoll:
+    """One poll of a workspace.
 
     :param jobs: all jobs that were created from ``since`` on, and earlier ones that were requested by name
     :param since: None for all jobs of the workspace
-    :param asked: names that were requested one by one
-    :param gone: those of them whose job was deleted
-    :param began: seconds, on a clock that all polls share
+    :param requested: names that were requested one by one
+    :param deleted: those of them whose job was deleted
+    :param started_at: seconds, on a clock that all polls share
     """
 
     jobs: tuple[BenchmarkJob, ...]
     since: datetime | None = None
-    asked: frozenset[str] = frozenset()
-    gone: frozenset[str] = frozenset()
-    began: float = 0.0
+    requested: frozenset[str] = frozenset()
+    deleted: frozenset[str] = frozenset()
+    started_at: float = 0.0
 
 
 class FinishedJobs:
@@ -54,12 +54,12 @@ class FinishedJobs:
         self._name_pattern = name_pattern
         self._newest: datetime | None = None
         self._running: dict[str, datetime] = {}
-        self._told: dict[str, datetime] = {}
-        self._knows = state is not None
+        self._reported: dict[str, datetime] = {}
+        self._has_state = state is not None
         if state is not None:
             self._newest = _moment(state["newest"])
             self._running = {name: _moment(at) for name, at in state["running"].items()}
-            self._told = {name: _moment(at) for name, at in state["told"].items()}
+            self._reported = {name: _moment(at) for name, at in state["reported"].items()}
 
     @property
     def since(self) -> datetime | None:
@@ -71,19 +71,19 @@ class FinishedJobs:
         """Names of the jobs that had not finished, whenever they were created: a poll must show these, too."""
         return self._running
 
-    def is_served_by(self, look: Look) -> bool:
+    def is_served_by(self, poll: JobsPoll) -> bool:
         """True if a poll, which may have been made for others, shows all jobs that it must."""
         if self.since is None:
             return True
-        shown = {job.name for job in look.jobs} | look.asked
-        return (look.since is None or look.since <= self.since) and self._running.keys() <= shown
+        shown = {job.name for job in poll.jobs} | poll.requested
+        return (poll.since is None or poll.since <= self.since) and self._running.keys() <= shown
 
-    def take(self, look: Look) -> list[BenchmarkJob]:
+    def take(self, poll: JobsPoll) -> list[BenchmarkJob]:
         """Take a poll that serves, and return the jobs that have finished, oldest first. Polls come in their order."""
         news = []
         known_until = self.since
-        self._running = {name: at for name, at in self._running.items() if name not in look.gone}
-        for job in sorted(look.jobs, key=created_at):
+        self._running = {name: at for name, at in self._running.items() if name not in poll.deleted}
+        for job in sorted(poll.jobs, key=created_at):
             created = created_at(job)
             self._newest = max(self._newest or created, created)
             if not self._is_wanted(job):
@@ -92,27 +92,29 @@ class FinishedJobs:
                 self._running[job.name] = created
                 continue
             was_running = self._running.pop(job.name, None) is not None
-            is_new = self._knows and job.name not in self._told and (known_until is None or created > known_until)
+            is_new = (
+                self._has_state and job.name not in self._reported and (known_until is None or created > known_until)
+            )
             if was_running or is_new:
                 news.append(job)
-            self._told[job.name] = created
-        self._knows = True
+            self._reported[job.name] = created
+        self._has_state = True
         if self.since is not None:
-            self._told = {name: at for name, at in self._told.items() if at >= self.since}
+            self._reported = {name: at for name, at in self._reported.items() if at >= self.since}
         return news
 
-    def state(self, *, untold: Iterable[BenchmarkJob] = ()) -> dict[str, Any]:
+    def state(self, *, unreported: Iterable[BenchmarkJob] = ()) -> dict[str, Any]:
         """What is known, as plain JSON.
 
-        :param untold: jobs that :meth:`take` has returned and that are not reported yet: it returns them again to
+        :param unreported: jobs that :meth:`take` has returned and that are not reported yet: it returns them again to
             whoever starts with this state
         """
-        left = {job.name: created_at(job) for job in untold}
-        told = {name: at for name, at in self._told.items() if name not in left}
+        left = {job.name: created_at(job) for job in unreported}
+        reported = {name: at for name, at in self._reported.items() if name not in left}
         return {
             "newest": None if self._newest is None else self._newest.isoformat(),
             "running": {name: at.isoformat() for name, at in (self._running | left).items()},
-            "told": {name: at.isoformat() for name, at in told.items()},
+            "reported": {name: at.isoformat() for name, at in reported.items()},
         }
 
     def _is_wanted(self, job: BenchmarkJob) -> bool:

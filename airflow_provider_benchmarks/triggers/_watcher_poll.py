@@ -18,7 +18,7 @@ from airflow_provider_benchmarks.exceptions import (
     ServiceUnavailable,
 )
 from airflow_provider_benchmarks.jobs import BenchmarkJob
-from airflow_provider_benchmarks.jobs.finished import FinishedJobs, Look, created_at
+from airflow_provider_benchmarks.jobs.finished import FinishedJobs, JobsPoll, created_at
 from airflow_provider_benchmarks.retry_policy import polls
 from airflow_provider_benchmarks.triggers._client import open_client
 from airflow_provider_benchmarks.triggers._status_requests import REQUESTS_PER_PAGE
@@ -53,7 +53,7 @@ class WatcherPoll:
         self._interval = interval
         self._filters_by_time = True
 
-    async def polls(self, known: FinishedJobs) -> AsyncIterator[Look]:
+    async def polls(self, known: FinishedJobs) -> AsyncIterator[JobsPoll]:
         """Poll for ever for what is new to ``known``, which is updated with each poll."""
         while True:
             poll = await self.poll(known)
@@ -61,7 +61,7 @@ class WatcherPoll:
             yield poll
             await asyncio.sleep(self._interval * random.uniform(1 - JITTER_SHARE, 1 + JITTER_SHARE))
 
-    async def poll(self, known: FinishedJobs) -> Look:
+    async def poll(self, known: FinishedJobs) -> JobsPoll:
         """Poll for the jobs that may have finished since what is known. Retries until it succeeds."""
         backoff = polls(self._interval)
         failures = 0
@@ -85,17 +85,19 @@ class WatcherPoll:
                     logger.info("Connection %s works again.", self._conn_id)
                 return poll
 
-    async def _poll(self, known: FinishedJobs) -> Look:
-        began = now()
+    async def _poll(self, known: FinishedJobs) -> JobsPoll:
+        started_at = now()
         # A new client for each poll: the service closes idle connections, and a changed token is picked up.
         client = await open_client(self._conn_id, self._workspace, retry_seconds=0)
         try:
             jobs, since = await self._read_list(client, known)
             requested = frozenset(known.running.keys() - jobs.keys())
-            gone = await _request_each(client, requested, jobs)
+            deleted = await _request_each(client, requested, jobs)
         finally:
             await client.close()
-        return Look(jobs=tuple(jobs.values()), since=since, asked=requested, gone=gone, began=began)
+        return JobsPoll(
+            jobs=tuple(jobs.values()), since=since, requested=requested, deleted=deleted, started_at=started_at
+        )
 
     async def _read_list(
         self, client: AsyncBenchmarkClient, known: FinishedJobs
@@ -152,18 +154,18 @@ async def _request_each(
 
     A job whose request fails is left for the next poll: the error of one job must not hide the others.
     """
-    gone = set()
+    deleted = set()
     in_a_row = 0
     for name in random.sample(sorted(names), len(names)):  # so that no job always comes after those with errors
         try:
             found[name] = await client.get_job(name, time_limit=client.config.poll_time_limit)
             in_a_row = 0
         except NotFound:
-            gone.add(name)
+            deleted.add(name)
             in_a_row = 0
         except ServiceError as error:
             logger.debug("Benchmark job %s can't be requested now. %s", name, error)
             in_a_row = in_a_row + 1 if isinstance(error, ServiceUnavailable) else 0
             if in_a_row >= OUTAGE_FAILURES:
                 break
-    return frozenset(gone)
+    return frozenset(deleted)

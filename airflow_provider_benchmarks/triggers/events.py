@@ -12,7 +12,7 @@ from airflow.triggers.base import TriggerEvent
 
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.jobs import TERMINAL_STATUSES, BenchmarkJob, JobStatus
-from airflow_provider_benchmarks.jobs.finished import FinishedJobs, Look
+from airflow_provider_benchmarks.jobs.finished import FinishedJobs, JobsPoll
 from airflow_provider_benchmarks.triggers._watcher_means import with_means
 from airflow_provider_benchmarks.triggers._watcher_poll import WatcherPoll, now
 from airflow_provider_benchmarks.triggers._watcher_state import WatcherState
@@ -99,7 +99,7 @@ class BenchmarkJobEventTrigger(BaseEventTrigger):
         return path, self.conn_id, self.workspace, self.poll_interval
 
     @classmethod
-    async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncIterator[Look]:
+    async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncIterator[JobsPoll]:
         """Poll for all triggers that share the stream: for the jobs of all benchmarks."""
         shared = WatcherPoll(kwargs["conn_id"], kwargs["workspace"], interval=kwargs["poll_interval"])
         async for poll in shared.polls(FinishedJobs()):
@@ -114,13 +114,13 @@ class BenchmarkJobEventTrigger(BaseEventTrigger):
         polled_at = 0.0
         try:
             async for poll in shared_stream:
-                if poll.began < polled_at:
+                if poll.started_at < polled_at:
                     continue  # older than what is known: a job whose event was fired may still be running in it
                 if not finished.is_served_by(poll):
                     poll = await self._poll().poll(finished)
                     polled_at = now()
                 pending = deque(job for job in finished.take(poll) if job.status in self.statuses)
-                fired = lambda pending=pending: finished.state(untold=pending)
+                fired = lambda pending=pending: finished.state(unreported=pending)
                 if not pending:  # else the state after the first event would have to wait until this one is stored
                     state.save_soon(fired)
                 jobs = tuple(pending)

@@ -43,7 +43,7 @@ def test_the_status_has_steps(http, job, name):
 def test_a_jobs_life(http, job, name):
     seen = []
 
-    def look(*_):
+    def current(*_):
         found = status(http, name)
         seen.append((found["status"], [(step["name"], step["status"]) for step in found["steps"]]))
         return found
@@ -53,14 +53,14 @@ def test_a_jobs_life(http, job, name):
         ("dataset-download", "active"),
         ("dataset-download", "completed"),
     ]:
-        look(job.step(step, word))
+        current(job.step(step, word))
     for word in ("pending", "active"):
-        look(job.step("evaluation", word))
+        current(job.step("evaluation", word))
     job.progress(progress=40.0)
     job.progress(samples_processed=2)
-    assert look()["status_details"] == {"progress": 40.0, "samples_processed": 2}
+    assert current()["status_details"] == {"progress": 40.0, "samples_processed": 2}
     before = http.get(f"{JOBS}/{name}").json()["updated_at"]
-    look(job.step("evaluation", "completed"))
+    current(job.step("evaluation", "completed"))
     done = ("dataset-download", "completed")
     assert seen == [
         ("pending", [("dataset-download", "pending")]),

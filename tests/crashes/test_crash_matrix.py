@@ -50,7 +50,7 @@ def many_rows() -> tuple[dict, list[dict]]:
 def killed(crashes) -> dict[str, list[str]]:
     """Kill the workers of all cases, one after the other, since Airflow takes its time to notice that one is gone.
 
-    Gives the names of each case's jobs when its worker died.
+    Return the names of each case's jobs when its worker died.
     """
     crashes.process_of("download", "held")
     crashes.wait(lambda: any("/-/results/" in request.path for request in crashes.service.requests), "download")

@@ -48,7 +48,7 @@ def is_kept(crashes: Crashes, job_name: str) -> bool:
     """Whether Airflow's database has that the trigger has reported a job."""
     with closing(sqlite3.connect(crashes.airflow.airflow.home / "airflow.db", timeout=60)) as database:
         kept = database.execute("select value from asset_state_store where key like 'watcher-%'").fetchall()
-    return any(job_name in json.loads(value)["told"] for (value,) in kept)
+    return any(job_name in json.loads(value)["reported"] for (value,) in kept)
 
 
 def test_a_finished_job_starts_the_gate_once_over_restarts_of_the_triggerer(crashes) -> None:

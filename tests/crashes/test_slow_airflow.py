@@ -17,7 +17,7 @@ from airflow_provider_benchmarks.testing import EvaluationService
 from tests.crashes.conftest import WORKSPACE, Crashes, started
 
 SLOW_TRIGGERER = Path(tests.support.__file__).with_name("slow_triggerer.py")
-CASES = ["unanswered", "bystander", "looked-up"]
+CASES = ["unanswered", "bystander", "slow-lookup"]
 pytestmark = pytest.mark.skipif(AIRFLOW_V_3_2_PLUS, reason="newer triggerers drop answers of which nobody knows")
 
 
@@ -61,9 +61,9 @@ def test_an_answer_to_the_question_whether_a_task_was_ended_comes_too_late(crash
 
 def test_tasks_are_ended_while_their_triggers_look_up_the_connection(crashes):
     bystander = crashes.deferred("bystander")
-    crashes.airflow.api.trigger("looked-up")
-    crashes.wait(lambda: crashes.airflow.task_logs("looked-up").count(" starting") >= 4, "looked-up")
+    crashes.airflow.api.trigger("slow-lookup")
+    crashes.wait(lambda: crashes.airflow.task_logs("slow-lookup").count(" starting") >= 4, "slow-lookup")
 
-    crashes.airflow.api.mark_run("looked-up", "failed")
-    crashes.wait(lambda: "trigger completed" in crashes.airflow.task_logs("looked-up"), "looked-up")
+    crashes.airflow.api.mark_run("slow-lookup", "failed")
+    crashes.wait(lambda: "trigger completed" in crashes.airflow.task_logs("slow-lookup"), "slow-lookup")
     lives_and_goes_on(crashes, bystander)

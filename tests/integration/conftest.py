@@ -170,7 +170,7 @@ def crash_at(monkeypatch):
 
 @pytest.fixture
 def dies_while_waiting(service, crash_at):
-    """Let the worker die in a block when it looks at its job, which goes on running however slow the worker is."""
+    """Let the worker die in a block when it polls its job, which goes on running however slow the worker is."""
 
     @contextmanager
     def block() -> Iterator[None]:

@@ -82,7 +82,7 @@ class TestDatasets:
 
 
 @only_sync
-def test_the_same_submit_again_gives_the_same_job(client, service):
+def test_the_same_submit_again_returns_the_same_job(client, service):
     first = client.submit_job(SPEC, name="job-1")
     again = client.submit_job(SPEC, name="job-1")
     assert (again.created, again.job.id) == (False, first.job.id)

@@ -263,7 +263,7 @@ class TestRowScores:
 
 
 class TestJobsThatHaveNotCompleted:
-    """The service gives results some seconds before a job has completed, and those of a job in error."""
+    """The service returns results some seconds before a job has completed, and those of a job in error."""
 
     @pytest.fixture
     def warned(self, monkeypatch, caplog):
@@ -286,7 +286,7 @@ class TestJobsThatHaveNotCompleted:
         assert warned() == [f'{of} is "{status}": its scores may not be of all rows.{advice}']
 
     @pytest.mark.parametrize("download", [aggregate, rows])
-    def test_they_are_looked_at_before_their_results(self, service, run_job, download):
+    def test_they_are_polled_before_their_results(self, service, run_job, download):
         run_job()
         service.clear_requests()
         download()
@@ -379,7 +379,7 @@ class TestIfExists:
         assert path.read_bytes() == before
 
     @pytest.mark.parametrize("if_exists", ["replace", "skip", "fail"])
-    def test_a_folder_is_told(self, run_job, tmp_path, if_exists):
+    def test_a_folder_is_reported(self, run_job, tmp_path, if_exists):
         run_job()
         for download in (aggregate, rows):
             with pytest.raises(DestinationExists, match="is a folder, and a file is to be there"):
@@ -418,12 +418,12 @@ class TestDestinations:
         assert found["rows"] == 5
 
     @pytest.mark.parametrize("download", [aggregate, rows])
-    def test_a_connection_that_is_not_there_is_told_before_anything_is_written(self, run_job, download):
+    def test_a_connection_that_is_not_there_is_reported_before_anything_is_written(self, run_job, download):
         run_job()
         with pytest.raises(ConfigurationError, match='no Airflow connection "aws_mistyped" for the storage'):
             download(destination=f"s3://{BUCKET}/x", storage_conn_id="aws_mistyped")
 
-    def test_an_empty_one_is_told(self, run_job):
+    def test_an_empty_one_is_reported(self, run_job):
         run_job()
         for operator in (DownloadAggregateScoresOperator, DownloadRowScoresOperator):
             with DAG("nightly", schedule=None, start_date=datetime(2026, 1, 1)):
@@ -484,7 +484,7 @@ class TestDestinations:
         ),
     ],
 )
-def test_wrong_arguments_are_told_when_the_dag_is_parsed(operator, arguments, message):
+def test_wrong_arguments_are_reported_when_the_dag_is_parsed(operator, arguments, message):
     with pytest.raises(ConfigurationError, match=message):
         operator(task_id="download", job_name="job-1", **arguments)
 

@@ -17,7 +17,7 @@ from airflow_provider_benchmarks.testing import Fault
 from tests.integration.conftest import WORKSPACE, completed_job, only_sync
 from tests.support.contexts import until
 from tests.support.raw_server import RawServer, send_json
-from tests.support.triggers import event_of, held_jobs, looks, statuses_of, trigger_for, wait_for_all
+from tests.support.triggers import event_of, held_jobs, polls, statuses_of, trigger_for, wait_for_all
 
 #: Seconds. A whole answer may take half as long again.
 TIMEOUT = 1
@@ -60,7 +60,7 @@ def test_whatever_trickles_ends_in_time(connect, what):
         lambda client: client.get_status("job-1", time_limit=0.5),
     ],
 )
-def test_a_look_can_be_given_less_time(connect, ask):
+def test_a_poll_can_be_given_less_time(connect, ask):
     with trickling(*TRICKLES["chunks"]) as server:
         client = connect(server.url, timeout=60, retry_seconds=0)
         with pytest.raises(ServiceUnavailable, match="the whole answer was not there after 0.5 s"):
@@ -191,7 +191,7 @@ def impatient(service, monkeypatch):
 
 @pytest.fixture
 def held(impatient):
-    """Make so many jobs that stay active until they are told to end."""
+    """Make a number of jobs that stay active until they are released."""
     with BenchmarkClient(ClientConfig(base_url=impatient.url, workspace=WORKSPACE, trust_env=False)) as client:
         yield lambda count: held_jobs(impatient, client, count)
 
@@ -235,7 +235,7 @@ class TestSharedPoll:
         names = held(4)
         fault = impatient.inject(TRICKLE.on("GET", f"*/{names[0]}/status", times=None))
         waiting = wait_for_all(names)
-        await until(lambda: fault.fired and looks(impatient) > 4)
+        await until(lambda: fault.fired and polls(impatient) > 4)
         impatient.release_jobs()
         assert await statuses_of(waiting[1:]) == ["completed"] * 3
         await until(lambda: fault.fired >= 2)
@@ -248,14 +248,14 @@ class TestSharedPoll:
         impatient.inject(TRICKLE.on("GET", "*/status", times=None))
         assert (await event_of(trigger_for(name, deadline=time.time() + 1)))["status"] == "timed_out"
 
-    async def test_a_list_that_trickles_leaves_single_looks(self, held, impatient):
+    async def test_a_list_that_trickles_leaves_single_polls(self, held, impatient):
         names = held(MANY)
         fault = impatient.inject(TRICKLE.on("GET", "*/benchmark-jobs", times=None))
         waiting = wait_for_all(names)
         await until(lambda: fault.fired)
         impatient.release_jobs()
         assert await statuses_of(waiting) == ["completed"] * MANY
-        assert looks(impatient) >= MANY
+        assert polls(impatient) >= MANY
 
     async def test_the_event_loop_stays_free(self, held, impatient):
         (name,) = held(1)

@@ -16,7 +16,7 @@ from airflow_provider_benchmarks.triggers import _watcher_poll, _watcher_state
 from airflow_provider_benchmarks.triggers.events import BenchmarkJobEventTrigger
 from tests.integration.conftest import BENCHMARK, WORKSPACE
 from tests.support.contexts import until
-from tests.support.watchers import LONG_BEFORE_SECONDS, Memory, looks, names, submit, trigger, watching
+from tests.support.watchers import LONG_BEFORE_SECONDS, Memory, names, polls, submit, trigger, watching
 
 MEANS = {f"{WORKSPACE}/exact-match:exact-match": 0.6, f"{WORKSPACE}/string-check:string-check": 0.8}
 
@@ -44,8 +44,8 @@ async def test_a_job_that_finishes_makes_one_event_with_its_means(service, clien
     async with watching(service, trigger()) as events:
         await submit(client, "job-1")
         await until(lambda: events)
-        seen = looks(service)
-        await until(lambda: looks(service) > seen + 3)
+        seen = polls(service)
+        await until(lambda: polls(service) > seen + 3)
 
     assert events == [
         {
@@ -125,12 +125,12 @@ async def test_a_service_that_can_not_filter_by_time_is_watched_all_the_same(
         service.finish_job(WORKSPACE, f"between-{number}", "completed")
 
     # The first poll has three pages, of all times. The next ones are filtered.
-    async with watching(service, trigger(), looks_first=4) as events:
+    async with watching(service, trigger(), polls_first=4) as events:
         listing = "filter[created_at][$gte]"
         refused = service.inject(Fault.answer(400).on("GET", "*/benchmark-jobs"))
         await until(lambda: refused.fired)
         service.clear_requests()
-        await until(lambda: looks(service) > 4)
+        await until(lambda: polls(service) > 4)
         assert not any(listing in request.query for request in service.requests)
         service.finish_job(WORKSPACE, "old", "completed")
         await submit(client, "new")
@@ -151,7 +151,7 @@ async def test_a_connection_that_is_not_there_yet_is_waited_for(service, client,
     task = asyncio.create_task(collect())
     await until(lambda: "nemo_evaluator_default can't be used" in caplog.text)
     monkeypatch.setenv("AIRFLOW_CONN_NEMO_EVALUATOR_DEFAULT", connection)
-    await until(lambda: looks(service) > 1)
+    await until(lambda: polls(service) > 1)
     await submit(client, "job-1")
     await until(lambda: events)
     task.cancel()
@@ -169,8 +169,8 @@ async def test_a_poll_does_not_read_the_whole_history(service, client, clock, mo
     async with watching(service, trigger()) as events:
         await submit(client, "job-1")
         await until(lambda: events)
-        seen = looks(service)
-        await until(lambda: looks(service) > seen + 5)
+        seen = polls(service)
+        await until(lambda: polls(service) > seen + 5)
 
     pages = [r.query["page"] for r in service.requests if r.method == "GET" and r.path.endswith("/benchmark-jobs")]
     assert pages[-5:] == [["1"]] * 5
@@ -192,10 +192,10 @@ async def test_jobs_that_never_finish_do_not_make_polls_long(service, client, cl
     service.finish_job(WORKSPACE, "newest", "completed")
 
     async with watching(service, trigger(poll_interval=0.01)) as events:
-        await until(lambda: looks(service) > 10)
+        await until(lambda: polls(service) > 10)
         before = len(service.requests)
-        seen = looks(service)
-        await until(lambda: looks(service) > seen + 10)
+        seen = polls(service)
+        await until(lambda: polls(service) > seen + 10)
         requests = [request for request in service.requests[before:] if request.method == "GET"]
         service.finish_job(WORKSPACE, "stuck-0", "completed")
         await until(lambda: events)

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from airflow_provider_benchmarks.client import BenchmarkClient, ClientConfig
-from airflow_provider_benchmarks.jobs.finished import Look
+from airflow_provider_benchmarks.jobs.finished import JobsPoll
 from airflow_provider_benchmarks.testing import Fault, Seeder
 from airflow_provider_benchmarks.triggers import _watcher_means, _watcher_poll, _watcher_state
 from airflow_provider_benchmarks.triggers.events import BenchmarkJobEventTrigger
 from tests.integration.conftest import WORKSPACE
 from tests.support.contexts import until
-from tests.support.watchers import LONG_BEFORE_SECONDS, Memory, Streams, looks, names, submit, trigger, watching
+from tests.support.watchers import LONG_BEFORE_SECONDS, Memory, Streams, names, polls, submit, trigger, watching
 
 OTHERS: list[dict[str, Any]] = [{"conn_id": "other"}, {"workspace": "other"}, {"poll_interval": 7}]
 
@@ -29,8 +29,8 @@ async def streams(monkeypatch):
 
     async def counted(cls: Any, kwargs: dict[str, Any]) -> AsyncIterator[Any]:
         made.polls += 1
-        async for look in opened(kwargs):
-            yield look
+        async for poll in opened(kwargs):
+            yield poll
 
     monkeypatch.setattr(BenchmarkJobEventTrigger, "open_shared_stream", classmethod(counted))
     yield made
@@ -78,8 +78,8 @@ async def test_at_a_stop_right_after_an_event_it_is_fired_again_and_not_lost(ser
     async with watching(service, trigger(memory)) as events:
         await submit(client, "job-1")
         await until(lambda: events)
-        seen = looks(service)
-        await until(lambda: looks(service) > seen + 1)
+        seen = polls(service)
+        await until(lambda: polls(service) > seen + 1)
 
     async with watching(service, trigger(memory)) as again:
         await until(lambda: again)
@@ -97,14 +97,14 @@ async def test_the_state_of_a_burst_is_stored_event_by_event(service, client) ->
     await until(lambda: all(job.is_finished for job in client.list_jobs()))
     # The scores of the last job don't arrive, so that its event is still pending at the stop.
     service.inject(Fault.delay(600).on("GET", f"*/{jobs[-1]}/results/aggregate-scores/download", times=None))
-    async with watching(service, trigger(memory), looks_first=0) as events:
+    async with watching(service, trigger(memory), polls_first=0) as events:
         await until(lambda: len(events) == 5 and memory.knows(jobs[-2]))
     service.clear_faults()
 
     async with watching(service, trigger(memory)) as again:
         await until(lambda: again)
-        seen = looks(service)
-        await until(lambda: looks(service) > seen + 1)
+        seen = polls(service)
+        await until(lambda: polls(service) > seen + 1)
     assert (names(events), names(again)) == (jobs[:-1], jobs[-1:])
 
 
@@ -192,9 +192,9 @@ async def test_a_state_is_stored_only_after_its_own_events(monkeypatch) -> None:
     state = await _watcher_state.WatcherState.load(memory, "a trigger")
     with monkeypatch.context() as patch:
         patch.setattr(_watcher_state, "asyncio", SimpleNamespace(**{**vars(asyncio), "sleep": sleep}))
-        state.save_soon(lambda: {"told": ["job-1"]})
+        state.save_soon(lambda: {"reported": ["job-1"]})
         await asyncio.sleep(0)
-        state.save_soon(lambda: {"told": ["job-2"]})
+        state.save_soon(lambda: {"reported": ["job-2"]})
         passed.release()
         await until(lambda: memory.kept)
         assert memory.knows("job-1")
@@ -217,7 +217,7 @@ class TestSharedStream:
             )
         memory = Memory()
         mine, others = streams.watch(trigger(memory)), streams.watch(trigger(memory, benchmark=other))
-        await until(lambda: looks(service) > 2)
+        await until(lambda: polls(service) > 2)
         await submit(client, "job-1")
         await submit(client, "job-2", other)
         await until(lambda: mine and others and memory.knows("job-1") and memory.knows("job-2"))
@@ -237,7 +237,7 @@ class TestSharedStream:
         await until(lambda: client.get_job("meanwhile").is_finished)
 
         early = streams.watch(trigger(Memory(), name_pattern="*"))
-        await until(lambda: early.looks > 2)
+        await until(lambda: early.polls > 2)
         late = streams.watch(trigger(memory))
         await until(lambda: late)
         await submit(client, "later")
@@ -276,12 +276,12 @@ class TestSharedStream:
         running = client.get_job("job-1")
         service.finish_job(WORKSPACE, "job-1", "completed")
 
-        async def stream() -> AsyncIterator[Look]:
+        async def stream() -> AsyncIterator[JobsPoll]:
             began = asyncio.get_running_loop().time()
-            yield Look(jobs=(), began=began)  # it does not have job-1, so the trigger polls alone
-            yield Look(jobs=(running,), began=began)
+            yield JobsPoll(jobs=(), started_at=began)  # it does not have job-1, so the trigger polls alone
+            yield JobsPoll(jobs=(running,), started_at=began)
             for _ in range(2):
-                yield Look(jobs=(client.get_job("job-1"),), began=asyncio.get_running_loop().time())
+                yield JobsPoll(jobs=(client.get_job("job-1"),), started_at=asyncio.get_running_loop().time())
 
         events = [event.payload["job_name"] async for event in trigger(memory).filter_shared_stream(stream())]
         assert events == ["job-1"]

@@ -63,7 +63,7 @@ def test_a_sensor_shows_it_too(service, logged):
     assert any("no such column" in line for line in folded(logged()))
 
 
-def test_a_job_that_has_failed_at_the_first_look_shows_its_step_too(service, logged):
+def test_a_job_that_has_failed_at_the_first_poll_shows_its_step_too(service, logged):
     with BenchmarkClient(ClientConfig(base_url=service.url, workspace=WORKSPACE, trust_env=False)) as client:
         client.submit_job(SPEC, name="job-1")
     service.hold_jobs("active")
@@ -124,7 +124,7 @@ def test_a_log_of_any_length_takes_the_memory_of_a_few_pages(service, long_log):
     assert [re.findall(r"row \d+", line) for line in said[1:]] == [[f"row {number}"] for number in (9997, 9998, 9999)]
 
 
-def test_a_log_that_can_be_read_in_part_still_tells_why(service, long_log, logged):
+def test_a_log_that_can_be_read_in_part_still_says_why(service, long_log, logged):
     service.inject(Fault.answer(404).on("GET", "*/logs", times=None, after=1))
     with pytest.raises(JobFailed, match="ended in error: no such column"):
         BenchmarkHook().poke("job-1")

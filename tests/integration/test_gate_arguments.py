@@ -61,7 +61,7 @@ LIST = 'gate "gate": checks must be a list of Threshold, NoRegression or WithinH
         (0.5, "found 0.5"),
     ],
 )
-def test_checks_that_are_none_are_told_with_what_to_write(checks, message):
+def test_checks_that_are_none_are_reported_with_what_to_write(checks, message):
     with pytest.raises(ConfigurationError) as caught:
         BenchmarkGateOperator(task_id="gate", job_name="j", checks=checks)
     assert str(caught.value).startswith(LIST)
@@ -90,7 +90,7 @@ class TestNoScoreStore:
             (WithinHistory("m"), "release-1", "the history"),
         ],
     )
-    def test_it_is_told_when_the_dag_is_parsed(self, tmp_path, store, check, baseline, wanted):
+    def test_it_is_reported_when_the_dag_is_parsed(self, tmp_path, store, check, baseline, wanted):
         (tmp_path / "policy.json").write_text(json.dumps({"checks": [{"type": check.kind, **check.to_dict()}]}))
         for where in ({"checks": [CHECK, check]}, {"policy": str(tmp_path / "policy.json")}):
             with pytest.raises(ConfigurationError) as caught:
@@ -108,7 +108,7 @@ class TestNoScoreStore:
         BenchmarkGateOperator(task_id="gate", job_name="j", checks=[NoRegression("m")], baseline=baseline)
         BenchmarkGateOperator(task_id="own", job_name="j", checks=[NoRegression("m", baseline=baseline)])
 
-    def test_what_is_not_known_yet_is_looked_at_when_the_task_runs(self, output):
+    def test_what_is_not_known_yet_is_checked_when_the_task_runs(self, output):
         for number, arguments in enumerate(({"store": "{{ params.store }}"}, {"store": output}, {"baseline": output})):
             BenchmarkGateOperator(task_id=f"gate-{number}", job_name="j", checks=[NoRegression("m")], **arguments)
 

@@ -1,4 +1,4 @@
-"""Gates that compare with a baseline: where it comes from, what it tells, and what follows."""
+"""Gates that compare with a baseline: where it comes from, what it says, and what follows."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ WHERE = {"workspace": WORKSPACE, "benchmark": BENCHMARK}
 
 @pytest.fixture
 def run_job(service):
-    """Run a job that gives these rows."""
+    """Run a job with these rows."""
     return partial(gate_jobs.run_job, service)
 
 
@@ -165,7 +165,7 @@ class TestBaselines:
 
 
 class TestTimes:
-    """A gate that is run again looks at what there was before its job."""
+    """A gate that is run again compares with what there was before its job."""
 
     def test_newer_jobs_are_no_baseline(self, run_job, store):
         nights = [run_job(f"night-{number}") for number in range(4)]
@@ -231,7 +231,7 @@ class TestJobsThatTheServiceHasNoMore:
         assert store.history(**WHERE)[0].outcomes == {"nightly.gate": "fail"}
 
     @pytest.mark.parametrize("kind", ["gate", "rows"])
-    def test_the_events_of_its_outlets_are_told(self, purged, store, kind):
+    def test_the_events_of_its_outlets_are_reported(self, purged, store, kind):
         asset = Asset("scores")
         context = {**task_context(), "outlet_events": {asset: SimpleNamespace(extra=None)}}
         arguments = {"task_id": kind, "job_name": purged, "store": store.root, "outlets": [asset]}

@@ -40,5 +40,5 @@ def test_each_check_of_a_missed_gate_is_an_assertion_on_the_scores(gate, service
     ]
 
 
-def test_a_gate_that_could_not_judge_tells_nothing(gate) -> None:
+def test_a_gate_that_could_not_judge_says_nothing(gate) -> None:
     assert DefaultExtractor(gate).extract_on_failure(task_instance=None) is None

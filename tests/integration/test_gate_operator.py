@@ -213,6 +213,6 @@ class TestNoAnswer:
         ({"checks": [{"at_least": 1}]}, "no metric"),
     ],
 )
-def test_wrong_arguments_are_told_when_the_dag_is_parsed(arguments, message):
+def test_wrong_arguments_are_reported_when_the_dag_is_parsed(arguments, message):
     with pytest.raises(ConfigurationError, match=message):
         BenchmarkGateOperator(**{"task_id": "gate", "job_name": "job-1", "checks": [HOLDS], **arguments})

@@ -161,7 +161,7 @@ class TestWhereItIs:
 
 
 class TestWhereItIsNot:
-    def test_the_places_that_were_looked_at_are_told_when_the_dag_is_parsed(self, dags_folder):
+    def test_the_places_that_were_tried_are_reported_when_the_dag_is_parsed(self, dags_folder):
         with pytest.raises(ConfigurationError) as caught:
             gate_in_dag(dags_folder / "team", "policies/nowhere.yaml")
         assert str(caught.value) == (
@@ -185,7 +185,7 @@ class TestWhereItIsNot:
             gate(job_name="job-1", policy=f"file://{dags_folder}")
 
     @pytest.mark.parametrize("value", ["", None, "   "])
-    def test_a_template_that_gives_nothing(self, dags_folder, value):
+    def test_a_template_that_returns_nothing(self, dags_folder, value):
         operator = gate_in_dag(dags_folder, "{{ params.level }}")
         operator.policy = value  # None where the DAG renders templates as native objects
         with pytest.raises(

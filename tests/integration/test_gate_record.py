@@ -160,7 +160,7 @@ class TestWhatCannotBeWritten:
             gate(MISSES, kind=BenchmarkGateBranchOperator, follow_if_passed="a", follow_if_failed="b", **arguments)
         assert not isinstance(caught.value, AirflowFailException | AirflowSkipException)
 
-    def test_several_are_all_told(self, run_job):
+    def test_several_are_all_reported(self, run_job):
         with pytest.raises(GateFailed) as caught:
             gate(MISSES, job_name=run_job("several"), report=f"{NOWHERE}/r.md", store=NOWHERE)
         assert str(caught.value).count("could not be written") == 2
@@ -186,7 +186,7 @@ class TestLargeVerdicts:
 
     @pytest.fixture
     def judged(self, run_job, store, tmp_path, monkeypatch):
-        """Judge with a limit for XComs; gives what was pushed, and what was kept in the report and the store."""
+        """Judge with a limit for XComs; return what was pushed, and what was kept in the report and the store."""
         for name, rows in (("before", GOOD), ("after", BAD_AT_MATH)):
             run_job(name, [{**each, "item": {**each["item"], "text": "long " * 2000}} for each in rows])
 

@@ -78,14 +78,14 @@ def wait(request, client, monkeypatch):
     return run
 
 
-def looks(service):
+def polls(service):
     return sum(request.path.endswith("/status") for request in service.requests)
 
 
 def release_after(service, count):
     """Let the held jobs go on after a number of polls."""
     end = time.monotonic() + 60
-    while looks(service) < count and time.monotonic() < end:
+    while polls(service) < count and time.monotonic() < end:
         time.sleep(0.01)
     service.release_jobs()
 
@@ -97,7 +97,7 @@ class TestEveryMode:
         releasing.start()
         assert wait() is None
         releasing.join()
-        assert looks(service) >= 3
+        assert polls(service) >= 3
         assert (wait.rescheduled > 0) == (wait.mode == "reschedule")
 
     def test_a_job_that_has_completed(self, wait, service):

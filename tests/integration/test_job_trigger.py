@@ -15,7 +15,7 @@ from airflow_provider_benchmarks.testing import Fault
 from airflow_provider_benchmarks.triggers.jobs import BenchmarkJobTrigger
 from tests.integration.conftest import SPEC, WORKSPACE
 from tests.support.contexts import events_of, stored, until
-from tests.support.triggers import event_of, looks, trigger_for
+from tests.support.triggers import event_of, polls, trigger_for
 
 STATUS = ("GET", "*/status")
 LIMIT = 60.0
@@ -52,13 +52,13 @@ class TestEvents:
         service.hold_jobs("active")
         service.finish_job(WORKSPACE, "job-1", status)
         assert await events_of(trigger_for()) == [{"job_name": "job-1", "workspace": None, "status": status}]
-        assert looks(service) == 1
+        assert polls(service) == 1
 
     @pytest.mark.parametrize("status", ["completed", "error", "cancelled"])
     async def test_a_job_that_ends_while_it_is_waited_for(self, client, service, status):
         service.hold_jobs("active")
         waiting = asyncio.create_task(events_of(trigger_for(workspace=WORKSPACE)))
-        await until(lambda: looks(service) >= 2)
+        await until(lambda: polls(service) >= 2)
         service.finish_job(WORKSPACE, "job-1", status)
         assert await waiting == [{"job_name": "job-1", "workspace": WORKSPACE, "status": status}]
 
@@ -66,7 +66,7 @@ class TestEvents:
     async def test_a_status_that_is_not_terminal_is_waited_through(self, client, service, word):
         service.pin_status(WORKSPACE, "job-1", word)
         waiting = asyncio.create_task(event_of(trigger_for()))
-        await until(lambda: looks(service) >= 3)
+        await until(lambda: polls(service) >= 3)
         assert not waiting.done()
         service.pin_status(WORKSPACE, "job-1", None)
         assert (await waiting)["status"] == "completed"
@@ -124,7 +124,7 @@ class TestFaults:
         event = await event_of(trigger_for(poll_interval=0.001))
         assert event["status"] == "failed_to_wait"
         assert message in event["message"]
-        assert looks(service) == times
+        assert polls(service) == times
         with pytest.raises(kind, match=message) as caught:
             await asyncio.to_thread(BenchmarkHook().finish_event, event, job_name="job-1")
         assert (caught.value.status_code, caught.value.job) == (status, "job-1")
@@ -132,7 +132,7 @@ class TestFaults:
     async def test_a_job_that_is_deleted_meanwhile(self, client, service):
         service.hold_jobs("active")
         waiting = asyncio.create_task(event_of(trigger_for()))
-        await until(lambda: looks(service) >= 1)
+        await until(lambda: polls(service) >= 1)
         await asyncio.to_thread(client.delete_job, "job-1")
         event = await waiting
         assert event["status"] == "failed_to_wait"
@@ -156,11 +156,11 @@ class TestEventLoop:
     async def test_others_go_on_while_the_service_takes_its_time(self, client, service):
         with service._state.lock:  # the service records the request, and responds when the lock is released
             waiting = asyncio.create_task(event_of(trigger_for()))
-            await until(lambda: looks(service))
+            await until(lambda: polls(service))
             for _ in range(1000):
                 await asyncio.sleep(0)
             assert not waiting.done()
-            assert looks(service) == 1
+            assert polls(service) == 1
         assert (await waiting)["status"] == "completed"
 
     async def test_many_wait_on_one_loop(self, client, service):
@@ -177,7 +177,7 @@ class TestEventLoop:
             service.inject(Fault.delay(30).on(*STATUS, after=1, times=None))
         interval = 30 if when == "between two polls" else 0.05
         waiting = asyncio.create_task(events_of(trigger_for(poll_interval=interval)))
-        await until(lambda: looks(service) >= (1 if interval == 30 else 2))
+        await until(lambda: polls(service) >= (1 if interval == 30 else 2))
         others = asyncio.all_tasks() - {waiting, asyncio.current_task()}
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -191,7 +191,7 @@ class TestEventLoop:
         service.hold_jobs("active")
         trigger = trigger_for(deadline=time.time() + LIMIT)
         waiting = asyncio.create_task(events_of(trigger))
-        await until(lambda: looks(service) >= 1)
+        await until(lambda: polls(service) >= 1)
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await waiting

@@ -129,7 +129,7 @@ def test_a_gate_says_what_it_lacks_when_the_dag_is_parsed(uninstall, tmp_path, c
             BenchmarkGateOperator(task_id="gate", job_name="j", baseline="old", **where)
 
 
-def test_what_a_template_names_is_looked_at_when_the_task_runs(service, uninstall, tmp_path):
+def test_what_a_template_names_is_checked_when_the_task_runs(service, uninstall, tmp_path):
     (tmp_path / "policy.json").write_text('{"checks": [{"metric": "m", "at_least": 0, "by": "category"}]}')
     operator = BenchmarkGateOperator(task_id="gate", job_name="j", policy="{{ params.policy }}")
     uninstall("pyarrow")

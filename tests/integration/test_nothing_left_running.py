@@ -35,14 +35,14 @@ def client(service):
 
 class TestKill:
     def start(self, make, dies_while_waiting, **arguments):
-        """Kill the worker while it waits, or looks whether it must; gives the operator. The job goes on running."""
+        """Kill the worker while it waits, or checks whether it must; return the operator. The job goes on running."""
         operator = make(**arguments)()
         with dies_while_waiting():
             operator.execute(task_context())
         return operator
 
     def die_at_submit(self, make, crash_at, *, when):
-        """Kill the worker before its submit is sent, or after the service has answered it; gives the operator."""
+        """Kill the worker before its submit is sent, or after the service has answered it; return the operator."""
         operator = make()()
         disarm = crash_at("POST", "/benchmark-jobs", when=when)
         with pytest.raises(Crash):
@@ -145,16 +145,16 @@ class TestKilledWhileDeferred:
     async def stopped(self, trigger: Any, service: Any, *reason: str, every: float | None = None) -> None:
         """Let it wait, then cancel it as a triggerer does.
 
-        :param every: cancel it anew after so many seconds until it has ended
+        :param every: cancel it anew after this number of seconds until it has ended
         """
 
         async def wait() -> None:
             async for event in trigger.run():
                 raise AssertionError(event)
 
-        looks = len(service.requests)
+        before = len(service.requests)
         waiting = asyncio.create_task(wait())
-        await until(lambda: len(service.requests) > looks)
+        await until(lambda: len(service.requests) > before)
         waiting.cancel(*reason)
         while every is not None and not waiting.done():
             await asyncio.sleep(every)

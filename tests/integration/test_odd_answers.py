@@ -18,7 +18,7 @@ from airflow_provider_benchmarks.triggers import _status_requests
 from tests.integration.conftest import SPEC, WORKSPACE
 from tests.support.contexts import until
 from tests.support.raw_server import RawServer, send_json
-from tests.support.triggers import event_of, held_jobs, looks, statuses_of, trigger_for, wait_for_all
+from tests.support.triggers import event_of, held_jobs, polls, statuses_of, trigger_for, wait_for_all
 
 MANY = 40
 ODD = [
@@ -180,7 +180,7 @@ def _client(server):
 class TestUnexpectedErrors:
     """Errors of our own, which are made here by breaking our own parts."""
 
-    async def test_one_while_a_job_is_told_ends_its_wait_only(self, held, service, monkeypatch):
+    async def test_one_while_a_job_is_reported_ends_its_wait_only(self, held, service, monkeypatch):
         names = held(3)
         on_job = JobPoller.on_job
 
@@ -210,7 +210,7 @@ class TestUnexpectedErrors:
 
         monkeypatch.setattr(_status_requests.StatusRequests, "poll", sometimes)
         waiting = wait_for_all(names)
-        await until(lambda: looks(service) >= 6)
+        await until(lambda: polls(service) >= 6)
         assert len(broken) == 2
         service.release_jobs()
         assert await statuses_of(waiting) == ["completed"] * 3

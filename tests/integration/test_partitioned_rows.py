@@ -282,13 +282,13 @@ def test_files_that_another_task_has_deleted_are_missed(download, tmp_path):
 
 
 @pytest.mark.parametrize("content", ["{}", "[]", "no JSON", '{"rows": null, "bytes": 1, "format": "csv"}'])
-def test_another_manifest_is_told(download, tmp_path, content):
+def test_another_manifest_is_reported(download, tmp_path, content):
     (tmp_path / partitions.MANIFEST).write_text(content)
     with pytest.raises(DestinationExists, match="is not a manifest of row scores"):
         download([item(0)], destination=str(tmp_path), if_exists="skip")
 
 
-def test_a_file_in_the_place_of_the_folder_is_told(download, tmp_path):
+def test_a_file_in_the_place_of_the_folder_is_reported(download, tmp_path):
     (tmp_path / "rows").touch()
     with pytest.raises(DestinationExists, match="is a file, and a folder .partition_by. is to be there"):
         download([item(0)], destination=str(tmp_path / "rows"))

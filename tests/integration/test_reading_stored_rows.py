@@ -1,4 +1,4 @@
-"""The path that a download gives, read as it is: on S3, with the connection that it names, as a file or a folder."""
+"""The path that a download returns, read as it is: on S3, with the connection that it names, as a file or a folder."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ JOB = "to-be-read"
 
 @pytest.fixture
 def download(service):
-    """Download a job's rows, and give the path and the rows as the service gives them."""
+    """Download a job's rows, and return the path and the rows as the service returns them."""
     hook = BenchmarkHook()
     hook.submit_job(SPEC, name=JOB)
     hook.wait_for_job(JOB, poll_interval=0.05, timeout=60)

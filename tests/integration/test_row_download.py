@@ -222,7 +222,7 @@ class TestFormats:
         assert rows[1]["m"] == "1.0"
 
     @pytest.mark.parametrize("name", ["parquet", "csv"])
-    def test_the_documented_download_gives_the_same_table(self, service, content, tmp_path, name):
+    def test_the_documented_download_returns_the_same_table(self, service, content, tmp_path, name):
         hook = BenchmarkHook()
         fast = hook.download_row_scores("job-1", str(tmp_path / "fast"), format=name)
         service.inject(Fault.answer(403).on(*FILES, times=None))
@@ -247,7 +247,7 @@ class TestIfExists:
         [{"format": "jsonl"}, {"format": "jsonl", "compression": "gzip"}, {"format": "jsonl", "compression": "zstd"}]
         + [{"format": "parquet"}, {"format": "csv"}],
     )
-    def test_skip_downloads_nothing_and_tells_what_is_there(self, service, content, tmp_path, options):
+    def test_skip_downloads_nothing_and_says_what_is_there(self, service, content, tmp_path, options):
         hook = BenchmarkHook()
         first = hook.download_row_scores("job-1", str(tmp_path / "rows"), if_exists="skip", **options)
         service.clear_requests()

@@ -22,7 +22,7 @@ from tests.support.triggers import (
     event_of,
     held_jobs,
     listings,
-    looks,
+    polls,
     statuses_of,
     trigger_for,
     wait_for_all,
@@ -40,7 +40,7 @@ def client(service):
         yield client
 
 
-def polls():
+def poll_tasks():
     return [task for task in asyncio.all_tasks() if task.get_name() == f"poll {CONN_ID}"]
 
 
@@ -55,8 +55,8 @@ class TestSharing:
         names = held(2)
         before = service.connections
         waiting = wait_for_all(names)
-        await until(lambda: looks(service) >= 20)
-        assert len(polls()) == 1
+        await until(lambda: polls(service) >= 20)
+        assert len(poll_tasks()) == 1
         assert listings(service) == []
         assert service.connections - before <= 2
         service.release_jobs()
@@ -111,11 +111,11 @@ class TestSharing:
         service.hold_jobs("active")
         await until(lambda: reported("active, step evaluation, 100 %") == set(names))
         polls_made = len(listings(service))
-        assert looks(service) <= _shared_polling.STEP_REQUESTS_PER_POLL * (polls_made + 1)
+        assert polls(service) <= _shared_polling.STEP_REQUESTS_PER_POLL * (polls_made + 1)
         # The last step stays the last one: it is not requested again and again.
-        seen = looks(service)
+        seen = polls(service)
         await until(lambda: len(listings(service)) > polls_made + 3)
-        assert looks(service) == seen
+        assert polls(service) == seen
         service.release_jobs()
         assert await statuses_of(waiting) == ["completed"] * len(names)
 
@@ -132,7 +132,7 @@ class TestSharing:
     async def test_two_wait_for_the_same_job(self, held, service):
         (name,) = held(1)
         waiting = wait_for_all([name, name])
-        await until(lambda: looks(service) >= 2)
+        await until(lambda: polls(service) >= 2)
         service.release_jobs()
         assert await statuses_of(waiting) == ["completed"] * 2
 
@@ -151,13 +151,13 @@ class TestComingAndGoing:
 
     async def test_the_last_one_ends_the_loop(self, held, service):
         waiting = wait_for_all(held(2), poll_interval=30)
-        await until(lambda: looks(service) >= 2)
-        (poll,) = polls()
+        await until(lambda: polls(service) >= 2)
+        (poll,) = poll_tasks()
         for task in waiting:
             task.cancel()
         await asyncio.wait({poll, *waiting}, timeout=LIMIT)
         assert poll.done()
-        assert polls() == []
+        assert poll_tasks() == []
         assert len(_shared_polling._polls) == 0
 
     async def test_one_that_comes_while_the_loop_ends_gets_its_own(self, held, service):
@@ -165,7 +165,7 @@ class TestComingAndGoing:
         service.finish_job(WORKSPACE, "job-1")
         for _ in range(20):
             first = asyncio.create_task(event_of(trigger_for(name)))
-            await until(polls)
+            await until(poll_tasks)
             first.cancel()
             assert (await event_of(trigger_for("job-1")))["status"] == "completed"
             assert first.cancelled()
@@ -216,8 +216,8 @@ class TestComingAndGoing:
 
     async def test_a_loop_that_is_stopped_from_outside(self, held, service):
         waiting = wait_for_all(held(2))
-        await until(lambda: looks(service) >= 1)
-        polls()[0].cancel()
+        await until(lambda: polls(service) >= 1)
+        poll_tasks()[0].cancel()
         for event in await asyncio.gather(*waiting):
             assert event["status"] == "failed_to_wait"
             assert "was stopped from outside" in event["message"]
@@ -238,7 +238,7 @@ class TestErrorsOfOne:
         names = held(MANY)
         service.pin_status(WORKSPACE, names[3], "archiving")
         waiting = wait_for_all(names)
-        await until(lambda: looks(service) >= 3)
+        await until(lambda: polls(service) >= 3)
         service.release_jobs()
         await asyncio.gather(*(task for task in waiting if task is not waiting[3]))
         assert not waiting[3].done()

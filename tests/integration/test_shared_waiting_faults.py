@@ -19,7 +19,7 @@ from tests.support.contexts import until
 from tests.support.triggers import (
     event_of,
     held_jobs,
-    looks,
+    polls,
     statuses_of,
     trigger_for,
     wait_for_all,
@@ -81,7 +81,7 @@ class TestConnection:
         names = held(5)
         failed = fails(error, 3)
         waiting = wait_for_all(names)
-        await until(lambda: looks(service) >= 5)
+        await until(lambda: polls(service) >= 5)
         assert len(failed) == 4
         service.release_jobs()
         assert await statuses_of(waiting) == ["completed"] * 5
@@ -124,13 +124,13 @@ class TestCredentials:
     async def test_changes_are_noticed_in_time(self, held, service, monkeypatch):
         monkeypatch.setattr(_shared_polling, "RECONNECT_SECONDS", 0.1)
         waiting = wait_for_all(held(2))
-        await until(lambda: looks(service) >= 2)
+        await until(lambda: polls(service) >= 2)
         self.change(service, monkeypatch)
         await until(lambda: any(request.headers.get("x-key") == "new" for request in service.requests))
         monkeypatch.setenv(
             "AIRFLOW_CONN_NEMO_EVALUATOR_DEFAULT", "{}"
         )  # a connection that can't be used changes nothing
         service.clear_requests()
-        await until(lambda: looks(service) >= 10)
+        await until(lambda: polls(service) >= 10)
         service.release_jobs()
         assert await statuses_of(waiting) == ["completed"] * 2

@@ -151,7 +151,7 @@ def test_a_server_that_dies_leaves_the_old_object_and_an_upload_that_can_be_ende
 
 
 def end_the_unfinished_upload(s3: S3Server, key: str) -> None:
-    """What the docstring of atomic_write tells to do by hand."""
+    """What the docstring of atomic_write says to do by hand."""
     (upload,) = s3.client.list_multipart_uploads(Bucket=BUCKET)["Uploads"]
     assert upload["Key"] == key
     s3.client.abort_multipart_upload(Bucket=BUCKET, Key=key, UploadId=upload["UploadId"])

@@ -135,7 +135,7 @@ async def test_a_watcher_stops_while_it_stores_its_state_or_that_takes_too_long(
     monkeypatch.setattr(_watcher_state, "EVENT_STORED_SECONDS", 0.0)
     monkeypatch.setattr(_watcher_state, "STORE_TIMEOUT_SECONDS", 0.01 if stop == "timed-out" else 60.0)
     state = _watcher_state.WatcherState(None, StateOfAnAsset(line), "key")
-    state.save_soon(lambda: {"told": []})
+    state.save_soon(lambda: {"reported": []})
     await until(lambda: line.sent)
     if stop == "timed-out":
         await until(lambda: "can't be stored" in caplog.text)

@@ -69,7 +69,7 @@ async def events_of(trigger: Any) -> list[dict[str, Any]]:
 def run_task(make: Callable[[], Any], context: Any) -> Any:
     """Run a task to its end, through the triggerer if it defers.
 
-    :param make: gives a new instance of the operator, since a task resumes on another worker
+    :param make: returns a new instance of the operator, since a task resumes on another worker
     """
     try:
         return make().execute(context)

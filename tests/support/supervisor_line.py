@@ -1,4 +1,4 @@
-"""A triggerer's line to its supervisor as Airflow 3.0 and 3.1 have it; the supervisor answers when it is told."""
+"""A triggerer's line to its supervisor as Airflow 3.0 and 3.1 have it; the supervisor answers when it is made to."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ async def event_of(trigger: BenchmarkJobTrigger) -> dict[str, Any]:
     return event
 
 
-def looks(service: EvaluationService) -> int:
+def polls(service: EvaluationService) -> int:
     """How many single jobs were looked at."""
     return sum(request.path.endswith("/status") for request in service.requests)
 
@@ -48,7 +48,7 @@ def listings(service: EvaluationService) -> list[RecordedRequest]:
 
 
 def held_jobs(service: EvaluationService, client: BenchmarkClient, count: int) -> list[str]:
-    """Make so many jobs that stay active, as far as they can get, until they are told to end."""
+    """Make a number of jobs that stay active, as far as they can get, until they are released."""
     service.hold_jobs("active")
     names = [f"held-{i}" for i in range(count)]
     for name in names:

@@ -29,7 +29,7 @@ class Memory:
     async def aset(self, key: str, value: Any) -> None:
         self.kept[key] = json.dumps(value, allow_nan=False)
 
-    def knows(self, job_name: str, part: str = "told") -> bool:
+    def knows(self, job_name: str, part: str = "reported") -> bool:
         return any(job_name in json.loads(state)[part] for state in self.kept.values())
 
 
@@ -44,17 +44,17 @@ def trigger(memory: Memory | None = None, **arguments: Any) -> BenchmarkJobEvent
 LONG_BEFORE_SECONDS = 180.0
 
 
-def looks(service: Any) -> int:
+def polls(service: Any) -> int:
     return sum(request.method == "GET" and request.path.endswith("/benchmark-jobs") for request in service.requests)
 
 
 @asynccontextmanager
 async def watching(
-    service: Any, made: BenchmarkJobEventTrigger, *, looks_first: int = 2
+    service: Any, made: BenchmarkJobEventTrigger, *, polls_first: int = 2
 ) -> AsyncIterator[list[dict[str, Any]]]:
-    """Let a trigger run until the end of the block; gives the events so far.
+    """Let a trigger run until the end of the block; return the events so far.
 
-    :param looks_first: so many looks it begins before the block does; of the last but one the events are there
+    :param polls_first: number of polls that begin before the block does; the events of all but the last are there
     """
     events: list[dict[str, Any]] = []
 
@@ -62,9 +62,9 @@ async def watching(
         async for event in made.run():
             events.append(json.loads(json.dumps(event.payload)))
 
-    before = looks(service)
+    before = polls(service)
     task = asyncio.create_task(collect())
-    await until(lambda: looks(service) >= before + looks_first)
+    await until(lambda: polls(service) >= before + polls_first)
     try:
         yield events
     finally:
@@ -78,7 +78,7 @@ async def submit(client: BenchmarkClient, name: str, benchmark: str = BENCHMARK)
 
 
 async def next_second(client: BenchmarkClient) -> None:
-    """Wait until later jobs are told from the newest: the service's filter is one of whole seconds."""
+    """Wait until later jobs are distinct from the newest: the service's filter is one of whole seconds."""
     newest = max(job.created_at for job in client.list_jobs())
     await until(lambda: datetime.now(UTC) > newest + timedelta(seconds=2))
 
@@ -88,7 +88,7 @@ def names(events: list[dict[str, Any]]) -> list[str]:
 
 
 class Events(list[str]):
-    looks = 0
+    polls = 0
 
 
 class Streams:
@@ -103,9 +103,9 @@ class Streams:
         events = Events()
 
         async def counted(stream: AsyncIterator[Any]) -> AsyncIterator[Any]:
-            async for look in stream:
-                events.looks += 1
-                yield look
+            async for poll in stream:
+                events.polls += 1
+                yield poll
 
         async def run(number: int) -> None:
             key = made.shared_stream_key()

@@ -112,7 +112,7 @@ def test_status_benchmark_and_results(hook, jobs, sdk, what):
     assert [result.name for result in hook.list_results(jobs[what])] == sdk[what]["results"]
 
 
-def test_a_failed_job_tells_the_services_reason(hook, jobs, sdk):
+def test_a_failed_job_says_the_services_reason(hook, jobs, sdk):
     assert sdk["failing"]["aggregate"] == 404
     with pytest.raises(JobFailed, match="missing_key='nope'"):
         hook.wait_for_job(jobs["failing"], poll_interval=1, timeout=60)

@@ -15,7 +15,7 @@ from airflow_provider_benchmarks.hooks.benchmarks import BenchmarkHook
 INFO = get_provider_info()
 
 
-def test_the_entry_point_gives_it():
+def test_the_entry_point_returns_it():
     (entry,) = [each for each in entry_points(group="apache_airflow_provider") if "benchmarks" in each.value]
     assert entry.load()() == INFO
 

@@ -163,7 +163,7 @@ with case_dag("mapped-deferred"):
         spec=[{"benchmark": "my-workspace/mapped-deferred", "params": {"limit_samples": n}} for n in (1, 2)]
     )
 
-with case_dag("looked-up"):
+with case_dag("slow-lookup"):
     LooksUpItsConnection.partial(task_id="wait").expand(workspace=[f"workspace-{n}" for n in range(16)])
 
 with case_dag("timed-out"):

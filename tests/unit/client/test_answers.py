@@ -163,7 +163,7 @@ def test_aggregate_scores(payload):
 
 
 @given(JSON | an_object("dataset", "platform_version", "detail"))
-def test_what_is_only_told(payload):
+def test_what_is_only_reported(payload):
     job = BenchmarkJob(name="job-1", workspace="ws", status="completed")
     assert isinstance(of(OPERATIONS.dataset(job), payload), str)
     assert isinstance(of(OPERATIONS.platform_version(), payload), str)

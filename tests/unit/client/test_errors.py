@@ -86,7 +86,7 @@ def test_a_redirect_names_the_new_address():
         (b'{"message": "m"}', "{'message': 'm'}"),
     ],
 )
-def test_any_body_gives_a_detail(content, detail):
+def test_any_body_returns_a_detail(content, detail):
     assert SERVICE.detail_of(content) == detail
 
 

@@ -131,7 +131,7 @@ class TestSubmit:
         with pytest.raises(ConfigurationError, match="can't be the name of a benchmark job"):
             submit(name=name)
 
-    def test_a_conflict_with_our_own_job_gives_that_one(self, recorded):
+    def test_a_conflict_with_our_own_job_returns_that_one(self, recorded):
         drive = submit((409, recorded(21)), (200, ours(recorded)))
         assert drive.lines == [f"POST {JOBS}", f"GET {JOBS}/run-1"]
         assert not drive.result.created

@@ -69,7 +69,7 @@ def test_memory_does_not_grow_with_the_size_of_rows(tmp_path, repeated):
 
 
 class TestReading:
-    def test_numbers_and_booleans_are_told_by_how_they_are_spelled(self, tmp_path):
+    def test_numbers_and_booleans_are_reported_by_how_they_are_spelled(self, tmp_path):
         columns = {
             "int": [1, None, -(2**60)],
             "float": [0.5, 1e300, None],

@@ -101,7 +101,7 @@ def test_an_item_is_found_to_come_twice_however_far_apart(tmp_path, monkeypatch)
         assert "distinct" not in said_of(stored(tmp_path / f"{again}.parquet", [*ITEMS, ITEMS[again]]))
 
 
-def test_files_of_the_same_items_get_the_same_numbers_without_a_look_at_them(tmp_path) -> None:
+def test_files_of_the_same_items_get_the_same_numbers_without_reading_them(tmp_path) -> None:
     paths = [stored(tmp_path / f"{score}.parquet", ITEMS, score=score) for score in (0.0, 1.0)]
 
     first, second = number_items(paths)

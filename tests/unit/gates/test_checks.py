@@ -200,12 +200,12 @@ def test_a_check_is_what_comes_back_from_json(check):
         (WithinHistory("m", spread=2.5), "within 2.5 spreads of the last 20"),
     ],
 )
-def test_a_bar_is_told_exactly(check, expected):
+def test_a_bar_is_reported_exactly(check, expected):
     assert check.expected == expected
 
 
 @given(bar=finite)
-def test_a_bar_that_is_told_is_the_bar(bar):
+def test_a_bar_that_is_reported_is_the_bar(bar):
     assert float(Threshold("m", at_least=bar).expected.removeprefix("≥ ")) == bar
 
 
@@ -272,7 +272,7 @@ class TestKinds:
         ({"type": "no_regression"}, "has no metric; known: metric", ()),
     ],
 )
-def test_plain_data_that_is_no_check_is_told(data, message, path):
+def test_plain_data_that_is_no_check_is_reported(data, message, path):
     with pytest.raises(ConfigurationError) as caught:
         check_from_dict(data)
     assert message in str(caught.value)

@@ -20,7 +20,7 @@ POLICY = {"checks": [{"metric": "m", "at_least": 0.5}, {"type": "no_regression",
 
 @pytest.fixture
 def scores(tmp_path):
-    """Write the scores of a job with so many good rows of a hundred, as they are downloaded."""
+    """Write the scores of a job with a number of good rows of a hundred, as they are downloaded."""
 
     def write(name, good, row_format="parquet"):
         folder = tmp_path / name
@@ -217,7 +217,7 @@ class TestBaselines:
 
 
 class TestHistory:
-    """What a policy that looks at the history is judged by."""
+    """What a policy that needs the history is judged by."""
 
     @pytest.fixture
     def judge(self, scores, tmp_path):

@@ -139,7 +139,7 @@ class TestThresholds:
         result = judge(Threshold("m", at_least=0.5, confidence=0.95), without, None)
         assert (result.outcome, "no std_dev of s" in result.reason) == ("fail", True)
 
-    def test_a_value_just_under_the_bar_is_told_in_full(self):
+    def test_a_value_just_under_the_bar_is_reported_in_full(self):
         result = judge(Threshold("m", at_least=0.7), job([0.69999996] * 5), None)
         assert result.reason == "mean of s is 0.69999996, expected ≥ 0.7"
 
@@ -204,7 +204,7 @@ class TestStoredRows:
         (result,) = evaluate(checks, *self.sides(tmp_path, checks, [{}] * 60, lost=20)).results
         assert (result.outcome, result.count, result.details["items"]) == ("fail", 60, 60)
 
-    def test_a_field_that_no_item_has_is_told_with_those_that_there_are(self, tmp_path):
+    def test_a_field_that_no_item_has_is_reported_with_those_that_there_are(self, tmp_path):
         checks = [NoRegression("m", where={"catgory": "math"})]
         items = [{"category": "math", "q": i} for i in range(60)]
         (result,) = evaluate(checks, *self.sides(tmp_path, checks, items, lost=20)).results

@@ -20,7 +20,7 @@ def baseline(values, **options):
 
 
 def fields(**columns):
-    """Items with these fields, and one that tells them apart."""
+    """Items with these fields, and one that identifies them."""
     values = zip(*columns.values(), strict=True)
     return [dict(zip(columns, of_row, strict=True)) | {"q": f"q{i}"} for i, of_row in enumerate(values)]
 
@@ -93,7 +93,7 @@ class TestLostRowsOfTheBaseline:
         assert judge(NoRegression("m", max_nan_fraction=0.01), theirs, lost).outcome == "pass"
 
     @pytest.mark.parametrize(("higher_is_better", "mean"), [(False, 300.0), (True, -300.0)])
-    def test_are_bounded_by_the_moments_where_the_service_tells_no_smallest_and_largest_score(
+    def test_are_bounded_by_the_moments_where_the_service_says_no_smallest_and_largest_score(
         self, higher_is_better, mean
     ):
         def side(name, lost):

@@ -94,7 +94,7 @@ def test_yaml_and_json_are_the_same_policy():
         ("checks: " + "[" * 5000, "p.yaml, line 1: nested too deeply"),
     ],
 )
-def test_a_mistake_is_told_with_its_line_and_what_is_allowed(text, message):
+def test_a_mistake_is_reported_with_its_line_and_what_is_allowed(text, message):
     with pytest.raises(ConfigurationError, match=f"(?s){message}"):
         read_policy(text, name="p.yaml")
 
@@ -118,7 +118,7 @@ def test_a_mistake_is_told_with_its_line_and_what_is_allowed(text, message):
         ('{"checks": [],\n "\\u0063hecks": []}', '"checks" is there twice, in line 1 and in line 2'),
     ],
 )
-def test_a_key_that_is_there_twice_is_told_with_both_lines(text, message):
+def test_a_key_that_is_there_twice_is_reported_with_both_lines(text, message):
     with pytest.raises(ConfigurationError, match=f"p, line .*: {message}; keep one"):
         read_policy(text, name="p")
 
@@ -144,7 +144,7 @@ def test_json_is_read_as_json(indent):
         (b"\xff", "p.json is no text in UTF-8"),
     ],
 )
-def test_a_mistake_in_json_is_told_with_its_line(text, message):
+def test_a_mistake_in_json_is_reported_with_its_line(text, message):
     with pytest.raises(ConfigurationError, match=message):
         read_policy(text, name="p.json")
 

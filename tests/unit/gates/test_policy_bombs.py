@@ -84,14 +84,14 @@ def test_aliases_that_would_fill_the_memory_are_refused():
 @pytest.mark.parametrize("depth", [21, 250, 1000, 30_000])
 @pytest.mark.parametrize(("start", "end"), [("[", "]"), ('{"a":', "}")])
 @pytest.mark.parametrize("name", ["p.json", "p.yaml"])
-def test_what_is_nested_deeply_is_told_so(depth, start, end, name):
+def test_what_is_nested_deeply_is_reported_so(depth, start, end, name):
     policy = f'{{"checks": {start * (depth - 1)}1{end * (depth - 1)}}}'
     if len(policy) <= MAX_POLICY_BYTES:
         assert "nested too deeply" in message_of(read_policy, policy, name=name)
 
 
 @pytest.mark.parametrize("policy", ["[" * 100_000, "- " * 60_000, "{a: " * 30_000, "? " * 60_000, "[" * 100_000 + "x"])
-def test_yaml_that_is_nested_deeply_is_told_so(policy):
+def test_yaml_that_is_nested_deeply_is_reported_so(policy):
     assert "nested too deeply" in message_of(read_policy, policy)
 
 
@@ -141,7 +141,7 @@ def test_bars_that_no_value_can_reach_are_shown_cut():
     assert "10000" in message_of(Threshold, "m", at_least=10**300, at_most=0)
 
 
-def test_a_value_that_holds_itself_is_told():
+def test_a_value_that_holds_itself_is_reported():
     loop: dict = {"metric": "m"}
     loop["where"] = loop
     message_of(check_from_dict, loop)
@@ -152,7 +152,7 @@ def test_a_value_that_holds_itself_is_told():
     message_of(check_from_dict, nested)
 
 
-def test_many_wrong_keys_are_told_by_their_first():
+def test_many_wrong_keys_are_reported_by_their_first():
     policy = {f"key{n}": n for n in range(5000)}
     message_of(read_policy, json.dumps(policy))
     message_of(read_policy, json.dumps({"checks": [policy]}))
@@ -171,13 +171,13 @@ def test_a_large_file_is_refused_unread(text):
     assert "larger than the 131,072 bytes" in message_of(read_policy, content.encode())
 
 
-def test_a_file_may_be_as_large_as_is_told():
+def test_a_file_may_be_as_large_as_is_reported():
     policy = "checks: [{metric: m, at_least: 1}]\n"
     assert read_policy(policy + "#" * (MAX_POLICY_BYTES - len(policy))).checks == (Threshold("m", at_least=1),)
 
 
 class Endless(io.RawIOBase):
-    """A file without an end, which tells how much of it was read."""
+    """A file without an end, which counts how much of it was read."""
 
     read_bytes = 0
 

@@ -126,7 +126,7 @@ class TestReports:
         assert result(details=details).evidence == evidence
 
     @pytest.mark.parametrize("form", ["to_table", "to_markdown", "to_html"])
-    def test_rows_that_got_worse_are_told_with_their_metric_and_group(self, form):
+    def test_rows_that_got_worse_are_reported_with_their_metric_and_group(self, form):
         row = {"row_index": 7, "candidate": 0.0, "baseline": 1.0, "item": {"q": "why?"}}
         whole, part = (result(outcome="fail", group=group, worst=(row,)) for group in ("", "category = math"))
         verdict = Verdict(results=(whole, part, result(metric="ws/other", outcome="warn", worst=(row,))))

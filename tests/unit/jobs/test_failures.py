@@ -12,7 +12,7 @@ from airflow_provider_benchmarks.jobs.failures import clean, in_time_order
 
 
 def test_the_tail_is_in_the_order_of_time(recorded):
-    # The service gives the error of 141 first, though it came last.
+    # The service returns the error of 141 first, though it came last.
     page, _ = GENERATIONS["benchmark-jobs"].read_log_page(recorded(141))
     lines = in_time_order(page)
     times = [line.at for line in lines if line.at]

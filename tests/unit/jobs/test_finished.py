@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from airflow_provider_benchmarks.jobs import BenchmarkJob
-from airflow_provider_benchmarks.jobs.finished import FinishedJobs, Look
+from airflow_provider_benchmarks.jobs.finished import FinishedJobs, JobsPoll
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -21,24 +21,24 @@ def job(name: str, status: str, minute: float, benchmark: str = "w/b") -> Benchm
     return BenchmarkJob(name=name, workspace="w", status=status, benchmark=benchmark, created_at=at(minute))
 
 
-def look(*jobs: BenchmarkJob, since: float | None = None, asked: str = "", gone: str = "") -> Look:
-    return Look(
+def poll(*jobs: BenchmarkJob, since: float | None = None, requested: str = "", deleted: str = "") -> JobsPoll:
+    return JobsPoll(
         jobs=jobs,
         since=None if since is None else at(since),
-        asked=frozenset(asked.split()),
-        gone=frozenset(gone.split()),
+        requested=frozenset(requested.split()),
+        deleted=frozenset(deleted.split()),
     )
 
 
-def news(finished: FinishedJobs, *jobs: BenchmarkJob, asked: str = "", gone: str = "") -> list[str]:
-    return [job.name for job in finished.take(look(*jobs, asked=asked, gone=gone))]
+def news(finished: FinishedJobs, *jobs: BenchmarkJob, requested: str = "", deleted: str = "") -> list[str]:
+    return [job.name for job in finished.take(poll(*jobs, requested=requested, deleted=deleted))]
 
 
 def restarted(finished: FinishedJobs) -> FinishedJobs:
     return FinishedJobs(benchmark="w/b", state=json.loads(json.dumps(finished.state())))
 
 
-def test_what_had_finished_at_the_first_look_is_no_news() -> None:
+def test_what_had_finished_at_the_first_poll_is_no_news() -> None:
     finished = FinishedJobs(benchmark="w/b")
     assert finished.since is None
 
@@ -47,7 +47,7 @@ def test_what_had_finished_at_the_first_look_is_no_news() -> None:
     assert news(finished, job("running", "completed", 1), job("late", "error", 2)) == []
 
 
-def test_jobs_that_come_later_are_told_of_when_they_have_finished() -> None:
+def test_jobs_that_come_later_are_reported_when_they_have_finished() -> None:
     finished = FinishedJobs(benchmark="w/b")
     assert news(finished) == []
 
@@ -55,7 +55,7 @@ def test_jobs_that_come_later_are_told_of_when_they_have_finished() -> None:
     assert news(finished, job("a", "completed", 4), job("b", "cancelled", 5), job("c", "error", 6)) == ["c"]
 
 
-def test_what_must_be_looked_at_is_the_newest_and_what_runs() -> None:
+def test_what_must_be_polled_is_the_newest_and_what_runs() -> None:
     finished = FinishedJobs(benchmark="w/b")
     done = [job(f"j{n}", "completed", n) for n in range(1, 1000)]
     assert news(finished, job("old", "active", 0), *done) == []
@@ -66,7 +66,7 @@ def test_what_must_be_looked_at_is_the_newest_and_what_runs() -> None:
     assert len(json.dumps(finished.state())) < 1000
 
 
-def test_after_a_restart_only_what_has_finished_meanwhile_is_told_of() -> None:
+def test_after_a_restart_only_what_has_finished_meanwhile_is_reported() -> None:
     finished = FinishedJobs(benchmark="w/b")
     news(finished, job("done", "completed", 0), job("running", "active", 1))
     news(finished, job("running", "active", 1), job("told", "completed", 2))
@@ -78,19 +78,19 @@ def test_after_a_restart_only_what_has_finished_meanwhile_is_told_of() -> None:
     assert news(restarted(again), *later, job("new", "error", 3)) == []
 
 
-def test_news_that_were_not_told_of_are_news_again_after_a_restart() -> None:
+def test_news_that_were_not_reported_are_news_again_after_a_restart() -> None:
     finished = FinishedJobs(benchmark="w/b")
     news(finished, job("old", "active", 0), job("first", "completed", 1))
     jobs = [job("old", "completed", 0), job("a", "completed", 2), job("b", "error", 3), job("c", "completed", 100)]
-    _, *untold = finished.take(look(*jobs))
+    _, *unreported = finished.take(poll(*jobs))
 
-    again = FinishedJobs(benchmark="w/b", state=json.loads(json.dumps(finished.state(untold=untold))))
+    again = FinishedJobs(benchmark="w/b", state=json.loads(json.dumps(finished.state(unreported=unreported))))
     assert set(again.running) == {"a", "b", "c"}
     assert news(again, *jobs) == ["a", "b", "c"]
     assert news(restarted(again), *jobs) == []
 
 
-def test_a_job_that_gets_into_the_list_late_is_told_of() -> None:
+def test_a_job_that_gets_into_the_list_late_is_reported() -> None:
     finished = FinishedJobs(benchmark="w/b")
     news(finished, job("first", "completed", 10))
 
@@ -104,12 +104,12 @@ def test_old_jobs_that_another_watcher_still_asks_for_are_no_news() -> None:
     assert news(finished, job("ancient", "completed", 0), job("now", "completed", 100)) == []
 
 
-def test_a_running_job_that_a_list_leaves_out_is_told_of_later() -> None:
+def test_a_running_job_that_a_list_leaves_out_is_reported_later() -> None:
     """Pages shift while jobs are deleted."""
     finished = FinishedJobs(benchmark="w/b")
     news(finished, job("running", "active", 0), job("other", "completed", 100))
 
-    assert news(finished, job("other", "completed", 100), asked="running") == []
+    assert news(finished, job("other", "completed", 100), requested="running") == []
     assert news(restarted(finished), job("running", "completed", 0), job("other", "completed", 100)) == ["running"]
 
 
@@ -117,7 +117,7 @@ def test_a_job_that_is_deleted_is_forgotten() -> None:
     finished = FinishedJobs(benchmark="w/b")
     news(finished, job("deleted", "active", 0), job("other", "completed", 100))
 
-    assert news(finished, job("other", "completed", 100), asked="deleted", gone="deleted") == []
+    assert news(finished, job("other", "completed", 100), requested="deleted", deleted="deleted") == []
     assert not finished.running
 
 
@@ -129,7 +129,7 @@ def test_benchmark_and_name_choose() -> None:
     assert news(finished, mine, job("release-1", "completed", 2), others) == ["nightly-1"]
 
 
-def test_a_job_without_a_time_is_told_of_when_it_finishes() -> None:
+def test_a_job_without_a_time_is_reported_when_it_finishes() -> None:
     finished = FinishedJobs(benchmark="w/b")
     timeless = BenchmarkJob(name="timeless", workspace="w", status="active", benchmark="w/b")
     news(finished, timeless, job("other", "completed", 0))
@@ -142,15 +142,15 @@ def test_a_job_without_a_time_is_told_of_when_it_finishes() -> None:
 @pytest.mark.parametrize(
     ("shown", "serves"),
     [
-        (look(), False),  # it does not show the running one: all jobs that there are, but was it deleted?
-        (look(job("running", "active", 0)), True),
-        (look(job("running", "active", 0), since=98), True),
-        (look(job("running", "active", 0), since=99), False),
-        (look(since=90, asked="running"), True),
-        (look(since=90), False),
+        (poll(), False),  # it does not show the running one: all jobs that there are, but was it deleted?
+        (poll(job("running", "active", 0)), True),
+        (poll(job("running", "active", 0), since=98), True),
+        (poll(job("running", "active", 0), since=99), False),
+        (poll(since=90, requested="running"), True),
+        (poll(since=90), False),
     ],
 )
-def test_a_look_that_was_made_for_others_serves_if_it_shows_all(shown: Look, serves: bool) -> None:
+def test_a_poll_that_was_made_for_others_serves_if_it_shows_all(shown: JobsPoll, serves: bool) -> None:
     finished = FinishedJobs(benchmark="w/b")
     assert finished.is_served_by(shown)
     news(finished, job("running", "active", 0), job("other", "completed", 100))

@@ -22,12 +22,12 @@ def test_a_finished_job_ends_the_wait_even_after_the_deadline(status):
     assert poller(deadline=100).on_job(job(status), 200) is None
 
 
-def test_a_running_job_is_looked_at_after_the_interval():
+def test_a_running_job_is_polled_after_the_interval():
     assert poller().on_job(job(), 0) == 10
     assert poller().on_job(job("some-new-word"), 0) == 10
 
 
-def test_there_is_one_last_look_at_the_deadline():
+def test_there_is_one_last_poll_at_the_deadline():
     waiting = poller(deadline=100)
     assert waiting.on_job(job(), 97) == 3
     with pytest.raises(
@@ -36,7 +36,7 @@ def test_there_is_one_last_look_at_the_deadline():
         waiting.on_job(job(progress=40.0), 100)
 
 
-def test_failed_looks_back_off_and_a_good_one_resets():
+def test_failed_polls_back_off_and_a_good_one_resets():
     waiting = poller()
     pauses = [waiting.on_error(ServiceUnavailable("down"), 0) for _ in range(8)]
     for before, after in pairwise(pauses[:4]):

@@ -78,7 +78,7 @@ def test_texts_are_equal_where_the_values_are(one, other):
         assert one == other
 
 
-def test_what_is_nested_too_deeply_is_told_so():
+def test_what_is_nested_too_deeply_is_reported_so():
     deep = 1
     for _ in range(5000):
         deep = [deep]

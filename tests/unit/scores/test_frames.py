@@ -112,7 +112,7 @@ def test_half_a_character_in_a_name_is_written_as_its_escape():
     assert frame.iloc[0].to_dict() == {"a \\ud800": 1, "s \\ud800 (2)": 3.0, "s \\ud800 (3)": 2.0}
 
 
-def test_rows_with_a_failed_call_are_told(recorded):
+def test_rows_with_a_failed_call_are_reported(recorded):
     assert frame_of(recorded(133)).attrs["call_errors"] == [3]
     failed = {"inference_error": "no answer"}
     rows = [row({}, {}, sample=sample) for sample in (failed, [failed], "inference_error", {}, None)]

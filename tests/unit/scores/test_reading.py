@@ -1,4 +1,4 @@
-"""Loading stored row scores gives the same frame, whatever form they are stored in."""
+"""Loading stored row scores returns the same frame, whatever form they are stored in."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ def test_there_is_none(tmp_path):
 
 @pytest.mark.parametrize("kind", FORMATS)
 @pytest.mark.parametrize("asked", FORMATS)
-def test_a_file_of_another_format_is_told(tmp_path, kind, asked):
+def test_a_file_of_another_format_is_reported(tmp_path, kind, asked):
     if kind == asked:
         return
     store(tmp_path / "rows", kind, "x")
@@ -58,7 +58,7 @@ def test_so_is_any_other_file(tmp_path, asked, content):
 
 
 @pytest.mark.parametrize("kind", ["gzip", "zstd", "parquet"])
-def test_a_damaged_file_is_told(tmp_path, kind):
+def test_a_damaged_file_is_reported(tmp_path, kind):
     store(tmp_path / "rows", kind, *("xyz"[i % 3] * i for i in range(300)))
     content = (tmp_path / "rows").read_bytes()
     (tmp_path / "rows").write_bytes(content[: len(content) // 2])
@@ -66,14 +66,14 @@ def test_a_damaged_file_is_told(tmp_path, kind):
         find_row_file(Place(str(tmp_path / "rows")), FORMATS[kind])
 
 
-def test_a_damaged_gzip_checksum_is_told(tmp_path):
+def test_a_damaged_gzip_checksum_is_reported(tmp_path):
     content = gzip.compress(b'{"row_index": 0, "metrics": {}}\n')
     (tmp_path / "rows").write_bytes(content[:-8] + b"\0" * 8)
     with pytest.raises(DestinationExists, match="can't be read as jsonl"):
         find_row_file(Place(str(tmp_path / "rows")), FORMATS["gzip"])
 
 
-def test_a_folder_is_told(tmp_path):
+def test_a_folder_is_reported(tmp_path):
     with pytest.raises(DestinationExists, match="is a folder"):
         find_row_file(Place(str(tmp_path)), RowFormat())
 

@@ -92,7 +92,7 @@ def test_a_limit_keeps_the_first_lines(count, limit, size):
 
 
 @pytest.mark.parametrize("limit", [2, 4, 5, 6, 100])
-def test_a_limit_gives_so_many_rows_or_all(tmp_path, limit):
+def test_a_limit_returns_that_number_of_rows_or_all(tmp_path, limit):
     content = rows(*range(5))
     stored = store_rows(
         [content], Place(str(tmp_path / "rows.jsonl")), length=len(content), expected_rows=5, limit=limit

@@ -50,7 +50,7 @@ def test_times_have_no_zone(http):
     assert http.submit("job").json()["created_at"] == "2027-01-15T08:00:00.000000"
 
 
-def test_whoever_looks_late_sees_the_end(http, clock):
+def test_whoever_polls_late_sees_the_end(http, clock):
     http.submit("job")
     assert at(http, clock, 10_000)["status"] == "completed"
     assert http.get(f"{JOBS}/job/results/aggregate-scores/download").json()["results"][0]["scores"][0]["mean"] == 0.6

@@ -53,7 +53,7 @@ def test_a_dataset_that_can_not_be_read_is_an_error():
         ("tab\there\u00a0now", "tab here now"),
     ],
 )
-def test_exact_match_looks_past_case_punctuation_articles_and_spaces(text, folded):
+def test_exact_match_ignores_case_punctuation_articles_and_spaces(text, folded):
     assert normalise(text) == folded
 
 

@@ -40,7 +40,7 @@ def test_unknown_paths_methods_and_trailing_slashes(service, http):
     assert redirect.headers["location"] == f"{service.url}{JOBS}?page_size=2"
 
 
-def test_the_platform_tells_about_itself(http):
+def test_the_platform_describes_itself(http):
     assert http.get("/health/ready").json() == {"status": "ready"}
     assert http.get("/health/live").json() == {"status": "live"}
     assert http.get("/cluster-info").json() == {"platform_version": "dev", "revision": "dev"}

@@ -51,7 +51,7 @@ def test_fields_without_a_value_are_left_out(http):
     assert job["status_details"] == {}
 
 
-def test_the_status_is_looked_at_after_the_page_is_cut(http):
+def test_the_status_is_applied_after_the_page_is_cut(http):
     first = http.get(f"{JOBS}?filter[status]=cancelled&page_size=2")
     assert names(first) == ["job-3"]
     assert first.json()["pagination"] == {

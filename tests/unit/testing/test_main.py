@@ -30,7 +30,7 @@ def read_connection(process: subprocess.Popen[str]) -> tuple[str, dict[str, obje
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_it_serves_until_it_is_told_to_stop(number):
+def test_it_serves_until_it_is_reported_to_stop(number):
     process = start("--job-seconds", "0")
     try:
         printed, connection = read_connection(process)

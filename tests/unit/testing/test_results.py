@@ -230,7 +230,7 @@ class TestFilesOnDisk:
     def test_a_huge_one_goes_out_raw(self, service, http, tmp_path):
         path = tmp_path / "rows.jsonl"
         with path.open("wb") as file:
-            file.truncate(65 * 1024 * 1024)  # no JSON at all: nobody looks into it
+            file.truncate(65 * 1024 * 1024)  # no JSON at all: nobody reads it
         finish(service, http, rows=path)
         with http.stream("GET", f"{JOBS}/job/results/row-scores/download") as answer:
             assert answer.headers["transfer-encoding"] == "chunked"

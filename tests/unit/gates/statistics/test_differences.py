@@ -115,7 +115,7 @@ class TestOtherScores:
 
 
 class TestFewRows:
-    def test_one_row_tells_nothing(self):
+    def test_one_row_says_nothing(self):
         result = compare([0.4], [0.7])
         assert result.interval == (-math.inf, math.inf)
         assert result.p_value > 0.5
@@ -184,7 +184,7 @@ class TestClusters:
         result = compare(differences, np.zeros(200), clusters=np.arange(200) % count)
         assert result.problem == f"{count} cluster{'s' * (count > 1)}, 5 are needed"
 
-    def test_one_giant_cluster_cannot_judge_and_tells_nothing(self, clustered):
+    def test_one_giant_cluster_cannot_judge_and_says_nothing(self, clustered):
         differences, _ = clustered
         result = compare(differences, np.zeros(200), clusters=np.maximum(np.arange(200) - 190, 0))
         assert result.problem == "10 clusters of such unequal sizes count as 1.1 equal ones, 3 are needed"
@@ -403,7 +403,7 @@ class TestRowsToDecide:
         result = compare(np.concatenate([half, -half]) - 0.5, np.zeros(100), margin=0.5)
         assert rows_to_decide(result, margin=0.5, confidence=0.95) is None
 
-    def test_one_row_tells_nothing(self):
+    def test_one_row_says_nothing(self):
         assert rows_to_decide(compare([0.4], [0.7]), margin=0.0, confidence=0.95) is None
 
     def test_too_few_rows_or_clusters_ask_for_enough(self):

@@ -12,7 +12,7 @@ from scipy import stats
 from airflow_provider_benchmarks.gates.statistics.means import Moments, mean_interval, rare_loss_bound, score_range
 
 SCORES = st.integers(-500, 500).map(lambda v: v / 100)
-#: Probability that a bound at 95 % misses in a simulation of so many runs, and three standard errors of it.
+#: Probability that a bound at 95 % misses in a simulation of this number of runs, and three standard errors of it.
 RUNS = 4000
 LEVEL = 0.05 + 3 * math.sqrt(0.05 * 0.95 / RUNS)
 
@@ -77,7 +77,7 @@ def test_equal_values_may_hide_as_many_others_as_could_be_unseen():
     assert (low, high) == pytest.approx((0.9 * 0.05 ** (1 / 50), 0.9 * (2 - 0.05 ** (1 / 50))))
 
 
-def test_one_value_tells_nothing_of_its_spread():
+def test_one_value_says_nothing_of_its_spread():
     assert mean_interval(Moments.of([0.7]), confidence=0.95) == (-math.inf, math.inf)
 
 
