@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from airflow.providers.common.compat.sdk import BaseHook
 
@@ -23,7 +23,7 @@ from airflow_provider_benchmarks.retry_policy import is_recoverable
 if TYPE_CHECKING:
     from airflow_provider_benchmarks.client import BenchmarkClient, ClientConfig
     from airflow_provider_benchmarks.scores import AggregateScores, RowScore
-    from airflow_provider_benchmarks.store import ScoreStore, StoredFile, StoredJob
+    from airflow_provider_benchmarks.store import RowArguments, ScoreStore, StoredFile, StoredJob
 
 #: Minimum number of log lines that are kept in memory, for repeats among them to be folded.
 MIN_LOG_LINES_KEPT = 1000
@@ -319,14 +319,8 @@ class BenchmarkHook(BaseHook):
         name: str,
         destination: str,
         *,
-        format: str = "jsonl",
-        compression: str | None = None,
-        with_sample: bool = False,
-        neutralise_formulas: bool = True,
-        if_exists: str = "replace",
-        limit: int | None = None,
-        partition_by: str | Sequence[str] = (),
         storage_conn_id: str | None = None,
+        **arguments: Unpack[RowArguments],
     ) -> StoredFile:
         """Store a job's row scores. The file appears complete or not at all.
 
@@ -335,32 +329,18 @@ class BenchmarkHook(BaseHook):
 
         :param name: name of the job
         :param destination: a path or URL for Airflow's ObjectStoragePath
-        :param format: ``jsonl`` (byte for byte what the service holds), ``parquet`` or ``csv``
-        :param compression: ``gzip`` or ``zstd`` for JSONL; ``zstd`` (when None) or ``snappy`` for Parquet
-        :param with_sample: keep the model's outputs in Parquet and CSV too
-        :param neutralise_formulas: in CSV, keep a spreadsheet from running texts as formulas
-        :param if_exists: ``replace`` what is there, ``skip`` the download, or ``fail`` if it is not the very same
-        :param limit: maximum number of rows, None (the default) for all
-        :param partition_by: make the destination a folder, with a file of its own for each value of this field or
-            fields (Parquet and CSV)
         :param storage_conn_id: Airflow connection of the storage
+        :param arguments: ``format="jsonl"``, ``compression``, ``with_sample``, ``neutralise_formulas``, ``if_exists``,
+            ``limit`` and ``partition_by``, as :class:`~airflow_provider_benchmarks.store.RowArguments` has them
+        :raises ConfigurationError: it can't be done so; names the argument
         :raises IncompleteResults: there are fewer or more rows than the aggregate scores count
         :raises DestinationExists: ``if_exists="fail"`` and there is another file
         """
         from airflow_provider_benchmarks.hooks.downloads import RowDownload
         from airflow_provider_benchmarks.hooks.row_sources import ServiceRows
-        from airflow_provider_benchmarks.store import Place, RowFormat, RowOptions
+        from airflow_provider_benchmarks.store import Place, RowOptions
 
-        row_format = RowFormat(
-            name=format, compression=compression, with_sample=with_sample, neutralise_formulas=neutralise_formulas
-        )
-        options = RowOptions(
-            place=Place.of(destination, storage_conn_id),
-            row_format=row_format,
-            if_exists=if_exists,
-            limit=limit,
-            partition_by=partition_by,
-        )
+        options = RowOptions.of(Place.of(destination, storage_conn_id), **arguments)
         return RowDownload(ServiceRows(self.client, name), options).finish()
 
     def download_artifacts(self, name: str, destination: str, *, storage_conn_id: str | None = None) -> StoredFile:

@@ -289,17 +289,14 @@ class DownloadRowScoresOperator(_DownloadOperator):
         )
 
     def _options(self) -> RowOptions:
-        from airflow_provider_benchmarks.store import RowFormat, RowOptions
+        from airflow_provider_benchmarks.store import RowOptions
 
-        row_format = RowFormat(
-            name=self.format,
+        return RowOptions.of(
+            self._place(),
+            format=self.format,
             compression=self.compression,
             with_sample=self.with_sample,
             neutralise_formulas=self.neutralise_formulas,
-        )
-        return RowOptions(
-            place=self._place(),
-            row_format=row_format,
             if_exists=self.if_exists,
             limit=self.limit,
             partition_by=self.partition_by,

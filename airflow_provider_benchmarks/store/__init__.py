@@ -14,13 +14,14 @@ from airflow_provider_benchmarks.store.if_exists import (
 from airflow_provider_benchmarks.store.partitions import find_partitions, store_partitions, sweep_partitions
 from airflow_provider_benchmarks.store.place import Place
 from airflow_provider_benchmarks.store.row_files import RowTarget, store_row_files, store_rows
-from airflow_provider_benchmarks.store.row_options import RowOptions
+from airflow_provider_benchmarks.store.row_options import RowArguments, RowOptions
 from airflow_provider_benchmarks.store.score_store import ScoreStore, StoredJob, read_stored_job
 from airflow_provider_benchmarks.store.stored_file import StoredFile, store_bytes
 
 __all__ = [
     "IfExists",
     "Place",
+    "RowArguments",
     "RowFormat",
     "RowOptions",
     "RowTarget",

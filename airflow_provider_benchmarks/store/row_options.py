@@ -4,12 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TypedDict
 
 from airflow_provider_benchmarks.brief import brief, brief_names
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.formats import TABLE_FORMATS, RowFormat
 from airflow_provider_benchmarks.store.if_exists import IfExists
 from airflow_provider_benchmarks.store.place import Place
+
+
+class RowArguments(TypedDict, total=False):
+    """Arguments of a download of row scores, of the hook and of the operator alike.
+
+    :param format: ``jsonl`` (the default: byte for byte what the service holds), ``parquet`` or ``csv``
+    :param compression: ``gzip`` or ``zstd`` for JSONL; ``zstd`` (when None) or ``snappy`` for Parquet
+    :param with_sample: keep the model's outputs in Parquet and CSV too; False by default
+    :param neutralise_formulas: in CSV, keep a spreadsheet from running texts as formulas; True by default
+    :param if_exists: ``replace`` (the default) what is there, ``skip`` the download, or ``fail`` if it is not the very
+        same
+    :param limit: maximum number of rows; None (the default) for all
+    :param partition_by: make the destination a folder, with a file of its own for each value of this field or fields
+        (Parquet and CSV)
+    """
+
+    format: str
+    compression: str | None
+    with_sample: bool
+    neutralise_formulas: bool
+    if_exists: str
+    limit: int | None
+    partition_by: str | Sequence[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +65,28 @@ class RowOptions:
             )
         if isinstance(self.fields, list | tuple) and len(set(self.fields)) != len(self.fields):
             raise ConfigurationError(f"partition_by names a field twice: {brief_names(self.fields)}")
+
+    @classmethod
+    def of(
+        cls,
+        place: Place | None,
+        *,
+        format: str = "jsonl",
+        compression: str | None = None,
+        with_sample: bool = False,
+        neutralise_formulas: bool = True,
+        if_exists: str = IfExists.REPLACE,
+        limit: int | None = None,
+        partition_by: str | Sequence[str] = (),
+    ) -> RowOptions:
+        """Make the options of these arguments, see :class:`RowArguments`.
+
+        :raises ConfigurationError: as the class
+        """
+        row_format = RowFormat(
+            name=format, compression=compression, with_sample=with_sample, neutralise_formulas=neutralise_formulas
+        )
+        return cls(place=place, row_format=row_format, if_exists=if_exists, limit=limit, partition_by=partition_by)
 
     @property
     def fields(self) -> Sequence[str]:

@@ -11,7 +11,9 @@ from airflow.providers.common.compat.sdk import BaseOperator, BaseSensorOperator
 
 from airflow_provider_benchmarks.hooks.benchmarks import BenchmarkHook
 from airflow_provider_benchmarks.operators.jobs import RunBenchmarkJobOperator
+from airflow_provider_benchmarks.operators.results import DownloadRowScoresOperator
 from airflow_provider_benchmarks.sensors.jobs import BenchmarkJobSensor
+from airflow_provider_benchmarks.store import RowArguments, RowOptions
 from airflow_provider_benchmarks.triggers.events import BenchmarkJobEventTrigger
 from airflow_provider_benchmarks.triggers.jobs import BenchmarkJobTrigger
 
@@ -57,4 +59,25 @@ def test_no_argument_shadows_one_of_airflows(cls: Any) -> None:
     "method", [each for name, each in vars(BenchmarkHook).items() if inspect.isfunction(each) and name[0] != "_"]
 )
 def test_every_argument_of_a_method_of_the_hook_is_documented(method: Any) -> None:
-    assert params(method) == arguments(method)
+    unpacked = [
+        each.name
+        for each in inspect.signature(method).parameters.values()
+        if str(each.annotation).startswith("Unpack[")
+    ]
+    assert params(method) == arguments(method) + unpacked
+
+
+def test_a_row_download_has_the_same_arguments_and_defaults_everywhere() -> None:
+    named = list(RowArguments.__annotations__)
+    assert params(RowArguments) == named == arguments(RowOptions.of)[1:]
+    of_options = inspect.signature(RowOptions.of).parameters
+    of_operator = inspect.signature(DownloadRowScoresOperator).parameters
+    assert {name: of_operator[name].default for name in named} == {name: of_options[name].default for name in named}
+    for name in named:
+        assert f"``{name}" in str(inspect.getdoc(BenchmarkHook.download_row_scores))
+
+
+def test_the_hook_refuses_an_argument_that_no_row_download_has() -> None:
+    misspelt: dict[str, Any] = {"fromat": "parquet"}
+    with pytest.raises(TypeError, match="fromat"):
+        BenchmarkHook("nowhere").download_row_scores("job", "/tmp/rows", **misspelt)
