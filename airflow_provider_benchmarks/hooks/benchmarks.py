@@ -330,8 +330,8 @@ class BenchmarkHook(BaseHook):
         :param name: name of the job
         :param destination: a path or URL for Airflow's ObjectStoragePath
         :param storage_conn_id: Airflow connection of the storage
-        :param arguments: ``format="jsonl"``, ``compression``, ``with_sample``, ``neutralise_formulas``, ``if_exists``,
-            ``limit`` and ``partition_by``, as :class:`~airflow_provider_benchmarks.store.RowArguments` has them
+        :param arguments: format, compression, number of rows and the like, as in
+            :class:`~airflow_provider_benchmarks.store.RowArguments`
         :raises ConfigurationError: it can't be done so; names the argument
         :raises IncompleteResults: there are fewer or more rows than the aggregate scores count
         :raises DestinationExists: ``if_exists="fail"`` and there is another file

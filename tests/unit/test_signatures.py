@@ -73,8 +73,6 @@ def test_a_row_download_has_the_same_arguments_and_defaults_everywhere() -> None
     of_options = inspect.signature(RowOptions.of).parameters
     of_operator = inspect.signature(DownloadRowScoresOperator).parameters
     assert {name: of_operator[name].default for name in named} == {name: of_options[name].default for name in named}
-    for name in named:
-        assert f"``{name}" in str(inspect.getdoc(BenchmarkHook.download_row_scores))
 
 
 def test_the_hook_refuses_an_argument_that_no_row_download_has() -> None:
