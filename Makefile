@@ -63,9 +63,9 @@ demo: $(VENV)/.installed
 test-fast: $(VENV)/.installed
 	$(BIN)/python -m pytest --numprocesses $$(nproc) --dist worksteal -m "not real_platform" tests/contract tests/unit
 
-# Fails below the coverage in pyproject.toml; .build/coverage.html shows the lines and branches that no test reaches.
+# Fails below the coverage in pyproject.toml; .build/coverage/html shows the lines and branches that no test reaches.
 test: $(VENV)/.installed
-	$(PYTEST) --cov --cov-report=html:.build/coverage.html -m "not real_platform" tests
+	$(PYTEST) --cov --cov-report=html:.build/coverage/html -m "not real_platform" tests
 
 test-lowest: $(LOWEST_VENV)/.installed
 	AIRFLOW_HOME=$(CURDIR)/.build/airflow-lowest $(LOWEST_VENV)/bin/python -m pytest tests/unit

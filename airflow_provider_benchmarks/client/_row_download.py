@@ -30,6 +30,8 @@ _PROGRESS_BYTES = 8 * 1024 * 1024
 class FileDownload:
     """A file of the files service as bytes; resumes where a connection has dropped.
 
+    Who does not iterate over it must close it.
+
     :param request: for the whole file
     :param open_response: sends a request, with retries, and returns the response with its body unread
     :param timeout: seconds to wait for each piece
@@ -76,6 +78,10 @@ class FileDownload:
                 response.close()
             time.sleep(REQUESTS.pause(drops))
             response = self._reopen(received)
+
+    def close(self) -> None:
+        """Give the connection back of a file that nobody has begun to read."""
+        self._response.close()
 
     def _reopen(self, received: int) -> httpx.Response:
         """Request the rest of the file, and make sure that it is the same one."""

@@ -6,7 +6,7 @@ import logging
 import math
 import time
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from itertools import islice
 from types import TracebackType
@@ -233,7 +233,8 @@ class BenchmarkClient:
         The files service returns the file as it is stored. Where it refuses, or the result has no file, the documented
         download returns the same rows, written anew by the service.
 
-        :return: the pieces, cut anywhere, and their number of bytes; None where the service does not say
+        :return: the pieces, cut anywhere, and their number of bytes; None where the service does not say. Pieces that
+            have a ``close`` and are not read must be closed
         :raises ResultsChanged: while reading: the file is another one after a dropped connection; begin again
         :raises ServiceUnavailable: while reading: the connection keeps dropping
         """
@@ -332,15 +333,26 @@ class BenchmarkClient:
         built = self._http.build_request(**self.config.request_arguments(request))
         try:
             response = self._http.send(built, stream=True, follow_redirects=request.method == "GET")
-            refuse_packed_twice(response)
-            if response.status_code >= 300:
-                content = _read(response, MAX_ERROR_BYTES).content()
-                raise error_of_answer(
-                    request, response.status_code, response.headers, content, self._operations.generation
-                )
+            with _closed_on_error(response):
+                refuse_packed_twice(response)
+                if response.status_code >= 300:
+                    content = _read(response, MAX_ERROR_BYTES).content()
+                    raise error_of_answer(
+                        request, response.status_code, response.headers, content, self._operations.generation
+                    )
         except FAULTS as fault:
             raise error_of_request(request, fault, self.config.base_url) from fault
         return response
+
+
+@contextmanager
+def _closed_on_error(response: httpx.Response) -> Iterator[None]:
+    """Give the connection back where nobody gets the response."""
+    try:
+        yield
+    except BaseException:
+        response.close()
+        raise
 
 
 def _read(response: httpx.Response, limit: int) -> WholeBody:

@@ -4,25 +4,24 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from airflow_provider_benchmarks.formats.parquet import named_if_damaged
-from airflow_provider_benchmarks.formats.table_file import JSON_KEY, SCORE_COLUMNS_KEY
+from airflow_provider_benchmarks.formats.table_file import JSON_KEY, SCORE_COLUMNS_KEY, SCORE_KEY
 from airflow_provider_benchmarks.scores.columns import FIXED, INFERENCE_ERROR, METRIC_ERRORS, ROW_INDEX, SAMPLE
-from airflow_provider_benchmarks.scores.json_values import LABEL, json_text, parse_json
+from airflow_provider_benchmarks.scores.json_values import json_text, parse_json
 
 #: A batch takes as much memory as its rows, so it has few.
 _BATCH_ROWS = 1024
 
 
-def service_lines(file: BinaryIO, scores: Iterable[tuple[str, str]], path: str) -> Iterator[bytes]:
+def service_lines(file: BinaryIO, path: str) -> Iterator[bytes]:
     """Give whole JSONL lines, from which the same columns are read as from the Parquet file.
 
     What the file does not have is not in them: ``requests``, and the model's outputs unless they were stored too.
 
-    :param scores: metric reference and name of the scores that the job has, to tell what the columns are
     :param path: for messages
     :raises IncompleteResults: the file is damaged
     """
@@ -30,7 +29,7 @@ def service_lines(file: BinaryIO, scores: Iterable[tuple[str, str]], path: str) 
 
     with named_if_damaged(path):
         parquet = pq.ParquetFile(file)
-    shape = _Shape.of(parquet.schema_arrow, scores)
+    shape = _Shape.of(parquet.schema_arrow)
     batches = parquet.iter_batches(batch_size=_BATCH_ROWS)
     while True:
         with named_if_damaged(path):
@@ -54,15 +53,11 @@ class _Shape:
     as_json: frozenset[str]
 
     @classmethod
-    def of(cls, schema: Any, scores: Iterable[tuple[str, str]]) -> _Shape:
+    def of(cls, schema: Any) -> _Shape:
         columns = json.loads((schema.metadata or {}).get(SCORE_COLUMNS_KEY, b"[]"))
-        known: dict[str, tuple[str, str]] = {}
-        for metric, name in scores:
-            for each in (name, f"{name}{LABEL}"):
-                known |= {each: (metric, each), f"{metric}:{each}": (metric, each)}
         return cls(
             items={name: _field(name) for name in schema.names if name not in (*FIXED, *columns)},
-            scores={name: known.get(name, (name, name)) for name in columns},
+            scores={name: tuple(json.loads(schema.field(name).metadata[SCORE_KEY])) for name in columns},
             as_json=frozenset(field.name for field in schema if JSON_KEY in (field.metadata or {})),
         )
 

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 #: Key of the file's metadata that lists the score columns, and of a column's that says that it holds JSON text.
 SCORE_COLUMNS_KEY = b"benchmarks.score_columns"
 JSON_KEY = b"benchmarks.json"
+#: Key of a score column's metadata: metric reference and name of the score, which its name does not always tell.
+SCORE_KEY = b"benchmarks.score"
 #: Key of the file's metadata with the digest of its items, as of ItemDigest.
 ITEMS_KEY = b"benchmarks.items"
 
@@ -85,10 +87,7 @@ class _Plan:
     def schema(self) -> pa.Schema:
         import pyarrow as pa
 
-        fields = [
-            pa.field(name, _type(kind), metadata={JSON_KEY: b"1"} if kind == Kind.JSON else None)
-            for _, name, kind in self.fields()
-        ]
+        fields = [pa.field(name, _type(kind), metadata=_metadata(key, kind)) for key, name, kind in self.fields()]
         scores = [name for key, name, _ in self.fields() if key[0] == "score"]
         return pa.schema(fields, metadata={SCORE_COLUMNS_KEY: json.dumps(scores).encode()})
 
@@ -288,6 +287,15 @@ def _array(values: list[Any] | None, kind: Kind, rows: int, *, is_text: bool) ->
         values = [as_json(value) for value in values]
     # from_pandas=False: a NaN stays a NaN, and only None is null.
     return pa.array(values, _type(kind), from_pandas=False, memory_pool=pa.system_memory_pool())
+
+
+def _metadata(key: Any, kind: Kind) -> dict[bytes, bytes]:
+    """What a column's metadata says of it.
+
+    :param key: as of :meth:`_Plan.fields`
+    """
+    metadata = {JSON_KEY: b"1"} if kind == Kind.JSON else {}
+    return metadata | {SCORE_KEY: json.dumps(key[1]).encode()} if key[0] == "score" else metadata
 
 
 def _type(kind: Kind) -> pa.DataType:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -51,28 +51,68 @@ _ATTEMPTS = 3
 
 
 class RowDownload:
-    """One download of a job's row scores to a destination.
-
-    :raises DestinationExists: there is a folder where a file is to be, the reverse, or a file of another format
-    """
+    """One download of a job's row scores to a destination."""
 
     def __init__(self, source: RowSource, options: RowOptions) -> None:
         assert options.place is not None, "a download needs a destination"
         self._source = source
         self._place = options.place
         self._options = options
-        refuse_other_kind(self._place, is_folder=bool(options.fields))
-        self._old = None if options.if_exists == IfExists.REPLACE else self._find_old()
+        self._old: StoredFile | None = None
         self._new: StoredFile | None = None
+        #: Of the destination alone; :meth:`finish` raises it, once the other files are there.
+        self._failure: Exception | None = None
 
-    def fetch(self, *others: RowTarget) -> list[StoredFile]:
-        """Fetch the rows once, for the destination and for other files.
+    def fetch_with(self, *others: RowTarget) -> list[StoredFile]:
+        """Fetch the rows once, for the destination and for other files, which what is wrong with it does not hinder.
 
         :return: the other files
         :raises IncompleteResults: there are fewer or more rows than the aggregate scores count; nothing is stored
         """
-        if self._old is not None and self._options.if_exists == IfExists.SKIP:
+        try:
+            self._read_destination()
+        except Exception as error:  # noqa: BLE001  whatever it is, finish() raises it
+            self._failure = error
             return fetch_files(self._source, others)
+        try:
+            return self._fetch(others)
+        except (ServiceError, IncompleteResults):  # of the rows, for whatever they are
+            raise
+        except Exception as error:  # noqa: BLE001
+            self._failure = error
+            return fetch_files(self._source, others)
+
+    def finish(self) -> StoredFile:
+        """Fetch the rows, unless that was done or ``if_exists`` keeps what is there.
+
+        :raises IncompleteResults: there are fewer or more rows than the aggregate scores count
+        :raises DestinationExists: there is a folder where a file is to be, the reverse, or a file of another format; or
+            ``if_exists`` is ``fail`` and there is something else
+        """
+        if self._old is None and self._new is None and self._failure is None:
+            self._read_destination()
+            self._fetch(())
+        if self._failure is not None:
+            raise self._failure
+        old, new = self._old, self._new
+        if old is None:
+            assert new is not None
+            return new
+        if new is None:
+            logger.info("%s is there already, with %s rows: nothing to download", self._place, old.rows)
+        else:
+            self._require_same(old, new)
+        if self._options.fields:
+            sweep_partitions(self._place)
+        return old
+
+    def _read_destination(self) -> None:
+        refuse_other_kind(self._place, is_folder=bool(self._options.fields))
+        self._old = None if self._options.if_exists == IfExists.REPLACE else self._find_old()
+
+    def _fetch(self, others: Sequence[RowTarget]) -> list[StoredFile]:
+        if self._old is not None and self._options.if_exists == IfExists.SKIP:
+            return fetch_files(self._source, others) if others else []
         row_format, limit = self._options.row_format, self._options.limit
         place = self._place if self._old is None else None  # where there is an old one, the new one is only compared
         if not self._options.fields:
@@ -84,28 +124,11 @@ class RowDownload:
             as_table = RowFormat(name="parquet", with_sample=row_format.with_sample)
             target = RowTarget(place=Place(str(whole)), row_format=as_table, limit=limit)
             _, *files = fetch_files(self._source, [target, *others])
-            self._new = store_partitions(whole, place, fields=self._options.fields, row_format=row_format)
+            try:
+                self._new = store_partitions(whole, place, fields=self._options.fields, row_format=row_format)
+            except Exception as error:  # noqa: BLE001  the others are there; finish() raises it
+                self._failure = error
         return files
-
-    def finish(self) -> StoredFile:
-        """Fetch the rows, unless that was done or ``if_exists`` keeps what is there.
-
-        :raises IncompleteResults: there are fewer or more rows than the aggregate scores count
-        :raises DestinationExists: ``if_exists`` is ``fail`` and there is something else
-        """
-        old = self._old
-        if old is not None and self._options.if_exists == IfExists.SKIP:
-            logger.info("%s is there already, with %s rows: nothing to download", self._place, old.rows)
-        else:
-            if self._new is None:
-                self.fetch()
-            assert self._new is not None
-            if old is None:
-                return self._new
-            self._require_same(old, self._new)
-        if self._options.fields:
-            sweep_partitions(self._place)
-        return old
 
     def _require_same(self, old: StoredFile, new: StoredFile) -> None:
         if old.sha256 == new.sha256 or (old.rows == new.rows and self._differs_in_bytes_only()):
@@ -146,7 +169,7 @@ def fetch_files(source: RowSource, targets: Sequence[RowTarget]) -> list[StoredF
             aggregate = pool.submit(source.aggregate)
             return _retry(fetch, lambda error: isinstance(error, ResultsChanged))
     except IncompleteResults as error:
-        raise IncompleteResults(f"row scores of {source.job}: {error}. Nothing was stored.") from error
+        raise IncompleteResults(f"row scores of {source.job}: {str(error).rstrip('.')}. Nothing was stored.") from error
 
 
 @contextmanager
@@ -157,20 +180,22 @@ def _opened(source: RowSource) -> Iterator[tuple[Iterator[bytes], int | None]]:
     try:
         yield stream, length
     finally:
-        if isinstance(stream, Generator):
-            stream.close()
+        for opened in (stream, pieces):  # a generator that has not begun closes nothing
+            if close := getattr(opened, "close", None):
+                close()
 
 
 def store_and_download(source: ServiceRows, store: ScoreStore, options: RowOptions) -> tuple[StoredJob, StoredFile]:
     """Put a job into the score store and its row scores into a file; they are fetched once for both.
 
+    Where the file can't be written, the store has the job all the same: the service may purge it before the next try.
     Rows that the service does not have any more come from the store, without the model's outputs.
 
     :raises NotFound: neither has the job, or its row scores
     :raises JobError: the job has not completed
     """
     download = RowDownload(source, options)
-    stored = store_job(source, store, fetch=download.fetch)
+    stored = store_job(source, store, fetch=download.fetch_with)
     try:
         return stored, download.finish()
     except NotFound as error:

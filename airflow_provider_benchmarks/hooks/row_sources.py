@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from airflow_provider_benchmarks.client import BenchmarkClient
-from airflow_provider_benchmarks.exceptions import NotFound
+from airflow_provider_benchmarks.exceptions import NotFound, NotStored
 from airflow_provider_benchmarks.formats.service_rows import service_lines
 from airflow_provider_benchmarks.scores import AggregateScores, RowScore
 from airflow_provider_benchmarks.scores.rows import read_rows
@@ -95,9 +95,14 @@ class StoredRows(RowSource):
         return read_rows(line for lines in self._lines() for line in lines.split(b"\n"))
 
     def _lines(self) -> Iterator[bytes]:
-        scores = [(score.metric, score.name) for score in self.stored.aggregate.scores]
-        with Place(self.file.path).open() as file:
-            yield from service_lines(file, scores, self.file.path)
+        try:
+            with Place(self.file.path).open() as file:
+                yield from service_lines(file, self.file.path)
+        except FileNotFoundError as error:
+            raise NotStored(
+                f"{self.job}: the score store has lost its row scores, {self.file.path} is not there. The service has "
+                f"none any more either: restore the file from a backup, or run the benchmark again."
+            ) from error
 
 
 def purged_rows(stored: StoredJob | None, error: NotFound) -> StoredRows:

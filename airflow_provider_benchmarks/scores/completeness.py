@@ -26,21 +26,20 @@ _FULLY_READ_ROWS = 100
 def line_blocks(pieces: Iterable[bytes], size: int) -> Iterator[bytes]:
     """Join the pieces of a JSONL file, cut anywhere, into blocks of whole lines.
 
-    :param size: minimum size of a block in bytes, except for the last
+    Where a block ends hangs on the file alone, and not on the pieces: the same file makes the same blocks, and tables
+    that are written block by block are the same, too.
+
+    :param size: minimum size of a block in bytes, except for the last: a block ends with the line that reaches it
     """
     pending: list[bytes] = []
-    pending_bytes = 0
+    missing = size  # bytes, until the next line end ends the block
     for piece in pieces:
-        pending.append(piece)
-        pending_bytes += len(piece)
-        if pending_bytes < size:
-            continue
-        joined = b"".join(pending)
-        end = joined.rfind(b"\n") + 1
-        if end:
-            yield joined[:end]
-        # A line longer than a block is searched again only after as many bytes have come once more.
-        pending, pending_bytes = [joined[end:]], len(joined) - end if end else 0
+        start = 0
+        while (end := piece.find(b"\n", start + max(missing - 1, 0)) + 1) > 0:
+            yield b"".join((*pending, piece[start:end]))
+            pending, missing, start = [], size, end
+        pending.append(piece[start:])
+        missing -= len(piece) - start
     if rest := b"".join(pending):
         yield rest
 

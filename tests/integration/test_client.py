@@ -46,27 +46,56 @@ def test_a_job_from_submit_to_scores(client):
 
 
 @only_sync
-def test_a_stream_that_is_collected_within_another_request_does_not_stop_it(client, monkeypatch):
-    name, within = completed_job(client), httpcore.HTTP11Connection.is_available
+@pytest.mark.parametrize(
+    ("owner", "method"),
+    [
+        (httpcore.HTTP11Connection, "has_expired"),
+        (httpcore.HTTP11Connection, "is_available"),
+        (httpcore.ConnectionPool, "create_connection"),
+        (threading.Event, "set"),
+    ],
+)
+def test_a_stream_that_is_collected_within_another_request_does_not_disturb_it(client, monkeypatch, owner, method):
+    """As when Python's garbage collection comes in the midst of what httpcore does to its pool."""
+    name, within = completed_job(client), getattr(owner, method)
+    pool = client._http._transport._pool
+    found = []
 
-    def collecting(connection):
+    def collecting(*arguments):
         gc.collect()
-        return within(connection)
+        return within(*arguments)
 
-    lines = client.iter_row_lines(name)
+    lines, others = client.iter_row_lines(name), client.iter_row_lines(name)
     next(lines)
+    next(others)
+    others.close()  # its connection is not used again: the request needs a new one
     cycle = [lines]
     cycle.append(cycle)
     gc.disable()
     try:
         del lines, cycle
-        monkeypatch.setattr(httpcore.HTTP11Connection, "is_available", collecting)
-        request = threading.Thread(target=client.get_job, args=(name,), daemon=True)
-        request.start()
-        request.join(60)
+        request = threading.Thread(target=lambda: found.append(client.get_job(name)), daemon=True)
+        with monkeypatch.context() as patch:
+            patch.setattr(owner, method, collecting)
+            request.start()
+            request.join(60)
         assert not request.is_alive()
     finally:
         gc.enable()
+    assert [job.name for job in found] == [name]
+    assert pool._requests == []
+    assert all(connection.is_idle() or connection.is_closed() for connection in pool.connections)
+
+
+@only_sync
+def test_refused_answers_give_their_connections_back(client, service):
+    pool = client._http._transport._pool
+    packed_twice = Fault.answer(200, body=b"{}", headers={"Content-Encoding": "gzip, gzip"})
+    service.inject(packed_twice.on("GET", "*/benchmark-jobs/*", times=None))
+    for _ in range(3):
+        with pytest.raises(ProtocolError):
+            client.get_job("job-1")
+    assert all(connection.is_idle() or connection.is_closed() for connection in pool.connections)
 
 
 class TestDatasets:

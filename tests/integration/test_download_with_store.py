@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pandas as pd
 import pytest
 
-from airflow_provider_benchmarks.exceptions import DestinationExists, IncompleteResults, NotFound
+from airflow_provider_benchmarks.exceptions import (
+    ConfigurationError,
+    DestinationExists,
+    IncompleteResults,
+    NotFound,
+    NotStored,
+)
 from airflow_provider_benchmarks.hooks.benchmarks import BenchmarkHook
 from airflow_provider_benchmarks.operators.results import DownloadRowScoresOperator
 from airflow_provider_benchmarks.scores import read_row_scores
@@ -154,3 +162,30 @@ class TestPurgedJobs:
         service.inject(Fault.answer(404).on("GET", "*/row-scores/download", times=None))
         service.inject(Fault.answer(404).on("GET", "/apis/files/*", times=None))
         assert download()["rows"] == 5
+
+
+@pytest.mark.parametrize(
+    ("prepare", "arguments", "error"),
+    [
+        (lambda path: None, {"format": "parquet", "partition_by": "nowhere"}, ConfigurationError),
+        (lambda path: path.mkdir(), {}, DestinationExists),
+        (lambda path: path.write_text("no rows"), {"format": "parquet", "if_exists": "skip"}, Exception),
+        (lambda path: None, {"destination": "nowhere://rows"}, Exception),
+        (lambda path: path.write_text(""), {"format": "parquet", "partition_by": "reference"}, DestinationExists),
+    ],
+)
+def test_a_job_is_in_the_store_though_its_file_can_not_be_written(download, store, tmp_path, prepare, arguments, error):
+    """The service may purge the job before somebody has mended the destination."""
+    prepare(tmp_path / "rows")
+    with pytest.raises(error):
+        download(**arguments)
+    stored = store.get("job-1", **WHERE)
+    assert len(read_row_scores(stored.rows.path)) == stored.rows.rows == 5
+
+
+def test_a_purged_job_whose_rows_the_store_has_lost(service, hook, download, store):
+    download()
+    hook.client.delete_job("job-1")
+    Path(store.get("job-1", **WHERE).rows.path).unlink()
+    with pytest.raises(NotStored, match=r"has lost its row scores, .* restore the file from a backup"):
+        download(if_exists="replace")

@@ -294,6 +294,17 @@ class TestIfExists:
             hook.download_row_scores("job-1", **arguments, if_exists=if_exists, format="parquet")
 
 
+def test_downloads_that_can_not_be_stored_give_their_connections_back(service, content, tmp_path):
+    (tmp_path / "file").write_text("")
+    hook = BenchmarkHook()
+    for _ in range(3):
+        with pytest.raises(OSError, match="could not write"):
+            hook.download_row_scores("job-1", str(tmp_path / "file" / "rows.jsonl"))
+    connections = hook.client._http._transport._pool.connections
+    assert connections
+    assert all(connection.is_idle() or connection.is_closed() for connection in connections)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -91,6 +91,34 @@ def test_a_limit_keeps_the_first_lines(count, limit, size):
     assert found.is_cut == (count > limit)
 
 
+@given(lengths=st.lists(st.integers(0, 12)), size=st.integers(1, 30), piece=st.integers(1, 40), ends=st.booleans())
+def test_blocks_are_whole_lines_that_hang_on_the_file_alone(lengths, size, piece, ends):
+    content = b"".join(b"x" * length + b"\n" for length in lengths)
+    content = content if ends else content[:-1]
+    blocks = list(line_blocks(cut(content, piece), size))
+    assert b"".join(blocks) == content
+    assert blocks == list(line_blocks([content], size))
+    for block in blocks[:-1]:
+        assert block.endswith(b"\n")
+        assert len(block) >= size
+        assert b"\n" not in block[size - 1 : -1]
+
+
+@pytest.mark.parametrize("format", ["parquet", "csv"])
+def test_the_same_rows_make_the_same_table_however_they_come(tmp_path, format):
+    texts = [
+        json.dumps({"row_index": i, "item": {"a": "x" * 900}, "metrics": {"w/m": [{"name": "m", "value": i % 2}]}})
+        for i in range(12_000)  # more than one row group
+    ]
+    content = "\n".join(texts).encode()
+    row_format = RowFormat(name=format)
+    stored = [
+        store_rows(cut(content, size), Place(str(tmp_path / str(size))), row_format=row_format, expected_rows=12_000)
+        for size in (997, 65_536, 3_000_000)
+    ]
+    assert len({each.sha256 for each in stored}) == 1
+
+
 @pytest.mark.parametrize("limit", [2, 4, 5, 6, 100])
 def test_a_limit_returns_that_number_of_rows_or_all(tmp_path, limit):
     content = rows(*range(5))
