@@ -6,6 +6,7 @@ import pytest
 
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.gates import WithinHistory
+from airflow_provider_benchmarks.scores import AggregateScores, JobScores
 from tests.support.scored_jobs import job, judge
 
 
@@ -45,3 +46,15 @@ def test_the_reason_says_what_is_usual():
     assert result.reason == (
         "mean of s is 0.7, expected ≥ 0.765522 from the last 9 jobs (median 0.81, deviation 0.015)"
     )
+
+
+def test_of_a_metric_with_two_scores_the_named_one_is_compared():
+    def with_two(mean: float) -> JobScores:
+        scores = [
+            {"name": name, "count": 100, "nan_count": 0, "mean": value} for name, value in (("a", mean), ("b", 5))
+        ]
+        return JobScores(AggregateScores.from_json({"results": [{"metric": "w/m", "scores": scores}]}), job="j")
+
+    usual = [with_two(0.8 + n / 100) for n in range(6)]
+    assert judge(WithinHistory("m", "a"), with_two(0.8), None, history=usual).outcome == "pass"
+    assert judge(WithinHistory("m", "a"), with_two(0.2), None, history=usual).outcome == "fail"

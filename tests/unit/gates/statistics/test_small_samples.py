@@ -61,6 +61,8 @@ def test_scores_without_a_range_that_fell_beyond_the_margin_are_a_drop():
 def test_clusters_that_lost_nearly_all_are_a_drop_and_one_is_not():
     assert p_value_of_clusters(-0.9, 4, 1.0, margin=0.0) == pytest.approx(0.1**4)
     assert p_value_of_clusters(-1.0, 1, 1.0, margin=0.0) == 1
+    assert p_value_of_clusters(-0.9, 2, 1.0, margin=0.2) == pytest.approx(0.3**2)
+    assert p_value_of_clusters(-0.1, 2, 1.0, margin=0.2) == 1
 
 
 @pytest.mark.parametrize("clusters", [1, 2, 3, 4])
