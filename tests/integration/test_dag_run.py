@@ -15,10 +15,11 @@ from tests.support.airflow_services import wait_for
 
 
 def release_when_polled_twice(service):
-    """Let the job fail only when the task waits for it: the operator's first poll has not seen its end."""
+    """Let the job fail only when its task waits for it: the operator's first poll has not seen its end."""
 
     def polls() -> int:
-        return sum(r.method == "GET" and "/benchmark-jobs" in r.path for r in service.requests)
+        """Number of polls of the job of the task ``run``; other tasks of the run poll theirs."""
+        return sum(r.path.endswith("/status") and "/retries-run-" in r.path for r in service.requests)
 
     wait_for(lambda: polls() >= 2, 600, lambda: "the job was not polled twice")
     service.release_jobs()
