@@ -59,12 +59,22 @@ def number_items(paths: Sequence[Any]) -> list[NDArray[np.uint64]]:
 
 def read_items(path: Any, row_indices: Sequence[int]) -> dict[int, dict[str, Any]]:
     """Read the items of a few rows, by row index."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
-    columns = _Columns(path)
-    with open_stored(path) as file, named_if_damaged(path):
-        table = pq.read_table(file, columns=[ROW_INDEX, *columns.items], filters=[(ROW_INDEX, "in", list(row_indices))])
-    return {row.pop(ROW_INDEX): {k: v for k, v in row.items() if v is not None} for row in table.to_pylist()}
+    columns = [ROW_INDEX, *_Columns(path).items]
+    wanted = pa.array(row_indices, type=pa.int64())
+    found: list[dict[str, Any]] = []
+    # Without Arrow's threads, and so without read_table(filters=…): one that still holds the file, which is Python's,
+    # when the process ends makes it end with SIGABRT, whatever its exit code was to be.
+    with open_stored(path) as file, named_if_damaged(path), pq.ParquetFile(file, pre_buffer=False) as parquet:
+        for group in range(parquet.num_row_groups):
+            indices = parquet.read_row_group(group, columns=[ROW_INDEX], use_threads=False)[ROW_INDEX]
+            mask = pc.is_in(indices, value_set=wanted)
+            if pc.any(mask).as_py():
+                found += parquet.read_row_group(group, columns=columns, use_threads=False).filter(mask).to_pylist()
+    return {row.pop(ROW_INDEX): {name: value for name, value in row.items() if value is not None} for row in found}
 
 
 class _Columns:

@@ -300,8 +300,8 @@ def test_downloads_that_can_not_be_stored_give_their_connections_back(service, c
     for _ in range(3):
         with pytest.raises(OSError, match="could not write"):
             hook.download_row_scores("job-1", str(tmp_path / "file" / "rows.jsonl"))
+    assert sum("/-/" in request.path for request in service.requests) == 3
     connections = hook.client._http._transport._pool.connections
-    assert connections
     assert all(connection.is_idle() or connection.is_closed() for connection in connections)
 
 
