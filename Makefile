@@ -16,7 +16,8 @@ export UV_SYSTEM_CERTS := true
 # Airflow must not touch the user's own installation.
 export AIRFLOW_HOME := $(CURDIR)/.build/airflow
 
-.PHONY: help demo test-fast test test-lowest test-system test-airflow lint types imports dependencies schema check hooks bench-rows bench-gates bench-waiting clean
+.PHONY: help demo test-fast test test-lowest test-system test-airflow lint types imports dependencies schema check \
+	hooks bench-rows bench-gates bench-waiting clean
 help:
 	@echo "make demo         run example DAGs nightly_regression and model_release_gate on a local evaluation service"
 	@echo "make test-fast    unit and contract tests on a local service: two minutes on two cores"

@@ -10,15 +10,14 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any
 
 import httpcore
 import httpx
 from httpcore._sync.connection_pool import PoolByteStream
-
-T = TypeVar("T")
 
 
 def allow_reentry(client: httpx.Client) -> None:
@@ -36,42 +35,49 @@ def allow_reentry(client: httpx.Client) -> None:
 
 
 class _Visits(threading.local):
-    """Visits of one thread to one pool, one after the other."""
+    """Visits of one thread to one pool."""
 
     def __init__(self) -> None:
-        self._is_inside = False
+        self._depth = 0
         self._postponed: deque[Callable[[], object]] = deque()
 
-    def run(self, visit: Callable[[], T]) -> T | None:
-        """Visit the pool; a visit in the midst of another one comes after it, and returns None."""
-        if self._is_inside:
-            self._postponed.append(visit)
-            return None
-        self._is_inside = True
+    @contextmanager
+    def visit(self) -> Iterator[None]:
+        """Be in the pool in the block. A request may come in the midst of another one, from a handler of a signal."""
+        self._depth += 1
         try:
-            return visit()
+            yield
         finally:
-            self._is_inside = False
-            while self._postponed:
-                self.run(self._postponed.popleft())
+            self._depth -= 1
+            while self._postponed and not self._depth:
+                self.close(self._postponed.popleft())
+
+    def close(self, close: Callable[[], object]) -> None:
+        """Close an answer; in the midst of a visit, when that is over."""
+        if self._depth:
+            self._postponed.append(close)
+            return
+        with self.visit():
+            close()
 
 
 class _Stream(PoolByteStream):
     visits: _Visits
 
     def close(self) -> None:
-        self.visits.run(super().close)
+        self.visits.close(super().close)
 
 
 @cache
 def _reentrant(pool: Any) -> Any:
-    """A class of pools, made so that no visit meets another one of its thread."""
+    """A class of pools that close no answer in the midst of what their thread does in them."""
 
     class Reentrant(pool):  # type: ignore[misc]  # httpx makes pools of several classes
         visits: _Visits
 
         def handle_request(self, request: httpcore.Request) -> Any:
-            response: Any = self.visits.run(lambda: super(Reentrant, self).handle_request(request))
+            with self.visits.visit():
+                response: Any = super().handle_request(request)
             response.stream.__class__ = _Stream
             response.stream.visits = self.visits
             return response

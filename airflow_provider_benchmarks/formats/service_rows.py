@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
+from airflow_provider_benchmarks.exceptions import IncompleteResults
 from airflow_provider_benchmarks.formats.parquet import named_if_damaged
 from airflow_provider_benchmarks.formats.table_file import JSON_KEY, SCORE_COLUMNS_KEY, SCORE_KEY
 from airflow_provider_benchmarks.scores.columns import FIXED, INFERENCE_ERROR, METRIC_ERRORS, ROW_INDEX, SAMPLE
@@ -29,7 +30,7 @@ def service_lines(file: BinaryIO, path: str) -> Iterator[bytes]:
 
     with named_if_damaged(path):
         parquet = pq.ParquetFile(file)
-    shape = _Shape.of(parquet.schema_arrow)
+    shape = _Shape.of(parquet.schema_arrow, path)
     batches = parquet.iter_batches(batch_size=_BATCH_ROWS)
     while True:
         with named_if_damaged(path):
@@ -53,11 +54,11 @@ class _Shape:
     as_json: frozenset[str]
 
     @classmethod
-    def of(cls, schema: Any) -> _Shape:
+    def of(cls, schema: Any, path: str) -> _Shape:
         columns = json.loads((schema.metadata or {}).get(SCORE_COLUMNS_KEY, b"[]"))
         return cls(
             items={name: _field(name) for name in schema.names if name not in (*FIXED, *columns)},
-            scores={name: tuple(json.loads(schema.field(name).metadata[SCORE_KEY])) for name in columns},
+            scores={name: _score(schema.field(name), path) for name in columns},
             as_json=frozenset(field.name for field in schema if JSON_KEY in (field.metadata or {})),
         )
 
@@ -76,6 +77,21 @@ class _Shape:
             "metric_errors": row.get(METRIC_ERRORS),
         }
         return f"{json_text(data)}\n".encode()
+
+
+def _score(field: Any, path: str) -> tuple[str, str]:
+    """Metric reference and name of the score in a column.
+
+    :raises IncompleteResults: the file does not say
+    """
+    try:
+        metric, name = json.loads((field.metadata or {})[SCORE_KEY])
+    except (KeyError, ValueError, TypeError) as error:
+        raise IncompleteResults(
+            f"{path} does not say of which metric the score in its column {field.name} is: something else than this "
+            f"package has written it, or changed it. Restore the file from a backup, or run the benchmark again."
+        ) from error
+    return metric, name
 
 
 def _field(column: str) -> str:

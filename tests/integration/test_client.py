@@ -88,6 +88,24 @@ def test_a_stream_that_is_collected_within_another_request_does_not_disturb_it(c
 
 
 @only_sync
+def test_a_request_in_the_midst_of_another_one_is_sent_at_once(client, monkeypatch):
+    """As from a handler of a signal."""
+    name, within = completed_job(client), httpcore.HTTP11Connection.handle_request
+    found = []
+
+    def interrupted(connection, request):
+        if not found:
+            found.append(None)
+            found.append(client.get_status(name).name)
+        return within(connection, request)
+
+    monkeypatch.setattr(httpcore.HTTP11Connection, "handle_request", interrupted)
+    assert client.get_job(name).name == name
+    assert found == [None, name]
+    assert client._http._transport._pool._requests == []
+
+
+@only_sync
 def test_refused_answers_give_their_connections_back(client, service):
     pool = client._http._transport._pool
     packed_twice = Fault.answer(200, body=b"{}", headers={"Content-Encoding": "gzip, gzip"})

@@ -169,8 +169,8 @@ class TestPurgedJobs:
     [
         (lambda path: None, {"format": "parquet", "partition_by": "nowhere"}, ConfigurationError),
         (lambda path: path.mkdir(), {}, DestinationExists),
-        (lambda path: path.write_text("no rows"), {"format": "parquet", "if_exists": "skip"}, Exception),
-        (lambda path: None, {"destination": "nowhere://rows"}, Exception),
+        (lambda path: path.write_text("no rows"), {"format": "parquet", "if_exists": "skip"}, DestinationExists),
+        (lambda path: None, {"destination": "nowhere://rows"}, ConfigurationError),
         (lambda path: path.write_text(""), {"format": "parquet", "partition_by": "reference"}, DestinationExists),
     ],
 )

@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from airflow_provider_benchmarks.exceptions import IncompleteResults
@@ -71,6 +73,15 @@ def test_a_score_stays_that_of_its_metric(tmp_path):
     """Two metrics have a score of one name, and the rows have that of one of them."""
     first = store(tmp_path / "first", [line(i, {"a": i}, {"w/a": {"x": i}}) for i in range(2)])
     assert [list(json.loads(each)["metrics"]) for each in given_back(first.path)] == [["w/a"], ["w/a"]]
+
+
+def test_a_file_that_does_not_name_its_metrics(tmp_path):
+    first = store(tmp_path / "first", [line(0, {"a": 1}, {"w/a": {"x": 1}})])
+    table = pq.read_table(first.path)
+    bare = pa.schema([field.remove_metadata() for field in table.schema], metadata=table.schema.metadata)
+    pq.write_table(table.cast(bare), tmp_path / "bare")
+    with pytest.raises(IncompleteResults, match="bare does not say of which metric the score in its column x is"):
+        given_back(tmp_path / "bare")
 
 
 def test_a_damaged_file(tmp_path):

@@ -55,6 +55,7 @@ def test_the_fingerprint_is_of_the_spec_whatever_its_order():
 
 def test_a_long_name_is_shortened_for_its_number():
     assert numbered("a" * 51, 12) == "a" * 48 + "-12"
+    assert NAME_PATTERN.match(numbered("a" * 47 + "-" + "bbb", 2))
     assert numbered("a" * 48 + "-" + "bb", 2) == "a" * 48 + "-2"
 
 
