@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from airflow_provider_benchmarks.exceptions import IncompleteResults
-from airflow_provider_benchmarks.formats.parquet import named_if_damaged
+from airflow_provider_benchmarks.formats.parquet import named_if_damaged, open_parquet
 from airflow_provider_benchmarks.formats.table_file import JSON_KEY, SCORE_COLUMNS_KEY, SCORE_KEY
 from airflow_provider_benchmarks.scores.columns import FIXED, INFERENCE_ERROR, METRIC_ERRORS, ROW_INDEX, SAMPLE
 from airflow_provider_benchmarks.scores.json_values import json_text, parse_json
@@ -26,12 +26,10 @@ def service_lines(file: BinaryIO, path: str) -> Iterator[bytes]:
     :param path: for messages
     :raises IncompleteResults: the file is damaged
     """
-    import pyarrow.parquet as pq
-
     with named_if_damaged(path):
-        parquet = pq.ParquetFile(file)
+        parquet = open_parquet(file)
     shape = _Shape.of(parquet.schema_arrow, path)
-    batches = parquet.iter_batches(batch_size=_BATCH_ROWS)
+    batches = parquet.iter_batches(batch_size=_BATCH_ROWS, use_threads=False)
     while True:
         with named_if_damaged(path):
             batch = next(batches, None)

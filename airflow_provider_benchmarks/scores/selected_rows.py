@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_benchmarks.formats.parquet import named_if_damaged
+from airflow_provider_benchmarks.formats.parquet import named_if_damaged, open_parquet
 from airflow_provider_benchmarks.formats.table_file import ITEMS_KEY, JSON_KEY, SCORE_COLUMNS_KEY
 from airflow_provider_benchmarks.scores.columns import INFERENCE_ERROR, METRIC_ERRORS, ROW_INDEX, SAMPLE
 from airflow_provider_benchmarks.scores.equality import canonical_texts, hash_items
@@ -61,14 +61,12 @@ def read_items(path: Any, row_indices: Sequence[int]) -> dict[int, dict[str, Any
     """Read the items of a few rows, by row index."""
     import pyarrow as pa
     import pyarrow.compute as pc
-    import pyarrow.parquet as pq
 
     columns = [ROW_INDEX, *_Columns(path).items]
     wanted = pa.array(row_indices, type=pa.int64())
     found: list[dict[str, Any]] = []
-    # Without Arrow's threads, and so without read_table(filters=…): one that still holds the file, which is Python's,
-    # when the process ends makes it end with SIGABRT, whatever its exit code was to be.
-    with open_stored(path) as file, named_if_damaged(path), pq.ParquetFile(file, pre_buffer=False) as parquet:
+    # Without read_table(filters=…), which reads with Arrow's threads.
+    with open_stored(path) as file, named_if_damaged(path), open_parquet(file) as parquet:
         for group in range(parquet.num_row_groups):
             indices = parquet.read_row_group(group, columns=[ROW_INDEX], use_threads=False)[ROW_INDEX]
             mask = pc.is_in(indices, value_set=wanted)
@@ -102,12 +100,12 @@ class _Columns:
 
 def _item_hashes(path: Any, items: list[str]) -> NDArray[np.uint64]:
     import numpy as np
-    import pyarrow.parquet as pq
 
     parts = []
-    with open_stored(path) as file, named_if_damaged(path):
-        # Where items have no fields each row is an item of its own.
-        for batch in pq.ParquetFile(file).iter_batches(batch_size=_BATCH_ROWS, columns=sorted(items) or [ROW_INDEX]):
+    # Where items have no fields each row is an item of its own.
+    fields = sorted(items) or [ROW_INDEX]
+    with open_stored(path) as file, named_if_damaged(path), open_parquet(file) as parquet:
+        for batch in parquet.iter_batches(batch_size=_BATCH_ROWS, columns=fields, use_threads=False):
             columns = zip(batch.schema, batch.columns, strict=True)
             texts = ((field.name, canonical_texts(_values(field, column))) for field, column in columns)
             parts.append(hash_items(texts, batch.num_rows))
