@@ -90,7 +90,9 @@ CONNECTION_FIELDS: Mapping[str, ConnectionField] = {
     ),
     "api": ConnectionField(
         label="API generation",
-        description="auto, or a generation such as benchmark-jobs (NeMo Evaluator 0.1.x). Default: auto",
+        description=(
+            "auto: ask the service; benchmark-jobs: NeMo Evaluator 0.1.x; evaluate-jobs: later ones. Default: auto"
+        ),
         read=_text,
     ),
     "headers": ConnectionField(

@@ -13,10 +13,10 @@ from typing import Generic, Self, TypeVar, cast
 import httpx
 from tenacity import AsyncRetrying
 
+from airflow_provider_benchmarks.client._choice import Conversation, converse
 from airflow_provider_benchmarks.client._config import ClientConfig
 from airflow_provider_benchmarks.client._errors import FAULTS, error_of_answer, error_of_request, too_large
 from airflow_provider_benchmarks.client._headers import strip_secrets
-from airflow_provider_benchmarks.client._operations import Operations
 from airflow_provider_benchmarks.client._paging import Pages
 from airflow_provider_benchmarks.client._requests import Answer, Operation, Request
 from airflow_provider_benchmarks.client._response_body import (
@@ -63,7 +63,6 @@ class AsyncBenchmarkClient:
 
     def __init__(self, config: ClientConfig, transport: httpx.AsyncBaseTransport | None = None) -> None:
         self.config = config
-        self._operations = Operations(config)
         hooks = {"request": [self._guard_secrets]}
         self._http = httpx.AsyncClient(**config.transport_options(), transport=transport, event_hooks=hooks)
 
@@ -81,12 +80,18 @@ class AsyncBenchmarkClient:
     async def get_job(
         self, name: str, *, workspace: str | None = None, time_limit: float | None = None
     ) -> BenchmarkJob:
-        return await self._run(self._operations.get(name, workspace=self._in(workspace), time_limit=time_limit))
+        return await self._run(
+            lambda service: service.get(name, workspace=self._in(workspace), time_limit=time_limit),
+            time_limit=time_limit,
+        )
 
     async def get_status(
         self, name: str, *, workspace: str | None = None, time_limit: float | None = None
     ) -> BenchmarkJob:
-        return await self._run(self._operations.get_status(name, workspace=self._in(workspace), time_limit=time_limit))
+        return await self._run(
+            lambda service: service.get_status(name, workspace=self._in(workspace), time_limit=time_limit),
+            time_limit=time_limit,
+        )
 
     async def iter_pages(
         self,
@@ -105,23 +110,24 @@ class AsyncBenchmarkClient:
         pages = Pages()
         while pages.left:
             jobs, total = await self._run(
-                self._operations.list_page(
+                lambda service: service.list_page(
                     pages.next,
                     workspace=self._in(workspace),
                     status=status,
                     created_since=created_since,
                     page_size=page_size,
                     time_limit=time_limit,
-                )
+                ),
+                time_limit=time_limit,
             )
             pages.has_read(total)
             yield jobs, pages.left
 
     async def cancel_job(self, name: str, *, workspace: str | None = None) -> BenchmarkJob:
-        return await self._run(self._operations.cancel(name, workspace=self._in(workspace)))
+        return await self._run(lambda service: service.cancel(name, workspace=self._in(workspace)))
 
     async def get_aggregate_scores(self, name: str, *, workspace: str | None = None) -> AggregateScores:
-        return await self._run(self._operations.aggregate_scores(name, workspace=self._in(workspace)))
+        return await self._run(lambda service: service.aggregate_scores(name, workspace=self._in(workspace)))
 
     def _in(self, workspace: str | None) -> str:
         return workspace or self.config.workspace
@@ -129,7 +135,8 @@ class AsyncBenchmarkClient:
     async def _guard_secrets(self, request: httpx.Request) -> None:
         strip_secrets(self.config, request)
 
-    async def _run(self, operation: Operation[T]) -> T:
+    async def _run(self, conversation: Conversation[T], *, time_limit: float | None = None) -> T:
+        operation = converse(self.config, conversation, time_limit=time_limit)
         try:
             request = next(operation)
             while True:
@@ -170,9 +177,7 @@ class AsyncBenchmarkClient:
         except FAULTS as fault:
             raise error_of_request(request, fault, self.config.base_url) from fault
         if response.status_code >= 300:
-            raise error_of_answer(
-                request, response.status_code, response.headers, body.content(), self._operations.generation
-            )
+            raise error_of_answer(request, response.status_code, response.headers, body.content(), request.generation)
         if body.is_cut:
             raise too_large(request, response.status_code, MAX_ANSWER_BYTES)
         return Answer(response.status_code, response.headers, body.content())

@@ -13,7 +13,7 @@ import httpx
 
 from airflow_provider_benchmarks.client._headers import checked_headers, checked_value, headers_of_every_request
 from airflow_provider_benchmarks.client._requests import Request
-from airflow_provider_benchmarks.client.generations import AUTO, Generation, generation_of
+from airflow_provider_benchmarks.client.generations import AUTO, Generation, generations_of
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.retry_policy import DEFAULT_RETRY_SECONDS
 
@@ -39,7 +39,7 @@ class ClientConfig:
     :param verify: check the server's certificate: True, False, or the path of a CA file or folder
     :param timeout: seconds to wait for an answer, and between two pieces of a body; the whole of an answer that is
         not a download may take half as long again
-    :param api: generation of the service, ``auto`` or one of ``GENERATIONS``
+    :param api: generation of the service, one of ``GENERATIONS``; or ``auto``: the service is asked
     :param retry_seconds: how long a request is retried after transient faults, in all
     :param trust_env: take proxies (``HTTPS_PROXY``, ``NO_PROXY``, …) and CA settings from the environment
     :raises ConfigurationError: a value can't be used; says which
@@ -65,7 +65,7 @@ class ClientConfig:
                 f"the request timeout must be more than 0 seconds and at most {_MAX_TIMEOUT_SECONDS:,}, "
                 f"found {self.timeout}"
             )
-        generation_of(self.api)
+        generations_of(self.api)
         if isinstance(self.verify, str) and not os.path.exists(self.verify):
             raise ConfigurationError(f'the CA path "{self.verify}" does not exist on this machine')
 
@@ -84,9 +84,9 @@ class ClientConfig:
             )
 
     @property
-    def generation(self) -> Generation:
-        """The adapter of the service's generation."""
-        return generation_of(self.api)
+    def generations(self) -> tuple[Generation, ...]:
+        """The generations that the service may have, in the order in which it is asked for them."""
+        return generations_of(self.api)
 
     def url(self, path: str) -> str:
         return self.base_url.rstrip("/") + path

@@ -30,7 +30,10 @@ def error_of_answer(
 ) -> ServiceError:
     """Make the error for an answer that is not a success."""
     detail = generation.detail_of(content)
-    kind, advice = _missing(detail, generation) if status == 404 else _kind_and_advice(status, headers)
+    if status == 404:
+        kind, advice = _missing(detail, generation)
+    else:
+        kind, advice = _kind_and_advice(request, status, headers, generation)
     said = f': "{detail}"' if detail else ""
     return kind(
         f"{request.method} {request.path} answered {status}{said} ({request.subject}). {advice}",
@@ -109,7 +112,14 @@ def retry_after(headers: httpx.Headers) -> float | None:
     return max(0.0, (moment - datetime.now(UTC)).total_seconds())
 
 
-def _kind_and_advice(status: int, headers: httpx.Headers) -> tuple[type[ServiceError], str]:
+def is_unknown_path(error: ServiceError) -> bool:
+    """True if the service does not know the path itself; what it does not find there is a ``NotFound``."""
+    return isinstance(error, ProtocolError) and error.status_code == 404
+
+
+def _kind_and_advice(
+    request: Request, status: int, headers: httpx.Headers, generation: Generation
+) -> tuple[type[ServiceError], str]:
     if status in _TRANSIENT:
         return ServiceUnavailable, "The service is busy or restarting; it is worth another try later."
     if status == 401:
@@ -119,8 +129,10 @@ def _kind_and_advice(status: int, headers: httpx.Headers) -> tuple[type[ServiceE
     if status == 403:
         return Unauthorized, (
             "The token has no role or scope for this in the workspace, or there is no such workspace: check the "
-            "workspace's spelling and the token's rights."
+            f"workspace's spelling and the token's rights. The scopes are {generation.scopes}."
         )
+    if status == 409 and request.method == "DELETE":
+        return Conflict, "Cancel the job and wait until it has ended; then delete it."
     if status == 409:
         return Conflict, "Choose another job name, or mend what the message names."
     if 300 <= status < 400:

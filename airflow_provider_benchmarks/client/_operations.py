@@ -5,10 +5,12 @@ An operation yields requests and is sent their answers; an error answer is throw
 
 from __future__ import annotations
 
+import logging
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, TypeVar
 
 from airflow_provider_benchmarks.brief import shortened
@@ -16,12 +18,14 @@ from airflow_provider_benchmarks.client._config import ClientConfig
 from airflow_provider_benchmarks.client._errors import protocol_error
 from airflow_provider_benchmarks.client._requests import Answer, Operation, Request
 from airflow_provider_benchmarks.client._response_body import parse_answer
+from airflow_provider_benchmarks.client.generations import HEALTH_PATH, VERSION_PATH, Generation, read_version
 from airflow_provider_benchmarks.exceptions import (
     BenchmarkError,
     Conflict,
     IncompleteResults,
     NameUnusable,
     NotFound,
+    ProtocolError,
     ServiceError,
     ServiceUnavailable,
 )
@@ -29,6 +33,9 @@ from airflow_provider_benchmarks.jobs import BenchmarkJob, JobResult, LogLine, R
 from airflow_provider_benchmarks.jobs.identity import check_name
 from airflow_provider_benchmarks.retry_policy import SUBMITS
 from airflow_provider_benchmarks.scores import AggregateScores
+from airflow_provider_benchmarks.scores.metric_names import MetricNames
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -57,11 +64,12 @@ class Submission:
 
 
 class Operations:
-    """The conversations, for one configuration."""
+    """The conversations with a service of one generation."""
 
-    def __init__(self, config: ClientConfig) -> None:
+    def __init__(self, config: ClientConfig, generation: Generation) -> None:
         self.config = config
-        self.generation = config.generation
+        self.generation = generation
+        self._request = partial(Request, generation=generation)
 
     def submit(
         self,
@@ -76,7 +84,7 @@ class Operations:
         name = check_name(name) if name is not None else f"benchmark-{secrets.token_hex(6)}"
         submit_id = secrets.token_hex(8)
         custom_fields = {FINGERPRINT: fingerprint(spec), **(custom_fields or {}), _SUBMIT_ID: submit_id}
-        post = Request(
+        post = self._request(
             method="POST",
             path=self.generation.jobs_path(workspace),
             json=self.generation.submit_body(
@@ -108,6 +116,30 @@ class Operations:
             return (yield from self.get(post.job, workspace=post.workspace, delay=delay))
         except NotFound:
             return None
+        except ProtocolError as error:
+            if (error.status_code or 0) < 500:
+                raise
+            yield from self._refuse_other_kind(post, error)
+            raise
+
+    def _refuse_other_kind(self, post: Request, error: ProtocolError) -> Operation[None]:
+        """Find out whether a job of another kind has the name: the service fails to show it, but has its status.
+
+        :raises Conflict: it has
+        """
+        try:
+            found = yield from self.get_status(post.job, workspace=post.workspace)
+        except ServiceError:
+            return
+        raise Conflict(
+            f'the job name "{post.job}" in workspace "{post.workspace}" is taken by a job of another kind (status '
+            f"{found.status}), which the service can't show as a benchmark job. Choose another job name.",
+            status_code=409,
+            method=post.method,
+            path=post.path,
+            workspace=post.workspace,
+            job=post.job,
+        ) from error
 
     def _taken_by(self, post: Request, conflict: Conflict) -> Operation[BenchmarkJob]:
         """Find out what a 409 means: a job, which may be ours, or a name that an earlier failed submit has burnt."""
@@ -132,12 +164,14 @@ class Operations:
         self, name: str, *, workspace: str, delay: float = 0.0, time_limit: float | None = None
     ) -> Operation[BenchmarkJob]:
         path = self.generation.job_path(workspace, name)
-        request = Request(method="GET", path=path, workspace=workspace, job=name, delay=delay, time_limit=time_limit)
+        request = self._request(
+            method="GET", path=path, workspace=workspace, job=name, delay=delay, time_limit=time_limit
+        )
         return self._read_job(request, (yield request))
 
     def get_status(self, name: str, *, workspace: str, time_limit: float | None = None) -> Operation[BenchmarkJob]:
         path = self.generation.status_path(workspace, name)
-        request = Request(method="GET", path=path, workspace=workspace, job=name, time_limit=time_limit)
+        request = self._request(method="GET", path=path, workspace=workspace, job=name, time_limit=time_limit)
         return self._read_job(request, (yield request))
 
     def list_page(
@@ -159,47 +193,65 @@ class Operations:
             page=page, page_size=page_size or _LIST_PAGE, status=tuple(status), created_since=created_since
         )
         path = self.generation.jobs_path(workspace)
-        request = Request(method="GET", path=path, params=params, workspace=workspace, time_limit=time_limit)
+        request = self._request(method="GET", path=path, params=params, workspace=workspace, time_limit=time_limit)
         read = lambda payload: self.generation.read_job_page(payload, workspace=workspace)
         return self._read(request, (yield request), read)
 
     def cancel(self, name: str, *, workspace: str) -> Operation[BenchmarkJob]:
         """Ask the service to cancel a job; on a finished one nothing changes."""
         path = self.generation.cancel_path(workspace, name)
-        request = Request(method="POST", path=path, workspace=workspace, job=name)
+        request = self._request(method="POST", path=path, workspace=workspace, job=name)
         return self._read_job(request, (yield request))
 
     def delete(self, name: str, *, workspace: str) -> Operation[None]:
         """Delete a job. It does not stop a running one; the name can't be used again."""
         path = self.generation.job_path(workspace, name)
-        yield Request(method="DELETE", path=path, workspace=workspace, job=name)
+        yield self._request(method="DELETE", path=path, workspace=workspace, job=name)
 
-    def log_page(self, name: str, cursor: str | None, *, workspace: str) -> Operation[tuple[list[LogLine], str | None]]:
+    def log_page(
+        self, name: str, cursor: str | None, *, workspace: str, tail: int | None = None
+    ) -> Operation[tuple[list[LogLine], str | None]]:
         """One page of log lines, in no fixed order, and the cursor of the next; None after the last.
 
         :param cursor: of the page; None for the first
+        :param tail: number of last lines that are enough; some services return all lines nevertheless
         """
         path = self.generation.logs_path(workspace, name)
-        params = self.generation.log_params(limit=_LOG_PAGE, cursor=cursor)
-        request = Request(method="GET", path=path, params=params, workspace=workspace, job=name)
+        params = self.generation.log_params(limit=_LOG_PAGE, cursor=cursor, tail=tail)
+        request = self._request(method="GET", path=path, params=params, workspace=workspace, job=name)
         lines, next_cursor = self._read(request, (yield request), self.generation.read_log_page)
         return lines, next_cursor or None
 
     def results(self, name: str, *, workspace: str) -> Operation[list[JobResult]]:
         path = self.generation.results_path(workspace, name)
-        request = Request(method="GET", path=path, workspace=workspace, job=name)
+        request = self._request(method="GET", path=path, workspace=workspace, job=name)
         return self._read(request, (yield request), self.generation.read_results)
+
+    def metric_names(self, name: str, *, workspace: str) -> Operation[MetricNames]:
+        """What is known of the names of the metrics in a job's results; requests the job only where they need it."""
+        if self.generation.results_have_references:
+            return MetricNames()
+        return self.generation.metric_names((yield from self.get(name, workspace=workspace)))
 
     def aggregate_scores(self, name: str, *, workspace: str) -> Operation[AggregateScores]:
         request = self.download(name, ResultName.AGGREGATE_SCORES, workspace=workspace)
         try:
+            names = yield from self.metric_names(name, workspace=workspace)
             answer = yield request
         except NotFound as error:
             raise _no_results(error) from error
         try:
-            return self._read(request, answer, self.generation.read_aggregate_scores)
+            read = lambda payload: self.generation.read_aggregate_scores(payload, names)
+            scores = self._read(request, answer, read).renamed(names.references)
         except IncompleteResults as error:
             raise IncompleteResults(f"aggregate scores of {request.subject}: {error}") from error
+        if not scores.has_values:
+            logger.warning(
+                "Nothing of %s could be scored: no score has a value of any row, so that no check passes. Its rows and "
+                "its log have the reasons.",
+                request.subject,
+            )
+        return scores
 
     def dataset(self, job: BenchmarkJob) -> Operation[str]:
         """The dataset that a job's spec names, else that of its stored scores; empty where none does."""
@@ -207,7 +259,7 @@ class Operations:
             return job.dataset
         path = self.generation.stored_scores_path(job.workspace, job.name)
         params = self.generation.stored_dataset_params()
-        request = Request(method="GET", path=path, params=params, workspace=job.workspace, job=job.name)
+        request = self._request(method="GET", path=path, params=params, workspace=job.workspace, job=job.name)
         try:
             return self._read(request, (yield request), self.generation.read_stored_dataset)
         except ServiceUnavailable:
@@ -218,23 +270,24 @@ class Operations:
     def download(self, name: str, result: str, *, workspace: str) -> Request:
         """The request for a stored result's content."""
         path = self.generation.result_path(workspace, name, result)
-        return Request(method="GET", path=path, workspace=workspace, job=name)
+        return self._request(method="GET", path=path, workspace=workspace, job=name)
 
     def row_scores_file(self, name: str, *, workspace: str) -> Operation[Request | None]:
         """The request for the row scores' file in the files service; None where the result has no file there."""
         results = yield from self.results(name, workspace=workspace)
         paths = (self.generation.file_path(result) for result in results if result.name == ResultName.ROW_SCORES)
         path = next(paths, None)
-        return Request(method="GET", path=path, workspace=workspace, job=name) if path else None
+        return self._request(method="GET", path=path, workspace=workspace, job=name) if path else None
 
     def health(self) -> Operation[Any]:
-        request = Request(method="GET", path=self.generation.health_path, retry=False)
+        request = self._request(method="GET", path=HEALTH_PATH, retry=False)
         return self._read(request, (yield request), lambda payload: payload)
 
-    def platform_version(self) -> Operation[str]:
-        request = Request(method="GET", path=self.generation.version_path, retry=False)
+    def platform_version(self, *, time_limit: float | None = None) -> Operation[str]:
+        """The version that the platform reports; ``unknown`` where it does not."""
+        request = self._request(method="GET", path=VERSION_PATH, retry=False, time_limit=time_limit)
         try:
-            return self._read(request, (yield request), self.generation.read_version)
+            return self._read(request, (yield request), read_version)
         except ServiceError:
             return "unknown"
 

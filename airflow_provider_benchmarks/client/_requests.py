@@ -6,6 +6,8 @@ from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from airflow_provider_benchmarks.client.generations import GENERATIONS, Generation
+
 T = TypeVar("T")
 
 
@@ -18,6 +20,7 @@ class Request:
     :param time_limit: seconds that the whole request may take, where that is less than the client's timeout allows
     :param retry: True if the client may send it again after a transient fault
     :param delay: seconds to wait before sending
+    :param generation: whose request it is; explains an error's answer
     """
 
     method: str
@@ -31,6 +34,7 @@ class Request:
     delay: float = 0.0
     workspace: str = ""
     job: str = ""
+    generation: Generation = field(default=GENERATIONS["benchmark-jobs"], repr=False)
 
     @property
     def subject(self) -> str:

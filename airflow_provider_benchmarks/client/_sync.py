@@ -15,6 +15,7 @@ from typing import Any, Self, TypeVar
 import httpx
 from tenacity import Retrying
 
+from airflow_provider_benchmarks.client._choice import Conversation, choose, choose_again, converse
 from airflow_provider_benchmarks.client._config import ClientConfig
 from airflow_provider_benchmarks.client._errors import (
     FAULTS,
@@ -38,10 +39,12 @@ from airflow_provider_benchmarks.client._retry import retry_arguments
 from airflow_provider_benchmarks.client._row_download import FileDownload
 from airflow_provider_benchmarks.client._row_stream import MAX_RESTARTS, RowStream
 from airflow_provider_benchmarks.client._time_limits import keep_time_limits, time_limit
-from airflow_provider_benchmarks.exceptions import IncompleteResults, ServiceError, ServiceUnavailable
+from airflow_provider_benchmarks.client.generations import Generation
+from airflow_provider_benchmarks.exceptions import IncompleteResults, ProtocolError, ServiceError, ServiceUnavailable
 from airflow_provider_benchmarks.jobs import BenchmarkJob, JobResult, LogLine, ResultName
 from airflow_provider_benchmarks.jobs.failures import in_time_order
 from airflow_provider_benchmarks.scores import AggregateScores, RowScore
+from airflow_provider_benchmarks.scores.renamed_rows import renamed_line, renamed_lines
 from airflow_provider_benchmarks.scores.rows import read_rows
 
 logger = logging.getLogger(__name__)
@@ -67,7 +70,6 @@ class BenchmarkClient:
 
     def __init__(self, config: ClientConfig, transport: httpx.BaseTransport | None = None) -> None:
         self.config = config
-        self._operations = Operations(config)
         hooks = {"request": [self._guard_secrets]}
         self._http = httpx.Client(**config.transport_options(), transport=transport, event_hooks=hooks)
         keep_time_limits(self._http)
@@ -103,7 +105,7 @@ class BenchmarkClient:
         :raises InvalidRequest: the service does not take the spec
         """
         return self._run(
-            self._operations.submit(
+            lambda service: service.submit(
                 spec, workspace=self._in(workspace), name=name, description=description, custom_fields=custom_fields
             )
         )
@@ -113,14 +115,20 @@ class BenchmarkClient:
 
         :param time_limit: seconds that a request may take, where that is less than the configuration allows
         """
-        return self._run(self._operations.get(name, workspace=self._in(workspace), time_limit=time_limit))
+        return self._run(
+            lambda service: service.get(name, workspace=self._in(workspace), time_limit=time_limit),
+            time_limit=time_limit,
+        )
 
     def get_status(self, name: str, *, workspace: str | None = None, time_limit: float | None = None) -> BenchmarkJob:
         """The job's status with steps and progress; without spec, benchmark and custom fields.
 
         :param time_limit: as of :meth:`get_job`
         """
-        return self._run(self._operations.get_status(name, workspace=self._in(workspace), time_limit=time_limit))
+        return self._run(
+            lambda service: service.get_status(name, workspace=self._in(workspace), time_limit=time_limit),
+            time_limit=time_limit,
+        )
 
     def list_jobs(self, *, status: Sequence[str] = (), workspace: str | None = None) -> Iterator[BenchmarkJob]:
         """All jobs of the workspace, newest first, over all pages.
@@ -130,8 +138,9 @@ class BenchmarkClient:
         seen: set[str] = set()
         pages = Pages()
         while pages.left:
-            operation = self._operations.list_page(pages.next, workspace=self._in(workspace), status=status)
-            jobs, total = self._run(operation)
+            jobs, total = self._run(
+                lambda service: service.list_page(pages.next, workspace=self._in(workspace), status=status)
+            )
             pages.has_read(total)
             yield from without_repeats(jobs, seen)
 
@@ -140,22 +149,23 @@ class BenchmarkClient:
 
         :raises ServiceError: it is not there, or can't be read with this token
         """
-        self._run(self._operations.list_page(1, workspace=self._in(workspace), status=(), page_size=1))
+        self._run(lambda service: service.list_page(1, workspace=self._in(workspace), status=(), page_size=1))
 
     def cancel_job(self, name: str, *, workspace: str | None = None) -> BenchmarkJob:
         """Request that the service cancels the job; nothing changes if it has finished."""
-        return self._run(self._operations.cancel(name, workspace=self._in(workspace)))
+        return self._run(lambda service: service.cancel(name, workspace=self._in(workspace)))
 
     def delete_job(self, name: str, *, workspace: str | None = None) -> None:
         """Delete the job's record. A running job is not stopped by it, and the name can't be used again."""
-        self._run(self._operations.delete(name, workspace=self._in(workspace)))
+        self._run(lambda service: service.delete(name, workspace=self._in(workspace)))
 
     def iter_logs(
-        self, name: str, *, workspace: str | None = None, time_limit: float | None = None
+        self, name: str, *, workspace: str | None = None, time_limit: float | None = None, tail: int | None = None
     ) -> Iterator[LogLine]:
         """The job's log lines as the service sends them, in no fixed order; a page of them is in memory at a time.
 
         :param time_limit: seconds for all pages
+        :param tail: number of last lines that are enough; some services return all lines nevertheless
         :raises ServiceUnavailable: they take longer
         """
         ends = math.inf if time_limit is None else time.monotonic() + time_limit
@@ -172,7 +182,7 @@ class BenchmarkClient:
                     job=name,
                 )
             seen.add(cursor)
-            page, cursor = self._run(self._operations.log_page(name, cursor, workspace=self._in(workspace)))
+            page, cursor = self._log_page(name, cursor, self._in(workspace), tail)
             yield from page
             if cursor is None:
                 return
@@ -182,14 +192,14 @@ class BenchmarkClient:
         return in_time_order(self.iter_logs(name, workspace=workspace))
 
     def list_results(self, name: str, *, workspace: str | None = None) -> list[JobResult]:
-        return self._run(self._operations.results(name, workspace=self._in(workspace)))
+        return self._run(lambda service: service.results(name, workspace=self._in(workspace)))
 
     def get_aggregate_scores(self, name: str, *, workspace: str | None = None) -> AggregateScores:
-        return self._run(self._operations.aggregate_scores(name, workspace=self._in(workspace)))
+        return self._run(lambda service: service.aggregate_scores(name, workspace=self._in(workspace)))
 
     def get_dataset(self, job: BenchmarkJob) -> str:
         """The dataset of a job; empty where the service does not say."""
-        return self._run(self._operations.dataset(job))
+        return self._run(lambda service: service.dataset(job))
 
     def iter_row_scores(
         self, name: str, *, limit: int | None = None, workspace: str | None = None
@@ -209,14 +219,18 @@ class BenchmarkClient:
             ) from error
 
     def iter_row_lines(self, name: str, *, workspace: str | None = None) -> Generator[bytes, None, None]:
-        """Stream the lines of the row scores as they come, without line ends; resumes after a dropped connection."""
-        request = self._operations.download(name, ResultName.ROW_SCORES, workspace=self._in(workspace))
+        """Stream the lines of the row scores, without line ends; resumes after a dropped connection.
+
+        They are as they come, but for the names of the metrics: references where the job says which.
+        """
+        workspace = self._in(workspace)
+        references = self._references(name, workspace)
         stream = RowStream()
         for restarts in range(MAX_RESTARTS + 1):
-            response = self._open(request)
+            request, response = self._open_result(name, ResultName.ROW_SCORES, workspace)
             try:
                 for chunk in response.iter_bytes():
-                    yield from stream.feed(chunk)
+                    yield from _renamed(stream.feed(chunk), references)
             except httpx.RequestError as fault:
                 if restarts == MAX_RESTARTS:
                     raise error_of_request(request, fault, self.config.base_url) from fault
@@ -224,7 +238,7 @@ class BenchmarkClient:
                 continue
             finally:
                 response.close()
-            yield from stream.end()
+            yield from _renamed(stream.end(), references)
             return
 
     def open_row_scores(self, name: str, *, workspace: str | None = None) -> tuple[Iterable[bytes], int | None]:
@@ -233,18 +247,23 @@ class BenchmarkClient:
         The files service returns the file as it is stored. Where it refuses, or the result has no file, the documented
         download returns the same rows, written anew by the service.
 
-        :return: the pieces, cut anywhere, and their number of bytes; None where the service does not say. Pieces that
-            have a ``close`` and are not read must be closed
+        Metrics have their references as names, where the job says which.
+
+        :return: the pieces, cut anywhere, and their number of bytes; None where the service does not say, or the names
+            are changed on the way. Pieces that have a ``close`` and are not read must be closed
         :raises ResultsChanged: while reading: the file is another one after a dropped connection; begin again
         :raises ServiceUnavailable: while reading: the connection keeps dropping
         """
         workspace = self._in(workspace)
         try:
-            request = self._run(self._operations.row_scores_file(name, workspace=workspace))
+            request = self._run(lambda service: service.row_scores_file(name, workspace=workspace))
             reason = "the result has no file there"
             if request is not None:
+                references = self._references(name, workspace)
                 download = FileDownload(request, self._open, timeout=self.config.timeout)
                 logger.info("Reading the row scores of %s from the Files API", request.subject)
+                if references:
+                    return renamed_lines(download, references), None
                 return download, download.length
         except ServiceError as error:
             reason = str(error)
@@ -257,9 +276,9 @@ class BenchmarkClient:
         :raises ProtocolError: something on the way has encoded it in a way that can't be undone
         :raises ServiceUnavailable: the connection dropped; begin again, a part can't be continued
         """
-        request = self._operations.download(name, result, workspace=self._in(workspace))
         # A gateway would pack what is packed already; one that does it all the same is undone.
-        response = self._open(replace(request, headers={"Accept-Encoding": "identity"}))
+        headers = {"Accept-Encoding": "identity"}
+        request, response = self._open_result(name, result, self._in(workspace), headers=headers)
         try:
             encoding = response.headers.get("content-encoding", "identity").lower()
             if encoding not in ("identity", "gzip", "deflate"):
@@ -273,11 +292,22 @@ class BenchmarkClient:
 
     def check_health(self) -> Any:
         """Request whether the service is ready; needs no token and is not retried."""
-        return self._run(self._operations.health())
+        return self._drive(Operations(self.config, self.config.generations[0]).health())
 
     def get_platform_version(self) -> str:
         """The version that the platform reports; ``unknown`` where it does not (a gateway may hide the route)."""
-        return self._run(self._operations.platform_version())
+        return self._drive(Operations(self.config, self.config.generations[0]).platform_version())
+
+    def get_generation(self) -> Generation:
+        """The generation of the service; requests nothing where it is known.
+
+        :raises ProtocolError: the address has none of them; says what was tried
+        """
+        return self._drive(choose(self.config))
+
+    def job_url(self, name: str, *, workspace: str | None = None) -> str:
+        """The URL of a job on the service."""
+        return self.config.url(self.get_generation().job_path(self._in(workspace), name))
 
     def _in(self, workspace: str | None) -> str:
         return workspace or self.config.workspace
@@ -285,7 +315,19 @@ class BenchmarkClient:
     def _guard_secrets(self, request: httpx.Request) -> None:
         strip_secrets(self.config, request)
 
-    def _run(self, operation: Operation[T]) -> T:
+    def _log_page(
+        self, name: str, cursor: str | None, workspace: str, tail: int | None
+    ) -> tuple[list[LogLine], str | None]:
+        return self._run(lambda service: service.log_page(name, cursor, workspace=workspace, tail=tail))
+
+    def _references(self, name: str, workspace: str) -> Mapping[str, str]:
+        """The reference of each metric that the results of a job call otherwise."""
+        return self._run(lambda service: service.metric_names(name, workspace=workspace)).references
+
+    def _run(self, conversation: Conversation[T], *, time_limit: float | None = None) -> T:
+        return self._drive(converse(self.config, conversation, time_limit=time_limit))
+
+    def _drive(self, operation: Operation[T]) -> T:
         try:
             request = next(operation)
             while True:
@@ -318,6 +360,22 @@ class BenchmarkClient:
             raise too_large(request, response.status_code, MAX_ANSWER_BYTES)
         return Answer(response.status_code, response.headers, body.content())
 
+    def _open_result(
+        self, name: str, result: str, workspace: str, *, headers: Mapping[str, str] | None = None
+    ) -> tuple[Request, httpx.Response]:
+        """Send the request for a result's content."""
+
+        def opened() -> tuple[Request, httpx.Response]:
+            request = Operations(self.config, self.get_generation()).download(name, result, workspace=workspace)
+            request = replace(request, headers=headers or {})
+            return request, self._open(request)
+
+        try:
+            return opened()
+        except ProtocolError as error:
+            self._drive(choose_again(self.config, error))
+        return opened()
+
     def _open(self, request: Request) -> httpx.Response:
         """Send a request for a download, whose answer may take any time once it has begun."""
 
@@ -337,9 +395,7 @@ class BenchmarkClient:
                 refuse_packed_twice(response)
                 if response.status_code >= 300:
                     content = _read(response, MAX_ERROR_BYTES).content()
-                    raise error_of_answer(
-                        request, response.status_code, response.headers, content, self._operations.generation
-                    )
+                    raise error_of_answer(request, response.status_code, response.headers, content, request.generation)
         except FAULTS as fault:
             raise error_of_request(request, fault, self.config.base_url) from fault
         return response
@@ -353,6 +409,10 @@ def _closed_on_error(response: httpx.Response) -> Iterator[None]:
     except BaseException:
         response.close()
         raise
+
+
+def _renamed(lines: Iterable[bytes], references: Mapping[str, str]) -> Iterable[bytes]:
+    return (renamed_line(line, references) for line in lines) if references else lines
 
 
 def _read(response: httpx.Response, limit: int) -> WholeBody:

@@ -97,7 +97,7 @@ class BenchmarkHook(BaseHook):
 
         :param name: name of the job
         """
-        return self.config.url(self.config.generation.job_path(self.workspace, name))
+        return self.client.job_url(name)
 
     def submit_job(
         self,
@@ -387,9 +387,10 @@ class BenchmarkHook(BaseHook):
                 client.check_health()
                 client.check_workspace()
                 version = client.get_platform_version()
+                generation = client.get_generation()
         except BenchmarkError as error:
             return False, str(error)
         return True, (
-            f"Reached NeMo Evaluator {config.generation.release} ({config.generation.name}, platform version "
-            f'{version}) at {config.base_url}, workspace "{config.workspace}".'
+            f"Reached NeMo Evaluator {generation.title_of(version)} ({generation.name}, platform version {version}) at "
+            f'{config.base_url} under {generation.prefix}, workspace "{config.workspace}".'
         )

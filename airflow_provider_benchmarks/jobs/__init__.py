@@ -5,6 +5,8 @@ from __future__ import annotations
 from airflow_provider_benchmarks.jobs.failures import LogSummary, failure_reason
 from airflow_provider_benchmarks.jobs.identity import RunIdentity, fingerprint
 from airflow_provider_benchmarks.jobs.models import (
+    BENCHMARK,
+    METRIC_NAMES,
     TERMINAL_STATUSES,
     BenchmarkJob,
     JobResult,
@@ -12,11 +14,14 @@ from airflow_provider_benchmarks.jobs.models import (
     JobStep,
     LogLine,
     ResultName,
+    RowCounts,
 )
 from airflow_provider_benchmarks.jobs.outcome import finish, require_completed
 from airflow_provider_benchmarks.jobs.polling import JobPoller, progress_line
 
 __all__ = [
+    "BENCHMARK",
+    "METRIC_NAMES",
     "TERMINAL_STATUSES",
     "BenchmarkJob",
     "JobPoller",
@@ -26,6 +31,7 @@ __all__ = [
     "LogLine",
     "LogSummary",
     "ResultName",
+    "RowCounts",
     "RunIdentity",
     "failure_reason",
     "fingerprint",

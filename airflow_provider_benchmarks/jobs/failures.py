@@ -102,7 +102,8 @@ def failure_reason(job: BenchmarkJob, log: LogSummary | None = None) -> str:
     """
     log = log or LogSummary()
     from_steps = [step.error for step in job.steps if step.status == JobStatus.ERROR and step.error]
-    reported = [reason for reason in (job.error, *from_steps) if reason]
+    counted = job.row_counts.message if job.row_counts is not None and job.row_counts.is_failure else ""
+    reported = [reason for reason in (job.error, counted, *from_steps) if reason]
     specific = [reason for reason in reported if not _EMPTY_REASON.match(reason)]
     from_log = [log.first_error("root_error"), log.first_error("error")]
     candidates = [*from_log, *specific, log.first_error("message"), *reported]

@@ -8,6 +8,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+#: Fields of a job's custom fields for results that do not name the benchmark and its metrics by their references:
+#: the benchmark's reference, and a map from the service's key of a metric to its reference, each ``workspace/name``.
+BENCHMARK, METRIC_NAMES = "benchmark", "metric_names"
+
 
 class JobStatus(StrEnum):
     """The status words of the service. A job may also show a word that is not here: it counts as not finished."""
@@ -48,6 +52,22 @@ class JobStep:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RowCounts:
+    """How many rows of its dataset a job has evaluated, as newer services report it.
+
+    :param errored: rows whose evaluation reported an error
+    :param is_failure: True if the service takes the counts for the reason of a failure
+    :param message: the service's own words
+    """
+
+    total: int | None = None
+    scored: int | None = None
+    errored: int | None = None
+    is_failure: bool = False
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BenchmarkJob:
     """A benchmark job.
 
@@ -56,6 +76,7 @@ class BenchmarkJob:
     :param status: a :class:`JobStatus`, or a word that this package does not know (never finished then)
     :param progress: percent, 0 to 100, None when the service does not say
     :param samples_processed: rows evaluated so far, None when the service does not say
+    :param row_counts: of rows that were evaluated; None when the service does not say
     :param error: the service's short reason for a failure
     :param created_at: UTC
     :param updated_at: UTC; the service does not move it when a job completes
@@ -74,6 +95,7 @@ class BenchmarkJob:
     spec: Mapping[str, Any] = field(default_factory=dict)
     progress: float | None = None
     samples_processed: int | None = None
+    row_counts: RowCounts | None = None
     error: str | None = None
     created_at: datetime | None = None
     updated_at: datetime | None = None
@@ -97,6 +119,7 @@ class BenchmarkJob:
             status=latest.status,
             progress=latest.progress,
             samples_processed=latest.samples_processed,
+            row_counts=latest.row_counts or self.row_counts,
             error=latest.error,
             updated_at=latest.updated_at or self.updated_at,
             steps=latest.steps or self.steps,

@@ -108,6 +108,8 @@ def progress_line(job: BenchmarkJob, now: float | None = None) -> str:
         parts.append(f"{job.progress:.0f} %")
     if job.samples_processed is not None:
         parts.append(f"{job.samples_processed} samples")
+    if job.row_counts is not None and job.row_counts.errored:
+        parts.append(f"{job.row_counts.errored} rows with errors")
     if now is not None and job.created_at is not None:
         # The service's clock may be ahead of ours.
         parts.append(f"submitted {timedelta(seconds=max(int(now - job.created_at.timestamp()), 0))} ago")

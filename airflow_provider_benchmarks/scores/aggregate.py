@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_provider_benchmarks.brief import brief, brief_names, shortened
 from airflow_provider_benchmarks.exceptions import IncompleteResults, ScoreNotFound
-from airflow_provider_benchmarks.scores.json_values import json_safe, statistic_value
+from airflow_provider_benchmarks.scores.json_values import is_number, json_safe, statistic_value
+from airflow_provider_benchmarks.scores.metric_names import MetricNames, rename_keys
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,6 +19,10 @@ T = TypeVar("T")
 #: The columns that the service's docs show, in their order; the rest follows.
 _DOCUMENTED_COLUMNS = ("metric_ref", "name", "mean", "std_dev", "min", "max", "count")
 _STATISTICS = ("mean", "std_dev", "min", "max", "sum", "variance")
+#: Those of newer services; records have them where the service writes them.
+_FURTHER_STATISTICS = ("median", "sample_std_dev", "sample_variance", "value")
+#: A score type that is one number for the whole job.
+_SCALAR = "scalar"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +40,12 @@ class AggregateScore:
 
     :param metric: metric reference ``workspace/name``
     :param name: the score's name; a metric can give several, and two metrics can give the same name
-    :param score_type: ``range`` or ``rubric``; empty when the service does not say
+    :param score_type: ``range``, ``rubric`` or ``scalar``; empty when the service does not say. A scalar is one number
+        for the whole job: its ``value`` is its mean, sum, minimum and maximum too, and it counts 1
     :param count: rows with a value, without NaN; a corpus-level score counts 1; None when the service does not say
     :param nan_count: rows whose value is NaN
     :param std_dev: of the population (divided by n), as the service computes it; so is ``variance``
+    :param sample_std_dev: of the sample (divided by n - 1), as newer services add it; so is ``sample_variance``
     :param percentiles: ``p10`` … ``p100``; empty for rubrics
     :param rubric_distribution: ``{"label", "description", "value", "count"}`` for each category of a rubric
     :param mode_category: the most frequent label of a rubric
@@ -57,6 +64,10 @@ class AggregateScore:
     min: float | None = None
     max: float | None = None
     sum: float | None = None
+    median: float | None = None
+    sample_std_dev: float | None = None
+    sample_variance: float | None = None
+    value: float | None = None
     percentiles: Mapping[str, float | None] = field(default_factory=dict)
     histogram: tuple[HistogramBin, ...] = ()
     rubric_distribution: tuple[Mapping[str, Any], ...] = ()
@@ -83,7 +94,7 @@ class AggregateScore:
             score_type=_of_type(str, payload, "score_type", metric, name),
             count=_integer(payload.get("count"), metric, name, "count"),
             nan_count=_integer(payload.get("nan_count"), metric, name, "nan_count"),
-            **{key: _number(payload.get(key), metric, name, key) for key in _STATISTICS},
+            **{key: _number(payload.get(key), metric, name, key) for key in (*_STATISTICS, *_FURTHER_STATISTICS)},
             percentiles={
                 key: _number(value, metric, name, key)
                 for key, value in _of_type(dict, payload, "percentiles", metric, name).items()
@@ -96,9 +107,23 @@ class AggregateScore:
             mode_category=payload.get("mode_category"),
             extra={key: value for key, value in payload.items() if key not in _SCORE_FIELDS},
         )
-        words = {key: statistic_value(payload[key]) for key in _STATISTICS if key in payload}
+        if score.score_type == _SCALAR:
+            score = replace(score, **_scalar_statistics(score))
+        known = (*_STATISTICS, *_FURTHER_STATISTICS)
+        words = {key: statistic_value(payload[key]) for key in known if key in payload}
         object.__setattr__(score, "payload", {**payload, **words})
         return score
+
+    def of_metric(self, metric: str) -> AggregateScore:
+        """The same score of a metric with another reference."""
+        score = replace(self, metric=metric)
+        object.__setattr__(score, "payload", self.payload)
+        return score
+
+    @property
+    def has_value(self) -> bool:
+        """True if at least one row, or the job as a whole, has a value of the score."""
+        return bool(self.count) or is_number(self.mean)
 
     @property
     def rows(self) -> int | None:
@@ -109,6 +134,8 @@ class AggregateScore:
         """Flat and JSON-safe: NaN and infinities as None, percentiles as their own fields, no histogram."""
         record: dict[str, Any] = {"metric_ref": self.metric, "name": self.name, "score_type": self.score_type or None}
         record |= {key: getattr(self, key) for key in ("count", "nan_count", *_STATISTICS)}
+        further = {key: getattr(self, key) for key in _FURTHER_STATISTICS}
+        record |= {key: value for key, value in further.items() if value is not None}
         record |= self.percentiles
         if self.score_type == "rubric":
             record["mode_category"] = self.mode_category
@@ -143,15 +170,17 @@ class AggregateScores:
     scores: tuple[AggregateScore, ...]
 
     @classmethod
-    def from_json(cls, payload: Any) -> AggregateScores:
-        """Read the parsed JSON of an aggregate-scores result, in either shape.
+    def from_json(cls, payload: Any, names: MetricNames | None = None) -> AggregateScores:
+        """Read the parsed JSON of an aggregate-scores result, in any of its shapes.
 
         The service 0.1.0 answers ``{"results": [{"metric", "scores"}]}``, its docs and older stored results have
-        ``{"metrics": [{"metric_ref", "aggregation": {"scores"}}]}``; the top-level key tells them apart.
+        ``{"metrics": [{"metric_ref", "aggregation": {"scores"}}]}``, and newer services answer
+        ``{"scores": [{"name": "<metric's key>.<score>"}]}``; the top-level key tells them apart.
 
-        :raises IncompleteResults: it is neither, or a score can't be read, or one stands there twice
+        :param names: of the job's metrics, for the last shape
+        :raises IncompleteResults: it is none of them, or a score can't be read, or one stands there twice
         """
-        scores = tuple(_scores(payload))
+        scores = tuple(_scores(payload, names or MetricNames()))
         seen: set[tuple[str, str]] = set()
         for score in scores:
             if (score.metric, score.name) in seen:
@@ -189,6 +218,21 @@ class AggregateScores:
                 return candidate
         raise ScoreNotFound(f'metric "{shortened(metric)}" has no score "{shortened(score)}"; it has: {names}')
 
+    def renamed(self, references: Mapping[str, str]) -> AggregateScores:
+        """The same scores with other names of metrics.
+
+        :param references: the new name of each metric that gets one
+        :raises ConfigurationError: two metrics would have the same name
+        """
+        old = {score.metric: score.metric for score in self.scores}
+        new = {key: reference for reference, key in rename_keys(old, references).items()}
+        return AggregateScores(tuple(score.of_metric(new[score.metric]) for score in self.scores))
+
+    @property
+    def has_values(self) -> bool:
+        """False where nothing could be scored: no score has a value of any row."""
+        return any(score.has_value for score in self.scores)
+
     @property
     def expected_rows(self) -> int | None:
         """Number of rows that the row scores must have: the most of any score; None when the service does not say."""
@@ -225,7 +269,7 @@ class AggregateScores:
         return frame[first + [column for column in frame if column not in first]]
 
 
-def _scores(payload: Any) -> Iterator[AggregateScore]:
+def _scores(payload: Any, names: MetricNames) -> Iterator[AggregateScore]:
     if isinstance(payload, dict) and isinstance(payload.get("results"), list):
         groups = [(entry.get("metric"), entry.get("scores")) for entry in map(_object, payload["results"])]
     elif isinstance(payload, dict) and isinstance(payload.get("metrics"), list):
@@ -233,9 +277,13 @@ def _scores(payload: Any) -> Iterator[AggregateScore]:
             (entry.get("metric_ref"), _object(entry.get("aggregation")).get("scores"))
             for entry in map(_object, payload["metrics"])
         ]
+    elif isinstance(payload, dict) and isinstance(payload.get("scores"), list) and payload["scores"]:
+        groups = [_split(score, names) for score in payload["scores"]]
     else:
         keys = brief(sorted(payload)) if isinstance(payload, dict) else type(payload).__name__
-        raise IncompleteResults(f'expected aggregate scores with a list "results" or "metrics", found {keys}')
+        raise IncompleteResults(
+            f'expected aggregate scores with a list "results" or "metrics", or with some "scores", found {keys}'
+        )
     for metric, scores in groups:
         if not isinstance(metric, str) or not isinstance(scores, list):
             raise IncompleteResults(
@@ -243,6 +291,29 @@ def _scores(payload: Any) -> Iterator[AggregateScore]:
             )
         for score in scores:
             yield AggregateScore.from_json(metric, score)
+
+
+def _split(score: Any, names: MetricNames) -> tuple[str, list[Any]]:
+    """The metric's key, and the score under its own name, of a score that is named by both."""
+    if not isinstance(score, dict) or not isinstance(score.get("name"), str) or not score["name"]:
+        raise IncompleteResults(f'expected a score as an object with "name", found {brief(score)}')
+    key, name = names.split(score["name"])
+    return key, [{**score, "name": name}]
+
+
+def _scalar_statistics(score: AggregateScore) -> dict[str, Any]:
+    """The statistics of a single number, which the service leaves out."""
+    is_there = is_number(score.value)
+    value = score.value if is_there else None
+    known = {
+        "mean": value,
+        "min": value,
+        "max": value,
+        "sum": value,
+        "count": int(is_there),
+        "nan_count": int(not is_there),
+    }
+    return {name: known[name] for name in known if getattr(score, name) is None}
 
 
 def _object(value: Any) -> dict[str, Any]:

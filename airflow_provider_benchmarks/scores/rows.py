@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from airflow_provider_benchmarks.brief import brief, shortened
 from airflow_provider_benchmarks.exceptions import IncompleteResults
 from airflow_provider_benchmarks.scores.json_values import json_safe, json_text, parse_json, score_value
+from airflow_provider_benchmarks.scores.metric_names import rename_keys
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +62,19 @@ class RowScore:
     def inference_error(self) -> str | None:
         """Why the call of the model failed, where it did."""
         return inference_error(self.sample)
+
+    def renamed(self, references: Mapping[str, str]) -> RowScore:
+        """The same row with other names of metrics.
+
+        :param references: the new name of each metric that gets one
+        :raises ConfigurationError: two metrics would have the same name
+        """
+        errors = self.metric_errors
+        return replace(
+            self,
+            metrics=rename_keys(self.metrics, references),
+            metric_errors=rename_keys(errors, references) if isinstance(errors, dict) else errors,
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """The service's shape of a row, JSON-safe: NaN and infinities as null."""

@@ -13,9 +13,10 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from airflow_provider_benchmarks.brief import shortened
-from airflow_provider_benchmarks.jobs import BenchmarkJob, JobResult, JobStep, LogLine
+from airflow_provider_benchmarks.jobs import BenchmarkJob, JobResult, JobStep, LogLine, RowCounts
 
 T = TypeVar("T")
+N = TypeVar("N", int, float)
 
 #: Maximum number of characters that an error shows of a value of another type.
 _FOUND_LIMIT = 80
@@ -42,6 +43,7 @@ def read_job(payload: Any, *, workspace: str) -> BenchmarkJob:
     spec = _of_type(dict, payload, "spec")
     details = payload.get("status_details")
     details = details if isinstance(details, dict) else {}
+    counts = _row_counts(details.get("evaluation"))
     return BenchmarkJob(
         name=_of_type(str, payload, "name"),
         workspace=_of_type(str, payload, "workspace") or workspace,
@@ -51,8 +53,9 @@ def read_job(payload: Any, *, workspace: str) -> BenchmarkJob:
         id=_text(payload.get("id")),
         description=_text(payload.get("description")) or None,
         spec=spec,
-        progress=_number(details.get("progress")),
-        samples_processed=_whole_number(details.get("samples_processed")),
+        progress=_first(_number(details.get("progress")), _share(counts)),
+        samples_processed=_first(_whole_number(details.get("samples_processed")), _processed(counts)),
+        row_counts=counts,
         error=_message(payload.get("error_details")),
         created_at=_utc(payload.get("created_at")),
         updated_at=_utc(payload.get("updated_at")),
@@ -108,6 +111,36 @@ def read_log_line(payload: Any) -> LogLine:
         details={name: inner[name] for name in _LOG_DETAILS if inner.get(name) not in (None, "")},
         fields=inner,
     )
+
+
+def _row_counts(payload: Any) -> RowCounts | None:
+    """The rows that a job has evaluated; None where the service does not say, or counts something else than rows."""
+    if not isinstance(payload, dict) or payload.get("unit", "rows") != "rows":
+        return None
+    return RowCounts(
+        **{name: _whole_number(payload.get(name)) for name in ("total", "scored", "errored")},
+        is_failure=payload.get("failed") is True,
+        message=_text(payload.get("message")),
+    )
+
+
+def _processed(counts: RowCounts | None) -> int | None:
+    if counts is None or counts.scored is None:
+        return None
+    processed = counts.scored + (counts.errored or 0)
+    return processed if counts.total is None else min(processed, counts.total)
+
+
+def _share(counts: RowCounts | None) -> float | None:
+    """The rows that were evaluated, percent."""
+    processed = _processed(counts)
+    if counts is None or processed is None or not counts.total or processed < 0:
+        return None
+    return 100 * processed / counts.total
+
+
+def _first(value: N | None, otherwise: N | None) -> N | None:
+    return otherwise if value is None else value
 
 
 def _read_step(payload: Mapping[str, Any]) -> JobStep:

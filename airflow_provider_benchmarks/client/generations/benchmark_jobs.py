@@ -7,8 +7,10 @@ from airflow_provider_benchmarks.client.generations.generation import Generation
 
 class BenchmarkJobs(Generation):
     name = "benchmark-jobs"
-    release = "0.1"
+    prefix = "/apis/evaluation"
+    releases = ((0, 1), (0, 1))
     description = 'NeMo Evaluator 0.1.x ("evaluation" v2)'
+    scopes = '"evaluation:read" and "evaluation:write"'
 
     def jobs_path(self, workspace: str) -> str:
         return f"{self._home(workspace)}/benchmark-jobs"
@@ -16,6 +18,5 @@ class BenchmarkJobs(Generation):
     def stored_scores_path(self, workspace: str, job: str) -> str:
         return f"{self._home(workspace)}/benchmark-job-results/{quoted(job, 'benchmark job')}"
 
-    @staticmethod
-    def _home(workspace: str) -> str:
-        return f"/apis/evaluation/v2/workspaces/{quoted(workspace, 'workspace')}"
+    def _home(self, workspace: str) -> str:
+        return f"{self.prefix}/v2/workspaces/{quoted(workspace, 'workspace')}"

@@ -17,6 +17,7 @@ from airflow_provider_benchmarks.client.generations._job_json import read_job, r
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.jobs import BenchmarkJob, JobResult, LogLine
 from airflow_provider_benchmarks.scores import AggregateScores
+from airflow_provider_benchmarks.scores.metric_names import MetricNames
 
 logger = logging.getLogger(__name__)
 
@@ -26,6 +27,11 @@ _MAX_PAGES = 100_000
 _DETAIL_LIMIT = 1000
 
 Params = dict[str, str | int]
+#: The first two numbers of a release.
+Release = tuple[int, int]
+#: Of every generation.
+HEALTH_PATH = "/health/ready"
+VERSION_PATH = "/cluster-info"
 
 
 class Generation(ABC):
@@ -35,15 +41,36 @@ class Generation(ABC):
     releases; a subclass overrides what its release does in another way.
 
     :cvar name: what a connection's ``api`` calls it
-    :cvar release: first two numbers of the releases that speak it
-    :cvar description: names those releases in an error, for a service that does not know its paths
+    :cvar results_have_references: False where results name a metric by a key of the service's own, so that its job is
+        needed to read them
+    :cvar can_tail_logs: True where the service returns the last lines of a log
+    :ivar prefix: what the paths of its own begin with
+    :ivar releases: first two numbers of the oldest and of the newest release that is known to speak it
+    :ivar is_newest: True if later releases are expected to speak it, too
+    :ivar description: names those releases in an error, for a service that does not know its paths
+    :ivar scopes: what a token needs, in words
     """
 
     name: ClassVar[str]
-    release: ClassVar[str]
-    description: ClassVar[str]
-    health_path: ClassVar[str] = "/health/ready"
-    version_path: ClassVar[str] = "/cluster-info"
+    results_have_references: ClassVar[bool] = True
+    can_tail_logs: ClassVar[bool] = False
+    prefix: str
+    releases: tuple[Release, Release]
+    is_newest: bool = False
+    description: str
+    scopes: str
+
+    def speaks(self, release: Release) -> bool:
+        """True if a release of the platform is known to speak it, or is expected to.
+
+        :param release: its first two numbers
+        """
+        oldest, newest = self.releases
+        return oldest <= release and (release <= newest or self.is_newest)
+
+    def title_of(self, version: str) -> str:
+        """Which release a service is, in two numbers; of a version that does not say, the newest that is known."""
+        return ".".join(map(str, release_of(version) or self.releases[1]))
 
     # Paths, quoted, from the base URL on. Each raises ConfigurationError for a name that would lead to another path.
 
@@ -109,11 +136,14 @@ class Generation(ABC):
             params["filter[created_at][$gte]"] = created_since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")
         return params
 
-    def log_params(self, *, limit: int, cursor: str | None) -> Params:
+    def log_params(self, *, limit: int, cursor: str | None, tail: int | None = None) -> Params:
         """Query for one page of a log.
 
         :param cursor: what :meth:`read_log_page` returned with the page before; None for the first page
+        :param tail: number of last lines that are enough; where the service can't choose them, it returns all
         """
+        if tail is not None and cursor is None and tail <= limit and self.can_tail_logs:
+            return {"tail": tail}
         params: Params = {"limit": limit}
         return params if cursor is None else {**params, "page_cursor": cursor}
 
@@ -152,17 +182,25 @@ class Generation(ABC):
         cursor = payload.get("next_page") if isinstance(payload, dict) else None
         if cursor is not None and not isinstance(cursor, str):
             raise ValueError(f'expected a text as "next_page", found {shortened(cursor, 80)}')
-        return [read_log_line(entry) for entry in _entries(payload)], cursor
+        return [line for entry in _entries(payload) for line in self.read_log_lines(entry)], cursor
 
-    def read_aggregate_scores(self, payload: Any) -> AggregateScores:
-        return AggregateScores.from_json(payload)
+    def read_log_lines(self, payload: Any) -> list[LogLine]:
+        """Read an entry of a log; more than one line where the service has squeezed them together."""
+        return [read_log_line(payload)]
+
+    def metric_names(self, job: BenchmarkJob) -> MetricNames:
+        """What a job says of the names of the metrics in its results.
+
+        :param job: with its spec and its custom fields
+        """
+        return MetricNames()
+
+    def read_aggregate_scores(self, payload: Any, names: MetricNames) -> AggregateScores:
+        return AggregateScores.from_json(payload, names)
 
     def read_stored_dataset(self, payload: Any) -> str:
         """The dataset that the entity of a job's scores names; empty where it names none."""
         return str(payload.get("dataset") or "")
-
-    def read_version(self, payload: Any) -> str:
-        return str(payload["platform_version"])
 
     # Errors.
 
@@ -192,6 +230,17 @@ class Generation(ABC):
     def is_name_taken(self, detail: str) -> bool:
         """True if a 409 is about the name of the job, and not about something that its spec names."""
         return re.search(r"already exists", detail) is not None
+
+
+def read_version(payload: Any) -> str:
+    """Read the platform's version, which all generations report alike."""
+    return str(payload["platform_version"])
+
+
+def release_of(version: str) -> Release | None:
+    """The first two numbers of a version; None where it does not begin with such."""
+    numbers = re.match(r"v?(\d{1,6})\.(\d{1,6})(?!\d)", version)
+    return (int(numbers[1]), int(numbers[2])) if numbers else None
 
 
 def quoted(name: str, what: str) -> str:

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from airflow_provider_benchmarks.client import AsyncBenchmarkClient, BenchmarkClient, ClientConfig
+from airflow_provider_benchmarks.client._choice import forget_choices
 
 Answers = Callable[[httpx.Request], httpx.Response]
 
@@ -25,12 +26,19 @@ class Service:
         return self._answer(request)
 
 
+@pytest.fixture(autouse=True)
+def _no_generation_is_known():
+    """Every test begins as a new process does."""
+    forget_choices()
+
+
 @pytest.fixture(params=["sync", "async"])
 def ask(request) -> Callable[..., Any]:
     """Call a method of a client of either kind, which talks to a service without sockets."""
 
     def call(service: Answers, method: str, *args: Any, workspace: str | None = None, **fields: Any) -> Any:
-        config = ClientConfig(**{"base_url": "http://evaluator.invalid", "workspace": "ws", **fields})
+        known = {"base_url": "http://evaluator.invalid", "workspace": "ws", "api": "benchmark-jobs"}
+        config = ClientConfig(**{**known, **fields})
         transport = httpx.MockTransport(service)
         arguments = {} if workspace is None else {"workspace": workspace}
         if request.param == "sync":

@@ -64,7 +64,12 @@ JOBS = (
     )
 )
 
-OPERATIONS = Operations(ClientConfig(base_url="http://evaluator.invalid", workspace="ws"))
+CONFIG = ClientConfig(base_url="http://evaluator.invalid", workspace="ws")
+OPERATIONS = Operations(CONFIG, GENERATIONS["benchmark-jobs"])
+#: Marks a test of answers that every generation reads in a way of its own.
+every_generation = pytest.mark.parametrize(
+    "operations", [Operations(CONFIG, generation) for generation in GENERATIONS.values()], ids=GENERATIONS
+)
 
 
 def of(operation: Any, payload: Any) -> Any:
@@ -89,12 +94,13 @@ def use(job: BenchmarkJob) -> None:
         assert job.is_finished
 
 
+@every_generation
 @given(JOBS)
-def test_a_job(payload):
+def test_a_job(operations, payload):
     for operation in (
-        OPERATIONS.get("job-1", workspace="ws"),
-        OPERATIONS.get_status("job-1", workspace="ws"),
-        OPERATIONS.cancel("job-1", workspace="ws"),
+        operations.get("job-1", workspace="ws"),
+        operations.get_status("job-1", workspace="ws"),
+        operations.cancel("job-1", workspace="ws"),
     ):
         try:
             job = of(operation, payload)
@@ -104,10 +110,11 @@ def test_a_job(payload):
         use(job)
 
 
+@every_generation
 @given(st.lists(JOBS, max_size=4) | JSON, an_object("total_pages") | JSON)
-def test_a_list_of_jobs(data, pagination):
+def test_a_list_of_jobs(operations, data, pagination):
     try:
-        jobs, pages = of(OPERATIONS.list_page(1, workspace="ws", status=()), {"data": data, "pagination": pagination})
+        jobs, pages = of(operations.list_page(1, workspace="ws", status=()), {"data": data, "pagination": pagination})
     except ProtocolError:
         return
     assert 0 <= pages <= 100_000
@@ -115,10 +122,11 @@ def test_a_list_of_jobs(data, pagination):
         use(job)
 
 
+@every_generation
 @given(JSON | st.lists(JSON | an_object("message", "timestamp", "job_step"), max_size=4), JSON)
-def test_a_page_of_log(data, cursor):
+def test_a_page_of_log(operations, data, cursor):
     try:
-        lines, following = of(OPERATIONS.log_page("job-1", None, workspace="ws"), {"data": data, "next_page": cursor})
+        lines, following = of(operations.log_page("job-1", None, workspace="ws"), {"data": data, "next_page": cursor})
     except ProtocolError:
         return
     assert following is None or isinstance(following, str)
@@ -138,7 +146,37 @@ def test_results_and_the_file_of_the_rows(data):
     assert all(isinstance(result.name, str) for result in results)
 
 
-SCORE_FIELDS = ("count", "nan_count", "mean", "sum", "score_type", "percentiles", "histogram", "rubric_distribution")
+SCORE_FIELDS = (
+    "count",
+    "nan_count",
+    "mean",
+    "sum",
+    "score_type",
+    "percentiles",
+    "histogram",
+    "rubric_distribution",
+    "value",
+)
+NAMES = JSON | st.dictionaries(st.sampled_from(["a", "a_2", "b"]), st.sampled_from(["ws/a", "ws/b"]))
+BUNDLES = JSON | st.lists(JSON | an_object("outputs", metric_type=st.sampled_from(["a", "b", "a_2"])), max_size=3)
+
+
+@given(
+    an_object(custom_fields=an_object(metric_names=NAMES), spec=an_object("dataset", metrics=BUNDLES)),
+    an_object(scores=JSON | st.lists(JSON | but_for_one({"name": "a.b", "count": 5, "mean": 0.5}, *SCORE_FIELDS))),
+)
+def test_aggregate_scores_whose_names_the_job_explains(job, payload):
+    operation = Operations(CONFIG, GENERATIONS["evaluate-jobs"]).aggregate_scores("job-1", workspace="ws")
+    next(operation)
+    try:
+        operation.send(Answer(200, {}, json.dumps({**job, **JOB}).encode()))
+        with pytest.raises(StopIteration) as done:
+            operation.send(Answer(200, {}, json.dumps(payload).encode()))
+    except (ProtocolError, IncompleteResults):
+        return
+    json.dumps(done.value.value.to_records())
+
+
 SCORES = st.lists(JSON | but_for_one({"name": "a", "count": 5, "mean": 0.5}, *SCORE_FIELDS), max_size=3)
 
 
@@ -270,5 +308,6 @@ def test_a_request_has_the_time_that_its_waits_allow():
     assert config.time_limit(Request(method="GET", path="/")) == 15
     assert config.time_limit(Request(method="GET", path="/", time_limit=4)) == 4
     assert config.time_limit(Request(method="GET", path="/", time_limit=400)) == 15
-    post = next(Operations(config).submit({}, workspace="ws", name="job-1", description=None, custom_fields=None))
+    operations = Operations(config, GENERATIONS["benchmark-jobs"])
+    post = next(operations.submit({}, workspace="ws", name="job-1", description=None, custom_fields=None))
     assert config.time_limit(post) >= 60

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import chain
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from airflow_provider_benchmarks.client import ClientConfig
+from airflow_provider_benchmarks.client import GENERATIONS, ClientConfig
 from airflow_provider_benchmarks.client._errors import error_of_answer
 from airflow_provider_benchmarks.client._operations import Operations
 from airflow_provider_benchmarks.client._requests import Answer, Operation, Request
@@ -33,7 +34,8 @@ WORKSPACE = "my-workspace"
 JOBS = "/apis/evaluation/v2/workspaces/my-workspace/benchmark-jobs"
 SPEC = {"benchmark": "my-workspace/qa-bench", "params": {"parallelism": 4}}
 CONFIG = ClientConfig(base_url="http://evaluator.invalid", workspace=WORKSPACE)
-OPERATIONS = Operations(CONFIG)
+SERVICE = GENERATIONS["benchmark-jobs"]
+OPERATIONS = Operations(CONFIG, SERVICE)
 LOST = ServiceUnavailable("the answer was lost")
 
 
@@ -65,7 +67,7 @@ class Drive:
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
         if status < 300:
             return operation.send(Answer(status, {}, content))
-        return operation.throw(error_of_answer(request, status, httpx.Headers(), content, CONFIG.generation))
+        return operation.throw(error_of_answer(request, status, httpx.Headers(), content, SERVICE))
 
     @property
     def lines(self) -> list[str]:
@@ -193,7 +195,7 @@ class TestSubmit:
         with pytest.raises(ServiceUnavailable) as caught:
             submit(ServiceUnavailable("busy", retry_after=3600))
         assert caught.value.retry_after == 3600
-        hurried = Operations(ClientConfig(base_url="http://evaluator.invalid", retry_seconds=0))
+        hurried = Operations(replace(CONFIG, retry_seconds=0), SERVICE)
         with pytest.raises(ServiceUnavailable):
             submit(LOST, operations=hurried)
 
@@ -367,7 +369,7 @@ class TestDatasets:
         assert drive.result == "my-workspace/qa"
 
     def test_unless_the_spec_names_another(self):
-        job = CONFIG.generation.read_job(
+        job = SERVICE.read_job(
             {"name": "run-1", "status": "completed", "spec": {**SPEC, "dataset": "my-workspace/other"}},
             workspace=WORKSPACE,
         )

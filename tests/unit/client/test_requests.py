@@ -18,7 +18,7 @@ from airflow_provider_benchmarks.exceptions import (
 )
 from tests.unit.client.conftest import Service
 
-CONFIG = ClientConfig(base_url="http://evaluator.invalid", workspace="ws", retry_seconds=0)
+CONFIG = ClientConfig(base_url="http://evaluator.invalid", workspace="ws", api="benchmark-jobs", retry_seconds=0)
 SPEC = {"benchmark": "ws/qa-bench"}
 JOB = {"name": "job-1", "status": "active"}
 
@@ -139,7 +139,7 @@ def test_artifacts_are_not_packed_twice_by_a_gateway():
 def test_row_downloads_are_tried_again(pauses):
     statuses = [503, 503, 200]
     service = Service(lambda request: httpx.Response(statuses.pop(0), content=b"one\ntwo\n"))
-    config = ClientConfig(base_url="http://evaluator.invalid", workspace="ws")
+    config = ClientConfig(base_url="http://evaluator.invalid", workspace="ws", api="benchmark-jobs")
     with BenchmarkClient(config, httpx.MockTransport(service)) as client:
         assert list(client.iter_row_lines("job-1")) == [b"one", b"two"]
     assert len(service.requests) == 3

@@ -10,7 +10,9 @@ import pytest
 from airflow_provider_benchmarks.client import AsyncBenchmarkClient, BenchmarkClient, ClientConfig
 from airflow_provider_benchmarks.exceptions import NotFound, ServiceUnavailable
 
-CONFIG = ClientConfig(base_url="http://evaluator.invalid", workspace="ws", token="t0ken", retry_seconds=0)
+CONFIG = ClientConfig(
+    base_url="http://evaluator.invalid", workspace="ws", api="benchmark-jobs", token="t0ken", retry_seconds=0
+)
 JOB = {"name": "job-1", "status": "active"}
 
 

@@ -99,6 +99,6 @@ def test_the_reasons_of_a_failure_are_taken_out_of_a_log_line(recorded):
     assert [line.root_error for line in failed] == [line.fields["root_error"] for line in failed]
 
 
-@pytest.mark.parametrize("api", ["auto", "benchmark-jobs", "evaluation-v2"])  # the last is what it was called before
+@pytest.mark.parametrize("api", ["benchmark-jobs", "evaluation-v2"])  # the last is what it was called before
 def test_names_of_the_generation(api):
-    assert ClientConfig(base_url="http://evaluator.invalid", api=api).generation is SERVICE
+    assert ClientConfig(base_url="http://evaluator.invalid", api=api).generations == (SERVICE,)

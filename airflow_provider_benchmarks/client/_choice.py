@@ -1,0 +1,179 @@
+"""Find out which generation of the service an address has: a step of a conversation, asked once per process.
+
+The platform reports its release without a token. Where a gateway hides that, the lists of jobs are tried: a path that
+the service does not have answers 404 with the bare words of its web framework.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
+
+from airflow_provider_benchmarks.client._config import ClientConfig
+from airflow_provider_benchmarks.client._errors import is_unknown_path
+from airflow_provider_benchmarks.client._operations import Operations
+from airflow_provider_benchmarks.client._requests import Operation
+from airflow_provider_benchmarks.client.generations import Generation, release_of
+from airflow_provider_benchmarks.exceptions import (
+    NotFound,
+    ProtocolError,
+    ServiceError,
+    ServiceUnavailable,
+    Unauthorized,
+)
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+Conversation = Callable[[Operations], Operation[T]]
+
+#: By address and ``api``, for all clients of the process.
+_chosen: dict[tuple[str, str], Generation] = {}
+#: Releases that were warned of, with their addresses.
+_warned: set[tuple[str, str]] = set()
+
+
+def converse(config: ClientConfig, conversation: Conversation[T], *, time_limit: float | None = None) -> Operation[T]:
+    """Hold a conversation in the service's own generation.
+
+    Where the service does not know a path of it, it may have been replaced by another release: it is asked again, and
+    the conversation begins once more if that finds another generation.
+
+    :param conversation: begins it
+    :param time_limit: seconds that each request of the choice may take
+    :raises ProtocolError: the address has none of the generations; says what was tried
+    """
+    generation = yield from choose(config, time_limit=time_limit)
+    try:
+        return (yield from conversation(Operations(config, generation)))
+    except ProtocolError as error:
+        generation = yield from choose_again(config, error, time_limit=time_limit)
+    return (yield from conversation(Operations(config, generation)))
+
+
+def choose(config: ClientConfig, *, time_limit: float | None = None) -> Operation[Generation]:
+    """The generation of the service at an address; requests nothing where it is known.
+
+    :raises ProtocolError: the address has none of them; says what was tried
+    :raises Unauthorized: the token is refused everywhere, so that no answer tells them apart
+    """
+    if len(config.generations) == 1:
+        return config.generations[0]
+    known = _chosen.get(_key(config))
+    if known is not None:
+        return known
+    version = yield from _version(config, time_limit)
+    generation = _speaker(config.generations, version)
+    if generation is None:
+        generation = yield from _probe(config, version, time_limit)
+    else:
+        _warn_of_newer(config, generation, version)
+    _chosen[_key(config)] = generation
+    return generation
+
+
+def choose_again(
+    config: ClientConfig, error: ProtocolError, *, time_limit: float | None = None
+) -> Operation[Generation]:
+    """Choose another generation than the one whose path the service does not know.
+
+    :param error: raised as it is where it is about something else, or there is no other to choose
+    :raises ProtocolError: the address has none of them; says what was tried
+    """
+    if not is_unknown_path(error) or len(config.generations) == 1:
+        raise error
+    before = _chosen.get(_key(config))
+    version = yield from _version(config, time_limit)
+    generation = _speaker(config.generations, version)
+    if generation is None or generation is before:
+        generation = yield from _probe(config, version, time_limit)
+    if generation is before:  # the list of jobs is there: it is this path alone that is not
+        raise error
+    _chosen[_key(config)] = generation
+    logger.warning("%s is another release now: %s", config.base_url, generation.description)
+    return generation
+
+
+def forget_choices() -> None:
+    """Forget which generation each address has."""
+    _chosen.clear()
+    _warned.clear()
+
+
+def _key(config: ClientConfig) -> tuple[str, str]:
+    return config.base_url, config.api
+
+
+def _version(config: ClientConfig, time_limit: float | None) -> Operation[str]:
+    return (yield from Operations(config, config.generations[0]).platform_version(time_limit=time_limit))
+
+
+def _speaker(generations: Sequence[Generation], version: str) -> Generation | None:
+    """The generation of a version of the platform; None where the version does not say."""
+    release = release_of(version)
+    return None if release is None else next((each for each in generations if each.speaks(release)), None)
+
+
+def _warn_of_newer(config: ClientConfig, generation: Generation, version: str) -> None:
+    release = release_of(version)
+    if release is None or release <= generation.releases[1] or (config.base_url, version) in _warned:
+        return
+    _warned.add((config.base_url, version))
+    logger.warning(
+        "The service at %s is release %s, which is newer than this provider knows: it is taken for %s",
+        config.base_url,
+        version,
+        generation.description,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Tried:
+    """A generation whose list of jobs was requested, and the error that came of it."""
+
+    generation: Generation
+    error: ServiceError
+
+
+def _probe(config: ClientConfig, version: str, time_limit: float | None) -> Operation[Generation]:
+    """Request the list of jobs of each generation.
+
+    A refusal of the token decides nothing: a gateway refuses paths that are not there, too.
+    """
+    tried: list[_Tried] = []
+    for generation in config.generations:
+        page = partial(Operations(config, generation).list_page, 1, workspace=config.workspace, status=(), page_size=1)
+        try:
+            yield from page(time_limit=time_limit)
+        except NotFound:  # of the workspace: the path is known
+            return generation
+        except ServiceUnavailable:
+            raise
+        except ServiceError as error:
+            tried.append(_Tried(generation, error))
+        else:
+            return generation
+    refusals = [each.error for each in tried if isinstance(each.error, Unauthorized)]
+    unclear = [each.error for each in tried if not is_unknown_path(each.error)]
+    if undecided := [*refusals, *unclear]:
+        raise undecided[0]
+    raise _none_of_them(config, version, tried)
+
+
+def _none_of_them(config: ClientConfig, version: str, tried: Sequence[_Tried]) -> ProtocolError:
+    last = tried[-1].error
+    paths = ", ".join(f"{each.error.method} {each.error.path}" for each in tried)
+    known = ", ".join(each.generation.description for each in tried)
+    return ProtocolError(
+        f'Every list of benchmark jobs answered 404 ("{last.detail}"): {paths}. The platform version is {version}. '
+        f"This address knows no benchmark jobs: check the connection's host (with the prefix of a gateway, without "
+        f'"/apis"), and that the service is one of {known}.',
+        status_code=last.status_code,
+        detail=last.detail,
+        method=last.method,
+        path=last.path,
+        workspace=last.workspace,
+    )

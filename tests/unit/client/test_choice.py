@@ -1,0 +1,285 @@
+"""Which generation a service has is found out once, without sockets."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from airflow_provider_benchmarks.client import AsyncBenchmarkClient, BenchmarkClient, ClientConfig
+from airflow_provider_benchmarks.exceptions import NotFound, ProtocolError, ServiceUnavailable, Unauthorized
+from tests.conftest import RECORDED
+
+JOB = {"name": "job-1", "status": "active"}
+HOMES = {
+    "0.1": "/apis/evaluation/v2/workspaces/ws/benchmark-jobs",
+    "0.7": "/apis/evaluator/v2/workspaces/ws/evaluate/jobs",
+    "0.8": "/apis/evals/v2/workspaces/ws/evaluate/jobs",
+}
+
+
+def not_found() -> httpx.Response:
+    return httpx.Response(404, json={"detail": "Not Found"})
+
+
+class Platform:
+    """A service of one release, or of another one later on.
+
+    :param version: that it reports; None where a gateway hides it
+    :param list_answer: what the list of jobs answers
+    """
+
+    def __init__(
+        self, home: str = "", version: str | None = None, list_answer: Callable[[], httpx.Response] | None = None
+    ) -> None:
+        self.home, self.version, self.list_answer = home, version, list_answer
+        self.paths: list[str] = []
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        path = request.url.path
+        self.paths.append(path)
+        if path == "/cluster-info":
+            return not_found() if self.version is None else httpx.Response(200, json={"platform_version": self.version})
+        if not self.home or not path.startswith(self.home):
+            return not_found()
+        if path == self.home:
+            return self.list_answer() if self.list_answer else httpx.Response(200, json={"data": []})
+        return httpx.Response(200, json={**JOB, "name": path.removeprefix(self.home).split("/")[1]})
+
+
+@pytest.mark.parametrize(
+    ("version", "home"),
+    [
+        ("0.1.0", HOMES["0.1"]),
+        ("0.1.2", HOMES["0.1"]),
+        ("0.2.0", HOMES["0.7"]),
+        ("0.7.3", HOMES["0.7"]),
+        ("0.8.1", HOMES["0.8"]),
+        ("v0.8.1rc1", HOMES["0.8"]),
+        ("0.11.0", HOMES["0.8"]),
+        ("1.0", HOMES["0.8"]),
+    ],
+)
+def test_the_platform_s_release_decides(ask, version, home):
+    platform = Platform(home, version)
+    assert ask(platform, "get_status", "job-1", api="auto").status == "active"
+    assert platform.paths == ["/cluster-info", f"{home}/job-1/status"]
+
+
+def test_it_is_asked_once_for_all_clients_of_the_process(ask):
+    platform = Platform(HOMES["0.8"], "0.8.1")
+    for _ in range(3):
+        ask(platform, "get_status", "job-1", api="auto")
+    assert platform.paths == ["/cluster-info", *[f"{HOMES['0.8']}/job-1/status"] * 3]
+
+
+def test_another_address_is_asked_for_itself(ask):
+    platform = Platform(HOMES["0.8"], "0.8.1")
+    ask(platform, "get_status", "job-1", api="auto")
+    ask(platform, "get_status", "job-1", api="auto", base_url="http://other.invalid")
+    assert platform.paths.count("/cluster-info") == 2
+
+
+@pytest.mark.parametrize("home", HOMES.values())
+@pytest.mark.parametrize("version", [None, "dev", ""])
+def test_where_it_is_not_known_the_lists_of_jobs_are_tried_in_order(ask, home, version):
+    platform = Platform(home, version)
+    ask(platform, "get_status", "job-1", api="auto")
+    homes = list(HOMES.values())
+    assert platform.paths == ["/cluster-info", *homes[: homes.index(home) + 1], f"{home}/job-1/status"]
+
+
+def test_a_list_of_another_workspace_that_is_not_there_has_its_path(ask):
+    missing = json.loads(next((RECORDED / "0.8.1").glob("120-*")).read_text())
+    platform = Platform(HOMES["0.8"], None, lambda: httpx.Response(404, json=missing))
+    assert ask(platform, "get_status", "job-1", api="auto").status == "active"
+
+
+def test_a_named_generation_is_not_asked_for(ask):
+    platform = Platform(HOMES["0.1"], "0.8.1")
+    ask(platform, "get_status", "job-1", api="evaluation-v2")
+    assert platform.paths == [f"{HOMES['0.1']}/job-1/status"]
+
+
+@pytest.mark.parametrize("version", ["0.7.3", None])
+def test_a_named_generation_with_two_prefixes_is_asked_for_its_own(ask, version):
+    platform = Platform(HOMES["0.7"], version)
+    ask(platform, "get_status", "job-1", api="evaluate-jobs")
+    assert HOMES["0.1"] not in platform.paths
+    assert platform.paths[-1] == f"{HOMES['0.7']}/job-1/status"
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_refusal_decides_nothing(ask, status):
+    """A gateway refuses every path; another one refuses the list, and the release is there to be read."""
+
+    def refusal() -> httpx.Response:
+        return httpx.Response(status, json={"detail": "no"})
+
+    def gateway(request: httpx.Request) -> httpx.Response:
+        if request.url.path.startswith(HOMES["0.8"]):
+            return httpx.Response(200, json={**JOB, "data": []})
+        return refusal()
+
+    assert ask(gateway, "get_status", "job-1", api="auto").status == "active"
+    with pytest.raises(Unauthorized, match=f"answered {status}"):
+        ask(lambda request: refusal(), "get_status", "job-1", api="auto", base_url="http://other.invalid")
+
+
+def test_a_page_of_a_gateway_decides_nothing(ask):
+    def gateway(request: httpx.Request) -> httpx.Response:
+        if request.url.path.startswith(HOMES["0.7"]):
+            return httpx.Response(200, json={**JOB, "data": []})
+        return httpx.Response(200, text="<html>login</html>")
+
+    assert ask(gateway, "get_status", "job-1", api="auto").status == "active"
+    with pytest.raises(ProtocolError, match="not a login page"):
+        login = lambda request: httpx.Response(200, text="<html>login</html>")
+        ask(login, "get_status", "job-1", api="auto", base_url="http://other.invalid")
+
+
+def test_a_service_that_is_down_decides_nothing(ask):
+    down = [httpx.Response(503)] * 2
+    platform = Platform(HOMES["0.8"], "0.8.1")
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        return down.pop() if down else platform(request)
+
+    with pytest.raises(ServiceUnavailable):
+        ask(answer, "get_status", "job-1", api="auto", retry_seconds=0)
+    assert ask(answer, "get_status", "job-1", api="auto", retry_seconds=0).status == "active"
+
+
+def test_a_newer_release_is_tried_with_one_warning(ask, caplog):
+    platform = Platform(HOMES["0.8"], "0.11.2")
+    for _ in range(2):
+        ask(platform, "get_status", "job-1", api="auto")
+    warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    (warning,) = warnings
+    assert (
+        "The service at http://evaluator.invalid is release 0.11.2, which is newer than this provider knows" in warning
+    )
+    assert 'it is taken for NeMo Evaluator 0.8 and later ("evals" v2)' in warning
+
+
+def test_a_known_release_is_no_news(ask, caplog):
+    ask(Platform(HOMES["0.8"], "0.8.4"), "get_status", "job-1", api="auto")
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize("version", [None, "0.8.1", "25.4.0"])
+def test_none_of_them_is_an_error_that_names_what_was_tried(ask, version):
+    with pytest.raises(ProtocolError, match="This address knows no benchmark jobs") as caught:
+        ask(Platform("", version), "get_status", "job-1", api="auto")
+    assert all(f"GET {home}" in str(caught.value) for home in HOMES.values())
+    assert f"The platform version is {version or 'unknown'}" in str(caught.value)
+    assert caught.value.status_code == 404
+
+
+def test_after_an_upgrade_it_is_asked_again(ask, caplog):
+    platform = Platform(HOMES["0.7"], "0.7.3")
+    ask(platform, "get_status", "job-1", api="auto")
+    platform.home, platform.version = HOMES["0.8"], "0.8.1"
+    platform.paths.clear()
+    assert ask(platform, "get_status", "job-1", api="auto").status == "active"
+    assert platform.paths == [f"{HOMES['0.7']}/job-1/status", "/cluster-info", f"{HOMES['0.8']}/job-1/status"]
+    assert "http://evaluator.invalid is another release now" in caplog.text
+
+
+def test_a_gateway_that_has_lost_the_service_for_a_moment_changes_nothing(ask):
+    platform = Platform(HOMES["0.8"], "0.8.1")
+    ask(platform, "get_status", "job-1", api="auto")
+    platform.home, platform.version = "", None
+    with pytest.raises(ProtocolError):
+        ask(platform, "get_status", "job-1", api="auto")
+    platform.home = HOMES["0.8"]
+    platform.paths.clear()
+    ask(platform, "get_status", "job-1", api="auto")
+    assert platform.paths == [f"{HOMES['0.8']}/job-1/status"]
+
+
+def test_a_path_that_alone_is_missing_is_the_error_that_it_was(ask):
+    platform = Platform(HOMES["0.8"], "0.8.1")
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        return not_found() if request.url.path.endswith("/status") else platform(request)
+
+    with pytest.raises(ProtocolError, match=r"GET /apis/evals/\S+/job-1/status answered 404"):
+        ask(answer, "get_status", "job-1", api="auto")
+
+
+def test_a_job_that_is_not_there_is_no_reason_to_ask(ask):
+    platform = Platform(HOMES["0.8"], "0.8.1")
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        known = platform(request)
+        missing = httpx.Response(404, json={"detail": "Job 'job-1' not found in workspace 'ws'."})
+        return missing if request.url.path.endswith("/status") else known
+
+    with pytest.raises(NotFound):
+        ask(answer, "get_status", "job-1", api="auto")
+    assert len(platform.paths) == 2
+
+
+CONFIG = ClientConfig(base_url="http://evaluator.invalid", workspace="ws", retry_seconds=0)
+
+
+def client_of(platform: Any) -> BenchmarkClient:
+    return BenchmarkClient(CONFIG, httpx.MockTransport(platform))
+
+
+def test_a_submit_after_an_upgrade_is_sent_to_the_new_release():
+    platform = Platform(HOMES["0.7"], "0.7.3")
+    with client_of(platform) as client:
+        client.get_status("job-1")
+        platform.home, platform.version = HOMES["0.8"], "0.8.1"
+
+        def answer(request: httpx.Request) -> httpx.Response:
+            response = platform(request)
+            return (
+                httpx.Response(201, json=JOB) if response.status_code == 200 and request.method == "POST" else response
+            )
+
+    with client_of(answer) as client:
+        assert client.submit_job({"metrics": []}, name="job-1").created
+
+
+def test_a_download_after_an_upgrade_comes_from_the_new_release():
+    platform = Platform(HOMES["0.7"], "0.7.3")
+    with client_of(platform) as client:
+        client.get_status("job-1")
+        platform.home, platform.version = HOMES["0.8"], "0.8.1"
+        assert b"".join(client.iter_result("job-1", "artifacts"))
+    assert platform.paths[-1].startswith(HOMES["0.8"])
+
+
+def test_the_address_of_a_job_is_that_of_its_generation():
+    with client_of(Platform(HOMES["0.8"], "0.8.1")) as client:
+        assert client.job_url("job-1") == f"http://evaluator.invalid{HOMES['0.8']}/job-1"
+        assert client.get_generation().prefix == "/apis/evals"
+
+
+async def test_the_time_limit_of_a_poll_holds_for_the_choice_too():
+    limits: list[Any] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        limits.append(request.extensions["timeout"]["read"])
+        return Platform(HOMES["0.8"], "0.8.1")(request)
+
+    async with AsyncBenchmarkClient(CONFIG, httpx.MockTransport(answer)) as client:
+        assert (await client.get_status("job-1", time_limit=5)).status == "active"
+    assert len(limits) == 2
+
+
+def test_scopes_are_those_of_the_generation(ask):
+    forbidden = Platform("", "0.8.1")
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        known = forbidden(request)
+        return known if request.url.path == "/cluster-info" else httpx.Response(403, json={"detail": "Forbidden"})
+
+    with pytest.raises(Unauthorized, match='The scopes are "evaluator:read" and "evaluator:write"'):
+        ask(answer, "get_status", "job-1", api="auto")
