@@ -108,7 +108,18 @@ def _key(config: ClientConfig) -> tuple[str, str]:
 
 
 def _version(config: ClientConfig, time_limit: float | None) -> Operation[str]:
-    return (yield from Operations(config, config.generations[0]).platform_version(time_limit=time_limit))
+    """The version that the platform reports; ``unknown`` where something on the way hides it.
+
+    :raises ServiceUnavailable: nothing answers at the address
+    """
+    try:
+        return (yield from Operations(config, config.generations[0]).release(time_limit=time_limit))
+    except ServiceUnavailable as error:
+        if error.status_code is None:
+            raise
+    except ServiceError:
+        pass
+    return "unknown"
 
 
 def _speaker(generations: Sequence[Generation], version: str) -> Generation | None:

@@ -283,13 +283,20 @@ class Operations:
         request = self._request(method="GET", path=HEALTH_PATH, retry=False)
         return self._read(request, (yield request), lambda payload: payload)
 
-    def platform_version(self, *, time_limit: float | None = None) -> Operation[str]:
+    def platform_version(self) -> Operation[str]:
         """The version that the platform reports; ``unknown`` where it does not."""
-        request = self._request(method="GET", path=VERSION_PATH, retry=False, time_limit=time_limit)
         try:
-            return self._read(request, (yield request), read_version)
+            return (yield from self.release(retry=False))
         except ServiceError:
             return "unknown"
+
+    def release(self, *, retry: bool = True, time_limit: float | None = None) -> Operation[str]:
+        """The version that the platform reports, which needs no token.
+
+        :raises ServiceError: it does not, or a gateway hides it
+        """
+        request = self._request(method="GET", path=VERSION_PATH, retry=retry, time_limit=time_limit)
+        return self._read(request, (yield request), read_version)
 
     def _read_job(self, request: Request, answer: Answer) -> BenchmarkJob:
         """Read the job that was requested: another one, from a mixed-up cache or gateway, must not pass for it."""

@@ -48,7 +48,7 @@ def trickling(begin: bytes, byte: bytes) -> RawServer:
 @pytest.mark.parametrize("what", TRICKLES)
 def test_whatever_trickles_ends_in_time(connect, what):
     with trickling(*TRICKLES[what]) as server:
-        client = connect(server.url, timeout=TIMEOUT, retry_seconds=0)
+        client = connect(server.url, timeout=TIMEOUT, retry_seconds=0, api="benchmark-jobs")
         with pytest.raises(ServiceUnavailable, match=f'status got no answer.*"job-1" in workspace.*{LATE}'):
             client.get_status("job-1")
 
@@ -76,7 +76,7 @@ def test_connections_of_ended_requests_are_given_back(connect):
         )
     )
     with server:
-        client = connect(server.url, timeout=10, retry_seconds=0)
+        client = connect(server.url, timeout=10, retry_seconds=0, api="benchmark-jobs")
         for _ in range(12):  # a client has ten connections
             with pytest.raises(ServiceUnavailable):
                 client.get_status("job-1", time_limit=0.1)

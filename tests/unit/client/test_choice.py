@@ -153,6 +153,18 @@ def test_a_service_that_is_down_decides_nothing(ask):
     assert ask(answer, "get_status", "job-1", api="auto", retry_seconds=0).status == "active"
 
 
+def test_an_address_where_nothing_answers_is_asked_no_more_than_once(ask):
+    paths: list[str] = []
+
+    def refused(request: httpx.Request) -> httpx.Response:
+        paths.append(request.url.path)
+        raise httpx.ConnectError("refused", request=request)
+
+    with pytest.raises(ServiceUnavailable, match="got no answer from http://evaluator.invalid"):
+        ask(refused, "get_status", "job-1", api="auto", retry_seconds=0)
+    assert paths == ["/cluster-info"]
+
+
 def test_a_newer_release_is_tried_with_one_warning(ask, caplog):
     platform = Platform(HOMES["0.8"], "0.11.2")
     for _ in range(2):
