@@ -280,7 +280,8 @@ class BenchmarkHook(BaseHook):
         :param lines: maximum number of lines
         :raises NotFound: there is no such job
         """
-        return LogSummary(self.client.iter_logs(name), keep=max(lines, MIN_LOG_LINES_KEPT)).tail(lines)
+        keep = max(lines, MIN_LOG_LINES_KEPT)
+        return LogSummary(self.client.iter_logs(name, tail=keep), keep=keep).tail(lines)
 
     def get_dataset(self, job: BenchmarkJob) -> str:
         """Return the reference of the dataset that a job ran on; empty where the service does not say.

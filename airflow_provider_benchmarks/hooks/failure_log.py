@@ -18,6 +18,8 @@ LINES_IN_TASK_LOG = 50
 LINES_IN_ERROR = 10
 #: Maximum number of lines that are read of the log of a job that did not finish in time: five requests.
 MAX_LINES_AFTER_TIMEOUT = 5000
+#: Number of its last lines that are enough, where the service can choose them.
+MIN_LINES_AFTER_TIMEOUT = 200
 #: For reading that log, which only adds to the error.
 TIMEOUT_LOG_SECONDS = 10.0
 #: For reading the log of a failed job. It is for people, and shown as far as it was read.
@@ -55,7 +57,8 @@ def log_failure(job: BenchmarkJob, summary: LogSummary, log: Any) -> None:
 def add_log_tail(error: JobTimeout, client: BenchmarkClient) -> JobTimeout:
     """Add the last lines of the job's log to the error, if they can be read within ``TIMEOUT_LOG_SECONDS``."""
     try:
-        log = LogSummary(islice(client.iter_logs(error.job, time_limit=TIMEOUT_LOG_SECONDS), MAX_LINES_AFTER_TIMEOUT))
+        lines_of_log = client.iter_logs(error.job, time_limit=TIMEOUT_LOG_SECONDS, tail=MIN_LINES_AFTER_TIMEOUT)
+        log = LogSummary(islice(lines_of_log, MAX_LINES_AFTER_TIMEOUT))
     except BenchmarkError:  # what matters is that the job did not finish in time
         return error
     lines = log.tail(LINES_IN_ERROR)
