@@ -16,6 +16,7 @@ from airflow_provider_benchmarks.client._requests import Request
 from airflow_provider_benchmarks.client.generations import AUTO, Generation, generations_of
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.retry_policy import DEFAULT_RETRY_SECONDS
+from airflow_provider_benchmarks.scores.metric_names import checked_references
 
 #: The service closes idle connections after 5 seconds; ours are dropped before that.
 _KEEPALIVE_SECONDS = 4.0
@@ -41,6 +42,8 @@ class ClientConfig:
         not a download may take half as long again
     :param api: generation of the service, one of ``GENERATIONS``; or ``auto``: the service is asked
     :param retry_seconds: how long a request is retried after transient faults, in all
+    :param aliases: other names of metrics, by those that results have for them, ``{"exact-match": "ws/exact-match"}``.
+        What a job itself says of a metric's name counts first
     :param trust_env: take proxies (``HTTPS_PROXY``, ``NO_PROXY``, …) and CA settings from the environment
     :raises ConfigurationError: a value can't be used; says which
     """
@@ -54,6 +57,7 @@ class ClientConfig:
     api: str = AUTO
     retry_seconds: float = DEFAULT_RETRY_SECONDS
     trust_env: bool = True
+    aliases: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._check_base_url()
@@ -66,6 +70,7 @@ class ClientConfig:
                 f"found {self.timeout}"
             )
         generations_of(self.api)
+        checked_references(self.aliases)
         if isinstance(self.verify, str) and not os.path.exists(self.verify):
             raise ConfigurationError(f'the CA path "{self.verify}" does not exist on this machine')
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
@@ -230,8 +230,9 @@ class Operations:
     def metric_names(self, name: str, *, workspace: str) -> Operation[MetricNames]:
         """What is known of the names of the metrics in a job's results; requests the job only where they need it."""
         if self.generation.results_have_references:
-            return MetricNames()
-        return self.generation.metric_names((yield from self.get(name, workspace=workspace)))
+            return MetricNames(references=self.config.aliases)
+        names = self.generation.metric_names((yield from self.get(name, workspace=workspace)))
+        return replace(names, references={**self.config.aliases, **names.references})
 
     def aggregate_scores(self, name: str, *, workspace: str) -> Operation[AggregateScores]:
         request = self.download(name, ResultName.AGGREGATE_SCORES, workspace=workspace)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ from airflow_provider_benchmarks.gates.check import Check
 from airflow_provider_benchmarks.gates.verdict import Verdict
 from airflow_provider_benchmarks.scores import AggregateScores, JobScores
 from airflow_provider_benchmarks.scores.aggregate import AggregateScore
-from airflow_provider_benchmarks.scores.frames import ITEM_HASH
+from airflow_provider_benchmarks.scores.frames import ITEM_HASH, SCORE_COLUMNS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,16 +40,25 @@ def without_rows(scores: JobScores) -> JobScores:
     return replace(scores, rows_unread=True)
 
 
-def read_rows(checks: Sequence[Check], aggregate: AggregateScores, path: Any) -> pd.DataFrame:
+def read_rows(
+    checks: Sequence[Check], aggregate: AggregateScores, path: Any, *, aliases: Mapping[str, str] | None = None
+) -> pd.DataFrame:
     """Read the columns that checks need from a Parquet file.
 
     :param path: a local path or an Airflow ObjectStoragePath
+    :param aliases: names that metrics have in the aggregate scores, by those that they have in the file
     """
     from airflow_provider_benchmarks.scores.selected_rows import read_selected_rows
 
     scores = _checked_scores(checks, aggregate)
     names = [name for score in scores for name in (score.name, f"{score.metric}:{score.name}")]
-    return read_selected_rows(path, scores=names, fields=[name for check in checks for name in check.needs().fields])
+    stored = [(old, score) for score in scores for old, new in (aliases or {}).items() if new == score.metric]
+    renamed = {f"{old}:{score.name}": f"{score.metric}:{score.name}" for old, score in stored}
+    fields = [name for check in checks for name in check.needs().fields]
+    frame = read_selected_rows(path, scores=[*names, *renamed], fields=fields)
+    frame = frame.rename(columns=renamed)
+    frame.attrs[SCORE_COLUMNS] = [renamed.get(name, name) for name in frame.attrs[SCORE_COLUMNS]]
+    return frame
 
 
 def add_item_hashes(jobs: Sequence[tuple[JobScores, Any]]) -> None:

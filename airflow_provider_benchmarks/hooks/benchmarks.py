@@ -39,6 +39,8 @@ class BenchmarkHook(BaseHook):
 
     :param conn_id: connection of type ``nemo_evaluator``
     :param workspace: workspace of the jobs; None (the default) for the connection's
+    :param aliases: other names of metrics, by those that results have for them, for jobs whose submitter has not kept
+        the names: ``{"exact-match": "workspace/exact-match"}``
     """
 
     conn_name_attr = "conn_id"
@@ -46,10 +48,17 @@ class BenchmarkHook(BaseHook):
     conn_type = "nemo_evaluator"
     hook_name = "NeMo Evaluator"
 
-    def __init__(self, conn_id: str = default_conn_name, *, workspace: str | None = None) -> None:
+    def __init__(
+        self,
+        conn_id: str = default_conn_name,
+        *,
+        workspace: str | None = None,
+        aliases: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__()
         self.conn_id = conn_id
         self._workspace = workspace
+        self._aliases = aliases
 
     @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:
@@ -74,7 +83,7 @@ class BenchmarkHook(BaseHook):
         """
         from airflow_provider_benchmarks.hooks.connection import config_of
 
-        return config_of(self.get_connection(self.conn_id), self._workspace)
+        return config_of(self.get_connection(self.conn_id), self._workspace, self._aliases)
 
     @cached_property
     def client(self) -> BenchmarkClient:

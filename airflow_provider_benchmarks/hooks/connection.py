@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
     from airflow_provider_benchmarks.client import AsyncBenchmarkClient, ClientConfig
 
 
-def config_of(connection: Connection, workspace: str | None = None) -> ClientConfig:
+def config_of(
+    connection: Connection, workspace: str | None = None, aliases: Mapping[str, str] | None = None
+) -> ClientConfig:
     """Read a connection of type ``nemo_evaluator``.
 
     ``host`` is the base URL (or host name, with ``port`` and ``schema``), ``password`` the API token; the extra may
@@ -24,6 +27,7 @@ def config_of(connection: Connection, workspace: str | None = None) -> ClientCon
     masked in logs from here on.
 
     :param workspace: takes the place of the connection's
+    :param aliases: other names of metrics, by those that results have for them
     :raises ConfigurationError: a field can't be used; names the connection and the field
     """
     from airflow.providers.common.compat.sdk import conf, mask_secret
@@ -42,6 +46,7 @@ def config_of(connection: Connection, workspace: str | None = None) -> ClientCon
         return ClientConfig(
             base_url=_base_url(connection),
             token=token,
+            aliases=aliases or {},
             retry_seconds=conf.getfloat("benchmarks", "retry_seconds", fallback=DEFAULT_RETRY_SECONDS),
             **fields,
         )

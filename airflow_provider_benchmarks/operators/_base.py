@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import BaseOperator, conf
+from airflow.providers.common.compat.sdk import BaseOperator, XComArg, conf
 
-from airflow_provider_benchmarks.exceptions import ResultsTooLarge
+from airflow_provider_benchmarks.exceptions import ConfigurationError, ResultsTooLarge
+from airflow_provider_benchmarks.scores.metric_names import checked_references
 
 if TYPE_CHECKING:
     from airflow_provider_benchmarks.hooks.benchmarks import BenchmarkHook
@@ -30,6 +31,8 @@ class BenchmarkOperator(BaseOperator):
 
     template_fields: Sequence[str] = ("conn_id", "workspace")
     ui_color = "#e3f2d3"
+    #: Other names of metrics, by those that results have for them; of operators that read results.
+    aliases: Mapping[str, str] | None = None
 
     def __init__(self, *, conn_id: str = DEFAULT_CONN_ID, workspace: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -40,7 +43,20 @@ class BenchmarkOperator(BaseOperator):
     def hook(self) -> BenchmarkHook:
         from airflow_provider_benchmarks.hooks.benchmarks import BenchmarkHook
 
-        return BenchmarkHook(self.conn_id, workspace=self.workspace)
+        return BenchmarkHook(self.conn_id, workspace=self.workspace, aliases=self.aliases)
+
+
+def checked_aliases(aliases: Any, *, task: str) -> Any:
+    """Return the argument ``aliases`` of a task, checked as far as it is known when the DAG is parsed.
+
+    :raises ConfigurationError: it is not a map of names, or two metrics would have the same name; names the task
+    """
+    if aliases is None or isinstance(aliases, XComArg) or has_template(aliases):
+        return aliases
+    try:
+        return checked_references(aliases)
+    except ConfigurationError as error:
+        raise ConfigurationError(f'task "{task}": aliases: {error}') from error
 
 
 def has_template(value: Any) -> bool:

@@ -206,8 +206,9 @@ class ServiceSource:
         return self._with_rows(scores, self._download_rows(job)) if rows_needed else LoadedScores(scores)
 
     def _load_stored(self, job: StoredJob) -> LoadedScores:
-        scores = JobScores(job.aggregate, job=job.job, benchmark=job.benchmark, dataset=job.dataset)
-        if job.rows is None or not should_read_rows(self.checks, job.aggregate):
+        aggregate = job.aggregate.renamed(self.hook.config.aliases)
+        scores = JobScores(aggregate, job=job.job, benchmark=job.benchmark, dataset=job.dataset)
+        if job.rows is None or not should_read_rows(self.checks, aggregate):
             return LoadedScores(scores)
         if missing(*PARQUET):
             return LoadedScores(without_rows(scores))
@@ -238,7 +239,8 @@ class ServiceSource:
         from airflow_provider_benchmarks.store import Place
 
         file = Place(path)
-        return LoadedScores(replace(scores, rows=read_rows(self.checks, scores.aggregate, file)), file)
+        rows = read_rows(self.checks, scores.aggregate, file, aliases=self.hook.config.aliases)
+        return LoadedScores(replace(scores, rows=rows), file)
 
 
 def _identity(job: BenchmarkJob | StoredJob) -> tuple[Any, ...]:

@@ -13,7 +13,13 @@ from airflow_provider_benchmarks import exceptions
 from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.exceptions import ConfigurationError, NotStored
 from airflow_provider_benchmarks.operators._asset_extra import add_outlet_extra
-from airflow_provider_benchmarks.operators._base import DEFAULT_CONN_ID, BenchmarkOperator, has_template, score_store
+from airflow_provider_benchmarks.operators._base import (
+    DEFAULT_CONN_ID,
+    BenchmarkOperator,
+    checked_aliases,
+    has_template,
+    score_store,
+)
 from airflow_provider_benchmarks.operators._gate_arguments import (
     has_no_store,
     read_checks,
@@ -53,6 +59,7 @@ class _GateOperator(BenchmarkOperator):
         "baseline",
         "store",
         "report",
+        "aliases",
         *BenchmarkOperator.template_fields,
     )
 
@@ -67,6 +74,7 @@ class _GateOperator(BenchmarkOperator):
         report: str | None = None,
         if_inconclusive: str | None = None,
         if_no_baseline: str | None = None,
+        aliases: Mapping[str, str] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -78,6 +86,7 @@ class _GateOperator(BenchmarkOperator):
         self.report = _path(report)
         self.if_inconclusive = if_inconclusive
         self.if_no_baseline = if_no_baseline
+        self.aliases = checked_aliases(aliases, task=self.task_id)
         self._verdict: Verdict | None = None
         self._check_arguments()
 
@@ -194,6 +203,8 @@ class BenchmarkGateOperator(_GateOperator):
         for the rest
     :param if_no_baseline: the same for comparisons while the score store has no baseline; None: the policy's, else
         ``warn``. Without a score store, a comparison with its baseline is an error
+    :param aliases: other names of metrics for jobs whose submitter has not kept the names, by those that results have:
+        ``{"exact-match": "workspace/exact-match"}`` (templated)
     :param on_failure: what a miss does: ``fail`` the task, ``skip`` it and what follows, or ``continue``
     :param conn_id: connection to the evaluation service (templated)
     :param workspace: workspace of the job; defaults to the connection's (templated)
@@ -216,6 +227,7 @@ class BenchmarkGateOperator(_GateOperator):
         report: str | None = None,
         if_inconclusive: str | None = None,
         if_no_baseline: str | None = None,
+        aliases: Mapping[str, str] | None = None,
         on_failure: str = "fail",
         conn_id: str = DEFAULT_CONN_ID,
         workspace: str | None = None,
@@ -230,6 +242,7 @@ class BenchmarkGateOperator(_GateOperator):
             report=report,
             if_inconclusive=if_inconclusive,
             if_no_baseline=if_no_baseline,
+            aliases=aliases,
             conn_id=conn_id,
             workspace=workspace,
             **kwargs,
@@ -276,6 +289,8 @@ class BenchmarkGateBranchOperator(_GateOperator, BranchMixIn):
         for the rest
     :param if_no_baseline: the same for comparisons while the score store has no baseline; None: the policy's, else
         ``warn``. Without a score store, a comparison with its baseline is an error
+    :param aliases: other names of metrics for jobs whose submitter has not kept the names, by those that results have:
+        ``{"exact-match": "workspace/exact-match"}`` (templated)
     :param follow_if_passed: task id or ids, or task group ids, that follow a pass
     :param follow_if_failed: those that follow a miss, or an inconclusive verdict
     :param conn_id: connection to the evaluation service (templated)
@@ -299,6 +314,7 @@ class BenchmarkGateBranchOperator(_GateOperator, BranchMixIn):
         report: str | None = None,
         if_inconclusive: str | None = None,
         if_no_baseline: str | None = None,
+        aliases: Mapping[str, str] | None = None,
         follow_if_passed: str | Iterable[str],
         follow_if_failed: str | Iterable[str],
         conn_id: str = DEFAULT_CONN_ID,
@@ -314,6 +330,7 @@ class BenchmarkGateBranchOperator(_GateOperator, BranchMixIn):
             report=report,
             if_inconclusive=if_inconclusive,
             if_no_baseline=if_no_baseline,
+            aliases=aliases,
             conn_id=conn_id,
             workspace=workspace,
             **kwargs,

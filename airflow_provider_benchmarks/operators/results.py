@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_benchmarks.brief import shortened
@@ -17,6 +17,7 @@ from airflow_provider_benchmarks.operators._base import (
     BenchmarkOperator,
     check_xcom_bytes,
     check_xcom_size,
+    checked_aliases,
     score_store,
     xcom_bytes,
 )
@@ -38,6 +39,7 @@ class _DownloadOperator(BenchmarkOperator):
         "destination",
         "storage_conn_id",
         "store",
+        "aliases",
         *BenchmarkOperator.template_fields,
     )
     formats: tuple[str, ...] = ()
@@ -51,6 +53,7 @@ class _DownloadOperator(BenchmarkOperator):
         storage_conn_id: str | None,
         if_exists: str,
         store: str | None,
+        aliases: Mapping[str, str] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -64,6 +67,7 @@ class _DownloadOperator(BenchmarkOperator):
         self.storage_conn_id = storage_conn_id
         self.if_exists = if_exists
         self.store = store
+        self.aliases = checked_aliases(aliases, task=self.task_id)
 
     def _check_options(self) -> None:
         """Refuse what can't be done when the DAG is parsed already.
@@ -147,6 +151,8 @@ class DownloadAggregateScoresOperator(_DownloadOperator):
     :param store: score store that keeps the job with all its scores, as baseline and history for gates; defaults to
         ``[benchmarks] score_store``, and an empty text means none. ``s3://connection@bucket/folder`` names its
         connection (templated)
+    :param aliases: other names of metrics for jobs whose submitter has not kept the names, by those that results have:
+        ``{"exact-match": "workspace/exact-match"}`` (templated)
     :param conn_id: connection to the evaluation service (templated)
     :param workspace: workspace of the job; defaults to the connection's (templated)
     :return: one flat record a score: metric_ref, name, count, nan_count, mean, std_dev, …, p10 … p100; NaN as null
@@ -167,6 +173,7 @@ class DownloadAggregateScoresOperator(_DownloadOperator):
         storage_conn_id: str | None = None,
         if_exists: str = "replace",
         store: str | None = None,
+        aliases: Mapping[str, str] | None = None,
         conn_id: str = DEFAULT_CONN_ID,
         workspace: str | None = None,
         **kwargs: Any,
@@ -178,6 +185,7 @@ class DownloadAggregateScoresOperator(_DownloadOperator):
             storage_conn_id=storage_conn_id,
             if_exists=if_exists,
             store=store,
+            aliases=aliases,
             conn_id=conn_id,
             workspace=workspace,
             **kwargs,
@@ -231,6 +239,8 @@ class DownloadRowScoresOperator(_DownloadOperator):
     :param store: score store that keeps the job with all its scores, as baseline and history for gates; defaults to
         ``[benchmarks] score_store``, and an empty text means none. ``s3://connection@bucket/folder`` names its
         connection (templated)
+    :param aliases: other names of metrics for jobs whose submitter has not kept the names, by those that results have:
+        ``{"exact-match": "workspace/exact-match"}`` (templated)
     :param conn_id: connection to the evaluation service (templated)
     :param workspace: workspace of the job; defaults to the connection's (templated)
     :return: ``{"path", "rows", "bytes", "sha256", "format"}``; without destination the rows as the service sends them,
@@ -259,6 +269,7 @@ class DownloadRowScoresOperator(_DownloadOperator):
         storage_conn_id: str | None = None,
         if_exists: str = "replace",
         store: str | None = None,
+        aliases: Mapping[str, str] | None = None,
         conn_id: str = DEFAULT_CONN_ID,
         workspace: str | None = None,
         **kwargs: Any,
@@ -270,6 +281,7 @@ class DownloadRowScoresOperator(_DownloadOperator):
             storage_conn_id=storage_conn_id,
             if_exists=if_exists,
             store=store,
+            aliases=aliases,
             conn_id=conn_id,
             workspace=workspace,
             **kwargs,
