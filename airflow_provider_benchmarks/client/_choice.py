@@ -50,7 +50,7 @@ def converse(config: ClientConfig, conversation: Conversation[T], *, time_limit:
     try:
         return (yield from conversation(Operations(config, generation)))
     except ProtocolError as error:
-        generation = yield from choose_again(config, error, time_limit=time_limit)
+        generation = yield from choose_again(config, error, generation, time_limit=time_limit)
     return (yield from conversation(Operations(config, generation)))
 
 
@@ -76,16 +76,19 @@ def choose(config: ClientConfig, *, time_limit: float | None = None) -> Operatio
 
 
 def choose_again(
-    config: ClientConfig, error: ProtocolError, *, time_limit: float | None = None
+    config: ClientConfig, error: ProtocolError, before: Generation, *, time_limit: float | None = None
 ) -> Operation[Generation]:
     """Choose another generation than the one whose path the service does not know.
 
     :param error: raised as it is where it is about something else, or there is no other to choose
+    :param before: the generation whose request has failed
     :raises ProtocolError: the address has none of them; says what was tried
     """
     if not is_unknown_path(error) or len(config.generations) == 1:
         raise error
-    before = _chosen.get(_key(config))
+    known = _chosen.get(_key(config))
+    if known is not None and known is not before:  # another conversation has found it meanwhile
+        return known
     version = yield from _version(config, time_limit)
     generation = _speaker(config.generations, version)
     if generation is None or generation is before:

@@ -141,7 +141,8 @@ def _kind_and_advice(
             f"connection's host."
         )
     if status >= 500:
-        return ProtocolError, "The service failed inside; its own log has the reason."
+        other = " It also fails so where a job of another kind has the name." if request.job else ""
+        return ProtocolError, f"The service failed inside; its own log has the reason.{other}"
     return InvalidRequest, "Change what the message names in the task's arguments or the connection."
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import httpcore
@@ -48,6 +49,28 @@ class WholeBody:
 
     def content(self) -> bytes:
         return b"".join(self._pieces)[: self._limit]
+
+
+def read_whole(response: httpx.Response, limit: int) -> WholeBody:
+    """Read a body up to a limit, and close the response."""
+    body = WholeBody(limit)
+    try:
+        for piece in response.iter_bytes():
+            if not body.add(piece):
+                break
+    finally:
+        response.close()
+    return body
+
+
+@contextmanager
+def closed_on_error(response: httpx.Response) -> Iterator[None]:
+    """Give the connection back where nobody gets the response."""
+    try:
+        yield
+    except BaseException:
+        response.close()
+        raise
 
 
 def refuse_packed_twice(response: httpx.Response) -> None:

@@ -6,7 +6,7 @@ import logging
 import math
 import time
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import replace
 from itertools import islice
 from types import TracebackType
@@ -32,7 +32,8 @@ from airflow_provider_benchmarks.client._requests import Answer, Operation, Requ
 from airflow_provider_benchmarks.client._response_body import (
     MAX_ANSWER_BYTES,
     MAX_ERROR_BYTES,
-    WholeBody,
+    closed_on_error,
+    read_whole,
     refuse_packed_twice,
 )
 from airflow_provider_benchmarks.client._retry import retry_arguments
@@ -44,7 +45,7 @@ from airflow_provider_benchmarks.exceptions import IncompleteResults, ProtocolEr
 from airflow_provider_benchmarks.jobs import BenchmarkJob, JobResult, LogLine, ResultName
 from airflow_provider_benchmarks.jobs.failures import in_time_order
 from airflow_provider_benchmarks.scores import AggregateScores, RowScore
-from airflow_provider_benchmarks.scores.renamed_rows import renamed_line, renamed_lines
+from airflow_provider_benchmarks.scores.renamed_rows import RenamedRows, renamed_line
 from airflow_provider_benchmarks.scores.rows import read_rows
 
 logger = logging.getLogger(__name__)
@@ -263,7 +264,7 @@ class BenchmarkClient:
                 download = FileDownload(request, self._open, timeout=self.config.timeout)
                 logger.info("Reading the row scores of %s from the Files API", request.subject)
                 if references:
-                    return renamed_lines(download, references), None
+                    return RenamedRows(download, references), None
                 return download, download.length
         except ServiceError as error:
             reason = str(error)
@@ -353,7 +354,7 @@ class BenchmarkClient:
         with time_limit(self.config.time_limit(request)):
             response = self._send(request)
             try:
-                body = _read(response, MAX_ANSWER_BYTES)
+                body = read_whole(response, MAX_ANSWER_BYTES)
             except FAULTS as fault:
                 raise error_of_request(request, fault, self.config.base_url) from fault
         if body.is_cut:
@@ -365,16 +366,17 @@ class BenchmarkClient:
     ) -> tuple[Request, httpx.Response]:
         """Send the request for a result's content."""
 
-        def opened() -> tuple[Request, httpx.Response]:
-            request = Operations(self.config, self.get_generation()).download(name, result, workspace=workspace)
+        def opened(generation: Generation) -> tuple[Request, httpx.Response]:
+            request = Operations(self.config, generation).download(name, result, workspace=workspace)
             request = replace(request, headers=headers or {})
             return request, self._open(request)
 
+        generation = self.get_generation()
         try:
-            return opened()
+            return opened(generation)
         except ProtocolError as error:
-            self._drive(choose_again(self.config, error))
-        return opened()
+            generation = self._drive(choose_again(self.config, error, generation))
+        return opened(generation)
 
     def _open(self, request: Request) -> httpx.Response:
         """Send a request for a download, whose answer may take any time once it has begun."""
@@ -391,37 +393,15 @@ class BenchmarkClient:
         built = self._http.build_request(**self.config.request_arguments(request))
         try:
             response = self._http.send(built, stream=True, follow_redirects=request.method == "GET")
-            with _closed_on_error(response):
+            with closed_on_error(response):
                 refuse_packed_twice(response)
                 if response.status_code >= 300:
-                    content = _read(response, MAX_ERROR_BYTES).content()
+                    content = read_whole(response, MAX_ERROR_BYTES).content()
                     raise error_of_answer(request, response.status_code, response.headers, content, request.generation)
         except FAULTS as fault:
             raise error_of_request(request, fault, self.config.base_url) from fault
         return response
 
 
-@contextmanager
-def _closed_on_error(response: httpx.Response) -> Iterator[None]:
-    """Give the connection back where nobody gets the response."""
-    try:
-        yield
-    except BaseException:
-        response.close()
-        raise
-
-
 def _renamed(lines: Iterable[bytes], references: Mapping[str, str]) -> Iterable[bytes]:
     return (renamed_line(line, references) for line in lines) if references else lines
-
-
-def _read(response: httpx.Response, limit: int) -> WholeBody:
-    """Read a body and close the response."""
-    body = WholeBody(limit)
-    try:
-        for piece in response.iter_bytes():
-            if not body.add(piece):
-                break
-    finally:
-        response.close()
-    return body

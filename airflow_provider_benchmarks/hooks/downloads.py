@@ -24,7 +24,7 @@ from airflow_provider_benchmarks.formats import TABLE_FORMATS, RowFormat
 from airflow_provider_benchmarks.hooks.row_sources import RowSource, ServiceRows, purged_rows
 from airflow_provider_benchmarks.jobs import BenchmarkJob, ResultName, require_completed
 from airflow_provider_benchmarks.retry_policy import is_recoverable
-from airflow_provider_benchmarks.scores.completeness import FirstRows, line_blocks
+from airflow_provider_benchmarks.scores.completeness import FirstRows, RowCheck, line_blocks
 from airflow_provider_benchmarks.store import (
     IfExists,
     Place,
@@ -155,14 +155,17 @@ class RowDownload:
 def fetch_files(source: RowSource, targets: Sequence[RowTarget]) -> list[StoredFile]:
     """Fetch rows once, for any number of files.
 
-    :raises IncompleteResults: there are fewer or more rows than the aggregate scores count; nothing is stored
+    :raises IncompleteResults: there are fewer or more rows than the aggregate scores count, or the service itself where
+        those do not say; nothing is stored
     """
+
+    def expected_rows(check: RowCheck) -> int | None:
+        expected = check.expected_rows(aggregate.result())
+        return source.counted_rows() if expected is None else expected
 
     def fetch() -> list[StoredFile]:
         with _opened(source) as (pieces, length):
-            return store_row_files(
-                pieces, targets, length=length, expected_rows=lambda check: check.expected_rows(aggregate.result())
-            )
+            return store_row_files(pieces, targets, length=length, expected_rows=expected_rows)
 
     try:
         with ThreadPoolExecutor(max_workers=1) as pool:  # the rows come meanwhile

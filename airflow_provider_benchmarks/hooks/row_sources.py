@@ -43,6 +43,10 @@ class RowSource(ABC):
     def aggregate(self) -> AggregateScores:
         """The aggregate scores, which say how many rows there must be."""
 
+    def counted_rows(self) -> int | None:
+        """Number of rows that the service counts itself, for aggregate scores that do not say; None for unknown."""
+        return None
+
 
 @dataclass(slots=True)
 class ServiceRows(RowSource):
@@ -66,6 +70,13 @@ class ServiceRows(RowSource):
         if self.fetched is None:
             self.fetched = self.client.get_aggregate_scores(self.job_name)
         return self.fetched
+
+    def counted_rows(self) -> int | None:
+        try:
+            counts = self.client.get_job(self.job_name).row_counts
+        except NotFound:  # the job was deleted, and its results are there
+            return None
+        return None if counts is None else counts.total
 
     def rows(self) -> Iterator[RowScore]:
         return self.client.iter_row_scores(self.job_name)

@@ -71,9 +71,11 @@ class RowCounts:
 class BenchmarkJob:
     """A benchmark job.
 
-    :param benchmark: reference ``workspace/name``; empty where the service was asked for the status only
+    :param benchmark: reference ``workspace/name``; empty where the service was asked for the status only, or stores no
+        benchmarks and the submitter has not named one
     :param dataset: the dataset that the spec names; empty where it is the benchmark's own
     :param status: a :class:`JobStatus`, or a word that this package does not know (never finished then)
+    :param id: the service's own, which no other job ever has; a name may be used again
     :param progress: percent, 0 to 100, None when the service does not say
     :param samples_processed: rows evaluated so far, None when the service does not say
     :param row_counts: of rows that were evaluated; None when the service does not say
@@ -116,6 +118,7 @@ class BenchmarkJob:
         """Take over from a later status answer what it knows, and keep the spec that it does not carry."""
         return replace(
             self,
+            id=latest.id or self.id,
             status=latest.status,
             progress=latest.progress,
             samples_processed=latest.samples_processed,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from airflow_provider_benchmarks.exceptions import JobTimeout, ServiceError, Unauthorized
+from airflow_provider_benchmarks.exceptions import JobError, JobTimeout, ServiceError, Unauthorized
 from airflow_provider_benchmarks.jobs.models import BenchmarkJob, JobStatus
 from airflow_provider_benchmarks.retry_policy import is_recoverable, is_unexpected_answer, polls
 
@@ -33,6 +33,7 @@ class JobPoller:
         self.interval = interval
         self.deadline = deadline
         self._last: BenchmarkJob | None = None
+        self._id = ""
         self._failures = 0
         self._refusals = 0
 
@@ -41,7 +42,9 @@ class JobPoller:
 
         :return: seconds to wait before the next poll, None if the job has finished
         :raises JobTimeout: it runs and the deadline has passed
+        :raises JobError: another job has the name now
         """
+        self._refuse_another(job)
         self._last = job
         self._failures = self._refusals = 0
         if job.is_finished:
@@ -61,6 +64,19 @@ class JobPoller:
         if self._is_definite(error):
             raise error
         return self._bounded(polls(self.interval).pause(self._failures, retry_after=error.retry_after), now)
+
+    def _refuse_another(self, job: BenchmarkJob) -> None:
+        """Notice a job that was deleted and submitted again, or rerun, under the name that is waited for."""
+        if self._id and job.id and job.id != self._id:
+            raise JobError(
+                f"{job} is another job now: its id was {self._id} and is {job.id}. Somebody has deleted it and used "
+                f"its name again, or run it again. Check whose job it is; then clear this task.",
+                job=job.name,
+                workspace=job.workspace,
+                benchmark=job.benchmark,
+                status=job.status,
+            )
+        self._id = job.id or self._id
 
     def _is_definite(self, error: ServiceError) -> bool:
         if isinstance(error, Unauthorized):

@@ -13,6 +13,9 @@ from typing import Any
 from airflow_provider_benchmarks.brief import brief, brief_names
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 
+#: Fields of a row whose keys are metrics.
+BY_METRIC = ("metrics", "metric_errors", "metric_diagnostics")
+
 
 @dataclass(frozen=True, slots=True)
 class MetricNames:

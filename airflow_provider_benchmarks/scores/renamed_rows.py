@@ -9,28 +9,41 @@ import msgspec
 
 from airflow_provider_benchmarks.scores.completeness import line_blocks
 from airflow_provider_benchmarks.scores.json_values import DECODE_ERRORS, json_text, parse_json
-from airflow_provider_benchmarks.scores.metric_names import rename_keys
+from airflow_provider_benchmarks.scores.metric_names import BY_METRIC, rename_keys
 
-#: Fields of a row whose keys are metrics.
-_BY_METRIC = ("metrics", "metric_errors", "metric_diagnostics")
 _BLOCK_BYTES = 1024 * 1024
 _OBJECTS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ENCODER = msgspec.json.Encoder()
 
 
-def renamed_lines(pieces: Iterable[bytes], references: Mapping[str, str]) -> Iterator[bytes]:
-    """Rename the metrics in a JSONL file of rows, cut anywhere; all else stays as it is, byte for byte.
+class RenamedRows:
+    """A JSONL file of rows with other names of metrics; all else stays as it is, byte for byte.
 
-    A line that is not a row is passed on unchanged, for the reader to find.
+    A line that is not a row is passed on unchanged, for the reader to find. Who does not iterate over it must close it.
 
-    :raises ConfigurationError: two metrics of a row would have the same name
+    :param pieces: the file, cut anywhere
+    :param references: the new name of each metric that gets one
     """
-    for block in line_blocks(pieces, _BLOCK_BYTES):
-        yield _renamed_block(block, references)
+
+    def __init__(self, pieces: Iterable[bytes], references: Mapping[str, str]) -> None:
+        self._pieces = pieces
+        self._references = references
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Iterate over the file's bytes.
+
+        :raises ConfigurationError: two metrics of a row would have the same name
+        """
+        for block in line_blocks(self._pieces, _BLOCK_BYTES):
+            yield _renamed_block(block, self._references)
+
+    def close(self) -> None:
+        if close := getattr(self._pieces, "close", None):
+            close()
 
 
 def renamed_line(line: bytes, references: Mapping[str, str]) -> bytes:
-    """Rename the metrics in one line, as :func:`renamed_lines` does."""
+    """Rename the metrics in one line, as :class:`RenamedRows` does."""
     try:
         return _ENCODER.encode(_renamed_row(_OBJECTS.decode(line), references)) + _end_of(line)
     except DECODE_ERRORS:
@@ -48,7 +61,7 @@ def _renamed_block(block: bytes, references: Mapping[str, str]) -> bytes:
 
 
 def _renamed_row(row: dict[str, msgspec.Raw], references: Mapping[str, str]) -> dict[str, msgspec.Raw]:
-    for name in _BY_METRIC:
+    for name in BY_METRIC:
         value = row.get(name)
         if value is not None and bytes(value).startswith(b"{"):
             row[name] = msgspec.Raw(_ENCODER.encode(rename_keys(_OBJECTS.decode(value), references)))
@@ -63,7 +76,7 @@ def _renamed_leniently(line: bytes, references: Mapping[str, str]) -> bytes:
         return line
     if not isinstance(row, dict):
         return line
-    for name in _BY_METRIC:
+    for name in BY_METRIC:
         if isinstance(row.get(name), dict):
             row[name] = rename_keys(row[name], references)
     return json_text(row).encode() + _end_of(line)

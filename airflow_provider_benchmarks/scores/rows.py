@@ -9,7 +9,7 @@ from typing import Any
 from airflow_provider_benchmarks.brief import brief, shortened
 from airflow_provider_benchmarks.exceptions import IncompleteResults
 from airflow_provider_benchmarks.scores.json_values import json_safe, json_text, parse_json, score_value
-from airflow_provider_benchmarks.scores.metric_names import rename_keys
+from airflow_provider_benchmarks.scores.metric_names import BY_METRIC, rename_keys
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,11 +69,16 @@ class RowScore:
         :param references: the new name of each metric that gets one
         :raises ConfigurationError: two metrics would have the same name
         """
-        errors = self.metric_errors
+
+        def renamed(value: Any) -> Any:
+            return rename_keys(value, references) if isinstance(value, dict) else value
+
+        further = {name: renamed(self.extra[name]) for name in BY_METRIC if name in self.extra}
         return replace(
             self,
             metrics=rename_keys(self.metrics, references),
-            metric_errors=rename_keys(errors, references) if isinstance(errors, dict) else errors,
+            metric_errors=renamed(self.metric_errors),
+            extra={**self.extra, **further},
         )
 
     def to_dict(self) -> dict[str, Any]:

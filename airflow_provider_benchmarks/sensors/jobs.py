@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import BaseSensorOperator, conf
 
 from airflow_provider_benchmarks.deferral import deadline_after, deferral_timeout
+from airflow_provider_benchmarks.exceptions import ServiceError
 from airflow_provider_benchmarks.links import BenchmarkJobLink
 from airflow_provider_benchmarks.operators._base import DEFAULT_CONN_ID
 
@@ -66,12 +67,19 @@ class BenchmarkJobSensor(BaseSensorOperator):
         return self.hook.poke(self.job_name)
 
     def execute(self, context: Context) -> Any:
-        BenchmarkJobLink().persist(context, self.hook.job_url(self.job_name))
+        self._persist_link(context)
         if not self.deferrable:
             return super().execute(context)
         if not self.poke(context):  # a finished job needs no triggerer
             self._defer(context)
         return None
+
+    def _persist_link(self, context: Context) -> None:
+        """Push the job's URL. Where the service can't be asked for its paths, the poll decides what that means."""
+        try:
+            BenchmarkJobLink().persist(context, self.hook.job_url(self.job_name))
+        except ServiceError as error:
+            self.log.warning("The link to the job is not known yet: %s", error)
 
     def _defer(self, context: Context) -> None:
         from airflow_provider_benchmarks.triggers.jobs import BenchmarkJobTrigger

@@ -159,7 +159,7 @@ class TestConnection:
         ok, message = hook.test_connection()
         assert ok
         assert message.startswith("Reached NeMo Evaluator 0.1 (benchmark-jobs, platform version ")
-        assert service.url in message
+        assert f"{service.url} under /apis/evaluation" in message
         assert 'workspace "my-workspace"' in message
 
     @pytest.mark.parametrize(

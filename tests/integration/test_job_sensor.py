@@ -13,7 +13,7 @@ from airflow_provider_benchmarks.client import BenchmarkClient, ClientConfig
 from airflow_provider_benchmarks.exceptions import JobCancelled, JobError, JobFailed, NotFound, Unauthorized
 from airflow_provider_benchmarks.hooks import inline_wait
 from airflow_provider_benchmarks.sensors.jobs import BenchmarkJobSensor
-from airflow_provider_benchmarks.testing import Fault
+from airflow_provider_benchmarks.testing import EvaluationService, Fault
 from tests.integration.conftest import SPEC, WORKSPACE, cancels
 from tests.support.contexts import TaskInstance, run_task, task_context
 
@@ -88,6 +88,17 @@ def release_after(service, count):
     while polls(service) < count and time.monotonic() < end:
         time.sleep(0.01)
     service.release_jobs()
+
+
+def test_a_service_that_is_down_at_first_is_polled_again(monkeypatch):
+    """Its paths are not known then, so that there is no link yet; that is no reason to fail."""
+    monkeypatch.setenv("AIRFLOW__BENCHMARKS__RETRY_SECONDS", "0")
+    with EvaluationService() as service:
+        connection = service.connection_json()
+    monkeypatch.setenv("AIRFLOW_CONN_NEMO_EVALUATOR_DEFAULT", connection)
+    context = {**task_context(), "ti": TaskInstance(task_id="wait")}
+    with pytest.raises(AirflowRescheduleException):
+        run_task(lambda: sensor(mode="reschedule"), context)
 
 
 class TestEveryMode:

@@ -15,22 +15,24 @@ from airflow_provider_benchmarks.jobs import LogLine
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _LEVEL = re.compile(r"^\S+\s+\[(\w+)\s*\]\s+", re.ASCII)
-_MESSAGE = re.compile(r"\]\s+\x1b\[1m(.*?)\s*\x1b\[0m", re.DOTALL)
+_MESSAGE = re.compile(r"\] +\x1b\[1m(.*?)\x1b\[0m", re.DOTALL)
 _FIELD = re.compile(r"\x1b\[36m([\w.]+)\x1b\[0m=\x1b\[35m(.*?)\x1b\[0m", re.DOTALL)
 
 _HEADING = "Traceback (most recent call last):"
-_FRAME = re.compile(r'\s+(?=File "[^"]+", line \d+, in )')
+# A search begins once in a run of blanks, or a long one would take the square of its length.
+_FRAME = re.compile(r'(?<!\s)\s+(?=File "[^"]+", line \d+, in )')
 _PLACE = re.compile(r'(File "[^"]+", line \d+, in \S+)\s*(.*)', re.DOTALL)
 _LINK = re.compile(
-    r"\s*(The above exception was the direct cause of the following exception:"
-    r"|During handling of the above exception, another exception occurred:)\s*"
+    r"(The above exception was the direct cause of the following exception:"
+    r"|During handling of the above exception, another exception occurred:)"
 )
-_MARKS = re.compile(r"\s+[~^]{2,}[\s~^]*")
+#: The marks below a line of code, behind its indentation: one alone between two words is an operator.
+_MARKS = re.compile(r"(?<!\s)\s{3,}[~^]+[\s~^]*")
 #: The class of an exception, behind a blank: at the end, or with its message.
 _EXCEPTION = re.compile(
     r"(?:^|(?<=\s))(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Interrupt|Exit|Timeout|Group|Warning)(?=:\s|\s*$)"
 )
-_WHOLE_EXCEPTION = re.compile(rf"(?:[A-Za-z_]\w*\.)+{'[A-Z]'}\w*(?:Error|Exception)(?=:\s|$)")
+_WHOLE_EXCEPTION = re.compile(r"(?:[A-Za-z_]\w*\.)+[A-Z]\w*(?:Error|Exception)(?=:\s|$)")
 
 
 def read_text_lines(line: LogLine) -> Iterator[LogLine]:
@@ -56,7 +58,7 @@ def _read_coloured(line: LogLine) -> LogLine:
     fields = {name: _value(_COLOUR.sub("", value)) for name, value in _FIELD.findall(line.message)}
     return replace(
         line,
-        message=_COLOUR.sub("", message[1]),
+        message=_COLOUR.sub("", message[1]).rstrip(),
         level=level[1].lower(),
         root_error=fields.get("root_error", ""),
         error=fields.get("error", "") or fields.get("exception", ""),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 from typing import Any
@@ -199,6 +200,15 @@ def test_after_an_upgrade_it_is_asked_again(ask, caplog):
     assert ask(platform, "get_status", "job-1", api="auto").status == "active"
     assert platform.paths == [f"{HOMES['0.7']}/job-1/status", "/cluster-info", f"{HOMES['0.8']}/job-1/status"]
     assert "http://evaluator.invalid is another release now" in caplog.text
+
+
+async def test_polls_that_fail_together_after_an_upgrade_all_go_on():
+    platform = Platform(HOMES["0.7"], "0.7.3")
+    async with AsyncBenchmarkClient(CONFIG, httpx.MockTransport(platform)) as client:
+        await client.get_status("job-1")
+        platform.home, platform.version = HOMES["0.8"], "0.8.1"
+        jobs = await asyncio.gather(*[client.get_status(f"job-{number}") for number in range(5)])
+    assert [job.status for job in jobs] == ["active"] * 5
 
 
 def test_a_gateway_that_has_lost_the_service_for_a_moment_changes_nothing(ask):

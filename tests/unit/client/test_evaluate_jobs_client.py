@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
 
 from airflow_provider_benchmarks.client import BenchmarkClient, ClientConfig
-from airflow_provider_benchmarks.exceptions import Conflict, InvalidRequest, NameUnusable, NotFound
+from airflow_provider_benchmarks.exceptions import Conflict, IncompleteResults, InvalidRequest, NameUnusable, NotFound
 from airflow_provider_benchmarks.gates import NoRegression, Threshold, evaluate
+from airflow_provider_benchmarks.hooks.downloads import fetch_files
+from airflow_provider_benchmarks.hooks.row_sources import ServiceRows
 from airflow_provider_benchmarks.jobs import fingerprint
 from airflow_provider_benchmarks.scores import JobScores
+from airflow_provider_benchmarks.store import RowFormat, RowTarget
 from tests.conftest import RECORDED
 
 HOME = "/apis/evals/v2/workspaces/my-workspace/evaluate/jobs"
@@ -32,6 +36,7 @@ class Service:
     def __init__(self, **custom_fields: Any) -> None:
         self.requests: list[str] = []
         self.answers: dict[str, tuple[int, bytes]] = {}
+        self.rows = content(25)
         job = json.loads(content(21))
         job["custom_fields"] |= custom_fields
         self._known = {
@@ -52,7 +57,7 @@ class Service:
         if line in self._known:
             return httpx.Response(200, content=self._known[line])
         if request.url.path.startswith("/apis/files/v2/workspaces/my-workspace/filesets/job-fileset-run-1/-/results/"):
-            return httpx.Response(200, content=content(25), headers={"Accept-Ranges": "bytes"})
+            return httpx.Response(200, content=self.rows, headers={"Accept-Ranges": "bytes"})
         return httpx.Response(404, content=content(128))
 
 
@@ -139,6 +144,47 @@ def test_the_dataset_is_that_of_the_spec(ask):
     service = Service()
     with client_of(service) as client:
         assert client.get_dataset(client.get_job("run-1")) == "my-workspace/qa"
+
+
+def test_a_download_without_an_etag_goes_on_where_it_broke_off(pauses):
+    """The files service of later releases has byte ranges, and no ETag that could say whether the file is the same."""
+    asked: list[tuple[str | None, str | None]] = []
+    service, rows = Service(), content(25)
+
+    class Broken(httpx.SyncByteStream):
+        def __iter__(self) -> Iterator[bytes]:
+            yield rows[:700]
+            raise httpx.ReadError("dropped")
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if not request.url.path.startswith("/apis/files/"):
+            return service(request)
+        asked.append((request.headers.get("range"), request.headers.get("if-range")))
+        if len(asked) == 1:
+            return httpx.Response(200, stream=Broken(), headers={"Content-Length": str(len(rows))})
+        headers = {"Content-Range": f"bytes 700-{len(rows) - 1}/{len(rows)}"}
+        return httpx.Response(206, content=rows[700:], headers=headers)
+
+    with client_of(answer) as client:
+        pieces, length = client.open_row_scores("run-1")
+        assert b"".join(pieces) == rows
+    assert length == len(rows)
+    assert asked == [(None, None), ("bytes=700-", None)]
+
+
+@pytest.mark.parametrize("rows", [4, 5])
+def test_scores_that_count_no_rows_leave_it_to_the_job_how_many_there_are(rows):
+    service = Service()
+    service.rows = b"".join(content(25).splitlines(keepends=True)[:rows])
+    scores = {"scores": [{"name": "exact-match.exact-match", "count": None, "mean": 0.6}]}
+    service.answers[f"GET {HOME}/run-1/results/aggregate-scores/download"] = 200, json.dumps(scores).encode()
+    target = RowTarget(place=None, row_format=RowFormat())
+    with client_of(service) as client:
+        if rows == 5:
+            assert fetch_files(ServiceRows(client, "run-1"), [target])[0].rows == 5
+        else:
+            with pytest.raises(IncompleteResults, match="there are 4 rows, but .* count 5"):
+                fetch_files(ServiceRows(client, "run-1"), [target])
 
 
 class TestConflicts:

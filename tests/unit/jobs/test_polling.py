@@ -5,7 +5,14 @@ from itertools import pairwise
 import pytest
 
 from airflow_provider_benchmarks.client import GENERATIONS
-from airflow_provider_benchmarks.exceptions import JobTimeout, NotFound, ProtocolError, ServiceUnavailable, Unauthorized
+from airflow_provider_benchmarks.exceptions import (
+    JobError,
+    JobTimeout,
+    NotFound,
+    ProtocolError,
+    ServiceUnavailable,
+    Unauthorized,
+)
 from airflow_provider_benchmarks.jobs import BenchmarkJob, JobPoller, progress_line
 
 
@@ -20,6 +27,14 @@ def poller(deadline: float | None = None) -> JobPoller:
 @pytest.mark.parametrize("status", ["completed", "error", "cancelled"])
 def test_a_finished_job_ends_the_wait_even_after_the_deadline(status):
     assert poller(deadline=100).on_job(job(status), 200) is None
+
+
+def test_another_job_under_the_same_name_ends_the_wait():
+    waiting = poller()
+    for same in ("", "job-a", "", "job-a"):  # not every answer has an id
+        assert waiting.on_job(job(id=same), 0) == 10
+    with pytest.raises(JobError, match=r"is another job now: its id was job-a and is job-b\. .*then clear this task"):
+        waiting.on_job(job("completed", id="job-b"), 0)
 
 
 def test_a_running_job_is_polled_after_the_interval():

@@ -8,7 +8,7 @@ import pytest
 from airflow_provider_benchmarks.exceptions import ConfigurationError, IncompleteResults
 from airflow_provider_benchmarks.scores import AggregateScores, RowScore
 from airflow_provider_benchmarks.scores.metric_names import MetricNames, checked_references
-from airflow_provider_benchmarks.scores.renamed_rows import renamed_line, renamed_lines
+from airflow_provider_benchmarks.scores.renamed_rows import RenamedRows, renamed_line
 
 
 class TestSplit:
@@ -107,12 +107,18 @@ class TestRows:
         assert renamed_line(self.ROW, NAMES) == self.RENAMED
         assert RowScore.from_json(self.ROW).renamed(NAMES) == RowScore.from_json(self.RENAMED)
 
+    def test_what_is_said_of_a_metric_is_renamed_with_it(self):
+        row = self.ROW.replace(b'"metric_diagnostics":null', b'"metric_diagnostics":{"exact-match":{"n":1}}')
+        renamed = RowScore.from_json(row).renamed(NAMES)
+        assert renamed.extra["metric_diagnostics"] == {"ws/exact": {"n": 1}}
+        assert renamed == RowScore.from_json(renamed_line(row, NAMES))
+
     @pytest.mark.parametrize("size", [1, 7, 10_000])
     @pytest.mark.parametrize("end", [b"", b"\n"])
     def test_in_a_file_that_is_cut_anywhere(self, size, end):
         file = b"\n".join([self.ROW] * 3) + end
         pieces = [file[at : at + size] for at in range(0, len(file), size)]
-        renamed = b"".join(renamed_lines(pieces, NAMES))
+        renamed = b"".join(RenamedRows(pieces, NAMES))
         assert renamed.rstrip(b"\n") == b"\n".join([self.RENAMED] * 3)
 
     def test_the_bare_word_nan(self):
@@ -123,8 +129,19 @@ class TestRows:
     def test_what_is_no_row_is_left_for_the_reader(self, line):
         assert renamed_line(line, NAMES) == line
         file = self.ROW + b"\n" + line + self.ROW + b"\n"
-        renamed = b"".join(renamed_lines([file], NAMES))
+        renamed = b"".join(RenamedRows([file], NAMES))
         assert renamed == self.RENAMED + b"\n" + line + self.RENAMED + b"\n"
+
+    def test_closing_it_closes_the_file(self):
+        closed = []
+
+        class Pieces(list[bytes]):
+            def close(self) -> None:
+                closed.append(True)
+
+        RenamedRows(Pieces(), NAMES).close()
+        RenamedRows([], NAMES).close()
+        assert closed == [True]
 
     def test_two_metrics_of_a_row_must_not_get_one_name(self):
         with pytest.raises(ConfigurationError, match="the same name"):

@@ -216,6 +216,26 @@ class TestLogs:
         assert line.message == text.replace("\x1b[1m", "").replace("\x1b[0m", "")
         assert line.error == ""
 
+    def test_an_operator_in_the_code_is_no_mark(self):
+        text = (
+            'Traceback (most recent call last):   File "a.py", line 1, in f     return a ^ b            ~~^~~ E.XError'
+        )
+        lines = [line.message for line in NEWEST.read_log_lines({"message": text})]
+        assert lines[-2:] == ["    return a ^ b", "E.XError"]
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "Traceback (most recent call last):" + " " * 200_000,
+            'Traceback (most recent call last): File "a", line 1, in f' + " " * 200_000 + "x",
+            "Traceback (most recent call last): " + "a." * 100_000,
+            "\x1b[2mnow\x1b[0m [error] \x1b[1m" + " " * 200_000,
+            "a." * 100_000,
+        ],
+    )
+    def test_long_lines_are_read_in_no_time(self, text):
+        assert NEWEST.read_log_lines({"message": text})
+
     def test_the_last_lines_can_be_asked_for(self):
         assert NEWEST.log_params(limit=1000, cursor=None, tail=50) == {"tail": 50}
         assert NEWEST.log_params(limit=1000, cursor="x", tail=50) == {"limit": 1000, "page_cursor": "x"}
