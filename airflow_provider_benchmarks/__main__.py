@@ -70,13 +70,13 @@ def _parser() -> argparse.ArgumentParser:
 
 def _judge(options: argparse.Namespace) -> Verdict:
     from airflow_provider_benchmarks.gates import read_policy
-    from airflow_provider_benchmarks.gates.policy import MAX_POLICY_BYTES
     from airflow_provider_benchmarks.gates.run import modules_of, run_gate
     from airflow_provider_benchmarks.gates.sources import FolderSource
+    from airflow_provider_benchmarks.reviewed_text import MAX_BYTES
     from airflow_provider_benchmarks.scores.stored_files import open_stored
 
     with open_stored(options.policy) as file:
-        policy = read_policy(file.read(MAX_POLICY_BYTES + 1), name=options.policy)
+        policy = read_policy(file.read(MAX_BYTES + 1), name=options.policy)
     require(f"{options.policy}: confidence and comparisons need", *modules_of(policy.checks))
     _check_history(options.history, policy)
     source = FolderSource(

@@ -26,10 +26,16 @@ from airflow_provider_benchmarks.brief import brief, shortened
 from airflow_provider_benchmarks.gates.check import DEFAULT_KIND, KINDS, Check, check_from_dict
 from airflow_provider_benchmarks.gates.evaluate import POLICIES
 from airflow_provider_benchmarks.gates.field_rules import WrongField
-from airflow_provider_benchmarks.gates.policy_text import MAX_POLICY_BYTES, PolicyText
+from airflow_provider_benchmarks.reviewed_text import Kind, ReviewedText
 
-__all__ = ["MAX_POLICY_BYTES", "Policy", "policy_schema", "read_policy"]
+__all__ = ["Policy", "policy_schema", "read_policy"]
 
+_KIND = Kind(
+    noun="a policy",
+    shape="A policy is a list of checks, each a mapping of its fields",
+    part="check",
+    smaller="Give its checks to several gates.",
+)
 _CHOICES = ("if_inconclusive", "if_no_baseline")
 _KEYS = ("checks", *_CHOICES)
 
@@ -55,7 +61,7 @@ def read_policy(text: str | bytes, *, name: str = "policy") -> Policy:
     :param name: of the file, for messages; one in ``.json`` must be JSON
     :raises ConfigurationError: it is not a policy; says where, and what is allowed there
     """
-    found = PolicyText.read(text, name)
+    found = ReviewedText.read(text, name, _KIND)
     data = found.data
     if not isinstance(data, Mapping):
         raise found.error((), f"expected a mapping with the keys {', '.join(_KEYS)}")
@@ -73,7 +79,7 @@ def read_policy(text: str | bytes, *, name: str = "policy") -> Policy:
     return Policy(checks=checks, foresees_no_baseline="if_no_baseline" in chosen, **chosen)
 
 
-def _check(data: Any, place: int, found: PolicyText) -> Check:
+def _check(data: Any, place: int, found: ReviewedText) -> Check:
     try:
         return check_from_dict(data)
     except WrongField as error:

@@ -27,8 +27,8 @@ from airflow_provider_benchmarks.operators._gate_arguments import (
     require_extras,
     require_store,
 )
-from airflow_provider_benchmarks.operators._gate_policy import PolicyFile
 from airflow_provider_benchmarks.operators._gate_record import Record, check_report, store_report, xcom_of
+from airflow_provider_benchmarks.operators._reviewed_file import ReviewedFile
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -106,7 +106,8 @@ class _GateOperator(BenchmarkOperator):
                 raise ConfigurationError(
                     f'gate "{self.task_id}": {name} must be fail, warn or pass, found "{shortened(choice)}"'
                 )
-        policy = None if self.policy is None else self._policy_file().read_if_here()
+        content = None if self.policy is None else self._policy_file().read_if_here()
+        policy = None if content is None else self._read_policy(content)
         checks = policy.checks if policy else self.checks
         require_extras(checks, gate=self.task_id)
         if has_no_store(self.store):
@@ -168,12 +169,18 @@ class _GateOperator(BenchmarkOperator):
     def _policy(self, context: Context) -> Policy:
         from airflow_provider_benchmarks.gates import Policy
 
-        policy = Policy(checks=tuple(self.checks)) if self.checks else self._policy_file().read()
+        policy = Policy(checks=tuple(self.checks)) if self.checks else self._read_policy(self._policy_file().read())
         require_extras(policy.checks, gate=self.task_id)
         return replace(policy, checks=render_checks(policy.checks, self, context))
 
-    def _policy_file(self) -> PolicyFile:
-        return PolicyFile(self.task_id, self.policy, self.dag.fileloc if self.has_dag() else None)
+    def _read_policy(self, content: bytes) -> Policy:
+        from airflow_provider_benchmarks.gates import read_policy
+
+        return read_policy(content, name=str(self.policy))
+
+    def _policy_file(self) -> ReviewedFile:
+        dag_file = self.dag.fileloc if self.has_dag() else None
+        return ReviewedFile(f'gate "{self.task_id}"', "policy", self.policy, dag_file)
 
 
 def _path(value: Any) -> Any:

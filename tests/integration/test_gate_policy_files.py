@@ -13,8 +13,8 @@ from airflow_provider_benchmarks import gates
 from airflow_provider_benchmarks.__main__ import main
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.gates import read_policy
-from airflow_provider_benchmarks.gates.policy import MAX_POLICY_BYTES
 from airflow_provider_benchmarks.operators.gates import BenchmarkGateOperator, GateFailed
+from airflow_provider_benchmarks.reviewed_text import MAX_BYTES
 from airflow_provider_benchmarks.store import ScoreStore
 from tests.integration.conftest import BENCHMARK, WORKSPACE
 from tests.support import gate_jobs
@@ -69,13 +69,13 @@ class TestWhatIsInIt:
     def test_of_one_that_is_too_large_no_more_is_read_than_shows_it(self, run_job, s3, tmp_path, monkeypatch, far):
         read = []
         monkeypatch.setattr(gates, "read_policy", lambda content, name: read.append(content) or read_policy(content))
-        content = b"#" * (5 * MAX_POLICY_BYTES)
+        content = b"#" * (5 * MAX_BYTES)
         (tmp_path / "large.yaml").write_bytes(content)
         s3.client.put_object(Bucket=BUCKET, Key="policies/large.yaml", Body=content)
         policy = f"s3://aws_scores@{BUCKET}/policies/large.yaml" if far else str(tmp_path / "large.yaml")
         with pytest.raises(ConfigurationError, match="larger than the 131,072 bytes that a policy may have"):
             gate(job_name=run_job("large-policy"), policy=policy)
-        assert len(read[0]) == MAX_POLICY_BYTES + 1
+        assert len(read[0]) == MAX_BYTES + 1
 
     def test_a_wrong_one_fails_when_the_dag_is_parsed(self, tmp_path):
         (tmp_path / "wrong.yaml").write_text(POLICY.replace("margin", "margn"))

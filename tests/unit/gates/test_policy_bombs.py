@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from airflow_provider_benchmarks import __main__ as command
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.gates import NoRegression, Threshold, WithinHistory, check_from_dict, read_policy
-from airflow_provider_benchmarks.gates.policy import MAX_POLICY_BYTES
 from airflow_provider_benchmarks.operators.gates import BenchmarkGateOperator
+from airflow_provider_benchmarks.reviewed_text import MAX_BYTES
 
 MOST = 2000
 
@@ -86,7 +86,7 @@ def test_aliases_that_would_fill_the_memory_are_refused():
 @pytest.mark.parametrize("name", ["p.json", "p.yaml"])
 def test_what_is_nested_deeply_is_reported_so(depth, start, end, name):
     policy = f'{{"checks": {start * (depth - 1)}1{end * (depth - 1)}}}'
-    if len(policy) <= MAX_POLICY_BYTES:
+    if len(policy) <= MAX_BYTES:
         assert "nested too deeply" in message_of(read_policy, policy, name=name)
 
 
@@ -166,14 +166,14 @@ def test_many_wrong_keys_are_reported_by_their_first():
 
 @pytest.mark.parametrize("text", ["# ", "\n", "- a\n", "[", '"', "é"])
 def test_a_large_file_is_refused_unread(text):
-    content = text * (MAX_POLICY_BYTES // len(text) + 1)
+    content = text * (MAX_BYTES // len(text) + 1)
     assert "larger than the 131,072 bytes" in message_of(read_policy, content)
     assert "larger than the 131,072 bytes" in message_of(read_policy, content.encode())
 
 
 def test_a_file_may_be_as_large_as_is_reported():
     policy = "checks: [{metric: m, at_least: 1}]\n"
-    assert read_policy(policy + "#" * (MAX_POLICY_BYTES - len(policy))).checks == (Threshold("m", at_least=1),)
+    assert read_policy(policy + "#" * (MAX_BYTES - len(policy))).checks == (Threshold("m", at_least=1),)
 
 
 class Endless(io.RawIOBase):
@@ -192,7 +192,7 @@ def test_a_shell_reads_no_more_of_a_file_than_a_policy_may_have(monkeypatch, cap
     monkeypatch.setattr("airflow_provider_benchmarks.scores.stored_files.open_stored", lambda path: file)
     assert command.main(["gate", "--policy", "endless", "--candidate", "c"]) == command.NOT_JUDGED
     assert "endless is larger than" in capsys.readouterr().err
-    assert file.read_bytes == MAX_POLICY_BYTES + 1
+    assert file.read_bytes == MAX_BYTES + 1
 
 
 def test_the_text_of_a_policy_is_no_path():

@@ -1,4 +1,4 @@
-"""Find and read the policy file of a gate."""
+"""Find and read a file that is reviewed with the DAGs: a policy, or a benchmark."""
 
 from __future__ import annotations
 
@@ -6,28 +6,28 @@ import errno
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
 
 from airflow.providers.common.compat.sdk import conf
 
 from airflow_provider_benchmarks.brief import brief, shortened
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.operators._base import has_template
-
-if TYPE_CHECKING:
-    from airflow_provider_benchmarks.gates import Policy
+from airflow_provider_benchmarks.reviewed_text import MAX_BYTES
 
 
 @dataclass(frozen=True, slots=True)
-class PolicyFile:
-    """A policy file in object storage, or on disk from the DAG file's folder up to the DAGs folder.
+class ReviewedFile:
+    """A file in object storage, or on disk from the DAG file's folder up to the DAGs folder.
 
-    :param gate: the gate's task id, for messages
-    :param path: as the gate names it, rendered; only a text names a file
+    :param owner: the task that names it, for messages: ``gate "release"``
+    :param what: what it holds, which is the task's argument too: ``policy``
+    :param path: as the task names it, rendered; only a text names a file
     :param dag_file: path of the DAG file; None where it is not known
     """
 
-    gate: str
+    owner: str
+    what: str
     path: Any
     dag_file: str | None
 
@@ -35,36 +35,36 @@ class PolicyFile:
     def is_remote(self) -> bool:
         return "://" in str(self.path)
 
-    def read(self) -> Policy:
-        """Read it from object storage or disk.
+    def read(self) -> bytes:
+        """Read it from object storage or disk, no more of it than shows that it is too large.
 
-        :raises ConfigurationError: there is no such file, or it is not a policy
+        :raises ConfigurationError: there is no such file
         :raises OSError: the storage fails
         """
-        return self._policy(self._remote() if self.is_remote else self._local())
+        return self._remote() if self.is_remote else self._local()
 
-    def read_if_here(self) -> Policy | None:
+    def read_if_here(self) -> bytes | None:
         """Read it while the DAG is parsed; None where its path is known only when the task runs."""
         if not isinstance(self.path, str) or self.is_remote or has_template(self.path):
             return None
         if self.dag_file is None and not any(map(_exists, self._places())):
             return None  # the operator is added to its DAG later
-        return self._policy(self._local())
+        return self._local()
 
     def _local(self) -> bytes:
         if not isinstance(self.path, str) or not self.path.strip():
             raise self._error(
-                f"policy must be the path of a file, found {brief(self.path)}: what does its template give?"
+                f"{self.what} must be the path of a file, found {brief(self.path)}: what does its template give?"
             )
         for path in self._places():
             if not _exists(path):
                 continue
             if not path.is_file():
-                raise self._error(f"the policy {path} is a folder: name a file in it")
+                raise self._error(f"the {self.what} {path} is a folder: name a file in it")
             with path.open("rb") as file:
                 return _start(file)
-        tried = ", ".join(shortened(str(path)) for path in self._places()) or "no folder, as the gate is in no DAG"
-        raise self._error(f'there is no policy file "{shortened(self.path)}". Looked at: {tried}')
+        tried = ", ".join(shortened(str(path)) for path in self._places()) or "no folder, as the task is in no DAG"
+        raise self._error(f'there is no {self.what} file "{shortened(self.path)}". Looked at: {tried}')
 
     def _places(self) -> list[Path]:
         if Path(self.path).is_absolute():
@@ -75,40 +75,33 @@ class PolicyFile:
         from airflow_provider_benchmarks.store import Place
 
         try:
-            # Without a cache, which would fetch megabytes of a large file that is no policy.
+            # Without a cache, which would fetch megabytes of a large file that is none of these.
             with Place(self.path).open("rb", cache_type="none") as file:
                 return _start(file)
         except FileNotFoundError as error:
-            raise self._error(f'there is no policy file "{shortened(self.path)}"') from error
+            raise self._error(f'there is no {self.what} file "{shortened(self.path)}"') from error
         except IsADirectoryError as error:
-            raise self._error(f'the policy "{shortened(self.path)}" is a folder: name a file in it') from error
+            raise self._error(f'the {self.what} "{shortened(self.path)}" is a folder: name a file in it') from error
         except (ValueError, ImportError) as error:
-            where = f'the policy "{shortened(self.path)}"'
+            where = f'the {self.what} "{shortened(self.path)}"'
             raise self._error(f"{where} is in no storage that Airflow can open: {shortened(error)}") from error
 
-    def _policy(self, content: bytes) -> Policy:
-        from airflow_provider_benchmarks.gates import read_policy
-
-        return read_policy(content, name=self.path)
-
     def _error(self, problem: str) -> ConfigurationError:
-        return ConfigurationError(f'gate "{self.gate}": {problem}')
+        return ConfigurationError(f"{self.owner}: {problem}")
 
 
 def _exists(path: Path) -> bool:
     try:
         return path.exists()
     except OSError as error:
-        if error.errno == errno.ENAMETOOLONG:  # such as the text of a policy where its path should be
+        if error.errno == errno.ENAMETOOLONG:  # such as the text of a file where its path should be
             return False
         raise
 
 
 def _start(file: BinaryIO) -> bytes:
-    """The first bytes of a file: the maximum size of a policy and one more, which shows that it is too large."""
-    from airflow_provider_benchmarks.gates.policy import MAX_POLICY_BYTES
-
-    return file.read(MAX_POLICY_BYTES + 1)
+    """The first bytes of a file: its maximum size and one more, which shows that it is too large."""
+    return file.read(MAX_BYTES + 1)
 
 
 def _folders(folder: Path) -> list[Path]:

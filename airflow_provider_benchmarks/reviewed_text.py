@@ -1,4 +1,4 @@
-"""The text of a policy file as plain data, and the line of each part of it."""
+"""The text of a file that people write and review, as plain data, and the line of each part of it."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 
 #: Maximum size, enough for a thousand checks. DAGs are parsed with it, and this much YAML takes more than a second.
-MAX_POLICY_BYTES = 128 * 1024
-#: Maximum depth of lists and mappings; a policy needs five.
+MAX_BYTES = 128 * 1024
+#: Maximum depth of lists and mappings; a policy needs five, the metrics of a benchmark some eight.
 _MAX_DEPTH = 20
 #: Maximum number of values, keys, lists and mappings; a check has some ten.
 _MAX_NODES = 10_000
@@ -32,8 +32,24 @@ _SCALARS = {
 _JSON_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+')
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """What a file is, for messages.
+
+    :param noun: ``a policy``
+    :param shape: what it consists of, a sentence without its end, for one that is nested too deeply
+    :param part: what is to be written in full, without anchors
+    :param smaller: what to do about one that is too large, a sentence
+    """
+
+    noun: str
+    shape: str
+    part: str
+    smaller: str
+
+
 @dataclass(frozen=True, slots=True)
-class PolicyText:
+class ReviewedText:
     """The content of a file as plain data, and the lines of its parts.
 
     :param name: of the file
@@ -44,16 +60,15 @@ class PolicyText:
     _root: yaml.Node | None
 
     @classmethod
-    def read(cls, text: str | bytes, name: str) -> PolicyText:
+    def read(cls, text: str | bytes, name: str, kind: Kind) -> ReviewedText:
         """Read JSON, or else YAML; a file with a name in ``.json`` must be JSON.
 
         :raises ConfigurationError: it is neither, is too large or too deep, has a key twice, or has what JSON has not:
             anchors and tags; says in which line
         """
-        if len(text) > MAX_POLICY_BYTES:
+        if len(text) > MAX_BYTES:
             raise ConfigurationError(
-                f"{name} is larger than the {MAX_POLICY_BYTES:,} bytes that a policy may have. "
-                f"Give its checks to several gates."
+                f"{name} is larger than the {MAX_BYTES:,} bytes that {kind.noun} may have. {kind.smaller}"
             )
         try:
             decoded = (text.decode() if isinstance(text, bytes) else text).removeprefix("\ufeff")
@@ -63,12 +78,12 @@ class PolicyText:
         try:
             data = json.loads(decoded)
         except RecursionError as error:
-            raise _too_deep(name) from error
+            raise _too_deep(name, kind) from error
         except ValueError as error:
             if name.lower().endswith(".json"):
                 raise ConfigurationError(f"{name} is not JSON: {shortened(error)}") from error
-            return cls(*_read_yaml(decoded, name))
-        return cls(data, name, _JsonNodes(decoded, name).root())
+            return cls(*_read_yaml(decoded, name, kind))
+        return cls(data, name, _JsonNodes(decoded, name, kind).root())
 
     def error(self, path: tuple[str | int, ...], problem: str) -> ConfigurationError:
         """An error with the line of the value at a path, or of the nearest value around it."""
@@ -92,11 +107,8 @@ def _line(mark: yaml.Mark) -> int:
     return line + 1
 
 
-def _too_deep(where: str) -> ConfigurationError:
-    return ConfigurationError(
-        f"{where}: nested too deeply. A policy is a list of checks, each a mapping of its fields, and needs no more "
-        f"than {_MAX_DEPTH} levels."
-    )
+def _too_deep(where: str, kind: Kind) -> ConfigurationError:
+    return ConfigurationError(f"{where}: nested too deeply. {kind.shape}, and needs no more than {_MAX_DEPTH} levels.")
 
 
 class _Loader(yaml.SafeLoader):
@@ -104,29 +116,31 @@ class _Loader(yaml.SafeLoader):
 
     yaml_implicit_resolvers = {}  # noqa: RUF012  as PyYAML has it
 
-    def __init__(self, text: str, name: str) -> None:
+    def __init__(self, text: str, name: str, kind: Kind) -> None:
         super().__init__(text)
         self.name = name
+        self._kind = kind
         self._depth = self._nodes = 0
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         event: Any = self.peek_event()  # type: ignore[no-untyped-call]
         where = f"{self.name}, line {_line(event.start_mark)}"
         if event.anchor is not None:  # a few hundred bytes of them can expand to gigabytes
-            raise ConfigurationError(f"{where}: anchors and aliases (& and *) are not taken: write each check in full")
+            raise ConfigurationError(
+                f"{where}: anchors and aliases (& and *) are not taken: write each {self._kind.part} in full"
+            )
         if getattr(event, "tag", None) is not None:
             tag = shortened(event.tag.removeprefix(_TAG))
             raise ConfigurationError(
-                f"{where}: a policy holds texts, numbers, true, false, null, lists and mappings, found the tag {tag}: "
-                f"leave it out, and put a text into quotation marks"
+                f"{where}: {self._kind.noun} holds texts, numbers, true, false, null, lists and mappings, found the "
+                f"tag {tag}: leave it out, and put a text into quotation marks"
             )
         if self._depth == _MAX_DEPTH:
-            raise _too_deep(where)
+            raise _too_deep(where, self._kind)
         self._nodes += 1
         if self._nodes > _MAX_NODES:
             raise ConfigurationError(
-                f"{where}: more than the {_MAX_NODES:,} values that a policy may have. "
-                f"Give its checks to several gates."
+                f"{where}: more than the {_MAX_NODES:,} values that {self._kind.noun} may have. {self._kind.smaller}"
             )
         self._depth += 1
         node: yaml.Node | None = super().compose_node(parent, index)
@@ -147,9 +161,9 @@ for _name, (_pattern, _starts) in _SCALARS.items():
     _Loader.add_implicit_resolver(f"{_TAG}{_name}", re.compile(f"(?:{_pattern})$"), _starts)
 
 
-def _read_yaml(text: str, name: str) -> tuple[Any, str, yaml.Node | None]:
+def _read_yaml(text: str, name: str, kind: Kind) -> tuple[Any, str, yaml.Node | None]:
     try:
-        loader = _Loader(text, name)
+        loader = _Loader(text, name, kind)
         root = loader.get_single_node()
         return None if root is None else loader.construct_document(root), name, root
     except ConfigurationError:
@@ -183,9 +197,10 @@ class _JsonNodes:
     PyYAML itself refuses tabs, and reads some texts of JSON differently.
     """
 
-    def __init__(self, text: str, name: str) -> None:
+    def __init__(self, text: str, name: str, kind: Kind) -> None:
         self._tokens = self._with_marks(text)
         self._name = name
+        self._kind = kind
 
     def root(self) -> yaml.Node:
         return self._node(*next(self._tokens), _MAX_DEPTH)
@@ -204,7 +219,7 @@ class _JsonNodes:
         :param levels: number of levels that it may have
         """
         if not levels:
-            raise _too_deep(f"{self._name}, line {_line(mark)}")
+            raise _too_deep(f"{self._name}, line {_line(mark)}", self._kind)
         if token == "[":
             members = [self._node(*each, levels - 1) for each in self._until("]")]
             return yaml.SequenceNode(f"{_TAG}seq", members, mark)
