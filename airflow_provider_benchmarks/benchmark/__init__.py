@@ -1,0 +1,25 @@
+"""Benchmarks as code: what a job measures, as a file that is reviewed like a policy, or as an object."""
+
+from __future__ import annotations
+
+from airflow_provider_benchmarks.benchmark.benchmark import Benchmark, WrongBenchmark
+from airflow_provider_benchmarks.benchmark.benchmark_file import benchmark_schema, parse_benchmark, read_benchmark
+from airflow_provider_benchmarks.benchmark.differences import differences
+from airflow_provider_benchmarks.benchmark.job_request import JobRequest
+from airflow_provider_benchmarks.benchmark.recorded import METRIC_NAMES, RecordedBenchmark
+from airflow_provider_benchmarks.benchmark.specs import JobSpec, bundle_spec, stored_benchmark_spec
+
+__all__ = [
+    "METRIC_NAMES",
+    "Benchmark",
+    "JobRequest",
+    "JobSpec",
+    "RecordedBenchmark",
+    "WrongBenchmark",
+    "benchmark_schema",
+    "bundle_spec",
+    "differences",
+    "parse_benchmark",
+    "read_benchmark",
+    "stored_benchmark_spec",
+]

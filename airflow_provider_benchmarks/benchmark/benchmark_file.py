@@ -1,0 +1,90 @@
+"""Benchmark files: what a job measures as YAML or JSON, to be reviewed like code.
+
+::
+
+    name: my-workspace/qa-bench
+    dataset: my-workspace/qa              # a fileset; or rows: [...] for a small dataset
+    metrics:
+      my-workspace/exact-match:
+        type: exact-match
+        reference: "{{item.reference}}"
+        candidate: "{{item.output}}"
+
+``benchmark.schema.json`` beside this module is the JSON Schema of such a file, for editors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from airflow_provider_benchmarks.benchmark.benchmark import DATASET, OUTPUTS, REFERENCE, Benchmark, WrongBenchmark
+from airflow_provider_benchmarks.brief import shortened
+from airflow_provider_benchmarks.reviewed_text import MAX_BYTES, Kind, ReviewedText
+from airflow_provider_benchmarks.scores.stored_files import open_stored
+
+_KIND = Kind(
+    noun="a benchmark file",
+    shape="A benchmark has a dataset and metrics, each a mapping of its fields",
+    part="metric",
+    smaller="Store its rows as a fileset, and name that as its dataset.",
+)
+_KEYS = ("name", "dataset", "rows", "metrics")
+
+
+def read_benchmark(path: Any) -> Benchmark:
+    """Read a benchmark file, YAML (its words and numbers those of YAML 1.2) or JSON.
+
+    :param path: a local path, a URL that fsspec or Airflow opens, or an Airflow ObjectStoragePath
+    :raises ConfigurationError: it is not a benchmark; says in which line, and what is allowed there
+    :raises OSError: it can't be read
+    """
+    with open_stored(path) as file:
+        return parse_benchmark(file.read(MAX_BYTES + 1), name=str(path))
+
+
+def parse_benchmark(text: str | bytes, *, name: str = "benchmark") -> Benchmark:
+    """Read the text of a benchmark file.
+
+    :param name: of the file, for messages; one in ``.json`` must be JSON
+    :raises ConfigurationError: it is not a benchmark; says in which line, and what is allowed there
+    """
+    found = ReviewedText.read(text, name, _KIND)
+    data = found.data
+    if not isinstance(data, Mapping):
+        raise found.error((), f"expected a mapping with the keys {', '.join(_KEYS)}")
+    if unknown := [key for key in data if key not in _KEYS]:
+        raise found.error((unknown[0],), f'unknown key "{shortened(unknown[0])}"; known: {", ".join(_KEYS)}')
+    try:
+        return Benchmark(**{"name": None, "metrics": None, **data})  # the class refuses what is missing
+    except WrongBenchmark as error:
+        raise found.error(error.path, str(error)) from error
+
+
+def benchmark_schema() -> dict[str, Any]:
+    """The JSON Schema of a benchmark file. It has all rules but one: a key comes once."""
+    text = {"type": "string", "minLength": 1}
+    output = {"anyOf": [text, {"type": "object", "required": ["name"], "properties": {"name": text}}]}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Benchmark of a job",
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["name", "metrics"],
+        "oneOf": [{"required": ["dataset"]}, {"required": ["rows"]}],
+        "properties": {
+            "name": {"type": "string", "pattern": REFERENCE},
+            "dataset": {"type": "string", "pattern": DATASET},
+            "rows": {"type": "array", "minItems": 1, "items": {"type": "object", "minProperties": 1}},
+            "metrics": {
+                "type": "object",
+                "minProperties": 1,
+                "propertyNames": {"pattern": REFERENCE},
+                "additionalProperties": {
+                    "type": "object",
+                    "required": ["type"],
+                    "properties": {"type": text, OUTPUTS: {"type": "array", "minItems": 1, "items": output}},
+                },
+            },
+        },
+    }

@@ -1,0 +1,56 @@
+"""What a job keeps of the benchmark that it runs, in its ``custom_fields`` and in the score store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from airflow_provider_benchmarks.benchmark.benchmark import Benchmark, hash_of
+
+#: Field of a job's ``custom_fields`` with the references of its metrics, by the keys that the service's results have.
+METRIC_NAMES = "metric_names"
+#: Fields with the benchmark's reference, its content, and the hash of that for people.
+_BENCHMARK, _CONTENT, _CONTENT_HASH = "benchmark", "benchmark_content", "benchmark_hash"
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedBenchmark:
+    """The benchmark of a job that was submitted with one as code.
+
+    :param name: reference ``workspace/name``
+    :param content: as of :attr:`Benchmark.content`
+    """
+
+    name: str
+    content: Mapping[str, Any] = field(hash=False)
+
+    @classmethod
+    def of(cls, benchmark: Benchmark) -> Self:
+        """What is kept of a benchmark."""
+        return cls(benchmark.name, benchmark.content)
+
+    @classmethod
+    def from_custom_fields(cls, custom_fields: Mapping[str, Any]) -> Self | None:
+        """Read it from a job's ``custom_fields``; None where there is none, as of jobs that others have submitted."""
+        name, content = custom_fields.get(_BENCHMARK), custom_fields.get(_CONTENT)
+        if not isinstance(name, str) or not isinstance(content, Mapping):
+            return None
+        return cls(name, content)
+
+    def to_custom_fields(self) -> dict[str, Any]:
+        """The fields to submit with a job."""
+        return {_BENCHMARK: self.name, _CONTENT: dict(self.content), _CONTENT_HASH: self.content_hash}
+
+    @property
+    def content_hash(self) -> str:
+        """As of :attr:`Benchmark.content_hash`."""
+        return hash_of(self.content)
+
+    @property
+    def dataset(self) -> str:
+        """The dataset's reference; of rows their number and hash, the same on every service. Empty if not known."""
+        rows = self.content.get("rows")
+        if isinstance(rows, Mapping):
+            return f"{rows.get('number')} rows, sha256 {rows.get('sha256')}"
+        return str(self.content.get("dataset") or "")

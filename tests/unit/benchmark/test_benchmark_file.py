@@ -1,0 +1,120 @@
+"""Benchmark files: YAML and JSON, errors with lines, and the published schema."""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+
+import jsonschema
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_benchmarks.benchmark import Benchmark, benchmark_schema, parse_benchmark, read_benchmark
+from airflow_provider_benchmarks.benchmark.schema import schema_text
+from airflow_provider_benchmarks.exceptions import ConfigurationError
+from airflow_provider_benchmarks.reviewed_text import MAX_BYTES
+
+FILE = """
+name: my-workspace/qa-bench
+dataset: my-workspace/qa                  # a fileset
+metrics:
+  my-workspace/exact-match: {type: exact-match, reference: "{{item.reference}}", candidate: "{{item.output}}"}
+  my-workspace/own: {type: own, outputs: [own-score]}
+"""
+BENCHMARK = Benchmark(
+    "my-workspace/qa-bench",
+    dataset="my-workspace/qa",
+    metrics={
+        "my-workspace/exact-match": {
+            "type": "exact-match",
+            "reference": "{{item.reference}}",
+            "candidate": "{{item.output}}",
+        },
+        "my-workspace/own": {"type": "own", "outputs": ["own-score"]},
+    },
+)
+
+
+def test_yaml_json_and_an_object_are_the_same_benchmark(tmp_path):
+    (tmp_path / "b.yaml").write_text(FILE)
+    (tmp_path / "b.json").write_text(json.dumps(yaml.safe_load(FILE)))
+    assert read_benchmark(tmp_path / "b.yaml") == read_benchmark(str(tmp_path / "b.json")) == BENCHMARK
+
+
+def test_metrics_have_the_order_of_the_file():
+    assert list(parse_benchmark(FILE).metrics) == ["my-workspace/exact-match", "my-workspace/own"]
+
+
+def test_rows_may_be_in_the_file():
+    text = 'name: w/b\nrows:\n- {output: "4", reference: "4"}\nmetrics: {w/m: {type: exact-match}}'
+    assert parse_benchmark(text).rows == [{"output": "4", "reference": "4"}]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "b.yaml: expected a mapping with the keys name, dataset, rows, metrics"),
+        ("- 1", "b.yaml, line 1: expected a mapping"),
+        ("name: w/b\ndata: x", 'b.yaml, line 2: unknown key "data"; known: name, dataset, rows, metrics'),
+        ("dataset: w/d\nmetrics: {w/m: {type: t}}", "b.yaml, line 1: name must be the reference of a benchmark"),
+        ("dataset: w/d\nname: b\nmetrics: {w/m: {type: t}}", "line 2: name must be the reference .* found 'b'"),
+        ("name: w/b\nmetrics: {w/m: {type: t}}", "line 1: a benchmark needs either a dataset .* found neither"),
+        ("name: w/b\ndataset: d", "line 2: dataset must be a fileset"),
+        ("name: w/b\ndataset: w/d", "line 1: metrics must be a mapping of one or more metrics"),
+        ("name: w/b\ndataset: w/d\nmetrics:\n  m: {type: t}", "line 4: the key of a metric must be the reference"),
+        ("name: w/b\ndataset: w/d\nmetrics:\n  w/m: {}", 'line 4: metric w/m must be a mapping with its "type"'),
+        (
+            "name: w/b\ndataset: w/d\nmetrics:\n  w/m:\n    type: t\n    outputs: x",
+            "line 6: outputs of metric w/m must be a list",
+        ),
+        ("name: w/b\nrows:\n- {a: 1}\n- 2\nmetrics: {w/m: {type: t}}", "line 4: a row must be a mapping"),
+        ("name: w/b\nname: w/c", '"name" is there twice, in line 1 and in line 2; keep one'),
+        ("name: &b w/b", "line 1: anchors and aliases .* are not taken: write each metric in full"),
+        ("name: !!x w/b", "line 1: a benchmark file holds texts, .* found the tag x"),
+        (f"metrics: {'[' * 30}", "nested too deeply. A benchmark has a dataset and metrics"),
+        ("#" * (MAX_BYTES + 1), "larger than the 131,072 bytes that a benchmark file may have. Store its rows as a f"),
+        ("name: [", "b.yaml, line 1, is not YAML"),
+    ],
+)
+def test_a_mistake_is_reported_with_its_line(text, message):
+    with pytest.raises(ConfigurationError, match=f"(?s){message}"):
+        parse_benchmark(text, name="b.yaml")
+
+
+def test_a_mistake_in_json_is_reported_with_its_line():
+    with pytest.raises(ConfigurationError, match="b.json, line 3: rows.0.a must be .* finite number.* found nan"):
+        parse_benchmark('{"name": "w/b",\n"rows": [\n{"a": NaN}], "metrics": {"w/m": {"type": "t"}}}', name="b.json")
+
+
+def test_the_published_schema_is_that_of_the_files():
+    published = files("airflow_provider_benchmarks.benchmark").joinpath("benchmark.schema.json").read_text("utf-8")
+    assert published == schema_text(), "run python -m airflow_provider_benchmarks.benchmark.schema"
+    jsonschema.Draft202012Validator.check_schema(benchmark_schema())
+
+
+VALIDATOR = jsonschema.Draft202012Validator(benchmark_schema())
+TEXTS = st.sampled_from(["", "x", "w/x", "w/x#f", "w/x/y", "w/ x", "#"])
+PLAIN = st.none() | st.booleans() | st.integers(-2, 2) | TEXTS
+METRIC = st.dictionaries(
+    st.sampled_from(["type", "reference", "outputs"]),
+    PLAIN | st.lists(TEXTS | st.dictionaries(st.sampled_from(["name", "description"]), PLAIN), max_size=2),
+)
+PARTS = {
+    "name": TEXTS | PLAIN,
+    "dataset": TEXTS | PLAIN,
+    "rows": st.lists(st.dictionaries(st.sampled_from(["a", "b"]), PLAIN) | PLAIN, max_size=2) | PLAIN,
+    "metrics": st.dictionaries(TEXTS, METRIC | PLAIN, max_size=2) | PLAIN,
+}
+
+
+@given(st.fixed_dictionaries({}, optional=PARTS))
+def test_the_schema_allows_what_is_read(data):
+    try:
+        parse_benchmark(json.dumps(data), name="b.json")
+    except ConfigurationError:
+        # An editor takes null for a missing key as a mistake; the reader does not.
+        assert not VALIDATOR.is_valid(data)
+    else:
+        assert VALIDATOR.is_valid({key: value for key, value in data.items() if value is not None})

@@ -1,0 +1,120 @@
+"""The job specs that the generations of the service take, compared with what the real ones were sent and took."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from airflow_provider_benchmarks.benchmark import Benchmark, JobRequest, bundle_spec, stored_benchmark_spec
+from airflow_provider_benchmarks.benchmark.specs import metric_keys
+from airflow_provider_benchmarks.exceptions import ConfigurationError
+from tests.unit.benchmark.test_benchmark import EXACT, ROWS
+
+#: What releases 0.2.0, 0.3.0, 0.6.0, 0.7.3 and 0.8.1 demand; the judge's has a rubric "quality" and a range "range".
+MEASURED = json.loads((Path(__file__).parent / "data/metric-outputs.json").read_text())
+JUDGE_SCORES = [
+    {"name": "quality", "description": "q", "rubric": [{"label": "a", "value": 1}, {"label": "b", "value": 0}]},
+    {"name": "range", "minimum": 0, "maximum": 1},
+]
+MODEL = {"url": "http://model/v1/chat/completions", "name": "m", "format": "openai"}
+TEMPLATE = {"messages": [{"role": "user", "content": "{{item.input}}"}]}
+
+
+def benchmark(metrics=None, **arguments):
+    arguments = arguments or {"dataset": "ws/rows"}
+    return Benchmark("ws/qa", metrics=metrics or {"ws/exact": EXACT}, **arguments)
+
+
+def outputs(metric):
+    (bundle,) = bundle_spec(JobRequest(benchmark({"ws/m": metric}))).spec["metrics"]
+    return bundle["outputs"]
+
+
+@pytest.mark.parametrize("kind", MEASURED)
+def test_the_outputs_equal_what_the_real_service_demands(kind):
+    assert outputs({"type": kind, "scores": JUDGE_SCORES}) == MEASURED[kind]
+
+
+def test_a_spec_has_metrics_as_bundles_and_the_dataset():
+    made = bundle_spec(JobRequest(benchmark(), params={"parallelism": 4}))
+    assert made.spec == {
+        "metrics": [
+            {
+                "bundle_kind": "metric-bundle",
+                "bundle_format_version": "v1",
+                "metric_type": "exact-match",
+                "outputs": MEASURED["exact-match"],
+                "payload": {"kind": "inline", "metric": EXACT},
+            }
+        ],
+        "dataset": "ws/rows",
+        "params": {"parallelism": 4},
+    }
+    assert made.metric_names == {"exact-match": "ws/exact"}
+    json.dumps(made.spec)
+
+
+def test_rows_go_inline():
+    assert bundle_spec(JobRequest(benchmark(rows=ROWS))).spec["dataset"] == ROWS
+
+
+def test_an_online_job_has_a_target_and_a_template():
+    request = JobRequest(benchmark(), model=MODEL, prompt_template=TEMPLATE)
+    spec = bundle_spec(request).spec
+    assert (spec["target"], spec["prompt_template"]) == (MODEL, TEMPLATE)
+    assert set(spec) == {"metrics", "dataset", "target", "prompt_template"}
+
+
+def test_metrics_of_one_type_are_named_by_their_place():
+    metrics = {"ws/exact": EXACT, "ws/contains": {"type": "string-check"}, "ws/strict": EXACT}
+    made = bundle_spec(JobRequest(benchmark(metrics)))
+    assert made.metric_names == {
+        "exact-match": "ws/exact",
+        "string-check": "ws/contains",
+        "exact-match_2": "ws/strict",
+    }
+    assert metric_keys(["a", "b", "a", "a"]) == ["a", "b", "a_2", "a_3"]
+
+
+def test_outputs_in_the_benchmark_come_first_and_are_not_sent_as_part_of_the_metric():
+    own = {"name": "label", "value_json_schema": {"type": "string"}}
+    metric = {"type": "own", "field": 1, "outputs": ["score", own]}
+    (bundle,) = bundle_spec(JobRequest(benchmark({"ws/m": metric}))).spec["metrics"]
+    assert bundle["payload"]["metric"] == {"type": "own", "field": 1}
+    assert bundle["outputs"] == [
+        {**MEASURED["exact-match"][0], "name": "score"},
+        {"name": "label", "description": None, "value_json_schema": {"type": "string"}},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("metric", "message"),
+    [
+        ({"type": "faithfulness"}, 'metric ws/m has the type "faithfulness".* Add outputs to the metric'),
+        ({"type": "llm-judge"}, "metric ws/m: a judge needs scores"),
+        ({"type": "llm-judge", "scores": [{}]}, "metric ws/m: a judge needs scores"),
+    ],
+)
+def test_a_metric_whose_scores_are_not_known_is_refused_with_what_to_do(metric, message):
+    with pytest.raises(ConfigurationError, match=message):
+        outputs(metric)
+
+
+def test_a_reference_alone_says_nothing_to_a_service_without_stored_benchmarks():
+    with pytest.raises(ConfigurationError, match='stores no benchmarks, so "ws/qa" alone .* benchmark file'):
+        bundle_spec(JobRequest("ws/qa"))
+
+
+@pytest.mark.parametrize("named", ["ws/qa", benchmark()])
+def test_a_service_with_stored_benchmarks_gets_the_reference(named):
+    assert stored_benchmark_spec(JobRequest(named)).spec == {"benchmark": "ws/qa"}
+    made = stored_benchmark_spec(JobRequest(named, model=MODEL, prompt_template=TEMPLATE, params={"limit_samples": 5}))
+    assert made.spec == {
+        "benchmark": "ws/qa",
+        "params": {"limit_samples": 5},
+        "model": MODEL,
+        "prompt_template": TEMPLATE,
+    }
+    assert made.metric_names == {}
