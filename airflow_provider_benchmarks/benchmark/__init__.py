@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 from airflow_provider_benchmarks.benchmark.benchmark import Benchmark, WrongBenchmark
-from airflow_provider_benchmarks.benchmark.benchmark_file import benchmark_schema, parse_benchmark, read_benchmark
+from airflow_provider_benchmarks.benchmark.benchmark_file import (
+    benchmark_of,
+    benchmark_schema,
+    parse_benchmark,
+    read_benchmark,
+)
 from airflow_provider_benchmarks.benchmark.differences import differences
-from airflow_provider_benchmarks.benchmark.job_request import JobRequest
-from airflow_provider_benchmarks.benchmark.recorded import METRIC_NAMES, RecordedBenchmark
+from airflow_provider_benchmarks.benchmark.job_request import JobRequest, is_reference
+from airflow_provider_benchmarks.benchmark.recorded import RecordedBenchmark
 from airflow_provider_benchmarks.benchmark.specs import JobSpec, bundle_spec, stored_benchmark_spec
 
 __all__ = [
-    "METRIC_NAMES",
     "Benchmark",
     "JobRequest",
     "JobSpec",
     "RecordedBenchmark",
     "WrongBenchmark",
+    "benchmark_of",
     "benchmark_schema",
     "bundle_spec",
     "differences",
+    "is_reference",
     "parse_benchmark",
     "read_benchmark",
     "stored_benchmark_spec",

@@ -19,6 +19,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from airflow_provider_benchmarks.benchmark.benchmark import DATASET, OUTPUTS, REFERENCE, Benchmark, WrongBenchmark
+from airflow_provider_benchmarks.benchmark.job_request import is_reference
 from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.reviewed_text import MAX_BYTES, Kind, ReviewedText
 from airflow_provider_benchmarks.scores.stored_files import open_stored
@@ -41,6 +42,15 @@ def read_benchmark(path: Any) -> Benchmark:
     """
     with open_stored(path) as file:
         return parse_benchmark(file.read(MAX_BYTES + 1), name=str(path))
+
+
+def benchmark_of(named: Benchmark | str) -> Benchmark | str:
+    """Read the benchmark file that a text names; a benchmark, and the reference of a stored one, are as they are.
+
+    :raises ConfigurationError: it is not a benchmark
+    :raises OSError: it can't be read
+    """
+    return named if isinstance(named, Benchmark) or is_reference(named) else read_benchmark(named)
 
 
 def parse_benchmark(text: str | bytes, *, name: str = "benchmark") -> Benchmark:

@@ -15,16 +15,17 @@ _BEFORE, _AFTER = 20, 60
 _MISSING = object()
 
 
-def differences(mine: Any, theirs: Any, *, metric: str | None = None) -> str:
+def differences(mine: Any, theirs: Any, *, metric: str | None = None, other: str = "was") -> str:
     """Describe what differs between two benchmarks, ``metrics.ws/m.candidate is … and was …``; empty for nothing.
 
-    :param mine: content of a benchmark, as of :attr:`Benchmark.content`
-    :param theirs: content of the other one, which is described as what was
+    :param mine: content of a benchmark, as of :attr:`Benchmark.content`, or a part of it
+    :param theirs: the same of the other one
+    :param other: the word for the other one
     :param metric: reference of a metric; only what its scores depend on is compared. None (the default) compares all
     """
     if metric is not None and all(metric in each.get("metrics", {}) for each in (mine, theirs)):
         mine, theirs = (_only(each, metric) for each in (mine, theirs))
-    found = [_in_words(path, a, b) for path, a, b in islice(_differing(mine, theirs), _SHOWN + 1)]
+    found = [_in_words(path, a, b, other) for path, a, b in islice(_differing(mine, theirs), _SHOWN + 1)]
     return "; ".join([*found[:_SHOWN], "…"] if len(found) > _SHOWN else found)
 
 
@@ -44,15 +45,15 @@ def _differing(mine: Any, theirs: Any, path: tuple[str, ...] = ()) -> Iterator[t
         yield path, mine, theirs
 
 
-def _in_words(path: tuple[str, ...], mine: Any, theirs: Any) -> str:
+def _in_words(path: tuple[str, ...], mine: Any, theirs: Any, other: str) -> str:
     where = ".".join(map(shortened, path))
     if isinstance(mine, str) and isinstance(theirs, str):
         same = next(
             (n for n, (a, b) in enumerate(zip(mine, theirs, strict=False)) if a != b), min(len(mine), len(theirs))
         )
         start = max(0, same - _BEFORE)
-        return f'{where} is "{_excerpt(mine, start)}" and was "{_excerpt(theirs, start)}"'
-    return f"{where} {_state('is', mine)} and {_state('was', theirs)}"
+        return f'{where} is "{_excerpt(mine, start)}" and {other} "{_excerpt(theirs, start)}"'
+    return f"{where} is {_shown(mine)} and {other} {_shown(theirs)}"
 
 
 def _excerpt(text: str, start: int) -> str:
@@ -61,5 +62,5 @@ def _excerpt(text: str, start: int) -> str:
     return f"{'…' if start else ''}{text[start:end]}{'…' if end < len(text) else ''}"
 
 
-def _state(verb: str, value: Any) -> str:
-    return f"{verb} missing" if value is _MISSING else f"{verb} {brief(value)}"
+def _shown(value: Any) -> str:
+    return "missing" if value is _MISSING else brief(value)

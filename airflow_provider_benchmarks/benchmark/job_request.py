@@ -12,6 +12,9 @@ from airflow_provider_benchmarks.benchmark.recorded import RecordedBenchmark
 from airflow_provider_benchmarks.brief import brief
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 
+#: Of benchmark files. The service takes no name with a dot for a benchmark.
+_FILE_ENDINGS = (".yaml", ".yml", ".json")
+
 
 @dataclass(frozen=True, slots=True)
 class JobRequest:
@@ -66,5 +69,5 @@ class JobRequest:
 
 
 def is_reference(value: Any) -> bool:
-    """True for a text that can be the reference of a stored benchmark."""
-    return isinstance(value, str) and re.fullmatch(REFERENCE, value) is not None
+    """True for a text that can be the reference of a stored benchmark, and not the path of a benchmark file."""
+    return isinstance(value, str) and re.fullmatch(REFERENCE, value) is not None and not value.endswith(_FILE_ENDINGS)

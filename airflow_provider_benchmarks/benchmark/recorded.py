@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from airflow_provider_benchmarks.benchmark.benchmark import Benchmark, hash_of
+from airflow_provider_benchmarks.jobs import BENCHMARK
 
-#: Field of a job's ``custom_fields`` with the references of its metrics, by the keys that the service's results have.
-METRIC_NAMES = "metric_names"
-#: Fields with the benchmark's reference, its content, and the hash of that for people.
-_BENCHMARK, _CONTENT, _CONTENT_HASH = "benchmark", "benchmark_content", "benchmark_hash"
+#: Fields of a job's custom fields with the benchmark's content, and the hash of that for people.
+_CONTENT, _CONTENT_HASH = "benchmark_content", "benchmark_hash"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +32,14 @@ class RecordedBenchmark:
     @classmethod
     def from_custom_fields(cls, custom_fields: Mapping[str, Any]) -> Self | None:
         """Read it from a job's ``custom_fields``; None where there is none, as of jobs that others have submitted."""
-        name, content = custom_fields.get(_BENCHMARK), custom_fields.get(_CONTENT)
+        name, content = custom_fields.get(BENCHMARK), custom_fields.get(_CONTENT)
         if not isinstance(name, str) or not isinstance(content, Mapping):
             return None
         return cls(name, content)
 
     def to_custom_fields(self) -> dict[str, Any]:
         """The fields to submit with a job."""
-        return {_BENCHMARK: self.name, _CONTENT: dict(self.content), _CONTENT_HASH: self.content_hash}
+        return {BENCHMARK: self.name, _CONTENT: dict(self.content), _CONTENT_HASH: self.content_hash}
 
     @property
     def content_hash(self) -> str:

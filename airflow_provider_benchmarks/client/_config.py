@@ -120,6 +120,7 @@ class ClientConfig:
             "url": self.url(request.path),
             "params": dict(request.params),
             "json": request.json,
+            "content": request.content,
             "headers": dict(request.headers),
             "timeout": _timeout(self._read_timeout(request)),
         }

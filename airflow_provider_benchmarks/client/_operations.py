@@ -13,11 +13,13 @@ from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
 
+from airflow_provider_benchmarks.benchmark import Benchmark, JobRequest, JobSpec
 from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.client._config import ClientConfig
 from airflow_provider_benchmarks.client._errors import protocol_error
 from airflow_provider_benchmarks.client._requests import Answer, Operation, Request
 from airflow_provider_benchmarks.client._response_body import parse_answer
+from airflow_provider_benchmarks.client._stored_benchmarks import store_benchmark
 from airflow_provider_benchmarks.client.generations import HEALTH_PATH, VERSION_PATH, Generation, read_version
 from airflow_provider_benchmarks.exceptions import (
     BenchmarkError,
@@ -29,7 +31,7 @@ from airflow_provider_benchmarks.exceptions import (
     ServiceError,
     ServiceUnavailable,
 )
-from airflow_provider_benchmarks.jobs import BenchmarkJob, JobResult, LogLine, ResultName, fingerprint
+from airflow_provider_benchmarks.jobs import METRIC_NAMES, BenchmarkJob, JobResult, LogLine, ResultName, fingerprint
 from airflow_provider_benchmarks.jobs.identity import check_name
 from airflow_provider_benchmarks.retry_policy import SUBMITS
 from airflow_provider_benchmarks.scores import AggregateScores
@@ -73,7 +75,7 @@ class Operations:
 
     def submit(
         self,
-        spec: Mapping[str, Any],
+        spec: Mapping[str, Any] | JobRequest,
         *,
         workspace: str,
         name: str | None,
@@ -83,7 +85,13 @@ class Operations:
         """Submit a job at most once: after a lost answer or a conflict, compare the fingerprint of the name's job."""
         name = check_name(name) if name is not None else f"benchmark-{secrets.token_hex(6)}"
         submit_id = secrets.token_hex(8)
-        custom_fields = {FINGERPRINT: fingerprint(spec), **(custom_fields or {}), _SUBMIT_ID: submit_id}
+        custom_fields = {FINGERPRINT: fingerprint_of(spec), **(custom_fields or {}), _SUBMIT_ID: submit_id}
+        if isinstance(spec, JobRequest):
+            made = yield from self._prepare(spec)
+            custom_fields = {**spec.custom_fields, **custom_fields}
+            if made.metric_names:
+                custom_fields[METRIC_NAMES] = dict(made.metric_names)
+            spec = made.spec
         post = self._request(
             method="POST",
             path=self.generation.jobs_path(workspace),
@@ -110,6 +118,13 @@ class Operations:
                 _check_fingerprint(post, found, spec, custom_fields[FINGERPRINT])
                 return Submission(found, created=found.custom_fields.get(_SUBMIT_ID) == submit_id)
         raise AssertionError("unreachable: the last try returns or raises")
+
+    def _prepare(self, request: JobRequest) -> Operation[JobSpec]:
+        """Make the service's spec for a benchmark, and store that first where jobs refer to a stored one."""
+        stored = self.generation.stored_benchmarks()
+        if stored is not None and isinstance(request.benchmark, Benchmark):
+            yield from store_benchmark(request.benchmark, stored, self._request)
+        return self.generation.job_spec(request)
 
     def _find(self, post: Request, *, delay: float) -> Operation[BenchmarkJob | None]:
         try:
@@ -327,6 +342,11 @@ def without_repeats(jobs: Iterable[BenchmarkJob], seen: set[str]) -> Iterator[Be
         if job.name not in seen:
             seen.add(job.name)
             yield job
+
+
+def fingerprint_of(spec: Mapping[str, Any] | JobRequest) -> str:
+    """The fingerprint of a spec, or of a job that runs a benchmark: then the same for all generations."""
+    return fingerprint(spec.identity if isinstance(spec, JobRequest) else spec)
 
 
 def _check_fingerprint(post: Request, found: BenchmarkJob, spec: Mapping[str, Any], expected: str) -> None:

@@ -16,6 +16,7 @@ class Request:
     """One request to the service.
 
     :param path: quoted, from the base URL on
+    :param content: body of a file; a request has this, ``json`` or none
     :param min_timeout: shortest read timeout in seconds, for a client with a shorter one
     :param time_limit: seconds that the whole request may take, where that is less than the client's timeout allows
     :param retry: True if the client may send it again after a transient fault
@@ -27,6 +28,7 @@ class Request:
     path: str
     params: Mapping[str, str | int] = field(default_factory=dict)
     json: Any = None
+    content: bytes | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     min_timeout: float = 0.0
     time_limit: float | None = None

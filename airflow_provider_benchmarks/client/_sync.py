@@ -15,6 +15,7 @@ from typing import Any, Self, TypeVar
 import httpx
 from tenacity import Retrying
 
+from airflow_provider_benchmarks.benchmark import JobRequest
 from airflow_provider_benchmarks.client._choice import Conversation, choose, choose_again, converse
 from airflow_provider_benchmarks.client._config import ClientConfig
 from airflow_provider_benchmarks.client._errors import (
@@ -89,7 +90,7 @@ class BenchmarkClient:
 
     def submit_job(
         self,
-        spec: Mapping[str, Any],
+        spec: Mapping[str, Any] | JobRequest,
         *,
         name: str | None = None,
         description: str | None = None,
@@ -98,12 +99,14 @@ class BenchmarkClient:
     ) -> Submission:
         """Submit a job at most once.
 
-        :param spec: the service's job spec: ``{"benchmark": "workspace/name", "params": {…}, …}``
+        :param spec: the service's own job spec, or a benchmark and what it is run with, of which the service's spec is
+            made. Where the service runs stored benchmarks only, one as code is stored first
         :param name: name of the job; made up when None
         :param custom_fields: stored with the job; a ``fingerprint`` in it replaces the spec's own
         :raises Conflict: another job has the name
         :raises NameUnusable: no job has the name, and none can get it any more
         :raises InvalidRequest: the service does not take the spec
+        :raises ConfigurationError: the service has stored another benchmark or metric of this name, or can't run it
         """
         return self._run(
             lambda service: service.submit(

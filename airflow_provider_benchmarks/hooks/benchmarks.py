@@ -11,6 +11,7 @@ from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_provider_benchmarks.exceptions import (
     BenchmarkError,
+    ConfigurationError,
     JobError,
     JobTimeout,
     NotFound,
@@ -21,6 +22,7 @@ from airflow_provider_benchmarks.jobs.outcome import status_of_event
 from airflow_provider_benchmarks.retry_policy import is_recoverable
 
 if TYPE_CHECKING:
+    from airflow_provider_benchmarks.benchmark import Benchmark
     from airflow_provider_benchmarks.client import BenchmarkClient, ClientConfig
     from airflow_provider_benchmarks.scores import AggregateScores, RowScore
     from airflow_provider_benchmarks.store import RowArguments, ScoreStore, StoredFile, StoredJob
@@ -110,22 +112,48 @@ class BenchmarkHook(BaseHook):
 
     def submit_job(
         self,
-        spec: Mapping[str, Any],
+        spec: Mapping[str, Any] | None = None,
         *,
+        benchmark: Benchmark | str | None = None,
+        model: str | Mapping[str, Any] | None = None,
+        prompt_template: str | Mapping[str, Any] | None = None,
+        params: Mapping[str, Any] | None = None,
         name: str | None = None,
         description: str | None = None,
         custom_fields: Mapping[str, Any] | None = None,
     ) -> BenchmarkJob:
         """Submit a job at most once: with the same name and spec again, the existing job is returned.
 
-        :param spec: the service's job spec, ``{"benchmark": "workspace/name", "params": {…}}``
+        Either ``spec`` or ``benchmark`` says what it runs. Of a benchmark the spec of the service's release is made.
+
+        :param spec: the service's own job spec, which is sent as it is. For release 0.1: ``{"benchmark":
+            "workspace/name", "params": {…}}``
+        :param benchmark: a :class:`~airflow_provider_benchmarks.benchmark.Benchmark`, the path of a benchmark file, or
+            the reference ``workspace/name`` of a benchmark that the service has stored. A service that runs stored
+            benchmarks only gets one as code stored first
+        :param model: for an online job of a benchmark: a reference ``workspace/name``, or ``{"url": …, "name": …, …}``
+        :param prompt_template: of the requests to the model
+        :param params: the service's job parameters, such as ``parallelism`` and ``limit_samples``
         :param name: name of the job; None (the default) for a generated one
         :param description: free text that the service stores with the job
         :param custom_fields: JSON values that the service stores with the job
+        :raises ConfigurationError: it is not clear what to run, or the service has stored another benchmark of the name
         :raises Conflict: another job has the name
         :raises InvalidRequest: the service does not accept the spec
         """
-        return self.client.submit_job(spec, name=name, description=description, custom_fields=custom_fields).job
+        from airflow_provider_benchmarks.benchmark import JobRequest, benchmark_of
+
+        run_with: dict[str, Any] = {"model": model, "prompt_template": prompt_template, "params": params}
+        runs: Mapping[str, Any] | JobRequest
+        if spec is not None and (benchmark is not None or any(run_with.values())):
+            raise ConfigurationError("a spec has a benchmark, model, prompt_template and params of its own")
+        if spec is not None:
+            runs = spec
+        elif benchmark is not None:
+            runs = JobRequest(benchmark_of(benchmark), **run_with)
+        else:
+            raise ConfigurationError("submit_job needs either a spec or a benchmark")
+        return self.client.submit_job(runs, name=name, description=description, custom_fields=custom_fields).job
 
     def get_job(self, name: str) -> BenchmarkJob:
         """Request a job with its spec and custom fields.

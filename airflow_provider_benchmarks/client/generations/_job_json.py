@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
+from airflow_provider_benchmarks.benchmark import RecordedBenchmark
 from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.jobs import BenchmarkJob, JobResult, JobStep, LogLine, RowCounts
 
@@ -41,6 +42,8 @@ def read_job(payload: Any, *, workspace: str) -> BenchmarkJob:
     if not isinstance(payload, dict) or not payload.get("name") or not payload.get("status"):
         raise ValueError(f'expected a job object with "name" and "status", found {shortened(payload)}')
     spec = _of_type(dict, payload, "spec")
+    custom_fields = _of_type(dict, payload, "custom_fields")
+    recorded = RecordedBenchmark.from_custom_fields(custom_fields)
     details = payload.get("status_details")
     details = details if isinstance(details, dict) else {}
     counts = _row_counts(details.get("evaluation"))
@@ -49,7 +52,7 @@ def read_job(payload: Any, *, workspace: str) -> BenchmarkJob:
         workspace=_of_type(str, payload, "workspace") or workspace,
         status=_of_type(str, payload, "status"),
         benchmark=_of_type(str, spec, "benchmark"),
-        dataset=_dataset(spec),
+        dataset=recorded.dataset if recorded else _dataset(spec),
         id=_text(payload.get("id")),
         description=_text(payload.get("description")) or None,
         spec=spec,
@@ -59,7 +62,7 @@ def read_job(payload: Any, *, workspace: str) -> BenchmarkJob:
         error=_message(payload.get("error_details")),
         created_at=_utc(payload.get("created_at")),
         updated_at=_utc(payload.get("updated_at")),
-        custom_fields=_of_type(dict, payload, "custom_fields"),
+        custom_fields=custom_fields,
         steps=tuple(_read_step(step) for step in _objects(payload.get("steps"))),
         extra={key: value for key, value in payload.items() if key not in _JOB_FIELDS},
     )

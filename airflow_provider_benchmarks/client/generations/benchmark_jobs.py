@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from airflow_provider_benchmarks.benchmark import JobRequest, JobSpec, stored_benchmark_spec
 from airflow_provider_benchmarks.client.generations.generation import Generation, quoted
+from airflow_provider_benchmarks.client.generations.stored_benchmarks import StoredBenchmarks
 
 
 class BenchmarkJobs(Generation):
@@ -14,6 +16,12 @@ class BenchmarkJobs(Generation):
 
     def jobs_path(self, workspace: str) -> str:
         return f"{self._home(workspace)}/benchmark-jobs"
+
+    def job_spec(self, request: JobRequest) -> JobSpec:
+        return stored_benchmark_spec(request)
+
+    def stored_benchmarks(self) -> StoredBenchmarks:
+        return StoredBenchmarks(self._home)
 
     def stored_scores_path(self, workspace: str, job: str) -> str:
         return f"{self._home(workspace)}/benchmark-job-results/{quoted(job, 'benchmark job')}"

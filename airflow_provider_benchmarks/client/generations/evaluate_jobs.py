@@ -13,6 +13,7 @@ from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 
+from airflow_provider_benchmarks.benchmark import JobRequest, JobSpec, bundle_spec
 from airflow_provider_benchmarks.client.generations._log_text import read_text_lines
 from airflow_provider_benchmarks.client.generations.generation import Generation, Params, Release, quoted
 from airflow_provider_benchmarks.exceptions import ConfigurationError
@@ -47,6 +48,9 @@ class EvaluateJobs(Generation):
 
     def jobs_path(self, workspace: str) -> str:
         return f"{self._home(workspace)}/evaluate/jobs"
+
+    def job_spec(self, request: JobRequest) -> JobSpec:
+        return bundle_spec(request)
 
     def stored_scores_path(self, workspace: str, job: str) -> str:
         return f"{self._home(workspace)}/eval-results/{quoted(job, 'benchmark job')}"

@@ -11,9 +11,11 @@ from functools import lru_cache
 from typing import Any, ClassVar
 from urllib.parse import quote
 
+from airflow_provider_benchmarks.benchmark import JobRequest, JobSpec
 from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.client._response_body import parse_answer
 from airflow_provider_benchmarks.client.generations._job_json import read_job, read_log_line, read_result
+from airflow_provider_benchmarks.client.generations.stored_benchmarks import StoredBenchmarks
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.jobs import BenchmarkJob, JobResult, LogLine
 from airflow_provider_benchmarks.scores import AggregateScores
@@ -77,6 +79,17 @@ class Generation(ABC):
     @abstractmethod
     def jobs_path(self, workspace: str) -> str:
         """Path of the list of jobs, and of submits."""
+
+    @abstractmethod
+    def job_spec(self, request: JobRequest) -> JobSpec:
+        """The service's job spec for a benchmark, with the names that the results have for its metrics.
+
+        :raises ConfigurationError: the service can't run it; says what it needs
+        """
+
+    def stored_benchmarks(self) -> StoredBenchmarks | None:
+        """How the service stores the benchmarks that its jobs refer to; None where it stores none."""
+        return None
 
     @abstractmethod
     def stored_scores_path(self, workspace: str, job: str) -> str:
