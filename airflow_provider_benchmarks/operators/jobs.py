@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import conf
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
 
+from airflow_provider_benchmarks.benchmark import JobRequest
 from airflow_provider_benchmarks.brief import brief
 from airflow_provider_benchmarks.deferral import deadline_after, deferral_timeout, seconds_until
 from airflow_provider_benchmarks.exceptions import (
@@ -25,11 +26,14 @@ from airflow_provider_benchmarks.jobs import BenchmarkJob, JobStatus, RunIdentit
 from airflow_provider_benchmarks.jobs.identity import check_name, numbered
 from airflow_provider_benchmarks.links import BenchmarkJobLink
 from airflow_provider_benchmarks.operators._base import DEFAULT_CONN_ID, BenchmarkOperator, has_template
+from airflow_provider_benchmarks.operators._job_content import JobContent
 from airflow_provider_benchmarks.operators._task_state import PreviousJob, TaskState
 from airflow_provider_benchmarks.retry_policy import is_recoverable
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_benchmarks.benchmark import Benchmark
 
 #: Maximum number of jobs of one task run; far more than its retries can need.
 MAX_ATTEMPTS = 100
@@ -55,8 +59,22 @@ class RunBenchmarkJobOperator(BenchmarkOperator):
     Airflow's ``execution_timeout`` counts for each try, and its error says nothing about the job. Set ``timeout``
     instead.
 
-    :param spec: the service's job spec, ``{"benchmark": "workspace/name", "params": {…}, …}`` (templated, except for
-        its ``prompt_template`` and its agent's ``body``, which are the service's own templates)
+    Either ``benchmark`` or ``spec`` says what the job runs. From a benchmark as code each release of the service gets
+    the spec that it takes, so that the same task runs on all of them. Release 0.1 runs benchmarks that it has stored:
+    one that is missing is stored first, with its metrics, and one that differs is an error.
+
+    :param spec: the service's own job spec, which is sent as it is. For release 0.1: ``{"benchmark": "workspace/name",
+        "params": {…}, …}`` (templated, except for its ``prompt_template`` and its agent's ``body``, which are the
+        service's own templates)
+    :param benchmark: the path of a benchmark file, in object storage or relative to a folder from the DAG file's up to
+        the DAGs folder; a :class:`~airflow_provider_benchmarks.benchmark.Benchmark`; or, for release 0.1, the reference
+        ``workspace/name`` of a stored benchmark (templated)
+    :param model: for an online job of a benchmark: the model whose outputs are scored, a reference ``workspace/name``
+        or ``{"url": …, "name": …, …}`` (templated)
+    :param prompt_template: of the requests to the model, with the service's own templates, such as
+        ``{{item.question}}``
+    :param job_params: the service's job parameters for a benchmark, such as ``{"parallelism": 4, "limit_samples":
+        100}``; ``params`` is Airflow's own argument (templated)
     :param job_name: name of the job; None (the default) to derive it from the task run (templated)
     :param conn_id: connection to the evaluation service (templated). Default: ``nemo_evaluator_default``
     :param workspace: workspace of the job; None (the default) for the connection's (templated)
@@ -73,8 +91,8 @@ class RunBenchmarkJobOperator(BenchmarkOperator):
     :param reuse_job: False submits a new job with every try of the task. Default: True
     :return: the job's name, as XCom ``return_value``. The job is in XCom ``benchmark_job``, too, while it is running:
         ``{"name", "workspace"}``
-    :raises ConfigurationError: the spec names no benchmark, ``poll_interval`` is not positive, or the service would not
-        accept ``job_name``
+    :raises ConfigurationError: it is not clear what to run, the benchmark file is wrong, the service has stored another
+        benchmark of the name, ``poll_interval`` is not positive, or the service would not accept ``job_name``
     :raises InvalidRequest: the service does not accept the spec
     :raises JobFailed: the job ended in error; the message has the service's reason and the last log lines
     :raises JobCancelled: the job was cancelled
@@ -82,14 +100,25 @@ class RunBenchmarkJobOperator(BenchmarkOperator):
     :raises Conflict: another job, not of this task run, has the name
     """
 
-    template_fields: Sequence[str] = ("spec", "job_name", *BenchmarkOperator.template_fields)
-    template_fields_renderers = {"spec": "json"}  # noqa: RUF012
+    template_fields: Sequence[str] = (
+        "spec",
+        "benchmark",
+        "model",
+        "job_params",
+        "job_name",
+        *BenchmarkOperator.template_fields,
+    )
+    template_fields_renderers = {"spec": "json", "model": "json", "job_params": "json"}  # noqa: RUF012
     operator_extra_links = (BenchmarkJobLink(),)
 
     def __init__(
         self,
         *,
-        spec: Mapping[str, Any],
+        spec: Mapping[str, Any] | None = None,
+        benchmark: Benchmark | str | None = None,
+        model: str | Mapping[str, Any] | None = None,
+        prompt_template: str | Mapping[str, Any] | None = None,
+        job_params: Mapping[str, Any] | None = None,
         job_name: str | None = None,
         conn_id: str = DEFAULT_CONN_ID,
         workspace: str | None = None,
@@ -103,10 +132,6 @@ class RunBenchmarkJobOperator(BenchmarkOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(conn_id=conn_id, workspace=workspace, **kwargs)
-        if isinstance(spec, Mapping) and not spec.get("benchmark"):
-            raise ConfigurationError(
-                f'task "{self.task_id}": spec needs a "benchmark", such as "my-workspace/qa-bench"'
-            )
         if not poll_interval > 0:
             raise ConfigurationError(
                 f'task "{self.task_id}": poll_interval must be more than 0, found {brief(poll_interval)}'
@@ -114,6 +139,11 @@ class RunBenchmarkJobOperator(BenchmarkOperator):
         if isinstance(job_name, str) and not has_template(job_name):
             check_name(job_name)
         self.spec = spec
+        self.benchmark = benchmark
+        self.model = model
+        self.prompt_template = prompt_template
+        self.job_params = job_params
+        JobContent(self).check()
         self.job_name = job_name
         self.wait_for_completion = wait_for_completion
         self.deferrable = deferrable
@@ -228,8 +258,10 @@ class RunBenchmarkJobOperator(BenchmarkOperator):
         :return: the job, and whether this try has submitted it
         """
         identity = identity_of(context, unique=not self.reuse_job)
-        fields: dict[str, Any] = {"fingerprint": fingerprint(self.spec, identity), "airflow": identity.to_dict()}
-        spec = fingerprint(self.spec)
+        content = JobContent(self).resolve()
+        what = content.identity if isinstance(content, JobRequest) else content
+        fields: dict[str, Any] = {"fingerprint": fingerprint(what, identity), "airflow": identity.to_dict()}
+        spec = fingerprint(what)
         state = TaskState(context)
         previous = state.load()
         found = self._request_previous(previous) if previous and self.reuse_job else None
@@ -237,7 +269,7 @@ class RunBenchmarkJobOperator(BenchmarkOperator):
             self._log_attached(found)
             return found, False
         used_up = previous.name if previous and found is None else None
-        job, created = self._submit_or_attach(self._names(identity, used_up), identity, fields)
+        job, created = self._submit_or_attach(content, self._names(identity, used_up), identity, fields)
         state.save(
             PreviousJob(name=job.name, fingerprint=fields["fingerprint"], spec=spec, max_tries=identity.max_tries)
         )
@@ -276,13 +308,17 @@ class RunBenchmarkJobOperator(BenchmarkOperator):
         return names[names.index(used_up) + 1 :] if used_up in names else names
 
     def _submit_or_attach(
-        self, names: Sequence[str], identity: RunIdentity, fields: Mapping[str, Any]
+        self,
+        content: Mapping[str, Any] | JobRequest,
+        names: Sequence[str],
+        identity: RunIdentity,
+        fields: Mapping[str, Any],
     ) -> tuple[BenchmarkJob, bool]:
         for name in names:
             # Before the response only the fingerprint shows whether the job with this name is this task's.
             self._running_job, self._unconfirmed = name, fields["fingerprint"]
             try:
-                submission = self.hook.client.submit_job(self.spec, name=name, custom_fields=fields)
+                submission = self.hook.client.submit_job(content, name=name, custom_fields=fields)
             except NameUnusable as error:
                 self.log.warning("%s Taking the next name.", error)
                 continue

@@ -1,0 +1,124 @@
+"""RunBenchmarkJobOperator with a benchmark as code, on a service that runs stored ones."""
+
+from __future__ import annotations
+
+import json
+from copy import copy
+from datetime import datetime
+
+import pytest
+from airflow.providers.common.compat.sdk import DAG
+
+from airflow_provider_benchmarks.benchmark import Benchmark, RecordedBenchmark
+from airflow_provider_benchmarks.client import BenchmarkClient, ClientConfig
+from airflow_provider_benchmarks.exceptions import ConfigurationError, Conflict
+from airflow_provider_benchmarks.operators.jobs import RunBenchmarkJobOperator
+from airflow_provider_benchmarks.testing.seed import EXAMPLE_METRICS
+from tests.integration.conftest import BENCHMARK, SPEC, WORKSPACE
+from tests.support.contexts import run_task, task_context
+from tests.support.s3_server import BUCKET
+
+METRICS = {f"{WORKSPACE}/{name}": body for name, body in EXAMPLE_METRICS.items()}
+STORED = Benchmark(BENCHMARK, dataset=f"{WORKSPACE}/qa", metrics=METRICS)
+FILE = json.dumps({"name": BENCHMARK, "dataset": f"{WORKSPACE}/qa", "metrics": METRICS})
+MODEL = {"url": "http://model/v1", "name": "m"}
+
+
+@pytest.fixture
+def client(service):
+    with BenchmarkClient(ClientConfig(base_url=service.url, workspace=WORKSPACE, trust_env=False)) as client:
+        yield client
+
+
+def operator(**arguments):
+    return RunBenchmarkJobOperator(**{"task_id": "run", "poll_interval": 0.05, "timeout": 60, **arguments})
+
+
+def render(context, **arguments):
+    made = operator(dag=DAG("nightly", schedule=None, start_date=datetime(2026, 1, 1)), **arguments)
+    rendered = copy(made)
+    rendered.render_template_fields(context)
+    return rendered
+
+
+class TestRunning:
+    def test_an_object_a_file_and_a_reference_run_the_same(self, make, client, tmp_path):
+        (tmp_path / "qa.json").write_text(FILE)
+        for number, benchmark in enumerate([STORED, str(tmp_path / "qa.json"), BENCHMARK]):
+            name = run_task(make(spec=None, benchmark=benchmark), task_context(task_id=f"run-{number}"))
+            job = client.get_job(name)
+            assert (job.benchmark, job.status) == (BENCHMARK, "completed")
+            recorded = RecordedBenchmark.from_custom_fields(job.custom_fields)
+            assert recorded == (None if benchmark == BENCHMARK else RecordedBenchmark.of(STORED))
+
+    def test_a_file_in_object_storage(self, make, client, s3):
+        s3.client.put_object(Bucket=BUCKET, Key="benchmarks/qa.json", Body=FILE)
+        path = f"s3://aws_scores@{BUCKET}/benchmarks/qa.json"
+        assert client.get_job(run_task(make(spec=None, benchmark=path), task_context())).benchmark == BENCHMARK
+
+    def test_a_retry_attaches_unless_it_is_to_run_something_else(self, service, client):
+        service.hold_jobs("active")
+        context = task_context()
+        run = operator(benchmark=STORED, wait_for_completion=False)
+        assert run.execute(context) == run.execute(context)
+        assert len(list(client.list_jobs())) == 1
+        run.job_params = {"limit_samples": 2}
+        with pytest.raises(Conflict, match="belongs to another run or spec"):
+            run.execute(context)
+
+    def test_job_params_reach_the_service(self, client):
+        name = operator(benchmark=STORED, job_params={"limit_samples": 2}).execute(task_context())
+        assert client.get_job(name).spec["params"]["limit_samples"] == 2
+
+
+class TestTemplates:
+    def test_path_model_and_params_are_rendered_and_the_services_own_templates_are_not(self, tmp_path):
+        rendered = render(
+            {"ds": "2026-11-28", "limit": 5},
+            benchmark=str(tmp_path / "{{ ds }}.yaml"),
+            model={"url": "http://model", "name": "m-{{ ds }}"},
+            prompt_template="Question: {{item.input}}",
+            job_params={"limit_samples": "{{ limit }}"},
+        )
+        assert rendered.benchmark == str(tmp_path / "2026-11-28.yaml")
+        assert rendered.model["name"] == "m-2026-11-28"
+        assert rendered.prompt_template == "Question: {{item.input}}"
+        assert rendered.job_params == {"limit_samples": "5"}
+
+    def test_a_benchmark_keeps_its_templates(self):
+        assert render({"item": "?"}, benchmark=STORED).benchmark == STORED
+
+
+class TestMistakes:
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            ({}, 'task "run": give a benchmark, such as "benchmarks/qa-bench.yaml", or a spec'),
+            ({"spec": SPEC, "benchmark": STORED, "model": MODEL}, "put benchmark, model into it, or leave the spec"),
+            ({"spec": SPEC, "job_params": {"parallelism": 2}}, "put job_params into it"),
+            ({"benchmark": STORED, "model": MODEL}, 'task "run": .*: a model needs a prompt_template'),
+            ({"benchmark": BENCHMARK, "prompt_template": "x"}, "a prompt_template needs a model"),
+            ({"benchmark": STORED, "job_params": "x"}, "job_params must be a mapping, found 'x'"),
+            ({"spec": {"params": {}}}, 'spec needs a "benchmark", such as "my-workspace/qa-bench", or "metrics"'),
+        ],
+    )
+    def test_what_is_not_clear_is_refused_while_the_dag_is_parsed(self, arguments, message):
+        with pytest.raises(ConfigurationError, match=message):
+            operator(**arguments)
+
+    def test_a_wrong_file_is_refused_while_the_dag_is_parsed(self, tmp_path):
+        (tmp_path / "qa.yaml").write_text("name: w/b\ndataset: w/d\nmetrics:\n  w/m: {}")
+        with pytest.raises(ConfigurationError, match='qa.yaml, line 4: metric w/m must be a mapping with its "type"'):
+            operator(benchmark=str(tmp_path / "qa.yaml"))
+
+    def test_a_file_that_is_not_there_is_reported_with_where_it_was_looked_for(self, tmp_path):
+        with pytest.raises(ConfigurationError, match='task "run": there is no benchmark file "/no/such.yaml". Looked'):
+            operator(benchmark="/no/such.yaml", dag=DAG("d", schedule=None, start_date=datetime(2026, 1, 1)))
+
+    def test_a_spec_of_its_own_needs_no_benchmark(self):
+        assert operator(spec={"metrics": ["ws/m"], "dataset": "ws/d"}).spec["dataset"] == "ws/d"
+
+    def test_a_template_that_gives_no_path_is_reported_when_the_task_runs(self, service):
+        rendered = render({"path": ""}, benchmark="{{ path }}")
+        with pytest.raises(ConfigurationError, match="benchmark must be the path of a file, found ''"):
+            rendered.execute(task_context())
