@@ -9,8 +9,8 @@ from typing import Any, Self
 from airflow_provider_benchmarks.benchmark.benchmark import Benchmark, hash_of
 from airflow_provider_benchmarks.jobs import BENCHMARK
 
-#: Fields of a job's custom fields with the benchmark's content, and the hash of that for people.
-_CONTENT, _CONTENT_HASH = "benchmark_content", "benchmark_hash"
+#: Fields of a job's custom fields, and of its manifest in a score store: the benchmark's content, and its hash.
+CONTENT, CONTENT_HASH = "benchmark_content", "benchmark_hash"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +32,14 @@ class RecordedBenchmark:
     @classmethod
     def from_custom_fields(cls, custom_fields: Mapping[str, Any]) -> Self | None:
         """Read it from a job's ``custom_fields``; None where there is none, as of jobs that others have submitted."""
-        name, content = custom_fields.get(BENCHMARK), custom_fields.get(_CONTENT)
+        name, content = custom_fields.get(BENCHMARK), custom_fields.get(CONTENT)
         if not isinstance(name, str) or not isinstance(content, Mapping):
             return None
         return cls(name, content)
 
     def to_custom_fields(self) -> dict[str, Any]:
         """The fields to submit with a job."""
-        return {BENCHMARK: self.name, _CONTENT: dict(self.content), _CONTENT_HASH: self.content_hash}
+        return {BENCHMARK: self.name, CONTENT: dict(self.content), CONTENT_HASH: self.content_hash}
 
     @property
     def content_hash(self) -> str:

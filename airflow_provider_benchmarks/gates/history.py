@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.exceptions import ScoreNotFound
 from airflow_provider_benchmarks.gates import field_rules as f
+from airflow_provider_benchmarks.gates.benchmark_versions import differences_in_content
 from airflow_provider_benchmarks.gates.check import Check, Needs
 from airflow_provider_benchmarks.gates.result import CheckResult, Finding, Outcome
 from airflow_provider_benchmarks.gates.threshold import Threshold, statistic_rule
@@ -85,9 +86,13 @@ class WithinHistory(Check):
         return Needs(history=self.window)
 
     def judge(self, evidence: Evidence) -> list[Finding]:
-        candidate, values = evidence.candidate, self._values(evidence.history)
+        candidate = evidence.candidate
+        history = [job for job in evidence.history if self._measures_the_same(candidate, job)]
+        values = self._values(history)
         if len(values) < MIN_HISTORY:
             reason = f"{len(values)} earlier jobs have this score, {MIN_HISTORY} are needed"
+            if others := len(evidence.history) - len(history):
+                reason = f"{reason}; left out as they measured another version of the benchmark: {others}"
             return [self.result(Outcome.INCONCLUSIVE, reason=reason)]
         median = statistics.median(values)
         deviation = _STD_DEVS_PER_DEVIATION * statistics.median(abs(value - median) for value in values)
@@ -134,6 +139,14 @@ class WithinHistory(Check):
         if self.statistic != "mean" or not score.count or score.min is None or score.max is None:
             return 0.0
         return (score.max - score.min) / score.count
+
+    def _measures_the_same(self, candidate: JobScores, job: JobScores) -> bool:
+        """False where the benchmark has changed since in what this score depends on."""
+        try:
+            metric = candidate.aggregate.get(self.metric, self.score).metric
+        except ScoreNotFound:
+            metric = self.metric
+        return not differences_in_content(candidate, job, metric)
 
     def _values(self, history: Sequence[JobScores]) -> list[float]:
         """The statistic of each job of the window that has it."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.exceptions import ScoreNotFound
 from airflow_provider_benchmarks.gates import field_rules as f
+from airflow_provider_benchmarks.gates.benchmark_versions import differences_in_content
 from airflow_provider_benchmarks.gates.check import Check, Needs
 from airflow_provider_benchmarks.gates.comparison import ComparedScores
 from airflow_provider_benchmarks.gates.evidence import NoBaseline
@@ -164,7 +165,7 @@ class NoRegression(Check):
             score = candidate.aggregate.get(self.metric, self.score)
         except ScoreNotFound as error:
             return [self.result(Outcome.FAIL, reason=str(error))]
-        if problem := _other_work(candidate, baseline):
+        if problem := _other_work(candidate, baseline, score.metric):
             return [self.result(Outcome.FAIL, score=score, reason=problem)]
         reason = f"can't be compared with the baseline {baseline.job}: "
         try:
@@ -180,11 +181,17 @@ class NoRegression(Check):
             return [self.result(Outcome.FAIL, score=score, reason=f"{reason}{error}")]
 
 
-def _other_work(candidate: JobScores, baseline: JobScores) -> str | None:
-    """What the two jobs did differently, so that their scores mean different things; None for the same work."""
+def _other_work(candidate: JobScores, baseline: JobScores, metric: str) -> str | None:
+    """What the two jobs did differently, so that their scores mean different things; None for the same work.
+
+    :param metric: reference of the metric that is compared; how others are defined does not matter to it
+    """
     for what in ("benchmark", "dataset"):
         mine, theirs = getattr(candidate, what), getattr(baseline, what)
         if mine and theirs and mine != theirs:
             works = f"that is of {what} {theirs}, the candidate of {mine}"
             return f"can't be compared with the baseline {baseline.job}: {works}"
+    if differing := differences_in_content(candidate, baseline, metric):
+        version = f"another version of the benchmark was measured: {differing}"
+        return f"can't be compared with the baseline {baseline.job}: {version}"
     return None

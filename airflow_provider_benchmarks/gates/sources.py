@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
+from airflow_provider_benchmarks.benchmark.recorded import CONTENT
 from airflow_provider_benchmarks.exceptions import IncompleteResults
 from airflow_provider_benchmarks.extras import missing, require
 from airflow_provider_benchmarks.gates.check import Check
@@ -119,8 +120,10 @@ def load_scores(path: str, checks: Sequence[Check]) -> LoadedScores:
 
 
 def _manifest(filesystem: Any, folder: str | None) -> dict[str, Any]:
-    """The names of the job, its benchmark and its dataset from the manifest that a score store has."""
+    """What the manifest that a score store has says of the job, its benchmark and its dataset."""
     if folder is None or not filesystem.exists(f"{folder}/{MANIFEST_FILE}"):
         return {}
     manifest = parse_json(filesystem.cat_file(f"{folder}/{MANIFEST_FILE}"))
-    return {key: str(manifest[key]) for key in ("job", "benchmark", "dataset") if manifest.get(key)}
+    content = manifest.get(CONTENT)
+    names = {key: str(manifest[key]) for key in ("job", "benchmark", "dataset") if manifest.get(key)}
+    return {**names, "content": content if isinstance(content, dict) else None}

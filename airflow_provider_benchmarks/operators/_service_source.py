@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from airflow_provider_benchmarks.benchmark import RecordedBenchmark
 from airflow_provider_benchmarks.exceptions import BenchmarkError, NotFound
 from airflow_provider_benchmarks.extras import PARQUET, missing
 from airflow_provider_benchmarks.gates import Check
@@ -83,7 +84,8 @@ class ServiceSource:
         if not jobs or self.store is None:
             return []
         found = self.store.history(**self._benchmark, before=self._created_at, limit=_JOBS_PER_PASSED * jobs)
-        return [JobScores(job.aggregate, job=job.job) for job in found if job.passed and job.job != self.job_name]
+        passed = [job for job in found if job.passed and job.job != self.job_name]
+        return [JobScores(job.aggregate, job=job.job, content=job.content) for job in passed]
 
     def store_verdict(self, gate: str, verdict: dict[str, Any]) -> None:
         """Put the verdict beside the candidate in the score store, where there is one.
@@ -202,12 +204,19 @@ class ServiceSource:
                 logger.warning("The row scores are read from the service, as the score store fails: %s", error)
         compares = any(check.needs().baseline is not None for check in self.checks)
         dataset = self.hook.get_dataset(job) if compares else ""
-        scores = JobScores(aggregate, job=job.name, benchmark=job.benchmark, dataset=dataset)
+        recorded = RecordedBenchmark.from_custom_fields(job.custom_fields)
+        scores = JobScores(
+            aggregate,
+            job=job.name,
+            benchmark=job.benchmark,
+            dataset=dataset,
+            content=None if recorded is None else recorded.content,
+        )
         return self._with_rows(scores, self._download_rows(job)) if rows_needed else LoadedScores(scores)
 
     def _load_stored(self, job: StoredJob) -> LoadedScores:
         aggregate = job.aggregate.renamed(self.hook.config.aliases)
-        scores = JobScores(aggregate, job=job.job, benchmark=job.benchmark, dataset=job.dataset)
+        scores = JobScores(aggregate, job=job.job, benchmark=job.benchmark, dataset=job.dataset, content=job.content)
         if job.rows is None or not should_read_rows(self.checks, aggregate):
             return LoadedScores(scores)
         if missing(*PARQUET):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_benchmarks.scores.aggregate import AggregateScores
 
@@ -20,6 +21,8 @@ class JobScores:
     :param job: the job's name, for messages
     :param benchmark: what it ran, ``workspace/name``; empty when not known. Jobs of two benchmarks are not compared
     :param dataset: what it ran on, where its spec says so; the same holds
+    :param content: what decided about its scores, where it ran a benchmark as code; None when not known. Scores of one
+        metric are not compared where that was defined in another way
     :param rows_unread: the job has rows, but nothing is installed that reads them. Why some have no value is not known
         then, and each counts as one whose call of the model failed, too
     """
@@ -29,4 +32,5 @@ class JobScores:
     job: str = field(default="", kw_only=True)
     benchmark: str = field(default="", kw_only=True)
     dataset: str = field(default="", kw_only=True)
+    content: Mapping[str, Any] | None = field(default=None, kw_only=True, hash=False)
     rows_unread: bool = field(default=False, kw_only=True)

@@ -27,6 +27,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote, unquote
 
+from airflow_provider_benchmarks.benchmark.recorded import CONTENT, CONTENT_HASH, RecordedBenchmark
 from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.exceptions import ConfigurationError, DestinationExists, NotStored
 from airflow_provider_benchmarks.jobs import BenchmarkJob
@@ -58,6 +59,7 @@ class StoredJob:
     :param outcomes: of the gates that judged it, by their names (long ones as of :func:`gate_name`); empty where none
         has, or where they were not read
     :param dataset: what it ran on; empty where that is not known
+    :param content: the benchmark's, where it ran one as code; None for other jobs
     """
 
     job: str
@@ -68,6 +70,7 @@ class StoredJob:
     rows: StoredFile | None
     outcomes: dict[str, str] = field(default_factory=dict)
     dataset: str = ""
+    content: dict[str, Any] | None = field(default=None, hash=False)
 
     @property
     def passed(self) -> bool:
@@ -133,6 +136,7 @@ class ScoreStore:
             "workspace": job.workspace,
             "benchmark": job.benchmark,
             "dataset": job.dataset or dataset,
+            **_content_of(job),
             "created_at": created_at.isoformat(),
             "stored_at": datetime.now(UTC).isoformat(),
             "scores": aggregate.to_json(),
@@ -253,7 +257,14 @@ class ScoreStore:
         rows = None
         if stored.rows is not None and (columns is None or columns):
             rows = read_row_scores(Place(stored.rows.path), columns=columns)
-        return JobScores(stored.aggregate, rows, job=stored.job, benchmark=stored.benchmark, dataset=stored.dataset)
+        return JobScores(
+            stored.aggregate,
+            rows,
+            job=stored.job,
+            benchmark=stored.benchmark,
+            dataset=stored.dataset,
+            content=stored.content,
+        )
 
     def _names(self, folder: str, before: datetime | None = None) -> list[str]:
         """Names of jobs, newest first."""
@@ -307,11 +318,18 @@ def _stored_job(folder: str, manifest: dict[str, Any], outcomes: dict[str, str] 
         workspace=manifest["workspace"],
         benchmark=manifest["benchmark"],
         dataset=manifest.get("dataset", ""),
+        content=manifest.get(CONTENT),
         created_at=datetime.fromisoformat(manifest["created_at"]),
         aggregate=AggregateScores.from_json(manifest["scores"]),
         rows=None if rows is None else StoredFile(**{**rows, "path": f"{folder}/{ROWS_FILE}"}),
         outcomes=outcomes or {},
     )
+
+
+def _content_of(job: BenchmarkJob) -> dict[str, Any]:
+    """What the manifest has of a benchmark as code."""
+    recorded = RecordedBenchmark.from_custom_fields(job.custom_fields)
+    return {} if recorded is None else {CONTENT: dict(recorded.content), CONTENT_HASH: recorded.content_hash}
 
 
 def _describe(job: BenchmarkJob) -> dict[str, Any]:
