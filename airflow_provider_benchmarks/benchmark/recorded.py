@@ -32,10 +32,8 @@ class RecordedBenchmark:
     @classmethod
     def from_custom_fields(cls, custom_fields: Mapping[str, Any]) -> Self | None:
         """Read it from a job's ``custom_fields``; None where there is none, as of jobs that others have submitted."""
-        name, content = custom_fields.get(BENCHMARK), custom_fields.get(CONTENT)
-        if not isinstance(name, str) or not isinstance(content, Mapping):
-            return None
-        return cls(name, content)
+        name, content = custom_fields.get(BENCHMARK), content_of(custom_fields)
+        return cls(name, content) if isinstance(name, str) and content is not None else None
 
     def to_custom_fields(self) -> dict[str, Any]:
         """The fields to submit with a job."""
@@ -53,3 +51,9 @@ class RecordedBenchmark:
         if isinstance(rows, Mapping):
             return f"{rows.get('number')} rows, sha256 {rows.get('sha256')}"
         return str(self.content.get("dataset") or "")
+
+
+def content_of(kept: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The content of a benchmark in a job's custom fields, or in its manifest; None where there is none."""
+    content = kept.get(CONTENT)
+    return content if isinstance(content, Mapping) and isinstance(content.get("metrics"), Mapping) else None

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from airflow_provider_benchmarks.benchmark.recorded import CONTENT
+from airflow_provider_benchmarks.benchmark.recorded import content_of
 from airflow_provider_benchmarks.exceptions import IncompleteResults
 from airflow_provider_benchmarks.extras import missing, require
 from airflow_provider_benchmarks.gates.check import Check
@@ -124,6 +124,5 @@ def _manifest(filesystem: Any, folder: str | None) -> dict[str, Any]:
     if folder is None or not filesystem.exists(f"{folder}/{MANIFEST_FILE}"):
         return {}
     manifest = parse_json(filesystem.cat_file(f"{folder}/{MANIFEST_FILE}"))
-    content = manifest.get(CONTENT)
     names = {key: str(manifest[key]) for key in ("job", "benchmark", "dataset") if manifest.get(key)}
-    return {**names, "content": content if isinstance(content, dict) else None}
+    return {**names, "content": content_of(manifest)}

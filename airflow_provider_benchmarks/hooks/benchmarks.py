@@ -138,6 +138,7 @@ class BenchmarkHook(BaseHook):
         :param description: free text that the service stores with the job
         :param custom_fields: JSON values that the service stores with the job
         :raises ConfigurationError: it is not clear what to run, or the service has stored another benchmark of the name
+        :raises OSError: the benchmark file can't be read
         :raises Conflict: another job has the name
         :raises InvalidRequest: the service does not accept the spec
         """

@@ -21,13 +21,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote, unquote
 
-from airflow_provider_benchmarks.benchmark.recorded import CONTENT, CONTENT_HASH, RecordedBenchmark
+from airflow_provider_benchmarks.benchmark.recorded import CONTENT, CONTENT_HASH, RecordedBenchmark, content_of
 from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.exceptions import ConfigurationError, DestinationExists, NotStored
 from airflow_provider_benchmarks.jobs import BenchmarkJob
@@ -70,7 +70,7 @@ class StoredJob:
     rows: StoredFile | None
     outcomes: dict[str, str] = field(default_factory=dict)
     dataset: str = ""
-    content: dict[str, Any] | None = field(default=None, hash=False)
+    content: Mapping[str, Any] | None = field(default=None, hash=False)
 
     @property
     def passed(self) -> bool:
@@ -318,7 +318,7 @@ def _stored_job(folder: str, manifest: dict[str, Any], outcomes: dict[str, str] 
         workspace=manifest["workspace"],
         benchmark=manifest["benchmark"],
         dataset=manifest.get("dataset", ""),
-        content=manifest.get(CONTENT),
+        content=content_of(manifest),
         created_at=datetime.fromisoformat(manifest["created_at"]),
         aggregate=AggregateScores.from_json(manifest["scores"]),
         rows=None if rows is None else StoredFile(**{**rows, "path": f"{folder}/{ROWS_FILE}"}),

@@ -129,6 +129,13 @@ def test_defaults_that_the_service_adds_are_no_difference(hook, stored_metric):
     hook.submit_job(benchmark=NEW)
 
 
+def test_what_is_null_is_no_difference(hook):
+    exact = f"{WORKSPACE}/new-exact-match"
+    nulls = replace(NEW, metrics={**NEW.metrics, exact: {**NEW.metrics[exact], "description": None}})
+    for benchmark in (nulls, nulls, NEW):
+        hook.submit_job(benchmark=benchmark)
+
+
 def test_a_further_field_of_a_metric_that_others_have_stored_is_a_difference(hook, stored_metric):
     stored_metric("labels")
     with pytest.raises(ConfigurationError, match="ignore_case is missing and on the service True"):

@@ -33,6 +33,7 @@ from airflow.triggers.base import BaseTrigger
 """
     ours = """
 from airflow_provider_benchmarks import links
+from airflow_provider_benchmarks.benchmark import Benchmark
 from airflow_provider_benchmarks.gates import Threshold
 from airflow_provider_benchmarks.hooks.benchmarks import BenchmarkHook
 from airflow_provider_benchmarks.operators.gates import BenchmarkGateOperator
@@ -44,6 +45,8 @@ from airflow_provider_benchmarks.triggers.jobs import BenchmarkJobTrigger
 
 BenchmarkGateOperator(task_id="gate", job_name="j", checks=[Threshold("m", at_least=1)])
 RunBenchmarkJobOperator(task_id="run", spec={"benchmark": "w/b"})
+benchmark = Benchmark("w/b", dataset="w/d", metrics={"w/m": {"type": "exact-match"}})
+RunBenchmarkJobOperator(task_id="run-code", benchmark=benchmark)
 BenchmarkJobSensor(task_id="wait", job_name="j")
 """
     added = modules_after(base + ours) - modules_after(base)
@@ -51,7 +54,7 @@ BenchmarkJobSensor(task_id="wait", job_name="j")
     assert [name for name in added if name.split(".")[0] in HEAVY or name in HEAVY] == []
 
 
-@pytest.mark.parametrize("package", ["client", "scores", "formats", "gates", "jobs", "testing"])
+@pytest.mark.parametrize("package", ["benchmark", "client", "scores", "formats", "gates", "jobs", "testing"])
 def test_the_core_works_without_airflow(package):
     blocked = "import sys\nsys.modules['airflow'] = None"
     assert f"airflow_provider_benchmarks.{package}" in modules_after(

@@ -80,12 +80,13 @@ class StoredBenchmarks:
         What the service has added to a metric that this package has stored are defaults. In one that others have
         stored it may be anything.
         """
-        theirs = _projected(stored, metric)
+        mine = _without_nulls({key: value for key, value in metric.items() if key != "labels"})
+        theirs = _projected(stored, mine)
         labels = stored.get("labels")
         if not (isinstance(labels, dict) and labels.get(_LABEL) == hash_of(metric)):
-            more = stored.keys() - metric.keys() - _HEAD
+            more = stored.keys() - mine.keys() - _HEAD
             theirs |= {key: stored[key] for key in sorted(more) if stored[key] not in (None, [], {})}
-        return differences({key: value for key, value in metric.items() if key != "labels"}, theirs, other=_OTHER)
+        return differences(mine, theirs, other=_OTHER)
 
     def benchmark_differences(self, benchmark: Benchmark, stored: Mapping[str, Any]) -> str:
         """What of a stored benchmark differs besides its metrics' own fields, in words; empty for nothing."""
@@ -98,10 +99,17 @@ class StoredBenchmarks:
         return differences(mine, theirs, other=_OTHER)
 
 
+def _without_nulls(value: Any) -> Any:
+    """A value as the service returns it: it leaves out what is null."""
+    if isinstance(value, Mapping):
+        return {key: _without_nulls(member) for key, member in value.items() if member is not None}
+    return [_without_nulls(member) for member in value] if isinstance(value, list) else value
+
+
 def _projected(stored: Any, mine: Any) -> Any:
     """A stored value without the fields that it has and we do not name."""
     if isinstance(stored, Mapping) and isinstance(mine, Mapping):
-        return {key: _projected(stored[key], mine[key]) for key in mine if key in stored and key != "labels"}
+        return {key: _projected(stored[key], mine[key]) for key in mine if key in stored}
     if isinstance(stored, list) and isinstance(mine, list) and len(stored) == len(mine):
         return [_projected(each, own) for each, own in zip(stored, mine, strict=True)]
     return stored

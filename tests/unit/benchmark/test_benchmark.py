@@ -145,7 +145,14 @@ class TestRecordedBenchmark:
         assert RecordedBenchmark.of(of_rows()).dataset == f"2 rows, sha256 {of_rows().rows_hash}"
 
     @pytest.mark.parametrize(
-        "fields", [{}, {"benchmark": "ws/qa"}, {"benchmark_content": {}}, {"benchmark": 1, "benchmark_content": {}}]
+        "fields",
+        [
+            {},
+            {"benchmark": "ws/qa"},
+            {"benchmark_content": {"metrics": {}}},
+            {"benchmark": 1, "benchmark_content": {"metrics": {}}},
+            {"benchmark": "ws/qa", "benchmark_content": {"metrics": []}},
+        ],
     )
     def test_a_job_of_others_keeps_none(self, fields):
         assert RecordedBenchmark.from_custom_fields(fields) is None

@@ -13,7 +13,7 @@ from airflow_provider_benchmarks.exceptions import ConfigurationError
 from tests.unit.benchmark.test_benchmark import EXACT, ROWS
 
 #: What releases 0.2.0, 0.3.0, 0.6.0, 0.7.3 and 0.8.1 demand; the judge's has a rubric "quality" and a range "range".
-MEASURED = json.loads((Path(__file__).parent / "data/metric-outputs.json").read_text())
+MEASURED = json.loads((Path(__file__).parents[2] / "recorded/metric-outputs.json").read_text())
 JUDGE_SCORES = [
     {"name": "quality", "description": "q", "rubric": [{"label": "a", "value": 1}, {"label": "b", "value": 0}]},
     {"name": "range", "minimum": 0, "maximum": 1},
