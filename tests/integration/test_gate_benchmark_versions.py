@@ -42,7 +42,7 @@ def submit(hook, name, benchmark):
 
 
 def gate(metric, **arguments):
-    check = NoRegression(metric, margin=0.5)
+    check = NoRegression(metric, margin=0.5, min_count=5)
     return BenchmarkGateOperator(task_id="gate", checks=[check], **arguments).execute(task_context())
 
 
