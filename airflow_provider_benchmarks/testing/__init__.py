@@ -11,14 +11,17 @@ from airflow_provider_benchmarks.testing._http.server import RecordedRequest
 from airflow_provider_benchmarks.testing.faults import Fault, InjectedFault
 from airflow_provider_benchmarks.testing.seed import (
     EXAMPLE_BENCHMARK,
+    EXAMPLE_DATASET,
     EXAMPLE_ROWS,
     EXAMPLE_WORKSPACE,
     Seeder,
+    example_spec,
 )
 from airflow_provider_benchmarks.testing.service import EvaluationService
 
 __all__ = [
     "EXAMPLE_BENCHMARK",
+    "EXAMPLE_DATASET",
     "EXAMPLE_ROWS",
     "EXAMPLE_WORKSPACE",
     "EvaluationService",
@@ -26,4 +29,5 @@ __all__ = [
     "InjectedFault",
     "RecordedRequest",
     "Seeder",
+    "example_spec",
 ]

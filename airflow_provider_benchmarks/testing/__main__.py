@@ -17,6 +17,7 @@ def _parse_arguments() -> argparse.Namespace:
     parser.add_argument("--port", type=int, default=_DEFAULT_PORT, help="port to listen on; 0 takes a free one")
     parser.add_argument("--job-seconds", type=float, default=5.0, help="seconds from the submit of a job to its end")
     parser.add_argument("--token", help="bearer token that requests must have")
+    parser.add_argument("--release", default="0.1", help="release of the service to behave as, such as 0.8")
     parser.add_argument("--no-example", action="store_true", help="do not create the question-answer example")
     return parser.parse_args()
 
@@ -27,7 +28,11 @@ def main() -> None:
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signal_number, lambda *_: stop.set())
     service = EvaluationService(
-        host=arguments.host, port=arguments.port, job_seconds=arguments.job_seconds, token=arguments.token
+        host=arguments.host,
+        port=arguments.port,
+        job_seconds=arguments.job_seconds,
+        token=arguments.token,
+        release=arguments.release,
     )
     with service:
         if not arguments.no_example:

@@ -1,7 +1,7 @@
 """Create workspaces, datasets, metrics and benchmarks in an evaluation service over its own HTTP API.
 
-Works on the local service of this package and on a real NeMo Platform 0.1.x. Every call is idempotent: what exists
-already is not changed.
+Works on the local service of this package and on real ones. Every call is idempotent: what exists already is not
+changed.
 """
 
 from __future__ import annotations
@@ -14,8 +14,12 @@ from urllib.parse import quote
 
 import httpx
 
+from airflow_provider_benchmarks.testing._jobs.bundles import metric_bundle
+from airflow_provider_benchmarks.testing._release import Release
+
 EXAMPLE_WORKSPACE = "my-workspace"
 EXAMPLE_BENCHMARK = "my-workspace/qa-bench"
+EXAMPLE_DATASET = "my-workspace/qa"
 
 #: The five rows of the service's own "Benchmark Results" page.
 EXAMPLE_ROWS: tuple[dict[str, str], ...] = (
@@ -41,8 +45,25 @@ _TIMEOUT_SECONDS = 60.0
 _MAX_ERROR_CHARACTERS = 600
 
 
+def example_spec(release: str = "0.1") -> dict[str, Any]:
+    """Return the spec of a job of the question-answer example.
+
+    :param release: release of the service, such as "0.8"
+    """
+    if not Release.parse(release).evaluates_bundles:
+        return {"benchmark": EXAMPLE_BENCHMARK}
+    return {"metrics": [metric_bundle(body) for body in EXAMPLE_METRICS.values()], "dataset": EXAMPLE_DATASET}
+
+
 class BaseSeeder(ABC):
-    """Creates what a benchmark job needs, through the service's REST API. How requests are sent is up to subclasses."""
+    """Creates what a benchmark job needs, through the service's REST API. How requests are sent is up to subclasses.
+
+    :param release: release of the service
+    """
+
+    def __init__(self, release: Release) -> None:
+        self._release = release
+        self._api = f"/apis/{release.prefix}/v2/workspaces"
 
     @abstractmethod
     def _send(self, method: str, path: str, content: bytes, content_type: str) -> tuple[int, str]:
@@ -63,10 +84,11 @@ class BaseSeeder(ABC):
     def metric(self, workspace: str, name: str, body: Mapping[str, Any]) -> str:
         """Create a metric and return its reference.
 
-        :param body: the metric as the service has it: ``type`` and its fields
+        :param body: the metric as 0.1 has it: ``type`` and its fields
+        :raises ValueError: a later service wants its outputs, and these are not known for the type
         """
-        path = f"/apis/evaluation/v2/workspaces/{_segment(workspace)}/metrics/{_segment(name)}"
-        self._create("POST", path, body)
+        metric = metric_bundle(body) if self._release.evaluates_bundles else body
+        self._create("POST", f"{self._api}/{_segment(workspace)}/metrics/{_segment(name)}", metric)
         return f"{workspace}/{name}"
 
     def benchmark(self, workspace: str, name: str, *, metrics: Sequence[str], dataset: str) -> str:
@@ -74,16 +96,24 @@ class BaseSeeder(ABC):
 
         :param metrics: references of metrics
         :param dataset: reference of a dataset
+        :raises ValueError: the release stores no benchmarks: only 0.1 does
         """
+        if self._release.evaluates_bundles:
+            raise ValueError(f"{self._release.version} stores no benchmarks: its jobs bring their metrics along")
         body = {"name": name, "description": name, "metrics": list(metrics), "dataset": dataset}
-        self._create("POST", f"/apis/evaluation/v2/workspaces/{_segment(workspace)}/benchmarks", body)
+        self._create("POST", f"{self._api}/{_segment(workspace)}/benchmarks", body)
         return f"{workspace}/{name}"
 
     def question_answer_example(self) -> str:
-        """Create the question-answer example of the service's docs; return the benchmark's reference."""
+        """Create the question-answer example of the service's docs; return the benchmark's reference.
+
+        Where the service stores no benchmarks, return the dataset's; the metrics are stored, too.
+        """
         self.workspace(EXAMPLE_WORKSPACE)
         dataset = self.dataset(EXAMPLE_WORKSPACE, "qa", EXAMPLE_ROWS)
         metrics = [self.metric(EXAMPLE_WORKSPACE, name, body) for name, body in EXAMPLE_METRICS.items()]
+        if self._release.evaluates_bundles:
+            return dataset
         return self.benchmark(EXAMPLE_WORKSPACE, "qa-bench", metrics=metrics, dataset=dataset)
 
     def _create(self, method: str, path: str, body: Mapping[str, Any] | bytes) -> None:
@@ -101,9 +131,11 @@ class Seeder(BaseSeeder):
 
     :param base_url: address of the service, without the ``/apis`` part
     :param token: bearer token, if the service requires one
+    :param release: release of the service
     """
 
-    def __init__(self, base_url: str, *, token: str | None = None) -> None:
+    def __init__(self, base_url: str, *, token: str | None = None, release: str = "0.1") -> None:
+        super().__init__(Release.parse(release))
         self._http = httpx.Client(
             base_url=base_url.rstrip("/"),
             headers={"Authorization": f"Bearer {token}"} if token else {},

@@ -1,7 +1,10 @@
-"""A local evaluation service: a real HTTP server with the protocol of NeMo Evaluator 0.1.x.
+"""A local evaluation service: a real HTTP server with the protocol of NeMo Evaluator, in the release that a test wants.
 
-For tests, demos and the tests of one's own DAGs. It evaluates benchmarks whose metrics need no model (exact-match,
-string-check), returns results that a test gives, and injects faults.
+For tests, demos and the tests of one's own DAGs. It evaluates metrics that need no model (exact-match, string-check,
+number-check), returns results that a test gives, and injects faults.
+
+Methods name the jobs that they are about by a benchmark. From 0.2 on the service stores none, and jobs bring their
+metrics along: there, the reference of a job's dataset stands for it.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from airflow_provider_benchmarks.testing._http.request import Request
 from airflow_provider_benchmarks.testing._http.server import RecordedRequest, Server
 from airflow_provider_benchmarks.testing._jobs.controllers import Controllers
 from airflow_provider_benchmarks.testing._jobs.scenarios import Hold, Rows, Scenarios, result_files
+from airflow_provider_benchmarks.testing._release import Release
 from airflow_provider_benchmarks.testing._routes.application import Application
 from airflow_provider_benchmarks.testing._routes.context import Context
 from airflow_provider_benchmarks.testing._state.entity import Entity
@@ -41,6 +45,9 @@ class EvaluationService:
     :param read_only_token: another one, which only allows reading
     :param idle_timeout: seconds after which an idle connection is closed
     :param clock: returns the time in seconds since 1970
+    :param release: release of the service to behave as: "0.1", "0.3", "0.6", "0.7", "0.8", or one between or after
+        these, such as "0.8.1" or "0.9"; a release later than 0.8 behaves as 0.8
+    :raises ValueError: ``release`` is not a release of the service
     :raises ConfigurationError: jinja2 is missing; the message names the extra that has it
     """
 
@@ -55,12 +62,13 @@ class EvaluationService:
         read_only_token: str | None = None,
         idle_timeout: float = 5.0,
         clock: Clock = time.time,
+        release: str = "0.1",
     ) -> None:
         require("the local evaluation service needs", "jinja2")
         self._address = (host, port)
         self._idle_timeout = idle_timeout
         self._token = token
-        self._state = State(clock=clock)
+        self._state = State(clock=clock, release=Release.parse(release))
         self._scenarios = Scenarios(job_seconds=job_seconds)
         self._controllers = Controllers(self._state, self._scenarios, enabled=controllers)
         context = Context(self._state, self._scenarios, self._controllers, token=token, read_only_token=read_only_token)
@@ -147,40 +155,42 @@ class EvaluationService:
         self._faults.clear()
 
     def seed_question_answer_example(self) -> str:
-        """Create the question-answer example; return the benchmark's reference.
+        """Create the question-answer example; return the benchmark's reference, or from 0.2 on the dataset's.
 
         The routes are called without a socket: no request is recorded, and no fault is applied.
         """
-        return _LocalSeeder(self._application, self._token).question_answer_example()
+        return _LocalSeeder(self._application, self._token, self._state.release).question_answer_example()
 
-    def give_results(self, benchmark: str, *, aggregate: Any, rows: Rows | None = None) -> None:
+    def give_results(self, benchmark: str | None, *, aggregate: Any, rows: Rows | None = None) -> None:
         """Set the results of every later job of a benchmark.
 
-        As on the service, a job without a single score that has a value ends in error, and yet has its results.
+        As on the service, a job without a single score that has a value ends in error, and yet has its results. In 0.2
+        to 0.6 it is completed.
 
-        :param benchmark: ``workspace/name``
+        :param benchmark: ``workspace/name``; None: all later jobs without results of their own
         :param aggregate: the aggregate scores as JSON-able data of any shape, or as bytes
         :param rows: the row scores as dicts, as bytes, or as the path of a JSONL file, which is served without being
             loaded; None: the jobs have no row scores
         """
         results = result_files(aggregate, rows)
         with self._state.lock:
-            self._scenarios.outcome_by_benchmark[benchmark] = results
+            self._scenarios.outcome_by_subject[benchmark] = results
 
-    def fail_jobs(self, benchmark: str, message: str, *, root_error: str | None = None) -> None:
+    def fail_jobs(self, benchmark: str | None, message: str, *, root_error: str | None = None) -> None:
         """Let every later job of a benchmark end in error.
 
+        :param benchmark: ``workspace/name``; None: all later jobs without results of their own
         :param message: message of ``error_details``; the service's is mostly "Job exited with code 1"
         :param root_error: error in the logs. Without it the evaluation does not even start: there are no logs, and
             ``error_details`` has a traceback
         """
         with self._state.lock:
-            self._scenarios.outcome_by_benchmark[benchmark] = Failure(message, root_error)
+            self._scenarios.outcome_by_subject[benchmark] = Failure(message, root_error)
 
-    def evaluate_jobs(self, benchmark: str) -> None:
+    def evaluate_jobs(self, benchmark: str | None) -> None:
         """Undo :meth:`give_results` and :meth:`fail_jobs`: later jobs of a benchmark are evaluated again."""
         with self._state.lock:
-            self._scenarios.outcome_by_benchmark.pop(benchmark, None)
+            self._scenarios.outcome_by_subject.pop(benchmark, None)
 
     def set_job_seconds(self, seconds: float, *, benchmark: str | None = None) -> None:
         """Set the duration of every later job, of one benchmark or of all."""
@@ -188,7 +198,7 @@ class EvaluationService:
             if benchmark is None:
                 self._scenarios.job_seconds = seconds
             else:
-                self._scenarios.seconds_by_benchmark[benchmark] = seconds
+                self._scenarios.seconds_by_subject[benchmark] = seconds
 
     def hold_jobs(self, status: str, *, benchmark: str | None = None) -> None:
         """Let jobs, running ones included, not leave a status: created, pending or active.
@@ -245,7 +255,7 @@ class EvaluationService:
 
     def add_metric_job(self, workspace: str, name: str) -> None:
         """Add a job of another kind, which holds the name: a request for it as a benchmark job returns 500."""
-        spec = {"metric": f"{workspace}/exact-match", "dataset": f"{workspace}/qa"}
+        spec: dict[str, Any] = {"metric": f"{workspace}/exact-match", "dataset": f"{workspace}/qa"}
         with self._state.lock:
             job = Job(name, workspace, self._state.clock(), spec, Schedule(0.0), kind="metric")
             self._state.add_job(job)
@@ -260,7 +270,8 @@ class EvaluationService:
 class _LocalSeeder(BaseSeeder):
     """Sends requests to the application directly: a socket and a client would take most of the time."""
 
-    def __init__(self, application: Application, token: str | None) -> None:
+    def __init__(self, application: Application, token: str | None, release: Release) -> None:
+        super().__init__(release)
         self._application = application
         self._headers = {} if token is None else {"authorization": f"Bearer {token}"}
 

@@ -23,17 +23,24 @@ class Route:
     pattern: re.Pattern[str]
     handler: Handler
 
+    @classmethod
+    def at(cls, method: str, path: str, handler: Handler) -> Route:
+        """Make a route.
+
+        :param path: ``/jobs/{name}``; ``{path:path}`` also matches slashes
+        """
+        expression = re.sub(r"\\{(\w+):path\\}", r"(?P<\1>.+)", re.escape(path))
+        return cls(method, re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", expression)), handler)
+
 
 def route(routes: list[Route], method: str, path: str) -> Callable[[AnyHandler], AnyHandler]:
     """Add the decorated function to a list of routes.
 
-    :param path: ``/jobs/{name}``; ``{path:path}`` also matches slashes
+    :param path: as of :meth:`Route.at`
     """
-    expression = re.sub(r"\\{(\w+):path\\}", r"(?P<\1>.+)", re.escape(path))
-    expression = re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", expression)
 
     def add(handler: AnyHandler) -> AnyHandler:
-        routes.append(Route(method, re.compile(expression), handler))
+        routes.append(Route.at(method, path, handler))
         return handler
 
     return add

@@ -108,6 +108,16 @@ class Fields:
             return None
         return value
 
+    def sequence(self, name: str) -> list[Any]:
+        """Read a list that must be there."""
+        value = self._get(name, required=True, nullable=False)
+        if value is _MISSING:
+            return []
+        if not isinstance(value, list):
+            self.errors.append(validation_error("list_type", [*self.loc, name], "Input should be a valid list", value))
+            return []
+        return value
+
     def integer(self, name: str, default: int | None, *, at_least: int | None = None) -> int | None:
         value = self._get(name, required=False, nullable=default is None)
         if value is _MISSING:

@@ -3,38 +3,54 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Sequence
 from typing import Any
 
 _BINS = 10
 
 
-def aggregate_score(name: str, values: Sequence[float]) -> dict[str, Any]:
+def aggregate_score(name: str, values: Sequence[float], *, sample_statistics: bool = False) -> dict[str, Any]:
     """Compute the statistics of one score; NaNs are only counted.
 
     Standard deviation and variance are those of the population (divided by n).
+
+    :param sample_statistics: add the median, and deviation and variance of the sample (divided by n - 1)
     """
     numbers = [value for value in values if not math.isnan(value)]
     count = len(numbers)
     head = {"name": name, "count": count, "nan_count": len(values) - count}
     if not numbers:
-        empty = dict.fromkeys(("sum", "mean", "min", "max", "std_dev", "variance"))
+        sample = ("sample_std_dev", "sample_variance") if sample_statistics else ()
+        median = ("median",) if sample_statistics else ()
+        empty = dict.fromkeys(("sum", "mean", "min", "max", *median, "std_dev", "variance", *sample))
         return {**head, **empty, "score_type": "range", "percentiles": None, "histogram": {"bins": []}}
     total = float(sum(numbers))
     mean = total / count
-    variance = sum((number - mean) ** 2 for number in numbers) / count
+    squares = sum((number - mean) ** 2 for number in numbers)
+    variance = squares / count
     return {
         **head,
         "sum": total,
         "mean": mean,
         "min": float(min(numbers)),
         "max": float(max(numbers)),
+        **({"median": float(statistics.median(numbers))} if sample_statistics else {}),
         "std_dev": math.sqrt(variance),
         "variance": variance,
+        **(_of_sample(squares, count) if sample_statistics else {}),
         "score_type": "range",
         "percentiles": {f"p{percent}": percentile(numbers, percent) for percent in range(10, 101, 10)},
         "histogram": {"bins": histogram(numbers)},
     }
+
+
+def _of_sample(squares: float, count: int) -> dict[str, float | None]:
+    """Return deviation and variance of the sample; null for a single value, which has none."""
+    if count < 2:
+        return {"sample_std_dev": None, "sample_variance": None}
+    variance = squares / (count - 1)
+    return {"sample_std_dev": math.sqrt(variance), "sample_variance": variance}
 
 
 def percentile(numbers: Sequence[float], percent: int) -> float:

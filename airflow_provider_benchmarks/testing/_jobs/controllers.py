@@ -8,15 +8,15 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
-from airflow_provider_benchmarks.testing._jobs import logs, worker
+from airflow_provider_benchmarks.testing._jobs import benchmark_worker, evaluate_worker, logs
 from airflow_provider_benchmarks.testing._jobs.lifecycle import (
-    DOWNLOAD,
-    EVALUATION,
     TERMINAL,
     cancel_job,
     change_step,
     change_task,
+    cleanup_details,
     find_step,
     finish_cancel,
     start_task,
@@ -25,7 +25,7 @@ from airflow_provider_benchmarks.testing._jobs.lifecycle import (
 )
 from airflow_provider_benchmarks.testing._jobs.scenarios import Scenarios
 from airflow_provider_benchmarks.testing._state.job import Job, Step, Task
-from airflow_provider_benchmarks.testing._state.outcome import Failure, Outcome
+from airflow_provider_benchmarks.testing._state.outcome import Failure, Outcome, ResultFiles
 from airflow_provider_benchmarks.testing._state.state import State
 
 _SUCCESS_MESSAGE = "Job completed successfully with exit code 0"
@@ -51,6 +51,19 @@ class Stage:
     leaves: str | None = None
 
 
+class Worker(Protocol):
+    """What the worker of a job does; each is a module."""
+
+    def decide_outcome(self, state: State, job: Job, requested: ResultFiles | Failure | None) -> Outcome:
+        """Decide how a job will end: as a test requested, or by evaluating it."""
+
+    def log_start(self, state: State, job: Job, task: Task, rows: int | None) -> None:
+        """Write the log lines with which an evaluation starts."""
+
+    def finish_work(self, state: State, job: Job, task: Task | None, outcome: Outcome) -> Outcome:
+        """Store results and write log lines; return the outcome, which storing can still change."""
+
+
 class Controllers:
     """Moves jobs. Hold the state's lock while using it.
 
@@ -61,6 +74,7 @@ class Controllers:
         self.state = state
         self.scenarios = scenarios
         self.enabled = enabled
+        self.worker: Worker = evaluate_worker if state.release.evaluates_bundles else benchmark_worker
 
     def refresh_all(self, workspace: str) -> None:
         """Bring all jobs of a workspace up to date."""
@@ -69,16 +83,17 @@ class Controllers:
 
     def refresh(self, job: Job) -> None:
         """Bring a job up to date."""
-        if not self.enabled or job.status in TERMINAL or job.kind != "benchmark":
+        if not self.enabled or job.status in TERMINAL or job.kind not in STAGES:
             return
         now = self.state.clock()
         if job.schedule.cancel_at is not None:
             if now >= job.schedule.cancel_at:
                 finish_cancel(self.state, job)
             return
-        holds = self.scenarios.held_statuses(job.benchmark)
-        while job.schedule.position < len(STAGES) and job.status not in TERMINAL:
-            stage = STAGES[job.schedule.position]
+        holds = self.scenarios.held_statuses(job.subject)
+        stages = STAGES[job.kind]
+        while job.schedule.position < len(stages) and job.status not in TERMINAL:
+            stage = stages[job.schedule.position]
             due = job.submitted + job.schedule.shift + stage.at * job.schedule.seconds
             if now < due:
                 break
@@ -112,21 +127,22 @@ class Controllers:
             finish_cancel(self.state, job)
         elif status in TERMINAL:
             if failure is not None:
-                job.schedule.outcome = worker.decide_outcome(self.state, job, failure)
+                job.schedule.outcome = self.worker.decide_outcome(self.state, job, failure)
             while job.status not in TERMINAL:
                 self._apply_next_stage(job)
         else:
             raise ValueError(f'"{status}" is not a terminal status: {", ".join(sorted(TERMINAL))}')
 
     def _apply_next_stage(self, job: Job) -> None:
-        stage = STAGES[job.schedule.position]
+        stage = STAGES[job.kind][job.schedule.position]
         job.schedule.position += 1
         stage.apply(self, job)
 
     def _report_progress(self, job: Job, now: float) -> None:
-        evaluation = find_step(job, EVALUATION)
+        evaluation = find_step(job, job.step_names[-1])
         running = evaluation is not None and evaluation.status == "active" and "progress" in job.status_details
-        if not running or job.schedule.position > _END_EVALUATION_POSITION or job.schedule.seconds <= 0:
+        ended = job.schedule.position > _END_EVALUATION_POSITION
+        if job.kind != "benchmark" or not running or ended or job.schedule.seconds <= 0:
             return
         start, end = _EVALUATION_SHARES
         elapsed = (now - job.submitted - job.schedule.shift) / job.schedule.seconds
@@ -140,7 +156,7 @@ class Controllers:
     def outcome(self, job: Job) -> Outcome:
         """Return how a job will end; it is decided when it is first needed."""
         if job.schedule.outcome is None:
-            job.schedule.outcome = worker.decide_outcome(self.state, job, job.schedule.requested)
+            job.schedule.outcome = self.worker.decide_outcome(self.state, job, job.schedule.requested)
         return job.schedule.outcome
 
 
@@ -169,18 +185,19 @@ def _run(controllers: Controllers, job: Job, name: str) -> None:
 
 
 def _start_download(controllers: Controllers, job: Job) -> None:
-    _start(controllers, job, DOWNLOAD)
+    _start(controllers, job, job.step_names[0])
 
 
 def _run_download(controllers: Controllers, job: Job) -> None:
-    _run(controllers, job, DOWNLOAD)
+    _run(controllers, job, job.step_names[0])
 
 
 def _end_download(controllers: Controllers, job: Job) -> None:
-    step, details = _step(job, DOWNLOAD), {"message": _SUCCESS_MESSAGE, "exit_code": 0}
+    name = job.step_names[0]
+    step, details = _step(job, name), {"message": _SUCCESS_MESSAGE, "exit_code": 0}
     for task in step.tasks:
         change_task(controllers.state, task, "completed", **details)
-        logs.add_import_warning(job, DOWNLOAD, task, "download_fileset")
+        logs.add_import_warning(job, name, task, "download_fileset")
     job.status_details.update(details)
     transition_step(controllers.state, job, step, "completed", status_details=details)
 
@@ -188,28 +205,28 @@ def _end_download(controllers: Controllers, job: Job) -> None:
 def _start_evaluation(controllers: Controllers, job: Job) -> None:
     outcome = controllers.outcome(job)
     if outcome.results is not None or outcome.error is not None:  # otherwise it fails before it starts
-        _start(controllers, job, EVALUATION)
+        _start(controllers, job, job.step_names[-1])
 
 
 def _run_evaluation(controllers: Controllers, job: Job) -> None:
-    step, outcome = _step(job, EVALUATION), controllers.outcome(job)
+    step, outcome = _step(job, job.step_names[-1]), controllers.outcome(job)
     task = _task(step)
     if task is None:
         return
-    _run(controllers, job, EVALUATION)
-    worker.log_start(controllers.state, job, task, outcome.rows)
-    if outcome.results is not None:
+    _run(controllers, job, job.step_names[-1])
+    controllers.worker.log_start(controllers.state, job, task, outcome.rows)
+    if outcome.results is not None and job.kind == "benchmark":  # later releases report none while they evaluate
         job.status_details["progress"] = 0.0
 
 
 def _end_evaluation(controllers: Controllers, job: Job) -> None:
-    task = _task(_step(job, EVALUATION))
-    job.schedule.outcome = worker.finish_work(controllers.state, job, task, controllers.outcome(job))
+    task = _task(_step(job, job.step_names[-1]))
+    job.schedule.outcome = controllers.worker.finish_work(controllers.state, job, task, controllers.outcome(job))
 
 
 def _end_step(controllers: Controllers, job: Job) -> None:
     """End the step alone: for a moment all steps have ended and the job is still running."""
-    step, outcome = _step(job, EVALUATION), controllers.outcome(job)
+    step, outcome = _step(job, job.step_names[-1]), controllers.outcome(job)
     failed = outcome.results is None or outcome.error is not None
     details = {"message": outcome.message if failed else _SUCCESS_MESSAGE}
     error = dict(details) if failed else {}
@@ -222,20 +239,21 @@ def _end_step(controllers: Controllers, job: Job) -> None:
     if failed and not step.tasks:
         error["error"] = logs.traceback_text("RuntimeError", outcome.message) + "\n"
     exit_code = {"exit_code": int(failed)} if step.tasks else {}
+    cleanup = cleanup_details(controllers.state) if failed else {}
     change_step(
         controllers.state,
         step,
         "error" if failed else "completed",
-        status_details={**details, **exit_code},
+        status_details={**details, **exit_code, **cleanup},
         error_details=error,
     )
 
 
 def _end_job(controllers: Controllers, job: Job) -> None:
-    update_job(controllers.state, job, _step(job, EVALUATION))
+    update_job(controllers.state, job, _step(job, job.step_names[-1]))
 
 
-STAGES = (
+_BENCHMARK_STAGES = (
     Stage(0.05, _start_download, leaves="created"),
     Stage(0.10, _run_download, leaves="pending"),
     Stage(0.30, _end_download),
@@ -245,4 +263,15 @@ STAGES = (
     Stage(0.95, _end_step),
     Stage(1.00, _end_job),
 )
-_END_EVALUATION_POSITION = STAGES.index(next(stage for stage in STAGES if stage.apply is _end_evaluation))
+_END_EVALUATION_POSITION = [stage.apply for stage in _BENCHMARK_STAGES].index(_end_evaluation)
+#: By the kind of a job. Jobs of other services stay as they are.
+STAGES = {
+    "benchmark": _BENCHMARK_STAGES,
+    "evaluation": (
+        Stage(0.05, _start_evaluation, leaves="created"),
+        Stage(0.10, _run_evaluation, leaves="pending"),
+        Stage(_EVALUATION_SHARES[1], _end_evaluation, leaves="active"),
+        Stage(0.95, _end_step),
+        Stage(1.00, _end_job),
+    ),
+}

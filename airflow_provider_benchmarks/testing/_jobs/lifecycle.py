@@ -8,9 +8,6 @@ from airflow_provider_benchmarks.testing._http.response import HttpError
 from airflow_provider_benchmarks.testing._state.job import Job, Step, Task
 from airflow_provider_benchmarks.testing._state.state import State
 
-DOWNLOAD, EVALUATION = "dataset-download", "evaluation"
-STEPS = (DOWNLOAD, EVALUATION)
-
 #: In the order in which the service's errors list them.
 STATUSES = (
     "created",
@@ -91,12 +88,13 @@ def update_job(state: State, job: Job, step: Step) -> None:
     """Change the status of a job to follow one of its steps."""
     after = job.status
     if step.status == "completed":
-        if step.name == STEPS[-1]:
+        following = job.step_names[job.step_names.index(step.name) + 1 :]
+        if not following:
             after = "completed"
-        elif find_step(job, EVALUATION) is None:
-            add_step(state, job, EVALUATION)
+        elif find_step(job, following[0]) is None:
+            add_step(state, job, following[0])
     elif step.status == "pending":
-        after = "pending" if step.name == STEPS[0] else after
+        after = "pending" if step.name == job.step_names[0] else after
     elif step.status != "created":
         after = step.status
     if after != job.status and is_allowed(job.status, after):
@@ -108,7 +106,7 @@ def update_job(state: State, job: Job, step: Step) -> None:
 def cancel_job(state: State, job: Job) -> None:
     """Cancel a job as the service does: at once if nothing has started, else through ``cancelling``."""
     if job.steps and all(step.status == "created" for step in job.steps):
-        transition_step(state, job, job.steps[0], "cancelled")
+        transition_step(state, job, job.steps[0], "cancelled", status_details=cleanup_details(state))
         return
     running = next((step for step in job.steps if step.status not in TERMINAL), None)
     if running is not None:
@@ -123,16 +121,20 @@ def finish_cancel(state: State, job: Job) -> None:
             for task in step.tasks:
                 change_task(state, task, "cancelled", **details)
             job.status_details.update(details)
-            transition_step(state, job, step, "cancelled", status_details=details)
+            transition_step(state, job, step, "cancelled", status_details={**details, **cleanup_details(state)})
+
+
+def cleanup_details(state: State) -> dict[str, Any]:
+    """Return what a step that ended early says of its tasks."""
+    return {"task_cleanup_pending": False} if state.release.marks_cleanup else {}
 
 
 def start_task(state: State, job: Job, step: Step, name: str, *, pid: int) -> Task:
-    """Add the subprocess of a step; the folders are those of the real service, not of this machine."""
-    folder = f"/var/lib/jobs/{job.workspace}/{job.name}/{job.attempt_id}"
+    """Add the subprocess of a step."""
     details = {
         "message": "Subprocess scheduled",
-        "subprocess_work_dir": f"{folder}/{step.name}/{name}",
-        "subprocess_persistent_storage_path": f"{folder}/job-storage",
+        "subprocess_work_dir": f"{job.folder}/{step.name}/{name}",
+        "subprocess_persistent_storage_path": job.storage,
         "pid": pid,
         "pgid": pid,
     }

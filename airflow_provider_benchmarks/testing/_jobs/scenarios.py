@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from airflow_provider_benchmarks.testing._state.fileset import StoredFile
+from airflow_provider_benchmarks.testing._state.job import Schedule
 from airflow_provider_benchmarks.testing._state.outcome import Failure, ResultFiles
 
 Rows = Iterable[Mapping[str, Any]] | bytes | Path | str
@@ -18,33 +19,38 @@ Rows = Iterable[Mapping[str, Any]] | bytes | Path | str
 class Hold:
     """Keeps jobs in a status.
 
-    :param benchmark: reference of the benchmark; None: the jobs of all benchmarks
+    :param subject: reference of the benchmark or dataset; None: all jobs
     """
 
     status: str
-    benchmark: str | None
+    subject: str | None
 
-    def applies_to(self, benchmark: str) -> bool:
-        return self.benchmark is None or self.benchmark == benchmark
+    def applies_to(self, subject: str | None) -> bool:
+        return self.subject is None or self.subject == subject
 
 
 class Scenarios:
-    """What is requested for the jobs of each benchmark. Hold the state's lock while using it.
+    """What is requested for the jobs of each subject: a benchmark, or the dataset of jobs that bring their metrics.
 
-    :param job_seconds: from submit to the end of a job, for benchmarks without a duration of their own
+    The subject None stands for all jobs. Hold the state's lock while using it.
+
+    :param job_seconds: from submit to the end of a job, for subjects without a duration of their own
     """
 
     def __init__(self, *, job_seconds: float) -> None:
         self.job_seconds = job_seconds
-        self.seconds_by_benchmark: dict[str, float] = {}
-        self.outcome_by_benchmark: dict[str, ResultFiles | Failure] = {}
+        self.seconds_by_subject: dict[str | None, float] = {}
+        self.outcome_by_subject: dict[str | None, ResultFiles | Failure] = {}
         self.holds: list[Hold] = []
 
-    def seconds(self, benchmark: str) -> float:
-        return self.seconds_by_benchmark.get(benchmark, self.job_seconds)
+    def schedule(self, subject: str | None) -> Schedule:
+        """Return the schedule of a new job."""
+        seconds = self.seconds_by_subject.get(subject, self.job_seconds)
+        outcomes = self.outcome_by_subject
+        return Schedule(seconds, requested=outcomes.get(subject, outcomes.get(None)))
 
-    def held_statuses(self, benchmark: str) -> set[str]:
-        return {hold.status for hold in self.holds if hold.applies_to(benchmark)}
+    def held_statuses(self, subject: str | None) -> set[str]:
+        return {hold.status for hold in self.holds if hold.applies_to(subject)}
 
 
 def result_files(aggregate: Any, rows: Rows | None) -> ResultFiles:

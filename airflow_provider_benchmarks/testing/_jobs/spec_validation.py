@@ -129,4 +129,6 @@ def without_nulls(value: Any) -> Any:
     """Remove null fields at any depth, as the service's lists do in specs."""
     if isinstance(value, dict):
         return {name: without_nulls(inner) for name, inner in value.items() if inner is not None}
+    if isinstance(value, list):
+        return [without_nulls(inner) for inner in value]
     return value

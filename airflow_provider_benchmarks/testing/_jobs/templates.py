@@ -1,6 +1,6 @@
 """Jinja templates of metrics.
 
-Templates see ``item`` (the dataset row), ``sample`` (empty: jobs are offline) and the row's fields themselves.
+Templates see ``item`` (the dataset row), ``sample`` (what the release has of an offline job) and the row's fields.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -20,12 +21,12 @@ _ENVIRONMENT = SandboxedEnvironment(undefined=jinja2.StrictUndefined)
 _UNDEFINED_MESSAGE = re.compile(r"'dict object' has no attribute '([^']+)'|'([^']+)' is undefined")
 
 
-def render(template: str, item: Item) -> Any:
+def render(template: str, item: Item, sample: Item | None = None) -> Any:
     """Render a template; a single ``{{ expression }}`` returns the value itself, not its text.
 
     :raises jinja2.UndefinedError: the item lacks a field that the template uses
     """
-    context = {**item, "item": item, "sample": {}}
+    context = {**item, "item": item, "sample": sample or {}}
     value: Any = _compile(template)(context)
     if isinstance(value, jinja2.Undefined):
         str(value)  # raises: the environment's undefined is the strict one
@@ -42,32 +43,44 @@ def _compile(template: str) -> Callable[[Item], Any]:
     return _ENVIRONMENT.from_string(template).render
 
 
-def render_field(metric: Mapping[str, Any], field: str, item: Item) -> Any:
-    """Render a template of a metric.
+@dataclass(frozen=True, slots=True)
+class MetricRow:
+    """A row as a metric sees it.
 
-    :raises ValueError: the template is wrong, or the item lacks a field; in the service's own words
+    :param metric: fields of the metric
+    :param advice: end of the error for a field that the item lacks
     """
-    template = str(metric[field])
-    try:
-        return render(template, item)
-    except jinja2.UndefinedError as error:
-        message = error.message or str(error)
-        missing = _UNDEFINED_MESSAGE.fullmatch(message)
-        detail = f"jinja_error={message!r}."
-        if missing:
-            key = missing[1] or missing[2]
-            detail = f"Dataset item has missing_key='{key}' but the '{field}' template references it."
-        raise ValueError(
-            f"{_describe(metric)} could not render its '{field}' template for this row.\n"
-            f"Available item keys={sorted(item)}. \nAvailable sample keys=[].\n{detail}\n"
-            f"Ensure that the dataset provides the fields referenced by the templates."
-        ) from error
-    except jinja2.TemplateError as error:
-        raise ValueError(str(error)) from error
+
+    metric: Mapping[str, Any]
+    item: Item
+    sample: Item
+    advice: str
+
+    def render(self, field: str) -> Any:
+        """Render a template of the metric.
+
+        :raises ValueError: the template is wrong, or the item lacks a field; in the service's own words
+        """
+        try:
+            return render(str(self.metric[field]), self.item, self.sample)
+        except jinja2.UndefinedError as error:
+            message = error.message or str(error)
+            missing = _UNDEFINED_MESSAGE.fullmatch(message)
+            detail = f"jinja_error={message!r}."
+            if missing:
+                key = missing[1] or missing[2]
+                detail = f"Dataset item has missing_key='{key}' but the '{field}' template references it."
+            raise ValueError(
+                f"{_describe(self.metric)} could not render its '{field}' template for this row.\n"
+                f"Available item keys={sorted(self.item)}. \nAvailable sample keys={sorted(self.sample)}.\n{detail}\n"
+                f"{self.advice}"
+            ) from error
+        except jinja2.TemplateError as error:
+            raise ValueError(str(error)) from error
 
 
 def _describe(metric: Mapping[str, Any]) -> str:
     if metric["type"] == "exact-match":
         return f"ExactMatchMetric(reference={metric['reference']!r}, candidate={metric.get('candidate')!r})"
     shown = ", ".join(f"{name}={metric[name]!r}" for name in ("operation", "left_template", "right_template"))
-    return f"StringCheckMetric({shown})"
+    return f"{'String' if metric['type'] == 'string-check' else 'Number'}CheckMetric({shown})"

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 
 from airflow_provider_benchmarks.testing._http.request import Request
 from airflow_provider_benchmarks.testing._http.response import HttpError, Response
 from airflow_provider_benchmarks.testing._http.router import Router
+from airflow_provider_benchmarks.testing._release import Release
 from airflow_provider_benchmarks.testing._routes import (
     benchmark_jobs,
     benchmarks,
     filesets,
-    job_results,
     jobs_service,
     metrics,
     platform,
@@ -19,20 +20,22 @@ from airflow_provider_benchmarks.testing._routes import (
     workspaces,
 )
 from airflow_provider_benchmarks.testing._routes.context import Context
+from airflow_provider_benchmarks.testing._routes.evaluate_jobs import evaluate_routes
+from airflow_provider_benchmarks.testing._routes.evaluation_results import evaluation_result_routes
+from airflow_provider_benchmarks.testing._routes.metric_bundles import bundle_routes
 
-_ROUTER = Router(
-    [
-        *platform.ROUTES,
-        *workspaces.ROUTES,
-        *metrics.ROUTES,
-        *benchmarks.ROUTES,
-        *stored_results.ROUTES,
-        *filesets.ROUTES,
-        *job_results.ROUTES,
-        *benchmark_jobs.ROUTES,
-        *jobs_service.ROUTES,
-    ]
-)
+
+@cache
+def _router(release: Release) -> Router:
+    if release.evaluates_bundles:
+        own = [*bundle_routes(release), *evaluate_routes(release)]
+        if release.has_stored_results:
+            own += evaluation_result_routes(release)
+    else:
+        own = [*metrics.ROUTES, *benchmarks.ROUTES, *stored_results.ROUTES, *benchmark_jobs.ROUTES]
+    return Router([*platform.routes(release), *workspaces.ROUTES, *filesets.ROUTES, *own, *jobs_service.ROUTES])
+
+
 _PRINCIPAL = re.compile(r"[\w@.\-:+/]+")
 _WORKSPACE_PATH = re.compile(r"/apis/\w+/v2/workspaces/([^/]+)/")
 
@@ -42,12 +45,13 @@ class Application:
 
     def __init__(self, context: Context) -> None:
         self._context = context
+        self._router = _router(context.state.release)
 
     def respond(self, request: Request) -> Response:
         """Execute a request and return its response."""
         try:
             self._authorize(request)
-            found = _ROUTER.find(request)
+            found = self._router.find(request)
             if isinstance(found, Response):
                 return found
             handler, path_parameters = found

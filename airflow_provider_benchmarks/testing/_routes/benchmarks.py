@@ -27,11 +27,15 @@ _BENCHMARKS = "/apis/evaluation/v2/workspaces/{workspace}/benchmarks"
 _FILTERS = (*COMMON_FILTERS, "dataset", "description")
 
 
+def _show(benchmark: Entity) -> dict[str, Any]:
+    return show_entity(benchmark, created_by="service:platform")
+
+
 @route(ROUTES, "GET", _BENCHMARKS)
 def list_benchmarks(context: Context, request: Request, workspace: str) -> Response:
     forbid_other_parameters(request, ("page", "extended_response", "page_size", "filter", "sort"))
     entities = (benchmark for (home, _), benchmark in context.state.benchmarks.items() if home == workspace)
-    return list_entities(context.state, request, workspace, entities, _FILTERS, created_by="service:platform")
+    return list_entities(context.state, request, workspace, entities, _FILTERS, show=_show)
 
 
 @route(ROUTES, "GET", _BENCHMARKS + "/{name}")
@@ -39,7 +43,7 @@ def get_benchmark(context: Context, request: Request, workspace: str, name: str)
     benchmark = context.state.benchmarks.get((workspace, name))
     if benchmark is None:
         raise HttpError(404, f"Benchmark '{workspace}/{name}' not found.")
-    return json_response(show_entity(benchmark, created_by="service:platform"))
+    return json_response(_show(benchmark))
 
 
 @route(ROUTES, "POST", _BENCHMARKS)
@@ -62,7 +66,7 @@ def post_benchmark(context: Context, request: Request, workspace: str) -> Respon
         raise HttpError(500, error.detail) from None  # only this route returns 500 for an invalid name
     benchmark = Entity(name, workspace, context.state.now(), new_id("benchmark"), fields)
     context.state.benchmarks[workspace, name] = benchmark
-    return json_response(show_entity(benchmark, created_by="service:platform"), status=201)
+    return json_response(_show(benchmark), status=201)
 
 
 def _benchmark_fields(body: Any) -> tuple[str, dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from airflow_provider_benchmarks.testing._http.request import Request
@@ -44,19 +44,22 @@ def list_entities(
     entities: Iterable[Entity],
     filters: Sequence[str],
     *,
-    created_by: str,
+    show: Callable[[Entity], dict[str, Any]],
+    sort: str = "-created_at",
 ) -> Response:
     """Return the page of entities that the query requests.
 
     :param filters: fields that can be filtered by
+    :param show: returns the JSON of an entity
+    :param sort: order if the query requests none
     :raises HttpError: 404, the workspace does not exist; 400 or 422, the query is wrong
     """
     page = query_integer(request, "page", 1)
     page_size = query_integer(request, "page_size", _DEFAULT_PAGE_SIZE, at_most=1000)
-    sort = query_choice(request, "sort", _SORTS, default="-created_at", kind="literal_error")
+    sort = query_choice(request, "sort", _SORTS, default=sort, kind="literal_error")
     conditions = parse_filter(request, filters)
     find_workspace(state, workspace)
-    entries = [show_entity(entity, created_by=created_by) for entity in entities]
+    entries = [show(entity) for entity in entities]
     found = [entry for entry in entries if all(_holds(condition, entry) for condition in conditions)]
     found.sort(key=lambda entry: str(entry[sort.lstrip("-")]), reverse=sort.startswith("-"))
     start = (page - 1) * page_size

@@ -60,7 +60,8 @@ def _normalised(path: str) -> str:
     return normal
 
 
-def _show_fileset(fileset: Fileset) -> dict[str, Any]:
+def _show_fileset(state: State, fileset: Fileset) -> dict[str, Any]:
+    environment = {"environment": None} if state.release.has_environments else {}
     return {
         "id": fileset.id,
         "name": fileset.name,
@@ -73,7 +74,7 @@ def _show_fileset(fileset: Fileset) -> dict[str, Any]:
             "path": f"/var/lib/nemo/files/filesets/{fileset.workspace}/{fileset.name}",
             "write_buffer_size": 16777216,
         },
-        "metadata": {"dataset": None, "model": None},
+        "metadata": {"dataset": None, "model": None, **environment},
         "custom_fields": {},
         "project": "",
         "created_at": fileset.created_at,
@@ -98,19 +99,21 @@ def post_fileset(context: Context, request: Request, workspace: str) -> Response
     description = fields.text("description", nullable=True)
     fields.raise_errors()
     assert name is not None
-    return json_response(_show_fileset(create_fileset(context.state, workspace, name, description=description or "")))
+    return json_response(
+        _show_fileset(context.state, create_fileset(context.state, workspace, name, description=description or ""))
+    )
 
 
 @route(ROUTES, "GET", _FILESETS + "/{name}")
 def get_fileset(context: Context, request: Request, workspace: str, name: str) -> Response:
-    return json_response(_show_fileset(find_fileset(context.state, workspace, name)))
+    return json_response(_show_fileset(context.state, find_fileset(context.state, workspace, name)))
 
 
 @route(ROUTES, "DELETE", _FILESETS + "/{name}")
 def delete_fileset(context: Context, request: Request, workspace: str, name: str) -> Response:
     fileset = find_fileset(context.state, workspace, name)
     del context.state.filesets[workspace, name]
-    return json_response(_show_fileset(fileset))
+    return json_response(_show_fileset(context.state, fileset))
 
 
 @route(ROUTES, "GET", _FILESETS + "/{name}/files")

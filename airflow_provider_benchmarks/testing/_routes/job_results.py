@@ -1,7 +1,8 @@
-"""Routes of benchmark job results: the list, each result, and the downloads."""
+"""Routes of the results of jobs: the list, each result, and the downloads."""
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterable
 from email.utils import formatdate
 from typing import Any
@@ -9,18 +10,15 @@ from typing import Any
 from airflow_provider_benchmarks.testing._http.bodies import batched
 from airflow_provider_benchmarks.testing._http.request import Request
 from airflow_provider_benchmarks.testing._http.response import UNEXPECTED_ERROR, HttpError, Response, json_response
-from airflow_provider_benchmarks.testing._http.router import Route, route
+from airflow_provider_benchmarks.testing._http.router import Route
+from airflow_provider_benchmarks.testing._jobs.result_files import pack_folder
 from airflow_provider_benchmarks.testing._jobs.result_schemas import serialize_aggregate, serialize_rows
-from airflow_provider_benchmarks.testing._jobs.worker import pack_folder
-from airflow_provider_benchmarks.testing._routes.benchmark_jobs import find_job
 from airflow_provider_benchmarks.testing._routes.context import Context
 from airflow_provider_benchmarks.testing._routes.filesets import file_slice
+from airflow_provider_benchmarks.testing._routes.jobs import find_job
 from airflow_provider_benchmarks.testing._state.fileset import StoredFile
-from airflow_provider_benchmarks.testing._state.identifiers import new_id
 from airflow_provider_benchmarks.testing._state.job import Job, JobResult
 
-ROUTES: list[Route] = []
-_RESULTS = "/apis/evaluation/v2/workspaces/{workspace}/benchmark-jobs/{name}/results"
 #: Larger row scores are sent as stored: serializing gigabytes again, as the real service does, takes minutes.
 _MAX_SERIALIZED_BYTES = 64 * 1024 * 1024
 
@@ -48,7 +46,8 @@ def find_result(context: Context, workspace: str, name: str, result: str) -> tup
     if job is not None:
         context.controllers.refresh(job)
     if job is None or result not in job.results:
-        raise HttpError(404, "Job result not found")
+        named = f"Result '{result}' for job '{name}' not found in workspace '{workspace}'."
+        raise HttpError(404, named if context.state.release.evaluates_bundles else "Job result not found")
     return job, job.results[result]
 
 
@@ -56,7 +55,6 @@ def newest_first(job: Job) -> Iterable[JobResult]:
     return reversed(job.results.values())
 
 
-@route(ROUTES, "GET", _RESULTS)
 def list_results(context: Context, request: Request, workspace: str, name: str) -> Response:
     job = find_job(context, workspace, name)
     url = request.url
@@ -64,7 +62,6 @@ def list_results(context: Context, request: Request, workspace: str, name: str) 
     return json_response({"data": results})
 
 
-@route(ROUTES, "GET", _RESULTS + "/{result}")
 def get_result(context: Context, request: Request, workspace: str, name: str, result: str) -> Response:
     job, found = find_result(context, workspace, name, result)
     return json_response(show_result(job, found, download_url=f"{request.url}/download"))
@@ -77,7 +74,6 @@ def stored_result(context: Context, result: JobResult) -> StoredFile:
     return stored
 
 
-@route(ROUTES, "GET", _RESULTS + "/aggregate-scores/download")
 def download_aggregate_scores(context: Context, request: Request, workspace: str, name: str) -> Response:
     _, result = find_result(context, workspace, name, "aggregate-scores")
     try:
@@ -87,7 +83,6 @@ def download_aggregate_scores(context: Context, request: Request, workspace: str
     return json_response(payload)
 
 
-@route(ROUTES, "GET", _RESULTS + "/row-scores/download")
 def download_row_scores(context: Context, request: Request, workspace: str, name: str) -> Response:
     _, result = find_result(context, workspace, name, "row-scores")
     stored = stored_result(context, result)
@@ -95,10 +90,34 @@ def download_row_scores(context: Context, request: Request, workspace: str, name
     return Response(body=body, content_type="application/jsonl", chunked=True)
 
 
-@route(ROUTES, "GET", _RESULTS + "/{result}/download")
 def download_result(context: Context, request: Request, workspace: str, name: str, result: str) -> Response:
     _, found = find_result(context, workspace, name, result)
     return send_result(context, request, found, filename=found.artifact_url.rpartition("/")[2])
+
+
+def result_routes(jobs: str) -> list[Route]:
+    """Return the routes of results that are the same in all releases.
+
+    :param jobs: path of the list of jobs
+    """
+    results = jobs + "/{name}/results"
+    return [
+        Route.at("GET", results, list_results),
+        Route.at("GET", results + "/{result}", get_result),
+        Route.at("GET", results + "/{result}/download", download_result),
+    ]
+
+
+def benchmark_result_routes(jobs: str) -> list[Route]:
+    """Return the routes of 0.1, which validates scores before it returns them.
+
+    :param jobs: path of the list of jobs
+    """
+    return [
+        Route.at("GET", jobs + "/{name}/results/aggregate-scores/download", download_aggregate_scores),
+        Route.at("GET", jobs + "/{name}/results/row-scores/download", download_row_scores),
+        *result_routes(jobs),
+    ]
 
 
 def send_result(context: Context, request: Request, result: JobResult, *, filename: str) -> Response:
@@ -108,7 +127,10 @@ def send_result(context: Context, request: Request, result: JobResult, *, filena
         if packed is not None:
             return _as_attachment(request, StoredFile(packed), f"{filename}.tar.gz", "application/x-tar")
     stored = stored_result(context, result)
-    return _as_attachment(request, stored, filename, "text/plain; charset=utf-8")
+    bundles = context.state.release.evaluates_bundles
+    return _as_attachment(
+        request, stored, filename, "application/octet-stream" if bundles else "text/plain; charset=utf-8"
+    )
 
 
 def _as_attachment(request: Request, stored: StoredFile, filename: str, content_type: str) -> Response:
@@ -117,7 +139,7 @@ def _as_attachment(request: Request, stored: StoredFile, filename: str, content_
         "content-disposition": f'attachment; filename="{filename}"',
         "last-modified": formatdate(usegmt=True),
         # The service copies the file at each request: the tag changes, the content does not.
-        "etag": f'"{new_id("etag")[5:]}"',
+        "etag": f'"{uuid.uuid4().hex}"',
     }
     requested = request.headers.get("range")
     if not requested:

@@ -9,9 +9,9 @@ from airflow_provider_benchmarks.testing._http.response import HttpError, Respon
 from airflow_provider_benchmarks.testing._http.router import Route, route
 from airflow_provider_benchmarks.testing._http.validation import Fields, validation_error
 from airflow_provider_benchmarks.testing._jobs.lifecycle import STATUSES, find_step, transition_step
-from airflow_provider_benchmarks.testing._routes.benchmark_jobs import find_job, get_logs, get_status
 from airflow_provider_benchmarks.testing._routes.context import Context
 from airflow_provider_benchmarks.testing._routes.job_results import find_result, newest_first, send_result, show_result
+from airflow_provider_benchmarks.testing._routes.jobs import find_job, get_logs, get_status
 from airflow_provider_benchmarks.testing._state.job import Job, JobResult, Step
 
 ROUTES: list[Route] = []

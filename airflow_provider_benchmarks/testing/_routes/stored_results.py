@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from airflow_provider_benchmarks.testing._http.request import Request
 from airflow_provider_benchmarks.testing._http.response import HttpError, Response, json_response
 from airflow_provider_benchmarks.testing._http.router import Route, route
@@ -29,6 +31,10 @@ _AGGREGATE_FIELDS = (
 )
 
 
+def _show(result: Entity) -> dict[str, Any]:
+    return show_entity(result, created_by="")
+
+
 @route(ROUTES, "GET", _RESULTS)
 def list_job_results(context: Context, request: Request, workspace: str) -> Response:
     forbid_other_parameters(request, ("aggregate_fields", "page", "page_size", "filter", "sort"))
@@ -37,7 +43,7 @@ def list_job_results(context: Context, request: Request, workspace: str) -> Resp
     entities = (
         _with_fields(entity, requested) for (home, _), entity in context.state.job_results.items() if home == workspace
     )
-    return list_entities(context.state, request, workspace, entities, _FILTERS, created_by="")
+    return list_entities(context.state, request, workspace, entities, _FILTERS, show=_show)
 
 
 @route(ROUTES, "GET", _RESULTS + "/{name}")
@@ -47,7 +53,7 @@ def get_job_result(context: Context, request: Request, workspace: str, name: str
     entity = context.state.job_results.get((workspace, name))
     if entity is None:
         raise HttpError(404, f"Benchmark job result '{workspace}/{name}' not found.")
-    return json_response(show_entity(_with_fields(entity, requested), created_by=""))
+    return json_response(_show(_with_fields(entity, requested)))
 
 
 def _requested_fields(request: Request) -> set[str] | None:

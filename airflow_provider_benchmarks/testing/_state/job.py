@@ -8,6 +8,12 @@ from typing import Any
 from airflow_provider_benchmarks.testing._state.identifiers import new_id, timestamp
 from airflow_provider_benchmarks.testing._state.outcome import Failure, Outcome, ResultFiles
 
+#: Steps of a job by its kind.
+STEPS: dict[str, tuple[str, ...]] = {
+    "benchmark": ("dataset-download", "evaluation"),
+    "evaluation": ("evaluate",),
+    "metric": ("evaluation",),
+}
 #: The real service writes a job once more this long after it was created, and never again.
 _SECOND_WRITE_SECONDS = 0.06
 
@@ -28,7 +34,7 @@ class Task:
 
 @dataclass(slots=True)
 class Step:
-    """A step of a job: the download of the dataset, or the evaluation."""
+    """A step of a job, such as the download of the dataset, or the evaluation."""
 
     name: str
     created_at: str
@@ -76,7 +82,8 @@ class Job:
     """A job of the jobs service.
 
     :param submitted: seconds since 1970
-    :param kind: ``benchmark``, or ``metric`` for a job of another service that holds the name
+    :param kind: ``benchmark``; ``evaluation`` for a job that brings its metrics along; ``metric`` for a job of another
+        service that holds the name
     :param pinned_status: returned instead of the real status
     """
 
@@ -104,8 +111,27 @@ class Job:
         return str(self.spec["benchmark"])
 
     @property
+    def subject(self) -> str | None:
+        """Reference by which a test requests outcomes: of the benchmark, or of the dataset if there is no benchmark."""
+        reference = self.spec.get("benchmark", self.spec.get("dataset"))
+        return reference.partition("#")[0] if isinstance(reference, str) else None
+
+    @property
+    def step_names(self) -> tuple[str, ...]:
+        return STEPS[self.kind]
+
+    @property
     def fileset(self) -> str:
         return f"job-fileset-{self.name}"
+
+    @property
+    def folder(self) -> str:
+        """Working folder of the attempt on the real service's machine, not on this one."""
+        return f"/var/lib/jobs/{self.workspace}/{self.name}/{self.attempt_id}"
+
+    @property
+    def storage(self) -> str:
+        return f"{self.folder}/job-storage"
 
     @property
     def created_at(self) -> str:

@@ -59,3 +59,14 @@ class Outcome:
     message: str = EXIT_CODE_1
     error: tuple[str, str] | None = None
     failed_row: FailedRow | None = None
+
+
+def requested_outcome(requested: ResultFiles | Failure) -> Outcome:
+    """Return how a job ends as a test requested."""
+    if isinstance(requested, Failure):
+        error = ("RuntimeError", requested.root_error) if requested.root_error is not None else None
+        return Outcome(message=requested.message, error=error)
+    rows = requested.rows
+    # Counting the lines of gigabytes on disk would take seconds.
+    in_memory = rows is not None and isinstance(rows.content, bytes)
+    return Outcome(results=requested, rows=rows.read().count(b"\n") if rows is not None and in_memory else None)

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from airflow_provider_benchmarks.testing._release import Release
 from airflow_provider_benchmarks.testing._state.entity import Entity
 from airflow_provider_benchmarks.testing._state.fileset import Fileset, StoredFile
 from airflow_provider_benchmarks.testing._state.identifiers import new_id, timestamp
@@ -20,10 +21,12 @@ class State:
     """All data of the service. Hold ``lock`` while using it.
 
     :param clock: returns the seconds since 1970
+    :param release: the release that the service behaves as
     """
 
-    def __init__(self, *, clock: Clock = time.time) -> None:
+    def __init__(self, *, clock: Clock = time.time, release: Release | None = None) -> None:
         self.clock = clock
+        self.release = release or Release(1)
         self.lock = threading.RLock()
         self._temporary = tempfile.TemporaryDirectory(prefix="evaluation-service-", ignore_cleanup_errors=True)
         self.folder = Path(self._temporary.name)

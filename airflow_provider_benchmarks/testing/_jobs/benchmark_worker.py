@@ -1,37 +1,31 @@
-"""The work of the real service's worker at the end of a job: score the rows, store the results, log errors."""
+"""The work of 0.1's worker at the end of a job: score the rows, store the results, log errors."""
 
 from __future__ import annotations
 
-import io
 import json
-import tarfile
 from collections.abc import Mapping
 from typing import Any
 
 from airflow_provider_benchmarks.testing._jobs import logs
 from airflow_provider_benchmarks.testing._jobs.datasets import DatasetError, load_dataset
 from airflow_provider_benchmarks.testing._jobs.evaluation import Evaluation, EvaluationError, evaluate
-from airflow_provider_benchmarks.testing._jobs.lifecycle import EVALUATION
+from airflow_provider_benchmarks.testing._jobs.result_files import add_result
 from airflow_provider_benchmarks.testing._jobs.result_schemas import validate_aggregate
 from airflow_provider_benchmarks.testing._jobs.scenarios import result_files
 from airflow_provider_benchmarks.testing._state.entity import Entity
 from airflow_provider_benchmarks.testing._state.fileset import StoredFile
 from airflow_provider_benchmarks.testing._state.identifiers import new_id
-from airflow_provider_benchmarks.testing._state.job import Job, JobResult, Task
-from airflow_provider_benchmarks.testing._state.outcome import Failure, Outcome, ResultFiles
+from airflow_provider_benchmarks.testing._state.job import Job, Task
+from airflow_provider_benchmarks.testing._state.outcome import Failure, Outcome, ResultFiles, requested_outcome
 from airflow_provider_benchmarks.testing._state.state import State
+
+_STEP = "evaluation"
 
 
 def decide_outcome(state: State, job: Job, requested: ResultFiles | Failure | None) -> Outcome:
     """Decide how a job will end: as a test requested, or by evaluating it."""
-    if isinstance(requested, Failure):
-        error = ("RuntimeError", requested.root_error) if requested.root_error is not None else None
-        return Outcome(message=requested.message, error=error)
-    if isinstance(requested, ResultFiles):
-        rows = requested.rows
-        # Counting the lines of gigabytes on disk would take seconds.
-        in_memory = rows is not None and isinstance(rows.content, bytes)
-        return Outcome(results=requested, rows=rows.read().count(b"\n") if rows is not None and in_memory else None)
+    if requested is not None:
+        return requested_outcome(requested)
     try:
         evaluation = _evaluate(state, job)
     except EvaluationError as error:
@@ -69,15 +63,11 @@ def _evaluate(state: State, job: Job) -> Evaluation:
 
 def _dataset_message(state: State, job: Job, error: DatasetError) -> str:
     reference = _benchmark(state, job)["dataset"]
-    folder = f"{_storage(job)}/datasets/{reference.partition('#')[0]}"
+    folder = f"{job.storage}/datasets/{reference.partition('#')[0]}"
     return (
         f"Failed to load benchmark dataset '{reference}': No data could be loaded from {folder} "
         f"(pattern: {error.pattern}). The dataset should have been downloaded by the dataset-download step."
     )
-
-
-def _storage(job: Job) -> str:
-    return f"/var/lib/jobs/{job.workspace}/{job.name}/{job.attempt_id}/job-storage"
 
 
 def finish_work(state: State, job: Job, task: Task | None, outcome: Outcome) -> Outcome:
@@ -126,39 +116,6 @@ def _store_files(state: State, job: Job, results: ResultFiles) -> None:
     files.update({f"{path}/{name}": stored for name, stored in artifacts.items()})
 
 
-def add_result(state: State, job: Job, name: str, stored: StoredFile | None) -> str:
-    """Add a result to a job, and its file to the job's fileset; return the path.
-
-    :param stored: None: the result is a folder
-    """
-    path = f"results/{job.attempt_id}/{name}"
-    if stored is not None:
-        state.filesets[job.workspace, job.fileset].files[path] = stored
-    job.results[name] = JobResult(name, f"{job.workspace}/{job.fileset}#{path}", state.now())
-    return path
-
-
-def pack_folder(state: State, artifact_url: str) -> bytes | None:
-    """Pack the files below ``workspace/fileset#folder`` as a tar.gz; None if there are none."""
-    reference, _, folder = artifact_url.partition("#")
-    workspace, _, name = reference.partition("/")
-    fileset = state.filesets.get((workspace, name))
-    below = {path: stored for path, stored in fileset.files.items() if path.startswith(folder + "/")} if fileset else {}
-    if not below:
-        return None
-    packed, root = io.BytesIO(), folder.rpartition("/")[2]
-    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
-        entry = tarfile.TarInfo(root)
-        entry.type, entry.mode = tarfile.DIRTYPE, 0o755
-        archive.addfile(entry)
-        for path, stored in sorted(below.items()):
-            entry = tarfile.TarInfo(root + path.removeprefix(folder))
-            entry.size, entry.mtime = stored.size, int(state.clock())
-            with stored.open() as file:
-                archive.addfile(entry, file)
-    return packed.getvalue()
-
-
 def _register_entity(state: State, job: Job, aggregate: list[dict[str, Any]]) -> None:
     benchmark = _benchmark(state, job)
     fields = {
@@ -174,7 +131,7 @@ def _register_entity(state: State, job: Job, aggregate: list[dict[str, Any]]) ->
 
 
 def log_start(state: State, job: Job, task: Task, rows: int | None) -> None:
-    logs.add_import_warning(job, EVALUATION, task, "evaluate_benchmark")
+    logs.add_import_warning(job, _STEP, task, "evaluate_benchmark")
     benchmark = _benchmark(state, job)
     count = len(benchmark.get("metrics") or ())
     _log(state, job, task, "Starting benchmark evaluation", benchmark_name=job.benchmark, metric_count=count)
@@ -183,7 +140,7 @@ def log_start(state: State, job: Job, task: Task, rows: int | None) -> None:
 
 
 def _log(state: State, job: Job, task: Task, message: str, *, level: str = "info", **fields: Any) -> None:
-    logs.add_record(state, job, EVALUATION, task, message, level=level, **fields)
+    logs.add_record(state, job, _STEP, task, message, level=level, **fields)
 
 
 def _log_scores(state: State, job: Job, task: Task, aggregate: list[dict[str, Any]] | None) -> None:
@@ -191,7 +148,7 @@ def _log_scores(state: State, job: Job, task: Task, aggregate: list[dict[str, An
         means = {s["name"]: None if s["mean"] is None else round(s["mean"], 4) for s in entry["scores"]}
         _log(state, job, task, "Metric evaluation completed", metric_ref=entry["metric"], scores=means)
     _log(state, job, task, "Benchmark evaluation completed", benchmark_name=job.benchmark)
-    path = f"{_storage(job)}/results/aggregate-scores.json"
+    path = f"{job.storage}/results/aggregate-scores.json"
     logger = "nmp.evaluator.app.jobs.metric_results"
     _log(state, job, task, "Registering result entity", logger=logger, aggregate_scores_path=path)
 
@@ -214,4 +171,4 @@ def _log_error(state: State, job: Job, task: Task, outcome: Outcome) -> None:
             error=outcome.failed_row.cause,
             exception=logs.traceback_text(error_type, message),
         )
-    logs.add_task_error(state, job, EVALUATION, task, error_type=error_type, message=message)
+    logs.add_task_error(state, job, _STEP, task, error_type=error_type, message=message)
