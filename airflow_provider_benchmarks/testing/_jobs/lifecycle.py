@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 from airflow_provider_benchmarks.testing._http.response import HttpError
@@ -107,6 +108,8 @@ def cancel_job(state: State, job: Job) -> None:
     """Cancel a job as the service does: at once if nothing has started, else through ``cancelling``."""
     if job.steps and all(step.status == "created" for step in job.steps):
         transition_step(state, job, job.steps[0], "cancelled", status_details=cleanup_details(state))
+        if state.release.marks_cleanup:
+            _add_finalized_task(state, job.steps[0])
         return
     running = next((step for step in job.steps if step.status not in TERMINAL), None)
     if running is not None:
@@ -127,6 +130,12 @@ def finish_cancel(state: State, job: Job) -> None:
 def cleanup_details(state: State) -> dict[str, Any]:
     """Return what a step that ended early says of its tasks."""
     return {"task_cleanup_pending": False} if state.release.marks_cleanup else {}
+
+
+def _add_finalized_task(state: State, step: Step) -> None:
+    """Add the task that stands for none, as the service does when a step is cancelled before it started."""
+    now, details = state.now(), {"message": "Task finalized because job step is cancelled"}
+    step.tasks.append(Task(f"task-{uuid.uuid4().hex}", "cancelled", details, now, now))
 
 
 def start_task(state: State, job: Job, step: Step, name: str, *, pid: int) -> Task:

@@ -64,7 +64,14 @@ def add_task_error(state: State, job: Job, step: str, task: Task, *, error_type:
     )
 
 
+def _zoned(line: dict[str, str]) -> dict[str, str]:
+    """Return a log line whose time, if there is one, has its zone. The log itself has none."""
+    if line["timestamp"] == _UNKNOWN_TIME:
+        return line
+    return {**line, "timestamp": f"{line['timestamp']}+00:00"}
+
+
 def error_stack(job: Job, task: Task) -> str:
     """Return the end of a task's log, cut in the middle of a line, as the service returns it."""
-    lines = "".join(json.dumps(line) + "\n" for line in job.logs if line["job_task"] == task.name)
+    lines = "".join(json.dumps(_zoned(line)) + "\n" for line in job.logs if line["job_task"] == task.name)
     return lines[-_MAX_STACK_CHARACTERS:]
