@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.contract.conftest import JOBS, shape
+from tests.contract.conftest import STORES_BENCHMARKS, TAKES_BUNDLES, shape
 
 AGGREGATE = {
     "results": [
@@ -57,8 +57,8 @@ def results(http, job, name) -> str:
     job.run_to_active()
     job.result("aggregate-scores", json.dumps(AGGREGATE).encode())
     job.file = job.result("row-scores", STORED)
-    job.step("evaluation", "completed")
-    return f"{JOBS}/{name}/results"
+    job.step(http.target.steps[-1], "completed")
+    return f"{http.jobs}/{name}/results"
 
 
 @pytest.fixture
@@ -68,18 +68,18 @@ def file(results, job) -> str:
 
 
 def test_before_there_are_any(http, job, name):
-    assert http.get(f"{JOBS}/{name}/results").json() == {"data": []}
+    assert http.get(f"{http.jobs}/{name}/results").json() == {"data": []}
     for result in ("aggregate-scores", "row-scores"):
-        answer = http.get(f"{JOBS}/{name}/results/{result}/download")
-        assert (answer.status_code, answer.json()) == (404, {"detail": "Job result not found"})
+        answer = http.get(f"{http.jobs}/{name}/results/{result}/download")
+        assert (answer.status_code, answer.json()) == (404, http.target.result_not_found(result, name))
 
 
 def test_they_are_there_before_the_job_has_completed(http, job, name):
     job.run_to_active()
     job.result("aggregate-scores", json.dumps(AGGREGATE).encode())
-    assert [r["name"] for r in http.get(f"{JOBS}/{name}/results").json()["data"]] == ["aggregate-scores"]
-    assert http.get(f"{JOBS}/{name}/results/aggregate-scores/download").status_code == 200
-    assert http.get(f"{JOBS}/{name}/status").json()["status"] == "active"
+    assert [r["name"] for r in http.get(f"{http.jobs}/{name}/results").json()["data"]] == ["aggregate-scores"]
+    assert http.get(f"{http.jobs}/{name}/results/aggregate-scores/download").status_code == 200
+    assert http.get(f"{http.jobs}/{name}/status").json()["status"] == "active"
 
 
 def test_the_list_is_newest_first(http, results, name):
@@ -101,31 +101,62 @@ def test_the_list_is_newest_first(http, results, name):
     assert http.get(f"{results}/row-scores").json() == listed[0]
 
 
-def test_a_result_that_is_not_there(http, results):
+def test_a_result_that_is_not_there(http, results, name):
     for path in ("none", "none/download"):
         answer = http.get(f"{results}/{path}")
-        assert (answer.status_code, answer.json()) == (404, {"detail": "Job result not found"})
+        assert (answer.status_code, answer.json()) == (404, http.target.result_not_found("none", name))
 
 
+@STORES_BENCHMARKS
 def test_aggregate_scores(http, results):
     answer = http.get(f"{results}/aggregate-scores/download")
     assert answer.headers["content-type"].startswith("application/json")
     assert answer.json() == AGGREGATE
 
 
+@STORES_BENCHMARKS
 def test_the_older_shape_is_passed_through(http, job, name):
     job.run_to_active()
     job.result("aggregate-scores", json.dumps(OLDER_SHAPE).encode())
-    assert http.get(f"{JOBS}/{name}/results/aggregate-scores/download").json() == OLDER_SHAPE
+    assert http.get(f"{http.jobs}/{name}/results/aggregate-scores/download").json() == OLDER_SHAPE
 
 
+@STORES_BENCHMARKS
 def test_a_damaged_aggregate_is_an_error_of_the_service(http, job, name):
     job.run_to_active()
     job.result("aggregate-scores", json.dumps(AGGREGATE).encode()[:50])
-    answer = http.get(f"{JOBS}/{name}/results/aggregate-scores/download")
+    answer = http.get(f"{http.jobs}/{name}/results/aggregate-scores/download")
     assert (answer.status_code, answer.json()) == (500, {"detail": "An unexpected error occurred."})
 
 
+@TAKES_BUNDLES
+class TestDownload:
+    """Later releases return each result as it is stored."""
+
+    def test_the_file_as_it_is_stored(self, http, results):
+        answer = http.get(f"{results}/row-scores/download")
+        assert (answer.status_code, answer.content) == (200, STORED)
+        assert answer.headers["content-type"] == "application/octet-stream"
+        assert answer.headers["content-length"] == str(len(STORED))
+        assert answer.headers["content-disposition"] == 'attachment; filename="row-scores"'
+        aggregate = http.get(f"{results}/aggregate-scores/download")
+        assert aggregate.content == json.dumps(AGGREGATE).encode()
+
+    def test_a_part(self, http, results):
+        answer = http.get(f"{results}/row-scores/download", headers={"Range": "bytes=10-19"})
+        assert (answer.status_code, answer.content) == (206, STORED[10:20])
+        assert answer.headers["content-range"] == f"bytes 10-19/{len(STORED)}"
+
+    def test_the_tag_changes(self, http, results):
+        tags = {http.get(f"{results}/row-scores/download").headers["etag"] for _ in range(2)}
+        assert len(tags) == 2
+
+    def test_no_head(self, http, results):
+        answer = http.head(f"{results}/row-scores/download")
+        assert (answer.status_code, answer.headers["allow"]) == (405, "GET")
+
+
+@STORES_BENCHMARKS
 class TestRowStream:
     def test_rows_are_written_anew(self, http, results):
         answer = http.get(f"{results}/row-scores/download")
@@ -147,7 +178,7 @@ class TestRowStream:
         job.run_to_active()
         lines = STORED.split(b"\n")
         job.result("row-scores", lines[0] + b"\n" + lines[1][:40] + b"\n" + lines[0] + b"\n")
-        answer = http.get(f"{JOBS}/{name}/results/row-scores/download")
+        answer = http.get(f"{http.jobs}/{name}/results/row-scores/download")
         assert answer.status_code == 200
         first, last = (json.loads(line) for line in answer.content.split(b"\n") if line)
         assert first == ROWS[0]

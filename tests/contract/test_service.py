@@ -1,41 +1,55 @@
 from __future__ import annotations
 
-from tests.contract.conftest import JOBS
+from tests.contract.conftest import STORES_BENCHMARKS
 
 
 def test_health(http):
     assert http.get("/health/ready").json() == {"status": "ready"}
     status = http.get("/status").json()
     assert status["status"] == "healthy"
-    assert {"entities", "files", "jobs", "evaluation"} <= set(status["services"]["ready"])
+    assert {"entities", "files", "jobs", http.target.prefix} <= set(status["services"]["ready"])
 
 
 def test_version(http):
-    assert isinstance(http.get("/cluster-info").json()["platform_version"], str)
+    version = http.get("/cluster-info").json()["platform_version"]
+    assert isinstance(version, str)
+    if not http.target.stores_benchmarks:
+        assert version.startswith(f"{http.target.release}.")
+
+
+def test_only_its_own_prefix_has_jobs(http):
+    kinds = {"evaluation": "benchmark-jobs", "evaluator": "evaluate/jobs", "evals": "evaluate/jobs"}
+    answers = {prefix: http.get(f"/apis/{prefix}/v2/workspaces/my-workspace/{kind}") for prefix, kind in kinds.items()}
+    assert {prefix: answer.status_code for prefix, answer in answers.items()} == {
+        prefix: 200 if prefix == http.target.prefix else 404 for prefix in kinds
+    }
+    wrong = [answer.json() for prefix, answer in answers.items() if prefix != http.target.prefix]
+    assert wrong == [{"detail": "Not Found"}] * 2
 
 
 def test_an_unknown_path(http):
-    answer = http.get("/apis/evaluation/v3/workspaces/my-workspace/benchmark-jobs")
+    answer = http.get(http.jobs.replace("/v2/", "/v3/"))
     assert (answer.status_code, answer.json()) == (404, {"detail": "Not Found"})
 
 
 def test_a_method_that_is_not_allowed(http, job, name):
-    answer = http.patch(f"{JOBS}/{name}", json={})
+    answer = http.patch(f"{http.jobs}/{name}", json={})
     assert (answer.status_code, answer.json()) == (405, {"detail": "Method Not Allowed"})
 
 
-def test_a_trailing_slash_redirects(http, url):
-    answer = http.get(f"{JOBS}/")
+def test_a_trailing_slash_redirects(http):
+    answer = http.get(f"{http.jobs}/")
     assert answer.status_code == 307
-    assert answer.headers["location"] == f"{url}{JOBS}"
+    assert answer.headers["location"] == f"{http.target.url}{http.jobs}"
 
 
 def test_a_junk_token_is_refused_even_where_none_is_asked_for(http):
-    answer = http.get(JOBS, headers={"Authorization": "Bearer junk"})
+    answer = http.get(http.jobs, headers={"Authorization": "Bearer junk"})
     assert (answer.status_code, answer.json()) == (401, {"detail": "Invalid or expired token"})
-    assert http.get(JOBS).status_code == 200
+    assert http.get(http.jobs).status_code == 200
 
 
+@STORES_BENCHMARKS
 def test_the_benchmark(http):
     path = "/apis/evaluation/v2/workspaces/my-workspace/benchmarks/qa-bench"
     found = http.get(path).json()

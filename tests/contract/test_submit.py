@@ -2,7 +2,11 @@ from __future__ import annotations
 
 import pytest
 
-from tests.contract.conftest import JOBS, SPEC, shape, submit
+from airflow_provider_benchmarks.testing import example_spec
+from tests.contract.conftest import STORES_BENCHMARKS, shape, submit
+
+SPEC = example_spec("0.1")
+pytestmark = STORES_BENCHMARKS
 
 
 def test_the_job_comes_back(http, name):
@@ -26,11 +30,11 @@ def test_the_job_comes_back(http, name):
     }
     assert (job["name"], job["workspace"], job["status"]) == (name, "my-workspace", "created")
     assert job["custom_fields"] == {"dag_id": "qa", "n": [1, {"a": None}]}
-    assert http.get(f"{JOBS}/{name}").json() == job
+    assert http.get(f"{http.jobs}/{name}").json() == job
 
 
 def test_without_a_name_the_service_makes_one(http):
-    assert http.post(JOBS, json={"spec": SPEC}).json()["name"].startswith("evaluator-benchmarks-")
+    assert http.post(http.jobs, json={"spec": SPEC}).json()["name"].startswith("evaluator-benchmarks-")
 
 
 @pytest.mark.parametrize("form", ["{}", "a.{}", "a_{}", "a-{}"])
@@ -64,7 +68,7 @@ def test_an_empty_name_is_a_conflict(http):
 @pytest.mark.parametrize(("form", "code"), [("{}", 422), ("{}0", 201)])
 def test_the_shortest_name(http, form, code):
     # One of the letters may be taken by an earlier run against the same service, but a name is never too short twice.
-    letter = next(each for each in "abcdefghijk" if http.get(f"{JOBS}/{each}0").status_code == 404)
+    letter = next(each for each in "abcdefghijk" if http.get(f"{http.jobs}/{each}0").status_code == 404)
     assert submit(http, form.format(letter)).status_code == code
 
 
@@ -84,7 +88,7 @@ def test_a_refused_name_can_burn_itself(http, name):
     answer = submit(http, burnt)
     assert answer.status_code == 409
     assert answer.json() == {"detail": f"Fileset 'my-workspace/job-fileset-{burnt}' already exists"}
-    assert http.get(f"{JOBS}/{burnt}").status_code == 404
+    assert http.get(f"{http.jobs}/{burnt}").status_code == 404
 
 
 @pytest.mark.parametrize(
@@ -112,19 +116,19 @@ def test_a_refused_name_can_burn_itself(http, name):
     ],
 )
 def test_wrong_bodies(http, name, body, status, detail):
-    answer = http.post(JOBS, json={"name": name, **body})
+    answer = http.post(http.jobs, json={"name": name, **body})
     assert answer.status_code == status
     found = answer.json()["detail"]
     assert found == detail if isinstance(detail, str) else [(e["type"], e["loc"]) for e in found] == detail
 
 
 def test_what_is_not_json(http):
-    answer = http.post(JOBS, content=b"{", headers={"Content-Type": "application/json"})
+    answer = http.post(http.jobs, content=b"{", headers={"Content-Type": "application/json"})
     assert answer.status_code == 422
     assert answer.json()["detail"][0]["type"] == "json_invalid"
 
 
 def test_a_workspace_that_is_not_there(http, name):
-    answer = http.post(JOBS.replace("my-workspace", "none"), json={"name": name, "spec": SPEC})
+    answer = http.post(http.jobs.replace("my-workspace", "none"), json={"name": name, "spec": SPEC})
     assert answer.status_code == 422
     assert answer.json() == {"detail": "Workspace 'none' does not exist. Please create the workspace first."}

@@ -1,4 +1,4 @@
-"""Walk a benchmark job through its life by the requests that workers make, on a service without job controllers.
+"""Walk a job through its life by the requests that workers make, on a service without job controllers.
 
 No evaluation runs; results are what the test puts there. Works the same on the local service and on a real platform.
 """
@@ -6,7 +6,7 @@ No evaluation runs; results are what the test puts there. Works the same on the 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import httpx
@@ -16,9 +16,18 @@ class FastJob:
     """One job.
 
     :param http: a client whose base URL is the service
+    :param steps: names of the job's steps; the last one evaluates
     """
 
-    def __init__(self, http: httpx.Client, workspace: str, name: str) -> None:
+    def __init__(
+        self,
+        http: httpx.Client,
+        workspace: str,
+        name: str,
+        *,
+        steps: Sequence[str] = ("dataset-download", "evaluation"),
+    ) -> None:
+        self._steps = steps
         self._http = http
         self._workspace = workspace
         self._path = f"/apis/jobs/v2/workspaces/{workspace}/jobs/{name}"
@@ -33,10 +42,11 @@ class FastJob:
         self._http.patch(f"{self._path}/status-details", json=details).raise_for_status()
 
     def run_to_active(self) -> None:
-        for status in ("pending", "active", "completed"):
-            self.step("dataset-download", status)
+        for step in self._steps[:-1]:
+            for status in ("pending", "active", "completed"):
+                self.step(step, status)
         for status in ("pending", "active"):
-            self.step("evaluation", status)
+            self.step(self._steps[-1], status)
 
     def result(self, name: str, content: bytes) -> str:
         """Store a result; return the path of its file in the Files API."""
@@ -51,8 +61,8 @@ class FastJob:
     def complete(self, aggregate: Mapping[str, Any], rows: Iterable[Mapping[str, Any]]) -> None:
         self.result("aggregate-scores", json.dumps(aggregate).encode())
         self.result("row-scores", b"".join(json.dumps(row).encode() + b"\n" for row in rows))
-        self.step("evaluation", "completed")
+        self.step(self._steps[-1], "completed")
 
     def fail(self, message: str) -> None:
         details = {"message": message}
-        self.step("evaluation", "error", error_details=details, status_details=details)
+        self.step(self._steps[-1], "error", error_details=details, status_details=details)

@@ -1,6 +1,7 @@
-"""Start a real NeMo Platform 0.1.0 for tests: SQLite, local files, jobs as subprocesses, nothing outside its folder.
+"""Start a real NeMo Platform for tests (from 0.7 on NeMo Helix): SQLite, local files, nothing outside its folder.
 
-``make test-system`` installs it into an environment of its own, since it can't be installed with Airflow.
+Jobs are subprocesses. ``make test-system`` installs it into an environment of its own, since it can't be installed with
+Airflow.
 """
 
 from __future__ import annotations
@@ -20,7 +21,10 @@ import httpx
 from tests.support.airflow_services import free_port, wait_for
 
 _REPOSITORY = Path(__file__).parents[2]
-_SERVICES = "entities,jobs,files,evaluation,secrets,models"
+_SERVICES = "entities,jobs,files,secrets,models"
+#: Name of the evaluation service by release.
+_EVALUATION = {"0.1": "evaluation", "0.8": "evals"}
+_LATER_EVALUATION = "evaluator"
 _START_LIMIT = 900.0
 
 
@@ -28,12 +32,15 @@ class RealPlatform:
     """A context manager; ``url`` is the platform's base address.
 
     :param controllers: False leaves jobs in ``created`` until requests to the jobs service move them
-    :param venv: environment that holds the platform; defaults to ``NEMO_PLATFORM_VENV``, else ``.venv-platform``
+    :param venv: environment that holds the platform; defaults to ``NEMO_PLATFORM_VENV``, else ``.venv-platform``; of
+        a later release, to ``NEMO_PLATFORM_VENV_0_8``, else ``.venv-platform-0.8``
+    :param release: release that the environment holds
     """
 
-    def __init__(self, *, controllers: bool = True, venv: Path | None = None) -> None:
+    def __init__(self, *, controllers: bool = True, venv: Path | None = None, release: str = "0.1") -> None:
         self._controllers = controllers
-        self.venv = venv or Path(os.environ.get("NEMO_PLATFORM_VENV", _REPOSITORY / ".venv-platform"))
+        self._release = release
+        self.venv = venv or _environment_of(release)
         self._state = Path(tempfile.mkdtemp(prefix="nemo-platform-"))
         self._port = free_port()
         self.url = f"http://127.0.0.1:{self._port}"
@@ -105,15 +112,18 @@ class RealPlatform:
         except (httpx.HTTPError, ValueError):
             return False
         controllers = (status.get("controllers") or {}).get("status") or {}
-        return ready and (not self._controllers or controllers.get("job_scheduler") is True)
+        # Its controllers are job_scheduler and job_reconciler, or from 0.7 on jobs.
+        running = bool(controllers) and all(controllers.values())
+        return ready and (not self._controllers or running)
 
     def _command(self) -> list[str]:
         command = [str(self.venv / "bin" / "nemo"), "services", "run", "--config", str(self._state / "config.yaml")]
-        command += ["--host", "127.0.0.1", "--port", str(self._port), "--services", _SERVICES]
+        services = f"{_SERVICES},{_EVALUATION.get(self._release, _LATER_EVALUATION)}"
+        command += ["--host", "127.0.0.1", "--port", str(self._port), "--services", services]
         return [*command, "--controllers", "jobs"] if self._controllers else command
 
     def _environment(self) -> dict[str, str]:
-        inherited = {k: v for k, v in os.environ.items() if not k.startswith(("NMP_", "NEMO_"))}
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith(("NMP_", "NEMO_", "NHX_"))}
         path = f"{self.venv / 'bin'}{os.pathsep}{inherited.get('PATH', '')}"
         return {**inherited, "HOME": str(self._state / "home"), "PATH": path, "PYTHONUNBUFFERED": "1"}
 
@@ -126,6 +136,9 @@ class RealPlatform:
             "ttl_seconds_after_finished": 600,
             "graceful_shutdown_timeout_seconds": 3,
         }
+        if self._release in ("0.7", "0.8"):
+            del jobs["graceful_shutdown_timeout_seconds"]  # they know it no more, and refuse what they don't know
+        own = {"evaluator": {"recreate_existing_system_entities": False}} if self._release == "0.1" else {}
         return {
             "platform": {"runtime": "none", "base_url": self.url},
             "service": {},
@@ -142,9 +155,16 @@ class RealPlatform:
                 ],
                 "executor_defaults": {"subprocess": jobs},
             },
-            "evaluator": {"recreate_existing_system_entities": False},
+            **own,
             "models": {"controller": {"interval_seconds": 5}},
             "inference_gateway": {},
             "secrets": {"allow_key_creation": True},
             "files": {"default_storage_config": {"type": "local", "path": str(self._state / "files")}},
         }
+
+
+def _environment_of(release: str) -> Path:
+    variable, folder = "NEMO_PLATFORM_VENV", ".venv-platform"
+    if release != "0.1":
+        variable, folder = f"{variable}_{release.replace('.', '_')}", f"{folder}-{release}"
+    return Path(os.environ.get(variable, _REPOSITORY / folder))

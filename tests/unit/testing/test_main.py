@@ -57,3 +57,22 @@ def test_the_token_is_not_printed():
     finally:
         process.kill()
         process.wait()
+
+
+def test_a_later_release():
+    process = start("--release", "0.8")
+    try:
+        printed, connection = read_connection(process)
+        assert "dataset: my-workspace/qa\n" in printed
+        with httpx.Client(base_url=str(connection["host"]), trust_env=False, timeout=PATIENCE) as http:
+            assert http.get("/cluster-info").json()["platform_version"] == "0.8.1"
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_what_is_no_release():
+    command = [sys.executable, "-m", "airflow_provider_benchmarks.testing", "--release", "x"]
+    process = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert process.returncode == 2
+    assert '"x" is not a release of the service' in process.stderr
