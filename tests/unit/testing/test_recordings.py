@@ -1,4 +1,8 @@
-"""What real releases answered, sent to the local service again: everything but ids and times must be the same."""
+"""Requests of real recordings, sent to the local service: its answers must be the same, except for ids and times.
+
+``exchanges.jsonl`` in the folder of a release lists the requests in their order, each with the file of its answer. What
+was recorded in the middle of a transition is left out: there a step, its task and its job had different statuses.
+"""
 
 from __future__ import annotations
 
