@@ -163,15 +163,13 @@ def _show_in_list(job: Job) -> dict[str, Any]:
 
 def get_job(context: Context, request: Request, workspace: str, name: str) -> Response:
     job = find_job(context, workspace, name)
-    if job.kind == "metric" and context.state.release.evaluates_bundles:
-        raise HttpError(500, UNEXPECTED_ERROR)
     if job.kind == "metric":
         detail = (
             "failed to render job config: 1 validation error for tagged-union[BenchmarkOfflineJob,BenchmarkOnlineJob,"
             "BenchmarkOnlineAgentJob,SystemBenchmarkOfflineJob,SystemBenchmarkOnlineJob]\noffline.benchmark\n"
             f"  Field required [type=missing, input_value={job.spec}, input_type=dict]"
         )
-        raise HttpError(500, detail)
+        raise HttpError(500, UNEXPECTED_ERROR if context.state.release.evaluates_bundles else detail)
     return json_response(show_job(job))
 
 
@@ -220,9 +218,9 @@ def get_logs(context: Context, request: Request, workspace: str, name: str) -> R
 
 
 def _tail_of_logs(job: Job, count: int) -> Response:
-    """Return the last lines; the cursor is that of the lines before them, in pages of the same size."""
+    """Return the last lines. The cursor, if there are lines before them, is that of the first page."""
     total = len(job.logs)
-    before = _cursor(max((total - count) // count, 1)) if total > count else None
+    before = _cursor(1) if total > count else None
     return json_response({"data": job.logs[-count:], "total": total, "next_page": None, "prev_page": before})
 
 
