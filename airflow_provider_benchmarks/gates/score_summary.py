@@ -10,44 +10,29 @@ from airflow_provider_benchmarks.exceptions import ScoreNotFound
 from airflow_provider_benchmarks.gates.row_values import RowValues, score_column
 from airflow_provider_benchmarks.scores import AggregateScore
 from airflow_provider_benchmarks.scores.json_values import is_number
+from airflow_provider_benchmarks.scores.value_statistics import value_statistics
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from airflow_provider_benchmarks.gates.statistics import Moments
 
+#: A check may ask for any percentile of some rows.
+_PERCENTS = range(1, 101)
+
 
 def summarise(score: AggregateScore, found: RowValues, rows: pd.DataFrame) -> AggregateScore:
     """Compute the statistics of some rows as the service computes those of all.
 
-    The standard deviation is the population's; percentiles are Weibull's, between the smallest and the largest value.
-
     :param score: that of all rows, for its names and its rubric's categories
     :param found: the values of the rows
     """
-    import numpy as np
-
-    values, categories = found.values, _categories(score, rows)
-    nan_count = found.counts.without_value + found.counts.call_failed
-    if not values.size:
-        return AggregateScore(
-            metric=score.metric, name=score.name, count=0, nan_count=nan_count, rubric_distribution=categories
-        )
-    percents = np.arange(1, 101)
-    points = np.percentile(values, percents, method="weibull")
     return AggregateScore(
         metric=score.metric,
         name=score.name,
-        count=found.count,
-        nan_count=nan_count,
-        mean=float(values.mean()),
-        std_dev=float(values.std()),
-        variance=float(values.var()),
-        min=float(values.min()),
-        max=float(values.max()),
-        sum=float(values.sum()),
-        percentiles={f"p{percent}": float(point) for percent, point in zip(percents, points, strict=True)},
-        rubric_distribution=categories,
+        nan_count=found.counts.without_value + found.counts.call_failed,
+        rubric_distribution=_categories(score, rows),
+        **value_statistics(found.values, _PERCENTS),
     )
 
 
