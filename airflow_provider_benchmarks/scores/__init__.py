@@ -6,6 +6,7 @@ from airflow_provider_benchmarks.scores.aggregate import AggregateScore, Aggrega
 from airflow_provider_benchmarks.scores.frames import low_scoring_rows, row_scores_frame
 from airflow_provider_benchmarks.scores.job import JobScores
 from airflow_provider_benchmarks.scores.reading import read_row_scores
+from airflow_provider_benchmarks.scores.results_files import read_results
 from airflow_provider_benchmarks.scores.rows import RowScore
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "JobScores",
     "RowScore",
     "low_scoring_rows",
+    "read_results",
     "read_row_scores",
     "row_scores_frame",
 ]

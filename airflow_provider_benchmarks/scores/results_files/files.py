@@ -1,0 +1,208 @@
+"""Read files that other programs have written, whatever they hold: sizes are bounded, and damage is named."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import PurePosixPath
+from typing import Any, BinaryIO
+
+from airflow_provider_benchmarks.brief import brief, shortened
+from airflow_provider_benchmarks.exceptions import BenchmarkError, ConfigurationError, IncompleteResults
+from airflow_provider_benchmarks.scores.json_values import parse_json
+from airflow_provider_benchmarks.scores.stored_files import filesystem_of, is_damage
+
+#: Size of one JSON document in bytes, unpacked. As Python values it takes several times as much memory.
+MAX_DOCUMENT_BYTES = 256 * 1024 * 1024
+#: Size of a file of lines in bytes; each line is reduced to its scores and its item before the next is read.
+MAX_LINES_BYTES = 2 * 1024 * 1024 * 1024
+#: Size of one line in bytes. A line of an agent's run has its whole trajectory.
+MAX_LINE_BYTES = 64 * 1024 * 1024
+#: Number of rows of one benchmark.
+MAX_ROWS = 1_000_000
+#: Number of files in a folder that is searched for results.
+_MAX_FILES = 20_000
+_MAX_DEPTH = 6
+
+
+@dataclass(frozen=True, slots=True)
+class ResultFile:
+    """A file that an evaluator has written.
+
+    :param url: as the user would write it, for messages
+    :param path: in the filesystem
+    """
+
+    filesystem: Any
+    path: str
+    url: str
+
+    @property
+    def name(self) -> str:
+        return PurePosixPath(self.path).name
+
+    def matches(self, pattern: str) -> bool:
+        """True if the name is of a pattern, such as ``results_*.json``."""
+        return fnmatchcase(self.name, pattern)
+
+    def start(self, size: int) -> bytes:
+        """The first bytes."""
+        with self.opened() as file:
+            return file.read(size)
+
+    def beside(self, *names: str, levels: int = 1) -> ResultFile:
+        """A file or folder near this one.
+
+        :param names: its path from the folder
+        :param levels: the folder is this number of levels up
+        """
+        folder = PurePosixPath(self.path).parents[levels - 1]
+        return ResultFile(self.filesystem, str(folder.joinpath(*names)), "/".join((str(folder), *names)))
+
+    def siblings(self) -> list[ResultFile]:
+        """The files of this one's folder, by name."""
+        return list_files(self.beside())
+
+    def exists(self) -> bool:
+        return bool(self.filesystem.exists(self.path))
+
+    @contextmanager
+    def opened(self) -> Iterator[BinaryIO]:
+        """Open the file; what is raised because of its content is an :class:`IncompleteResults`."""
+        with named_if_damaged(self.url), self.filesystem.open(self.path, "rb") as file:
+            yield file
+
+    def json(self) -> Any:
+        """Read a JSON document.
+
+        :raises IncompleteResults: it is none, or is too large
+        """
+        with self.opened() as file:
+            return parse_json(bounded(file, MAX_DOCUMENT_BYTES))
+
+    def lines(self) -> Iterator[dict[str, Any]]:
+        """Read JSON Lines, one object after another; blank lines are skipped.
+
+        :raises IncompleteResults: a line is no object, there are too many, or one is too long
+        """
+        number, size = 0, 0
+        with self.opened() as file:
+            while line := file.readline(MAX_LINE_BYTES + 1):
+                number, size = number + 1, size + len(line)
+                if len(line) > MAX_LINE_BYTES:
+                    raise IncompleteResults(f"line {number} is longer than {MAX_LINE_BYTES:,} bytes")
+                if size > MAX_LINES_BYTES:
+                    raise IncompleteResults(f"it is larger than {MAX_LINES_BYTES:,} bytes")
+                if line.strip():
+                    yield _object_of(line, number)
+
+
+def bounded(file: Any, limit: int) -> bytes:
+    """Read a file to its end.
+
+    :raises IncompleteResults: it has more bytes than the limit
+    """
+    content: bytes = file.read(limit + 1)
+    if len(content) > limit:
+        raise IncompleteResults(f"it is larger than {limit:,} bytes")
+    return content
+
+
+@contextmanager
+def named_if_damaged(name: str) -> Iterator[None]:
+    """Name the file in an error that its content is the reason of, whatever reader has raised it.
+
+    :raises IncompleteResults: for whatever a reader raises because of what it has read
+    :raises ConfigurationError: there is no such file
+    """
+    try:
+        yield
+    except ConfigurationError:
+        raise
+    except BenchmarkError as error:
+        text = str(error)
+        raise IncompleteResults(text if text.startswith(name) else f"{name}: {text}") from error
+    except FileNotFoundError as error:
+        raise ConfigurationError(f"{name}: there is no such file") from error
+    except Exception as error:
+        if not is_damage(error):
+            raise
+        reason = f"{type(error).__name__}: {shortened(error)}"
+        raise IncompleteResults(f"{name} can't be read ({reason}). If it is damaged, write it again.") from error
+
+
+def find_results(path: Any) -> tuple[ResultFile, list[ResultFile]]:
+    """The file or folder at a path, and the files there: itself, or all in the folder and below.
+
+    :raises ConfigurationError: there is nothing, or the folder has too many files to be one of results
+    """
+    filesystem, place = filesystem_of(path)
+    root = ResultFile(filesystem, place.rstrip("/") or place, str(path).rstrip("/") or str(path))
+    if filesystem.isdir(place):
+        return root, list_files(root, depth=_MAX_DEPTH)
+    if not root.exists():
+        raise ConfigurationError(f"{path}: there is no such file or folder")
+    return root, [root]
+
+
+def list_files(folder: ResultFile, depth: int = 1) -> list[ResultFile]:
+    """The files of a folder, sorted by path.
+
+    :param depth: number of levels of folders to list
+    :raises ConfigurationError: there are too many
+    """
+    names = sorted(folder.filesystem.find(folder.path, maxdepth=depth))
+    if len(names) > _MAX_FILES:
+        raise ConfigurationError(
+            f"{folder.url} has {len(names):,} files. Name the folder of one run, or its file of results."
+        )
+    start = len(folder.path.rstrip("/"))
+    return [ResultFile(folder.filesystem, name, f"{folder.url}{name[start:]}") for name in names]
+
+
+def object_at(data: Any, *keys: str) -> dict[str, Any]:
+    """The object at a path of keys.
+
+    :raises IncompleteResults: there is none
+    """
+    for position, key in enumerate(keys):
+        data = data.get(key) if isinstance(data, dict) else None
+        if not isinstance(data, dict):
+            raise IncompleteResults(f'expected an object as "{".".join(keys[: position + 1])}", found {brief(data)}')
+    if not isinstance(data, dict):
+        raise IncompleteResults(f"expected an object, found {brief(data)}")
+    return data
+
+
+def text_at(data: dict[str, Any], key: str) -> str:
+    """The text of a field.
+
+    :raises IncompleteResults: it is missing or empty, or something else
+    """
+    value = data.get(key)
+    if not isinstance(value, str) or not value:
+        raise IncompleteResults(f'expected a text as "{key}", found {brief(value)}')
+    return value
+
+
+def whole_number_at(data: dict[str, Any], key: str, default: int | None = None) -> int:
+    """The whole number, 0 or more, of a field.
+
+    :raises IncompleteResults: it is missing and has no default, or is something else
+    """
+    value = data.get(key, default)
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise IncompleteResults(f'expected a whole number as "{key}", found {brief(value)}')
+    return value
+
+
+def _object_of(line: bytes, number: int) -> dict[str, Any]:
+    try:
+        found = parse_json(line)
+    except ValueError as error:
+        raise IncompleteResults(f"line {number} is no JSON: {shortened(error)}") from error
+    if not isinstance(found, dict):
+        raise IncompleteResults(f"expected an object in line {number}, found {brief(found)}")
+    return found

@@ -1,0 +1,113 @@
+"""NVIDIA's nel (nemo-evaluator 0.3): a bundle ``eval-<time>-<benchmark>.json``, and ``results.jsonl`` beside it.
+
+``results.jsonl`` has a line for each problem and repeat, in the order in which they ended. The tool scores 0 where the
+model or a judge did not answer; here such a row has no score. A failure that the tool calls graceful is the model's
+own, such as an agent that has used up its turns, and stays 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from airflow_provider_benchmarks.brief import brief, shortened
+from airflow_provider_benchmarks.exceptions import IncompleteResults
+from airflow_provider_benchmarks.scores.json_values import is_number, json_text
+from airflow_provider_benchmarks.scores.results_files.files import (
+    MAX_ROWS,
+    ResultFile,
+    object_at,
+    text_at,
+    whole_number_at,
+)
+from airflow_provider_benchmarks.scores.results_files.run import (
+    EvaluatorRun,
+    ResultRow,
+    rows_of,
+    score_number,
+    utc_time,
+)
+
+NAME = "nel"
+TITLE = "nel (nemo-evaluator)"
+_ROWS = "results.jsonl"
+_REWARD = "reward"
+#: Kinds of failures that are not the model's own.
+_NO_ANSWER = ("infra_error", "system")
+
+
+def is_results(data: Any) -> bool:
+    """True for the content of a bundle."""
+    return isinstance(data, dict) and {"run_id", "benchmark", "n_results"} <= data.keys()
+
+
+def read(file: ResultFile, data: Any) -> Iterator[EvaluatorRun]:
+    """Read the benchmark of a bundle.
+
+    :raises IncompleteResults: rows are missing, or too many
+    """
+    results, benchmark, config = file.beside(_ROWS), object_at(data, "benchmark"), object_at(data, "config")
+    if not results.exists():
+        raise IncompleteResults(f"{file.url}: there is no {_ROWS} beside it. Keep the files of a run together.")
+    rows = rows_of(_rows(results))
+    if data["n_results"] != len(rows):
+        raise IncompleteResults(f"{results.url} has {len(rows)} rows, but the bundle counts {brief(data['n_results'])}")
+    model = config.get("model")
+    yield EvaluatorRun(
+        tool=NAME,
+        task=text_at(benchmark, "name"),
+        model=model if isinstance(model, str) else "",
+        created_at=utc_time(data.get("timestamp")),
+        rows=rows,
+        version={"sdk_version": data.get("sdk_version"), "config_hash": data.get("config_hash")},
+    )
+
+
+def _rows(results: ResultFile) -> Iterator[ResultRow]:
+    """The rows in the order of the problems, the repeats of each together."""
+    found: dict[tuple[int, int], ResultRow] = {}
+    for line in results.lines():
+        place = whole_number_at(line, "problem_idx"), whole_number_at(line, "repeat", default=0)
+        if place in found:
+            raise IncompleteResults(f"{results.url}: problem {place[0]} is there twice in repeat {place[1]}")
+        if len(found) == MAX_ROWS:
+            raise IncompleteResults(f"{results.url}: there are more than {MAX_ROWS:,} rows")
+        found[place] = _row(line, f"{results.url}: problem {place[0]}")
+    yield from (found[place] for place in sorted(found))
+
+
+def _row(line: dict[str, Any], where: str) -> ResultRow:
+    details, rewards = (line.get(key) or {} for key in ("scoring_details", "scorer_rewards"))
+    if not isinstance(details, dict) or not isinstance(rewards, dict):
+        raise IncompleteResults(f"{where}: expected objects as scoring_details and scorer_rewards, found {brief(line)}")
+    values = {_REWARD: line.get(_REWARD)} | rewards
+    if wrong := [name for name, value in values.items() if value is not None and not is_number(score_number(value))]:
+        raise IncompleteResults(f"{where}: expected a number as {wrong[0]}, found {brief(values[wrong[0]])}")
+    errors = {_REWARD: _error_of(details, "judge")} | {name: _error_of(details, name) for name in rewards}
+    failed = {name: error for name, error in errors.items() if error is not None}
+    no_answer = details.get("error_category") in _NO_ANSWER
+    return ResultRow(
+        item=_item(line),
+        scores={name: {name: None if name in failed else score_number(value)} for name, value in values.items()},
+        error=_text(details.get("error") or details["error_category"]) if no_answer else None,
+        metric_errors=failed,
+    )
+
+
+def _item(line: dict[str, Any]) -> dict[str, Any]:
+    """What identifies a problem. Other metadata is left out, as scorers may add theirs of this very run."""
+    metadata = line.get("metadata")
+    category = metadata.get("category") if isinstance(metadata, dict) else None
+    item = {key: line.get(key) for key in ("problem_idx", "prompt", "expected_answer")}
+    return item if category is None else item | {"category": category}
+
+
+def _error_of(details: dict[str, Any], name: str) -> str | None:
+    """Why a judge or a scorer failed, which the tool has then scored 0."""
+    found = details.get(name)
+    error = found.get("error") if isinstance(found, dict) else None
+    return None if error is None else _text(error)
+
+
+def _text(error: Any) -> str:
+    return shortened(error if isinstance(error, str) else json_text(error), 2000)

@@ -1,0 +1,326 @@
+"""Whatever files hold, reading them raises an error of this package that names the file."""
+
+from __future__ import annotations
+
+import json
+import random
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from airflow_provider_benchmarks.exceptions import BenchmarkError, ConfigurationError, IncompleteResults
+from airflow_provider_benchmarks.scores import read_results
+from airflow_provider_benchmarks.scores.results_files import files, read_runs, run
+
+TOOLS = ["lm-eval", "inspect_ai", "nel", "lighteval"]
+
+
+def only(folder, pattern):
+    (found,) = Path(folder).rglob(pattern)
+    return found
+
+
+def edit(path, change):
+    """Change a JSON document, or each line of a file of them."""
+    lines = path.read_text().splitlines() if path.suffix == ".jsonl" else [path.read_text()]
+    documents = [json.loads(line) for line in lines]
+    path.write_text("\n".join(json.dumps(change(document) or document) for document in documents))
+
+
+def cut_last_line(path):
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
+
+
+def log(tmp_path, **changes):
+    """A log of inspect_ai in JSON, with two samples."""
+    samples = [
+        {"id": 1, "epoch": 1, "input": "a", "target": "b", "scores": {"match": {"value": "C"}}},
+        {"id": 2, "epoch": 1, "input": "c", "target": "d", "scores": {"match": {"value": "I"}}},
+    ]
+    data = {
+        "status": "success",
+        "eval": {"task": "t", "model": "m", "created": "2026-11-28T07:42:01+00:00", "dataset": {"sample_ids": [1, 2]}},
+        "results": {"total_samples": 2},
+        "samples": samples,
+    }
+    path = tmp_path / "log.json"
+    path.write_text(json.dumps(data | changes))
+    return path
+
+
+class TestNothingToRead:
+    def test_no_such_path(self, tmp_path):
+        with pytest.raises(ConfigurationError, match="nowhere: there is no such file or folder"):
+            read_results(tmp_path / "nowhere")
+
+    def test_an_empty_folder(self, tmp_path):
+        told = r"has no results of lm-evaluation-harness or inspect_ai or nel .* or lighteval: no file results_\*.json"
+        with pytest.raises(ConfigurationError, match=told):
+            read_results(tmp_path)
+
+    def test_another_evaluator_s(self, recorded):
+        with pytest.raises(ConfigurationError, match="has no results of inspect_ai"):
+            read_results(recorded("nel"), "inspect_ai")
+
+    def test_an_unknown_evaluator(self, recorded):
+        with pytest.raises(
+            ConfigurationError, match='unknown format "helm" of results; known: auto, lm-eval, inspect_ai'
+        ):
+            read_results(recorded("nel"), "helm")
+
+    def test_several_benchmarks(self, recorded):
+        with pytest.raises(
+            ConfigurationError, match="the results of 2 benchmarks: colours, trivia. Name one with task="
+        ):
+            read_results(recorded("lm-eval"))
+
+    def test_a_benchmark_that_is_not_there(self, recorded):
+        with pytest.raises(ConfigurationError, match='no benchmark "sums"; there is colours, trivia'):
+            read_results(recorded("lm-eval"), task="sums")
+
+    @pytest.mark.parametrize("tool", TOOLS)
+    def test_several_runs(self, recorded, tool):
+        with pytest.raises(ConfigurationError, match="has the results of 2 runs: better/.*, worse/.*. Name the file"):
+            read_results(recorded(tool).parent)
+
+    def test_too_many_files(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(files, "_MAX_FILES", 2)
+        for name in "abc":
+            (tmp_path / name).write_text("")
+        with pytest.raises(ConfigurationError, match="has 3 files. Name the folder of one run"):
+            read_results(tmp_path)
+
+
+class TestIncompleteRuns:
+    def test_samples_were_not_logged(self, copied):
+        folder = copied("lm-eval")
+        only(folder, "samples_trivia*").unlink()
+        with pytest.raises(IncompleteResults, match='no samples of task "trivia".*--log_samples'):
+            read_results(folder, task="trivia")
+
+    def test_details_were_not_saved(self, copied):
+        folder = copied("lighteval")
+        only(folder, "*.parquet").unlink()
+        with pytest.raises(IncompleteResults, match="no details of task .*--save-details"):
+            read_results(folder)
+
+    def test_rows_of_a_bundle_are_elsewhere(self, copied):
+        folder = copied("nel")
+        only(folder, "results.jsonl").unlink()
+        with pytest.raises(IncompleteResults, match="there is no results.jsonl beside it"):
+            read_results(folder)
+
+    def test_samples_are_cut_short(self, copied):
+        folder = copied("lm-eval")
+        samples = only(folder, "samples_colours*")
+        cut_last_line(samples)
+        with pytest.raises(IncompleteResults, match=f"{samples} has 8 documents, but the results are of 9"):
+            read_results(folder, task="colours")
+
+    def test_rows_are_cut_short(self, copied):
+        folder = copied("nel")
+        cut_last_line(only(folder, "results.jsonl"))
+        with pytest.raises(IncompleteResults, match="has 17 rows, but the bundle counts 18"):
+            read_results(folder)
+
+    def test_samples_of_another_run(self, copied, recorded):
+        folder = copied("lm-eval")
+        other = only(recorded("lm-eval", "worse"), "samples_colours*")
+        only(folder, "samples_colours*").write_bytes(other.read_bytes())
+        with pytest.raises(
+            IncompleteResults, match="the mean of acc,none is .*, but .* in the results: .* another run"
+        ):
+            read_results(folder, task="colours")
+
+    def test_details_of_another_run(self, copied, recorded):
+        folder = copied("lighteval")
+        other = only(recorded("lighteval", "worse"), "*.parquet")
+        only(folder, "*.parquet").write_bytes(other.read_bytes())
+        with pytest.raises(IncompleteResults, match="the mean of em is 0.333333, but 0.666667 in the results"):
+            read_results(folder)
+
+    @pytest.mark.parametrize("status", ["started", "cancelled", "error", None])
+    def test_a_task_that_did_not_end_well(self, tmp_path, status):
+        with pytest.raises(IncompleteResults, match=f"the task has the status {status!r}"):
+            read_results(log(tmp_path, status=status))
+
+    def test_samples_are_missing(self, tmp_path):
+        with pytest.raises(IncompleteResults, match="there are 2 samples, but the task had 3"):
+            read_results(log(tmp_path, results={"total_samples": 3}))
+
+    def test_a_sample_is_there_twice(self, tmp_path):
+        with pytest.raises(IncompleteResults, match="sample 1 is there twice in epoch 1"):
+            read_results(log(tmp_path, samples=[{"id": 1, "epoch": 1, "scores": {}}] * 2))
+
+    def test_a_problem_is_there_twice(self, copied):
+        folder = copied("nel")
+        edit(only(folder, "results.jsonl"), lambda row: row | {"problem_idx": 0, "repeat": 0})
+        with pytest.raises(IncompleteResults, match="problem 0 is there twice in repeat 0"):
+            read_results(folder)
+
+
+class TestValues:
+    @pytest.mark.parametrize(
+        ("value", "scores"),
+        [
+            ("yes", {"match": 1}),
+            ("False", {"match": 0}),
+            ("0.25", {"match": 0.25}),
+            (True, {"match": 1}),
+            ([1, "C"], {"match[0]": 1, "match[1]": 1}),
+            ({"a": "P", "b": 3}, {"a": 0.5, "b": 3}),
+        ],
+    )
+    def test_values_are_numbers_as_inspect_ai_takes_them(self, tmp_path, value, scores):
+        samples = [{"id": 1, "epoch": 1, "scores": {"match": {"value": value}}}]
+        (found,) = read_runs(log(tmp_path, samples=samples, results={"total_samples": 1}))
+        assert found.rows[0].metrics == {"match": scores}
+
+    @pytest.mark.parametrize("value", ["good", None, "nan", 10**400])
+    def test_what_is_no_number_counts_as_none(self, tmp_path, value):
+        samples = [{"id": 1, "epoch": 1, "scores": {"match": {"value": value}}}]
+        score = read_results(log(tmp_path, samples=samples, results={"total_samples": 1})).aggregate.get("match")
+        assert (score.count, score.nan_count, score.mean) == (0, 1, None)
+
+    def test_a_score_of_a_sample_that_failed_is_no_evidence(self, tmp_path):
+        samples = [{"id": 1, "epoch": 1, "error": {"message": "no"}, "scores": {"match": {"value": 0}}}]
+        (found,) = read_runs(log(tmp_path, samples=samples, results={"total_samples": 1}))
+        assert found.rows[0].inference_error == "no"
+        assert found.aggregate.get("match").nan_count == 1
+
+    def test_a_judge_that_failed_is_no_zero(self, copied):
+        folder = copied("nel")
+        edit(only(folder, "results.jsonl"), lambda r: r["scoring_details"].update(judge={"error": "no judge"}))
+        found = read_runs(folder)[0]
+        assert found.rows[0].metric_errors == {"reward": "no judge"}
+        assert found.rows[0].inference_error is None
+        assert found.aggregate.get("reward").nan_count == 18
+
+    def test_a_failure_that_is_the_model_s_own_stays_zero(self, copied):
+        folder = copied("nel")
+        change = {"scoring_details": {"error": "no turns left", "error_category": "graceful"}, "reward": 0.0}
+        edit(only(folder, "results.jsonl"), lambda row: row | change)
+        assert read_results(folder).aggregate.get("reward").count == 18
+
+    def test_further_scorers_are_scores(self, copied):
+        folder = copied("nel")
+        change = {"scorer_rewards": {"scorer:exact": 1.0}, "scoring_details": {"scorer:exact": {"correct": True}}}
+        edit(only(folder, "results.jsonl"), lambda row: row | change)
+        assert read_results(folder).aggregate.get("scorer:exact").mean == 1
+
+    def test_numbers_that_the_harness_has_written_as_texts(self, copied):
+        folder = copied("lm-eval")
+        edit(only(folder, "samples_colours*"), lambda row: row | {"acc": str(row["acc"])})
+        assert read_results(folder, task="colours").aggregate.get("acc").mean == pytest.approx(8 / 9)
+
+
+class TestSizes:
+    def test_a_zip_bomb(self, tmp_path, monkeypatch):
+        monkeypatch.setattr("airflow_provider_benchmarks.scores.results_files.inspect_ai.MAX_DOCUMENT_BYTES", 10_000)
+        with zipfile.ZipFile(tmp_path / "a.eval", "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("header.json", b" " * 1_000_000)
+        with pytest.raises(IncompleteResults, match="a.eval: it is larger than 10,000 bytes"):
+            read_results(tmp_path)
+
+    def test_a_bomb_that_is_packed_with_zstd(self, recorded, monkeypatch):
+        monkeypatch.setattr("airflow_provider_benchmarks.scores.results_files.inspect_ai.MAX_DOCUMENT_BYTES", 1_000)
+        with pytest.raises(IncompleteResults, match="eval: it is larger than 1,000 bytes"):
+            read_results(recorded("inspect_ai"))
+
+    @pytest.mark.parametrize(
+        ("limit", "told"),
+        [("MAX_LINE_BYTES", "line 1 is longer than 100 bytes"), ("MAX_LINES_BYTES", "larger than 100")],
+    )
+    def test_lines(self, recorded, monkeypatch, limit, told):
+        monkeypatch.setattr(files, limit, 100)
+        with pytest.raises(IncompleteResults, match=f"results.jsonl: .*{told}"):
+            read_results(recorded("nel"))
+
+    def test_a_document(self, recorded, monkeypatch):
+        monkeypatch.setattr(files, "MAX_DOCUMENT_BYTES", 100)
+        with pytest.raises(IncompleteResults, match="eval-.*json: it is larger than 100 bytes"):
+            read_results(recorded("nel"))
+
+    def test_details(self, recorded, monkeypatch):
+        monkeypatch.setattr("airflow_provider_benchmarks.scores.results_files.lighteval.MAX_LINES_BYTES", 100)
+        with pytest.raises(IncompleteResults, match="parquet: it is larger than 100 bytes"):
+            read_results(recorded("lighteval"))
+
+    def test_rows(self, recorded, monkeypatch):
+        monkeypatch.setattr(run, "MAX_ROWS", 5)
+        with pytest.raises(IncompleteResults, match="there are more than 5 rows"):
+            read_results(recorded("inspect_ai"))
+
+    def test_depth(self, tmp_path):
+        (tmp_path / "results_x.json").write_text('{"a":' + "[" * 100_000)
+        with pytest.raises(IncompleteResults, match="results_x.json"):
+            read_results(tmp_path)
+
+
+def must_name(folder, error):
+    assert str(folder) in str(error)
+
+
+def damaged(content: bytes, rng: random.Random) -> bytes:
+    """Cut, or overwrite a part."""
+    place = rng.randrange(len(content))
+    if rng.random() < 0.3:
+        return content[:place]
+    size = rng.randrange(1, 20)
+    return content[:place] + rng.randbytes(size) + content[place + size :]
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_damage_anywhere_is_an_error_of_this_package_or_none(copied, tool):
+    rng = random.Random(7)
+    folder = copied(tool)
+    contents = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    for _ in range(60):
+        path = rng.choice(sorted(contents))
+        path.write_bytes(damaged(contents[path], rng))
+        try:
+            runs = read_runs(folder)
+            for each in runs:
+                each.scores()
+        except BenchmarkError as error:
+            must_name(folder, error)
+        path.write_bytes(contents[path])
+
+
+WRONG = [None, 1, -1, 1e400, "x", "", [], [1], {}, {"a": 1}, True, 10**400, "\ud800"]
+
+
+@pytest.mark.parametrize("tool", ["lm-eval", "nel"])
+def test_wrong_types_anywhere_are_an_error_of_this_package_or_none(copied, tool):
+    """Each field of each document, with each of the wrong values."""
+    folder = copied(tool)
+    for path in [path for path in folder.rglob("*.json*") if path.is_file()]:
+        content = path.read_text()
+        first = json.loads(content.splitlines()[0] if path.suffix == ".jsonl" else content)
+        for key in first:
+            for wrong in WRONG:
+                edit(path, lambda document, key=key, wrong=wrong: document | {key: wrong})
+                try:
+                    for each in read_runs(folder):
+                        each.scores()
+                        each.aggregate.to_json()
+                except BenchmarkError as error:
+                    must_name(folder, error)
+                path.write_text(content)
+
+
+def test_wrong_types_in_a_log_are_an_error_of_this_package_or_none(tmp_path):
+    good = json.loads(log(tmp_path).read_text())
+    for where in ("", "eval", "samples"):
+        part = good["samples"][0] if where == "samples" else good[where] if where else good
+        for key in part:
+            for wrong in WRONG:
+                changed = part | {key: wrong}
+                changes = {"samples": [changed, good["samples"][1]]} if where == "samples" else {where: changed}
+                try:
+                    path = log(tmp_path, **(changes if where else changed))
+                    for each in read_runs(path):
+                        each.scores()
+                except BenchmarkError as error:
+                    must_name(tmp_path, error)
