@@ -1,169 +1,51 @@
-"""Run a gate from a shell: ``python -m airflow_provider_benchmarks gate --policy release.yaml --candidate FOLDER``.
-
-Exits with 0 when the gate passes, 1 when it is missed or inconclusive, and 2 when it could not be judged, or its
-verdict could not be printed.
-"""
+"""Work with benchmark scores from a shell: ``python -m airflow_provider_benchmarks gate --policy release.yaml …``."""
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, TextIO
+from types import ModuleType
 
-from airflow_provider_benchmarks.brief import brief_names, shortened
-from airflow_provider_benchmarks.exceptions import BenchmarkError, ConfigurationError
-from airflow_provider_benchmarks.extras import require
+from airflow_provider_benchmarks.commands import gate, import_results
+from airflow_provider_benchmarks.commands.output import print_to
+from airflow_provider_benchmarks.exceptions import BenchmarkError
 
-if TYPE_CHECKING:
-    from airflow_provider_benchmarks.gates import Policy, Verdict
-
-PASSED, MISSED, NOT_JUDGED = 0, 1, 2
+_COMMANDS = (gate, import_results)
+#: The exit code of whatever could not be done.
+FAILED = 2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Judge, print the verdict, and return the exit code."""
+    """Run a command, and return its exit code."""
     options = _parser().parse_args(arguments)
+    command = next(each for each in _COMMANDS if options.command == each.NAME)
     try:
-        verdict = _judge(options)
-        _show(verdict, options.format)
+        code: int = command.run(options)
     except (BenchmarkError, OSError) as error:
-        return _not_judged(str(error))
-    except Exception as error:  # noqa: BLE001  Python would exit with 1, as if the gate were missed
-        return _not_judged(f"{type(error).__name__}: {error}", traceback.format_exc())
-    return PASSED if verdict.passed else MISSED
+        return _failed(command, str(error))
+    except Exception as error:  # noqa: BLE001  Python would exit with 1, as if a gate were missed
+        return _failed(command, f"{type(error).__name__}: {error}", traceback.format_exc())
+    return code
 
 
 def _parser() -> argparse.ArgumentParser:
-    about, _, exits = (__doc__ or "").partition("\n\n")
-    parser = argparse.ArgumentParser(prog="python -m airflow_provider_benchmarks", description=about, epilog=exits)
+    about = (__doc__ or "").partition(":")[0]
+    parser = argparse.ArgumentParser(prog="python -m airflow_provider_benchmarks", description=f"{about}.")
     commands = parser.add_subparsers(dest="command", required=True)
-    does = "judge stored or downloaded scores by a policy file"
-    gate = commands.add_parser("gate", help=does, description=f"{does.capitalize()}.", epilog=exits)
-    scores = "folder with aggregate-scores.json and row-scores.parquet or .jsonl, or a file of aggregate scores"
-    gate.add_argument("--policy", required=True, help="policy file, YAML or JSON")
-    gate.add_argument("--candidate", required=True, help=scores)
-    gate.add_argument(
-        "--baseline",
-        action="append",
-        default=[],
-        metavar="[NAME=]PATH",
-        help="scores to compare with, as those of the candidate: PATH for the comparisons that name no baseline, or "
-        "pinned, last_passed or previous; NAME=PATH, also more than once, for those that name another. A folder that a "
-        "comparison names itself needs none. A policy that compares with what is not given can't be judged, unless it "
-        "says if_no_baseline",
-    )
-    gate.add_argument(
-        "--history",
-        nargs="*",
-        default=[],
-        help="earlier scores that passed, newest first. A policy that looks at the history can't be judged without, "
-        "unless it says if_inconclusive",
-    )
-    gate.add_argument("--format", choices=["table", "markdown", "html", "json"], default="table")
+    for command in _COMMANDS:
+        does, _, more = (command.__doc__ or "").strip().partition("\n\n")
+        short = does[0].lower() + does[1:].rstrip(".")
+        command.add(commands.add_parser(command.NAME, help=short, description=does, epilog=more))
     return parser
 
 
-def _judge(options: argparse.Namespace) -> Verdict:
-    from airflow_provider_benchmarks.gates import read_policy
-    from airflow_provider_benchmarks.gates.run import modules_of, run_gate
-    from airflow_provider_benchmarks.gates.sources import FolderSource
-    from airflow_provider_benchmarks.reviewed_text import MAX_BYTES
-    from airflow_provider_benchmarks.scores.stored_files import open_stored
-
-    with open_stored(options.policy) as file:
-        policy = read_policy(file.read(MAX_BYTES + 1), name=options.policy)
-    require(f"{options.policy}: confidence and comparisons need", *modules_of(policy.checks))
-    _check_history(options.history, policy)
-    source = FolderSource(
-        checks=policy.checks,
-        candidate_path=options.candidate,
-        baseline_paths=_baselines(options.baseline, policy),
-        history_paths=options.history,
-    )
-    return run_gate(policy.checks, source, if_inconclusive=policy.if_inconclusive, if_no_baseline=policy.if_no_baseline)
-
-
-def _check_history(paths: Sequence[str], policy: Policy) -> None:
-    """Refuse a policy that needs a history where none is given.
-
-    :raises ConfigurationError: the policy does not say what holds without one
-    """
-    if paths or policy.if_inconclusive is not None:
-        return
-    if metrics := [check.metric for check in policy.checks if check.needs().history]:
-        raise ConfigurationError(
-            f"the policy looks at the history of {brief_names(dict.fromkeys(metrics))}, which is not given: add "
-            f"--history NEW OLDER …, or let the policy say what holds without one (if_inconclusive: warn, fail or pass)"
-        )
-
-
-def _baselines(arguments: Sequence[str], policy: Policy) -> dict[str, str]:
-    """Paths of scores, by the name of the baseline in checks; "" for those that name none.
-
-    :param arguments: ``PATH`` or ``NAME=PATH``; a path may have a "=" too
-    :raises ConfigurationError: one comes twice, or is missing and the policy does not say what holds without one
-    """
-    from airflow_provider_benchmarks.gates.sources import STORED_BASELINES
-
-    names = {name for check in policy.checks if (name := check.needs().baseline) is not None}
-    paths: dict[str, str] = {}
-    for text in arguments:
-        name = next((n for n in sorted(names, key=len, reverse=True) if n and text.startswith(f"{n}=")), "")
-        path = text.removeprefix(f"{name}=") if name else text
-        if not path or name in paths:
-            which = f'baseline "{shortened(name)}"' if name else "baseline without a name"
-            raise ConfigurationError(f"--baseline: the {which} {'is there twice' if path else 'has no path'}")
-        paths[name] = path
-    if "" in paths:
-        paths = dict.fromkeys(names.intersection(STORED_BASELINES), paths[""]) | paths
-    paths = {name: name for name in names if "/" in name} | paths
-    missing = sorted(names - paths.keys())
-    if missing and not policy.foresees_no_baseline:
-        options = [f"--baseline {'' if name in ('', *STORED_BASELINES) else f'{name}='}PATH" for name in missing]
-        wanted = shortened(" ".join(dict.fromkeys(options)), 500)
-        raise ConfigurationError(
-            f"the policy compares with a baseline that is not given: add {wanted}, or let the policy "
-            f"say what holds without one (if_no_baseline: warn, fail or pass)"
-        )
-    return paths
-
-
-def _show(verdict: Verdict, form: str) -> None:
-    texts: dict[str, Callable[[], str]] = {
-        "table": lambda: f"{verdict.summary}\n{verdict.to_table()}",
-        "markdown": verdict.to_markdown,
-        "html": verdict.to_html,
-        "json": lambda: json.dumps(verdict.to_dict(), indent=1, default=str),
-    }
-    with suppress(BrokenPipeError):  # the reader has closed the pipe, as ``head`` does; the exit code still holds
-        _print(texts[form](), sys.stdout)
-
-
-def _not_judged(reason: str, trace: str = "") -> int:
+def _failed(command: ModuleType, reason: str, trace: str = "") -> int:
     with suppress(OSError):
-        _print(f"{trace}could not judge: {reason}", sys.stderr)
-    return NOT_JUDGED
-
-
-def _print(text: str, stream: TextIO | None) -> None:
-    """Print in the encoding of a stream.
-
-    :raises OSError: the stream can't be written
-    """
-    if stream is None:  # the parent process has closed it
-        return
-    encoding = stream.encoding or "utf-8"
-    try:
-        print(text.encode(encoding, errors="replace").decode(encoding), file=stream, flush=True)
-    except OSError:
-        # Python flushes again when it exits, and would fail again, with another exit code.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-        raise
+        print_to(f"{trace}{command.FAILURE}: {reason}", sys.stderr)
+    return FAILED
 
 
 if __name__ == "__main__":

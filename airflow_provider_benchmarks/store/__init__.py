@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from airflow_provider_benchmarks.formats import RowFormat
 from airflow_provider_benchmarks.store.atomic import atomic_write
+from airflow_provider_benchmarks.store.evaluator_runs import store_results
 from airflow_provider_benchmarks.store.if_exists import (
     IfExists,
     find_row_file,
@@ -37,6 +38,7 @@ __all__ = [
     "store_bytes",
     "store_content",
     "store_partitions",
+    "store_results",
     "store_row_files",
     "store_rows",
     "sweep_partitions",

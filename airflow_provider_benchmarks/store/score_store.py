@@ -99,6 +99,10 @@ class ScoreStore:
         place = name if owner in ("", workspace) else f"{owner}/{name}"
         return f"{self.root}/{_folder_name(workspace, 'workspace')}/{_folder_name(place, 'benchmark')}"
 
+    def job_folder(self, stored: StoredJob) -> str:
+        """The folder of a job that is in the store."""
+        return f"{self.folder(stored.workspace, stored.benchmark)}/{_folder_name(stored.job, 'benchmark job')}"
+
     def add(
         self,
         job: BenchmarkJob,

@@ -190,7 +190,7 @@ class Endless(io.RawIOBase):
 def test_a_shell_reads_no_more_of_a_file_than_a_policy_may_have(monkeypatch, capsys):
     file = Endless()
     monkeypatch.setattr("airflow_provider_benchmarks.scores.stored_files.open_stored", lambda path: file)
-    assert command.main(["gate", "--policy", "endless", "--candidate", "c"]) == command.NOT_JUDGED
+    assert command.main(["gate", "--policy", "endless", "--candidate", "c"]) == command.FAILED
     assert "endless is larger than" in capsys.readouterr().err
     assert file.read_bytes == MAX_BYTES + 1
 

@@ -1,0 +1,33 @@
+"""Print what a command has to say, whatever has become of the terminal."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import suppress
+from typing import TextIO
+
+
+def show(text: str) -> None:
+    """Print a result.
+
+    :raises OSError: it can't be written
+    """
+    with suppress(BrokenPipeError):  # the reader has closed the pipe, as ``head`` does; the exit code still holds
+        print_to(text, sys.stdout)
+
+
+def print_to(text: str, stream: TextIO | None) -> None:
+    """Print in the encoding of a stream.
+
+    :raises OSError: the stream can't be written
+    """
+    if stream is None:  # the parent process has closed it
+        return
+    encoding = stream.encoding or "utf-8"
+    try:
+        print(text.encode(encoding, errors="replace").decode(encoding), file=stream, flush=True)
+    except OSError:
+        # Python flushes again when it exits, and would fail again, with another exit code.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        raise

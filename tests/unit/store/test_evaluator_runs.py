@@ -1,0 +1,94 @@
+"""Results of other evaluators in a score store; the files are those of the real evaluators."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from airflow_provider_benchmarks.exceptions import ConfigurationError
+from airflow_provider_benchmarks.gates import NoRegression, Threshold, WithinHistory, evaluate
+from airflow_provider_benchmarks.gates.run import run_gate
+from airflow_provider_benchmarks.gates.sources import FolderSource, load_scores
+from airflow_provider_benchmarks.scores import read_results
+from airflow_provider_benchmarks.store import ScoreStore, store_results
+
+RECORDED = Path(__file__).parents[2] / "recorded" / "evaluators"
+CASES = [("lm-eval", "trivia", "exact_match"), ("inspect_ai", "trivia", "match"), ("nel", "trivia", "reward")]
+CASES.append(("lighteval", "trivia|0", "em"))
+
+
+@pytest.fixture
+def store(tmp_path):
+    return ScoreStore(str(tmp_path / "store"))
+
+
+@pytest.mark.parametrize(("tool", "task", "metric"), CASES)
+class TestEachEvaluator:
+    def test_a_job_has_all_that_was_read(self, store, tool, task, metric):
+        (stored,) = store_results(RECORDED / tool / "better", store, task=task)
+        read = read_results(RECORDED / tool / "better", task=task)
+        assert (stored.job, stored.workspace, stored.benchmark) == (read.job, tool, f"{tool}/{task}")
+        loaded = store.scores(store.get(stored.job, workspace=tool, benchmark=stored.benchmark))
+        assert loaded.benchmark == read.benchmark
+        assert loaded.aggregate.to_json() == read.aggregate.to_json()
+        columns = list(read.rows.columns)
+        assert loaded.rows[columns].equals(read.rows)
+        assert loaded.rows.attrs["call_errors"] == read.rows.attrs["call_errors"]
+
+    def test_storing_again_changes_nothing(self, store, tool, task, metric):
+        first, second = (store_results(RECORDED / tool / "better", store, task=task)[0] for _ in range(2))
+        assert first == second
+        assert store.job_names(workspace=tool, benchmark=first.benchmark) == [first.job]
+
+    def test_checks_work_on_what_is_stored(self, store, tool, task, metric):
+        better, worse = (
+            store_results(RECORDED / tool / run, store, task=task, benchmark="qa/trivia")[0]
+            for run in ("better", "worse")
+        )
+        assert better.workspace == "qa"
+        history = store.history(workspace="qa", benchmark="qa/trivia")
+        assert [job.job for job in history] == [worse.job, better.job]
+        score = "strict" if tool == "lm-eval" else None
+        checks = [
+            Threshold(metric, score=score, at_least=0.5, max_error_rate=0.2),
+            NoRegression(metric, score=score, min_count=5, max_error_rate=0.2),
+        ]
+        source = FolderSource(
+            checks=checks, candidate_path=store.job_folder(worse), baseline_paths={"": store.job_folder(better)}
+        )
+        threshold, comparison = run_gate(checks, source).results
+        assert threshold.outcome == "fail"
+        assert comparison.observed < -0.3, comparison.reason
+        assert comparison.details["pairs"] == threshold.count
+        past = [load_scores(store.job_folder(better), ()).scores] * 5
+        within = evaluate([WithinHistory(metric, score=score)], store.scores(worse), history=past).results[0]
+        assert within.observed == threshold.observed
+
+
+def test_each_benchmark_of_a_run_is_a_job_of_its_own(store):
+    stored = store_results(RECORDED / "lm-eval" / "better", store)
+    assert [job.benchmark for job in stored] == ["lm-eval/colours", "lm-eval/trivia"]
+    assert stored[0].created_at == stored[1].created_at
+
+
+def test_several_benchmarks_are_not_stored_as_one(store):
+    with pytest.raises(ConfigurationError, match='2 benchmarks, which can\'t all be "qa/all": colours, trivia'):
+        store_results(RECORDED / "lm-eval" / "better", store, benchmark="qa/all")
+
+
+@pytest.mark.parametrize("benchmark", ["", "trivia", "/trivia", "qa/", "qa/a/b"])
+def test_a_benchmark_needs_its_workspace(store, benchmark):
+    with pytest.raises(ConfigurationError, match='expected a benchmark as "workspace/name"'):
+        store_results(RECORDED / "nel" / "better", store, benchmark=benchmark)
+
+
+def test_what_is_missing_is_named(store, monkeypatch):
+    monkeypatch.setattr("airflow_provider_benchmarks.extras.find_spec", lambda module: None)
+    with pytest.raises(ConfigurationError, match=r"needs pyarrow and xxhash: install .*\[parquet\]"):
+        store_results(RECORDED / "nel" / "better", store)
+    for tool in ("inspect_ai", "lighteval"):
+        with pytest.raises(ConfigurationError, match=r"need pyarrow: install airflow-provider-benchmarks\[parquet\]"):
+            read_results(RECORDED / tool / "better")
+    for tool in ("lm-eval", "nel"):
+        assert read_results(RECORDED / tool / "better", task="trivia").rows is not None
