@@ -21,6 +21,7 @@ from airflow_provider_benchmarks.operators._base import (
     score_store,
     xcom_bytes,
 )
+from airflow_provider_benchmarks.operators.store_results import StoreResultsOperator
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from airflow_provider_benchmarks.jobs import BenchmarkJob
     from airflow_provider_benchmarks.scores import AggregateScores
     from airflow_provider_benchmarks.store import Place, RowOptions, StoredJob
+
+__all__ = ["DownloadAggregateScoresOperator", "DownloadRowScoresOperator", "StoreResultsOperator"]
 
 
 class _DownloadOperator(BenchmarkOperator):

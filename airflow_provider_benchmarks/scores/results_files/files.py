@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 from airflow_provider_benchmarks.brief import brief, shortened
 from airflow_provider_benchmarks.exceptions import BenchmarkError, ConfigurationError, IncompleteResults
@@ -58,8 +59,10 @@ class ResultFile:
         :param names: its path from the folder
         :param levels: the folder is this number of levels up
         """
-        folder = PurePosixPath(self.path).parents[levels - 1]
-        return ResultFile(self.filesystem, str(folder.joinpath(*names)), "/".join((str(folder), *names)))
+        folder = str(PurePosixPath(self.path).parents[levels - 1])
+        above = self.url.rsplit("/", levels)
+        shown = above[0] if len(above) > levels else folder
+        return ResultFile(self.filesystem, "/".join((folder, *names)), "/".join((shown, *names)))
 
     def siblings(self) -> list[ResultFile]:
         """The files of this one's folder, by name."""
@@ -88,7 +91,8 @@ class ResultFile:
         :raises IncompleteResults: a line is no object, there are too many, or one is too long
         """
         number, size = 0, 0
-        with self.opened() as file:
+        with self.opened() as opened:
+            file = io.BufferedReader(cast("io.RawIOBase", opened))  # not all files of fsspec limit the size of a line
             while line := file.readline(MAX_LINE_BYTES + 1):
                 number, size = number + 1, size + len(line)
                 if len(line) > MAX_LINE_BYTES:
@@ -110,6 +114,10 @@ def bounded(file: Any, limit: int) -> bytes:
     return content
 
 
+class _Named(IncompleteResults):
+    """One whose message names the file already."""
+
+
 @contextmanager
 def named_if_damaged(name: str) -> Iterator[None]:
     """Name the file in an error that its content is the reason of, whatever reader has raised it.
@@ -119,18 +127,17 @@ def named_if_damaged(name: str) -> Iterator[None]:
     """
     try:
         yield
-    except ConfigurationError:
+    except (ConfigurationError, _Named):
         raise
     except BenchmarkError as error:
-        text = str(error)
-        raise IncompleteResults(text if text.startswith(name) else f"{name}: {text}") from error
+        raise _Named(f"{name}: {error}") from error
     except FileNotFoundError as error:
         raise ConfigurationError(f"{name}: there is no such file") from error
     except Exception as error:
         if not is_damage(error):
             raise
         reason = f"{type(error).__name__}: {shortened(error)}"
-        raise IncompleteResults(f"{name} can't be read ({reason}). If it is damaged, write it again.") from error
+        raise _Named(f"{name} can't be read ({reason}). If it is damaged, write it again.") from error
 
 
 def find_results(path: Any) -> tuple[ResultFile, list[ResultFile]]:

@@ -1,0 +1,98 @@
+"""Put the results of other evaluators into the score store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import BaseOperator
+
+from airflow_provider_benchmarks.brief import brief, shortened
+from airflow_provider_benchmarks.exceptions import ConfigurationError
+from airflow_provider_benchmarks.operators._base import check_xcom_size, has_template, score_store
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_benchmarks.store import StoredJob
+
+#: As :data:`~airflow_provider_benchmarks.scores.results_files.EVALUATORS` names them, which takes pandas to import.
+FORMATS = ("auto", "lm-eval", "inspect_ai", "nel", "lighteval")
+
+
+class StoreResultsOperator(BaseOperator):
+    """Put a run of another evaluator into the score store, where gates, history and pages find it.
+
+    Of lm-evaluation-harness, inspect_ai, NVIDIA's nel and lighteval. Each benchmark of the run becomes a job of its
+    own, named by the model, the day and a hash: the same results are the same job, so that a retry stores nothing
+    twice. The aggregate scores are computed from the rows. A call of the model that failed is a row without a score,
+    also where the evaluator counts it as 0. The model's outputs are not stored. It takes no connection.
+
+    :param path: the evaluator's file of results, or a folder with those of one run; a local path or a URL for Airflow's
+        ObjectStoragePath, of which ``s3://connection@bucket/folder`` names its connection (templated)
+    :param store: score store; defaults to ``[benchmarks] score_store`` (templated)
+    :param benchmark: reference ``workspace/name`` to store a single benchmark as; ``evaluator/task`` when None. The job
+        is in this workspace of the store (templated)
+    :param task_name: the evaluator's name of the benchmark to store, where the run has several; None for all
+        (templated)
+    :param format: the evaluator: ``lm-eval``, ``inspect_ai``, ``nel`` or ``lighteval``; ``auto`` finds out (templated)
+    :return: for each benchmark ``{"job", "workspace", "benchmark", "path", "rows"}``, with the path of the job's folder
+    :raises ConfigurationError: there is no store, there are no results, or those of several runs, or an extra is
+        missing
+    :raises IncompleteResults: the results are damaged, cut short, or of a run that did not end well
+    """
+
+    template_fields: Sequence[str] = ("path", "store", "benchmark", "task_name", "format")
+    ui_color = "#e3f2d3"
+
+    def __init__(
+        self,
+        *,
+        path: str,
+        store: str | None = None,
+        benchmark: str | None = None,
+        task_name: str | None = None,
+        format: str = "auto",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if not has_template(format) and format not in FORMATS:
+            raise ConfigurationError(
+                f'task "{self.task_id}": unknown format "{shortened(format)}" of results; known: {", ".join(FORMATS)}'
+            )
+        if not path or not str(path).strip():
+            raise ConfigurationError(f'task "{self.task_id}": path= names no results, found {brief(path)}')
+        self.path = path
+        self.store = store
+        self.benchmark = benchmark
+        self.task_name = task_name
+        self.format = format
+
+    def execute(self, context: Context) -> list[dict[str, Any]]:
+        from airflow_provider_benchmarks.store import store_results
+
+        store = score_store(self.store)
+        if store is None:
+            raise ConfigurationError(
+                f'task "{self.task_id}" has no score store: set store=, or [benchmarks] score_store for all tasks'
+            )
+        stored = store_results(
+            self.path, store, benchmark=self.benchmark, format=self.format, task=self.task_name or None
+        )
+        found = [_describe(job, store.job_folder(job)) for job in stored]
+        for each in found:
+            self.log.info("Stored %(rows)s rows of benchmark %(benchmark)s in %(path)s", each)
+        if self.do_xcom_push:
+            check_xcom_size(found, "The names of the stored jobs", advice="Store fewer benchmarks with task_name=.")
+        return found
+
+
+def _describe(job: StoredJob, folder: str) -> dict[str, Any]:
+    rows = None if job.rows is None else job.rows.rows
+    return {
+        "job": job.job,
+        "workspace": job.workspace,
+        "benchmark": job.benchmark,
+        "path": folder,
+        "rows": rows,
+    }
