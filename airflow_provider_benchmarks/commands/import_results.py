@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 
 from airflow_provider_benchmarks.commands.output import show
+from airflow_provider_benchmarks.scores.results_files import AUTO, EVALUATORS
 
 NAME = "import"
 FAILURE = "could not import"
@@ -17,14 +18,14 @@ FAILURE = "could not import"
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
-    from airflow_provider_benchmarks.scores.results_files import AUTO, EVALUATORS
-
-    parser.add_argument("path", metavar="PATH", help="file of results, or a folder with those of one run")
+    parser.add_argument(
+        "path", metavar="PATH", help="file of results, or a folder with those of one run of each benchmark"
+    )
     parser.add_argument("--store", required=True, help="folder of the score store: a local path or a URL")
     parser.add_argument(
         "--benchmark", metavar="WORKSPACE/NAME", help="what to store the benchmark as; default: evaluator/task"
     )
-    parser.add_argument("--task", help="the benchmark to store, where the run has several; default: all")
+    parser.add_argument("--task", help="the benchmark to store, where there are several; default: all")
     parser.add_argument("--format", choices=[AUTO, *EVALUATORS], default=AUTO, help="the evaluator; default: find out")
 
 

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import BaseOperator
+from airflow.providers.common.compat.sdk import BaseOperator, ObjectStoragePath
 
 from airflow_provider_benchmarks.brief import brief, shortened
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.operators._base import check_xcom_size, has_template, score_store
+from airflow_provider_benchmarks.scores.results_files import AUTO, EVALUATORS
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_benchmarks.store import StoredJob
 
-#: As :data:`~airflow_provider_benchmarks.scores.results_files.EVALUATORS` names them, which takes pandas to import.
-FORMATS = ("auto", "lm-eval", "inspect_ai", "nel", "lighteval")
+FORMATS = (AUTO, *EVALUATORS)
 
 
 class StoreResultsOperator(BaseOperator):
@@ -28,12 +29,12 @@ class StoreResultsOperator(BaseOperator):
     twice. The aggregate scores are computed from the rows. A call of the model that failed is a row without a score,
     also where the evaluator counts it as 0. The model's outputs are not stored. It takes no connection.
 
-    :param path: the evaluator's file of results, or a folder with those of one run; a local path or a URL for Airflow's
-        ObjectStoragePath, of which ``s3://connection@bucket/folder`` names its connection (templated)
+    :param path: the evaluator's file of results, or a folder with those of one run of each benchmark; a local path or a
+        URL for Airflow's ObjectStoragePath, of which ``s3://connection@bucket/folder`` names its connection (templated)
     :param store: score store; defaults to ``[benchmarks] score_store`` (templated)
     :param benchmark: reference ``workspace/name`` to store a single benchmark as; ``evaluator/task`` when None. The job
         is in this workspace of the store (templated)
-    :param task_name: the evaluator's name of the benchmark to store, where the run has several; None for all
+    :param task_name: the evaluator's name of the benchmark to store, where there are several; None for all
         (templated)
     :param format: the evaluator: ``lm-eval``, ``inspect_ai``, ``nel`` or ``lighteval``; ``auto`` finds out (templated)
     :return: for each benchmark ``{"job", "workspace", "benchmark", "path", "rows"}``, with the path of the job's folder
@@ -56,13 +57,13 @@ class StoreResultsOperator(BaseOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if not has_template(format) and format not in FORMATS:
+        if isinstance(format, str) and not has_template(format) and format not in FORMATS:
             raise ConfigurationError(
                 f'task "{self.task_id}": unknown format "{shortened(format)}" of results; known: {", ".join(FORMATS)}'
             )
         if not path or not str(path).strip():
             raise ConfigurationError(f'task "{self.task_id}": path= names no results, found {brief(path)}')
-        self.path = path
+        self.path = str(path) if isinstance(path, PurePath | ObjectStoragePath) else path
         self.store = store
         self.benchmark = benchmark
         self.task_name = task_name

@@ -21,7 +21,7 @@ from airflow_provider_benchmarks.store.stored_file import StoredFile
 def store_results(
     path: Any, store: ScoreStore, *, benchmark: str | None = None, format: str = "auto", task: str | None = None
 ) -> list[StoredJob]:
-    """Put a run of another evaluator into a score store: a job for each benchmark that it has run.
+    """Put the results of another evaluator into a score store: a job for each benchmark that it has run.
 
     A job is named by the model, the day and a hash, so that the same results are the same job, and are stored once.
 

@@ -9,9 +9,8 @@ import pytest
 
 from airflow_provider_benchmarks.exceptions import ConfigurationError, IncompleteResults, ResultsTooLarge
 from airflow_provider_benchmarks.operators.results import StoreResultsOperator
-from airflow_provider_benchmarks.operators.store_results import FORMATS
 from airflow_provider_benchmarks.scores import read_results
-from airflow_provider_benchmarks.scores.results_files import AUTO, EVALUATORS
+from airflow_provider_benchmarks.scores.results_files import EVALUATORS
 from airflow_provider_benchmarks.store import ScoreStore
 from tests.support.contexts import task_context
 from tests.support.s3_server import BUCKET
@@ -85,10 +84,6 @@ def test_wrong_arguments_are_refused_while_the_dag_is_parsed(wrong, told):
 def test_arguments_may_be_templates():
     operator = StoreResultsOperator(task_id="store", path="runs/{{ ds }}", format="{{ params.tool }}")
     assert {"path", "store", "benchmark", "task_name", "format"} <= set(operator.template_fields)
-
-
-def test_the_formats_are_those_that_can_be_read():
-    assert (AUTO, *EVALUATORS) == FORMATS
 
 
 def test_an_xcom_has_its_limit(tmp_path, monkeypatch):

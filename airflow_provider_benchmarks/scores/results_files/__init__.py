@@ -85,10 +85,10 @@ def read_results(path: str | PathLike[str] | Openable, format: str = AUTO, *, ta
     evaluator counts it as 0. Equal items are of the same problem, so that the rows of two runs can be paired; repeats
     of a problem, such as the epochs of inspect_ai, are rows with equal items. The model's outputs are not read.
 
-    :param path: the evaluator's file of results, or a folder with those of one run: local, a URL that fsspec opens, or
-        an Airflow ObjectStoragePath
+    :param path: the evaluator's file of results, or a folder with those of one run of each benchmark: local, a URL that
+        fsspec opens, or an Airflow ObjectStoragePath
     :param format: ``lm-eval``, ``inspect_ai``, ``nel`` or ``lighteval``; ``auto`` finds out
-    :param task: name of the benchmark, where the run has several
+    :param task: name of the benchmark, where there are several
     :raises ConfigurationError: there are no results, those of several runs or benchmarks, or an extra is missing
     :raises IncompleteResults: the results are damaged, cut short, or of a run that did not end well
     """
@@ -105,21 +105,27 @@ def read_results(path: str | PathLike[str] | Openable, format: str = AUTO, *, ta
 def read_runs(
     path: str | PathLike[str] | Openable, format: str = AUTO, *, task: str | None = None
 ) -> list[EvaluatorRun]:
-    """Read the benchmarks of one run of another evaluator, as :func:`read_results` does.
+    """Read the benchmarks of a run of another evaluator, as :func:`read_results` does.
 
     :param task: read this one only
     """
     evaluators = _chosen(format)
+    found: dict[tuple[str, str], tuple[ResultFile, EvaluatorRun]] = {}
     with named_if_damaged(str(path)):
-        file, data, evaluator = _find(path, evaluators)
-        with named_if_damaged(file.url):
-            runs = list(evaluator.read(file, data))
-    found = [run for run in runs if task in (None, run.task)]
-    if not found:
-        raise ConfigurationError(
-            f'{path}: there is no benchmark "{shortened(task)}"; there is {brief_names(run.task for run in runs)}'
-        )
-    return found
+        for file, data, evaluator in _files_of(path, evaluators):
+            with named_if_damaged(file.url):
+                for run in evaluator.read(file, data):
+                    other, _ = found.setdefault((run.tool, run.task), (file, run))
+                    if other is not file:
+                        raise ConfigurationError(
+                            f'{path} has several runs of benchmark "{shortened(run.task)}": {other.url}, {file.url}. '
+                            f"Name the file of one."
+                        )
+    runs = [run for _, run in found.values() if task in (None, run.task)]
+    if not runs:
+        tasks = brief_names(known for _, known in found)
+        raise ConfigurationError(f'{path}: there is no benchmark "{shortened(task)}"; there is {tasks}')
+    return runs
 
 
 def _chosen(name: str) -> list[Evaluator]:
@@ -132,23 +138,19 @@ def _chosen(name: str) -> list[Evaluator]:
     return [EVALUATORS[name]]
 
 
-def _find(path: Any, evaluators: list[Evaluator]) -> tuple[ResultFile, Any, Evaluator]:
-    """The file of the only run at a path, what it holds as JSON, and whose it is."""
+def _files_of(path: Any, evaluators: list[Evaluator]) -> Iterator[tuple[ResultFile, Any, Evaluator]]:
+    """The files of results at a path, each with what it holds as JSON, and whose it is."""
     root, files = find_results(path)
-    is_folder = files != [root]
-    found = []
+    is_folder, found = files != [root], False
     for file in files:
-        mine = [e for e in evaluators if not is_folder or file.matches(e.in_folder)]
+        mine = [each for each in evaluators if not is_folder or file.matches(each.in_folder)]
         if mine and (recognised := _recognised(file, mine)) is not None:
-            found.append((file, *recognised))
+            found = True
+            yield (file, *recognised)
     if not found:
         titles = " or ".join(evaluator.title for evaluator in evaluators)
         names = ", ".join(dict.fromkeys(evaluator.in_folder for evaluator in evaluators))
         raise ConfigurationError(f"{path} has no results of {titles}: no file {names}")
-    if len(found) > 1:
-        names = brief_names(file.url.removeprefix(f"{root.url}/") for file, *_ in found)
-        raise ConfigurationError(f"{path} has the results of {len(found)} runs: {names}. Name the file of one.")
-    return found[0]
 
 
 def _recognised(file: ResultFile, evaluators: list[Evaluator]) -> tuple[Any, Evaluator] | None:

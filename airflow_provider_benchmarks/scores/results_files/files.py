@@ -131,7 +131,7 @@ def named_if_damaged(name: str) -> Iterator[None]:
         raise
     except BenchmarkError as error:
         raise _Named(f"{name}: {error}") from error
-    except FileNotFoundError as error:
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
         raise ConfigurationError(f"{name}: there is no such file") from error
     except Exception as error:
         if not is_damage(error):
@@ -146,6 +146,7 @@ def find_results(path: Any) -> tuple[ResultFile, list[ResultFile]]:
     :raises ConfigurationError: there is nothing, or the folder has too many files to be one of results
     """
     filesystem, place = filesystem_of(path)
+    filesystem.invalidate_cache(place)  # or what was written there since the last listing would not be seen
     root = ResultFile(filesystem, place.rstrip("/") or place, str(path).rstrip("/") or str(path))
     if filesystem.isdir(place):
         return root, list_files(root, depth=_MAX_DEPTH)

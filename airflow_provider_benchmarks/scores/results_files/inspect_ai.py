@@ -15,6 +15,7 @@ from typing import Any
 from airflow_provider_benchmarks.brief import brief, shortened
 from airflow_provider_benchmarks.exceptions import IncompleteResults
 from airflow_provider_benchmarks.extras import require
+from airflow_provider_benchmarks.scores.aggregate import AggregateScores
 from airflow_provider_benchmarks.scores.json_values import json_text, parse_json
 from airflow_provider_benchmarks.scores.results_files.files import (
     MAX_DOCUMENT_BYTES,
@@ -27,6 +28,8 @@ from airflow_provider_benchmarks.scores.results_files.files import (
 from airflow_provider_benchmarks.scores.results_files.run import (
     EvaluatorRun,
     ResultRow,
+    aggregate_rows,
+    described,
     rows_of,
     score_number,
     utc_time,
@@ -50,26 +53,34 @@ def read(file: ResultFile, data: Any) -> Iterator[EvaluatorRun]:
     """Read the task of a log.
 
     :param data: the log, where it was written as JSON; None for an archive
-    :raises IncompleteResults: the task did not run to its end, or samples are missing
+    :raises IncompleteResults: the task did not run to its end, samples are missing, or the log was marked as invalid
     :raises ConfigurationError: nothing that unpacks the archive is installed (extra ``parquet``)
     """
     header, samples = (data, data["samples"]) if data is not None else _unpacked(file)
     header = object_at(header)
     if (status := header.get("status")) != "success":
         raise IncompleteResults(f'the task has the status {brief(status)}, and only of "success" its scores are whole')
+    if header.get("invalidated"):
+        raise IncompleteResults("someone has marked the log as invalid")
     task = object_at(header, "eval")
     if not isinstance(samples, list):
         raise IncompleteResults(f"expected a list of samples, found {brief(samples)}")
     expected = object_at(header, "results").get("total_samples")
     if expected != len(samples):
         raise IncompleteResults(f"there are {len(samples)} samples, but the task had {brief(expected)}")
+    rows = rows_of(map(_row, _sorted(samples, object_at(task, "dataset").get("sample_ids"))))
+    packages = task.get("packages")
     yield EvaluatorRun(
         tool=NAME,
         task=text_at(task, "task"),
         model=text_at(task, "model"),
         created_at=utc_time(task.get("created")),
-        rows=rows_of(map(_row, _sorted(samples, object_at(task, "dataset").get("sample_ids")))),
-        version={"packages": task.get("packages"), "task_version": task.get("task_version")},
+        rows=rows,
+        aggregate=AggregateScores(aggregate_rows(rows)),
+        version=described(
+            evaluator_version=packages.get("inspect_ai") if isinstance(packages, dict) else None,
+            task_version=task.get("task_version"),
+        ),
     )
 
 

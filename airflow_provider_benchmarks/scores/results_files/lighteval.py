@@ -11,7 +11,7 @@ from typing import Any
 from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.exceptions import IncompleteResults
 from airflow_provider_benchmarks.extras import require
-from airflow_provider_benchmarks.scores.aggregate import AggregateScore
+from airflow_provider_benchmarks.scores.aggregate import AggregateScore, AggregateScores
 from airflow_provider_benchmarks.scores.json_values import is_number
 from airflow_provider_benchmarks.scores.results_files.files import (
     MAX_LINES_BYTES,
@@ -25,6 +25,7 @@ from airflow_provider_benchmarks.scores.results_files.run import (
     ResultRow,
     aggregate_rows,
     corpus_score,
+    described,
     rows_of,
     score_number,
     utc_time,
@@ -95,13 +96,12 @@ def _read_task(task: str, details: ResultFile, date: str, data: Mapping[str, Any
         model=model if isinstance(model, str) else "",
         created_at=utc_time(date),
         rows=rows,
-        corpus_scores=list(_corpus_scores(task, data, scores, details)) if data else (),
-        version={"lighteval_sha": general.get("lighteval_sha"), "task_version": _version(data, task)},
+        aggregate=AggregateScores((*scores, *_corpus_scores(task, data, scores, details))),
+        version=described(
+            evaluator_version=general.get("lighteval_sha"),
+            task_version=object_at({"versions": {}, **data}, "versions").get(task),
+        ),
     )
-
-
-def _version(data: Mapping[str, Any], task: str) -> Any:
-    return object_at({"versions": {}, **data}, "versions").get(task)
 
 
 def _rows(details: ResultFile) -> list[ResultRow]:
@@ -150,12 +150,15 @@ def _item(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _corpus_scores(
-    task: str, data: Mapping[str, Any], scores: list[AggregateScore], details: ResultFile
+    task: str, data: Mapping[str, Any], scores: Sequence[AggregateScore], details: ResultFile
 ) -> Iterator[AggregateScore]:
     """The tool's own scores that are no means of those of the documents, such as BLEU.
 
+    :param data: the results; empty where there are only details
     :raises IncompleteResults: what is a mean by the task's configuration is not that of the documents
     """
+    if not data:
+        return
     metrics = object_at(data, "config_tasks", task).get("metrics")
     means = [m.get("metric_name") for m in metrics or () if isinstance(m, dict) and m.get("corpus_level_fn") == "mean"]
     of_rows = {score.metric: score for score in scores}

@@ -7,13 +7,13 @@ ends the run.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
 from airflow_provider_benchmarks.brief import brief, shortened
 from airflow_provider_benchmarks.exceptions import IncompleteResults
-from airflow_provider_benchmarks.scores.aggregate import AggregateScore
+from airflow_provider_benchmarks.scores.aggregate import AggregateScore, AggregateScores
 from airflow_provider_benchmarks.scores.json_values import is_number
 from airflow_provider_benchmarks.scores.results_files.files import (
     MAX_ROWS,
@@ -27,6 +27,7 @@ from airflow_provider_benchmarks.scores.results_files.run import (
     ResultRow,
     aggregate_rows,
     corpus_score,
+    described,
     rows_of,
     score_number,
     utc_time,
@@ -83,12 +84,12 @@ def _read_task(task: str, samples: ResultFile, data: dict[str, Any]) -> Evaluato
         model=model if isinstance(model, str) else "",
         created_at=utc_time(data.get("date")),
         rows=rows,
-        corpus_scores=list(_corpus_scores(task, data, scores, samples)),
-        version={
-            "lm_eval_version": data.get("lm_eval_version"),
-            "task_version": object_at(data, "versions").get(task),
-            "num_fewshot": object_at(data, "n-shot").get(task),
-        },
+        aggregate=AggregateScores((*scores, *_corpus_scores(task, data, scores, samples))),
+        version=described(
+            evaluator_version=data.get("lm_eval_version"),
+            task_version=object_at(data, "versions").get(task),
+            num_fewshot=object_at(data, "n-shot").get(task),
+        ),
     )
 
 
@@ -123,13 +124,14 @@ def _add_scores(scores: dict[str, dict[str, Any]], line: dict[str, Any], where: 
     if not isinstance(metrics, list) or not all(isinstance(metric, str) for metric in metrics):
         raise IncompleteResults(f'{where}: expected names of metrics as "metrics", found {brief(metrics)}')
     for metric in metrics:
-        name = _score_name(metric, filter_name)
-        if name in scores.setdefault(metric, {}):
-            raise IncompleteResults(f'{where}: filter "{shortened(filter_name)}" stands there twice')
         value = _value(line.get(metric))
         # Of some metrics a document has what the score of all is computed from, such as the texts for BLEU.
-        if value is None or isinstance(value, float | str):
-            scores[metric][name] = value
+        if value is not None and not isinstance(value, float | str):
+            continue
+        name, named = _score_name(metric, filter_name), scores.setdefault(metric, {})
+        if name in named:
+            raise IncompleteResults(f'{where}: filter "{shortened(filter_name)}" stands there twice')
+        named[name] = value
 
 
 def _value(value: Any) -> Any:
@@ -145,7 +147,7 @@ def _score_name(metric: str, filter_name: str) -> str:
 
 
 def _corpus_scores(
-    task: str, data: Mapping[str, Any], scores: list[AggregateScore], samples: ResultFile
+    task: str, data: Mapping[str, Any], scores: Sequence[AggregateScore], samples: ResultFile
 ) -> Iterator[AggregateScore]:
     """The harness's own scores that are no means of those of the documents, such as BLEU or a perplexity.
 

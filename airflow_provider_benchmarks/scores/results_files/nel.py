@@ -12,6 +12,7 @@ from typing import Any
 
 from airflow_provider_benchmarks.brief import brief, shortened
 from airflow_provider_benchmarks.exceptions import IncompleteResults
+from airflow_provider_benchmarks.scores.aggregate import AggregateScores
 from airflow_provider_benchmarks.scores.json_values import is_number, json_text
 from airflow_provider_benchmarks.scores.results_files.files import (
     MAX_ROWS,
@@ -23,6 +24,8 @@ from airflow_provider_benchmarks.scores.results_files.files import (
 from airflow_provider_benchmarks.scores.results_files.run import (
     EvaluatorRun,
     ResultRow,
+    aggregate_rows,
+    described,
     rows_of,
     score_number,
     utc_time,
@@ -59,7 +62,8 @@ def read(file: ResultFile, data: Any) -> Iterator[EvaluatorRun]:
         model=model if isinstance(model, str) else "",
         created_at=utc_time(data.get("timestamp")),
         rows=rows,
-        version={"sdk_version": data.get("sdk_version"), "config_hash": data.get("config_hash")},
+        aggregate=AggregateScores(aggregate_rows(rows)),
+        version=described(evaluator_version=data.get("sdk_version"), config_hash=data.get("config_hash")),
     )
 
 

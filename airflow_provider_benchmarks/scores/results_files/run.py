@@ -52,7 +52,8 @@ class EvaluatorRun:
     :param model: the evaluator's name of the model
     :param created_at: when the run began, UTC
     :param rows: its row scores, in an order that is the same for each run of the benchmark
-    :param corpus_scores: scores that the evaluator has computed of all rows together
+    :param aggregate: the aggregate scores, computed from the rows; then those that the evaluator has computed of all
+        rows together
     :param version: of the evaluator and of the task, and what else tells how the run was made
     """
 
@@ -61,13 +62,14 @@ class EvaluatorRun:
     model: str
     created_at: datetime
     rows: Sequence[RowScore]
-    corpus_scores: Sequence[AggregateScore] = ()
-    version: Mapping[str, Any] = field(default_factory=dict)
+    aggregate: AggregateScores
+    version: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def benchmark(self) -> str:
         """The benchmark's reference, ``tool/task``; a slash within the task's name is written as a colon."""
-        return f"{self.tool}/{self.task.replace('/', ':')}"
+        task = self.task.replace("/", ":").encode(errors="backslashreplace").decode()
+        return f"{self.tool}/{task}"
 
     @property
     def job(self) -> str:
@@ -77,14 +79,15 @@ class EvaluatorRun:
         digest = hashlib.sha256(identity.encode()).hexdigest()[:_HASH_CHARACTERS]
         return f"{model or 'model'}-{self.created_at:%Y%m%d}-{digest}"
 
-    @property
-    def aggregate(self) -> AggregateScores:
-        """The aggregate scores, computed from the rows; then those of all rows together."""
-        return AggregateScores((*aggregate_rows(self.rows), *self.corpus_scores))
-
     def scores(self) -> JobScores:
         """The scores as gates compare them."""
         return JobScores(self.aggregate, row_scores_frame(self.rows), job=self.job, benchmark=self.benchmark)
+
+
+def described(**values: Any) -> dict[str, str]:
+    """What an evaluator says about a run, as short texts; None is left out."""
+    texts = {name: value if isinstance(value, str) else json_text(value) for name, value in values.items()}
+    return {name: shortened(text) for name, text in texts.items() if values[name] is not None}
 
 
 def rows_of(found: Iterable[ResultRow]) -> list[RowScore]:
@@ -113,16 +116,20 @@ def rows_of(found: Iterable[ResultRow]) -> list[RowScore]:
     return rows
 
 
-def aggregate_rows(rows: Sequence[RowScore]) -> list[AggregateScore]:
+def aggregate_rows(rows: Sequence[RowScore]) -> tuple[AggregateScore, ...]:
     """The aggregate scores of some rows, in the order in which the rows have them.
 
     A row without a value, because the model did not answer, a metric failed or the value is no number, counts as NaN.
+
+    :raises IncompleteResults: a score has no name
     """
     import numpy as np
 
     keys = dict.fromkeys((metric, name) for row in rows for metric, named in row.metrics.items() for name in named)
     found = []
     for metric, name in keys:
+        if not metric or not name:
+            raise IncompleteResults(f"expected a name of a metric and of its score, found {brief((metric, name))}")
         values = [row.metrics.get(metric, {}).get(name) for row in rows]
         numbers = np.array([value for value in values if is_number(value)], dtype=float)
         found.append(
@@ -134,7 +141,7 @@ def aggregate_rows(rows: Sequence[RowScore]) -> list[AggregateScore]:
                 **value_statistics(numbers),
             )
         )
-    return found
+    return tuple(found)
 
 
 def corpus_score(

@@ -30,13 +30,16 @@ def test_results_are_stored_and_judged(tmp_path, capsys):
     assert (threshold["observed"], comparison["observed"]) == (0.375, -0.375)
 
 
-def test_one_benchmark_of_several_gets_a_name(tmp_path, capsys):
+def test_one_benchmark_of_several_gets_a_name(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     path = str(RECORDED / "lm-eval" / "better")
-    arguments = ["import", path, "--store", str(tmp_path), "--benchmark", "qa/trivia", "--format", "lm-eval"]
+    arguments = ["import", path, "--store", "store", "--benchmark", "qa/trivia", "--format", "lm-eval"]
     assert main(arguments) == 2
     assert "could not import: " in capsys.readouterr().err
     assert main([*arguments, "--task", "trivia"]) == 0
-    assert capsys.readouterr().out.startswith(f"qa/trivia: 9 rows in {tmp_path}/qa/trivia/")
+    said = capsys.readouterr().out
+    assert said.startswith("qa/trivia: 9 rows in store/qa/trivia/")
+    assert (tmp_path / said.strip().rpartition(" ")[2] / "manifest.json").exists()
 
 
 @pytest.mark.parametrize("path", ["nowhere", "."])

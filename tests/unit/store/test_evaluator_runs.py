@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -92,3 +94,21 @@ def test_what_is_missing_is_named(store, monkeypatch):
             read_results(RECORDED / tool / "better")
     for tool in ("lm-eval", "nel"):
         assert read_results(RECORDED / tool / "better", task="trivia").rows is not None
+
+
+def test_items_and_tasks_of_any_names_are_stored(store, tmp_path):
+    folder = Path(shutil.copytree(RECORDED / "nel" / "better", tmp_path / "run"))
+    (rows,), (bundle,) = folder.rglob("results.jsonl"), folder.rglob("eval-*.json")
+    odd = {"prompt": "half \ud800", "expected_answer": {"a": [1, None]}, "metadata": {"category": ["x"]}}
+    odd |= {"scorer_rewards": {"row_index": 1, "prompt": 0.5, "\ud800": 1}, "scoring_details": {}}
+    lines = [json.dumps(json.loads(line) | odd) for line in rows.read_text().splitlines()]
+    rows.write_text("\n".join(lines))
+    data = json.loads(bundle.read_text())
+    data["benchmark"]["name"] = "a/b \ud800 ü"
+    bundle.write_text(json.dumps(data))
+    (stored,) = store_results(folder, store)
+    assert stored.benchmark == "nel/a:b \\ud800 ü"
+    loaded, read = store.scores(stored), read_results(folder)
+    assert loaded.aggregate.to_json() == read.aggregate.to_json()
+    assert len(loaded.rows) == 18
+    assert loaded.aggregate.get("prompt").mean == 0.5

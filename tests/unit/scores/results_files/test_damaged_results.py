@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -81,8 +82,28 @@ class TestNothingToRead:
 
     @pytest.mark.parametrize("tool", TOOLS)
     def test_several_runs(self, recorded, tool):
-        with pytest.raises(ConfigurationError, match="has the results of 2 runs: better/.*, worse/.*. Name the file"):
+        with pytest.raises(ConfigurationError, match='several runs of benchmark ".*": .*/better/.*, .*/worse/.*. Name'):
             read_results(recorded(tool).parent)
+
+    def test_a_folder_may_hold_one_run_of_each_benchmark(self, copied):
+        folder = copied("nel")
+        copied("inspect_ai").rename(folder / "inspect_ai")
+        shutil.copytree(folder / "trivia", folder / "second")
+        edit(only(folder / "second", "eval-*"), lambda data: data["benchmark"].update(name="sums"))
+        assert [(run.tool, run.task) for run in read_runs(folder)] == [
+            ("inspect_ai", "trivia"),
+            ("nel", "sums"),
+            ("nel", "trivia"),
+        ]
+        assert [run.tool for run in read_runs(folder, "nel", task="sums")] == ["nel"]
+
+    @pytest.mark.parametrize("name", ["results.jsonl", "eval-*.json"])
+    def test_a_folder_in_place_of_a_file(self, copied, name):
+        file = only(copied("nel"), name)
+        file.unlink()
+        file.mkdir()
+        with pytest.raises(ConfigurationError, match="no such file|has no results"):
+            read_results(file.parent)
 
     def test_too_many_files(self, tmp_path, monkeypatch):
         monkeypatch.setattr(files, "_MAX_FILES", 2)
@@ -145,6 +166,10 @@ class TestIncompleteRuns:
         with pytest.raises(IncompleteResults, match=f"the task has the status {status!r}"):
             read_results(log(tmp_path, status=status))
 
+    def test_a_log_that_was_marked_as_invalid(self, tmp_path):
+        with pytest.raises(IncompleteResults, match="someone has marked the log as invalid"):
+            read_results(log(tmp_path, invalidated=True))
+
     def test_samples_are_missing(self, tmp_path):
         with pytest.raises(IncompleteResults, match="there are 2 samples, but the task had 3"):
             read_results(log(tmp_path, results={"total_samples": 3}))
@@ -203,11 +228,30 @@ class TestValues:
         edit(only(folder, "results.jsonl"), lambda row: row | change)
         assert read_results(folder).aggregate.get("reward").count == 18
 
+    def test_a_score_needs_a_name(self, copied):
+        folder = copied("nel")
+        edit(only(folder, "results.jsonl"), lambda row: row | {"scorer_rewards": {"": 1.0}})
+        with pytest.raises(IncompleteResults, match="expected a name of a metric and of its score, found ..., ..."):
+            read_results(folder)
+
     def test_further_scorers_are_scores(self, copied):
         folder = copied("nel")
         change = {"scorer_rewards": {"scorer:exact": 1.0}, "scoring_details": {"scorer:exact": {"correct": True}}}
         edit(only(folder, "results.jsonl"), lambda row: row | change)
         assert read_results(folder).aggregate.get("scorer:exact").mean == 1
+
+    def test_a_filter_is_there_twice(self, copied):
+        folder = copied("lm-eval")
+        samples = only(folder, "samples_colours*")
+        samples.write_text(samples.read_text() * 2)
+        with pytest.raises(IncompleteResults, match='document 0: filter "none" stands there twice'):
+            read_results(folder, task="colours")
+
+    def test_two_documents_with_one_number(self, copied):
+        folder = copied("lm-eval")
+        edit(only(folder, "samples_colours*"), lambda row: row | {"doc_id": 0})
+        with pytest.raises(IncompleteResults, match="there are two documents 0"):
+            read_results(folder, task="colours")
 
     def test_numbers_that_the_harness_has_written_as_texts(self, copied):
         folder = copied("lm-eval")
@@ -258,6 +302,14 @@ class TestSizes:
             read_results(tmp_path)
 
 
+def use(found):
+    """What is made of a run, in memory and in a score store."""
+    assert found.scores().rows is not None
+    for part in (found.aggregate.to_json(), found.version, found.job, found.benchmark):
+        json.dumps(part, allow_nan=False)
+    found.benchmark.encode()
+
+
 def must_name(folder, error):
     assert str(folder) in str(error)
 
@@ -280,9 +332,8 @@ def test_damage_anywhere_is_an_error_of_this_package_or_none(copied, tool):
         path = rng.choice(sorted(contents))
         path.write_bytes(damaged(contents[path], rng))
         try:
-            runs = read_runs(folder)
-            for each in runs:
-                each.scores()
+            for each in read_runs(folder):
+                use(each)
         except BenchmarkError as error:
             must_name(folder, error)
         path.write_bytes(contents[path])
@@ -303,8 +354,7 @@ def test_wrong_types_anywhere_are_an_error_of_this_package_or_none(copied, tool)
                 edit(path, lambda document, key=key, wrong=wrong: document | {key: wrong})
                 try:
                     for each in read_runs(folder):
-                        each.scores()
-                        each.aggregate.to_json()
+                        use(each)
                 except BenchmarkError as error:
                     must_name(folder, error)
                 path.write_text(content)
@@ -321,6 +371,6 @@ def test_wrong_types_in_a_log_are_an_error_of_this_package_or_none(tmp_path):
                 try:
                     path = log(tmp_path, **(changes if where else changed))
                     for each in read_runs(path):
-                        each.scores()
+                        use(each)
                 except BenchmarkError as error:
                     must_name(tmp_path, error)

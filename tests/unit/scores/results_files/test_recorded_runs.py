@@ -108,6 +108,8 @@ class TestLmEval:
     def test_a_score_of_the_whole_corpus_is_the_harness_s_own(self, recorded):
         bleu = read_results(recorded("lm-eval"), task="trivia").aggregate.get("bleu", "bleu,strict")
         assert (bleu.count, bleu.mean) == (1, 0.0)
+        run = read_runs(recorded("lm-eval"), task="trivia")[0]
+        assert set(run.rows[0].metrics) == {"exact_match"}  # of BLEU, documents have texts only
 
     def test_items_are_the_documents(self, recorded):
         rows = read_results(recorded("lm-eval"), task="trivia").rows
