@@ -20,6 +20,7 @@ from airflow_provider_benchmarks.exceptions import (
 from airflow_provider_benchmarks.jobs import BenchmarkJob, JobResult, JobStatus, LogSummary, finish, progress_line
 from airflow_provider_benchmarks.jobs.outcome import status_of_event
 from airflow_provider_benchmarks.retry_policy import is_recoverable
+from airflow_provider_benchmarks.scores.metric_names import checked_references
 
 if TYPE_CHECKING:
     from airflow_provider_benchmarks.benchmark import Benchmark
@@ -102,6 +103,14 @@ class BenchmarkHook(BaseHook):
     def workspace(self) -> str:
         """Workspace of the jobs."""
         return self.config.workspace
+
+    @property
+    def aliases(self) -> dict[str, str]:
+        """Other names of metrics, by those that results have for them.
+
+        :raises ConfigurationError: they are not names, or two metrics would have the same one
+        """
+        return checked_references(self._aliases or {})
 
     def job_url(self, name: str) -> str:
         """Return the URL of a job on the service, for people.

@@ -20,6 +20,7 @@ def add_outlet_extra(
     *,
     job_name: str,
     benchmark: str,
+    workspace: str | None = None,
     aggregate: AggregateScores | None = None,
     more: Mapping[str, Any],
 ) -> None:
@@ -28,6 +29,7 @@ def add_outlet_extra(
     Outlets that are no assets, such as a lineage entity, have no events.
 
     :param benchmark: what the job ran
+    :param workspace: the job's; None for that of the operator's hook
     :param aggregate: its aggregate scores; fetched where they are None and there are outlets
     :param more: further fields of the extra, as plain JSON
     """
@@ -36,7 +38,7 @@ def add_outlet_extra(
         return
     extra = {
         "job": job_name,
-        "workspace": operator.hook.workspace,
+        "workspace": operator.hook.workspace if workspace is None else workspace,
         "benchmark": benchmark,
         "means": means_of(operator.hook.get_aggregate_scores(job_name) if aggregate is None else aggregate),
         **more,

@@ -39,7 +39,7 @@ class ServiceSource:
     :param gate: the gate's task id, for messages
     :param store: score store; None for none
     :param checks: rows are fetched as they need them
-    :param job_name: of the candidate
+    :param job_name: of the candidate; or the folder of a stored one, for which no service is asked
     :param own_baseline: the gate's: ``pinned``, ``last_passed``, ``previous``, the name of a job, or a folder; None for
         the pinned one
     """
@@ -84,8 +84,10 @@ class ServiceSource:
         if not jobs or self.store is None:
             return []
         found = self.store.history(**self._benchmark, before=self._created_at, limit=_JOBS_PER_PASSED * jobs)
-        passed = [job for job in found if job.passed and job.job != self.job_name]
-        return [JobScores(job.aggregate, job=job.job, content=job.content) for job in passed]
+        passed = [job for job in found if job.passed and job.job != self._candidate]
+        return [
+            JobScores(job.aggregate.renamed(self.hook.aliases), job=job.job, content=job.content) for job in passed
+        ]
 
     def store_verdict(self, gate: str, verdict: dict[str, Any]) -> None:
         """Put the verdict beside the candidate in the score store, where there is one.
@@ -97,11 +99,7 @@ class ServiceSource:
 
     def _baseline(self, name: str) -> LoadedScores | NoBaseline:
         job: BenchmarkJob | StoredJob | None
-        if "/" in name:
-            from airflow_provider_benchmarks.store import read_stored_job
-
-            job = read_stored_job(name)
-        elif name in STORED_BASELINES:
+        if name in STORED_BASELINES:
             assert self.store is not None  # the operator has refused such a baseline without one
             job = self._find_baseline(self.store, name)
             if job is None:
@@ -119,9 +117,9 @@ class ServiceSource:
             return store.pinned(**self._benchmark)
         # The gate of an older job, when it is run again, must not compare it with newer ones.
         if name == LAST_PASSED:
-            return store.last_passed(**self._benchmark, before=self._created_at, but=[self.job_name])
+            return store.last_passed(**self._benchmark, before=self._created_at, but=[self._candidate])
         jobs = store.history(**self._benchmark, before=self._created_at, limit=2)
-        return next((job for job in jobs if job.job != self.job_name), None)
+        return next((job for job in jobs if job.job != self._candidate), None)
 
     def _missing(self, store: ScoreStore, name: str) -> str:
         """What the score store does not have, in a sentence."""
@@ -135,17 +133,32 @@ class ServiceSource:
     @property
     def _benchmark(self) -> dict[str, str]:
         """The candidate's benchmark in the score store."""
-        return {"workspace": self.hook.workspace, "benchmark": self._job(self.job_name).benchmark}
+        return {"workspace": self.workspace, "benchmark": self._job(self.job_name).benchmark}
+
+    @property
+    def workspace(self) -> str:
+        """The candidate's workspace."""
+        return self._job(self.job_name).workspace
+
+    @property
+    def _candidate(self) -> str:
+        """The candidate's own name."""
+        return _name(self._job(self.job_name))
 
     @property
     def _created_at(self) -> datetime | None:
         return self._job(self.job_name).created_at
 
     def _job(self, name: str) -> BenchmarkJob | StoredJob:
-        """Find a job on the service, or in the score store, which keeps jobs for longer.
+        """Find a job on the service, or in the score store, which keeps jobs for longer; or read it from its folder.
 
+        :param name: the job's, or the folder of a stored one
         :raises JobError: it has not completed
         """
+        if name not in self._jobs and "/" in name:
+            from airflow_provider_benchmarks.store import read_stored_job
+
+            self._jobs[name] = read_stored_job(name)
         if name not in self._jobs:
             try:
                 job = self.hook.get_job(name)
@@ -172,7 +185,8 @@ class ServiceSource:
     def _in_store(self, store: ScoreStore, job: BenchmarkJob | StoredJob) -> StoredJob:
         """Put a job into the score store, unless it is there already."""
         if not isinstance(job, BenchmarkJob):
-            return job
+            # A folder may be of another store, to which the verdict on its job does not belong.
+            return store.get(job.job, workspace=job.workspace, benchmark=job.benchmark) if "/" in self.job_name else job
         if job.name not in self._stored:
             from airflow_provider_benchmarks.hooks.downloads import add_to_store
 
@@ -215,7 +229,7 @@ class ServiceSource:
         return self._with_rows(scores, self._download_rows(job)) if rows_needed else LoadedScores(scores)
 
     def _load_stored(self, job: StoredJob) -> LoadedScores:
-        aggregate = job.aggregate.renamed(self.hook.config.aliases)
+        aggregate = job.aggregate.renamed(self.hook.aliases)
         scores = JobScores(aggregate, job=job.job, benchmark=job.benchmark, dataset=job.dataset, content=job.content)
         if job.rows is None or not should_read_rows(self.checks, aggregate):
             return LoadedScores(scores)
@@ -248,11 +262,14 @@ class ServiceSource:
         from airflow_provider_benchmarks.store import Place
 
         file = Place(path)
-        rows = read_rows(self.checks, scores.aggregate, file, aliases=self.hook.config.aliases)
+        rows = read_rows(self.checks, scores.aggregate, file, aliases=self.hook.aliases)
         return LoadedScores(replace(scores, rows=rows), file)
 
 
 def _identity(job: BenchmarkJob | StoredJob) -> tuple[Any, ...]:
     """What makes two jobs the same one, wherever they were found."""
-    name = job.name if isinstance(job, BenchmarkJob) else job.job
-    return name, job.workspace, job.benchmark, job.created_at
+    return _name(job), job.workspace, job.benchmark, job.created_at
+
+
+def _name(job: BenchmarkJob | StoredJob) -> str:
+    return job.name if isinstance(job, BenchmarkJob) else job.job

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_benchmarks.gates import Check, Policy, Verdict
     from airflow_provider_benchmarks.operators._service_source import ServiceSource
+    from airflow_provider_benchmarks.store import ScoreStore, StoredJob
 
 _ON_FAILURE = ("fail", "skip", "continue")
 #: The XCom key of a verdict. It is pushed before the task fails or skips: then Airflow pushes no return value.
@@ -132,7 +133,7 @@ class _GateOperator(BenchmarkOperator):
                 if_inconclusive=self.if_inconclusive or policy.if_inconclusive,
                 if_no_baseline=self.if_no_baseline or policy.if_no_baseline,
             )
-        verdict = replace(verdict, workspace=self.hook.workspace)
+        verdict = replace(verdict, workspace=source.workspace)
         self._verdict = verdict
         self.log.info('Gate on benchmark job "%s": %s\n%s', self.job_name, verdict.summary, verdict.to_table())
         return verdict, self._write(verdict, source, context)
@@ -147,7 +148,8 @@ class _GateOperator(BenchmarkOperator):
             gate = f"{ti.dag_id}.{self.task_id}{f'[{ti.map_index}]' if mapped else ''}"
             record.write(f"the score store {source.store.root}", lambda: source.store_verdict(gate, data))
         known: dict[str, Any] = {
-            "job_name": self.job_name,
+            "job_name": verdict.job or self.job_name,
+            "workspace": verdict.workspace,
             "benchmark": verdict.benchmark,
             "aggregate": source.aggregate,
         }
@@ -164,6 +166,8 @@ class _GateOperator(BenchmarkOperator):
         """Report to OpenLineage the scores that were judged and the outcome of each check, of a missed gate too."""
         from airflow_provider_benchmarks.operators._lineage import lineage_of
 
+        if self._verdict is None or "/" in self.job_name:  # a stored job's scores have no name on a service
+            return None
         return lineage_of(self._verdict, base_url=self.hook.config.base_url, workspace=self.hook.workspace)
 
     def _policy(self, context: Context) -> Policy:
@@ -193,7 +197,9 @@ def _path(value: Any) -> Any:
 class BenchmarkGateOperator(_GateOperator):
     """Let a DAG go on only if a job's scores pass every check.
 
-    :param job_name: name of the finished job (templated)
+    :param job_name: name of the finished job; or the folder of a stored one, such as the ``path`` that
+        :class:`~airflow_provider_benchmarks.operators.results.StoreResultsOperator` returns, for which no connection
+        to a service is needed (templated)
     :param checks: :class:`~airflow_provider_benchmarks.gates.Threshold`,
         :class:`~airflow_provider_benchmarks.gates.NoRegression` and
         :class:`~airflow_provider_benchmarks.gates.WithinHistory` objects, or the same as plain dicts (templates in
@@ -268,7 +274,7 @@ class BenchmarkGateOperator(_GateOperator):
             return self._xcom_of(verdict)
         # A miss stands, even where it could not be written: it is not retried.
         message = (
-            f'gate "{self.task_id}" on benchmark job "{self.job_name}" in workspace "{self.hook.workspace}": '
+            f'gate "{self.task_id}" on benchmark job "{self.job_name}" in workspace "{verdict.workspace}": '
             f"{verdict.summary}\n{verdict.to_table()}{record}"
         )
         if self.on_failure == "skip":
@@ -279,7 +285,9 @@ class BenchmarkGateOperator(_GateOperator):
 class BenchmarkGateBranchOperator(_GateOperator, BranchMixIn):
     """Choose the tasks that follow by a job's scores; a miss fails no task here.
 
-    :param job_name: name of the finished job (templated)
+    :param job_name: name of the finished job; or the folder of a stored one, such as the ``path`` that
+        :class:`~airflow_provider_benchmarks.operators.results.StoreResultsOperator` returns, for which no connection
+        to a service is needed (templated)
     :param checks: :class:`~airflow_provider_benchmarks.gates.Threshold`,
         :class:`~airflow_provider_benchmarks.gates.NoRegression` and
         :class:`~airflow_provider_benchmarks.gates.WithinHistory` objects, or the same as plain dicts (templates in
@@ -354,12 +362,13 @@ class BenchmarkGateBranchOperator(_GateOperator, BranchMixIn):
 class PinBaselineOperator(BenchmarkOperator):
     """Make a completed job the pinned baseline of its benchmark, which later gates compare with.
 
-    :param job_name: name of the job (templated)
+    :param job_name: name of the job, or the folder of one that is in the store (templated)
     :param store: score store; defaults to ``[benchmarks] score_store`` (templated)
     :param conn_id: connection to the evaluation service (templated)
     :param workspace: workspace of the job; defaults to the connection's (templated)
     :return: the job's name
     :raises ConfigurationError: there is no score store
+    :raises NotStored: there is no such folder, or its job is in another store
     :raises JobError: the job has not completed
     """
 
@@ -384,7 +393,7 @@ class PinBaselineOperator(BenchmarkOperator):
             raise ConfigurationError(
                 f'task "{self.task_id}" needs a score store: set store=, or [benchmarks] score_store'
             )
-        stored = self.hook.store_job(store, self.job_name)
+        stored = self._stored(store)
         missed = [f"{gate} ({outcome})" for gate, outcome in store.outcomes(stored).items() if outcome != "pass"]
         if missed:
             self.log.warning(
@@ -403,3 +412,11 @@ class PinBaselineOperator(BenchmarkOperator):
             name,
         )
         return stored.job
+
+    def _stored(self, store: ScoreStore) -> StoredJob:
+        if "/" not in self.job_name:
+            return self.hook.store_job(store, self.job_name)
+        from airflow_provider_benchmarks.store import read_stored_job
+
+        job = read_stored_job(self.job_name)
+        return store.get(job.job, workspace=job.workspace, benchmark=job.benchmark)
