@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from contextlib import suppress
 from types import ModuleType
 
-from airflow_provider_benchmarks.commands import gate, import_results
+from airflow_provider_benchmarks.commands import gate, import_results, run
 from airflow_provider_benchmarks.commands.output import print_to
 from airflow_provider_benchmarks.exceptions import BenchmarkError
 
-_COMMANDS = (gate, import_results)
+_COMMANDS = (gate, import_results, run)
 #: The exit code of whatever could not be done.
 FAILED = 2
 

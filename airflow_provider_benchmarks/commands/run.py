@@ -1,0 +1,117 @@
+"""Run a benchmark, wait until its job has ended, and print the scores.
+
+The service is that of an Airflow connection, which may be in the environment, as AIRFLOW_CONN_NEMO_EVALUATOR_DEFAULT.
+Exits with 0 when the job has completed or need not be waited for, 1 when it has ended in any other way or not in time,
+and 2 when it could not be run, or its scores could not be read or printed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_benchmarks.commands.output import print_to, show
+from airflow_provider_benchmarks.exceptions import ConfigurationError, JobError
+
+if TYPE_CHECKING:
+    from airflow_provider_benchmarks.scores import AggregateScores
+
+NAME = "run"
+FAILURE = "could not run"
+COMPLETED, NOT_COMPLETED = 0, 1
+_DEFAULT_CONN_ID = "nemo_evaluator_default"
+_COLUMNS = ("metric_ref", "name", "mean", "std_dev", "min", "max", "count", "nan_count")
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    parser.add_argument(
+        "--benchmark",
+        required=True,
+        metavar="FILE",
+        help="benchmark file, YAML or JSON; or WORKSPACE/NAME of one that the service has stored",
+    )
+    parser.add_argument("--model", help="for an online job: WORKSPACE/NAME, or a JSON object with url and name")
+    parser.add_argument("--prompt-template", help="of the requests to the model: a text, or a JSON object")
+    parser.add_argument(
+        "--param",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="parameter of the job, such as limit_samples=100; also more than once. VALUE is JSON, or else a text",
+    )
+    parser.add_argument("--name", help="name of the job; default: a generated one")
+    parser.add_argument("--conn-id", default=_DEFAULT_CONN_ID, help=f"Airflow connection; default: {_DEFAULT_CONN_ID}")
+    parser.add_argument("--workspace", help="workspace of the job; default: the connection's")
+    parser.add_argument("--store", help="folder of a score store that the scores go into: a local path or a URL")
+    parser.add_argument("--no-wait", action="store_true", help="print the job's name as soon as it is submitted")
+    parser.add_argument("--poll-interval", type=float, default=30, help="seconds between two polls; default: 30")
+    parser.add_argument("--timeout", type=float, help="maximum seconds to wait; default: no limit. The job goes on")
+    parser.add_argument("--format", choices=["table", "json"], default="table")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the benchmark, print its scores, and return the exit code."""
+    from airflow_provider_benchmarks.hooks.benchmarks import BenchmarkHook
+
+    if options.no_wait and options.store:
+        raise ConfigurationError("--store needs the job's scores: leave --no-wait out")
+    if not options.poll_interval > 0:
+        raise ConfigurationError(f"--poll-interval must be more than 0, found {options.poll_interval}")
+    hook = BenchmarkHook(options.conn_id, workspace=options.workspace)
+    job = hook.submit_job(
+        benchmark=options.benchmark,
+        model=_json_or_text(options.model),
+        prompt_template=_json_or_text(options.prompt_template),
+        params=_params(options.param),
+        name=options.name,
+    )
+    if options.no_wait:
+        show(job.name)
+        return COMPLETED
+    print_to(f"submitted {job}: {hook.job_url(job.name)}", sys.stderr)
+    try:
+        hook.wait_for_job(job.name, poll_interval=options.poll_interval, timeout=options.timeout)
+    except JobError as error:
+        print_to(str(error), sys.stderr)
+        return NOT_COMPLETED
+    if options.store:
+        from airflow_provider_benchmarks.store import ScoreStore
+
+        hook.store_job(ScoreStore(options.store), job.name)
+    show(_scores(hook.get_aggregate_scores(job.name), options.format))
+    return COMPLETED
+
+
+def _json_or_text(text: str | None) -> Any:
+    """A JSON object as one, and every other text as it is: a template such as ``{{item.question}}`` is no JSON."""
+    try:
+        value = json.loads(text or "")
+    except ValueError:
+        return text
+    return value if isinstance(value, dict) else text
+
+
+def _params(arguments: list[str]) -> dict[str, Any]:
+    params: dict[str, Any] = {}
+    for argument in arguments:
+        name, equals, text = argument.partition("=")
+        if not name or not equals or name in params:
+            problem = "is there twice" if name in params else "has no NAME=VALUE"
+            raise ConfigurationError(f'--param: "{argument}" {problem}')
+        try:
+            params[name] = json.loads(text)
+        except ValueError:
+            params[name] = text
+    return params
+
+
+def _scores(scores: AggregateScores, form: str) -> str:
+    records = scores.to_records()
+    if form == "json":
+        return json.dumps(records, indent=1)
+    from tabulate import tabulate
+
+    return tabulate([[record.get(column) for column in _COLUMNS] for record in records], headers=_COLUMNS)

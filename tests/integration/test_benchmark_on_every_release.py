@@ -1,0 +1,108 @@
+"""One benchmark, one task and one gate on every release of the service, and a baseline that lives through a move."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from airflow_provider_benchmarks.benchmark import Benchmark, RecordedBenchmark
+from airflow_provider_benchmarks.exceptions import ConfigurationError
+from airflow_provider_benchmarks.gates import NoRegression, Threshold
+from airflow_provider_benchmarks.hooks.benchmarks import BenchmarkHook
+from airflow_provider_benchmarks.operators.gates import BenchmarkGateOperator
+from airflow_provider_benchmarks.operators.jobs import RunBenchmarkJobOperator
+from airflow_provider_benchmarks.store import ScoreStore
+from airflow_provider_benchmarks.testing import EvaluationService
+from airflow_provider_benchmarks.testing.seed import EXAMPLE_METRICS, EXAMPLE_ROWS
+from tests.integration.conftest import BENCHMARK, WORKSPACE
+from tests.support.contexts import task_context
+
+EXACT, CONTAINS = (f"{WORKSPACE}/{name}" for name in EXAMPLE_METRICS)
+METRICS = dict(zip((EXACT, CONTAINS), EXAMPLE_METRICS.values(), strict=True))
+OF_FILESET = Benchmark(BENCHMARK, dataset=f"{WORKSPACE}/qa", metrics=METRICS)
+#: Two metrics of one type, whose names a newer service makes of their type.
+TWICE = Benchmark(
+    f"{WORKSPACE}/twice",
+    rows=EXAMPLE_ROWS,
+    metrics={
+        f"{WORKSPACE}/contains": EXAMPLE_METRICS["string-check"],
+        f"{WORKSPACE}/contained": {
+            **EXAMPLE_METRICS["string-check"],
+            "left_template": "{{item.reference}}",
+            "right_template": "{{item.output}}",
+        },
+    },
+)
+RELEASES = ["0.1", "0.3", "0.6", "0.7", "0.8"]
+
+
+@pytest.fixture
+def start(monkeypatch):
+    """Start a service of a release, which the Airflow connection names from then on."""
+    running = []
+
+    def start_release(release):
+        service = EvaluationService(release=release, job_seconds=0.05)
+        running.append(service)
+        service.start()
+        service.seed_question_answer_example()
+        monkeypatch.setenv("AIRFLOW_CONN_NEMO_EVALUATOR_DEFAULT", service.connection_json())
+        return service
+
+    yield start_release
+    for service in running:
+        service.stop()
+
+
+def run(benchmark, task_id="run", **arguments):
+    operator = RunBenchmarkJobOperator(
+        task_id=task_id, benchmark=benchmark, poll_interval=0.05, timeout=60, deferrable=False, **arguments
+    )
+    return operator.execute(task_context(task_id=task_id))
+
+
+def gate(job, **arguments):
+    checks = [Threshold("exact-match", at_least=0.5), NoRegression("exact-match", margin=0.01)]
+    return BenchmarkGateOperator(task_id="gate", job_name=job, checks=checks, **arguments).execute(task_context())
+
+
+@pytest.mark.parametrize("release", RELEASES)
+@pytest.mark.parametrize("benchmark", [OF_FILESET, TWICE], ids=["fileset", "rows"])
+def test_one_task_gives_the_same_scores_by_the_same_names(start, release, benchmark):
+    start(release)
+    name, hook = run(benchmark), BenchmarkHook()
+    job = hook.get_job(name)
+    assert (job.benchmark, job.dataset) == (benchmark.name, RecordedBenchmark.of(benchmark).dataset)
+    means = {score.metric: score.mean for score in hook.get_aggregate_scores(name).scores}
+    expected = [0.6, 0.8] if benchmark is OF_FILESET else [0.8, 0.4]
+    assert means == pytest.approx(dict(zip(benchmark.metrics, expected, strict=True)))
+    assert all(set(row.metrics) == set(benchmark.metrics) for row in hook.iter_row_scores(name))
+
+
+@pytest.mark.parametrize("release", RELEASES[1:])
+def test_a_reference_alone_is_refused_where_no_benchmarks_are_stored(start, release):
+    start(release)
+    with pytest.raises(ConfigurationError, match="stores no benchmarks"):
+        run(BENCHMARK)
+
+
+@pytest.mark.parametrize("release", RELEASES)
+def test_a_retry_finds_its_job(start, release):
+    start(release)
+    assert run(OF_FILESET) == run(OF_FILESET)
+    assert len(list(BenchmarkHook().list_jobs())) == 1
+
+
+@pytest.mark.parametrize("release", RELEASES[1:])
+@pytest.mark.parametrize("benchmark", [OF_FILESET, replace(TWICE, metrics=METRICS, name=BENCHMARK)])
+def test_a_baseline_of_the_first_release_gates_after_the_move(start, tmp_path, release, benchmark):
+    store = ScoreStore(str(tmp_path / "store"))
+    start("0.1")
+    # The rows are stored as the benchmark's dataset, and the example's has another one.
+    mine = replace(benchmark, name=f"{WORKSPACE}/moved")
+    store.pin(BenchmarkHook().store_job(store, run(mine, "before")))
+    start(release)
+    verdict = gate(run(mine, "after"), store=store.root)
+    assert [result["outcome"] for result in verdict["results"]] == ["pass", "pass"], verdict
+    assert verdict["baseline"]

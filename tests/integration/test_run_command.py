@@ -1,0 +1,84 @@
+"""A benchmark from a shell."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from airflow_provider_benchmarks.__main__ import main
+from airflow_provider_benchmarks.store import ScoreStore
+from airflow_provider_benchmarks.testing.seed import EXAMPLE_METRICS
+from tests.integration.conftest import BENCHMARK, WORKSPACE
+
+METRICS = {f"{WORKSPACE}/{name}": body for name, body in EXAMPLE_METRICS.items()}
+
+
+@pytest.fixture
+def benchmark(tmp_path):
+    path = tmp_path / "qa.json"
+    path.write_text(json.dumps({"name": BENCHMARK, "dataset": f"{WORKSPACE}/qa", "metrics": METRICS}))
+    return str(path)
+
+
+@pytest.fixture
+def command(service):
+    return lambda *arguments: main(["run", "--poll-interval", "0.05", *arguments])
+
+
+def test_it_prints_the_scores(command, benchmark, capsys):
+    assert command("--benchmark", benchmark) == 0
+    out, err = capsys.readouterr()
+    assert "metric_ref" in out
+    for metric, mean in ((f"{WORKSPACE}/exact-match", "0.6"), (f"{WORKSPACE}/string-check", "0.8")):
+        (line,) = (line for line in out.splitlines() if line.startswith(metric))
+        assert line.split()[2] == mean
+    assert f"of benchmark {BENCHMARK}" in err
+
+
+def test_scores_as_json_and_in_a_store(command, benchmark, capsys, tmp_path):
+    store = str(tmp_path / "store")
+    assert command("--benchmark", benchmark, "--name", "shell-1", "--format", "json", "--store", store) == 0
+    assert {record["mean"] for record in json.loads(capsys.readouterr().out)} == {0.6, 0.8}
+    assert ScoreStore(store).find("shell-1", workspace=WORKSPACE).benchmark == BENCHMARK
+
+
+def test_without_waiting_it_prints_the_name(command, benchmark, capsys, service):
+    service.hold_jobs("active")
+    assert command("--benchmark", benchmark, "--name", "shell-1", "--no-wait") == 0
+    assert capsys.readouterr().out == "shell-1\n"
+
+
+def test_params_reach_the_service(command, benchmark, capsys):
+    assert command("--benchmark", benchmark, "--param", "limit_samples=2", "--format", "json") == 0
+    assert {record["count"] for record in json.loads(capsys.readouterr().out)} == {2}
+
+
+@pytest.mark.parametrize("fails", [True, False])
+def test_a_job_that_does_not_complete_is_told_apart(command, benchmark, capsys, service, fails):
+    if fails:
+        service.fail_jobs(BENCHMARK, "out of memory")
+    else:
+        service.hold_jobs("active")
+    assert command("--benchmark", benchmark, "--timeout", "0.3") == 1
+    assert ("out of memory" if fails else "did not end in time") in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--benchmark", "/no/such.yaml"], "No such file"),
+        (["--model", "ws/m"], "a model needs a prompt_template"),
+        (["--prompt-template", "{{item.input}}"], "a prompt_template needs a model"),
+        (["--param", "limit_samples"], '--param: "limit_samples" has no NAME=VALUE'),
+        (["--param", "a=1", "--param", "a=2"], '--param: "a=2" is there twice'),
+        (["--param", "limit_samples=many"], "limit_samples"),
+        (["--no-wait", "--store", "x"], "--store needs the job's scores"),
+        (["--poll-interval", "0"], "--poll-interval must be more than 0"),
+    ],
+)
+def test_what_can_not_be_run_is_told_apart(command, benchmark, capsys, arguments, message):
+    assert command("--benchmark", benchmark, *arguments) == 2
+    err = capsys.readouterr().err
+    assert "could not run: " in err
+    assert message in err
