@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from contextlib import redirect_stdout
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_benchmarks.commands.output import print_to, show
@@ -54,12 +55,27 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run the benchmark, print its scores, and return the exit code."""
-    from airflow_provider_benchmarks.hooks.benchmarks import BenchmarkHook
-
     if options.no_wait and options.store:
         raise ConfigurationError("--store needs the job's scores: leave --no-wait out")
     if not options.poll_interval > 0:
         raise ConfigurationError(f"--poll-interval must be more than 0, found {options.poll_interval}")
+    try:
+        with redirect_stdout(sys.stderr):  # Airflow logs to the standard output, which is for what was asked for
+            result = _result(options)
+    except JobError as error:
+        print_to(str(error), sys.stderr)
+        return NOT_COMPLETED
+    show(result)
+    return COMPLETED
+
+
+def _result(options: argparse.Namespace) -> str:
+    """Run the benchmark, and return what is to be printed.
+
+    :raises JobError: the job has not completed, or not in time
+    """
+    from airflow_provider_benchmarks.hooks.benchmarks import BenchmarkHook
+
     hook = BenchmarkHook(options.conn_id, workspace=options.workspace)
     job = hook.submit_job(
         benchmark=options.benchmark,
@@ -69,20 +85,14 @@ def run(options: argparse.Namespace) -> int:
         name=options.name,
     )
     if options.no_wait:
-        show(job.name)
-        return COMPLETED
+        return job.name
     print_to(f"submitted {job}: {hook.job_url(job.name)}", sys.stderr)
-    try:
-        hook.wait_for_job(job.name, poll_interval=options.poll_interval, timeout=options.timeout)
-    except JobError as error:
-        print_to(str(error), sys.stderr)
-        return NOT_COMPLETED
+    hook.wait_for_job(job.name, poll_interval=options.poll_interval, timeout=options.timeout)
     if options.store:
         from airflow_provider_benchmarks.store import ScoreStore
 
         hook.store_job(ScoreStore(options.store), job.name)
-    show(_scores(hook.get_aggregate_scores(job.name), options.format))
-    return COMPLETED
+    return _scores(hook.get_aggregate_scores(job.name), options.format)
 
 
 def _json_or_text(text: str | None) -> Any:
