@@ -85,9 +85,7 @@ class ServiceSource:
             return []
         found = self.store.history(**self._benchmark, before=self._created_at, limit=_JOBS_PER_PASSED * jobs)
         passed = [job for job in found if job.passed and job.job != self._candidate]
-        return [
-            JobScores(job.aggregate.renamed(self.hook.aliases), job=job.job, content=job.content) for job in passed
-        ]
+        return [JobScores(job.aggregate.renamed(self.hook.aliases), job=job.job, content=job.content) for job in passed]
 
     def store_verdict(self, gate: str, verdict: dict[str, Any]) -> None:
         """Put the verdict beside the candidate in the score store, where there is one.
