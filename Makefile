@@ -26,7 +26,7 @@ help:
 	@echo "make test-system  the same service for real: installs and starts NeMo Platform 0.1.0, runs the DAGs on it"
 	@echo "make test-airflow VERSION=3.0.6  what triggerers before Airflow 3.2 die of, on a whole one: 3.0.6 or 3.1.8"
 	@echo "make check        formatting, lint, types, import rules and declared dependencies"
-	@echo "make schema       write the JSON Schema of policy files"
+	@echo "make schema       write the JSON Schemas of policy and benchmark files"
 	@echo "make hooks        run the quick checks at every commit of this clone"
 	@echo "make bench-rows   how fast row scores are fetched and stored, beside curl, pandas, s3fs and the vendor's SDK"
 	@echo "make bench-gates  how often gates err, in simulated releases, and how fast they judge a million rows"
@@ -94,6 +94,7 @@ dependencies: $(VENV)/.installed
 # The JSON Schema of policy files, from the checks' own rules.
 schema: $(VENV)/.installed
 	$(BIN)/python -m airflow_provider_benchmarks.gates.schema
+	$(BIN)/python -m airflow_provider_benchmarks.benchmarks.schema
 
 check: lint types imports dependencies
 

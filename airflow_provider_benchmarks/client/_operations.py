@@ -13,7 +13,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
 
-from airflow_provider_benchmarks.benchmark import Benchmark, JobRequest, JobSpec
+from airflow_provider_benchmarks.benchmarks import Benchmark, JobRequest, JobSpec
 from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.client._config import ClientConfig
 from airflow_provider_benchmarks.client._errors import protocol_error

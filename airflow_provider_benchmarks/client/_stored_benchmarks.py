@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from airflow_provider_benchmarks.benchmark import Benchmark
+from airflow_provider_benchmarks.benchmarks import Benchmark
 from airflow_provider_benchmarks.client._errors import protocol_error
 from airflow_provider_benchmarks.client._requests import Operation, Request
 from airflow_provider_benchmarks.client._response_body import parse_answer

@@ -15,7 +15,7 @@ from typing import Any, Self, TypeVar
 import httpx
 from tenacity import Retrying
 
-from airflow_provider_benchmarks.benchmark import JobRequest
+from airflow_provider_benchmarks.benchmarks import JobRequest
 from airflow_provider_benchmarks.client._choice import Conversation, choose, choose_again, converse
 from airflow_provider_benchmarks.client._config import ClientConfig
 from airflow_provider_benchmarks.client._errors import (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from airflow_provider_benchmarks.benchmark import differences
+from airflow_provider_benchmarks.benchmarks import differences
 from airflow_provider_benchmarks.scores import JobScores
 
 

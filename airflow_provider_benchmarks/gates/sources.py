@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from airflow_provider_benchmarks.benchmark.recorded import content_of
+from airflow_provider_benchmarks.benchmarks.recorded import content_of
 from airflow_provider_benchmarks.exceptions import IncompleteResults
 from airflow_provider_benchmarks.extras import missing, require
 from airflow_provider_benchmarks.gates.check import Check

@@ -23,7 +23,7 @@ from airflow_provider_benchmarks.retry_policy import is_recoverable
 from airflow_provider_benchmarks.scores.metric_names import checked_references
 
 if TYPE_CHECKING:
-    from airflow_provider_benchmarks.benchmark import Benchmark
+    from airflow_provider_benchmarks.benchmarks import Benchmark
     from airflow_provider_benchmarks.client import BenchmarkClient, ClientConfig
     from airflow_provider_benchmarks.scores import AggregateScores, RowScore
     from airflow_provider_benchmarks.store import RowArguments, ScoreStore, StoredFile, StoredJob
@@ -137,7 +137,7 @@ class BenchmarkHook(BaseHook):
 
         :param spec: the service's own job spec, which is sent as it is. For release 0.1: ``{"benchmark":
             "workspace/name", "params": {…}}``
-        :param benchmark: a :class:`~airflow_provider_benchmarks.benchmark.Benchmark`, the path of a benchmark file, or
+        :param benchmark: a :class:`~airflow_provider_benchmarks.benchmarks.Benchmark`, the path of a benchmark file, or
             the reference ``workspace/name`` of a benchmark that the service has stored. A service that runs stored
             benchmarks only gets one as code stored first
         :param model: for an online job of a benchmark: a reference ``workspace/name``, or ``{"url": …, "name": …, …}``
@@ -151,7 +151,7 @@ class BenchmarkHook(BaseHook):
         :raises Conflict: another job has the name
         :raises InvalidRequest: the service does not accept the spec
         """
-        from airflow_provider_benchmarks.benchmark import JobRequest, benchmark_of
+        from airflow_provider_benchmarks.benchmarks import JobRequest, benchmark_of
 
         run_with: dict[str, Any] = {"model": model, "prompt_template": prompt_template, "params": params}
         runs: Mapping[str, Any] | JobRequest

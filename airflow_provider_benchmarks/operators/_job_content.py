@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_benchmarks.benchmark import Benchmark, JobRequest, is_reference, parse_benchmark
+from airflow_provider_benchmarks.benchmarks import Benchmark, JobRequest, is_reference, parse_benchmark
 from airflow_provider_benchmarks.brief import brief
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.operators._base import has_template

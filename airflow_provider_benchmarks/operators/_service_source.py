@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from airflow_provider_benchmarks.benchmark import RecordedBenchmark
+from airflow_provider_benchmarks.benchmarks import RecordedBenchmark
 from airflow_provider_benchmarks.exceptions import BenchmarkError, NotFound
 from airflow_provider_benchmarks.extras import PARQUET, missing
 from airflow_provider_benchmarks.gates import Check

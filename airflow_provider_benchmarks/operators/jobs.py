@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import conf
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
 
-from airflow_provider_benchmarks.benchmark import JobRequest
+from airflow_provider_benchmarks.benchmarks import JobRequest
 from airflow_provider_benchmarks.brief import brief
 from airflow_provider_benchmarks.deferral import deadline_after, deferral_timeout, seconds_until
 from airflow_provider_benchmarks.exceptions import (
@@ -33,7 +33,7 @@ from airflow_provider_benchmarks.retry_policy import is_recoverable
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider_benchmarks.benchmark import Benchmark
+    from airflow_provider_benchmarks.benchmarks import Benchmark
 
 #: Maximum number of jobs of one task run; far more than its retries can need.
 MAX_ATTEMPTS = 100
@@ -67,8 +67,8 @@ class RunBenchmarkJobOperator(BenchmarkOperator):
         "params": {…}, …}`` (templated, except for its ``prompt_template`` and its agent's ``body``, which are the
         service's own templates)
     :param benchmark: the path of a benchmark file, in object storage or relative to a folder from the DAG file's up to
-        the DAGs folder; a :class:`~airflow_provider_benchmarks.benchmark.Benchmark`; or, for release 0.1, the reference
-        ``workspace/name`` of a stored benchmark (templated)
+        the DAGs folder; a :class:`~airflow_provider_benchmarks.benchmarks.Benchmark`; or, for release 0.1, the
+        reference ``workspace/name`` of a stored benchmark (templated)
     :param model: for an online job of a benchmark: the model whose outputs are scored, a reference ``workspace/name``
         or ``{"url": …, "name": …, …}`` (templated)
     :param prompt_template: of the requests to the model, with the service's own templates, such as

@@ -27,7 +27,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote, unquote
 
-from airflow_provider_benchmarks.benchmark.recorded import CONTENT, CONTENT_HASH, RecordedBenchmark, content_of
+from airflow_provider_benchmarks.benchmarks.recorded import CONTENT, CONTENT_HASH, RecordedBenchmark, content_of
 from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.exceptions import ConfigurationError, DestinationExists, NotStored
 from airflow_provider_benchmarks.jobs import BenchmarkJob

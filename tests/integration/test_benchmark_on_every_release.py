@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from airflow_provider_benchmarks.benchmark import Benchmark, RecordedBenchmark
+from airflow_provider_benchmarks.benchmarks import Benchmark, RecordedBenchmark
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.gates import NoRegression, Threshold
 from airflow_provider_benchmarks.hooks.benchmarks import BenchmarkHook

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from airflow_provider_benchmarks.benchmark import Benchmark, RecordedBenchmark
+from airflow_provider_benchmarks.benchmarks import Benchmark, RecordedBenchmark
 from airflow_provider_benchmarks.exceptions import ConfigurationError, Conflict, InvalidRequest, Unauthorized
 from airflow_provider_benchmarks.hooks.benchmarks import BenchmarkHook
 from airflow_provider_benchmarks.testing import Fault

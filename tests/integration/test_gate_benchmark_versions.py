@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_benchmarks.benchmark import Benchmark, RecordedBenchmark
+from airflow_provider_benchmarks.benchmarks import Benchmark, RecordedBenchmark
 from airflow_provider_benchmarks.exceptions import GateFailed
 from airflow_provider_benchmarks.gates import NoRegression
 from airflow_provider_benchmarks.gates.sources import load_scores

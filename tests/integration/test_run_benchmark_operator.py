@@ -9,7 +9,7 @@ from datetime import datetime
 import pytest
 from airflow.providers.common.compat.sdk import DAG
 
-from airflow_provider_benchmarks.benchmark import Benchmark, RecordedBenchmark
+from airflow_provider_benchmarks.benchmarks import Benchmark, RecordedBenchmark
 from airflow_provider_benchmarks.client import BenchmarkClient, ClientConfig
 from airflow_provider_benchmarks.exceptions import ConfigurationError, Conflict
 from airflow_provider_benchmarks.operators.jobs import RunBenchmarkJobOperator

@@ -33,7 +33,7 @@ from airflow.triggers.base import BaseTrigger
 """
     ours = """
 from airflow_provider_benchmarks import links
-from airflow_provider_benchmarks.benchmark import Benchmark
+from airflow_provider_benchmarks.benchmarks import Benchmark
 from airflow_provider_benchmarks.gates import Threshold
 from airflow_provider_benchmarks.hooks.benchmarks import BenchmarkHook
 from airflow_provider_benchmarks.operators.gates import BenchmarkGateOperator

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from airflow_provider_benchmarks.benchmark import RecordedBenchmark
+from airflow_provider_benchmarks.benchmarks import RecordedBenchmark
 from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.jobs import BenchmarkJob, JobResult, JobStep, LogLine, RowCounts
 

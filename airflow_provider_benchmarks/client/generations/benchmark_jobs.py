@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from airflow_provider_benchmarks.benchmark import JobRequest, JobSpec, stored_benchmark_spec
+from airflow_provider_benchmarks.benchmarks import JobRequest, JobSpec, stored_benchmark_spec
 from airflow_provider_benchmarks.client.generations.generation import Generation, quoted
 from airflow_provider_benchmarks.client.generations.stored_benchmarks import StoredBenchmarks
 

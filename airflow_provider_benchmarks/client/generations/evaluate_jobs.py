@@ -13,7 +13,7 @@ from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 
-from airflow_provider_benchmarks.benchmark import JobRequest, JobSpec, bundle_spec
+from airflow_provider_benchmarks.benchmarks import JobRequest, JobSpec, bundle_spec
 from airflow_provider_benchmarks.client.generations._log_text import read_text_lines
 from airflow_provider_benchmarks.client.generations.generation import Generation, Params, Release, quoted
 from airflow_provider_benchmarks.exceptions import ConfigurationError

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any, ClassVar
 from urllib.parse import quote
 
-from airflow_provider_benchmarks.benchmark import JobRequest, JobSpec
+from airflow_provider_benchmarks.benchmarks import JobRequest, JobSpec
 from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.client._response_body import parse_answer
 from airflow_provider_benchmarks.client.generations._job_json import read_job, read_log_line, read_result

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from airflow_provider_benchmarks.benchmark import Benchmark, differences
-from airflow_provider_benchmarks.benchmark.benchmark import hash_of
+from airflow_provider_benchmarks.benchmarks import Benchmark, differences
+from airflow_provider_benchmarks.benchmarks.benchmark import hash_of
 
 #: Label of a metric that this package has stored, with the hash of what it was made of. The service adds defaults.
 _LABEL = "content-hash"

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from airflow_provider_benchmarks.benchmark import Benchmark, JobRequest, RecordedBenchmark
+from airflow_provider_benchmarks.benchmarks import Benchmark, JobRequest, RecordedBenchmark
 from airflow_provider_benchmarks.client import BenchmarkClient, ClientConfig
 from airflow_provider_benchmarks.exceptions import ConfigurationError, Conflict
 from airflow_provider_benchmarks.testing.seed import EXAMPLE_METRICS

@@ -1,11 +1,11 @@
-"""Write the JSON Schema of benchmark files, for editors: ``python -m airflow_provider_benchmarks.benchmark.schema``."""
+"""Write the JSON Schema of benchmark files, for editors (``make schema``)."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 
-from airflow_provider_benchmarks.benchmark.benchmark_file import benchmark_schema
+from airflow_provider_benchmarks.benchmarks.benchmark_file import benchmark_schema
 
 SCHEMA_FILE = Path(__file__).with_name("benchmark.schema.json")
 

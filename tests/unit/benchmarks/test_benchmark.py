@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from airflow_provider_benchmarks.benchmark import Benchmark, JobRequest, RecordedBenchmark
+from airflow_provider_benchmarks.benchmarks import Benchmark, JobRequest, RecordedBenchmark
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 
 EXACT = {"type": "exact-match", "reference": "{{item.reference}}", "candidate": "{{item.output}}"}

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from airflow_provider_benchmarks.benchmark.benchmark import Benchmark
-from airflow_provider_benchmarks.benchmark.job_request import JobRequest
-from airflow_provider_benchmarks.benchmark.outputs import outputs_of
+from airflow_provider_benchmarks.benchmarks.benchmark import Benchmark
+from airflow_provider_benchmarks.benchmarks.job_request import JobRequest
+from airflow_provider_benchmarks.benchmarks.outputs import outputs_of
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 
 

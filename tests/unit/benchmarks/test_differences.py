@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-
-from airflow_provider_benchmarks.benchmark import Benchmark, differences
 from tests.unit.benchmark.test_benchmark import EXACT, ROWS
+
+from airflow_provider_benchmarks.benchmarks import Benchmark, differences
 
 LOWER = {**EXACT, "candidate": "{{item.output | lower}}"}
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from airflow_provider_benchmarks.benchmark.benchmark import Benchmark, WrongBenchmark
-from airflow_provider_benchmarks.benchmark.benchmark_file import (
+from airflow_provider_benchmarks.benchmarks.benchmark import Benchmark, WrongBenchmark
+from airflow_provider_benchmarks.benchmarks.benchmark_file import (
     benchmark_of,
     benchmark_schema,
     parse_benchmark,
     read_benchmark,
 )
-from airflow_provider_benchmarks.benchmark.differences import differences
-from airflow_provider_benchmarks.benchmark.job_request import JobRequest, is_reference
-from airflow_provider_benchmarks.benchmark.recorded import RecordedBenchmark
-from airflow_provider_benchmarks.benchmark.specs import JobSpec, bundle_spec, stored_benchmark_spec
+from airflow_provider_benchmarks.benchmarks.differences import differences
+from airflow_provider_benchmarks.benchmarks.job_request import JobRequest, is_reference
+from airflow_provider_benchmarks.benchmarks.recorded import RecordedBenchmark
+from airflow_provider_benchmarks.benchmarks.specs import JobSpec, bundle_spec, stored_benchmark_spec
 
 __all__ = [
     "Benchmark",

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from airflow_provider_benchmarks.benchmark.benchmark import REFERENCE, Benchmark
-from airflow_provider_benchmarks.benchmark.recorded import RecordedBenchmark
+from airflow_provider_benchmarks.benchmarks.benchmark import REFERENCE, Benchmark
+from airflow_provider_benchmarks.benchmarks.recorded import RecordedBenchmark
 from airflow_provider_benchmarks.brief import brief
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 

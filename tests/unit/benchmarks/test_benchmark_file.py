@@ -11,8 +11,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_benchmarks.benchmark import Benchmark, benchmark_schema, parse_benchmark, read_benchmark
-from airflow_provider_benchmarks.benchmark.schema import schema_text
+from airflow_provider_benchmarks.benchmarks import Benchmark, benchmark_schema, parse_benchmark, read_benchmark
+from airflow_provider_benchmarks.benchmarks.schema import schema_text
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.reviewed_text import MAX_BYTES
 
@@ -89,8 +89,8 @@ def test_a_mistake_in_json_is_reported_with_its_line():
 
 
 def test_the_published_schema_is_that_of_the_files():
-    published = files("airflow_provider_benchmarks.benchmark").joinpath("benchmark.schema.json").read_text("utf-8")
-    assert published == schema_text(), "run python -m airflow_provider_benchmarks.benchmark.schema"
+    published = files("airflow_provider_benchmarks.benchmarks").joinpath("benchmark.schema.json").read_text("utf-8")
+    assert published == schema_text(), "run python -m airflow_provider_benchmarks.benchmarks.schema"
     jsonschema.Draft202012Validator.check_schema(benchmark_schema())
 
 

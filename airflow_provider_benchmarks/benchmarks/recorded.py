@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from airflow_provider_benchmarks.benchmark.benchmark import Benchmark, hash_of
+from airflow_provider_benchmarks.benchmarks.benchmark import Benchmark, hash_of
 from airflow_provider_benchmarks.jobs import BENCHMARK
 
 #: Fields of a job's custom fields, and of its manifest in a score store: the benchmark's content, and its hash.

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from airflow_provider_benchmarks.benchmark.benchmark import OUTPUTS
+from airflow_provider_benchmarks.benchmarks.benchmark import OUTPUTS
 from airflow_provider_benchmarks.brief import brief_names, shortened
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 
