@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_benchmarks.benchmarks import Benchmark, JobRequest, is_reference, parse_benchmark
-from airflow_provider_benchmarks.brief import brief
 from airflow_provider_benchmarks.exceptions import ConfigurationError
-from airflow_provider_benchmarks.operators._base import has_template
 from airflow_provider_benchmarks.operators._reviewed_file import ReviewedFile
 
 if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import BaseOperator, Context
+
     from airflow_provider_benchmarks.operators.jobs import RunBenchmarkJobOperator
 
 
@@ -41,22 +41,24 @@ class JobContent:
         elif isinstance(task.benchmark, str) and (content := self._file().read_if_here()) is not None:
             self._request(parse_benchmark(content, name=task.benchmark))
 
-    def resolve(self) -> Mapping[str, Any] | JobRequest:
+    def resolve(self, context: Context) -> Mapping[str, Any] | JobRequest:
         """What to submit, when the task runs.
 
+        :param context: with the params as whoever triggered the DAG run has set them
         :raises ConfigurationError: the arguments, or what is in the file, can't be right
         :raises OSError: the file can't be read
         """
         task = self.task
         if task.spec is not None:
             return task.spec
+        params = _triggered_params(task, context)
         if isinstance(task.benchmark, Benchmark) or is_reference(task.benchmark):
-            return self._request(task.benchmark)
-        return self._request(parse_benchmark(self._file().read(), name=str(task.benchmark)))
+            return self._request(task.benchmark, params)
+        return self._request(parse_benchmark(self._file().read(), name=str(task.benchmark)), params)
 
     def _check_spec(self) -> None:
         task = self.task
-        others = {name: getattr(task, name) for name in ("benchmark", "model", "prompt_template", "job_params")}
+        others = {name: getattr(task, name) for name in ("benchmark", "model", "prompt_template")}
         if given := [name for name, value in others.items() if value is not None]:
             raise self._error(f"a spec has these of its own: put {', '.join(given)} into it, or leave the spec out")
         if isinstance(task.spec, Mapping) and not (task.spec.get("benchmark") or task.spec.get("metrics")):
@@ -64,11 +66,8 @@ class JobContent:
                 'spec needs a "benchmark", such as "my-workspace/qa-bench", or "metrics" where the service takes them'
             )
 
-    def _request(self, benchmark: Any) -> JobRequest:
+    def _request(self, benchmark: Any, params: Mapping[str, Any] | None = None) -> JobRequest:
         task = self.task
-        if isinstance(task.job_params, str) and not has_template(task.job_params):
-            raise self._error(f"job_params must be a mapping, found {brief(task.job_params)}")
-        params = task.job_params if isinstance(task.job_params, Mapping) else None
         try:
             return JobRequest(benchmark, model=task.model, prompt_template=task.prompt_template, params=params)
         except ConfigurationError as error:
@@ -82,3 +81,27 @@ class JobContent:
 
     def _error(self, problem: str) -> ConfigurationError:
         return ConfigurationError(f'task "{self.task.task_id}": {problem}')
+
+
+def own_params(task: BaseOperator) -> dict[str, Any]:
+    """Return the params that a task was given itself, without the DAG's, which Airflow merges into them.
+
+    Before Airflow 3.2 no param says whose it is: one with the name and the value of the DAG's is taken for the DAG's.
+    """
+    params: Any = task.params
+    shared = task.dag.params if task.has_dag() else {}
+
+    def is_own(name: str) -> bool:
+        param = params.get_param(name)
+        if hasattr(param, "source"):
+            return bool(param.source == "task")
+        return name not in shared or bool(shared[name] != params[name])
+
+    return {name: params[name] for name in params if is_own(name)}
+
+
+def _triggered_params(task: RunBenchmarkJobOperator, context: Context) -> dict[str, Any]:
+    """A task's own params as they were rendered, or as whoever triggered the DAG run has set them."""
+    given = context.get("params") or {}
+    changed = {name: given[name] for name in task.job_params if name in given and given[name] != task.params[name]}
+    return {**task.job_params, **changed}

@@ -26,7 +26,7 @@ from airflow_provider_benchmarks.jobs import BenchmarkJob, JobStatus, RunIdentit
 from airflow_provider_benchmarks.jobs.identity import check_name, numbered
 from airflow_provider_benchmarks.links import BenchmarkJobLink
 from airflow_provider_benchmarks.operators._base import DEFAULT_CONN_ID, BenchmarkOperator, has_template
-from airflow_provider_benchmarks.operators._job_content import JobContent
+from airflow_provider_benchmarks.operators._job_content import JobContent, own_params
 from airflow_provider_benchmarks.operators._task_state import PreviousJob, TaskState
 from airflow_provider_benchmarks.retry_policy import is_recoverable
 
@@ -61,7 +61,10 @@ class RunBenchmarkJobOperator(BenchmarkOperator):
 
     Either ``benchmark`` or ``spec`` says what the job runs. From a benchmark as code each release of the service gets
     the spec that it takes, so that the same task runs on all of them. Release 0.1 runs benchmarks that it has stored:
-    one that is missing is stored first, with its metrics, and one that differs is an error.
+    one that is missing is stored first, with its metrics, and one that differs is an error. Airflow's own argument
+    ``params`` has the service's job parameters for a benchmark, such as ``{"parallelism": 4, "limit_samples": 100}``,
+    which may have templates. Whoever triggers a DAG run can set them in its configuration. The DAG's own params are not
+    sent.
 
     :param spec: the service's own job spec, which is sent as it is. For release 0.1: ``{"benchmark": "workspace/name",
         "params": {…}, …}`` (templated, except for its ``prompt_template`` and its agent's ``body``, which are the
@@ -73,8 +76,6 @@ class RunBenchmarkJobOperator(BenchmarkOperator):
         or ``{"url": …, "name": …, …}`` (templated)
     :param prompt_template: of the requests to the model, with the service's own templates, such as
         ``{{item.question}}``
-    :param job_params: the service's job parameters for a benchmark, such as ``{"parallelism": 4, "limit_samples":
-        100}``; ``params`` is Airflow's own argument (templated)
     :param job_name: name of the job; None (the default) to derive it from the task run (templated)
     :param conn_id: connection to the evaluation service (templated). Default: ``nemo_evaluator_default``
     :param workspace: workspace of the job; None (the default) for the connection's (templated)
@@ -118,7 +119,6 @@ class RunBenchmarkJobOperator(BenchmarkOperator):
         benchmark: Benchmark | str | None = None,
         model: str | Mapping[str, Any] | None = None,
         prompt_template: str | Mapping[str, Any] | None = None,
-        job_params: Mapping[str, Any] | None = None,
         job_name: str | None = None,
         conn_id: str = DEFAULT_CONN_ID,
         workspace: str | None = None,
@@ -142,7 +142,7 @@ class RunBenchmarkJobOperator(BenchmarkOperator):
         self.benchmark = benchmark
         self.model = model
         self.prompt_template = prompt_template
-        self.job_params = job_params
+        self.job_params = own_params(self)
         JobContent(self).check()
         self.job_name = job_name
         self.wait_for_completion = wait_for_completion
@@ -258,7 +258,7 @@ class RunBenchmarkJobOperator(BenchmarkOperator):
         :return: the job, and whether this try has submitted it
         """
         identity = identity_of(context, unique=not self.reuse_job)
-        content = JobContent(self).resolve()
+        content = JobContent(self).resolve(context)
         what = content.identity if isinstance(content, JobRequest) else content
         fields: dict[str, Any] = {"fingerprint": fingerprint(what, identity), "airflow": identity.to_dict()}
         spec = fingerprint(what)

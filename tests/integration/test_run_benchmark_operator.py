@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from copy import copy
 from datetime import datetime
+from types import SimpleNamespace
 
 import pytest
 from airflow.providers.common.compat.sdk import DAG
@@ -12,6 +13,7 @@ from airflow.providers.common.compat.sdk import DAG
 from airflow_provider_benchmarks.benchmarks import Benchmark, RecordedBenchmark
 from airflow_provider_benchmarks.client import BenchmarkClient, ClientConfig
 from airflow_provider_benchmarks.exceptions import ConfigurationError, Conflict
+from airflow_provider_benchmarks.operators._job_content import own_params
 from airflow_provider_benchmarks.operators.jobs import RunBenchmarkJobOperator
 from airflow_provider_benchmarks.testing.seed import EXAMPLE_METRICS
 from tests.integration.conftest import BENCHMARK, SPEC, WORKSPACE
@@ -66,9 +68,40 @@ class TestRunning:
         with pytest.raises(Conflict, match="belongs to another run or spec"):
             run.execute(context)
 
-    def test_job_params_reach_the_service(self, client):
-        name = operator(benchmark=STORED, job_params={"limit_samples": 2}).execute(task_context())
-        assert client.get_job(name).spec["params"]["limit_samples"] == 2
+    def test_the_tasks_own_params_reach_the_service_and_the_dags_do_not(self, client):
+        dag = DAG(
+            "nightly", schedule=None, start_date=datetime(2026, 1, 1), params={"store": "s3://b", "parallelism": 2}
+        )
+        run = operator(dag=dag, benchmark=STORED, params={"limit_samples": 2, "parallelism": 2})
+        sent = client.get_job(run.execute(task_context())).spec["params"]
+        assert (sent["limit_samples"], sent.get("store")) == (2, None)
+        assert run.job_params == {"limit_samples": 2, "parallelism": 2}
+
+    def test_who_triggers_a_run_can_set_its_params(self, client):
+        run = operator(benchmark=STORED, params={"limit_samples": 2})
+        context = task_context() | {"params": {"limit_samples": 1, "store": "s3://b"}}
+        assert client.get_job(run.execute(context)).spec["params"]["limit_samples"] == 1
+
+    def test_a_task_without_params_sends_none(self, client):
+        dag = DAG("nightly", schedule=None, start_date=datetime(2026, 1, 1), params={"limit_samples": 3})
+        run = operator(dag=dag, benchmark=STORED)
+        context = task_context() | {"params": {"limit_samples": 1}}
+        assert client.get_job(run.execute(context)).spec["params"]["limit_samples"] is None
+
+    def test_params_beside_a_spec_are_airflows_alone(self, client):
+        run = operator(spec=SPEC, params={"limit_samples": 2})
+        assert client.get_job(run.execute(task_context())).spec["params"].get("limit_samples") is None
+
+    def test_before_airflow_tells_whose_a_param_is_a_task_owns_those_that_differ(self):
+        class Params(dict):
+            get_param = dict.get
+
+        task = SimpleNamespace(
+            params=Params(both=1, changed=2, own=3),
+            dag=SimpleNamespace(params={"both": 1, "changed": 1}),
+            has_dag=lambda: True,
+        )
+        assert own_params(task) == {"changed": 2, "own": 3}
 
 
 class TestTemplates:
@@ -78,7 +111,7 @@ class TestTemplates:
             benchmark=str(tmp_path / "{{ ds }}.yaml"),
             model={"url": "http://model", "name": "m-{{ ds }}"},
             prompt_template="Question: {{item.input}}",
-            job_params={"limit_samples": "{{ limit }}"},
+            params={"limit_samples": "{{ limit }}"},
         )
         assert rendered.benchmark == str(tmp_path / "2026-11-28.yaml")
         assert rendered.model["name"] == "m-2026-11-28"
@@ -95,10 +128,8 @@ class TestMistakes:
         [
             ({}, 'task "run": give a benchmark, such as "benchmarks/qa-bench.yaml", or a spec'),
             ({"spec": SPEC, "benchmark": STORED, "model": MODEL}, "put benchmark, model into it, or leave the spec"),
-            ({"spec": SPEC, "job_params": {"parallelism": 2}}, "put job_params into it"),
             ({"benchmark": STORED, "model": MODEL}, 'task "run": .*: a model needs a prompt_template'),
             ({"benchmark": BENCHMARK, "prompt_template": "x"}, "a prompt_template needs a model"),
-            ({"benchmark": STORED, "job_params": "x"}, "job_params must be a mapping, found 'x'"),
             ({"spec": {"params": {}}}, 'spec needs a "benchmark", such as "my-workspace/qa-bench", or "metrics"'),
         ],
     )
