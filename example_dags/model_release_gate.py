@@ -15,13 +15,11 @@ from airflow_provider_benchmarks.operators.jobs import RunBenchmarkJobOperator
     start_date=datetime(2026, 1, 1),
     # A missed threshold is never tried again; a service or a network that was down for a while is.
     default_args={"retries": 2, "retry_delay": timedelta(minutes=1)},
-    params={"benchmark": "my-workspace/qa-bench", "store": "file:///tmp/benchmark-scores"},
+    params={"store": "file:///tmp/benchmark-scores"},
     tags=["benchmarks"],
 )
 def model_release_gate():
-    job = RunBenchmarkJobOperator(
-        task_id="run_benchmark", spec={"benchmark": "{{ params.benchmark }}"}, poll_interval=5
-    )
+    job = RunBenchmarkJobOperator(task_id="run_benchmark", benchmark="benchmarks/qa-bench.yaml", poll_interval=5)
     gate = BenchmarkGateOperator(
         task_id="gate",
         job_name=job.output,

@@ -19,13 +19,14 @@ from airflow_provider_benchmarks.operators.results import DownloadAggregateScore
     catchup=False,
     # A missed threshold is never tried again; a service or a network that was down for a while is.
     default_args={"retries": 2, "retry_delay": timedelta(minutes=1)},
-    params={"benchmark": "my-workspace/qa-bench", "store": "file:///tmp/benchmark-scores"},
+    params={"store": "file:///tmp/benchmark-scores"},
     tags=["benchmarks"],
 )
 def nightly_regression():
     job = RunBenchmarkJobOperator(
         task_id="run_benchmark",
-        spec={"benchmark": "{{ params.benchmark }}", "params": {"parallelism": 4}},
+        benchmark="benchmarks/qa-bench.yaml",  # the same on every release of the service
+        params={"parallelism": 4},
         poll_interval=5,
     )
     scores = DownloadAggregateScoresOperator(task_id="download_scores", job_name=job.output)

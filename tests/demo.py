@@ -24,7 +24,7 @@ def main() -> int:
         airflow.prepare()
         store = f"file://{folder}/scores"
         print("\n== nightly_regression: run the benchmark, keep its scores, check them")
-        nightly = airflow.test_dag("nightly_regression", service.url, conf={"benchmark": benchmark, "store": store})
+        nightly = airflow.test_dag("nightly_regression", service.url, conf={"store": store})
         _print_tasks(nightly)
         job_name = nightly.xcoms.get(("run_benchmark", "return_value"))
         if job_name is None:
@@ -34,7 +34,7 @@ def main() -> int:
         _print_stored(nightly)
         _print_verdict(nightly)
         print("\n== model_release_gate: the same model against a bar that it misses")
-        release = airflow.test_dag("model_release_gate", service.url, conf={"benchmark": benchmark, "store": store})
+        release = airflow.test_dag("model_release_gate", service.url, conf={"store": store})
         _print_tasks(release)
         _print_verdict(release)
         return _compare(nightly, release)

@@ -62,7 +62,8 @@ def test_a_pass_is(outcome):
 
 def test_the_second_night_of_the_example_is_compared_with_the_first(airflow, tmp_path):
     with EvaluationService() as service:
-        conf = {"benchmark": service.seed_question_answer_example(), "store": f"file://{tmp_path}"}
+        service.seed_question_answer_example()
+        conf = {"store": f"file://{tmp_path}"}
         first, second = (AirflowHome(airflow).test_dag("nightly_regression", service.url, conf=conf) for _ in range(2))
     verdicts = [run.xcoms["gate", "verdict"] for run in (first, second)]
     assert [run.state for run in (first, second)] == ["success", "success"], second.log
