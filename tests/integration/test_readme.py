@@ -8,6 +8,7 @@ import subprocess
 import sys
 from typing import Any
 
+from airflow_provider_benchmarks.benchmarks import Benchmark, read_benchmark
 from airflow_provider_benchmarks.gates.policy import read_policy
 from airflow_provider_benchmarks.hooks.benchmarks import BenchmarkHook
 from tests.integration.conftest import completed_job, only_sync
@@ -24,12 +25,14 @@ def block(language: str, begin: str) -> str:
 
 
 def test_every_block_of_python_is_tested_here():
-    assert len(re.findall(r"^```python$", README, flags=re.MULTILINE)) == 3
+    assert len(re.findall(r"^```python$", README, flags=re.MULTILINE)) == 4
 
 
 def test_the_five_minute_dag_passes_the_documented_test(tmp_path):
     (tmp_path / "dags").mkdir()
     (tmp_path / "dags" / "five_minute.py").write_text(block("python", "def five_minute_gate"))
+    (tmp_path / "dags" / "benchmarks").mkdir()
+    (tmp_path / "dags" / "benchmarks" / "qa-bench.yaml").write_text(block("yaml", "# benchmarks/qa-bench.yaml"))
     first, _, rest = block("python", "def test_a_bad_model_is_stopped").partition("\n")
     (tmp_path / "conftest.py").write_text(first)
     (tmp_path / "test_five_minute.py").write_text(rest)
@@ -65,3 +68,24 @@ def test_a_policy_file():
     policy = read_policy(block("yaml", "if_inconclusive: fail"))
     assert [check.kind for check in policy.checks] == ["threshold", "no_regression", "no_regression"]
     assert (policy.if_inconclusive, policy.if_no_baseline) == ("fail", "warn")
+
+
+def test_the_benchmark_file_is_that_of_the_example_dags(tmp_path):
+    (tmp_path / "qa-bench.yaml").write_text(block("yaml", "# benchmarks/qa-bench.yaml"))
+    benchmark = read_benchmark(tmp_path / "qa-bench.yaml")
+    assert isinstance(benchmark, Benchmark)
+    assert benchmark == read_benchmark(REPOSITORY / "example_dags" / "benchmarks" / "qa-bench.yaml")
+
+
+def test_results_of_another_evaluator_are_judged(tmp_path):
+    run = REPOSITORY / "tests" / "recorded" / "evaluators" / "inspect_ai" / "worse"
+    code = block("python", "with DAG(").replace("s3://aws@runs/{{ ds }}", str(run))
+    (tmp_path / "dags").mkdir()
+    (tmp_path / "dags" / "judge.py").write_text(code.replace("s3://aws@scores", f"file://{tmp_path}/scores"))
+    airflow = AirflowHome(tmp_path / "airflow", tmp_path / "dags")
+    airflow.prepare()
+
+    outcome = airflow.test_dag("judge_results", "http://127.0.0.1:1")
+    assert (outcome.tasks["results"], outcome.state) == ("success", "failed"), outcome.log
+    assert "match" in outcome.log
+    assert "GateFailed" in outcome.log
