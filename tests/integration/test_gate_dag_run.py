@@ -60,15 +60,22 @@ def test_a_pass_is(outcome):
     assert run.xcoms["broken_pass", "verdict"]["outcome"] == "pass"
 
 
-def test_the_second_night_of_the_example_is_compared_with_the_first(airflow, tmp_path):
-    with EvaluationService() as service:
-        service.seed_question_answer_example()
-        conf = {"store": f"file://{tmp_path}"}
-        first, second = (AirflowHome(airflow).test_dag("nightly_regression", service.url, conf=conf) for _ in range(2))
-    verdicts = [run.xcoms["gate", "verdict"] for run in (first, second)]
-    assert [run.state for run in (first, second)] == ["success", "success"], second.log
+@pytest.mark.parametrize("releases", [("0.1", "0.1"), ("0.1", "0.8")], ids=["same release", "moved to 0.8"])
+def test_the_second_night_of_the_example_is_compared_with_the_first(airflow, tmp_path, releases):
+    conf, nights = {"store": f"file://{tmp_path}"}, []
+    for release in releases:
+        with EvaluationService(release=release) as service:
+            service.seed_question_answer_example()
+            nights.append(AirflowHome(airflow).test_dag("nightly_regression", service.url, conf=conf))
+    verdicts = [run.xcoms["gate", "verdict"] for run in nights]
+    assert [run.state for run in nights] == ["success", "success"], nights[1].log
     assert verdicts[0]["results"][2]["reason"].startswith("there is no baseline yet")
-    assert verdicts[1]["baseline"] == first.xcoms["run_benchmark", "return_value"]
+    assert verdicts[1]["baseline"] == nights[0].xcoms["run_benchmark", "return_value"]
     # Five rows can't tell, and a nightly comparison warns then.
     assert [result["outcome"] for result in verdicts[1]["results"]] == ["pass", "pass", "warn"]
     assert verdicts[1]["results"][2]["reason"].startswith("inconclusive: ")
+    assert [(result["metric"], result["count"]) for result in verdicts[1]["results"]] == [
+        ("my-workspace/exact-match", 5),
+        ("my-workspace/string-check", 5),
+        ("my-workspace/exact-match", 5),
+    ]
