@@ -1,7 +1,18 @@
 # Everything that a fresh machine with Debian, Python 3.11 and make needs: each target builds its own environment.
 PYTHON ?= python3
 VENV := .venv
-PLATFORM_VENV := .venv-platform
+# The real service: an environment for each release, with what constraints/platform-*.txt pins.
+PLATFORM_0.1 := nemo-platform[services]==0.1.0
+PLATFORM_0.3 := nemo-platform[services,nemo-evaluator-plugin]==0.3.0
+PLATFORM_0.6 := nemo-platform[services,nemo-evaluator-plugin]==0.6.0
+PLATFORM_0.7 := nemo-helix[services,nemo-evaluator-plugin]==0.7.3
+PLATFORM_0.8 := nemo-helix[services,nemo-evals-plugin]==0.8.1
+SYSTEM_RELEASES := 0.1 0.8
+OTHER_RELEASES := 0.3 0.6 0.7
+platforms = $(patsubst %,.venv-platform-%/.installed,$(1))
+# From 0.6 on the service needs Python 3.12: the machine's (pyenv's too), else one that uv finds or downloads.
+PYTHON312 ?= $(shell PYENV_VERSION=3.12 python3.12 -c 'import sys; print(sys.executable)' 2>/dev/null || echo 3.12)
+platform_python = $(if $(filter 0.1 0.3,$(1)),$(PYTHON),$(PYTHON312))
 LOWEST_VENV := .venv-lowest
 VERSION ?= 3.0.6
 OLD_VENV := .venv-airflow-$(VERSION)
@@ -10,20 +21,22 @@ BIN := $(VENV)/bin
 WORKERS ?= $(shell expr 2 '*' $$(nproc))
 # A module's fixtures, whole Airflows among them, are those of one process.
 PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
-export NEMO_PLATFORM_VENV := $(CURDIR)/$(PLATFORM_VENV)
+# Two releases at a time, each in a process that runs one service at a time.
+REAL_PYTEST := $(BIN)/python -m pytest -m real_platform --numprocesses 2 --dist loadgroup
 # The machine's own certificates, for networks whose proxy signs with its own.
 export UV_SYSTEM_CERTS := true
 # Airflow must not touch the user's own installation.
 export AIRFLOW_HOME := $(CURDIR)/.build/airflow
 
-.PHONY: help demo test-fast test test-lowest test-system test-airflow lint types imports dependencies schema check \
-	hooks bench-rows bench-gates bench-waiting clean
+.PHONY: help demo test-fast test test-lowest test-system test-generations test-airflow lint types imports dependencies \
+	schema check hooks bench-rows bench-gates bench-waiting clean
 help:
 	@echo "make demo         run example DAGs nightly_regression and model_release_gate on a local evaluation service"
 	@echo "make test-fast    unit and contract tests on a local service: two minutes on two cores"
 	@echo "make test         unit, integration and contract tests on a local service; crash tests on whole Airflows"
 	@echo "make test-lowest  unit tests with the lowest version of each dependency that pyproject.toml lets in"
-	@echo "make test-system  the same service for real: installs and starts NeMo Platform 0.1.0, runs the DAGs on it"
+	@echo "make test-system  the service for real: installs and starts NeMo Platform 0.1.0 and Helix 0.8.1, runs the DAGs"
+	@echo "make test-generations  contract tests and DAGs on the releases between these: 0.3.0, 0.6.0 and 0.7.3"
 	@echo "make test-airflow VERSION=3.0.6  what triggerers before Airflow 3.2 die of, on a whole one: 3.0.6 or 3.1.8"
 	@echo "make check        formatting, lint, types, import rules and declared dependencies"
 	@echo "make schema       write the JSON Schemas of policy and benchmark files"
@@ -39,9 +52,9 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable ".[parquet,stats,s3,testing]" --group dev
 	@touch $@
 
-$(PLATFORM_VENV)/.installed: constraints-platform.txt $(VENV)/.installed
-	$(BIN)/uv venv --quiet --clear --python $(PYTHON) $(PLATFORM_VENV)
-	$(BIN)/uv pip install --quiet --python $(PLATFORM_VENV)/bin/python --constraint constraints-platform.txt "nemo-platform[services]==0.1.0"
+.venv-platform-%/.installed: constraints/platform-%.txt $(VENV)/.installed
+	@$(BIN)/uv venv --quiet --clear --python $(call platform_python,$*) .venv-platform-$* || { echo "From 0.6 on the real service needs Python 3.12, which is not here and could not be downloaded: make PYTHON312=/path/of/python3.12 $(MAKECMDGOALS)"; exit 1; }
+	$(BIN)/uv pip install --quiet --python .venv-platform-$*/bin/python --constraint $< "$(PLATFORM_$*)"
 	@touch $@
 
 # Test tools come in their newest versions that leave the dependencies as they are.
@@ -71,8 +84,11 @@ test: $(VENV)/.installed
 test-lowest: $(LOWEST_VENV)/.installed
 	AIRFLOW_HOME=$(CURDIR)/.build/airflow-lowest $(LOWEST_VENV)/bin/python -m pytest tests/unit
 
-test-system: $(VENV)/.installed $(PLATFORM_VENV)/.installed
-	$(BIN)/python -m pytest -m real_platform tests
+test-system: $(VENV)/.installed $(call platforms,$(SYSTEM_RELEASES))
+	NEMO_PLATFORM_RELEASES="$(SYSTEM_RELEASES)" $(REAL_PYTEST) tests/contract tests/system
+
+test-generations: $(VENV)/.installed $(call platforms,$(OTHER_RELEASES))
+	NEMO_PLATFORM_RELEASES="$(OTHER_RELEASES)" $(REAL_PYTEST) tests/contract tests/system
 
 test-airflow: $(OLD_VENV)/.installed
 	$(OLD_VENV)/bin/python -m pytest tests/crashes/test_slow_airflow.py
@@ -103,7 +119,7 @@ hooks: $(VENV)/.installed
 	$(BIN)/pre-commit install
 
 # Measurements take minutes, and a quiet machine.
-bench-rows: $(VENV)/.installed $(PLATFORM_VENV)/.installed
+bench-rows: $(VENV)/.installed $(call platforms,0.1)
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --group bench
 	PYTHONPATH=$(CURDIR) $(BIN)/python benchmarks/row_downloads.py
 
@@ -111,10 +127,10 @@ bench-gates: $(VENV)/.installed
 	$(BIN)/python benchmarks/gate_soundness.py
 	PYTHONPATH=$(CURDIR) $(BIN)/python benchmarks/gate_speed.py
 
-bench-waiting: $(VENV)/.installed $(PLATFORM_VENV)/.installed
+bench-waiting: $(VENV)/.installed $(call platforms,0.1)
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --group bench
 	PYTHONPATH=$(CURDIR) $(BIN)/python benchmarks/waiting.py
 	AIRFLOW__LOGGING__LOGGING_LEVEL=WARNING PYTHONPATH=$(CURDIR) $(BIN)/python benchmarks/platform_load.py
 
 clean:
-	rm -rf $(VENV) $(PLATFORM_VENV) $(LOWEST_VENV) .venv-airflow-* .build
+	rm -rf $(VENV) .venv-platform-* $(LOWEST_VENV) .venv-airflow-* .build

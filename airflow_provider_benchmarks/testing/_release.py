@@ -54,6 +54,21 @@ class Release:
         return "evaluator" if self.minor < 8 else "evals"
 
     @property
+    def refuses_any_token(self) -> bool:
+        """Whether an unknown bearer token is refused where authentication is off. Later releases do not read it."""
+        return not self.evaluates_bundles
+
+    @property
+    def combines_filters(self) -> bool:
+        """Whether lists know ``$or``, ``$not``, and ``$nin`` for the status. 0.1 answers them with 500."""
+        return self.evaluates_bundles
+
+    @property
+    def filters_by_spec(self) -> bool:
+        """Whether jobs can be filtered by fields of their spec."""
+        return self.minor >= 7
+
+    @property
     def has_stored_results(self) -> bool:
         return self.minor >= 3
 

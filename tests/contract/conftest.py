@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,12 +12,10 @@ import pytest
 
 from airflow_provider_benchmarks.testing import EXAMPLE_WORKSPACE, EvaluationService, Seeder, example_spec
 from tests.support.fast_job import FastJob
-from tests.support.real_platform import RealPlatform
+from tests.support.real_platform import RealPlatform, real_releases
 
 #: Releases that the local service behaves as.
 RELEASES = ("0.1", "0.3", "0.6", "0.7", "0.8")
-#: Releases that the real service is started in.
-REAL_RELEASES = tuple(os.environ.get("NEMO_PLATFORM_RELEASES", "0.1").split())
 #: Jobs of 0.1 name a stored benchmark. Those of later releases bring their metrics along.
 STORES_BENCHMARKS = pytest.mark.releases("0.1")
 TAKES_BUNDLES = pytest.mark.releases("0.3", "0.6", "0.7", "0.8")
@@ -82,21 +79,17 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     wanted = RELEASES if marker is None else marker.args
     local = [pytest.param(("local", release), id=f"local-{release}") for release in wanted]
     real = [
-        pytest.param(("real", release), id=f"real-{release}", marks=pytest.mark.real_platform)
-        for release in wanted
-        if release in REAL_RELEASES
+        pytest.param(("real", release), id=f"real-{release}", marks=marks) for release, marks in real_releases(wanted)
     ]
-    metafunc.parametrize("target", [*local, *real], indirect=True, scope="session")
+    # Not for the session: a service ends before those of the system tests start.
+    metafunc.parametrize("target", [*local, *real], indirect=True, scope="package")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def target(request: pytest.FixtureRequest) -> Iterator[Target]:
     """The service of the test's release, with the question-answer example. Its jobs move only by requests."""
     kind, release = request.param
-    if kind == "local":
-        service: Any = EvaluationService(controllers=False, release=release)
-    else:
-        service = RealPlatform(controllers=False, release=release)
+    service: Any = (EvaluationService if kind == "local" else RealPlatform)(controllers=False, release=release)
     with service as running:
         with Seeder(running.url, release=release) as seeder:
             seeder.question_answer_example()

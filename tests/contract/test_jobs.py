@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import uuid
 
 import pytest
@@ -233,13 +234,43 @@ class TestList:
             ({"sort": "name"}, 422),
             ({"page_size": 5000}, 422),
             ({"page_size": 0}, 422),
-            ({"filter": '{"$or": [{"name": "a"}, {"status": "error"}]}'}, 500),
+            ({"filter": '["status"]'}, 400),
         ],
     )
     def test_wrong_questions(self, http, params, code):
         answer = http.get(http.jobs, params=params)
         assert answer.status_code == code
         assert answer.json()["detail"]
+
+    @STORES_BENCHMARKS
+    @pytest.mark.parametrize(
+        "params",
+        [{"filter": '{"$or": [{"name": "a"}, {"status": "error"}]}'}, {"filter[status][$nin]": "error"}],
+    )
+    def test_filters_that_it_does_not_combine(self, http, params):
+        assert http.get(http.jobs, params=params).status_code == 500
+
+    @TAKES_BUNDLES
+    @pytest.mark.parametrize(
+        ("combined", "found", "total"),
+        [
+            ({"$or": [{"name": "{2}"}, {"status": "error"}]}, [2, 0], 4),
+            ({"$or": [{"name": "{2}"}, {"name": "{3}"}]}, [3, 2], 2),
+            ({"$not": {"status": "error"}}, [3, 2, 1], 4),
+            ({"$not": {"name": "{2}"}}, [3, 1, 0], 3),
+            ({"$and": [{"name": "{0}"}, {"status": "error"}]}, [0], 1),
+            ({"status": {"$nin": ["error"]}}, [3, 2, 1], 4),
+        ],
+    )
+    def test_combined_filters(self, http, names, combined, found, total):
+        text = json.dumps(combined)
+        for number, each in enumerate(names):
+            text = text.replace(f"{{{number}}}", each)
+        of_these = {"$and": [{"name": {"$in": names}}, json.loads(text)]}
+        answer = http.get(http.jobs, params={"filter": json.dumps(of_these)}).json()
+        assert [job["name"] for job in answer["data"]] == [names[number] for number in found]
+        # The status is filtered after the count.
+        assert answer["pagination"]["total_results"] == total
 
 
 class TestLogs:

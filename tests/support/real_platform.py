@@ -1,7 +1,7 @@
 """Start a real NeMo Platform for tests (from 0.7 on NeMo Helix): SQLite, local files, nothing outside its folder.
 
-Jobs are subprocesses. ``make test-system`` installs it into an environment of its own, since it can't be installed with
-Airflow.
+Jobs are subprocesses. ``make test-system`` and ``make test-generations`` install each release into an environment of
+its own, since it can't be installed with Airflow.
 """
 
 from __future__ import annotations
@@ -12,11 +12,13 @@ import shutil
 import signal
 import subprocess
 import tempfile
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import httpx
+import pytest
 
 from tests.support.airflow_services import free_port, wait_for
 
@@ -26,21 +28,21 @@ _SERVICES = "entities,jobs,files,secrets,models"
 _EVALUATION = {"0.1": "evaluation", "0.8": "evals"}
 _LATER_EVALUATION = "evaluator"
 _START_LIMIT = 900.0
+#: Releases that tests run on; the Makefile says which.
+_RELEASES = tuple(os.environ.get("NEMO_PLATFORM_RELEASES", "0.1").split())
 
 
 class RealPlatform:
     """A context manager; ``url`` is the platform's base address.
 
     :param controllers: False leaves jobs in ``created`` until requests to the jobs service move them
-    :param venv: environment that holds the platform; defaults to ``NEMO_PLATFORM_VENV``, else ``.venv-platform``; of
-        a later release, to ``NEMO_PLATFORM_VENV_0_8``, else ``.venv-platform-0.8``
-    :param release: release that the environment holds
+    :param release: the platform's; its environment is ``.venv-platform-0.8``, for instance
     """
 
-    def __init__(self, *, controllers: bool = True, venv: Path | None = None, release: str = "0.1") -> None:
+    def __init__(self, *, controllers: bool = True, release: str = "0.1") -> None:
         self._controllers = controllers
-        self._release = release
-        self.venv = venv or _environment_of(release)
+        self.release = release
+        self.venv = _REPOSITORY / f".venv-platform-{release}"
         self._state = Path(tempfile.mkdtemp(prefix="nemo-platform-"))
         self._port = free_port()
         self.url = f"http://127.0.0.1:{self._port}"
@@ -118,7 +120,7 @@ class RealPlatform:
 
     def _command(self) -> list[str]:
         command = [str(self.venv / "bin" / "nemo"), "services", "run", "--config", str(self._state / "config.yaml")]
-        services = f"{_SERVICES},{_EVALUATION.get(self._release, _LATER_EVALUATION)}"
+        services = f"{_SERVICES},{_EVALUATION.get(self.release, _LATER_EVALUATION)}"
         command += ["--host", "127.0.0.1", "--port", str(self._port), "--services", services]
         return [*command, "--controllers", "jobs"] if self._controllers else command
 
@@ -136,9 +138,9 @@ class RealPlatform:
             "ttl_seconds_after_finished": 600,
             "graceful_shutdown_timeout_seconds": 3,
         }
-        if self._release in ("0.7", "0.8"):
+        if self.release in ("0.7", "0.8"):
             del jobs["graceful_shutdown_timeout_seconds"]  # they know it no more, and refuse what they don't know
-        own = {"evaluator": {"recreate_existing_system_entities": False}} if self._release == "0.1" else {}
+        own = {"evaluator": {"recreate_existing_system_entities": False}} if self.release == "0.1" else {}
         return {
             "platform": {"runtime": "none", "base_url": self.url},
             "service": {},
@@ -163,8 +165,11 @@ class RealPlatform:
         }
 
 
-def _environment_of(release: str) -> Path:
-    variable, folder = "NEMO_PLATFORM_VENV", ".venv-platform"
-    if release != "0.1":
-        variable, folder = f"{variable}_{release.replace('.', '_')}", f"{folder}-{release}"
-    return Path(os.environ.get(variable, _REPOSITORY / folder))
+def real_releases(wanted: Iterable[str]) -> Iterator[tuple[str, tuple[pytest.MarkDecorator, ...]]]:
+    """Of some releases those that tests run on, each with the marks of its tests.
+
+    Tests of a release run in one process, which starts its services one after the other.
+    """
+    for release in wanted:
+        if release in _RELEASES:
+            yield release, (pytest.mark.real_platform, pytest.mark.xdist_group(release))

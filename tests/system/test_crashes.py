@@ -9,7 +9,7 @@ import pytest
 from airflow_provider_benchmarks.testing import EXAMPLE_WORKSPACE, Seeder
 from tests.crashes.conftest import Crashes, started
 
-pytestmark = pytest.mark.real_platform
+pytestmark = pytest.mark.releases("0.1", "0.8")
 
 CASES = ["inline", "restarted", "marked-failed"]
 

@@ -8,7 +8,7 @@ from airflow_provider_benchmarks.scores import read_row_scores
 from tests.support.airflow_runs import AirflowHome, RunOutcome
 from tests.support.airflow_services import AirflowServices
 
-pytestmark = pytest.mark.real_platform
+pytestmark = pytest.mark.releases("0.1", "0.3", "0.6", "0.7", "0.8")
 
 INLINE = {"AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE": "False"}
 STOPPED = {"run_benchmark": "success", "gate": "failed", "ship": "upstream_failed", "pin_baseline": "upstream_failed"}

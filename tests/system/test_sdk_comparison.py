@@ -18,7 +18,7 @@ from airflow_provider_benchmarks.testing import EXAMPLE_WORKSPACE, Seeder
 from tests.support.airflow_runs import connection
 from tests.support.example_jobs import seed_benchmarks
 
-pytestmark = pytest.mark.real_platform
+pytestmark = pytest.mark.releases("0.1")
 
 SCORED = ("example", "multi", "with-nans")
 

@@ -11,7 +11,7 @@ from airflow_provider_benchmarks.testing import EXAMPLE_WORKSPACE, Seeder
 from tests.support.airflow_runs import connection
 from tests.support.contexts import task_context
 
-pytestmark = pytest.mark.real_platform
+pytestmark = pytest.mark.releases("0.1")
 
 ROWS = 80
 

@@ -75,8 +75,9 @@ class Application:
             )
         token = self._context.token
         scheme, _, presented = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() == "bearer" and (token is None or presented not in (token, self._context.read_only_token)):
-            raise HttpError(401, "Invalid or expired token")  # also if authentication is off
+        unknown_token = scheme.lower() == "bearer" and presented not in (token, self._context.read_only_token)
+        if unknown_token and (token is not None or self._context.state.release.refuses_any_token):
+            raise HttpError(401, "Invalid or expired token")
         if token is None:
             return
         if scheme.lower() != "bearer":

@@ -8,7 +8,7 @@ from typing import Any
 from airflow_provider_benchmarks.testing._http.request import Request
 from airflow_provider_benchmarks.testing._http.response import HttpError, Response
 from airflow_provider_benchmarks.testing._http.validation import query_choice, query_integer
-from airflow_provider_benchmarks.testing._routes.listing import Condition, page_response, parse_filter
+from airflow_provider_benchmarks.testing._routes.listing import page_response, parse_filter
 from airflow_provider_benchmarks.testing._state.entity import Entity
 from airflow_provider_benchmarks.testing._state.state import State
 
@@ -57,10 +57,10 @@ def list_entities(
     page = query_integer(request, "page", 1)
     page_size = query_integer(request, "page_size", _DEFAULT_PAGE_SIZE, at_most=1000)
     sort = query_choice(request, "sort", _SORTS, default=sort, kind="literal_error")
-    conditions = parse_filter(request, filters)
+    conditions = parse_filter(request, filters, state.release)
     find_workspace(state, workspace)
     entries = [show(entity) for entity in entities]
-    found = [entry for entry in entries if all(_holds(condition, entry) for condition in conditions)]
+    found = [entry for entry in entries if all(condition.holds(entry.get) for condition in conditions)]
     found.sort(key=lambda entry: str(entry[sort.lstrip("-")]), reverse=sort.startswith("-"))
     start = (page - 1) * page_size
     return page_response(
@@ -72,7 +72,3 @@ def list_entities(
         conditions=conditions,
         min_pages=0,
     )
-
-
-def _holds(condition: Condition, entry: dict[str, Any]) -> bool:
-    return condition.holds(entry.get(condition.field))

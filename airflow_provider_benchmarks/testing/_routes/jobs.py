@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -14,7 +15,7 @@ from airflow_provider_benchmarks.testing._http.validation import query_choice, q
 from airflow_provider_benchmarks.testing._jobs.lifecycle import TERMINAL
 from airflow_provider_benchmarks.testing._jobs.spec_validation import without_nulls
 from airflow_provider_benchmarks.testing._routes.context import Context
-from airflow_provider_benchmarks.testing._routes.listing import page_response, parse_filter
+from airflow_provider_benchmarks.testing._routes.listing import Combination, Condition, page_response, parse_filter
 from airflow_provider_benchmarks.testing._state.job import Job, Step, Task
 
 _SORTS = ("created_at", "-created_at", "updated_at", "-updated_at")
@@ -118,15 +119,17 @@ def _show_task(task: Task) -> dict[str, Any]:
 
 def list_jobs(context: Context, request: Request, workspace: str) -> Response:
     page, page_size, sort = _parse_page(context, request)
-    conditions = parse_filter(request, _FILTERS)
+    release = context.state.release
+    fields = sorted([*_FILTERS, "spec"]) if release.filters_by_spec else _FILTERS
+    conditions = parse_filter(request, fields, release)
     if workspace not in context.state.workspaces:
         raise HttpError(404, f"Workspace '{workspace}' not found")
-    other_conditions = [condition for condition in conditions if condition.field != "status" or condition.value is None]
+    by_status = [condition for condition in conditions if "status" in condition.fields and not _is_null(condition)]
+    others = [condition for condition in conditions if condition not in by_status]
     jobs = [
         job
         for job in context.state.jobs.get(workspace, {}).values()
-        if job.kind != "metric"
-        and all(condition.holds(getattr(job, condition.field, None)) for condition in other_conditions)
+        if job.kind != "metric" and all(condition.holds(partial(_read, job)) for condition in others)
     ]
     jobs.sort(key=lambda job: job.submitted, reverse=sort.startswith("-"))
     start = (page - 1) * page_size
@@ -134,9 +137,17 @@ def list_jobs(context: Context, request: Request, workspace: str) -> Response:
     for job in jobs[start : start + page_size]:
         context.controllers.refresh(job)
         # The service filters by status only now, after paging.
-        if all(condition.holds(status_of(job)) for condition in conditions if condition.field == "status"):
+        if all(condition.holds(partial(_read, job)) for condition in by_status):
             entries.append(_show_in_list(job))
     return page_response(entries, total=len(jobs), page=page, page_size=page_size, sort=sort, conditions=conditions)
+
+
+def _is_null(condition: Condition | Combination) -> bool:
+    return isinstance(condition, Condition) and condition.value is None
+
+
+def _read(job: Job, field: str) -> Any:
+    return status_of(job) if field == "status" else getattr(job, field, None)
 
 
 def _parse_page(context: Context, request: Request) -> tuple[int, int, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,10 +13,16 @@ from typing import Any
 from airflow_provider_benchmarks.testing._http.request import Request
 from airflow_provider_benchmarks.testing._http.response import UNEXPECTED_ERROR, HttpError, Response, json_response
 from airflow_provider_benchmarks.testing._jobs.lifecycle import STATUSES
+from airflow_provider_benchmarks.testing._release import Release
 
 _OPERATORS = ("$eq", "$like", "$lt", "$lte", "$gt", "$gte", "$in", "$nin")
 _RANGES = ("$gt", "$gte", "$lt", "$lte")
 _DATES = ("created_at", "updated_at")
+_COMBINATIONS: Mapping[str, Callable[[Iterable[bool]], bool]] = {
+    "$or": any,
+    "$and": all,
+    "$not": lambda results: not all(results),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +33,21 @@ class Condition:
     operator: str
     value: Any
 
-    def holds(self, actual: Any) -> bool:
+    @property
+    def fields(self) -> frozenset[str]:
+        return frozenset([self.field])
+
+    def holds(self, read: Callable[[str], Any]) -> bool:
+        """Whether an entry matches.
+
+        :param read: returns the entry's value of a field
+        """
+        return self._holds(read(self.field))
+
+    def as_json(self) -> dict[str, Any]:
+        return {self.field: {self.operator: self.value}}
+
+    def _holds(self, actual: Any) -> bool:
         compare: Mapping[str, Callable[[], bool]] = {
             "$eq": lambda: bool(actual == self.value),
             "$in": lambda: actual in self.value,
@@ -46,54 +66,90 @@ class Condition:
         return re.search(re.escape(str(self.value)).replace("%", ".*"), actual) is not None
 
 
-def parse_filter(request: Request, fields: Sequence[str]) -> list[Condition]:
+@dataclass(frozen=True, slots=True)
+class Combination:
+    """Conditions that ``$or``, ``$and`` or ``$not`` combines."""
+
+    operator: str
+    parts: tuple[Condition | Combination, ...]
+
+    @property
+    def fields(self) -> frozenset[str]:
+        return frozenset(field for part in self.parts for field in part.fields)
+
+    def holds(self, read: Callable[[str], Any]) -> bool:
+        """Whether an entry matches, see :meth:`Condition.holds`."""
+        return _COMBINATIONS[self.operator](part.holds(read) for part in self.parts)
+
+    def as_json(self) -> dict[str, Any]:
+        parts = [part.as_json() for part in self.parts]
+        return {self.operator: parts[0] if self.operator == "$not" else parts}
+
+
+def parse_filter(request: Request, fields: Sequence[str], release: Release) -> list[Condition | Combination]:
     """Parse ``filter[field]=value``, ``filter[field][$operator]=value`` or ``filter={"field": …}``.
 
     An entry matches if all conditions hold.
 
-    :raises HttpError: 400, an unknown field or operator; 500, what the service can't process
+    :raises HttpError: 400, an unknown field or operator; 500, what the release can't process
     """
-    conditions = []
+    conditions: list[Condition | Combination] = []
     for name, values in request.query.items():
         if name == "filter":
-            conditions += _parse_json(values[-1], fields)
+            conditions += _parse_json(values[-1], fields, release)
         elif match := re.fullmatch(r"filter\[([^\]]*)\](?:\[([^\]]*)\])?", name):
             value: Any = values if len(values) > 1 else values[0] or None
             if isinstance(value, str) and "," in value:
                 value = value.split(",")
             if match[2] in ("$in", "$nin") and isinstance(value, str):
                 value = [value]
-            conditions.append(_condition(match[1], match[2] or "$eq", value, fields))
+            conditions.append(_condition(match[1], match[2] or "$eq", value, fields, release))
     return conditions
 
 
-def _parse_json(text: str, fields: Sequence[str]) -> list[Condition]:
+def _parse_json(text: str, fields: Sequence[str], release: Release) -> list[Condition | Combination]:
     try:
         tree = json.loads(text)
     except ValueError:
         raise HttpError(400, f"Invalid JSON in filter parameter: {text}") from None
-    conditions = []
+    return _parse_tree(tree, fields, release)
+
+
+def _parse_tree(tree: Any, fields: Sequence[str], release: Release) -> list[Condition | Combination]:
+    if not isinstance(tree, dict):
+        raise HttpError(400, f"'{type(tree).__name__}' object has no attribute 'items'")
+    conditions: list[Condition | Combination] = []
     for name, value in tree.items():
-        if name in ("$or", "$not"):
-            raise HttpError(
-                500, UNEXPECTED_ERROR
-            )  # as the service does for status; the local service supports them nowhere
+        if name in ("$or", "$not") and not release.combines_filters:
+            # As 0.1 does for status; the local service as 0.1 supports them nowhere.
+            raise HttpError(500, UNEXPECTED_ERROR)
         if name == "$and":
-            conditions += [inner for part in value for inner in _parse_json(json.dumps(part), fields)]
+            conditions += [inner for part in value for inner in _parse_tree(part, fields, release)]
+        elif name == "$not":
+            conditions.append(Combination(name, tuple(_parse_tree(value, fields, release))))
+        elif name == "$or":
+            parts = [_parse_tree(part, fields, release) for part in value]
+            conditions.append(Combination(name, tuple(_joined(part) for part in parts)))
         elif isinstance(value, dict):
-            conditions += [_condition(name, operator, inner, fields) for operator, inner in value.items()]
+            conditions += [_condition(name, operator, inner, fields, release) for operator, inner in value.items()]
         else:
-            conditions.append(_condition(name, "$eq", value, fields))
+            conditions.append(_condition(name, "$eq", value, fields, release))
     return conditions
 
 
-def _condition(field: str, operator: str, value: Any, fields: Sequence[str]) -> Condition:
+def _joined(parts: Sequence[Condition | Combination]) -> Condition | Combination:
+    return parts[0] if len(parts) == 1 else Combination("$and", tuple(parts))
+
+
+def _condition(field: str, operator: str, value: Any, fields: Sequence[str], release: Release) -> Condition:
     if field not in fields:
         raise HttpError(400, f"Unknown filter field '{field}'. Valid fields: {sorted(fields)}")
     if operator not in _OPERATORS:
         raise HttpError(400, f"'{operator}' is not a valid FilterOperator")
     if field == "status":
         _check_status(operator, value)
+        if operator == "$nin" and not release.combines_filters:
+            raise HttpError(500, UNEXPECTED_ERROR)
     if field in _DATES:
         _check_date(field, operator, value)
     return Condition(field, operator, value)
@@ -107,8 +163,6 @@ def _check_status(operator: str, value: Any) -> None:
     for status in value if isinstance(value, list) else [value]:
         if status is not None and status not in STATUSES:
             raise HttpError(400, f"Invalid status value '{status}'; valid values: {sorted(STATUSES)}")
-    if operator == "$nin":
-        raise HttpError(500, UNEXPECTED_ERROR)
 
 
 def _check_date(field: str, operator: str, value: Any) -> None:
@@ -120,10 +174,9 @@ def _check_date(field: str, operator: str, value: Any) -> None:
         raise HttpError(400, f"Invalid datetime value '{value}' for '{field}'") from None
 
 
-def filter_as_json(conditions: Sequence[Condition]) -> dict[str, Any] | None:
+def filter_as_json(conditions: Sequence[Condition | Combination]) -> dict[str, Any] | None:
     """Return the filter as the response repeats it."""
-    parts = [{condition.field: {condition.operator: condition.value}} for condition in conditions]
-    return ({"$and": parts} if len(parts) > 1 else parts[0]) if parts else None
+    return _joined(conditions).as_json() if conditions else None
 
 
 def page_response(
@@ -133,7 +186,7 @@ def page_response(
     page: int,
     page_size: int,
     sort: str,
-    conditions: Sequence[Condition],
+    conditions: Sequence[Condition | Combination],
     min_pages: int = 1,
 ) -> Response:
     """Return one page of a list.
