@@ -115,8 +115,13 @@ class Release:
         return self.minor >= 7
 
     @property
+    def hides_name_errors(self) -> bool:
+        """Whether the platform refuses an invalid name in general words. Before, it names the pattern."""
+        return self.minor >= 6
+
+    @property
     def checks_names_first(self) -> bool:
-        """Whether an invalid name is refused in validation. Before, the platform refuses it in general words."""
+        """Whether an invalid name is refused in validation. Before, the platform refuses it afterwards."""
         return self.minor >= 8
 
     @property

@@ -58,13 +58,42 @@ def test_a_name_that_is_too_long(http, name):
         assert answer.status_code == 422
         assert [(error["type"], error["loc"]) for error in answer.json()["detail"]] == [("value_error", ["body"])]
     else:
-        assert answer.status_code == 409
-        assert answer.json()["detail"].startswith("Unable to create job because the request conflicts")
+        assert_not_taken(http, answer)
     assert http.get(f"{http.jobs}/{name.ljust(52, 'a')}").status_code == 404
 
 
+@pytest.mark.parametrize("form", ["A{}", "a--{}", "{}-", "é{}"])
+def test_names_that_it_does_not_take(http, name, form):
+    assert_not_taken(http, submit(http, form.format(name)))
+
+
+def assert_not_taken(http, answer):
+    if http.target.release in ("0.6", "0.7"):
+        assert answer.status_code == 409
+        assert answer.json()["detail"].startswith("Unable to create job because the request conflicts")
+    else:
+        assert answer.status_code == 422
+        assert "String should match pattern" in str(answer.json()["detail"])
+
+
+@pytest.mark.parametrize("form", ["a b{}", "a:{}"])
+def test_names_that_the_files_service_does_not_take(http, name, form):
+    answer = submit(http, form.format(name))
+    assert answer.status_code == (422 if http.target.release == "0.8" else 409)
+
+
+@pytest.mark.releases("0.3", "0.6", "0.7")
+def test_a_refused_name_can_burn_itself(http, name):
+    burnt = f"1{name}"
+    assert submit(http, burnt).status_code == 422
+    answer = submit(http, burnt)
+    assert answer.status_code == 409
+    assert answer.json() == {"detail": f"Fileset 'my-workspace/job-fileset-{burnt}' already exists"}
+    assert http.get(f"{http.jobs}/{burnt}").status_code == 404
+
+
 def test_an_empty_name(http):
-    assert submit(http, "").status_code == (422 if http.target.release == "0.8" else 500)
+    assert submit(http, "").status_code == {"0.3": 409, "0.8": 422}.get(http.target.release, 500)
 
 
 def test_a_name_that_is_too_short(http):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -11,17 +12,20 @@ from tests.crashes.conftest import Crashes, started
 
 pytestmark = pytest.mark.releases("0.1", "0.8")
 
-CASES = ["inline", "restarted", "marked-failed"]
+#: Datasets by case; one job has to be long enough to be cancelled in its middle.
+DATASETS = {
+    "inline": f"{EXAMPLE_WORKSPACE}/qa",
+    "restarted": f"{EXAMPLE_WORKSPACE}/qa",
+    "marked-failed": f"{EXAMPLE_WORKSPACE}/many",
+}
 
 
 @pytest.fixture(scope="module")
 def crashes(platform, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crashes]:
-    with Seeder(platform.url) as seeder:  # long enough to be cancelled in its middle
+    with Seeder(platform.url, release=platform.release) as seeder:
         rows = [{"input": f"{n}?", "output": f"{n}", "reference": f"{n}"} for n in range(300_000)]
-        many = seeder.dataset(EXAMPLE_WORKSPACE, "many", rows)
-        metric = f"{EXAMPLE_WORKSPACE}/exact-match"
-        seeder.benchmark(EXAMPLE_WORKSPACE, "marked-failed", metrics=[metric], dataset=many)
-    yield from started(tmp_path_factory.mktemp("crashes"), platform, CASES)
+        seeder.dataset(EXAMPLE_WORKSPACE, "many", rows)
+    yield from started(tmp_path_factory.mktemp("crashes"), platform, CRASH_DATASETS=json.dumps(DATASETS))
 
 
 def test_a_worker_dies_while_it_waits(crashes) -> None:

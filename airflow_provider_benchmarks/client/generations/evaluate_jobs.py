@@ -84,7 +84,7 @@ class EvaluateJobs(Generation):
         return MetricNames(scores={**dict.fromkeys(known, ()), **_scores_of_keys(job.spec)}, references=known)
 
     def is_name_taken(self, detail: str) -> bool:
-        # The latter of a job's fileset that an earlier submit has left behind, and of any other conflict.
+        # The latter says the platform of two submits at once, and of any conflict that it has no words for.
         return super().is_name_taken(detail) or "conflicts with existing platform state" in detail
 
     def _home(self, workspace: str) -> str:

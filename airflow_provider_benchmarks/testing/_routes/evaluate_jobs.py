@@ -9,6 +9,7 @@ from airflow_provider_benchmarks.testing._http.request import Request
 from airflow_provider_benchmarks.testing._http.response import UNEXPECTED_ERROR, HttpError, Response, json_response
 from airflow_provider_benchmarks.testing._http.router import Route
 from airflow_provider_benchmarks.testing._http.validation import (
+    FILESET_PATTERN,
     NAME_PATTERN,
     Fields,
     validation_error,
@@ -25,7 +26,7 @@ from airflow_provider_benchmarks.testing._state.job import Job, Schedule
 from airflow_provider_benchmarks.testing._state.state import State
 
 _MAX_NAME_CHARACTERS = 51
-#: What the platform answers to a name that its fileset can't have, or that only the fileset has.
+#: What the platform answers to a name that its fileset can't have.
 _CONFLICT = (
     "Unable to create job because the request conflicts with existing platform state. Review the job name and "
     "referenced resources, then try again."
@@ -91,7 +92,7 @@ def _claim_name(state: State, workspace: str, name: str | None) -> str:
     A name that only the last check rejects has its fileset by then, so that it can't be used again.
     """
     if name == "":
-        raise HttpError(500, UNEXPECTED_ERROR)
+        raise HttpError(500, UNEXPECTED_ERROR) if state.release.hides_name_errors else HttpError(409, _CONFLICT)
     name = name or f"nemo-{state.release.prefix}-{short_id()}"
     if state.job(workspace, name) is not None:
         raise HttpError(
@@ -99,10 +100,13 @@ def _claim_name(state: State, workspace: str, name: str | None) -> str:
             f"Job '{name}' already exists in workspace '{workspace}'. Choose a different job name or delete the "
             f"existing job before creating a new one.",
         )
+    fileset = f"job-fileset-{name}"
+    if not re.match(FILESET_PATTERN, fileset):
+        raise HttpError(409, _CONFLICT)
     try:
-        create_fileset(state, workspace, f"job-fileset-{name}")
+        create_fileset(state, workspace, fileset)
     except HttpError as error:
-        if workspace not in state.workspaces:
+        if error.status == 409 or workspace not in state.workspaces or not state.release.hides_name_errors:
             raise
         raise HttpError(409, _CONFLICT) from error
     if not re.match(NAME_PATTERN, name):

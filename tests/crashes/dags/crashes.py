@@ -5,6 +5,7 @@ The first try of a task writes the id of its process into a folder, and is held 
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Callable
@@ -14,11 +15,15 @@ from typing import Any
 
 from airflow.sdk import DAG, BaseOperator, task
 
+from airflow_provider_benchmarks.benchmarks import Benchmark
 from airflow_provider_benchmarks.operators.jobs import RunBenchmarkJobOperator
 from airflow_provider_benchmarks.operators.results import DownloadRowScoresOperator
 from airflow_provider_benchmarks.triggers.jobs import BenchmarkJobTrigger
 
 FOLDER = Path(os.environ.get("CRASH_FOLDER", "/nowhere"))
+#: Datasets by case. Such a case runs a benchmark as code, which every release of the service takes.
+DATASETS = json.loads(os.environ.get("CRASH_DATASETS", "{}"))
+EXACT_MATCH = {"type": "exact-match", "reference": "{{item.reference}}", "candidate": "{{item.output}}"}
 LONG = "A-run_of.ÄÖÜ-" + "with-a-very-long-name-" * 6
 
 
@@ -90,6 +95,9 @@ def case_dag(case: str, *, dag_id: str | None = None) -> DAG:
 
 def run_job(case: str, **arguments: Any) -> RunBenchmarkJobOperator:
     known: dict[str, Any] = {"task_id": "run", "spec": {"benchmark": f"my-workspace/{case}"}, "poll_interval": 0.5}
+    if case in DATASETS:
+        metrics = {"my-workspace/exact-match": EXACT_MATCH}
+        known |= {"spec": None, "benchmark": Benchmark(f"my-workspace/{case}", dataset=DATASETS[case], metrics=metrics)}
     return RunBenchmarkJobOperator(**{**known, "pre_execute": started(case), **arguments})
 
 
