@@ -82,6 +82,9 @@ class AirflowApi:
         run = {"logical_date": None, "conf": conf}
         self.request("POST", f"/dags/{quote(dag_id)}/dagRuns", json=run).raise_for_status()
 
+    def unpause(self, dag_id: str) -> None:
+        self.request("PATCH", f"/dags/{quote(dag_id)}", json={"is_paused": False}).raise_for_status()
+
     def runs(self, dag_id: str) -> list[dict[str, Any]]:
         """Runs of a DAG, newest first."""
         found: list[dict[str, Any]] = self.get(f"/dags/{quote(dag_id)}/dagRuns?order_by=-run_after")["dag_runs"]
@@ -227,25 +230,16 @@ class AirflowServices:
         for name in list(self._processes):
             self.kill(name)
 
-    def cli(self, *arguments: str) -> str:
-        return self.airflow._run(["airflow", *arguments], self.environment)
-
     def run_dag(self, dag_id: str, *, trigger: bool) -> RunOutcome:
         """Unpause a DAG, trigger it where its schedule does not do that at once, and wait until its run has ended."""
-        wait_for(
-            lambda: dag_id in self.cli("dags", "list", "-o", "plain"), _START_LIMIT, lambda: self.log("dag-processor")
-        )
-        self.cli("dags", "unpause", "--yes", dag_id)
+        wait_for(lambda: self.api.has_dag(dag_id), _START_LIMIT, lambda: self.log("dag-processor"))
+        self.api.unpause(dag_id)
         if trigger:
-            self.cli("dags", "trigger", dag_id)
-        left: dict[str, Any] = {}
-
-        def ended() -> bool:
-            left.update(self.airflow.last_run(dag_id, self.environment))
-            return left["state"] in ("success", "failed")
-
-        wait_for(ended, _RUN_LIMIT, lambda: f"{left}\n{self.log('scheduler')}")
-        return outcome(left, self.task_logs(dag_id))
+            self.api.trigger(dag_id)
+        wait_for(
+            lambda: self.api.ended(dag_id), _RUN_LIMIT, lambda: f"{self.api.runs(dag_id)}\n{self.log('scheduler')}"
+        )
+        return outcome(self.airflow.last_run(dag_id, self.environment), self.task_logs(dag_id))
 
     def task_logs(self, dag_id: str) -> str:
         """All task logs of a DAG, with those of its triggers."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
 from airflow_provider_benchmarks.scores import read_row_scores
-from tests.support.airflow_runs import AirflowHome, RunOutcome
+from tests.support.airflow_runs import EXAMPLE_DAGS, AirflowHome, RunOutcome
 from tests.support.airflow_services import AirflowServices
 
 pytestmark = pytest.mark.releases("0.1", "0.3", "0.6", "0.7", "0.8")
@@ -24,8 +26,12 @@ def airflow(tmp_path_factory) -> AirflowHome:
 
 @pytest.fixture(scope="module")
 def services(platform, tmp_path_factory):
-    home = AirflowHome(tmp_path_factory.mktemp("airflow-services"))
-    with AirflowServices(home, platform.url, **DEFERRED) as running:
+    """A whole Airflow with the example DAGs, whose default store is its own: tests of other releases run meanwhile."""
+    folder = tmp_path_factory.mktemp("airflow-services")
+    shutil.copytree(EXAMPLE_DAGS, folder / "dags")
+    for file in (folder / "dags").glob("*.py"):
+        file.write_text(file.read_text().replace("file:///tmp/benchmark-scores", f"file://{folder}/scores"))
+    with AirflowServices(AirflowHome(folder / "airflow", folder / "dags"), platform.url, **DEFERRED) as running:
         yield running
 
 
