@@ -9,7 +9,7 @@ PLATFORM_0.7 := nemo-helix[services,nemo-evaluator-plugin]==0.7.3
 PLATFORM_0.8 := nemo-helix[services,nemo-evals-plugin]==0.8.1
 SYSTEM_RELEASES := 0.1 0.8
 OTHER_RELEASES := 0.3 0.6 0.7
-platforms = $(patsubst %,.venv-platform-%/.installed,$(1))
+RELEASES := $(SYSTEM_RELEASES) $(OTHER_RELEASES)
 # From 0.6 on the service needs Python 3.12: the machine's (pyenv's too), else one that uv finds or downloads.
 PYTHON312 ?= $(shell PYENV_VERSION=3.12 python3.12 -c 'import sys; print(sys.executable)' 2>/dev/null || echo 3.12)
 platform_python = $(if $(filter 0.1 0.3,$(1)),$(PYTHON),$(PYTHON312))
@@ -21,15 +21,13 @@ BIN := $(VENV)/bin
 WORKERS ?= $(shell expr 2 '*' $$(nproc))
 # A module's fixtures, whole Airflows among them, are those of one process.
 PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
-# Two releases at a time, each in a process that runs one service at a time.
-REAL_PYTEST := $(BIN)/python -m pytest -m real_platform --numprocesses 2 --dist loadgroup
 # The machine's own certificates, for networks whose proxy signs with its own.
 export UV_SYSTEM_CERTS := true
 # Airflow must not touch the user's own installation.
 export AIRFLOW_HOME := $(CURDIR)/.build/airflow
 
 .PHONY: help demo test-fast test test-lowest test-system test-generations test-airflow lint types imports dependencies \
-	schema check hooks bench-rows bench-gates bench-waiting clean
+	$(RELEASES:%=test-real-%) schema check hooks bench-rows bench-gates bench-waiting clean
 help:
 	@echo "make demo         run example DAGs nightly_regression and model_release_gate on a local evaluation service"
 	@echo "make test-fast    unit and contract tests on a local service: two minutes on two cores"
@@ -52,7 +50,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable ".[parquet,stats,s3,testing]" --group dev
 	@touch $@
 
-.venv-platform-%/.installed: constraints/platform-%.txt $(VENV)/.installed
+$(RELEASES:%=.venv-platform-%/.installed): .venv-platform-%/.installed: constraints/platform-%.txt $(VENV)/.installed
 	@$(BIN)/uv venv --quiet --clear --python $(call platform_python,$*) .venv-platform-$* || { echo "From 0.6 on the real service needs Python 3.12, which is not here and could not be downloaded: make PYTHON312=/path/of/python3.12 $(MAKECMDGOALS)"; exit 1; }
 	$(BIN)/uv pip install --quiet --python .venv-platform-$*/bin/python --constraint $< "$(PLATFORM_$*)"
 	@touch $@
@@ -84,11 +82,15 @@ test: $(VENV)/.installed
 test-lowest: $(LOWEST_VENV)/.installed
 	AIRFLOW_HOME=$(CURDIR)/.build/airflow-lowest $(LOWEST_VENV)/bin/python -m pytest tests/unit
 
-test-system: $(VENV)/.installed $(call platforms,$(SYSTEM_RELEASES))
-	NEMO_PLATFORM_RELEASES="$(SYSTEM_RELEASES)" $(REAL_PYTEST) tests/contract tests/system
+# Two releases at a time, each in a process that runs one service at a time.
+test-system:
+	$(MAKE) --jobs 2 --keep-going --output-sync=line $(SYSTEM_RELEASES:%=test-real-%)
 
-test-generations: $(VENV)/.installed $(call platforms,$(OTHER_RELEASES))
-	NEMO_PLATFORM_RELEASES="$(OTHER_RELEASES)" $(REAL_PYTEST) tests/contract tests/system
+test-generations:
+	$(MAKE) --jobs 2 --keep-going --output-sync=line $(OTHER_RELEASES:%=test-real-%)
+
+$(RELEASES:%=test-real-%): test-real-%: $(VENV)/.installed .venv-platform-%/.installed
+	NEMO_PLATFORM_RELEASES=$* AIRFLOW_HOME=$(AIRFLOW_HOME)-$* $(BIN)/python -m pytest -m real_platform tests/contract tests/system
 
 test-airflow: $(OLD_VENV)/.installed
 	$(OLD_VENV)/bin/python -m pytest tests/crashes/test_slow_airflow.py
@@ -119,7 +121,7 @@ hooks: $(VENV)/.installed
 	$(BIN)/pre-commit install
 
 # Measurements take minutes, and a quiet machine.
-bench-rows: $(VENV)/.installed $(call platforms,0.1)
+bench-rows: $(VENV)/.installed .venv-platform-0.1/.installed
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --group bench
 	PYTHONPATH=$(CURDIR) $(BIN)/python benchmarks/row_downloads.py
 
@@ -127,7 +129,7 @@ bench-gates: $(VENV)/.installed
 	$(BIN)/python benchmarks/gate_soundness.py
 	PYTHONPATH=$(CURDIR) $(BIN)/python benchmarks/gate_speed.py
 
-bench-waiting: $(VENV)/.installed $(call platforms,0.1)
+bench-waiting: $(VENV)/.installed .venv-platform-0.1/.installed
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --group bench
 	PYTHONPATH=$(CURDIR) $(BIN)/python benchmarks/waiting.py
 	AIRFLOW__LOGGING__LOGGING_LEVEL=WARNING PYTHONPATH=$(CURDIR) $(BIN)/python benchmarks/platform_load.py

@@ -79,7 +79,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     wanted = RELEASES if marker is None else marker.args
     local = [pytest.param(("local", release), id=f"local-{release}") for release in wanted]
     real = [
-        pytest.param(("real", release), id=f"real-{release}", marks=marks) for release, marks in real_releases(wanted)
+        pytest.param(("real", release), id=f"real-{release}", marks=pytest.mark.real_platform)
+        for release in real_releases(wanted)
     ]
     # Not for the session: a service ends before those of the system tests start.
     metafunc.parametrize("target", [*local, *real], indirect=True, scope="package")

@@ -12,13 +12,12 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import httpx
-import pytest
 
 from tests.support.airflow_services import free_port, wait_for
 
@@ -165,11 +164,6 @@ class RealPlatform:
         }
 
 
-def real_releases(wanted: Iterable[str]) -> Iterator[tuple[str, tuple[pytest.MarkDecorator, ...]]]:
-    """Of some releases those that tests run on, each with the marks of its tests.
-
-    Tests of a release run in one process, which starts its services one after the other.
-    """
-    for release in wanted:
-        if release in _RELEASES:
-            yield release, (pytest.mark.real_platform, pytest.mark.xdist_group(release))
+def real_releases(wanted: Iterable[str]) -> list[str]:
+    """Return those of some releases that tests run on."""
+    return [release for release in wanted if release in _RELEASES]

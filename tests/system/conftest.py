@@ -14,7 +14,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     marker = metafunc.definition.get_closest_marker("releases")
     assert marker is not None, f"{metafunc.definition.nodeid} has no mark of its releases"
-    on = [pytest.param(release, id=release, marks=marks) for release, marks in real_releases(marker.args)]
+    on = [pytest.param(release, id=release, marks=pytest.mark.real_platform) for release in real_releases(marker.args)]
     metafunc.parametrize("platform", on, indirect=True, scope="session")
 
 
