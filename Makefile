@@ -84,10 +84,10 @@ test-lowest: $(LOWEST_VENV)/.installed
 
 # Two releases at a time, each in a process that runs one service at a time.
 test-system:
-	$(MAKE) --jobs 2 --keep-going --output-sync=line $(SYSTEM_RELEASES:%=test-real-%)
+	$(MAKE) --jobs 2 --keep-going $(SYSTEM_RELEASES:%=test-real-%)
 
 test-generations:
-	$(MAKE) --jobs 2 --keep-going --output-sync=line $(OTHER_RELEASES:%=test-real-%)
+	$(MAKE) --jobs 2 --keep-going $(OTHER_RELEASES:%=test-real-%)
 
 $(RELEASES:%=test-real-%): test-real-%: $(VENV)/.installed .venv-platform-%/.installed
 	NEMO_PLATFORM_RELEASES=$* AIRFLOW_HOME=$(AIRFLOW_HOME)-$* $(BIN)/python -m pytest -m real_platform tests/contract tests/system
