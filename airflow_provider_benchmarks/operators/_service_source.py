@@ -104,7 +104,7 @@ class ServiceSource:
                 return NoBaseline(reason=f"there is no baseline yet: {self._missing(self.store, name)}")
         else:
             job = self._job(name)
-        if _identity(job) == _identity(self._job(self.job_name)):
+        if _is_same(job, self._job(self.job_name)):
             reason = "the baseline is this very job: comparing it with itself proves nothing"
             logger.warning('Benchmark job "%s", baseline "%s": %s', self.job_name, name, reason)
             return NoBaseline(reason=reason, is_candidate=True)
@@ -265,8 +265,14 @@ class ServiceSource:
 
 
 def _identity(job: BenchmarkJob | StoredJob) -> tuple[Any, ...]:
-    """What makes two jobs the same one, wherever they were found."""
-    return _name(job), job.workspace, job.benchmark, job.created_at
+    return _name(job), job.workspace, job.benchmark, job.created_at, job.id
+
+
+def _is_same(job: BenchmarkJob | StoredJob, other: BenchmarkJob | StoredJob) -> bool:
+    """True if two jobs are one, wherever they were found. One that was stored by an earlier release has no id."""
+    *named, number = _identity(job)
+    *names, other_number = _identity(other)
+    return named == names and (not number or not other_number or number == other_number)
 
 
 def _name(job: BenchmarkJob | StoredJob) -> str:

@@ -60,6 +60,7 @@ class StoredJob:
         has, or where they were not read
     :param dataset: what it ran on; empty where that is not known
     :param content: the benchmark's, where it ran one as code; None for other jobs
+    :param id: the service's own, which no other job ever has; empty where it is not known
     """
 
     job: str
@@ -71,6 +72,7 @@ class StoredJob:
     outcomes: dict[str, str] = field(default_factory=dict)
     dataset: str = ""
     content: Mapping[str, Any] | None = field(default=None, hash=False)
+    id: str = ""
 
     @property
     def passed(self) -> bool:
@@ -115,15 +117,11 @@ class ScoreStore:
 
         :param store_rows: writes the row scores as Parquet to a place; None where the job has none
         :param dataset: what it ran on, where its spec does not say so
-        :raises DestinationExists: another job of this name is there
+        :raises DestinationExists: another job of this name is there, or this one as it was before it ran again
         """
         folder = f"{self.folder(job.workspace, job.benchmark)}/{_folder_name(job.name, 'benchmark job')}"
         if (found := self._read_job(folder)) is not None:
-            if job.created_at is not None and found.created_at != job.created_at:
-                raise DestinationExists(
-                    f"the score store {self.root} holds another {job}, submitted at {found.created_at} and not at "
-                    f"{job.created_at}: two services with one store? Give each a store of its own."
-                )
+            self._require_same(job, aggregate, found)
             return found
         created_at = job.created_at or datetime.now(UTC)
         files = [
@@ -137,6 +135,7 @@ class ScoreStore:
         manifest = {
             "version": 1,
             "job": job.name,
+            "id": job.id,
             "workspace": job.workspace,
             "benchmark": job.benchmark,
             "dataset": job.dataset or dataset,
@@ -270,6 +269,27 @@ class ScoreStore:
             content=stored.content,
         )
 
+    def _require_same(self, job: BenchmarkJob, aggregate: AggregateScores, found: StoredJob) -> None:
+        """Refuse a job that has the name of a stored one: its scores must not be judged by the stored ones.
+
+        What either does not know is not compared: a manifest of an earlier release has no id.
+
+        :raises DestinationExists: says what differs
+        """
+        again = "Somebody has run it again under its name, and what is stored is not changed: give each run a name"
+        if job.created_at is not None and found.created_at != job.created_at:
+            problem = (
+                f"another {job}, submitted at {found.created_at} and not at {job.created_at}: two services with one "
+                f"store? Give each a store of its own"
+            )
+        elif job.id and found.id and job.id != found.id:
+            problem = f"another {job}, with the id {found.id} and not {job.id}. {again} of its own"
+        elif differing := aggregate.difference_from(found.aggregate):
+            problem = f"{job} with other scores: {differing}. {again} of its own"
+        else:
+            return
+        raise DestinationExists(f"the score store {self.root} holds {problem}.")
+
     def _names(self, folder: str, before: datetime | None = None) -> list[str]:
         """Names of jobs, newest first."""
         end = None if before is None else before.astimezone(UTC).strftime(_TIME)
@@ -327,6 +347,7 @@ def _stored_job(folder: str, manifest: dict[str, Any], outcomes: dict[str, str] 
         aggregate=AggregateScores.from_json(manifest["scores"]),
         rows=None if rows is None else StoredFile(**{**rows, "path": f"{folder}/{ROWS_FILE}"}),
         outcomes=outcomes or {},
+        id=manifest.get("id", ""),
     )
 
 
