@@ -31,7 +31,15 @@ from airflow_provider_benchmarks.exceptions import (
     ServiceError,
     ServiceUnavailable,
 )
-from airflow_provider_benchmarks.jobs import METRIC_NAMES, BenchmarkJob, JobResult, LogLine, ResultName, fingerprint
+from airflow_provider_benchmarks.jobs import (
+    METRIC_NAMES,
+    BenchmarkJob,
+    JobResult,
+    LogLine,
+    ResultName,
+    RowCounts,
+    fingerprint,
+)
 from airflow_provider_benchmarks.jobs.identity import check_name
 from airflow_provider_benchmarks.retry_policy import SUBMITS
 from airflow_provider_benchmarks.scores import AggregateScores
@@ -268,6 +276,12 @@ class Operations:
                 request.subject,
             )
         return scores
+
+    def row_counts(self, name: str, *, workspace: str) -> Operation[RowCounts | None]:
+        """What the service reports about the rows of a job; requests nothing where its generation never does."""
+        if not self.generation.reports_rows:
+            return None
+        return (yield from self.get(name, workspace=workspace)).row_counts
 
     def dataset(self, job: BenchmarkJob) -> Operation[str]:
         """The dataset that a job's spec names, else that of its stored scores; empty where none does."""

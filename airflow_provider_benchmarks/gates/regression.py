@@ -16,6 +16,7 @@ from airflow_provider_benchmarks.gates.check import Check, Needs
 from airflow_provider_benchmarks.gates.comparison import ComparedScores
 from airflow_provider_benchmarks.gates.evidence import NoBaseline
 from airflow_provider_benchmarks.gates.pairing import NotPairable
+from airflow_provider_benchmarks.gates.reported_rows import unseen_problem, with_nan_count
 from airflow_provider_benchmarks.gates.result import Finding, Outcome
 from airflow_provider_benchmarks.gates.wording import exact_number
 from airflow_provider_benchmarks.scores import JobScores
@@ -172,6 +173,11 @@ class NoRegression(Check):
             base = baseline.aggregate.get(score.metric, score.name)
         except ScoreNotFound as error:
             return [self.result(Outcome.INCONCLUSIVE, score=score, reason=f"{reason}{error}")]
+        score, base = with_nan_count(score, None, candidate), with_nan_count(base, None, baseline)
+        if problem := unseen_problem(candidate, score, max_error_rate=self.max_error_rate):
+            return [self.result(Outcome.FAIL, score=score, reason=problem)]
+        if problem := unseen_problem(baseline, base, max_error_rate=self.max_error_rate):
+            return [self.result(Outcome.INCONCLUSIVE, score=score, reason=f"{reason}there {problem}")]
         compared = ComparedScores(self, score, base)
         try:
             if candidate.rows is None or baseline.rows is None:

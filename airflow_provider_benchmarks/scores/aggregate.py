@@ -131,7 +131,7 @@ class AggregateScore:
     @property
     def rows(self) -> int | None:
         """Number of rows of the score, with and without a value; None when the service does not say."""
-        return None if self.count is None else self.count + (self.nan_count or 0)
+        return None if self.count is None or self.nan_count is None else self.count + self.nan_count
 
     def to_record(self) -> dict[str, Any]:
         """Flat and JSON-safe: NaN and infinities as None, percentiles as their own fields, no histogram."""
@@ -251,6 +251,11 @@ class AggregateScores:
     def has_values(self) -> bool:
         """False where nothing could be scored: no score has a value of any row."""
         return any(score.has_value for score in self.scores)
+
+    @property
+    def least_rows(self) -> int:
+        """Number of rows that the row scores must have at least: the most with a value of any score."""
+        return max((score.count for score in self.scores if score.count is not None), default=0)
 
     @property
     def expected_rows(self) -> int | None:

@@ -30,7 +30,7 @@ from urllib.parse import quote, unquote
 from airflow_provider_benchmarks.benchmarks.recorded import CONTENT, CONTENT_HASH, RecordedBenchmark, content_of
 from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.exceptions import ConfigurationError, DestinationExists, NotStored
-from airflow_provider_benchmarks.jobs import BenchmarkJob
+from airflow_provider_benchmarks.jobs import BenchmarkJob, RowCounts
 from airflow_provider_benchmarks.scores import AggregateScores, JobScores
 from airflow_provider_benchmarks.store.place import Place
 from airflow_provider_benchmarks.store.stored_file import StoredFile, store_bytes
@@ -60,6 +60,7 @@ class StoredJob:
         has, or where they were not read
     :param dataset: what it ran on; empty where that is not known
     :param content: the benchmark's, where it ran one as code; None for other jobs
+    :param reported_rows: what the service reports about the rows of the job; None where it does not
     :param id: the service's own, which no other job ever has; empty where it is not known
     """
 
@@ -72,6 +73,7 @@ class StoredJob:
     outcomes: dict[str, str] = field(default_factory=dict)
     dataset: str = ""
     content: Mapping[str, Any] | None = field(default=None, hash=False)
+    reported_rows: RowCounts | None = None
     id: str = ""
 
     @property
@@ -140,6 +142,7 @@ class ScoreStore:
             "benchmark": job.benchmark,
             "dataset": job.dataset or dataset,
             **_content_of(job),
+            "row_counts": None if job.row_counts is None else job.row_counts.to_json(),
             "created_at": created_at.isoformat(),
             "stored_at": datetime.now(UTC).isoformat(),
             "scores": aggregate.to_json(),
@@ -267,6 +270,7 @@ class ScoreStore:
             benchmark=stored.benchmark,
             dataset=stored.dataset,
             content=stored.content,
+            reported_rows=stored.reported_rows,
         )
 
     def _require_same(self, job: BenchmarkJob, aggregate: AggregateScores, found: StoredJob) -> None:
@@ -347,6 +351,7 @@ def _stored_job(folder: str, manifest: dict[str, Any], outcomes: dict[str, str] 
         aggregate=AggregateScores.from_json(manifest["scores"]),
         rows=None if rows is None else StoredFile(**{**rows, "path": f"{folder}/{ROWS_FILE}"}),
         outcomes=outcomes or {},
+        reported_rows=RowCounts.from_json(manifest.get("row_counts")),
         id=manifest.get("id", ""),
     )
 

@@ -33,6 +33,7 @@ class EvaluateJobs(Generation):
 
     name = "evaluate-jobs"
     results_have_references = False
+    reports_rows = True  # from 0.7 on
     can_tail_logs = True  # from 0.6 on; earlier releases ignore it and return the whole log
 
     def __init__(self, service: str, *, releases: tuple[Release, Release], is_newest: bool = False) -> None:
