@@ -9,6 +9,7 @@ from airflow_provider_benchmarks.benchmarks.benchmark_file import (
     parse_benchmark,
     read_benchmark,
 )
+from airflow_provider_benchmarks.benchmarks.derived_name import derived_name, is_derived
 from airflow_provider_benchmarks.benchmarks.differences import differences
 from airflow_provider_benchmarks.benchmarks.job_request import JobRequest, is_reference
 from airflow_provider_benchmarks.benchmarks.recorded import RecordedBenchmark
@@ -23,7 +24,9 @@ __all__ = [
     "benchmark_of",
     "benchmark_schema",
     "bundle_spec",
+    "derived_name",
     "differences",
+    "is_derived",
     "is_reference",
     "parse_benchmark",
     "read_benchmark",

@@ -8,6 +8,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from airflow_provider_benchmarks.benchmarks import is_derived
 from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.exceptions import ScoreNotFound
 from airflow_provider_benchmarks.gates import field_rules as f
@@ -194,6 +195,8 @@ def _other_work(candidate: JobScores, baseline: JobScores, metric: str) -> str |
     """
     for what in ("benchmark", "dataset"):
         mine, theirs = getattr(candidate, what), getattr(baseline, what)
+        if what == "benchmark" and is_derived(mine) != is_derived(theirs):
+            continue  # one has no name of its own: it may be the same benchmark
         if mine and theirs and mine != theirs:
             works = f"that is of {what} {theirs}, the candidate of {mine}"
             return f"can't be compared with the baseline {baseline.job}: {works}"

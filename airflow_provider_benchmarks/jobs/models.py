@@ -92,8 +92,9 @@ class RowCounts:
 class BenchmarkJob:
     """A benchmark job.
 
-    :param benchmark: reference ``workspace/name``; empty where the service was asked for the status only, or stores no
-        benchmarks and the submitter has not named one
+    :param benchmark: reference ``workspace/name``; empty where the service was asked for the status only. Where the
+        service stores no benchmarks and the submitter has not named one, it is derived from the spec's dataset and
+        metrics, ``workspace/dataset~metric~…~hash``: the same for jobs of the same spec
     :param dataset: the dataset that the spec names; empty where it is the benchmark's own
     :param status: a :class:`JobStatus`, or a word that this package does not know (never finished then)
     :param id: the service's own, which no other job ever has; a name may be used again

@@ -78,6 +78,18 @@ def test_metrics_of_one_type_are_named_by_their_place():
     assert metric_keys(["a", "b", "a", "a"]) == ["a", "b", "a_2", "a_3"]
 
 
+def test_two_metrics_of_one_key_are_refused():
+    """Release 0.8 calls the third foo_2_2, earlier ones foo_2 like the second."""
+    metrics = {
+        f"w/{name}": {"type": kind, "outputs": ["s"]} for name, kind in (("a", "foo"), ("b", "foo"), ("c", "foo_2"))
+    }
+    with pytest.raises(ConfigurationError, match="one key for two metrics"):
+        bundle_spec(JobRequest(Benchmark("w/b", metrics=metrics, dataset="w/d")))
+    del metrics["w/b"]
+    names = bundle_spec(JobRequest(Benchmark("w/b", metrics=metrics, dataset="w/d"))).metric_names
+    assert names == {"foo": "w/a", "foo_2": "w/c"}
+
+
 def test_outputs_in_the_benchmark_come_first_and_are_not_sent_as_part_of_the_metric():
     own = {"name": "label", "value_json_schema": {"type": "string"}}
     metric = {"type": "own", "field": 1, "outputs": ["score", own]}
