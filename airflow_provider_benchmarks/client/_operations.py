@@ -205,6 +205,7 @@ class Operations:
         status: Sequence[str],
         created_since: datetime | None = None,
         page_size: int | None = None,
+        retry: bool = True,
         time_limit: float | None = None,
     ) -> Operation[tuple[list[BenchmarkJob], int]]:
         """One page of jobs, newest first, and the number of pages.
@@ -216,7 +217,9 @@ class Operations:
             page=page, page_size=page_size or _LIST_PAGE, status=tuple(status), created_since=created_since
         )
         path = self.generation.jobs_path(workspace)
-        request = self._request(method="GET", path=path, params=params, workspace=workspace, time_limit=time_limit)
+        request = self._request(
+            method="GET", path=path, params=params, workspace=workspace, retry=retry, time_limit=time_limit
+        )
         read = lambda payload: self.generation.read_job_page(payload, workspace=workspace)
         return self._read(request, (yield request), read)
 

@@ -267,4 +267,4 @@ def test_conflicts_that_are_about_the_name(release, number, taken):
     [("0.8.1", 128, True), ("0.3.0", 31, True), ("0.8.1", 120, False), ("0.8.1", 121, False), ("0.3.0", 29, False)],
 )
 def test_a_path_that_the_service_does_not_have(release, number, unknown):
-    assert NEWEST.is_unknown_path(NEWEST.detail_of(content(release, number))) is unknown
+    assert NEWEST.is_unknown_path(content(release, number)) is unknown
