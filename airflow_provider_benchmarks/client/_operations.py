@@ -13,7 +13,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
 
-from airflow_provider_benchmarks.benchmarks import Benchmark, JobRequest, JobSpec
+from airflow_provider_benchmarks.benchmarks import Benchmark, JobRequest, JobSpec, plain
 from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.client._config import ClientConfig
 from airflow_provider_benchmarks.client._errors import protocol_error
@@ -90,10 +90,16 @@ class Operations:
         description: str | None,
         custom_fields: Mapping[str, Any] | None,
     ) -> Operation[Submission]:
-        """Submit a job at most once: after a lost answer or a conflict, compare the fingerprint of the name's job."""
+        """Submit a job at most once: after a lost answer or a conflict, compare the fingerprint of the name's job.
+
+        :raises ConfigurationError: the spec or the custom fields are no JSON; names the place
+        """
+        if not isinstance(spec, JobRequest):
+            spec = plain(spec, ("spec",))
+        custom_fields = plain(custom_fields or {}, ("custom_fields",))
         name = check_name(name) if name is not None else f"benchmark-{secrets.token_hex(6)}"
         submit_id = secrets.token_hex(8)
-        custom_fields = {FINGERPRINT: fingerprint_of(spec), **(custom_fields or {}), _SUBMIT_ID: submit_id}
+        custom_fields = {FINGERPRINT: fingerprint_of(spec), **custom_fields, _SUBMIT_ID: submit_id}
         if isinstance(spec, JobRequest):
             made = yield from self._prepare(spec)
             custom_fields = {**spec.custom_fields, **custom_fields}
