@@ -184,7 +184,10 @@ def _check_keys(node: yaml.MappingNode, name: str) -> None:
         line = _line(key.start_mark)
         if key.tag != _TEXT:
             found = shortened(key.value) if isinstance(key, yaml.ScalarNode) else f"a {key.id}"
-            raise ConfigurationError(f"{name}, line {line}: expected a name as key, found {found}")
+            quote = ""
+            if isinstance(key, yaml.MappingNode):  # {{…}} is a mapping with a mapping as its key
+                quote = '. Put a template such as "{{item.output}}" into quotation marks'
+            raise ConfigurationError(f"{name}, line {line}: expected a name as key, found {found}{quote}")
         if key.value in lines:
             both = f"in line {lines[key.value]} and in line {line}"
             raise ConfigurationError(f'{name}, line {line}: "{shortened(key.value)}" is there twice, {both}; keep one')

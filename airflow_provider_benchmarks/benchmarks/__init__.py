@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from airflow_provider_benchmarks.benchmarks.benchmark import Benchmark, WrongBenchmark
+from airflow_provider_benchmarks.benchmarks.benchmark import Benchmark
 from airflow_provider_benchmarks.benchmarks.benchmark_file import (
     benchmark_of,
     benchmark_schema,
     parse_benchmark,
     read_benchmark,
 )
+from airflow_provider_benchmarks.benchmarks.derived_name import derived_name, is_derived
 from airflow_provider_benchmarks.benchmarks.differences import differences
 from airflow_provider_benchmarks.benchmarks.job_request import JobRequest, is_reference
+from airflow_provider_benchmarks.benchmarks.plain import WrongBenchmark, plain
 from airflow_provider_benchmarks.benchmarks.recorded import RecordedBenchmark
 from airflow_provider_benchmarks.benchmarks.specs import JobSpec, bundle_spec, stored_benchmark_spec
 
@@ -23,9 +25,12 @@ __all__ = [
     "benchmark_of",
     "benchmark_schema",
     "bundle_spec",
+    "derived_name",
     "differences",
+    "is_derived",
     "is_reference",
     "parse_benchmark",
+    "plain",
     "read_benchmark",
     "stored_benchmark_spec",
 ]

@@ -3,35 +3,26 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
+from airflow_provider_benchmarks.benchmarks.plain import WrongBenchmark, plain
 from airflow_provider_benchmarks.brief import brief, shortened
-from airflow_provider_benchmarks.exceptions import ConfigurationError
+from airflow_provider_benchmarks.scores.equality import canonical
+from airflow_provider_benchmarks.scores.json_values import fits_utf8
 
+#: A part of a reference. One that is ``.`` or ``..`` would lead to another path of the service.
+_NAME = r"(?!\.{1,2}(?:[/#]|$))[^/#\s]+"
 #: ``workspace/name``, of a benchmark or a metric.
-REFERENCE = r"^[^/#\s]+/[^/#\s]+$"
+REFERENCE = rf"^{_NAME}/{_NAME}$"
 #: ``workspace/name`` of a fileset, or ``workspace/name#file`` for one of its files.
-DATASET = r"^[^/#\s]+/[^/#\s]+(#[^\r\n]+)?$"
+DATASET = rf"^{_NAME}/{_NAME}(#[^\r\n]+)?$"
 #: Field of a metric that is not the service's: the outputs that it has to be sent with.
 OUTPUTS = "outputs"
-#: Maximum depth of lists and mappings in a metric or a row.
-_MAX_DEPTH = 50
-
-
-class WrongBenchmark(ConfigurationError):
-    """A part of a benchmark is not what it may be.
-
-    :param path: keys and places that lead to the part
-    """
-
-    def __init__(self, message: str, path: tuple[str | int, ...] = ()) -> None:
-        super().__init__(message)
-        self.path = path
+#: Fields of a metric that say nothing about its scores.
+_UNMEASURED = frozenset({OUTPUTS, "description", "labels"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +74,10 @@ class Benchmark:
     @property
     def content(self) -> dict[str, Any]:
         """What decides about scores, as JSON: the metrics, and the dataset or the number and the hash of the rows."""
+        metrics = {reference: measured(metric) for reference, metric in self.metrics.items()}
         if self.rows is None:
-            return {"dataset": self.dataset, "metrics": self.bodies}
-        return {"rows": {"number": len(self.rows), "sha256": self.rows_hash}, "metrics": self.bodies}
+            return {"dataset": self.dataset, "metrics": metrics}
+        return {"rows": {"number": len(self.rows), "sha256": self.rows_hash}, "metrics": metrics}
 
     @property
     def content_hash(self) -> str:
@@ -98,13 +90,18 @@ class Benchmark:
         return hash_of(self.rows)
 
 
+def measured(metric: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a metric decides about its scores."""
+    return {key: value for key, value in metric.items() if key not in _UNMEASURED}
+
+
 def hash_of(value: Any) -> str:
-    """Hash a JSON value, whatever the order of its keys."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+    """Hash a JSON value: equal ones have the same hash, whatever the order of their keys, and 1 as 1.0."""
+    return hashlib.sha256(canonical(value).encode()).hexdigest()
 
 
 def _matches(pattern: str, value: Any) -> bool:
-    return isinstance(value, str) and re.fullmatch(pattern, value) is not None
+    return isinstance(value, str) and re.fullmatch(pattern, value) is not None and fits_utf8(value)
 
 
 def _require_reference(value: Any, what: str, of: str, path: tuple[str | int, ...]) -> None:
@@ -118,7 +115,7 @@ def _rows(rows: Any) -> list[dict[str, Any]]:
     for place, row in enumerate(rows):
         if not isinstance(row, Mapping) or not row:
             raise WrongBenchmark(f"a row must be a mapping of its fields, found {brief(row)}", ("rows", place))
-    return [_plain(row, ("rows", place)) for place, row in enumerate(rows)]
+    return [plain(row, ("rows", place)) for place, row in enumerate(rows)]
 
 
 def _metrics(metrics: Any) -> dict[str, dict[str, Any]]:
@@ -140,7 +137,7 @@ def _metric(reference: Any, metric: Any) -> dict[str, Any]:
             f"{brief(metric)}",
             path,
         )
-    body: dict[str, Any] = _plain(metric, path)
+    body: dict[str, Any] = plain(metric, path)
     if OUTPUTS in body:
         _require_outputs(body[OUTPUTS], reference, (*path, OUTPUTS))
     return body
@@ -157,24 +154,3 @@ def _require_outputs(outputs: Any, reference: str, path: tuple[str | int, ...]) 
             f'"name", "description" and "value_json_schema", found {brief(outputs)}',
             path,
         )
-
-
-def _plain(value: Any, path: tuple[str | int, ...]) -> Any:
-    """Copy a value as JSON gives it back.
-
-    :raises WrongBenchmark: JSON has no such value
-    """
-    if value is None or isinstance(value, str | bool | int) or (isinstance(value, float) and math.isfinite(value)):
-        return value
-    if len(path) > _MAX_DEPTH:
-        raise WrongBenchmark(f"nested more than {_MAX_DEPTH} levels deep", path)
-    if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
-        return {key: _plain(member, (*path, key)) for key, member in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(member, (*path, place)) for place, member in enumerate(value)]
-    where = ".".join(shortened(str(step)) for step in path)
-    raise WrongBenchmark(
-        f"{where} must be a text, a finite number, true, false, null, a list, or a mapping with texts as keys, found "
-        f"{brief(value)}",
-        path,
-    )

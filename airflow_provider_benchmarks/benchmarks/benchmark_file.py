@@ -18,8 +18,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from airflow_provider_benchmarks.benchmarks.benchmark import DATASET, OUTPUTS, REFERENCE, Benchmark, WrongBenchmark
+from airflow_provider_benchmarks.benchmarks.benchmark import DATASET, OUTPUTS, REFERENCE, Benchmark
 from airflow_provider_benchmarks.benchmarks.job_request import is_reference
+from airflow_provider_benchmarks.benchmarks.plain import WrongBenchmark
 from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.reviewed_text import MAX_BYTES, Kind, ReviewedText
 from airflow_provider_benchmarks.scores.stored_files import open_stored

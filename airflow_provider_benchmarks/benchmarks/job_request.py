@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_provider_benchmarks.benchmarks.benchmark import REFERENCE, Benchmark
+from airflow_provider_benchmarks.benchmarks.plain import plain
 from airflow_provider_benchmarks.benchmarks.recorded import RecordedBenchmark
 from airflow_provider_benchmarks.brief import brief
 from airflow_provider_benchmarks.exceptions import ConfigurationError
+from airflow_provider_benchmarks.scores.json_values import fits_utf8
 
 #: Of benchmark files. The service takes no name with a dot for a benchmark.
 _FILE_ENDINGS = (".yaml", ".yml", ".json")
@@ -25,8 +27,8 @@ class JobRequest:
         with ``url``, ``name`` and others of the service's fields; None where the dataset has the outputs
     :param prompt_template: of the requests to the model, with the service's own templates, ``{{item.question}}``
     :param params: the service's job parameters, such as ``parallelism`` and ``limit_samples``
-    :raises ConfigurationError: there is a prompt template without a model, or a benchmark as code has a model without
-        a prompt template
+    :raises ConfigurationError: a part is no JSON, there is a prompt template without a model, or a benchmark as code
+        has a model without a prompt template
     """
 
     benchmark: Benchmark | str
@@ -35,6 +37,8 @@ class JobRequest:
     params: Mapping[str, Any] | None = field(default=None, kw_only=True, hash=False)
 
     def __post_init__(self) -> None:
+        for name in ("model", "prompt_template", "params"):
+            object.__setattr__(self, name, plain(getattr(self, name), (name,)))
         if not isinstance(self.benchmark, Benchmark) and not is_reference(self.benchmark):
             raise ConfigurationError(
                 f'expected a Benchmark, or the reference "workspace/name" of a stored one, found '
@@ -70,4 +74,9 @@ class JobRequest:
 
 def is_reference(value: Any) -> bool:
     """True for a text that can be the reference of a stored benchmark, and not the path of a benchmark file."""
-    return isinstance(value, str) and re.fullmatch(REFERENCE, value) is not None and not value.endswith(_FILE_ENDINGS)
+    return (
+        isinstance(value, str)
+        and re.fullmatch(REFERENCE, value) is not None
+        and fits_utf8(value)
+        and not value.endswith(_FILE_ENDINGS)
+    )

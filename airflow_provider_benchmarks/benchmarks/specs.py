@@ -10,6 +10,7 @@ from typing import Any
 from airflow_provider_benchmarks.benchmarks.benchmark import Benchmark
 from airflow_provider_benchmarks.benchmarks.job_request import JobRequest
 from airflow_provider_benchmarks.benchmarks.outputs import outputs_of
+from airflow_provider_benchmarks.brief import brief_names
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 
 
@@ -53,6 +54,12 @@ def bundle_spec(request: JobRequest) -> JobSpec:
         for reference, body in bodies.items()
     ]
     keys = metric_keys(body["type"] for body in bodies.values())
+    if len(set(keys)) < len(keys):
+        raise ConfigurationError(
+            f"{benchmark.name}: results would have one key for two metrics, as their types are "
+            f"{brief_names(body['type'] for body in bodies.values())}, and releases of the service tell such metrics "
+            f"apart in other ways, or not at all. Put the one whose type ends in a number into a benchmark of its own"
+        )
     spec = {
         "metrics": metrics,
         "dataset": benchmark.dataset if benchmark.rows is None else list(benchmark.rows),

@@ -1,4 +1,4 @@
-"""Find out which generation of the service an address has: a step of a conversation, asked once per process.
+"""Find out which generation of the service an address has: asked once per process and connection, in a conversation.
 
 The platform reports its release without a token. Where a gateway hides that, the lists of jobs are tried: a path that
 the service does not have answers 404 with the bare words of its web framework.
@@ -10,10 +10,11 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from hashlib import sha256
 from typing import TypeVar
 
 from airflow_provider_benchmarks.client._config import ClientConfig
-from airflow_provider_benchmarks.client._errors import is_unknown_path
+from airflow_provider_benchmarks.client._errors import is_unknown_path, is_unreachable
 from airflow_provider_benchmarks.client._operations import Operations
 from airflow_provider_benchmarks.client._requests import Operation
 from airflow_provider_benchmarks.client.generations import Generation, release_of
@@ -30,8 +31,12 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 Conversation = Callable[[Operations], Operation[T]]
 
-#: By address and ``api``, for all clients of the process.
-_chosen: dict[tuple[str, str], Generation] = {}
+#: By what routes a request, for all clients of the process.
+_chosen: dict[tuple[str, str, str], Generation] = {}
+#: More than a process has connections; headers that differ each time must not fill the memory.
+_MAX_CHOSEN = 1000
+#: Number of times that all lists are tried, while one is unavailable.
+_ROUNDS = 3
 #: Releases that were warned of, with their addresses.
 _warned: set[tuple[str, str]] = set()
 
@@ -71,7 +76,7 @@ def choose(config: ClientConfig, *, time_limit: float | None = None) -> Operatio
         generation = yield from _probe(config, version, time_limit)
     else:
         _warn_of_newer(config, generation, version)
-    _chosen[_key(config)] = generation
+    _keep(config, generation)
     return generation
 
 
@@ -95,7 +100,7 @@ def choose_again(
         generation = yield from _probe(config, version, time_limit)
     if generation is before:  # the list of jobs is there: it is this path alone that is not
         raise error
-    _chosen[_key(config)] = generation
+    _keep(config, generation)
     logger.warning("%s is another release now: %s", config.base_url, generation.description)
     return generation
 
@@ -106,22 +111,38 @@ def forget_choices() -> None:
     _warned.clear()
 
 
-def _key(config: ClientConfig) -> tuple[str, str]:
-    return config.base_url, config.api
+def _key(config: ClientConfig) -> tuple[str, str, str]:
+    """The address, the ``api``, and a hash of the headers, by which a gateway may choose the service behind it."""
+    headers = sorted((name.lower(), value) for name, value in config.headers.items())
+    return config.base_url, config.api, sha256(repr(headers).encode()).hexdigest()
+
+
+def _keep(config: ClientConfig, generation: Generation) -> None:
+    if len(_chosen) >= _MAX_CHOSEN:
+        _chosen.clear()
+    _chosen[_key(config)] = generation
 
 
 def _version(config: ClientConfig, time_limit: float | None) -> Operation[str]:
     """The version that the platform reports; ``unknown`` where something on the way hides it.
 
-    :raises ServiceUnavailable: nothing answers at the address
+    What answers late, or sends on to where nothing is, hides it too: that is no reason to try nothing else.
+
+    :raises ServiceUnavailable: no connection to the address can be made
     """
+    release = partial(Operations(config, config.generations[0]).release, time_limit=time_limit)
     try:
-        return (yield from Operations(config, config.generations[0]).release(time_limit=time_limit))
-    except ServiceUnavailable as error:
-        if error.status_code is None:
+        return (yield from release(retry=False))
+    except ServiceError as error:
+        if not is_unreachable(error, config.base_url):
+            return "unknown"
+        if not config.retry_seconds:
             raise
-    except ServiceError:
-        pass
+    try:
+        return (yield from release())
+    except ServiceError as error:
+        if is_unreachable(error, config.base_url):
+            raise
     return "unknown"
 
 
@@ -158,23 +179,44 @@ def _probe(config: ClientConfig, version: str, time_limit: float | None) -> Oper
     A refusal of the token decides nothing: a gateway refuses paths that are not there, too.
     """
     tried: list[_Tried] = []
-    for generation in config.generations:
-        page = partial(Operations(config, generation).list_page, 1, workspace=config.workspace, status=(), page_size=1)
-        try:
-            yield from page(time_limit=time_limit)
-        except NotFound:  # of the workspace: the path is known
-            return generation
-        except ServiceUnavailable:
-            raise
-        except ServiceError as error:
+    for _ in range(_ROUNDS):
+        tried = []
+        for generation in config.generations:
+            if (error := (yield from _error_of_list(config, generation, time_limit, retry=False))) is None:
+                return generation
             tried.append(_Tried(generation, error))
-        else:
-            return generation
+        busy = next((each for each in tried if isinstance(each.error, ServiceUnavailable)), None)
+        if busy is None:
+            break
+        if not config.retry_seconds:
+            raise busy.error
+        # Of the others none is there. It may be the whole service that restarts: they are tried again then.
+        error = yield from _error_of_list(config, busy.generation, time_limit, retry=True)
+        if error is None:
+            return busy.generation
+        if isinstance(error, ServiceUnavailable):
+            raise error
     refusals = [each.error for each in tried if isinstance(each.error, Unauthorized)]
-    unclear = [each.error for each in tried if not is_unknown_path(each.error)]
+    unclear = [each.error for each in tried if not isinstance(each.error, NotFound) and not is_unknown_path(each.error)]
     if undecided := [*refusals, *unclear]:
         raise undecided[0]
     raise _none_of_them(config, version, tried)
+
+
+def _error_of_list(
+    config: ClientConfig, generation: Generation, time_limit: float | None, *, retry: bool
+) -> Operation[ServiceError | None]:
+    """Request the list of jobs; return the error, None where the service knows the path."""
+    operations = Operations(config, generation)
+    try:
+        yield from operations.list_page(
+            1, workspace=config.workspace, status=(), page_size=1, retry=retry, time_limit=time_limit
+        )
+    except NotFound as error:
+        return None if generation.is_missing_workspace(error.detail) else error
+    except ServiceError as error:
+        return error
+    return None
 
 
 def _none_of_them(config: ClientConfig, version: str, tried: Sequence[_Tried]) -> ProtocolError:

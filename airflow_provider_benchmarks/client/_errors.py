@@ -31,7 +31,7 @@ def error_of_answer(
     """Make the error for an answer that is not a success."""
     detail = generation.detail_of(content)
     if status == 404:
-        kind, advice = _missing(detail, generation)
+        kind, advice = _missing(content, generation)
     else:
         kind, advice = _kind_and_advice(request, status, headers, generation)
     said = f': "{detail}"' if detail else ""
@@ -112,6 +112,18 @@ def retry_after(headers: httpx.Headers) -> float | None:
     return max(0.0, (moment - datetime.now(UTC)).total_seconds())
 
 
+def is_unreachable(error: ServiceError, base_url: str) -> bool:
+    """True if no connection to the address itself could be made; one to where it redirects to is another matter."""
+    fault = error.__cause__
+    if not isinstance(fault, httpx.ConnectError | httpx.ConnectTimeout):
+        return False
+    try:
+        tried, address = fault.request.url, httpx.URL(base_url)
+    except RuntimeError:  # it was not said which request it was
+        return True
+    return (tried.host, tried.port) == (address.host, address.port)
+
+
 def is_unknown_path(error: ServiceError) -> bool:
     """True if the service does not know the path itself; what it does not find there is a ``NotFound``."""
     return isinstance(error, ProtocolError) and error.status_code == 404
@@ -146,8 +158,8 @@ def _kind_and_advice(
     return InvalidRequest, "Change what the message names in the task's arguments or the connection."
 
 
-def _missing(detail: str, generation: Generation) -> tuple[type[ServiceError], str]:
-    if generation.is_unknown_path(detail):
+def _missing(content: bytes, generation: Generation) -> tuple[type[ServiceError], str]:
+    if generation.is_unknown_path(content):
         return ProtocolError, (
             "This address knows no benchmark jobs: check the connection's host (with the prefix of a gateway, without "
             f'"/apis"), and that the service is {generation.description}.'

@@ -13,7 +13,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
 
-from airflow_provider_benchmarks.benchmarks import Benchmark, JobRequest, JobSpec
+from airflow_provider_benchmarks.benchmarks import Benchmark, JobRequest, JobSpec, plain
 from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.client._config import ClientConfig
 from airflow_provider_benchmarks.client._errors import protocol_error
@@ -31,7 +31,15 @@ from airflow_provider_benchmarks.exceptions import (
     ServiceError,
     ServiceUnavailable,
 )
-from airflow_provider_benchmarks.jobs import METRIC_NAMES, BenchmarkJob, JobResult, LogLine, ResultName, fingerprint
+from airflow_provider_benchmarks.jobs import (
+    METRIC_NAMES,
+    BenchmarkJob,
+    JobResult,
+    LogLine,
+    ResultName,
+    RowCounts,
+    fingerprint,
+)
 from airflow_provider_benchmarks.jobs.identity import check_name
 from airflow_provider_benchmarks.retry_policy import SUBMITS
 from airflow_provider_benchmarks.scores import AggregateScores
@@ -82,10 +90,16 @@ class Operations:
         description: str | None,
         custom_fields: Mapping[str, Any] | None,
     ) -> Operation[Submission]:
-        """Submit a job at most once: after a lost answer or a conflict, compare the fingerprint of the name's job."""
+        """Submit a job at most once: after a lost answer or a conflict, compare the fingerprint of the name's job.
+
+        :raises ConfigurationError: the spec or the custom fields are no JSON; names the place
+        """
+        if not isinstance(spec, JobRequest):
+            spec = plain(spec, ("spec",))
+        custom_fields = plain(custom_fields or {}, ("custom_fields",))
         name = check_name(name) if name is not None else f"benchmark-{secrets.token_hex(6)}"
         submit_id = secrets.token_hex(8)
-        custom_fields = {FINGERPRINT: fingerprint_of(spec), **(custom_fields or {}), _SUBMIT_ID: submit_id}
+        custom_fields = {FINGERPRINT: fingerprint_of(spec), **custom_fields, _SUBMIT_ID: submit_id}
         if isinstance(spec, JobRequest):
             made = yield from self._prepare(spec)
             custom_fields = {**spec.custom_fields, **custom_fields}
@@ -197,6 +211,7 @@ class Operations:
         status: Sequence[str],
         created_since: datetime | None = None,
         page_size: int | None = None,
+        retry: bool = True,
         time_limit: float | None = None,
     ) -> Operation[tuple[list[BenchmarkJob], int]]:
         """One page of jobs, newest first, and the number of pages.
@@ -208,7 +223,9 @@ class Operations:
             page=page, page_size=page_size or _LIST_PAGE, status=tuple(status), created_since=created_since
         )
         path = self.generation.jobs_path(workspace)
-        request = self._request(method="GET", path=path, params=params, workspace=workspace, time_limit=time_limit)
+        request = self._request(
+            method="GET", path=path, params=params, workspace=workspace, retry=retry, time_limit=time_limit
+        )
         read = lambda payload: self.generation.read_job_page(payload, workspace=workspace)
         return self._read(request, (yield request), read)
 
@@ -268,6 +285,12 @@ class Operations:
                 request.subject,
             )
         return scores
+
+    def row_counts(self, name: str, *, workspace: str) -> Operation[RowCounts | None]:
+        """What the service reports about the rows of a job; requests nothing where its generation never does."""
+        if not self.generation.reports_rows:
+            return None
+        return (yield from self.get(name, workspace=workspace)).row_counts
 
     def dataset(self, job: BenchmarkJob) -> Operation[str]:
         """The dataset that a job's spec names, else that of its stored scores; empty where none does."""

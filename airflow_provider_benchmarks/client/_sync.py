@@ -43,7 +43,7 @@ from airflow_provider_benchmarks.client._row_stream import MAX_RESTARTS, RowStre
 from airflow_provider_benchmarks.client._time_limits import keep_time_limits, time_limit
 from airflow_provider_benchmarks.client.generations import Generation
 from airflow_provider_benchmarks.exceptions import IncompleteResults, ProtocolError, ServiceError, ServiceUnavailable
-from airflow_provider_benchmarks.jobs import BenchmarkJob, JobResult, LogLine, ResultName
+from airflow_provider_benchmarks.jobs import BenchmarkJob, JobResult, LogLine, ResultName, RowCounts
 from airflow_provider_benchmarks.jobs.failures import in_time_order
 from airflow_provider_benchmarks.scores import AggregateScores, RowScore
 from airflow_provider_benchmarks.scores.renamed_rows import RenamedRows, renamed_line
@@ -200,6 +200,10 @@ class BenchmarkClient:
 
     def get_aggregate_scores(self, name: str, *, workspace: str | None = None) -> AggregateScores:
         return self._run(lambda service: service.aggregate_scores(name, workspace=self._in(workspace)))
+
+    def get_row_counts(self, name: str, *, workspace: str | None = None) -> RowCounts | None:
+        """What the service reports about the rows of a job; None, without a request, where its release does not."""
+        return self._run(lambda service: service.row_counts(name, workspace=self._in(workspace)))
 
     def get_dataset(self, job: BenchmarkJob) -> str:
         """The dataset of a job; empty where the service does not say."""

@@ -2,7 +2,7 @@
 
 The service is that of an Airflow connection, which may be in the environment, as AIRFLOW_CONN_NEMO_EVALUATOR_DEFAULT.
 Exits with 0 when the job has completed or need not be waited for, 1 when it has ended in any other way or not in time,
-and 2 when it could not be run, or its scores could not be read or printed.
+and 2 when it could not be run, has scored nothing, or its scores could not be read or printed.
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ import sys
 from contextlib import redirect_stdout
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.commands.output import print_to, show
-from airflow_provider_benchmarks.exceptions import ConfigurationError, JobError
+from airflow_provider_benchmarks.exceptions import ConfigurationError, IncompleteResults, JobError
 
 if TYPE_CHECKING:
+    from airflow_provider_benchmarks.hooks.benchmarks import BenchmarkHook
     from airflow_provider_benchmarks.scores import AggregateScores
 
 NAME = "run"
@@ -77,9 +79,10 @@ def _result(options: argparse.Namespace) -> str:
     from airflow_provider_benchmarks.hooks.benchmarks import BenchmarkHook
 
     hook = BenchmarkHook(options.conn_id, workspace=options.workspace)
+    _require_connection(hook)
     job = hook.submit_job(
         benchmark=options.benchmark,
-        model=_json_or_text(options.model),
+        model=_model(options.model),
         prompt_template=_json_or_text(options.prompt_template),
         params=_params(options.param),
         name=options.name,
@@ -92,7 +95,39 @@ def _result(options: argparse.Namespace) -> str:
         from airflow_provider_benchmarks.store import ScoreStore
 
         hook.store_job(ScoreStore(options.store), job.name)
-    return _scores(hook.get_aggregate_scores(job.name), options.format)
+    scores = hook.get_aggregate_scores(job.name)
+    if not scores.has_values:
+        raise IncompleteResults(
+            f"nothing of {job} could be scored: its rows and its log on the service have the reasons"
+        )
+    return _scores(scores, options.format)
+
+
+def _require_connection(hook: BenchmarkHook) -> None:
+    """Refuse a connection that does not exist.
+
+    :raises ConfigurationError: says what to do
+    """
+    from airflow.providers.common.compat.sdk import AirflowNotFoundException
+
+    try:
+        _ = hook.config
+    except AirflowNotFoundException as error:
+        variable = f"AIRFLOW_CONN_{hook.conn_id.upper()}"
+        raise ConfigurationError(
+            f'--conn-id: there is no Airflow connection "{hook.conn_id}": create it, or set {variable}'
+        ) from error
+
+
+def _model(text: str | None) -> Any:
+    """A reference as it is, or a JSON object.
+
+    :raises ConfigurationError: it begins as JSON does, and is no object
+    """
+    model = _json_or_text(text)
+    if isinstance(model, str) and model.lstrip().startswith(("{", "[")):
+        raise ConfigurationError(f"--model is no reference, and no JSON object either: {shortened(model)}")
+    return model
 
 
 def _json_or_text(text: str | None) -> Any:

@@ -304,6 +304,9 @@ class ComparedScores:
         mine, theirs = moments_of(score), moments_of(base)
         if problem := self._aggregates_problem():
             return check.result(Outcome.FAIL, score=score, reason=problem, count=score.count)
+        if base.nan_count is None and check.max_nan_fraction < 1:
+            reason = f"the baseline does not say how many rows have no value of {base.name}, and has no rows"
+            return check.result(Outcome.INCONCLUSIVE, score=score, reason=reason, count=score.count)
         assert mine is not None  # or there would have been a problem
         assert theirs is not None
         missing = self._missing_scores(_counts_of(base))
@@ -337,6 +340,8 @@ class ComparedScores:
         """Why the aggregate scores can't be compared; None where they can."""
         if self.check.must_have_rows:
             return "the row scores of both jobs are needed for this check, and one has none"
+        if self.score.nan_count is None and self.check.max_nan_fraction < 1:
+            return f"the service does not say how many rows have no value of {self.score.name}, and there are no rows"
         mine, theirs = _counts_of(self.score), _counts_of(self.base)
         problem = self._missing_scores(mine) or self._more_missing(mine, theirs)
         if problem is None and (moments_of(self.score) is None or moments_of(self.base) is None):

@@ -8,6 +8,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from airflow_provider_benchmarks.benchmarks import is_derived
 from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.exceptions import ScoreNotFound
 from airflow_provider_benchmarks.gates import field_rules as f
@@ -16,6 +17,7 @@ from airflow_provider_benchmarks.gates.check import Check, Needs
 from airflow_provider_benchmarks.gates.comparison import ComparedScores
 from airflow_provider_benchmarks.gates.evidence import NoBaseline
 from airflow_provider_benchmarks.gates.pairing import NotPairable
+from airflow_provider_benchmarks.gates.reported_rows import unseen_problem, with_nan_count
 from airflow_provider_benchmarks.gates.result import Finding, Outcome
 from airflow_provider_benchmarks.gates.wording import exact_number
 from airflow_provider_benchmarks.scores import JobScores
@@ -172,6 +174,11 @@ class NoRegression(Check):
             base = baseline.aggregate.get(score.metric, score.name)
         except ScoreNotFound as error:
             return [self.result(Outcome.INCONCLUSIVE, score=score, reason=f"{reason}{error}")]
+        score, base = with_nan_count(score, None, candidate), with_nan_count(base, None, baseline)
+        if problem := unseen_problem(candidate, score, max_error_rate=self.max_error_rate):
+            return [self.result(Outcome.FAIL, score=score, reason=problem)]
+        if problem := unseen_problem(baseline, base, max_error_rate=self.max_error_rate):
+            return [self.result(Outcome.INCONCLUSIVE, score=score, reason=f"{reason}there {problem}")]
         compared = ComparedScores(self, score, base)
         try:
             if candidate.rows is None or baseline.rows is None:
@@ -188,6 +195,8 @@ def _other_work(candidate: JobScores, baseline: JobScores, metric: str) -> str |
     """
     for what in ("benchmark", "dataset"):
         mine, theirs = getattr(candidate, what), getattr(baseline, what)
+        if what == "benchmark" and is_derived(mine) != is_derived(theirs):
+            continue  # one has no name of its own: it may be the same benchmark
         if mine and theirs and mine != theirs:
             works = f"that is of {what} {theirs}, the candidate of {mine}"
             return f"can't be compared with the baseline {baseline.job}: {works}"

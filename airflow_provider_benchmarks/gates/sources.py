@@ -12,6 +12,7 @@ from airflow_provider_benchmarks.extras import missing, require
 from airflow_provider_benchmarks.gates.check import Check
 from airflow_provider_benchmarks.gates.evidence import NoBaseline
 from airflow_provider_benchmarks.gates.stored_rows import must_have_rows, read_rows, should_read_rows, without_rows
+from airflow_provider_benchmarks.jobs import RowCounts
 from airflow_provider_benchmarks.scores import AggregateScores, JobScores
 from airflow_provider_benchmarks.scores.json_values import parse_json
 from airflow_provider_benchmarks.scores.stored_files import filesystem_of
@@ -125,4 +126,4 @@ def _manifest(filesystem: Any, folder: str | None) -> dict[str, Any]:
         return {}
     manifest = parse_json(filesystem.cat_file(f"{folder}/{MANIFEST_FILE}"))
     names = {key: str(manifest[key]) for key in ("job", "benchmark", "dataset") if manifest.get(key)}
-    return {**names, "content": content_of(manifest)}
+    return {**names, "content": content_of(manifest), "reported_rows": RowCounts.from_json(manifest.get("row_counts"))}

@@ -25,8 +25,11 @@ def must_have_rows(checks: Sequence[Check]) -> bool:
 
 
 def should_read_rows(checks: Sequence[Check], aggregate: AggregateScores) -> bool:
-    """True if a check needs row scores, or a score has rows without a value: only the rows have the reasons."""
-    return must_have_rows(checks) or any(score.nan_count for score in _checked_scores(checks, aggregate))
+    """True if a check needs row scores, or a score has rows without a value: only the rows have the reasons.
+
+    A score that does not say how many such rows it has may have some.
+    """
+    return must_have_rows(checks) or any(score.nan_count != 0 for score in _checked_scores(checks, aggregate))
 
 
 def without_rows(scores: JobScores) -> JobScores:

@@ -12,6 +12,7 @@ from airflow_provider_benchmarks.brief import brief, shortened
 from airflow_provider_benchmarks.exceptions import ScoreNotFound
 from airflow_provider_benchmarks.gates import field_rules as f
 from airflow_provider_benchmarks.gates.check import Check, Needs
+from airflow_provider_benchmarks.gates.reported_rows import unseen_problem, with_nan_count
 from airflow_provider_benchmarks.gates.result import CheckResult, Finding, Outcome
 from airflow_provider_benchmarks.gates.row_values import RowCounts, RowValues, score_column
 from airflow_provider_benchmarks.gates.score_summary import is_binary, moments_of, summarise
@@ -189,17 +190,20 @@ class Threshold(Check):
                 return [self.result(Outcome.FAIL, score=score, reason=reason)]
             column = score_column(rows, score)
             slices = Slices(check=self, where=self.where, by=self.by, min_count=self.min_count)
-            return slices.judge(rows, lambda name, group: _judge_rows(self, score, column, name, group), score=score)
+            unseen = unseen_problem(candidate, score, max_error_rate=self.max_error_rate)
+            judge = lambda name, group: _judge_rows(self, score, column, name, group, unseen)
+            return slices.judge(rows, judge, score=score)
         except ScoreNotFound as error:
             return [self.result(Outcome.FAIL, reason=str(error))]
 
     def statistic_of(self, score: AggregateScore) -> float | None:
         """The statistic's value; None where the score has none."""
-        nan_count = score.nan_count or 0
         if self.statistic == "nan_fraction":
-            return nan_count / score.rows if score.rows else 0.0
+            if score.rows is None or score.nan_count is None:
+                return None
+            return score.nan_count / score.rows if score.rows else 0.0
         if self.statistic in ("count", "nan_count"):
-            count = score.count if self.statistic == "count" else nan_count
+            count = score.count if self.statistic == "count" else score.nan_count
             return None if count is None else float(count)
         if self.percent is not None:
             return score.percentiles.get(self.statistic)
@@ -210,15 +214,20 @@ class Threshold(Check):
 
 
 def _judge_aggregate(check: Threshold, score: AggregateScore, candidate: JobScores) -> CheckResult:
-    if score.count is None:
+    scored = score.count
+    if scored is None:
         return check.result(Outcome.FAIL, score=score, reason="the service does not say how many rows were scored")
-    nan_count = score.nan_count or 0
     found = _row_values(candidate.rows, score)
+    score = with_nan_count(score, found, candidate)
+    nan_count = score.nan_count or 0
     failed = found.counts.call_failed if found is not None else 0
-    counts = RowCounts(scored=score.count, without_value=max(nan_count - failed, 0), call_failed=failed)
+    counts = RowCounts(scored=scored, without_value=max(nan_count - failed, 0), call_failed=failed)
     problem = _evidence_problem(check, counts)
+    if problem is None and score.nan_count is None and check.max_nan_fraction < 1:
+        problem = f"the service does not say how many rows have no value of {score.name}, and there are no rows to ask"
     if problem is None and candidate.rows_unread:
-        problem = _unknown_calls(check, score.count, nan_count)
+        problem = _unknown_calls(check, scored, nan_count)
+    problem = problem or unseen_problem(candidate, score, max_error_rate=check.max_error_rate)
     details = {name: count for name, count in asdict(counts).items() if name != "not_numbers"}
     return _judge_summary(check, score, found, problem, details)
 
@@ -233,11 +242,17 @@ def _row_values(rows: pd.DataFrame | None, score: AggregateScore) -> RowValues |
         return None
 
 
-def _judge_rows(check: Threshold, score: AggregateScore, column: str, group: str, rows: pd.DataFrame) -> CheckResult:
+def _judge_rows(
+    check: Threshold, score: AggregateScore, column: str, group: str, rows: pd.DataFrame, unseen: str | None
+) -> CheckResult:
+    """Judge some rows.
+
+    :param unseen: why the rows that the score does not show, which may be of any group, are too many
+    """
     found = RowValues.of(rows, column)
     # The rows of a rubric's category have labels, which are no numbers.
     counts = found.counts if check.category is None else replace(found.counts, not_numbers=0)
-    problem = _evidence_problem(check, counts)
+    problem = _evidence_problem(check, counts) or unseen
     return _judge_summary(check, summarise(score, found, rows), found, problem, asdict(found.counts), group=group)
 
 
@@ -272,7 +287,7 @@ def _judge_summary(
         observed=observed,
         interval=interval,
         count=score.count,
-        nan_count=score.nan_count or 0,
+        nan_count=score.nan_count,
         group=group,
         details=details,
     )

@@ -155,13 +155,12 @@ class RowDownload:
 def fetch_files(source: RowSource, targets: Sequence[RowTarget]) -> list[StoredFile]:
     """Fetch rows once, for any number of files.
 
-    :raises IncompleteResults: there are fewer or more rows than the aggregate scores count, or the service itself where
-        those do not say; nothing is stored
+    :raises IncompleteResults: there are fewer or more rows than the service reports, or the aggregate scores count
+        where it does not; nothing is stored
     """
 
     def expected_rows(check: RowCheck) -> int | None:
-        expected = check.expected_rows(aggregate.result())
-        return source.counted_rows() if expected is None else expected
+        return check.expected_rows(aggregate.result(), reported=counted.result())
 
     def fetch() -> list[StoredFile]:
         with _opened(source) as (pieces, length):
@@ -169,7 +168,7 @@ def fetch_files(source: RowSource, targets: Sequence[RowTarget]) -> list[StoredF
 
     try:
         with ThreadPoolExecutor(max_workers=1) as pool:  # the rows come meanwhile
-            aggregate = pool.submit(source.aggregate)
+            aggregate, counted = pool.submit(source.aggregate), pool.submit(source.counted_rows)
             return _retry(fetch, lambda error: isinstance(error, ResultsChanged))
     except IncompleteResults as error:
         raise IncompleteResults(f"row scores of {source.job}: {str(error).rstrip('.')}. Nothing was stored.") from error

@@ -44,7 +44,7 @@ class RowSource(ABC):
         """The aggregate scores, which say how many rows there must be."""
 
     def counted_rows(self) -> int | None:
-        """Number of rows that the service counts itself, for aggregate scores that do not say; None for unknown."""
+        """Number of rows that the service reports besides the aggregate scores; None where it does not."""
         return None
 
 
@@ -73,7 +73,7 @@ class ServiceRows(RowSource):
 
     def counted_rows(self) -> int | None:
         try:
-            counts = self.client.get_job(self.job_name).row_counts
+            counts = self.client.get_row_counts(self.job_name)
         except NotFound:  # the job was deleted, and its results are there
             return None
         return None if counts is None else counts.total
@@ -101,6 +101,9 @@ class StoredRows(RowSource):
 
     def aggregate(self) -> AggregateScores:
         return self.stored.aggregate
+
+    def counted_rows(self) -> int | None:
+        return None if self.stored.reported_rows is None else self.stored.reported_rows.total
 
     def rows(self) -> Iterator[RowScore]:
         return read_rows(line for lines in self._lines() for line in lines.split(b"\n"))

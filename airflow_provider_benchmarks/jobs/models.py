@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
 
 #: Fields of a job's custom fields for results that do not name the benchmark and its metrics by their references:
 #: the benchmark's reference, and a map from the service's key of a metric to its reference, each ``workspace/name``.
@@ -66,13 +67,34 @@ class RowCounts:
     is_failure: bool = False
     message: str = ""
 
+    @classmethod
+    def from_json(cls, payload: Any) -> Self | None:
+        """Read the service's object; None where there is none, or it counts something else than rows.
+
+        What has another type counts as missing: no wait should end for it.
+        """
+        if not isinstance(payload, Mapping) or payload.get("unit", "rows") != "rows":
+            return None
+        message = payload.get("message")
+        return cls(
+            **{name: _row_count(payload.get(name)) for name in ("total", "scored", "errored")},
+            is_failure=payload.get("failed") is True,
+            message=message if isinstance(message, str) else "",
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """As the service writes it."""
+        counts = {"total": self.total, "scored": self.scored, "errored": self.errored}
+        return {"unit": "rows", **counts, "failed": self.is_failure, "message": self.message}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BenchmarkJob:
     """A benchmark job.
 
-    :param benchmark: reference ``workspace/name``; empty where the service was asked for the status only, or stores no
-        benchmarks and the submitter has not named one
+    :param benchmark: reference ``workspace/name``; empty where the service was asked for the status only. Where the
+        service stores no benchmarks and the submitter has not named one, it is derived from the spec's dataset and
+        metrics, ``workspace/dataset~metric~…~hash``: the same for jobs of the same spec
     :param dataset: the dataset that the spec names; empty where it is the benchmark's own
     :param status: a :class:`JobStatus`, or a word that this package does not know (never finished then)
     :param id: the service's own, which no other job ever has; a name may be used again
@@ -170,3 +192,8 @@ class LogLine:
     error: str = ""
     details: Mapping[str, Any] = field(default_factory=dict)
     fields: Mapping[str, Any] = field(default_factory=dict)
+
+
+def _row_count(value: Any) -> int | None:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return int(value) if is_number and math.isfinite(value) else None

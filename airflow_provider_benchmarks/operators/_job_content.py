@@ -37,9 +37,9 @@ class JobContent:
             self._check_spec()
             return
         if isinstance(task.benchmark, Benchmark) or is_reference(task.benchmark):
-            self._request(task.benchmark)
+            self._request(task.benchmark, task.job_params)
         elif isinstance(task.benchmark, str) and (content := self._file().read_if_here()) is not None:
-            self._request(parse_benchmark(content, name=task.benchmark))
+            self._request(parse_benchmark(content, name=task.benchmark), task.job_params)
 
     def resolve(self, context: Context) -> Mapping[str, Any] | JobRequest:
         """What to submit, when the task runs.
@@ -69,7 +69,8 @@ class JobContent:
     def _request(self, benchmark: Any, params: Mapping[str, Any] | None = None) -> JobRequest:
         task = self.task
         try:
-            return JobRequest(benchmark, model=task.model, prompt_template=task.prompt_template, params=params)
+            model, template, given = map(_known, (task.model, task.prompt_template, params))
+            return JobRequest(benchmark, model=model, prompt_template=template, params=given)
         except ConfigurationError as error:
             raise self._error(str(error)) from error
 
@@ -81,6 +82,15 @@ class JobContent:
 
     def _error(self, problem: str) -> ConfigurationError:
         return ConfigurationError(f'task "{self.task.task_id}": {problem}')
+
+
+def _known(value: Any) -> Any:
+    """A value with a text in the place of each result of another task, which is known when the task runs."""
+    if isinstance(value, Mapping):
+        return {key: _known(member) for key, member in value.items()}
+    if isinstance(value, list | tuple):
+        return [_known(member) for member in value]
+    return str(type(value).__name__) if hasattr(value, "resolve") else value
 
 
 def own_params(task: BaseOperator) -> dict[str, Any]:

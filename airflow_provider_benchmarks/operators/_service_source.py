@@ -104,7 +104,7 @@ class ServiceSource:
                 return NoBaseline(reason=f"there is no baseline yet: {self._missing(self.store, name)}")
         else:
             job = self._job(name)
-        if _identity(job) == _identity(self._job(self.job_name)):
+        if _is_same(job, self._job(self.job_name)):
             reason = "the baseline is this very job: comparing it with itself proves nothing"
             logger.warning('Benchmark job "%s", baseline "%s": %s', self.job_name, name, reason)
             return NoBaseline(reason=reason, is_candidate=True)
@@ -204,10 +204,8 @@ class ServiceSource:
     def _load_from_service(self, job: BenchmarkJob) -> LoadedScores:
         aggregate = self._rows_of(job).aggregate()
         rows_needed = should_read_rows(self.checks, aggregate)
-        if rows_needed and missing(*PARQUET):  # no check needs them: the operator has refused such checks by now
-            scores = JobScores(aggregate, job=job.name, benchmark=job.benchmark)
-            return LoadedScores(without_rows(scores) if self._has_rows(job.name) else scores)
-        if rows_needed and self.store is not None:
+        can_read = not missing(*PARQUET)
+        if rows_needed and can_read and self.store is not None:
             try:
                 return self._load_stored(self._in_store(self.store, job))
             except BenchmarkError:
@@ -223,12 +221,22 @@ class ServiceSource:
             benchmark=job.benchmark,
             dataset=dataset,
             content=None if recorded is None else recorded.content,
+            reported_rows=job.row_counts,
         )
+        if rows_needed and not can_read:  # no check needs them: the operator has refused such checks by now
+            return LoadedScores(without_rows(scores) if self._has_rows(job.name) else scores)
         return self._with_rows(scores, self._download_rows(job)) if rows_needed else LoadedScores(scores)
 
     def _load_stored(self, job: StoredJob) -> LoadedScores:
         aggregate = job.aggregate.renamed(self.hook.aliases)
-        scores = JobScores(aggregate, job=job.job, benchmark=job.benchmark, dataset=job.dataset, content=job.content)
+        scores = JobScores(
+            aggregate,
+            job=job.job,
+            benchmark=job.benchmark,
+            dataset=job.dataset,
+            content=job.content,
+            reported_rows=job.reported_rows,
+        )
         if job.rows is None or not should_read_rows(self.checks, aggregate):
             return LoadedScores(scores)
         if missing(*PARQUET):
@@ -265,8 +273,14 @@ class ServiceSource:
 
 
 def _identity(job: BenchmarkJob | StoredJob) -> tuple[Any, ...]:
-    """What makes two jobs the same one, wherever they were found."""
-    return _name(job), job.workspace, job.benchmark, job.created_at
+    return _name(job), job.workspace, job.benchmark, job.created_at, job.id
+
+
+def _is_same(job: BenchmarkJob | StoredJob, other: BenchmarkJob | StoredJob) -> bool:
+    """True if two jobs are one, wherever they were found. One that was stored by an earlier release has no id."""
+    *named, number = _identity(job)
+    *names, other_number = _identity(other)
+    return named == names and (not number or not other_number or number == other_number)
 
 
 def _name(job: BenchmarkJob | StoredJob) -> str:

@@ -369,7 +369,9 @@ class DownloadRowScoresOperator(_DownloadOperator):
         aggregate = source.aggregate()
         try:
             check.add([row["row_index"] for row in rows])
-            check.finish(check.expected_rows(aggregate), limit=self.limit, is_cut=is_cut)
+            check.finish(
+                check.expected_rows(aggregate, reported=source.counted_rows()), limit=self.limit, is_cut=is_cut
+            )
         except IncompleteResults as error:
             raise IncompleteResults(f"row scores of {source.job}: {error}") from error
         return rows

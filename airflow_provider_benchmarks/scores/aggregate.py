@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -23,6 +24,8 @@ _STATISTICS = ("mean", "std_dev", "min", "max", "sum", "variance")
 _FURTHER_STATISTICS = ("median", "sample_std_dev", "sample_variance", "value")
 #: A score type that is one number for the whole job.
 _SCALAR = "scalar"
+#: Relative difference below which two statistics of the same rows, computed in another order, are equal.
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +131,7 @@ class AggregateScore:
     @property
     def rows(self) -> int | None:
         """Number of rows of the score, with and without a value; None when the service does not say."""
-        return None if self.count is None else self.count + (self.nan_count or 0)
+        return None if self.count is None or self.nan_count is None else self.count + self.nan_count
 
     def to_record(self) -> dict[str, Any]:
         """Flat and JSON-safe: NaN and infinities as None, percentiles as their own fields, no histogram."""
@@ -228,10 +231,31 @@ class AggregateScores:
         new = {key: reference for reference, key in rename_keys(old, references).items()}
         return AggregateScores(tuple(score.of_metric(new[score.metric]) for score in self.scores))
 
+    def difference_from(self, other: AggregateScores) -> str:
+        """What differs from the scores that the same job had earlier, in words; empty for nothing.
+
+        Names of metrics are not compared, nor statistics that only one side has: both depend on who has read them.
+        """
+        mine, theirs = self._in_groups(), other._in_groups()
+        names, earlier = ([score.name for score in scores] for scores in (mine, theirs))
+        if names != earlier:
+            return f"they are {brief_names(names) or 'none'} and were {brief_names(earlier) or 'none'}"
+        return next(filter(None, map(_difference, mine, theirs)), "")
+
+    def _in_groups(self) -> list[AggregateScore]:
+        """The scores of each metric together, as they are stored."""
+        order = {metric: place for place, metric in enumerate(dict.fromkeys(score.metric for score in self.scores))}
+        return sorted(self.scores, key=lambda score: order[score.metric])
+
     @property
     def has_values(self) -> bool:
         """False where nothing could be scored: no score has a value of any row."""
         return any(score.has_value for score in self.scores)
+
+    @property
+    def least_rows(self) -> int:
+        """Number of rows that the row scores must have at least: the most with a value of any score."""
+        return max((score.count for score in self.scores if score.count is not None), default=0)
 
     @property
     def expected_rows(self) -> int | None:
@@ -267,6 +291,15 @@ class AggregateScores:
         frame = pd.json_normalize(metrics, record_path=["aggregation", "scores"], meta=["metric_ref"])
         first = [column for column in _DOCUMENTED_COLUMNS if column in frame]
         return frame[first + [column for column in frame if column not in first]]
+
+
+def _difference(score: AggregateScore, earlier: AggregateScore) -> str:
+    for key in ("count", "nan_count", *_STATISTICS):
+        mine, theirs = getattr(score, key), getattr(earlier, key)
+        # Rows without any value have the mean NaN, which a file may have as null.
+        if is_number(mine) and is_number(theirs) and not math.isclose(mine, theirs, rel_tol=_ROUNDING):
+            return f"{key} of {shortened(score.name)} is {mine:g} and was {theirs:g}"
+    return ""
 
 
 def _scores(payload: Any, names: MetricNames) -> Iterator[AggregateScore]:

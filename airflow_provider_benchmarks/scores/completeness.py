@@ -84,6 +84,8 @@ class RowCheck:
 
     def __init__(self) -> None:
         self.rows = 0
+        #: Who has counted the rows that there must be, for the error.
+        self.counted_by = "the aggregate scores count"
         #: Metric reference and name of scores that rows have a value of.
         self.scores: set[tuple[str, str]] = set()
         self._without_index = 0
@@ -110,12 +112,19 @@ class RowCheck:
         """Take scores of rows: metric reference, name and value."""
         self.scores.update((metric, name) for metric, name, value in scores if value is not None)
 
-    def expected_rows(self, aggregate: AggregateScores) -> int | None:
+    def expected_rows(self, aggregate: AggregateScores, *, reported: int | None = None) -> int | None:
         """Number of rows that there must be; None where the aggregate scores do not say.
 
         Scores over the whole corpus count 1 each, whatever the number of rows, which have no values of them.
+
+        :param reported: number of rows that the service reports besides, which counts first; None where it does not
         """
+        if reported is not None:
+            self.counted_by = "the job's status details count"
+            return reported
         expected = aggregate.expected_rows
+        if expected is None and self.rows < aggregate.least_rows:
+            expected = aggregate.least_rows
         if expected == 1 and self.rows and not any((s.metric, s.name) in self.scores for s in aggregate.scores):
             return None
         return expected
@@ -130,9 +139,7 @@ class RowCheck:
         """
         if expected_rows is not None and self.rows != min(expected_rows, limit or expected_rows):
             asked = "" if limit is None or limit >= expected_rows else f", of which {limit} were asked for"
-            raise IncompleteResults(
-                f"there are {self.rows} rows, but the aggregate scores count {expected_rows}{asked}"
-            )
+            raise IncompleteResults(f"there are {self.rows} rows, but {self.counted_by} {expected_rows}{asked}")
         last = max(self._next - 1, self._largest)
         missing = last + 1 - (self.rows - self._without_index)
         if missing and not is_cut:

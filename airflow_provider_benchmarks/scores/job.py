@@ -11,6 +11,8 @@ from airflow_provider_benchmarks.scores.aggregate import AggregateScores
 if TYPE_CHECKING:
     import pandas as pd
 
+    from airflow_provider_benchmarks.jobs import RowCounts
+
 
 @dataclass(frozen=True, slots=True)
 class JobScores:
@@ -23,6 +25,7 @@ class JobScores:
     :param dataset: what it ran on, where its spec says so; the same holds
     :param content: what decided about its scores, where it ran a benchmark as code; None when not known. Scores of one
         metric are not compared where that was defined in another way
+    :param reported_rows: what the service reports about the rows of the job; None where it does not
     :param rows_unread: the job has rows, but nothing is installed that reads them. Why some have no value is not known
         then, and each counts as one whose call of the model failed, too
     """
@@ -33,4 +36,5 @@ class JobScores:
     benchmark: str = field(default="", kw_only=True)
     dataset: str = field(default="", kw_only=True)
     content: Mapping[str, Any] | None = field(default=None, kw_only=True, hash=False)
+    reported_rows: RowCounts | None = field(default=None, kw_only=True)
     rows_unread: bool = field(default=False, kw_only=True)

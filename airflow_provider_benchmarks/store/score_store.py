@@ -30,7 +30,7 @@ from urllib.parse import quote, unquote
 from airflow_provider_benchmarks.benchmarks.recorded import CONTENT, CONTENT_HASH, RecordedBenchmark, content_of
 from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.exceptions import ConfigurationError, DestinationExists, NotStored
-from airflow_provider_benchmarks.jobs import BenchmarkJob
+from airflow_provider_benchmarks.jobs import BenchmarkJob, RowCounts
 from airflow_provider_benchmarks.scores import AggregateScores, JobScores
 from airflow_provider_benchmarks.store.place import Place
 from airflow_provider_benchmarks.store.stored_file import StoredFile, store_bytes
@@ -60,6 +60,8 @@ class StoredJob:
         has, or where they were not read
     :param dataset: what it ran on; empty where that is not known
     :param content: the benchmark's, where it ran one as code; None for other jobs
+    :param reported_rows: what the service reports about the rows of the job; None where it does not
+    :param id: the service's own, which no other job ever has; empty where it is not known
     """
 
     job: str
@@ -71,6 +73,8 @@ class StoredJob:
     outcomes: dict[str, str] = field(default_factory=dict)
     dataset: str = ""
     content: Mapping[str, Any] | None = field(default=None, hash=False)
+    reported_rows: RowCounts | None = None
+    id: str = ""
 
     @property
     def passed(self) -> bool:
@@ -115,15 +119,11 @@ class ScoreStore:
 
         :param store_rows: writes the row scores as Parquet to a place; None where the job has none
         :param dataset: what it ran on, where its spec does not say so
-        :raises DestinationExists: another job of this name is there
+        :raises DestinationExists: another job of this name is there, or this one as it was before it ran again
         """
         folder = f"{self.folder(job.workspace, job.benchmark)}/{_folder_name(job.name, 'benchmark job')}"
         if (found := self._read_job(folder)) is not None:
-            if job.created_at is not None and found.created_at != job.created_at:
-                raise DestinationExists(
-                    f"the score store {self.root} holds another {job}, submitted at {found.created_at} and not at "
-                    f"{job.created_at}: two services with one store? Give each a store of its own."
-                )
+            self._require_same(job, aggregate, found)
             return found
         created_at = job.created_at or datetime.now(UTC)
         files = [
@@ -137,10 +137,12 @@ class ScoreStore:
         manifest = {
             "version": 1,
             "job": job.name,
+            "id": job.id,
             "workspace": job.workspace,
             "benchmark": job.benchmark,
             "dataset": job.dataset or dataset,
             **_content_of(job),
+            "row_counts": None if job.row_counts is None else job.row_counts.to_json(),
             "created_at": created_at.isoformat(),
             "stored_at": datetime.now(UTC).isoformat(),
             "scores": aggregate.to_json(),
@@ -268,7 +270,29 @@ class ScoreStore:
             benchmark=stored.benchmark,
             dataset=stored.dataset,
             content=stored.content,
+            reported_rows=stored.reported_rows,
         )
+
+    def _require_same(self, job: BenchmarkJob, aggregate: AggregateScores, found: StoredJob) -> None:
+        """Refuse a job that has the name of a stored one: its scores must not be judged by the stored ones.
+
+        What either does not know is not compared: a manifest of an earlier release has no id.
+
+        :raises DestinationExists: says what differs
+        """
+        again = "Somebody has run it again under its name, and what is stored is not changed: give each run a name"
+        if job.created_at is not None and found.created_at != job.created_at:
+            problem = (
+                f"another {job}, submitted at {found.created_at} and not at {job.created_at}: two services with one "
+                f"store? Give each a store of its own"
+            )
+        elif job.id and found.id and job.id != found.id:
+            problem = f"another {job}, with the id {found.id} and not {job.id}. {again} of its own"
+        elif differing := aggregate.difference_from(found.aggregate):
+            problem = f"{job} with other scores: {differing}. {again} of its own"
+        else:
+            return
+        raise DestinationExists(f"the score store {self.root} holds {problem}.")
 
     def _names(self, folder: str, before: datetime | None = None) -> list[str]:
         """Names of jobs, newest first."""
@@ -327,6 +351,8 @@ def _stored_job(folder: str, manifest: dict[str, Any], outcomes: dict[str, str] 
         aggregate=AggregateScores.from_json(manifest["scores"]),
         rows=None if rows is None else StoredFile(**{**rows, "path": f"{folder}/{ROWS_FILE}"}),
         outcomes=outcomes or {},
+        reported_rows=RowCounts.from_json(manifest.get("row_counts")),
+        id=manifest.get("id", ""),
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from airflow_provider_benchmarks.benchmarks import Benchmark, RecordedBenchmark
+from airflow_provider_benchmarks.benchmarks import Benchmark, JobRequest, RecordedBenchmark, bundle_spec
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.gates import NoRegression, Threshold
 from airflow_provider_benchmarks.hooks.benchmarks import BenchmarkHook
@@ -109,3 +109,27 @@ def test_a_baseline_of_the_first_release_gates_after_the_move(start, tmp_path, r
     # Five rows are compared, which are too few for a proof.
     assert (comparison["outcome"], comparison["observed"], comparison["count"]) == ("warn", 0.0, 5)
     assert verdict["baseline"]
+
+
+@pytest.mark.parametrize("release", ["0.6", "0.8"])
+def test_jobs_of_a_spec_that_names_no_benchmark_have_a_history_and_baselines(start, tmp_path, release):
+    start(release)
+    hook, store = BenchmarkHook(), str(tmp_path / "scores")
+    spec = bundle_spec(JobRequest(OF_FILESET)).spec
+    other = bundle_spec(JobRequest(replace(OF_FILESET, metrics={CONTAINS: METRICS[CONTAINS]}))).spec
+    for name, its in (("first", spec), ("second", {**spec, "params": {"parallelism": 2}}), ("other", other)):
+        hook.submit_job(its, name=name)
+        hook.wait_for_job(name, poll_interval=0.05)
+    passed = {"store": store, "baseline": "previous", "aliases": {"exact-match": EXACT}}
+    assert gate("first", **passed)["results"][1]["outcome"] == "warn"
+    verdict = gate("second", **passed)
+    assert (verdict["outcome"], verdict["baseline"]) == ("pass", "first")
+    assert verdict["benchmark"].startswith(f"{WORKSPACE}/qa~exact-match~string-check~")
+    assert hook.get_job("other").benchmark != verdict["benchmark"]
+    stored = ScoreStore(store).get("first", workspace=WORKSPACE, benchmark=verdict["benchmark"])
+    reported = stored.reported_rows
+    assert (reported and reported.total) == (5 if release == "0.8" else None)
+    # One that is named is not refused for the name that the other lacks.
+    run(OF_FILESET, task_id="named")
+    named = next(job.name for job in hook.list_jobs() if job.benchmark == BENCHMARK)
+    assert gate(named, baseline=ScoreStore(store).job_folder(stored))["outcome"] == "pass"

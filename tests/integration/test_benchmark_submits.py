@@ -114,10 +114,10 @@ def test_a_benchmark_of_this_package_that_has_changed_is_an_error_too(hook):
 def stored_metric(hook, service):
     """Store a metric, and let the service return one with a further field, and without what the test leaves out."""
 
-    def store(*left_out):
+    def store(*left_out, ignore_case=True):
         hook.submit_job(benchmark=NEW)
         path = f"/apis/evaluation/v2/workspaces/{WORKSPACE}/metrics/new-exact-match"
-        stored = {**hook.client._http.get(service.url + path).json(), "ignore_case": True}
+        stored = {**hook.client._http.get(service.url + path).json(), "ignore_case": ignore_case}
         body = json.dumps({key: value for key, value in stored.items() if key not in left_out}).encode()
         service.inject(Fault.answer(200, body=body).on("GET", path, times=None))
 
@@ -134,6 +134,37 @@ def test_what_is_null_is_no_difference(hook):
     nulls = replace(NEW, metrics={**NEW.metrics, exact: {**NEW.metrics[exact], "description": None}})
     for benchmark in (nulls, nulls, NEW):
         hook.submit_job(benchmark=benchmark)
+
+
+def test_words_for_people_are_no_difference(hook):
+    hook.submit_job(benchmark=NEW)
+    exact = f"{WORKSPACE}/new-exact-match"
+    described = {**NEW.metrics, exact: {**NEW.metrics[exact], "description": "words", "labels": {"team": "a"}}}
+    hook.submit_job(benchmark=replace(NEW, metrics=described))
+
+
+def test_a_metric_that_differs_is_described_without_flags_that_the_service_has_added(hook, stored_metric):
+    stored_metric("labels", ignore_case=False)
+    exact = f"{WORKSPACE}/new-exact-match"
+    changed = {**NEW.metrics, exact: {**NEW.metrics[exact], "candidate": "{{item.other}}"}}
+    with pytest.raises(ConfigurationError, match="candidate is .* and on the service") as caught:
+        hook.submit_job(benchmark=replace(NEW, metrics=changed))
+    assert "ignore_case" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("value", "is_default"), [(False, True), (True, False)])
+@pytest.mark.parametrize("left_out", [(), ("labels",)])
+def test_a_field_whose_default_is_known_is_compared_with_that(hook, service, left_out, value, is_default):
+    hook.submit_job(benchmark=NEW)
+    path = f"/apis/evaluation/v2/workspaces/{WORKSPACE}/metrics/new-exact-match"
+    stored = {**hook.client._http.get(service.url + path).json(), "ignore_request_failure": value}
+    body = json.dumps({key: each for key, each in stored.items() if key not in left_out}).encode()
+    service.inject(Fault.answer(200, body=body).on("GET", path, times=None))
+    if is_default:
+        hook.submit_job(benchmark=NEW)
+    else:
+        with pytest.raises(ConfigurationError, match="ignore_request_failure is missing and on the service True"):
+            hook.submit_job(benchmark=NEW)
 
 
 def test_a_further_field_of_a_metric_that_others_have_stored_is_a_difference(hook, stored_metric):

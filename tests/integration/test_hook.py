@@ -188,6 +188,19 @@ class TestConnection:
         assert not ok
         assert re.search(message, said), said
 
+    def test_a_gateway_that_hides_all_but_the_service_s_own_paths(self, hook, service):
+        for path in ("/health/ready", "/cluster-info"):
+            service.inject(Fault.answer(404, body=b"<html>nginx</html>").on("GET", path, times=None))
+        ok, message = hook.test_connection()
+        assert ok, message
+        assert message.startswith("Reached NeMo Evaluator 0.1 (benchmark-jobs, platform version unknown)")
+
+    def test_an_address_that_is_none_of_them_says_what_was_tried(self, hook, service):
+        service.inject(Fault.answer(404, body=b"<html>nginx</html>").on("GET", "*", times=None))
+        ok, message = hook.test_connection()
+        assert not ok
+        assert all(f"GET /apis/{name}/" in message for name in ("evaluation", "evaluator", "evals"))
+
     def test_the_token_and_headers_of_the_connection_are_used(self, connect_as):
         with EvaluationService(token="s3cret") as service:
             service.seed_question_answer_example()

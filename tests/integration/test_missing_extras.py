@@ -10,14 +10,18 @@ import pytest
 from airflow.providers.common.compat.sdk import DAG
 
 from airflow_provider_benchmarks.__main__ import main
+from airflow_provider_benchmarks.benchmarks import Benchmark
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.gates import NoRegression, Threshold, WithinHistory
 from airflow_provider_benchmarks.hooks.benchmarks import BenchmarkHook
+from airflow_provider_benchmarks.operators._service_source import ServiceSource
 from airflow_provider_benchmarks.operators.gates import BenchmarkGateOperator, GateFailed
 from airflow_provider_benchmarks.operators.results import DownloadRowScoresOperator
 from airflow_provider_benchmarks.scores import read_row_scores
 from airflow_provider_benchmarks.store import Place, RowFormat, ScoreStore, store_rows
 from airflow_provider_benchmarks.testing import Fault
+from airflow_provider_benchmarks.testing.seed import EXAMPLE_METRICS
+from tests.integration.conftest import BENCHMARK, WORKSPACE
 from tests.support import gate_jobs
 from tests.support.contexts import task_context
 from tests.support.gate_jobs import GOOD, ROWS, row
@@ -216,3 +220,18 @@ class TestCommand:
         shown = capsys.readouterr().err
         assert shown.startswith("could not judge: ")
         assert all(part in shown for part in told.split(".*"))
+
+
+def test_without_pyarrow_it_is_known_which_version_of_the_benchmark_a_job_has_run(service, uninstall):
+    metrics = {f"{WORKSPACE}/{name}": body for name, body in EXAMPLE_METRICS.items()}
+    benchmark = Benchmark(BENCHMARK, dataset=f"{WORKSPACE}/qa", metrics=metrics)
+    run_job = partial(gate_jobs.run_job, service)
+    run_job("stored", NANS)
+    hook = BenchmarkHook()
+    hook.submit_job(benchmark=benchmark, name="gaps")
+    hook.wait_for_job("gaps", poll_interval=0.05)
+    uninstall("pyarrow")
+    with ServiceSource("gate", hook, None, [Threshold("m", at_least=0.5)], "gaps", None) as source:
+        scores = source.candidate().scores
+    assert scores.rows_unread
+    assert scores.content == benchmark.content

@@ -8,6 +8,7 @@ import pytest
 
 from airflow_provider_benchmarks.__main__ import main
 from airflow_provider_benchmarks.store import ScoreStore
+from airflow_provider_benchmarks.testing import EvaluationService
 from airflow_provider_benchmarks.testing.seed import EXAMPLE_METRICS
 from tests.integration.conftest import BENCHMARK, WORKSPACE
 
@@ -75,6 +76,10 @@ def test_a_job_that_does_not_complete_is_told_apart(command, benchmark, capsys, 
         (["--param", "limit_samples=many"], "limit_samples"),
         (["--no-wait", "--store", "x"], "--store needs the job's scores"),
         (["--poll-interval", "0"], "--poll-interval must be more than 0"),
+        (["--param", "x=NaN"], "params.x must be a text, a finite number"),
+        (["--model", '{"url": "x"', "--prompt-template", "{{item.q}}"], "--model is no reference, and no JSON object"),
+        (["--model", "[1]", "--prompt-template", "{{item.q}}"], "--model is no reference, and no JSON object"),
+        (["--conn-id", "zzz"], 'there is no Airflow connection "zzz": create it, or set AIRFLOW_CONN_ZZZ'),
     ],
 )
 def test_what_can_not_be_run_is_told_apart(command, benchmark, capsys, arguments, message):
@@ -82,3 +87,17 @@ def test_what_can_not_be_run_is_told_apart(command, benchmark, capsys, arguments
     err = capsys.readouterr().err
     assert "could not run: " in err
     assert message in err
+    assert "Traceback" not in err
+
+
+def test_a_job_that_has_scored_nothing_is_no_success(benchmark, capsys, monkeypatch):
+    """Release 0.6 calls such a job completed."""
+    with EvaluationService(release="0.6", job_seconds=0.05) as service:
+        service.seed_question_answer_example()
+        monkeypatch.setenv("AIRFLOW_CONN_NEMO_EVALUATOR_DEFAULT", service.connection_json())
+        scores = [{"name": "exact-match.exact-match", "count": 0, "nan_count": 2, "mean": None}]
+        service.give_results(None, aggregate={"scores": scores})
+        assert main(["run", "--poll-interval", "0.05", "--benchmark", benchmark]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "could be scored: its rows and its log on the service have the reasons" in err

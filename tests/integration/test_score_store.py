@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
 
@@ -14,7 +15,7 @@ from airflow_provider_benchmarks.exceptions import ConfigurationError, Destinati
 from airflow_provider_benchmarks.hooks.benchmarks import BenchmarkHook
 from airflow_provider_benchmarks.operators.results import DownloadAggregateScoresOperator, DownloadRowScoresOperator
 from airflow_provider_benchmarks.scores import AggregateScores, low_scoring_rows
-from airflow_provider_benchmarks.store import Place, ScoreStore
+from airflow_provider_benchmarks.store import Place, ScoreStore, store_bytes
 from airflow_provider_benchmarks.store.score_store import gate_name
 from tests.integration.conftest import BENCHMARK, SPEC, WORKSPACE, wait_until_finished
 from tests.support.contexts import task_context
@@ -106,8 +107,49 @@ def test_a_job_that_has_not_completed_is_refused(root, hook, run_job, service):
     assert files(root) == set()
 
 
+class TestARerunUnderTheSameName:
+    @pytest.fixture
+    def stored(self, root, hook, run_job):
+        run_job("rerun")
+        store = ScoreStore(root)
+        hook.store_job(store, "rerun")
+        return store
+
+    def add(self, store, hook, *, mean=None, **changes):
+        """Store the job again, as the service would have it after a rerun."""
+        scores = hook.get_aggregate_scores("rerun")
+        if mean is not None:
+            scores = AggregateScores(tuple(replace(score, mean=mean) for score in scores.scores))
+        return store.add(replace(hook.get_job("rerun"), **changes), scores, store_rows=None)
+
+    def test_its_id_is_stored_and_another_one_is_noticed(self, stored, hook):
+        job = hook.get_job("rerun")
+        assert job.id
+        assert stored.get("rerun", **WHERE).id == job.id
+        with pytest.raises(DestinationExists, match=f"with the id {job.id} and not other-id.*run it again"):
+            self.add(stored, hook, id="other-id")
+
+    def test_other_scores_under_the_same_id_are_noticed(self, stored, hook):
+        with pytest.raises(DestinationExists, match=r"with other scores: mean of \S+ is 0.125 and was .*run it again"):
+            self.add(stored, hook, mean=0.125)
+
+    def test_the_same_job_is_stored_once_whoever_reads_it(self, stored, hook):
+        scores = hook.get_aggregate_scores("rerun")
+        names = {score.metric: f"other/{score.metric.replace('/', '-')}" for score in scores.scores}
+        again = stored.add(hook.get_job("rerun"), scores.renamed(names), store_rows=None)
+        assert again.aggregate == scores
+
+    def test_a_manifest_without_an_id_is_compared_by_what_it_has(self, stored, root, hook):
+        path = Place(f"{stored.job_folder(stored.get('rerun', **WHERE))}/manifest.json")
+        manifest = json.loads(path.read_bytes())
+        del manifest["id"]
+        store_bytes([json.dumps(manifest).encode()], path, format="json")
+        assert self.add(stored, hook, id="other-id").id == ""
+        with pytest.raises(DestinationExists, match="other scores"):
+            self.add(stored, hook, id="other-id", mean=0.125)
+
+
 def test_another_job_of_the_same_name_is_not_taken_for_it(root, hook, run_job):
-    from dataclasses import replace
     from datetime import timedelta
 
     run_job("namesake")

@@ -46,7 +46,7 @@ def read_job(payload: Any, *, workspace: str) -> BenchmarkJob:
     recorded = RecordedBenchmark.from_custom_fields(custom_fields)
     details = payload.get("status_details")
     details = details if isinstance(details, dict) else {}
-    counts = _row_counts(details.get("evaluation"))
+    counts = RowCounts.from_json(details.get("evaluation"))
     return BenchmarkJob(
         name=_of_type(str, payload, "name"),
         workspace=_of_type(str, payload, "workspace") or workspace,
@@ -113,17 +113,6 @@ def read_log_line(payload: Any) -> LogLine:
         error=str(inner.get("error") or ""),
         details={name: inner[name] for name in _LOG_DETAILS if inner.get(name) not in (None, "")},
         fields=inner,
-    )
-
-
-def _row_counts(payload: Any) -> RowCounts | None:
-    """The rows that a job has evaluated; None where the service does not say, or counts something else than rows."""
-    if not isinstance(payload, dict) or payload.get("unit", "rows") != "rows":
-        return None
-    return RowCounts(
-        **{name: _whole_number(payload.get(name)) for name in ("total", "scored", "errored")},
-        is_failure=payload.get("failed") is True,
-        message=_text(payload.get("message")),
     )
 
 

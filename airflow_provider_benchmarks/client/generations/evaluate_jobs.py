@@ -13,7 +13,7 @@ from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 
-from airflow_provider_benchmarks.benchmarks import JobRequest, JobSpec, bundle_spec
+from airflow_provider_benchmarks.benchmarks import JobRequest, JobSpec, bundle_spec, derived_name
 from airflow_provider_benchmarks.client.generations._log_text import read_text_lines
 from airflow_provider_benchmarks.client.generations.generation import Generation, Params, Release, quoted
 from airflow_provider_benchmarks.exceptions import ConfigurationError
@@ -33,6 +33,7 @@ class EvaluateJobs(Generation):
 
     name = "evaluate-jobs"
     results_have_references = False
+    reports_rows = True  # from 0.7 on
     can_tail_logs = True  # from 0.6 on; earlier releases ignore it and return the whole log
 
     def __init__(self, service: str, *, releases: tuple[Release, Release], is_newest: bool = False) -> None:
@@ -67,7 +68,7 @@ class EvaluateJobs(Generation):
         rows = job.spec.get("dataset")
         return replace(
             job,
-            benchmark=benchmark if isinstance(benchmark, str) else "",
+            benchmark=benchmark if benchmark and isinstance(benchmark, str) else _derived_name(job),
             dataset=_rows_digest(rows) if isinstance(rows, list) else job.dataset,
         )
 
@@ -107,6 +108,22 @@ def _scores_of_keys(spec: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
         names = (each.get("name") for each in outputs if isinstance(each, dict)) if isinstance(outputs, list) else ()
         found[key] = tuple(name for name in names if isinstance(name, str))
     return found
+
+
+def _derived_name(job: BenchmarkJob) -> str:
+    """The name of a benchmark that the submitter has not named; empty where the spec is not known."""
+    metrics = job.spec.get("metrics")
+    if not isinstance(metrics, list) or not metrics:
+        return ""
+    keys = list(_scores_of_keys(job.spec))
+    definitions = [_definition(metric) for metric in metrics]
+    return derived_name(job.workspace, dataset=job.spec.get("dataset"), keys=keys, metrics=definitions)
+
+
+def _definition(metric: Any) -> Any:
+    """What defines a metric of a spec: its body, without what the service has added around it."""
+    payload = metric.get("payload") if isinstance(metric, dict) else None
+    return payload.get("metric", metric) if isinstance(payload, dict) else metric
 
 
 def _rows_digest(rows: list[Any]) -> str:

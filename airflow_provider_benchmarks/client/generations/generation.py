@@ -28,6 +28,9 @@ _MAX_PAGES = 100_000
 #: Maximum number of characters of an error's detail.
 _DETAIL_LIMIT = 1000
 
+#: Fields of RFC 9457's problem details, which gateways answer with and the service does not.
+_PROBLEM = frozenset({"title", "type", "status"})
+
 Params = dict[str, str | int]
 #: The first two numbers of a release.
 Release = tuple[int, int]
@@ -45,6 +48,7 @@ class Generation(ABC):
     :cvar name: what a connection's ``api`` calls it
     :cvar results_have_references: False where results name a metric by a key of the service's own, so that its job is
         needed to read them
+    :cvar reports_rows: True if the service reports how many rows of a job it has scored, in some of its releases
     :cvar can_tail_logs: True where the service returns the last lines of a log
     :ivar prefix: what the paths of its own begin with
     :ivar releases: first two numbers of the oldest and of the newest release that is known to speak it
@@ -55,6 +59,7 @@ class Generation(ABC):
 
     name: ClassVar[str]
     results_have_references: ClassVar[bool] = True
+    reports_rows: ClassVar[bool] = False
     can_tail_logs: ClassVar[bool] = False
     prefix: str
     releases: tuple[Release, Release]
@@ -71,8 +76,11 @@ class Generation(ABC):
         return oldest <= release and (release <= newest or self.is_newest)
 
     def title_of(self, version: str) -> str:
-        """Which release a service is, in two numbers; of a version that does not say, the newest that is known."""
-        return ".".join(map(str, release_of(version) or self.releases[1]))
+        """Which release a service is, in two numbers; of a version that does not say, which ones it may be."""
+        oldest, newest = self.releases
+        only = oldest if oldest == newest and not self.is_newest else None
+        release = release_of(version) or only
+        return self.description if release is None else f"NeMo Evaluator {'.'.join(map(str, release))}"
 
     # Paths, quoted, from the base URL on. Each raises ConfigurationError for a name that would lead to another path.
 
@@ -232,13 +240,22 @@ class Generation(ABC):
         text = detail if isinstance(detail, str) else str(detail)
         return text if len(text) <= _DETAIL_LIMIT else f"{text[:_DETAIL_LIMIT]}…"
 
-    def is_unknown_path(self, detail: str) -> bool:
-        """True if a 404 is about the path itself, and not about a job, a result or a benchmark.
+    def is_unknown_path(self, content: bytes) -> bool:
+        """True if the body of a 404 is about the path itself, and not about a job, a result or a benchmark.
 
-        Those are named in the detail. The bare words are the web framework's own: this is another service, another
-        generation of it, or a gateway that has lost it.
+        Those are named in a ``detail``, all that the service writes. The bare words are its web framework's own. All
+        else is of another service, or of a gateway that has lost this one: a page, a text, or JSON in other words.
         """
-        return detail in ("", "Not Found") or detail.lstrip().startswith("<")
+        try:
+            payload: Any = parse_answer(content)
+        except ValueError:
+            return True
+        detail = payload.get("detail") if isinstance(payload, dict) and payload.keys().isdisjoint(_PROBLEM) else None
+        return not isinstance(detail, str) or detail.strip().rstrip(".").casefold() in ("", "not found")
+
+    def is_missing_workspace(self, detail: str) -> bool:
+        """True if a 404 is about the workspace, so that the service knows the path."""
+        return re.match(r"Workspace\b.*\bnot found", detail, re.DOTALL) is not None
 
     def is_name_taken(self, detail: str) -> bool:
         """True if a 409 is about the name of the job, and not about something that its spec names."""

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from airflow_provider_benchmarks.benchmarks import Benchmark, differences
-from airflow_provider_benchmarks.benchmarks.benchmark import hash_of
+from airflow_provider_benchmarks.benchmarks.benchmark import hash_of, measured
 
 #: Label of a metric that this package has stored, with the hash of what it was made of. The service adds defaults.
 _LABEL = "content-hash"
@@ -18,6 +18,15 @@ _HEAD = frozenset(
     {"name", "workspace", "id", "entity_id", "project", "description", "labels", "supported_job_types"}
     | {"created_at", "created_by", "updated_at", "updated_by"}
 )
+#: Defaults that the service adds and that are not null.
+_DEFAULTS = {
+    "ignore_request_failure": False,
+    "max_retries": 3,
+    "mode": "f1",
+    "strictness": 1,
+    "timeout_seconds": 30.0,
+    "use_reference": True,
+}
 _OTHER = "on the service"
 _ROWS_FILE = "rows.jsonl"
 #: Of the hash of rows in the name of their fileset, and of the benchmark's name before it: names have up to 63.
@@ -67,7 +76,7 @@ class StoredBenchmarks:
 
     def metric_body(self, metric: Mapping[str, Any]) -> dict[str, Any]:
         labels = metric.get("labels")
-        return {**metric, "labels": {**(labels if isinstance(labels, dict) else {}), _LABEL: hash_of(metric)}}
+        return {**metric, "labels": {**(labels if isinstance(labels, dict) else {}), _LABEL: hash_of(measured(metric))}}
 
     def benchmark_body(self, benchmark: Benchmark) -> dict[str, Any]:
         name = benchmark.name.partition("/")[2]
@@ -77,16 +86,19 @@ class StoredBenchmarks:
     def metric_differences(self, metric: Mapping[str, Any], stored: Mapping[str, Any]) -> str:
         """What of a stored metric differs, in words; empty for nothing.
 
-        What the service has added to a metric that this package has stored are defaults. In one that others have
-        stored it may be anything.
+        What the service has added to a metric that this package has stored are defaults: it has no request that changes
+        a stored metric. In one that others have stored it may be anything but the defaults that are known.
         """
-        mine = _without_nulls({key: value for key, value in metric.items() if key != "labels"})
+        mine = _without_nulls(measured(metric))
         theirs = _projected(stored, mine)
         labels = stored.get("labels")
-        if not (isinstance(labels, dict) and labels.get(_LABEL) == hash_of(metric)):
-            more = stored.keys() - mine.keys() - _HEAD
-            theirs |= {key: stored[key] for key in sorted(more) if stored[key] not in (None, [], {})}
-        return differences(mine, theirs, other=_OTHER)
+        is_ours = isinstance(labels, dict) and labels.get(_LABEL) == hash_of(measured(metric))
+        names = _DEFAULTS.keys() & stored.keys() if is_ours else stored.keys()
+        more = {key: stored[key] for key in sorted(names - mine.keys() - _HEAD)}
+        added = {key: value for key, value in more.items() if value not in (None, [], {}, _DEFAULTS.get(key))}
+        if mine != theirs:  # a flag that is off, likely by default, is no news beside what does differ
+            added = {key: value for key, value in added.items() if value is not False}
+        return differences(mine, {**theirs, **added}, other=_OTHER)
 
     def benchmark_differences(self, benchmark: Benchmark, stored: Mapping[str, Any]) -> str:
         """What of a stored benchmark differs besides its metrics' own fields, in words; empty for nothing."""

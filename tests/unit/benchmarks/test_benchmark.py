@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from airflow_provider_benchmarks.benchmarks import Benchmark, JobRequest, RecordedBenchmark
+from airflow_provider_benchmarks.benchmarks import Benchmark, JobRequest, RecordedBenchmark, differences
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 
 EXACT = {"type": "exact-match", "reference": "{{item.reference}}", "candidate": "{{item.output}}"}
@@ -42,6 +42,15 @@ def of_rows(rows=ROWS, **changed):
         ({"metrics": {"ws/m": {}}}, 'metric ws/m must be a mapping with its "type" and further fields, found {}'),
         ({"metrics": {"ws/m": {"type": 1}}}, "metric ws/m must be a mapping"),
         ({"metrics": {"ws/m": {**EXACT, "x": object()}}}, "metrics.ws/m.x must be a text"),
+        ({"metrics": {"ws/m": {**EXACT, "x": "\ud800"}}}, "metrics.ws/m.x holds half a surrogate pair"),
+        ({"metrics": {"ws/m": {**EXACT, "\ud800": 1}}}, "metrics.ws/m holds half a surrogate pair"),
+        ({"dataset": None, "rows": [{"a": "\ud800"}]}, "rows.0.a holds half a surrogate pair"),
+        ({"dataset": None, "rows": [{"a": 10**5000}]}, "rows.0.a has too many digits"),
+        ({"name": "ws/\ud800"}, "name must be the reference of a benchmark"),
+        ({"name": "../qa"}, "name must be the reference of a benchmark"),
+        ({"dataset": "ws/..#rows"}, "dataset must be a fileset"),
+        ({"metrics": {"ws/..": EXACT}}, "the key of a metric must be the reference of a metric"),
+        ({"metrics": {"./m": EXACT}}, "the key of a metric must be the reference of a metric"),
         ({"metrics": {"ws/m": {**EXACT, "outputs": []}}}, "outputs of metric ws/m must be a list of the names"),
         ({"metrics": {"ws/m": {**EXACT, "outputs": [""]}}}, "outputs of metric ws/m must be a list"),
         ({"metrics": {"ws/m": {**EXACT, "outputs": [{}]}}}, "outputs of metric ws/m must be a list"),
@@ -157,3 +166,40 @@ class TestRecordedBenchmark:
     def test_a_job_of_others_keeps_none(self, fields):
         assert RecordedBenchmark.from_custom_fields(fields) is None
         assert JobRequest("ws/qa").custom_fields == {}
+
+
+@pytest.mark.parametrize("name", ["ws/..a", "ws/a..", "ws/...", ".a/b"])
+def test_dots_in_a_name_are_part_of_it(name):
+    assert benchmark(name=name).name == name
+
+
+def test_what_is_equal_as_json_has_one_hash():
+    one, other = ({"ws/m": {"type": "number-check", "epsilon": n, "more": [{"a": n}]}} for n in (1, 1.0))
+    assert benchmark(metrics=one).content_hash == benchmark(metrics=other).content_hash
+    assert not differences(benchmark(metrics=one).content, benchmark(metrics=other).content)
+    yes = {"ws/m": {"type": "number-check", "epsilon": True, "more": [{"a": 1}]}}
+    assert benchmark(metrics=one).content_hash != benchmark(metrics=yes).content_hash
+    assert differences(benchmark(metrics=one).content, benchmark(metrics=yes).content)
+
+
+def test_what_is_written_for_people_is_not_measured():
+    described = {"ws/m": {**EXACT, "description": "words", "labels": {"team": "a"}}}
+    plainly = {"ws/m": EXACT}
+    assert benchmark(metrics=described).content == benchmark(metrics=plainly).content
+    assert benchmark(metrics=described).bodies["ws/m"]["description"] == "words"
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"params": {"x": math.nan}}, "params.x must be a text, a finite number"),
+        ({"params": {"x": {1}}}, "params.x must be a text"),
+        ({"params": {"x": [10**5000]}}, "params.x.0 has too many digits"),
+        ({"model": object()}, "model must be a text"),
+        ({"model": {"url": "\ud800"}}, "model.url holds half a surrogate pair"),
+        ({"model": "ws/m", "prompt_template": {"a": object()}}, "prompt_template.a must be a text"),
+    ],
+)
+def test_what_a_benchmark_is_run_with_is_json(fields, message):
+    with pytest.raises(ConfigurationError, match=message):
+        JobRequest(benchmark(), **fields)

@@ -76,6 +76,11 @@ def test_rows_may_be_in_the_file():
         (f"metrics: {'[' * 30}", "nested too deeply. A benchmark has a dataset and metrics"),
         ("#" * (MAX_BYTES + 1), "larger than the 131,072 bytes that a benchmark file may have. Store its rows as a f"),
         ("name: [", "b.yaml, line 1, is not YAML"),
+        (
+            "name: w/b\nmetrics:\n  w/m:\n    type: t\n    reference: {{item.x}}",
+            r'line 5: expected a name as key, found a mapping. Put a template such as "\{\{item.output\}\}" into',
+        ),
+        ("name: w/b\ndataset: w/d\nmetrics:\n  w/..: {type: t}", "line 4: the key of a metric must be the reference"),
     ],
 )
 def test_a_mistake_is_reported_with_its_line(text, message):

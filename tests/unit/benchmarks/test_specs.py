@@ -6,11 +6,11 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.unit.benchmark.test_benchmark import EXACT, ROWS
 
 from airflow_provider_benchmarks.benchmarks import Benchmark, JobRequest, bundle_spec, stored_benchmark_spec
 from airflow_provider_benchmarks.benchmarks.specs import metric_keys
 from airflow_provider_benchmarks.exceptions import ConfigurationError
+from tests.unit.benchmarks.test_benchmark import EXACT, ROWS
 
 #: What releases 0.2.0, 0.3.0, 0.6.0, 0.7.3 and 0.8.1 demand; the judge's has a rubric "quality" and a range "range".
 MEASURED = json.loads((Path(__file__).parents[2] / "recorded/metric-outputs.json").read_text())
@@ -76,6 +76,18 @@ def test_metrics_of_one_type_are_named_by_their_place():
         "exact-match_2": "ws/strict",
     }
     assert metric_keys(["a", "b", "a", "a"]) == ["a", "b", "a_2", "a_3"]
+
+
+def test_two_metrics_of_one_key_are_refused():
+    """Release 0.8 calls the third foo_2_2, earlier ones foo_2 like the second."""
+    metrics = {
+        f"w/{name}": {"type": kind, "outputs": ["s"]} for name, kind in (("a", "foo"), ("b", "foo"), ("c", "foo_2"))
+    }
+    with pytest.raises(ConfigurationError, match="one key for two metrics"):
+        bundle_spec(JobRequest(Benchmark("w/b", metrics=metrics, dataset="w/d")))
+    del metrics["w/b"]
+    names = bundle_spec(JobRequest(Benchmark("w/b", metrics=metrics, dataset="w/d"))).metric_names
+    assert names == {"foo": "w/a", "foo_2": "w/c"}
 
 
 def test_outputs_in_the_benchmark_come_first_and_are_not_sent_as_part_of_the_metric():

@@ -143,7 +143,7 @@ def test_a_page_of_a_gateway_decides_nothing(ask):
 
 
 def test_a_service_that_is_down_decides_nothing(ask):
-    down = [httpx.Response(503)] * 2
+    down = [httpx.Response(503)] * 4  # the release, and each list
     platform = Platform(HOMES["0.8"], "0.8.1")
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -152,6 +152,130 @@ def test_a_service_that_is_down_decides_nothing(ask):
     with pytest.raises(ServiceUnavailable):
         ask(answer, "get_status", "job-1", api="auto", retry_seconds=0)
     assert ask(answer, "get_status", "job-1", api="auto", retry_seconds=0).status == "active"
+
+
+#: What gateways answer for a path that they do not know.
+GATEWAYS = {
+    "kong": {"json": {"message": "no Route matched with those values"}},
+    "spring": {"json": {"timestamp": "x", "status": 404, "error": "Not Found", "path": "/apis"}},
+    "problem": {"json": {"title": "Not Found", "detail": "No static resource apis/evaluation."}},
+    "apigee": {"json": {"fault": {"faultstring": "Unable to identify proxy for host"}}},
+    "go": {"text": "404 page not found\n"},
+    "express": {"text": "<pre>Cannot GET</pre>"},
+    "envoy": {},
+    "lower": {"json": {"detail": "not found"}},
+    "other words": {"json": {"detail": "There is nothing here"}},
+}
+
+
+@pytest.mark.parametrize("gateway", GATEWAYS)
+def test_a_404_in_a_gateway_s_words_is_no_path_of_the_service(ask, gateway):
+    platform = Platform(HOMES["0.8"])
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        known = platform(request)
+        return httpx.Response(404, **GATEWAYS[gateway]) if known.status_code == 404 else known
+
+    assert ask(answer, "get_status", "job-1", api="auto").status == "active"
+    with pytest.raises((ProtocolError, NotFound), match="answered 404"):
+        ask(
+            lambda request: httpx.Response(404, **GATEWAYS[gateway]),
+            "get_status",
+            "job-1",
+            api="auto",
+            base_url="http://other.invalid",
+        )
+
+
+@pytest.mark.parametrize("gateway", set(GATEWAYS) - {"other words"})
+def test_after_an_upgrade_behind_a_gateway_it_is_asked_again(ask, gateway):
+    platform = Platform(HOMES["0.1"], "0.1.0")
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        known = platform(request)
+        return httpx.Response(404, **GATEWAYS[gateway]) if known.status_code == 404 else known
+
+    ask(answer, "get_status", "job-1", api="auto")
+    platform.home, platform.version = HOMES["0.8"], None
+    assert ask(answer, "get_status", "job-1", api="auto").status == "active"
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        lambda request: httpx.ReadTimeout("slow", request=request),
+        lambda request: httpx.RemoteProtocolError("closed", request=request),
+    ],
+    ids=["timeout", "closed"],
+)
+def test_a_release_that_can_t_be_asked_for_leaves_the_lists(ask, fault):
+    platform = Platform(HOMES["0.8"])
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/cluster-info":
+            raise fault(request)
+        return platform(request)
+
+    assert ask(answer, "get_status", "job-1", api="auto").status == "active"
+
+
+def test_a_release_that_is_asked_for_where_nothing_is_leaves_the_lists(ask):
+    platform = Platform(HOMES["0.8"])
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.host == "sso.invalid":
+            raise httpx.ConnectError("refused", request=request)
+        if request.url.path == "/cluster-info":
+            return httpx.Response(302, headers={"location": "http://sso.invalid/login"})
+        return platform(request)
+
+    assert ask(answer, "get_status", "job-1", api="auto").status == "active"
+
+
+@pytest.mark.parametrize(
+    ("generation", "version", "title"),
+    [
+        ("evaluator", "unknown", 'NeMo Evaluator 0.2 to 0.7 ("evaluator" v2)'),
+        ("evaluator", "0.5.0", "NeMo Evaluator 0.5"),
+        ("evals", "unknown", 'NeMo Evaluator 0.8 and later ("evals" v2)'),
+        ("evals", "0.9.2", "NeMo Evaluator 0.9"),
+    ],
+)
+def test_a_release_that_is_not_known_is_called_no_certain_one(generation, version, title):
+    (found,) = (each for each in CONFIG.generations if each.prefix == f"/apis/{generation}")
+    assert found.title_of(version) == title
+
+
+@pytest.mark.parametrize("home", [HOMES["0.1"], HOMES["0.7"]])
+def test_a_list_that_is_unavailable_leaves_the_others(ask, home):
+    platform = Platform(HOMES["0.8"])
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(503) if request.url.path.startswith(home) else platform(request)
+
+    assert ask(answer, "get_status", "job-1", api="auto").status == "active"
+
+
+def test_a_service_that_restarts_is_waited_for_and_then_asked_anew(ask, pauses):
+    platform = Platform(HOMES["0.8"])
+    down = [503] * 6
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(down.pop()) if down else platform(request)
+
+    assert ask(answer, "get_status", "job-1", api="auto", retry_seconds=60).status == "active"
+    assert pauses
+
+
+def test_two_services_at_one_address_are_told_apart_by_the_headers_of_their_connections(ask, caplog):
+    tenants = {"a": Platform(HOMES["0.1"], "0.1.0"), "b": Platform(HOMES["0.8"], "0.8.1")}
+    route = lambda request: tenants[request.headers["x-tenant"]](request)
+    for _ in range(3):
+        for tenant in tenants:
+            found = ask(route, "get_status", "job-1", api="auto", headers={"X-Tenant": tenant})
+            assert found.status == "active"
+    assert [each.paths.count("/cluster-info") for each in tenants.values()] == [1, 1]
+    assert caplog.records == []
 
 
 def test_an_address_where_nothing_answers_is_asked_no_more_than_once(ask):

@@ -63,11 +63,23 @@ class TestJobs:
         assert (found.name, found.id, found.status) == ("run-1", "platform-job-Ek7MF64mSGvmffc1UXJyJA", "completed")
         assert found.dataset == "my-workspace/qa"
         assert found.custom_fields == {"dag": "d", "n": 1, "_nemo_telemetry": {"plugins": ["evals"]}}
-        assert found.benchmark == ""  # the service has none
+        assert found.benchmark.startswith("my-workspace/qa~exact-match~string-check~")  # nobody has named one
 
     def test_its_benchmark_is_the_one_that_its_submitter_has_named(self):
         assert job("0.8.1", 21, custom_fields={"benchmark": "ws/qa-bench"}).benchmark == "ws/qa-bench"
-        assert job("0.8.1", 21, custom_fields={"benchmark": 5}).benchmark == ""
+        assert "~" in job("0.8.1", 21, custom_fields={"benchmark": 5}).benchmark
+
+    def test_one_that_nobody_has_named_has_the_name_of_its_spec(self):
+        found = job("0.8.1", 21)
+        spec = json.loads(json.dumps(found.spec))
+        assert job("0.8.1", 21, name="other", spec={**spec, "params": {"parallelism": 8}}).benchmark == found.benchmark
+        for changed in ({"dataset": "ws/other"}, {"dataset": [{"a": 1}]}, {"metrics": spec["metrics"][:1]}):
+            assert job("0.8.1", 21, spec={**spec, **changed}).benchmark != found.benchmark
+        spec["metrics"][0]["payload"]["metric"]["candidate"] = "{{item.other}}"
+        assert job("0.8.1", 21, spec=spec).benchmark != found.benchmark
+        long = [{"metric_type": f"type-{n}"} for n in range(50)]
+        assert len(job("0.8.1", 21, spec={**spec, "metrics": long}).benchmark) < 120
+        assert job("0.8.1", 21, spec=None).benchmark == ""
 
     def test_rows_of_the_spec_are_a_dataset_by_their_content(self):
         found = job("0.8.1", 68)
@@ -255,4 +267,4 @@ def test_conflicts_that_are_about_the_name(release, number, taken):
     [("0.8.1", 128, True), ("0.3.0", 31, True), ("0.8.1", 120, False), ("0.8.1", 121, False), ("0.3.0", 29, False)],
 )
 def test_a_path_that_the_service_does_not_have(release, number, unknown):
-    assert NEWEST.is_unknown_path(NEWEST.detail_of(content(release, number))) is unknown
+    assert NEWEST.is_unknown_path(content(release, number)) is unknown
