@@ -27,6 +27,8 @@ from airflow_provider_benchmarks.scores.results_files.run import (
 
 NAME = "lm-eval"
 TITLE = "lm-evaluation-harness"
+#: Metrics that the harness makes no mean of, though documents have numbers, where the configuration says nothing.
+_AGGREGATIONS = {"perplexity": "perplexity", "bypass": "bypass"}
 #: Fields of a task's configuration that decide what it measures. How the model is called is not among them, nor where
 #: the dataset lies on the machine.
 _DEFINING = (
@@ -150,7 +152,7 @@ def _corpus_scores(
             value,
             of_rows=of_rows.get((metric, score_name(metric, filter_name))),
             has_values=(metric, filter_name) in valued,
-            how=metrics.get(metric, {}).get("aggregation"),
+            how=metrics.get(metric, {}).get("aggregation") or _AGGREGATIONS.get(metric),
             where=samples.url,
         )
         if found is not None:

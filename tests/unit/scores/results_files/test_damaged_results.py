@@ -268,6 +268,15 @@ class TestAgainstTheEvaluatorsOwnScores:
         assert (read.get("exact_match", "strict").mean, read.get("exact_match", "strict").count) == (6 / 9, 9)
         assert read.get("exact_match", "exact_match,strict of all").mean == 0.9
 
+    def test_a_perplexity_is_no_mean_though_the_configuration_does_not_say_so(self, copied):
+        """As of a task of likelihoods that lists no metrics; lm-eval 0.4.13 writes null then."""
+        folder = copied("lm-eval")
+        edit(only(folder, "samples_colours*"), lambda row: row | {"metrics": ["perplexity"], "perplexity": -2.0})
+        edit(only(folder, "results*"), lambda data: data["configs"]["colours"].update(metric_list=None))
+        edit(only(folder, "results*"), lambda data: data["results"].update(colours={"perplexity,none": math.exp(2)}))
+        read = read_results(folder, task="colours").aggregate
+        assert {s.name: s.mean for s in read.scores} == {"perplexity": -2, "perplexity,none of all": math.exp(2)}
+
     @pytest.mark.parametrize("wrong", [math.nan, None, "1.0"])
     def test_a_mean_that_no_document_of_lighteval_has_a_value_of(self, copied, wrong):
         folder = copied("lighteval")
