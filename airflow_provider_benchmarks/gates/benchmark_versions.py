@@ -9,7 +9,8 @@ from airflow_provider_benchmarks.scores import JobScores
 def differences_in_content(job: JobScores, other: JobScores, metric: str) -> str:
     """What differs in what the scores of a metric depend on, in words; empty for nothing.
 
-    It is empty, too, where it is not known what one of the jobs has measured: its benchmark was no code.
+    It is empty, too, where it is not known what one of the jobs has measured: its benchmark was neither code nor of
+    another evaluator that says so.
 
     :param metric: reference of the metric
     :param other: described as what was

@@ -25,9 +25,12 @@ class StoreResultsOperator(BaseOperator):
     """Put a run of another evaluator into the score store, where gates, history and pages find it.
 
     Of lm-evaluation-harness, inspect_ai, NVIDIA's nel and lighteval. Each benchmark of the run becomes a job of its
-    own, named by the model, the day and a hash: the same results are the same job, so that a retry stores nothing
-    twice. The aggregate scores are computed from the rows. A call of the model that failed is a row without a score,
-    also where the evaluator counts it as 0. The model's outputs are not stored. It takes no connection.
+    own, named by the model, the day and a hash of what was read: the same results are the same job, so that a retry
+    stores nothing twice. The aggregate scores are computed from the rows. A call of the model that failed is a row
+    without a score, also where the evaluator counts it as 0. lm-evaluation-harness and lighteval take an empty answer
+    where a server has none; nothing tells it from the model's own, and it keeps its score. What defines the task, such
+    as its version, its prompts and the number of examples, is kept: a gate does not compare two versions of it. The
+    model's outputs are not stored. It takes no connection.
 
     :param path: the evaluator's file of results, or a folder with those of one run of each benchmark; a local path or a
         URL for Airflow's ObjectStoragePath, of which ``s3://connection@bucket/folder`` names its connection (templated)

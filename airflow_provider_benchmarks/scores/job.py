@@ -23,8 +23,8 @@ class JobScores:
     :param job: the job's name, for messages
     :param benchmark: what it ran, ``workspace/name``; empty when not known. Jobs of two benchmarks are not compared
     :param dataset: what it ran on, where its spec says so; the same holds
-    :param content: what decided about its scores, where it ran a benchmark as code; None when not known. Scores of one
-        metric are not compared where that was defined in another way
+    :param content: what decided about its scores, where it ran a benchmark as code or was another evaluator's; None
+        when not known. Scores of one metric are not compared where that was defined in another way
     :param reported_rows: what the service reports about the rows of the job; None where it does not
     :param rows_unread: the job has rows, but nothing is installed that reads them. Why some have no value is not known
         then, and each counts as one whose call of the model failed, too

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from airflow_provider_benchmarks.benchmarks.recorded import RecordedBenchmark
 from airflow_provider_benchmarks.brief import brief_names, shortened
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.extras import PARQUET, require
@@ -23,7 +24,8 @@ def store_results(
 ) -> list[StoredJob]:
     """Put the results of another evaluator into a score store: a job for each benchmark that it has run.
 
-    A job is named by the model, the day and a hash, so that the same results are the same job, and are stored once.
+    A job is named by the model, the day and a hash of all that was read, so that the same results are the same job, and
+    are stored once. What defines the task is kept with it, so that two versions of it are not compared silently.
 
     :param path: as :func:`~airflow_provider_benchmarks.scores.read_results` takes it
     :param benchmark: reference ``workspace/name`` to store a single benchmark as; ``evaluator/task`` when None
@@ -55,7 +57,7 @@ def store_run(run: EvaluatorRun, store: ScoreStore, *, benchmark: str, path: str
         status=JobStatus.COMPLETED,
         created_at=run.created_at,
         spec={"evaluator": run.tool, "task": run.task, "model": run.model, **run.version},
-        custom_fields={"results": path},
+        custom_fields=_custom_fields(run, benchmark, path),
     )
 
     def write(place: Place) -> StoredFile:
@@ -63,6 +65,11 @@ def store_run(run: EvaluatorRun, store: ScoreStore, *, benchmark: str, path: str
         return store_rows(lines, place, row_format=RowFormat(name="parquet"), expected_rows=len(run.rows))
 
     return store.add(job, run.aggregate, store_rows=write)
+
+
+def _custom_fields(run: EvaluatorRun, benchmark: str, path: str) -> dict[str, Any]:
+    recorded = {} if run.content is None else RecordedBenchmark(benchmark, run.content).to_custom_fields()
+    return {"results": path, **recorded}
 
 
 def _lines(run: EvaluatorRun) -> Iterator[bytes]:

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -29,11 +30,13 @@ from urllib.parse import quote, unquote
 
 from airflow_provider_benchmarks.benchmarks.recorded import CONTENT, CONTENT_HASH, RecordedBenchmark, content_of
 from airflow_provider_benchmarks.brief import shortened
-from airflow_provider_benchmarks.exceptions import ConfigurationError, DestinationExists, NotStored
+from airflow_provider_benchmarks.exceptions import ConfigurationError, DestinationExists, IncompleteResults, NotStored
 from airflow_provider_benchmarks.jobs import BenchmarkJob, RowCounts
 from airflow_provider_benchmarks.scores import AggregateScores, JobScores
 from airflow_provider_benchmarks.store.place import Place
 from airflow_provider_benchmarks.store.stored_file import StoredFile, store_bytes
+
+logger = logging.getLogger(__name__)
 
 _TIME = "%Y%m%dT%H%M%S.%fZ"
 #: Number of jobs without a manifest after which a listing finds those that have one.
@@ -59,7 +62,7 @@ class StoredJob:
     :param outcomes: of the gates that judged it, by their names (long ones as of :func:`gate_name`); empty where none
         has, or where they were not read
     :param dataset: what it ran on; empty where that is not known
-    :param content: the benchmark's, where it ran one as code; None for other jobs
+    :param content: the benchmark's, where it ran one as code or was another evaluator's; None for other jobs
     :param reported_rows: what the service reports about the rows of the job; None where it does not
     :param id: the service's own, which no other job ever has; empty where it is not known
     """
@@ -120,11 +123,13 @@ class ScoreStore:
         :param store_rows: writes the row scores as Parquet to a place; None where the job has none
         :param dataset: what it ran on, where its spec does not say so
         :raises DestinationExists: another job of this name is there, or this one as it was before it ran again
+        :raises IncompleteResults: the aggregate scores are none that can be read again; nothing is stored then
         """
         folder = f"{self.folder(job.workspace, job.benchmark)}/{_folder_name(job.name, 'benchmark job')}"
         if (found := self._read_job(folder)) is not None:
             self._require_same(job, aggregate, found)
             return found
+        AggregateScores.from_json(aggregate.to_json())  # or all that reads the benchmark would fail from now on
         created_at = job.created_at or datetime.now(UTC)
         files = [
             _store_json(f"{folder}/job.json", _describe(job)),
@@ -149,7 +154,7 @@ class ScoreStore:
             "files": [{**file.to_dict(), "path": file.path.rpartition("/")[2]} for file in files],
         }
         _store_json(f"{folder}/{_MANIFEST}", manifest)
-        return _stored_job(folder, manifest)
+        return _job_of(folder, manifest)
 
     def get(self, job: str, *, workspace: str, benchmark: str) -> StoredJob:
         """Find a job.
@@ -168,7 +173,7 @@ class ScoreStore:
     def find(self, job: str, *, workspace: str) -> StoredJob | None:
         """Find a job of whatever benchmark; reads one small file for each benchmark of the workspace."""
         folder, place = f"{self.root}/{_folder_name(workspace, 'workspace')}", _folder_name(job, "benchmark job")
-        found = (self._read_job(f"{folder}/{name}/{place}") for name in sorted(_list(folder)))
+        found = (self._readable_job(f"{folder}/{name}/{place}") for name in sorted(_list(folder)))
         return next((stored for stored in found if stored is not None), None)
 
     def history(
@@ -176,7 +181,8 @@ class ScoreStore:
     ) -> list[StoredJob]:
         """The benchmark's latest jobs, newest first, with their scores and verdicts; row scores are not opened.
 
-        Takes two listings of names, whatever the number of jobs, and reads one small file for each job returned.
+        Takes two listings of names, whatever the number of jobs, and reads one small file for each job returned. A job
+        whose manifest can't be read is left out, with a warning.
 
         :param before: only jobs that were created before this
         """
@@ -190,7 +196,7 @@ class ScoreStore:
             # A marker without a manifest is of an interrupted task, or of a folder that someone has deleted.
             if complete is not None and name not in complete:
                 continue
-            if (found := self._read_job(f"{folder}/{quote(name, safe='')}", outcomes.get(name))) is not None:
+            if (found := self._readable_job(f"{folder}/{quote(name, safe='')}", outcomes.get(name))) is not None:
                 jobs.append(found)
                 continue
             missing += 1
@@ -214,7 +220,7 @@ class ScoreStore:
         outcomes = self._outcomes(folder)
         for name in self._names(folder, before):
             if name not in but and set(outcomes.get(name, {}).values()) == {"pass"}:
-                found = self._read_job(f"{folder}/{quote(name, safe='')}", outcomes[name])
+                found = self._readable_job(f"{folder}/{quote(name, safe='')}", outcomes[name])
                 if found is not None:
                     return found
         return None
@@ -311,7 +317,15 @@ class ScoreStore:
 
     def _read_job(self, folder: str, outcomes: dict[str, str] | None = None) -> StoredJob | None:
         content = _read(f"{folder}/{_MANIFEST}")
-        return None if content is None else _stored_job(folder, json.loads(content), outcomes)
+        return None if content is None else _stored_job(folder, content, outcomes)
+
+    def _readable_job(self, folder: str, outcomes: dict[str, str] | None = None) -> StoredJob | None:
+        """A job, where one of many that can't be read must not hide the others."""
+        try:
+            return self._read_job(folder, outcomes)
+        except IncompleteResults as error:
+            logger.warning("Left out a job of the score store: %s", error)
+            return None
 
 
 def gate_name(gate: str) -> str:
@@ -336,10 +350,20 @@ def read_stored_job(folder: str) -> StoredJob:
     content = _read(f"{folder}/{_MANIFEST}")
     if content is None:
         raise NotStored(f"{folder} is no folder of a job in a score store: it has no {_MANIFEST}")
-    return _stored_job(folder, json.loads(content))
+    return _stored_job(folder, content)
 
 
-def _stored_job(folder: str, manifest: dict[str, Any], outcomes: dict[str, str] | None = None) -> StoredJob:
+def _stored_job(folder: str, manifest: bytes, outcomes: dict[str, str] | None = None) -> StoredJob:
+    try:
+        return _job_of(folder, json.loads(manifest), outcomes)
+    except (IncompleteResults, ValueError, TypeError, LookupError, AttributeError) as error:
+        raise IncompleteResults(
+            f"{folder}/{_MANIFEST} can't be read ({type(error).__name__}: {shortened(error)}). Delete the folder, and "
+            f"store the job again."
+        ) from error
+
+
+def _job_of(folder: str, manifest: dict[str, Any], outcomes: dict[str, str] | None = None) -> StoredJob:
     rows = next((file for file in manifest["files"] if file["path"] == ROWS_FILE), None)
     return StoredJob(
         job=manifest["job"],

@@ -81,9 +81,11 @@ EVALUATORS = {evaluator.name: evaluator for evaluator in _ALL}
 def read_results(path: str | PathLike[str] | Openable, format: str = AUTO, *, task: str | None = None) -> JobScores:
     """Read the results of another evaluator as the scores of a job: what gates compare.
 
-    The aggregate scores are computed from the rows. A row whose model call failed has no score, also where the
-    evaluator counts it as 0. Equal items are of the same problem, so that the rows of two runs can be paired; repeats
-    of a problem, such as the epochs of inspect_ai, are rows with equal items. The model's outputs are not read.
+    The aggregate scores are computed from the rows, and the evaluator's own means are compared with them. A row whose
+    model call failed has no score, also where the evaluator counts it as 0; lm-evaluation-harness and lighteval take an
+    empty answer where a server has none, which nothing tells from the model's own, and which keeps its score. Equal
+    items are of the same problem, so that the rows of two runs can be paired; repeats of a problem, such as the epochs
+    of inspect_ai, are rows with equal items. The model's outputs are not read.
 
     :param path: the evaluator's file of results, or a folder with those of one run of each benchmark: local, a URL that
         fsspec opens, or an Airflow ObjectStoragePath

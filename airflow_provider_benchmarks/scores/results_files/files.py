@@ -12,10 +12,14 @@ from typing import Any, BinaryIO, cast
 
 from airflow_provider_benchmarks.brief import brief, shortened
 from airflow_provider_benchmarks.exceptions import BenchmarkError, ConfigurationError, IncompleteResults
-from airflow_provider_benchmarks.scores.json_values import parse_json
+from airflow_provider_benchmarks.scores.results_files.json_size import (
+    MAX_DOCUMENT_VALUE_BYTES,
+    MAX_LINE_VALUE_BYTES,
+    parse_bounded,
+)
 from airflow_provider_benchmarks.scores.stored_files import filesystem_of, is_damage
 
-#: Size of one JSON document in bytes, unpacked. As Python values it takes several times as much memory.
+#: Size of one JSON document in bytes, unpacked. Memory of its values has a limit of its own (json_size.py).
 MAX_DOCUMENT_BYTES = 256 * 1024 * 1024
 #: Size of a file of lines in bytes; each line is reduced to its scores and its item before the next is read.
 MAX_LINES_BYTES = 2 * 1024 * 1024 * 1024
@@ -83,7 +87,7 @@ class ResultFile:
         :raises IncompleteResults: it is none, or is too large
         """
         with self.opened() as file:
-            return parse_json(bounded(file, MAX_DOCUMENT_BYTES))
+            return parse_bounded(bounded(file, MAX_DOCUMENT_BYTES), MAX_DOCUMENT_VALUE_BYTES)
 
     def lines(self) -> Iterator[dict[str, Any]]:
         """Read JSON Lines, one object after another; blank lines are skipped.
@@ -145,6 +149,8 @@ def find_results(path: Any) -> tuple[ResultFile, list[ResultFile]]:
 
     :raises ConfigurationError: there is nothing, or the folder has too many files to be one of results
     """
+    if not str(path).strip():
+        raise ConfigurationError(f"expected the path of results, found {brief(path)}")
     filesystem, place = filesystem_of(path)
     filesystem.invalidate_cache(place)  # or what was written there since the last listing would not be seen
     root = ResultFile(filesystem, place.rstrip("/") or place, str(path).rstrip("/") or str(path))
@@ -208,9 +214,11 @@ def whole_number_at(data: dict[str, Any], key: str, default: int | None = None) 
 
 def _object_of(line: bytes, number: int) -> dict[str, Any]:
     try:
-        found = parse_json(line)
+        found = parse_bounded(line, MAX_LINE_VALUE_BYTES)
     except ValueError as error:
         raise IncompleteResults(f"line {number} is no JSON: {shortened(error)}") from error
+    except IncompleteResults as error:
+        raise IncompleteResults(f"line {number}: {error}") from error
     if not isinstance(found, dict):
         raise IncompleteResults(f"expected an object in line {number}, found {brief(found)}")
     return found

@@ -1,6 +1,6 @@
 """lighteval: ``results_<date>.json``, and for each task a ``details_<task>_<date>.parquet`` (``--save-details``).
 
-The details have a row for each document. lighteval has no word for a call of the model that failed: it ends the run.
+The details have a row for each document.
 """
 
 from __future__ import annotations
@@ -13,29 +13,36 @@ from airflow_provider_benchmarks.exceptions import IncompleteResults
 from airflow_provider_benchmarks.extras import require
 from airflow_provider_benchmarks.scores.aggregate import AggregateScore, AggregateScores
 from airflow_provider_benchmarks.scores.json_values import is_number
+from airflow_provider_benchmarks.scores.results_files.aggregates import aggregate_rows, corpus_score
+from airflow_provider_benchmarks.scores.results_files.definition import definition
 from airflow_provider_benchmarks.scores.results_files.files import (
-    MAX_LINES_BYTES,
-    MAX_ROWS,
     ResultFile,
     list_files,
     object_at,
 )
+from airflow_provider_benchmarks.scores.results_files.lighteval_details import read_details
 from airflow_provider_benchmarks.scores.results_files.run import (
     EvaluatorRun,
-    ResultRow,
-    aggregate_rows,
-    corpus_score,
     described,
     rows_of,
-    score_number,
     utc_time,
 )
 
 NAME = "lighteval"
 TITLE = "lighteval"
-_BATCH_ROWS = 1024
-#: Python parses no number of some thousands of digits.
-_MAX_DIGITS = 20
+#: Fields of a task's configuration that decide what it measures. How the model is called is not among them.
+_DEFINING = (
+    "prompt_function",
+    "hf_repo",
+    "hf_subset",
+    "hf_revision",
+    "hf_filter",
+    "evaluation_splits",
+    "few_shots_split",
+    "few_shots_select",
+    "num_fewshots",
+    "version",
+)
 #: What a name of a file of details is made of, besides the task.
 _START, _END = "details_", ".parquet"
 #: Number of levels above the results at which the folder of the details is: the name of a model may have slashes.
@@ -86,7 +93,9 @@ def _details_files(file: ResultFile, date: str) -> Sequence[ResultFile]:
 
 
 def _read_task(task: str, details: ResultFile, date: str, data: Mapping[str, Any]) -> EvaluatorRun:
-    rows = rows_of(_rows(details))
+    found = read_details(details)
+    valued = {name for row in found for name in row.valued}
+    rows = rows_of(row.row for row in found)
     scores = aggregate_rows(rows)
     general = object_at({"config_general": {}, **data}, "config_general")
     model = general.get("model_name") or ""
@@ -96,75 +105,57 @@ def _read_task(task: str, details: ResultFile, date: str, data: Mapping[str, Any
         model=model if isinstance(model, str) else "",
         created_at=utc_time(date),
         rows=rows,
-        aggregate=AggregateScores((*scores, *_corpus_scores(task, data, scores, details))),
+        aggregate=AggregateScores((*scores, *_corpus_scores(task, data, scores, valued, details))),
         version=described(
             evaluator_version=general.get("lighteval_sha"),
             task_version=object_at({"versions": {}, **data}, "versions").get(task),
         ),
+        content=_content(task, data) if data else None,
     )
 
 
-def _rows(details: ResultFile) -> list[ResultRow]:
-    """The documents in the order of the dataset; lighteval has shuffled them."""
-    import pyarrow.parquet as pq
-
-    found: list[ResultRow] = []
-    with details.opened() as opened:
-        file = pq.ParquetFile(opened)
-        if missing := {"doc", "metric"} - set(file.schema_arrow.names):
-            raise IncompleteResults(f"there are no columns {', '.join(sorted(missing))}, which lighteval 0.13 writes")
-        groups = (file.metadata.row_group(number) for number in range(file.num_row_groups))
-        if sum(group.total_byte_size for group in groups) > MAX_LINES_BYTES:
-            raise IncompleteResults(f"it is larger than {MAX_LINES_BYTES:,} bytes")
-        for batch in file.iter_batches(batch_size=_BATCH_ROWS, columns=["doc", "metric"]):
-            found += map(_row, batch.to_pylist())
-            if len(found) > MAX_ROWS:
-                raise IncompleteResults(f"there are more than {MAX_ROWS:,} documents")
-    return sorted(found, key=_place)
+def _content(task: str, data: Mapping[str, Any]) -> dict[str, Any]:
+    """What the task measures."""
+    config = object_at(data, "config_tasks", task)
+    return definition({key: config.get(key) for key in _DEFINING}, _metrics(config))
 
 
-def _place(row: ResultRow) -> tuple[int, int, str]:
-    """By the number of the document, or what else is its id."""
-    document = str(row.item["id"])
-    return (0, int(document), "") if document.isdecimal() and len(document) < _MAX_DIGITS else (1, 0, document)
-
-
-def _row(row: dict[str, Any]) -> ResultRow:
-    scores = {name: _value(value) for name, value in object_at(row, "metric").items()}
-    return ResultRow(
-        item=_item(object_at(row, "doc")),
-        # Of some metrics a document has what the score of all is computed from, such as the texts for BLEU.
-        scores={name: {name: value} for name, value in scores.items() if value is None or isinstance(value, float)},
-    )
-
-
-def _value(value: Any) -> Any:
-    return score_number(value) if value is None or isinstance(value, bool | int | float) else value
-
-
-def _item(document: dict[str, Any]) -> dict[str, Any]:
-    """What identifies a document: its question without the examples before it, and what the task has added."""
-    specific = document.get("specific")
-    item = dict(specific) if isinstance(specific, dict) else {}
-    return item | {key: document.get(key) for key in ("id", "query", "choices", "gold_index")}
+def _metrics(config: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """How the task's configuration defines its metrics, by their names; one definition may be of several."""
+    listed, found = config.get("metrics"), {}
+    for metric in listed if isinstance(listed, list) else ():
+        names = metric.get("metric_name") if isinstance(metric, dict) else None
+        for name in names if isinstance(names, list) else [names]:
+            if isinstance(name, str):
+                found[name] = metric
+    return found
 
 
 def _corpus_scores(
-    task: str, data: Mapping[str, Any], scores: Sequence[AggregateScore], details: ResultFile
+    task: str, data: Mapping[str, Any], scores: Sequence[AggregateScore], valued: set[str], details: ResultFile
 ) -> Iterator[AggregateScore]:
     """The tool's own scores that are no means of those of the documents, such as BLEU.
 
     :param data: the results; empty where there are only details
+    :param valued: names of the metrics of which some document has a value
     :raises IncompleteResults: what is a mean by the task's configuration is not that of the documents
     """
     if not data:
         return
-    metrics = object_at(data, "config_tasks", task).get("metrics")
-    means = [m.get("metric_name") for m in metrics or () if isinstance(m, dict) and m.get("corpus_level_fn") == "mean"]
+    metrics = _metrics(object_at(data, "config_tasks", task))
     of_rows = {score.metric: score for score in scores}
     for name, value in object_at(data, "results", task).items():
-        if not name.endswith("_stderr") and is_number(value):
-            mine = of_rows.get(name)
-            found = corpus_score(name, name, value, of_rows=mine, is_mean=name in means, where=details.url)
-            if found is not None:
-                yield found
+        if name.endswith("_stderr") or not is_number(value):
+            continue
+        how = metrics.get(name, {}).get("corpus_level_fn")
+        found = corpus_score(
+            name,
+            name,
+            value,
+            of_rows=of_rows.get(name),
+            has_values=name in valued,
+            how=how.get(name) if isinstance(how, dict) else how,
+            where=details.url,
+        )
+        if found is not None:
+            yield found

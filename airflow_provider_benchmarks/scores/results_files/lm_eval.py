@@ -1,40 +1,55 @@
 """lm-evaluation-harness: ``results_<date>.json``, and a ``samples_<task>_<date>.jsonl`` for each task.
 
 Samples have a line for each document and filter. A document is a row, with the scores of all filters; a score is named
-by its filter, or by its metric where that is ``none``. The harness has no word for a call of the model that failed: it
-ends the run.
+by its filter, or by its metric where that is ``none``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from typing import Any
 
 from airflow_provider_benchmarks.brief import brief, shortened
 from airflow_provider_benchmarks.exceptions import IncompleteResults
 from airflow_provider_benchmarks.scores.aggregate import AggregateScore, AggregateScores
 from airflow_provider_benchmarks.scores.json_values import is_number
-from airflow_provider_benchmarks.scores.results_files.files import (
-    MAX_ROWS,
-    ResultFile,
-    object_at,
-    text_at,
-    whole_number_at,
-)
+from airflow_provider_benchmarks.scores.results_files.aggregates import aggregate_rows, corpus_score
+from airflow_provider_benchmarks.scores.results_files.definition import definition
+from airflow_provider_benchmarks.scores.results_files.files import ResultFile, object_at
+from airflow_provider_benchmarks.scores.results_files.lm_eval_samples import read_samples, score_name
 from airflow_provider_benchmarks.scores.results_files.run import (
     EvaluatorRun,
     ResultRow,
-    aggregate_rows,
-    corpus_score,
     described,
     rows_of,
-    score_number,
     utc_time,
 )
 
 NAME = "lm-eval"
 TITLE = "lm-evaluation-harness"
+#: Metrics that the harness makes no mean of, though documents have numbers, where the configuration says nothing.
+_AGGREGATIONS = {"perplexity": "perplexity", "bypass": "bypass"}
+#: Fields of a task's configuration that decide what it measures. How the model is called is not among them, nor where
+#: the dataset lies on the machine.
+_DEFINING = (
+    "dataset_path",
+    "dataset_name",
+    "test_split",
+    "validation_split",
+    "output_type",
+    "process_docs",
+    "process_results",
+    "description",
+    "doc_to_text",
+    "doc_to_target",
+    "doc_to_choice",
+    "gen_prefix",
+    "target_delimiter",
+    "fewshot_split",
+    "fewshot_delimiter",
+    "fewshot_config",
+    "filter_list",
+)
 
 
 def is_results(data: Any) -> bool:
@@ -70,7 +85,8 @@ def _samples_files(file: ResultFile) -> dict[str, ResultFile]:
 
 
 def _read_task(task: str, samples: ResultFile, data: dict[str, Any]) -> EvaluatorRun:
-    rows = rows_of(_rows(samples))
+    read = read_samples(samples)
+    rows = rows_of(ResultRow(item=found.item, scores=found.scores) for _, found in sorted(read.documents.items()))
     if (expected := object_at(data, "n-samples", task).get("effective")) != len(rows):
         raise IncompleteResults(
             f"{samples.url} has {len(rows)} documents, but the results are of {brief(expected)}: it is cut short, or "
@@ -84,85 +100,60 @@ def _read_task(task: str, samples: ResultFile, data: dict[str, Any]) -> Evaluato
         model=model if isinstance(model, str) else "",
         created_at=utc_time(data.get("date")),
         rows=rows,
-        aggregate=AggregateScores((*scores, *_corpus_scores(task, data, scores, samples))),
+        aggregate=AggregateScores((*scores, *_corpus_scores(task, data, scores, read.valued, samples))),
         version=described(
             evaluator_version=data.get("lm_eval_version"),
             task_version=object_at(data, "versions").get(task),
             num_fewshot=object_at(data, "n-shot").get(task),
+            empty_answers=len(read.empty) or None,
         ),
+        content=_content(task, data),
     )
 
 
-def _rows(samples: ResultFile) -> Iterator[ResultRow]:
-    """The documents in their order in the dataset."""
-    found: dict[int, tuple[dict[str, Any], dict[str, dict[str, Any]]]] = {}
-    for line in samples.lines():
-        document = whole_number_at(line, "doc_id")
-        item, scores = found.setdefault(document, (_item(line), {}))
-        if item["doc_hash"] != line["doc_hash"]:
-            raise IncompleteResults(f"{samples.url}: there are two documents {document}")
-        _add_scores(scores, line, f"{samples.url}: document {document}")
-        if len(found) > MAX_ROWS:
-            raise IncompleteResults(f"{samples.url}: there are more than {MAX_ROWS:,} documents")
-    for document in sorted(found):
-        item, scores = found[document]
-        yield ResultRow(item=item, scores=scores)
+def _content(task: str, data: dict[str, Any]) -> dict[str, Any]:
+    """What the task measures."""
+    config, hashes = object_at(data, "configs", task), data.get("task_hashes")
+    defining = {key: config.get(key) for key in _DEFINING}
+    defining |= {"version": object_at(data, "versions").get(task), "num_fewshot": object_at(data, "n-shot").get(task)}
+    # The hash is of all documents with their prompts, which a chat template makes the model's own.
+    if not data.get("chat_template") and isinstance(hashes, dict):
+        defining["hash"] = hashes.get(task)
+    return definition(defining, _metrics(config))
 
 
-def _item(line: dict[str, Any]) -> dict[str, Any]:
-    """What identifies a document. The prompt is not in it, which a comparison of two prompts would pair nothing with.
-
-    ``doc_id`` is the position in the dataset, and ``doc_hash`` the hash of the document's content.
-    """
-    document = line.get("doc")
-    item = dict(document) if isinstance(document, dict) else {"doc": document}
-    return item | {"doc_id": line["doc_id"], "doc_hash": text_at(line, "doc_hash"), "target": line.get("target")}
-
-
-def _add_scores(scores: dict[str, dict[str, Any]], line: dict[str, Any], where: str) -> None:
-    metrics, filter_name = line.get("metrics"), text_at(line, "filter")
-    if not isinstance(metrics, list) or not all(isinstance(metric, str) for metric in metrics):
-        raise IncompleteResults(f'{where}: expected names of metrics as "metrics", found {brief(metrics)}')
-    for metric in metrics:
-        value = _value(line.get(metric))
-        # Of some metrics a document has what the score of all is computed from, such as the texts for BLEU.
-        if value is not None and not isinstance(value, float | str):
-            continue
-        name, named = _score_name(metric, filter_name), scores.setdefault(metric, {})
-        if name in named:
-            raise IncompleteResults(f'{where}: filter "{shortened(filter_name)}" stands there twice')
-        named[name] = value
-
-
-def _value(value: Any) -> Any:
-    """A score; the harness writes numbers of types that JSON does not know, such as float32, as texts."""
-    if isinstance(value, str):
-        with suppress(ValueError):
-            return float(value)
-    return score_number(value)
-
-
-def _score_name(metric: str, filter_name: str) -> str:
-    return metric if filter_name == "none" else filter_name
+def _metrics(config: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """How the task's configuration defines its metrics, by their names."""
+    listed = config.get("metric_list")
+    each = [metric for metric in listed if isinstance(metric, dict)] if isinstance(listed, list) else []
+    return {metric["metric"]: metric for metric in each if isinstance(metric.get("metric"), str)}
 
 
 def _corpus_scores(
-    task: str, data: Mapping[str, Any], scores: Sequence[AggregateScore], samples: ResultFile
+    task: str,
+    data: Mapping[str, Any],
+    scores: Sequence[AggregateScore],
+    valued: set[tuple[str, str]],
+    samples: ResultFile,
 ) -> Iterator[AggregateScore]:
     """The harness's own scores that are no means of those of the documents, such as BLEU or a perplexity.
 
     :raises IncompleteResults: what is a mean by the task's configuration is not that of the documents
     """
-    listed = object_at(data, "configs", task).get("metric_list")
-    means = [
-        each.get("metric") for each in listed or () if isinstance(each, dict) and each.get("aggregation") == "mean"
-    ]
+    metrics = _metrics(object_at(data, "configs", task))
     of_rows = {(score.metric, score.name): score for score in scores}
     for key, value in object_at(data, "results", task).items():
         metric, comma, filter_name = key.partition(",")
         if not comma or metric.endswith("_stderr") or not is_number(value):
             continue
-        mine = of_rows.get((metric, _score_name(metric, filter_name)))
-        found = corpus_score(metric, key, value, of_rows=mine, is_mean=metric in means, where=samples.url)
+        found = corpus_score(
+            metric,
+            key,
+            value,
+            of_rows=of_rows.get((metric, score_name(metric, filter_name))),
+            has_values=(metric, filter_name) in valued,
+            how=metrics.get(metric, {}).get("aggregation") or _AGGREGATIONS.get(metric),
+            where=samples.url,
+        )
         if found is not None:
             yield found

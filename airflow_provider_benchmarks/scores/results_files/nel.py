@@ -8,12 +8,15 @@ own, such as an agent that has used up its turns, and stays 0.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import fsum
 from typing import Any
 
 from airflow_provider_benchmarks.brief import brief, shortened
 from airflow_provider_benchmarks.exceptions import IncompleteResults
 from airflow_provider_benchmarks.scores.aggregate import AggregateScores
 from airflow_provider_benchmarks.scores.json_values import is_number, json_text
+from airflow_provider_benchmarks.scores.results_files.aggregates import aggregate_rows, is_same, other_mean
+from airflow_provider_benchmarks.scores.results_files.definition import definition
 from airflow_provider_benchmarks.scores.results_files.files import (
     MAX_ROWS,
     ResultFile,
@@ -21,10 +24,10 @@ from airflow_provider_benchmarks.scores.results_files.files import (
     text_at,
     whole_number_at,
 )
+from airflow_provider_benchmarks.scores.results_files.json_size import KeptValues
 from airflow_provider_benchmarks.scores.results_files.run import (
     EvaluatorRun,
     ResultRow,
-    aggregate_rows,
     described,
     rows_of,
     score_number,
@@ -52,9 +55,11 @@ def read(file: ResultFile, data: Any) -> Iterator[EvaluatorRun]:
     results, benchmark, config = file.beside(_ROWS), object_at(data, "benchmark"), object_at(data, "config")
     if not results.exists():
         raise IncompleteResults(f"{file.url}: there is no {_ROWS} beside it. Keep the files of a run together.")
-    rows = rows_of(_rows(results))
+    read = _rows(results)
+    rows = rows_of(row for row, _ in read)
     if data["n_results"] != len(rows):
         raise IncompleteResults(f"{results.url} has {len(rows)} rows, but the bundle counts {brief(data['n_results'])}")
+    _check_mean([reward for _, reward in read], benchmark, results.url)
     model = config.get("model")
     yield EvaluatorRun(
         tool=NAME,
@@ -64,27 +69,50 @@ def read(file: ResultFile, data: Any) -> Iterator[EvaluatorRun]:
         rows=rows,
         aggregate=AggregateScores(aggregate_rows(rows)),
         version=described(evaluator_version=data.get("sdk_version"), config_hash=data.get("config_hash")),
+        run_id=data["run_id"] if isinstance(data["run_id"], str) else "",
+        content=definition(_defining(config), {}),
     )
 
 
-def _rows(results: ResultFile) -> Iterator[ResultRow]:
-    """The rows in the order of the problems, the repeats of each together."""
-    found: dict[tuple[int, int], ResultRow] = {}
+def _defining(config: dict[str, Any]) -> dict[str, Any]:
+    """What of a run's configuration decides what is measured; its hash is of the model's name and address, too."""
+    size = object_at({"shuffle": {}} | config, "shuffle").get("ds_full_size")
+    return {key: config.get(key) for key in ("benchmark", "scorers", "system_prompt")} | {"dataset_size": size}
+
+
+def _check_mean(rewards: list[Any], benchmark: dict[str, Any], where: str) -> None:
+    """Compare the tool's own mean, which has zeros for what failed.
+
+    :raises IncompleteResults: the rows have another one
+    """
+    summary = object_at(benchmark, "scores").get("summary")
+    mean = summary.get("mean") if isinstance(summary, dict) else None
+    numbers = [reward for reward in rewards if is_number(reward)]
+    if is_number(mean) and len(numbers) == len(rewards) and not is_same(found := fsum(numbers) / len(numbers), mean):
+        raise IncompleteResults(other_mean(where, _REWARD, found, mean))
+
+
+def _rows(results: ResultFile) -> list[tuple[ResultRow, Any]]:
+    """The rows in the order of the problems, the repeats of each together, and the reward that the tool has given."""
+    found: dict[tuple[int, int], tuple[ResultRow, Any]] = {}
+    kept = KeptValues()
     for line in results.lines():
         place = whole_number_at(line, "problem_idx"), whole_number_at(line, "repeat", default=0)
         if place in found:
             raise IncompleteResults(f"{results.url}: problem {place[0]} is there twice in repeat {place[1]}")
         if len(found) == MAX_ROWS:
             raise IncompleteResults(f"{results.url}: there are more than {MAX_ROWS:,} rows")
-        found[place] = _row(line, f"{results.url}: problem {place[0]}")
-    yield from (found[place] for place in sorted(found))
+        row = _row(line, f"{results.url}: problem {place[0]}")
+        kept.add(row.item, row.scores, row.metric_errors)
+        found[place] = row, score_number(line.get(_REWARD))
+    return [found[place] for place in sorted(found)]
 
 
 def _row(line: dict[str, Any], where: str) -> ResultRow:
     details, rewards = (line.get(key) or {} for key in ("scoring_details", "scorer_rewards"))
     if not isinstance(details, dict) or not isinstance(rewards, dict):
         raise IncompleteResults(f"{where}: expected objects as scoring_details and scorer_rewards, found {brief(line)}")
-    values = {_REWARD: line.get(_REWARD)} | rewards
+    values = rewards | {_REWARD: line.get(_REWARD)}
     if wrong := [name for name, value in values.items() if value is not None and not is_number(score_number(value))]:
         raise IncompleteResults(f"{where}: expected a number as {wrong[0]}, found {brief(values[wrong[0]])}")
     errors = {_REWARD: _error_of(details, "judge")} | {name: _error_of(details, name) for name in rewards}

@@ -12,19 +12,16 @@ from typing import Any
 
 from airflow_provider_benchmarks.brief import brief, shortened
 from airflow_provider_benchmarks.exceptions import IncompleteResults
-from airflow_provider_benchmarks.scores.aggregate import AggregateScore, AggregateScores
+from airflow_provider_benchmarks.scores.aggregate import AggregateScores
 from airflow_provider_benchmarks.scores.frames import row_scores_frame
 from airflow_provider_benchmarks.scores.job import JobScores
 from airflow_provider_benchmarks.scores.json_values import is_number, json_text
 from airflow_provider_benchmarks.scores.results_files.files import MAX_ROWS
 from airflow_provider_benchmarks.scores.rows import RowScore
-from airflow_provider_benchmarks.scores.value_statistics import value_statistics
 
 #: A job's name is part of file names, and shown in tables. The service's have up to 51 characters.
 _NAME_CHARACTERS = 28
-_HASH_CHARACTERS = 8
-#: Means are compared up to rounding.
-_TOLERANCE = 1e-6
+_HASH_CHARACTERS = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +52,9 @@ class EvaluatorRun:
     :param aggregate: the aggregate scores, computed from the rows; then those that the evaluator has computed of all
         rows together
     :param version: of the evaluator and of the task, and what else tells how the run was made
+    :param run_id: the evaluator's own name of the run; empty where it has none
+    :param content: what the benchmark measures, as of :func:`~.definition.definition`; None where the files do not say
+    :raises IncompleteResults: the rows have no score at all, though the model has answered
     """
 
     tool: str
@@ -64,6 +64,12 @@ class EvaluatorRun:
     rows: Sequence[RowScore]
     aggregate: AggregateScores
     version: Mapping[str, str] = field(default_factory=dict)
+    run_id: str = ""
+    content: Mapping[str, Any] | None = field(default=None, hash=False)
+
+    def __post_init__(self) -> None:
+        if not self.aggregate.scores and any(row.inference_error is None for row in self.rows):
+            raise IncompleteResults(f'no row of "{shortened(self.task)}" has a score: was it never scored?')
 
     @property
     def benchmark(self) -> str:
@@ -75,13 +81,21 @@ class EvaluatorRun:
     def job(self) -> str:
         """A name for the run: the same whenever the same results are read, and another for other results."""
         model = re.sub(r"[^a-z0-9]+", "-", self.model.lower()).strip("-")[:_NAME_CHARACTERS].strip("-")
-        identity = json_text([self.tool, self.task, self.model, self.created_at.isoformat()])
-        digest = hashlib.sha256(identity.encode()).hexdigest()[:_HASH_CHARACTERS]
-        return f"{model or 'model'}-{self.created_at:%Y%m%d}-{digest}"
+        return f"{model or 'model'}-{self.created_at:%Y%m%d}-{self._digest()[:_HASH_CHARACTERS]}"
+
+    def _digest(self) -> str:
+        """A hash of all that is stored: two runs may have begun at the same time, and a run may be scored again."""
+        run = [self.tool, self.task, self.model, self.created_at.isoformat(), self.run_id]
+        parts = (run, dict(self.version), self.content, self.aggregate.to_json(), *(row.to_dict() for row in self.rows))
+        digest = hashlib.sha256()
+        for part in parts:
+            digest.update(f"{json_text(part)}\n".encode())
+        return digest.hexdigest()
 
     def scores(self) -> JobScores:
         """The scores as gates compare them."""
-        return JobScores(self.aggregate, row_scores_frame(self.rows), job=self.job, benchmark=self.benchmark)
+        rows = row_scores_frame(self.rows)
+        return JobScores(self.aggregate, rows, job=self.job, benchmark=self.benchmark, content=self.content)
 
 
 def described(**values: Any) -> dict[str, str]:
@@ -116,56 +130,6 @@ def rows_of(found: Iterable[ResultRow]) -> list[RowScore]:
     return rows
 
 
-def aggregate_rows(rows: Sequence[RowScore]) -> tuple[AggregateScore, ...]:
-    """The aggregate scores of some rows, in the order in which the rows have them.
-
-    A row without a value, because the model did not answer, a metric failed or the value is no number, counts as NaN.
-
-    :raises IncompleteResults: a score has no name
-    """
-    import numpy as np
-
-    keys = dict.fromkeys((metric, name) for row in rows for metric, named in row.metrics.items() for name in named)
-    found = []
-    for metric, name in keys:
-        if not metric or not name:
-            raise IncompleteResults(f"expected a name of a metric and of its score, found {brief((metric, name))}")
-        values = [row.metrics.get(metric, {}).get(name) for row in rows]
-        numbers = np.array([value for value in values if is_number(value)], dtype=float)
-        found.append(
-            AggregateScore(
-                metric=metric,
-                name=name,
-                score_type="range",
-                nan_count=len(values) - numbers.size,
-                **value_statistics(numbers),
-            )
-        )
-    return tuple(found)
-
-
-def corpus_score(
-    metric: str, key: str, value: float, *, of_rows: AggregateScore | None, is_mean: bool, where: str
-) -> AggregateScore | None:
-    """A score that the evaluator has computed of all rows together, such as BLEU; None for the mean of the rows.
-
-    :param key: the evaluator's name of the score, which no column of the rows has
-    :param of_rows: the same score, computed from the rows; None where they have none
-    :param is_mean: the evaluator says that the score is the mean of the rows
-    :raises IncompleteResults: it should be that, and is not
-    """
-    mean = None if of_rows is None else of_rows.mean
-    if mean is not None and math.isclose(mean, value, rel_tol=_TOLERANCE, abs_tol=_TOLERANCE):
-        return None
-    if mean is not None and is_mean:
-        raise IncompleteResults(
-            f"{where}: the mean of {shortened(key)} is {mean:g}, but {value:g} in the results: the file is damaged, or "
-            f"of another run"
-        )
-    name = key if mean is None else f"{key} of all"
-    return AggregateScore(metric=metric, name=name, score_type="range", count=1, nan_count=0, mean=float(value))
-
-
 def score_number(value: Any) -> Any:
     """A score's value as statistics take it: booleans as 1 and 0; a number that no float can hold as infinite."""
     if isinstance(value, bool):
@@ -176,6 +140,11 @@ def score_number(value: Any) -> Any:
         except OverflowError:
             return math.inf
     return value
+
+
+def has_value(value: Any) -> bool:
+    """True for what a score of all rows can be made of: not null, and not NaN."""
+    return value is not None and not (isinstance(value, float) and math.isnan(value))
 
 
 def utc_time(value: Any) -> datetime:

@@ -42,6 +42,13 @@ def test_one_benchmark_of_several_gets_a_name(tmp_path, capsys, monkeypatch):
     assert (tmp_path / said.strip().rpartition(" ")[2] / "manifest.json").exists()
 
 
+def test_an_empty_path_is_not_the_current_folder(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(RECORDED / "nel" / "better")
+    assert main(["import", "", "--store", str(tmp_path / "store")]) == 2
+    assert capsys.readouterr().err.startswith("could not import: expected the path of results, found ''")
+    assert not (tmp_path / "store").exists()
+
+
 @pytest.mark.parametrize("path", ["nowhere", "."])
 def test_what_can_not_be_read_is_an_error(tmp_path, capsys, monkeypatch, path):
     monkeypatch.chdir(tmp_path)

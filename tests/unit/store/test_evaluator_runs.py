@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from airflow_provider_benchmarks.benchmarks.recorded import RecordedBenchmark
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.gates import NoRegression, Threshold, WithinHistory, evaluate
 from airflow_provider_benchmarks.gates.run import run_gate
@@ -66,6 +67,46 @@ class TestEachEvaluator:
         past = [load_scores(store.job_folder(better), ()).scores] * 5
         within = evaluate([WithinHistory(metric, score=score)], store.scores(worse), history=past).results[0]
         assert within.observed == threshold.observed
+
+
+def change_rows(folder, **values):
+    """Change each line of the samples of lm-eval, and leave the harness's own scores out."""
+    (samples,), (results,) = folder.rglob("samples_trivia*"), folder.rglob("results_*")
+    samples.write_text("\n".join(json.dumps(json.loads(line) | values) for line in samples.read_text().splitlines()))
+    data = json.loads(results.read_text())
+    data["results"]["trivia"] = {}
+    results.write_text(json.dumps(data))
+
+
+def test_another_run_of_the_same_time_is_another_job(store, tmp_path):
+    """Two variants of a task may have begun in one second, and a run may be scored again."""
+    folder = Path(shutil.copytree(RECORDED / "lm-eval" / "better", tmp_path / "again"))
+    change_rows(folder, exact_match=0.0)
+    paths = (RECORDED / "lm-eval" / "better", folder, RECORDED / "lm-eval" / "better", folder)
+    stored = [store_results(path, store, task="trivia")[0] for path in paths]
+    assert [job.aggregate.get("exact_match", "strict").mean for job in stored] == [6 / 9, 0, 6 / 9, 0]
+    assert stored[0].job != stored[1].job
+    assert (stored[2], stored[3]) == (stored[0], stored[1])
+    assert len({job.created_at for job in stored}) == 1
+    assert len(store.job_names(workspace="lm-eval", benchmark="lm-eval/trivia")) == 2
+
+
+def test_two_versions_of_a_task_are_not_compared(store, tmp_path):
+    folder = Path(shutil.copytree(RECORDED / "lm-eval" / "worse", tmp_path / "other"))
+    (results,) = folder.rglob("results_*")
+    data = json.loads(results.read_text())
+    data["n-shot"]["trivia"] = 5
+    results.write_text(json.dumps(data))
+    paths = {"few": folder, "none": RECORDED / "lm-eval" / "better"}
+    jobs = {name: store_results(path, store, task="trivia", benchmark="qa/t")[0] for name, path in paths.items()}
+    assert jobs["few"].content["task"]["num_fewshot"] == 5
+    manifest = json.loads(Path(store.job_folder(jobs["few"]), "manifest.json").read_text())
+    assert manifest["benchmark_hash"] == RecordedBenchmark("qa/t", jobs["few"].content).content_hash
+    checks = [NoRegression("exact_match", score="strict", min_count=5)]
+    few, none = (store.job_folder(jobs[name]) for name in ("few", "none"))
+    (result,) = run_gate(checks, FolderSource(checks=checks, candidate_path=few, baseline_paths={"": none})).results
+    assert result.outcome == "fail"
+    assert "another version of the benchmark was measured: task.num_fewshot is 5 and was 0" in result.reason
 
 
 def test_each_benchmark_of_a_run_is_a_job_of_its_own(store):

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 import shutil
+import struct
 import zipfile
 from pathlib import Path
 
+import fsspec
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 from airflow_provider_benchmarks.exceptions import BenchmarkError, ConfigurationError, IncompleteResults
+from airflow_provider_benchmarks.gates import Threshold, evaluate
 from airflow_provider_benchmarks.scores import read_results
-from airflow_provider_benchmarks.scores.results_files import files, read_runs, run
+from airflow_provider_benchmarks.scores.results_files import files, json_size, read_runs, run
+from airflow_provider_benchmarks.scores.results_files.files import ResultFile
+from airflow_provider_benchmarks.scores.results_files.inspect_archive import unpack
 
 TOOLS = ["lm-eval", "inspect_ai", "nel", "lighteval"]
 
@@ -41,7 +49,13 @@ def log(tmp_path, **changes):
     ]
     data = {
         "status": "success",
-        "eval": {"task": "t", "model": "m", "created": "2026-11-28T07:42:01+00:00", "dataset": {"sample_ids": [1, 2]}},
+        "eval": {
+            "task": "t",
+            "model": "m",
+            "created": "2026-11-28T07:42:01+00:00",
+            "dataset": {"sample_ids": [1, 2]},
+            "scorers": [{"name": "match", "metrics": [{"name": "inspect_ai/accuracy", "options": {}}]}],
+        },
         "results": {"total_samples": 2},
         "samples": samples,
     }
@@ -50,10 +64,30 @@ def log(tmp_path, **changes):
     return path
 
 
+def own_mean(mean, *, reducer=None, metric="accuracy", params=None, **more):
+    """What a log says of the scores of a scorer."""
+    values = {metric: {"name": metric, "value": mean, "params": params or {}}}
+    return {"name": "match", "scorer": "match", "reducer": reducer, "metrics": values, **more}
+
+
+def edit_details(folder, change):
+    """Change each row of the details of lighteval."""
+    path = only(folder, "*.parquet")
+    rows = parquet.read_table(path).to_pylist()
+    for row in rows:
+        change(row)
+    parquet.write_table(pa.Table.from_pylist(rows), path)
+
+
 class TestNothingToRead:
     def test_no_such_path(self, tmp_path):
         with pytest.raises(ConfigurationError, match="nowhere: there is no such file or folder"):
             read_results(tmp_path / "nowhere")
+
+    @pytest.mark.parametrize("path", ["", " "])
+    def test_no_path(self, path):
+        with pytest.raises(ConfigurationError, match="expected the path of results, found"):
+            read_results(path)
 
     def test_an_empty_folder(self, tmp_path):
         told = r"has no results of lm-evaluation-harness or inspect_ai or nel .* or lighteval: no file results_\*.json"
@@ -178,11 +212,146 @@ class TestIncompleteRuns:
         with pytest.raises(IncompleteResults, match="sample 1 is there twice in epoch 1"):
             read_results(log(tmp_path, samples=[{"id": 1, "epoch": 1, "scores": {}}] * 2))
 
+    def test_a_document_is_there_twice(self, copied):
+        folder = copied("lighteval")
+        edit_details(folder, lambda row: row["doc"].update(id="3"))
+        with pytest.raises(IncompleteResults, match=r"\.parquet: document '3' is there twice"):
+            read_results(folder)
+
     def test_a_problem_is_there_twice(self, copied):
         folder = copied("nel")
         edit(only(folder, "results.jsonl"), lambda row: row | {"problem_idx": 0, "repeat": 0})
         with pytest.raises(IncompleteResults, match="problem 0 is there twice in repeat 0"):
             read_results(folder)
+
+
+class TestAgainstTheEvaluatorsOwnScores:
+    """What the rows do not support is no score."""
+
+    @pytest.mark.parametrize("wrong", [None, [1], "Paris"])
+    def test_a_mean_that_no_document_of_lm_eval_has_a_value_of(self, copied, wrong):
+        folder = copied("lm-eval")
+        edit(only(folder, "samples_trivia*"), lambda row: row | {"exact_match": wrong})
+        with pytest.raises(IncompleteResults, match="no row has a value of exact_match,strict, but the results have"):
+            read_results(folder, task="trivia")
+
+    def test_a_filter_has_no_lines(self, copied):
+        folder = copied("lm-eval")
+        samples = only(folder, "samples_trivia*")
+        lines = [line for line in samples.read_text().splitlines() if json.loads(line)["filter"] != "strict"]
+        samples.write_text("\n".join(lines))
+        with pytest.raises(IncompleteResults, match="no row has a value of exact_match,strict"):
+            read_results(folder, task="trivia")
+
+    def test_a_document_lacks_the_line_of_a_filter(self, copied):
+        folder = copied("lm-eval")
+        samples = only(folder, "samples_trivia*")
+        samples.write_text("\n".join(samples.read_text().splitlines()[1:]))
+        with pytest.raises(IncompleteResults, match="document 0 lacks filter strict"):
+            read_results(folder, task="trivia")
+
+    def test_a_mean_without_a_word_for_how_it_is_made(self, copied):
+        folder = copied("lm-eval")
+        edit(only(folder, "results*"), lambda data: data["configs"]["trivia"].update(metric_list=None))
+        read = read_results(folder, task="trivia").aggregate
+        assert [s.name for s in read.scores] == ["strict", "last-word", "bleu,strict", "bleu,last-word"]
+        edit(only(folder, "results*"), lambda data: data["results"]["trivia"].update({"exact_match,strict": 0.9}))
+        with pytest.raises(IncompleteResults, match="the mean of exact_match,strict is 0.666667, but 0.9"):
+            read_results(folder, task="trivia")
+
+    def test_a_score_of_all_that_is_made_of_numbers_is_one_more(self, copied):
+        folder = copied("lm-eval")
+        listed = [{"metric": "exact_match", "aggregation": "perplexity"}]
+        edit(only(folder, "results*"), lambda data: data["configs"]["trivia"].update(metric_list=listed))
+        edit(only(folder, "results*"), lambda data: data["results"]["trivia"].update({"exact_match,strict": 0.9}))
+        read = read_results(folder, task="trivia").aggregate
+        assert (read.get("exact_match", "strict").mean, read.get("exact_match", "strict").count) == (6 / 9, 9)
+        assert read.get("exact_match", "exact_match,strict of all").mean == 0.9
+
+    def test_a_perplexity_is_no_mean_though_the_configuration_does_not_say_so(self, copied):
+        """As of a task of likelihoods that lists no metrics; lm-eval 0.4.13 writes null then."""
+        folder = copied("lm-eval")
+        edit(only(folder, "samples_colours*"), lambda row: row | {"metrics": ["perplexity"], "perplexity": -2.0})
+        edit(only(folder, "results*"), lambda data: data["configs"]["colours"].update(metric_list=None))
+        edit(only(folder, "results*"), lambda data: data["results"].update(colours={"perplexity,none": math.exp(2)}))
+        read = read_results(folder, task="colours").aggregate
+        assert {s.name: s.mean for s in read.scores} == {"perplexity": -2, "perplexity,none of all": math.exp(2)}
+
+    @pytest.mark.parametrize("wrong", [math.nan, None, "1.0"])
+    def test_a_mean_that_no_document_of_lighteval_has_a_value_of(self, copied, wrong):
+        folder = copied("lighteval")
+        edit_details(folder, lambda row: row["metric"].update(f1=wrong))
+        with pytest.raises(IncompleteResults, match="no row has a value of f1, but the results have 0.666667"):
+            read_results(folder)
+
+    def test_a_score_of_all_beside_documents_without_a_number_has_another_name(self, copied):
+        folder = copied("lm-eval")
+        listed = [{"metric": "exact_match", "aggregation": "own"}]
+        edit(only(folder, "results*"), lambda data: data["configs"]["trivia"].update(metric_list=listed))
+        edit(only(folder, "samples_trivia*"), lambda row: row | {"exact_match": "Paris"})
+        read = read_results(folder, task="trivia").aggregate
+        assert read.get("exact_match", "exact_match,strict of all").mean == 6 / 9
+        assert read.get("exact_match", "strict").nan_count == 9
+
+    def test_rows_of_another_run_beside_a_bundle(self, copied, recorded):
+        folder = copied("nel")
+        other = only(recorded("nel", "worse"), "results.jsonl")
+        only(folder, "results.jsonl").write_bytes(other.read_bytes())
+        with pytest.raises(IncompleteResults, match="results.jsonl: the mean of reward is 0.333333, but 0.666667 in"):
+            read_results(folder)
+
+    def test_a_scorer_s_name_does_not_hide_the_reward(self, copied):
+        folder = copied("nel")
+        edit(only(folder, "results.jsonl"), lambda row: row | {"scorer_rewards": {"reward": 0.25}})
+        assert read_results(folder).aggregate.get("reward").mean == 0.75
+
+    @pytest.mark.parametrize("reducer", [None, "mean"])
+    def test_samples_of_another_run_in_a_log(self, tmp_path, reducer):
+        found = {"total_samples": 2, "scores": [own_mean(0.5, reducer=reducer)]}
+        assert read_results(log(tmp_path, results=found)).aggregate.get("match").mean == 0.5
+        found = {"total_samples": 2, "scores": [own_mean(0.75, reducer=reducer)]}
+        with pytest.raises(IncompleteResults, match="the mean of match is 0.5, but 0.75 in the results"):
+            read_results(log(tmp_path, results=found))
+
+    def test_a_log_counts_other_samples(self, tmp_path):
+        found = {"total_samples": 2, "scores": [own_mean(0.5, scored_samples=3)]}
+        with pytest.raises(IncompleteResults, match="2 samples have a value of match, but the log counts 3"):
+            read_results(log(tmp_path, results=found))
+
+    def test_epochs_are_reduced_before_the_mean_or_not_at_all(self, tmp_path):
+        values = [(1, 1, "C"), (1, 2, "C"), (2, 1, "I")]
+        samples = [{"id": n, "epoch": e, "scores": {"match": {"value": v}}} for n, e, v in values]
+        for mean, counted in ((0.5, 2), (2 / 3, 3)):
+            found = {"total_samples": 3, "scores": [own_mean(mean, scored_samples=counted)]}
+            read = read_results(log(tmp_path, samples=samples, results=found))
+            assert read.aggregate.get("match").mean == pytest.approx(2 / 3)
+        found = {"total_samples": 3, "scores": [own_mean(0.9, scored_samples=3)]}
+        with pytest.raises(IncompleteResults, match="the mean of match is"):
+            read_results(log(tmp_path, samples=samples, results=found))
+
+    @pytest.mark.parametrize("changes", [{"reducer": "max"}, {"params": {"to_float": "own"}}, {"metric": "of_mine"}])
+    def test_other_metrics_of_a_log_are_no_means(self, tmp_path, changes):
+        found = {"total_samples": 2, "scores": [own_mean(0.75, **changes)]}
+        assert read_results(log(tmp_path, results=found)).aggregate.get("match").mean == 0.5
+
+
+class TestUnscoredLogs:
+    def test_all_samples_failed(self, tmp_path):
+        samples = [{"id": n, "epoch": 1, "error": "no server"} for n in (1, 2)]
+        found = read_results(log(tmp_path, samples=samples, results=None))
+        score = found.aggregate.get("match")
+        assert (score.count, score.nan_count, score.mean) == (0, 2, None)
+        verdict = evaluate([Threshold("match", at_least=0.0)], found)
+        assert (verdict.outcome, verdict.passed) == ("fail", False)
+
+    def test_no_results_though_samples_did_not_fail(self, tmp_path):
+        with pytest.raises(IncompleteResults, match="the log has no results: its samples were not scored"):
+            read_results(log(tmp_path, results=None))
+
+    def test_no_sample_has_a_score(self, tmp_path):
+        samples = [{"id": 1, "epoch": 1, "scores": None}, {"id": 2, "epoch": 1, "error": "no server"}]
+        with pytest.raises(IncompleteResults, match='no row of "t" has a score'):
+            read_results(log(tmp_path, samples=samples))
 
 
 class TestValues:
@@ -226,6 +395,7 @@ class TestValues:
         folder = copied("nel")
         change = {"scoring_details": {"error": "no turns left", "error_category": "graceful"}, "reward": 0.0}
         edit(only(folder, "results.jsonl"), lambda row: row | change)
+        edit(only(folder, "eval-*"), lambda data: data["benchmark"]["scores"]["summary"].update(mean=0.0))
         assert read_results(folder).aggregate.get("reward").count == 18
 
     def test_a_score_needs_a_name(self, copied):
@@ -261,16 +431,64 @@ class TestValues:
 
 class TestSizes:
     def test_a_zip_bomb(self, tmp_path, monkeypatch):
-        monkeypatch.setattr("airflow_provider_benchmarks.scores.results_files.inspect_ai.MAX_DOCUMENT_BYTES", 10_000)
+        monkeypatch.setattr(
+            "airflow_provider_benchmarks.scores.results_files.inspect_archive.MAX_DOCUMENT_BYTES", 10_000
+        )
         with zipfile.ZipFile(tmp_path / "a.eval", "w", zipfile.ZIP_DEFLATED) as archive:
             archive.writestr("header.json", b" " * 1_000_000)
         with pytest.raises(IncompleteResults, match="a.eval: it is larger than 10,000 bytes"):
             read_results(tmp_path)
 
     def test_a_bomb_that_is_packed_with_zstd(self, recorded, monkeypatch):
-        monkeypatch.setattr("airflow_provider_benchmarks.scores.results_files.inspect_ai.MAX_DOCUMENT_BYTES", 1_000)
+        monkeypatch.setattr(
+            "airflow_provider_benchmarks.scores.results_files.inspect_archive.MAX_DOCUMENT_BYTES", 1_000
+        )
         with pytest.raises(IncompleteResults, match="eval: it is larger than 1,000 bytes"):
             read_results(recorded("inspect_ai"))
+
+    @pytest.mark.parametrize("member", ["header.json", "summaries.json"])
+    def test_memory_of_a_log(self, tmp_path, member):
+        with zipfile.ZipFile(tmp_path / "a.eval", "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+            for name in ("header.json", "summaries.json"):
+                archive.writestr(name, b"[" + b"[]," * 8_000_000 + b"1]" if name == member else "{}")
+        with pytest.raises(IncompleteResults, match="a.eval: its values would take more than 1,073,741,824 bytes"):
+            read_results(tmp_path)
+
+    def test_memory_of_a_document(self, tmp_path):
+        (tmp_path / "results_a.json").write_bytes(b'{"a":[' + b"{}," * 5_000_000 + b"1]}")
+        with pytest.raises(IncompleteResults, match="its values would take more than 1,073,741,824 bytes of memory"):
+            read_results(tmp_path)
+
+    def test_memory_of_a_line(self, copied):
+        folder = copied("lm-eval")
+        samples = only(folder, "samples_trivia*")
+        samples.write_bytes(b'{"x":[' + b"[]," * 4_000_000 + b"1]}\n" + samples.read_bytes())
+        with pytest.raises(IncompleteResults, match="line 1: its values would take more than 536,870,912 bytes"):
+            read_results(folder, task="trivia")
+
+    @pytest.mark.parametrize("tool", ["lm-eval", "nel", "lighteval"])
+    def test_memory_of_all_rows(self, recorded, monkeypatch, tool):
+        monkeypatch.setattr(json_size, "MAX_KEPT_VALUE_BYTES", 5000)
+        with pytest.raises(IncompleteResults, match="its rows would take more than 5,000 bytes of memory"):
+            read_results(recorded(tool), task="trivia" if tool == "lm-eval" else None)
+
+    @pytest.mark.parametrize("value", ["\ud800", 10**400, float("nan")])
+    def test_memory_of_odd_values(self, monkeypatch, value):
+        monkeypatch.setattr(json_size, "MAX_KEPT_VALUE_BYTES", 2000)
+        kept = json_size.KeptValues()
+        kept.add({"a": value})
+        with pytest.raises(IncompleteResults, match="more than 2,000 bytes"):
+            kept.add([[value] for _ in range(20)])
+
+    def test_honest_logs_are_far_below(self, recorded):
+        _, samples = unpack(ResultFile(fsspec.filesystem("file"), str(only(recorded("inspect_ai"), "*.eval")), "log"))
+        each = json_size.value_bytes(json.dumps(samples).encode()) / len(samples)
+        assert 50_000 * each < json_size.MAX_DOCUMENT_VALUE_BYTES / 2
+
+    def test_rows_of_details(self, recorded, monkeypatch):
+        monkeypatch.setattr("airflow_provider_benchmarks.scores.results_files.lighteval_details._BATCH_BYTES", 100)
+        with pytest.raises(IncompleteResults, match="128 documents are larger than 100 bytes"):
+            read_results(recorded("lighteval"))
 
     @pytest.mark.parametrize(
         ("limit", "told"),
@@ -287,7 +505,7 @@ class TestSizes:
             read_results(recorded("nel"))
 
     def test_details(self, recorded, monkeypatch):
-        monkeypatch.setattr("airflow_provider_benchmarks.scores.results_files.lighteval.MAX_LINES_BYTES", 100)
+        monkeypatch.setattr("airflow_provider_benchmarks.scores.results_files.lighteval_details.MAX_LINES_BYTES", 100)
         with pytest.raises(IncompleteResults, match="parquet: it is larger than 100 bytes"):
             read_results(recorded("lighteval"))
 
@@ -305,7 +523,7 @@ class TestSizes:
 def use(found):
     """What is made of a run, in memory and in a score store."""
     assert found.scores().rows is not None
-    for part in (found.aggregate.to_json(), found.version, found.job, found.benchmark):
+    for part in (found.aggregate.to_json(), found.version, found.job, found.benchmark, found.content):
         json.dumps(part, allow_nan=False)
     found.benchmark.encode()
 
@@ -337,6 +555,33 @@ def test_damage_anywhere_is_an_error_of_this_package_or_none(copied, tool):
         except BenchmarkError as error:
             must_name(folder, error)
         path.write_bytes(contents[path])
+
+
+def test_a_damaged_archive_is_an_error_and_no_other_scores(copied):
+    """Frames of zstd have no checksum; the archive has one of each member."""
+    path = only(copied("inspect_ai"), "*.eval")
+    content, good = path.read_bytes(), read_results(path).aggregate
+    member = zipfile.ZipFile(path).getinfo("summaries.json")
+    start = member.header_offset + 30 + len(member.filename)
+    refused = 0
+    for place in range(start, start + member.compress_size, 5):
+        path.write_bytes(content[:place] + bytes([content[place] ^ 4]) + content[place + 1 :])
+        try:
+            assert read_results(path).aggregate == good
+        except IncompleteResults as error:
+            refused += 1
+            must_name(path, error)
+    assert refused > member.compress_size / 5 * 0.9
+
+
+def test_a_member_of_another_size_is_an_error(copied):
+    path = only(copied("inspect_ai"), "*.eval")
+    member = zipfile.ZipFile(path).getinfo("summaries.json")
+    content, sizes = path.read_bytes(), struct.pack("<III", member.CRC, member.compress_size, member.file_size)
+    other = struct.pack("<III", member.CRC, member.compress_size, member.file_size + 1)
+    path.write_bytes(content.replace(sizes, other))
+    with pytest.raises(IncompleteResults, match="summaries.json in the archive is damaged: its size or its checksum"):
+        read_results(path)
 
 
 WRONG = [None, 1, -1, 1e400, "x", "", [], [1], {}, {"a": 1}, True, 10**400, "\ud800"]
