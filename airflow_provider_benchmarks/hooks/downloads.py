@@ -14,6 +14,7 @@ from tenacity import Retrying, retry_if_exception, stop_after_attempt
 
 from airflow_provider_benchmarks.client import BenchmarkClient
 from airflow_provider_benchmarks.exceptions import (
+    BenchmarkError,
     DestinationExists,
     IncompleteResults,
     NotFound,
@@ -37,6 +38,7 @@ from airflow_provider_benchmarks.store import (
     find_row_file,
     holds_same_rows,
     refuse_other_kind,
+    require_stored,
     store_bytes,
     store_partitions,
     store_row_files,
@@ -59,28 +61,16 @@ class RowDownload:
         self._place = options.place
         self._options = options
         self._old: StoredFile | None = None
-        self._new: StoredFile | None = None
-        #: Of the destination alone; :meth:`finish` raises it, once the other files are there.
-        self._failure: Exception | None = None
+        #: What became of the destination's target; None as long as nothing was fetched.
+        self._new: StoredFile | Exception | None = None
 
-    def fetch_with(self, *others: RowTarget) -> list[StoredFile]:
-        """Fetch the rows once, for the destination and for other files, which what is wrong with it does not hinder.
+    def fetch_with(self, other: RowTarget) -> StoredFile:
+        """Fetch the rows once, for the destination and for another file. Each is written though the other can't be.
 
-        :return: the other files
+        :return: the other file; :meth:`finish` returns the destination's, or raises what is wrong with it
         :raises IncompleteResults: there are fewer or more rows than the aggregate scores count; nothing is stored
         """
-        try:
-            self._read_destination()
-        except Exception as error:  # noqa: BLE001  whatever it is, finish() raises it
-            self._failure = error
-            return fetch_files(self._source, others)
-        try:
-            return self._fetch(others)
-        except (ServiceError, IncompleteResults):  # of the rows, for whatever they are
-            raise
-        except Exception as error:  # noqa: BLE001
-            self._failure = error
-            return fetch_files(self._source, others)
+        return require_stored(*self._fetch([other]))
 
     def finish(self) -> StoredFile:
         """Fetch the rows, unless that was done or ``if_exists`` keeps what is there.
@@ -89,12 +79,11 @@ class RowDownload:
         :raises DestinationExists: there is a folder where a file is to be, the reverse, or a file of another format; or
             ``if_exists`` is ``fail`` and there is something else
         """
-        if self._old is None and self._new is None and self._failure is None:
-            self._read_destination()
-            self._fetch(())
-        if self._failure is not None:
-            raise self._failure
+        if self._old is None and self._new is None:
+            self._fetch([])
         old, new = self._old, self._new
+        if isinstance(new, Exception):
+            raise new
         if old is None:
             assert new is not None
             return new
@@ -106,12 +95,13 @@ class RowDownload:
             sweep_partitions(self._place)
         return old
 
-    def _read_destination(self) -> None:
-        refuse_other_kind(self._place, is_folder=bool(self._options.fields))
-        self._old = None if self._options.if_exists == IfExists.REPLACE else self._find_old()
-
-    def _fetch(self, others: Sequence[RowTarget]) -> list[StoredFile]:
-        if self._old is not None and self._options.if_exists == IfExists.SKIP:
+    def _fetch(self, others: Sequence[RowTarget]) -> list[StoredFile | Exception]:
+        """Fetch the rows for the destination, unless it is kept, and for the others. Returns what became of those."""
+        try:
+            self._read_destination()
+        except Exception as error:  # noqa: BLE001  whatever it is, finish() raises it
+            self._new = error
+        if self._new is not None or (self._old is not None and self._options.if_exists == IfExists.SKIP):
             return fetch_files(self._source, others) if others else []
         row_format, limit = self._options.row_format, self._options.limit
         place = self._place if self._old is None else None  # where there is an old one, the new one is only compared
@@ -123,12 +113,17 @@ class RowDownload:
             whole = Path(folder) / "rows.parquet"
             as_table = RowFormat(name="parquet", with_sample=row_format.with_sample)
             target = RowTarget(place=Place(str(whole)), row_format=as_table, limit=limit)
-            _, *files = fetch_files(self._source, [target, *others])
-            try:
-                self._new = store_partitions(whole, place, fields=self._options.fields, row_format=row_format)
-            except Exception as error:  # noqa: BLE001  the others are there; finish() raises it
-                self._failure = error
+            self._new, *files = fetch_files(self._source, [target, *others])
+            if isinstance(self._new, StoredFile):
+                try:
+                    self._new = store_partitions(whole, place, fields=self._options.fields, row_format=row_format)
+                except Exception as error:  # noqa: BLE001  the others are there; finish() raises it
+                    self._new = error
         return files
+
+    def _read_destination(self) -> None:
+        refuse_other_kind(self._place, is_folder=bool(self._options.fields))
+        self._old = None if self._options.if_exists == IfExists.REPLACE else self._find_old()
 
     def _require_same(self, old: StoredFile, new: StoredFile) -> None:
         if old.sha256 == new.sha256 or (old.rows == new.rows and self._differs_in_bytes_only()):
@@ -152,13 +147,22 @@ class RowDownload:
         return find_row_file(self._place, self._options.row_format)
 
 
-def fetch_files(source: RowSource, targets: Sequence[RowTarget]) -> list[StoredFile]:
-    """Fetch rows once, for any number of files.
+def fetch_file(source: RowSource, target: RowTarget) -> StoredFile:
+    """Fetch rows for one file.
 
     :raises IncompleteResults: there are fewer or more rows than the aggregate scores count; nothing is stored
     """
+    return require_stored(*fetch_files(source, [target]))
 
-    def fetch() -> list[StoredFile]:
+
+def fetch_files(source: RowSource, targets: Sequence[RowTarget]) -> list[StoredFile | Exception]:
+    """Fetch rows once, for any number of files.
+
+    :return: for each target its file, or why that target alone could not be written: the others are
+    :raises IncompleteResults: there are fewer or more rows than the aggregate scores count; nothing is stored
+    """
+
+    def fetch() -> list[StoredFile | Exception]:
         with _opened(source) as (pieces, length):
             return store_row_files(
                 pieces, targets, length=length, expected_rows=lambda check: check.expected_rows(aggregate.result())
@@ -188,18 +192,34 @@ def _opened(source: RowSource) -> Iterator[tuple[Iterator[bytes], int | None]]:
 def store_and_download(source: ServiceRows, store: ScoreStore, options: RowOptions) -> tuple[StoredJob, StoredFile]:
     """Put a job into the score store and its row scores into a file; they are fetched once for both.
 
-    Where the file can't be written, the store has the job all the same: the service may purge it before the next try.
-    Rows that the service does not have any more come from the store, without the model's outputs.
+    Where one of them can't be written, the other has the rows all the same: the service may purge them before the next
+    try. Rows that the service does not have any more come from the store, without the model's outputs.
 
     :raises NotFound: neither has the job, or its row scores
     :raises JobError: the job has not completed
     """
     download = RowDownload(source, options)
-    stored = store_job(source, store, fetch=download.fetch_with)
+    try:
+        stored = store_job(source, store, fetch=download.fetch_with)
+    except BenchmarkError:  # of the job or its results, for whatever they are
+        raise
+    except Exception:  # of the store's storage
+        _finish_despite(download)
+        raise
     try:
         return stored, download.finish()
     except NotFound as error:
         return stored, RowDownload(purged_rows(stored, error), options).finish()
+
+
+def _finish_despite(download: RowDownload) -> None:
+    """Finish a download whose task fails with another error, which is the one to raise."""
+    try:
+        file = download.finish()
+    except Exception as error:  # noqa: BLE001
+        logger.warning("The destination was not written either: %s", error)
+    else:
+        logger.info("Stored %s rows in %s, though the score store failed", file.rows, file.path)
 
 
 def download_artifacts(client: BenchmarkClient, job_name: str, place: Place) -> StoredFile:
@@ -214,7 +234,7 @@ def download_artifacts(client: BenchmarkClient, job_name: str, place: Place) -> 
 
 
 def store_job(
-    source: ServiceRows, store: ScoreStore, *, fetch: Callable[[RowTarget], list[StoredFile]] | None = None
+    source: ServiceRows, store: ScoreStore, *, fetch: Callable[[RowTarget], StoredFile] | None = None
 ) -> StoredJob:
     """Put a completed job with all its scores into the score store, unless it is there already.
 
@@ -253,7 +273,7 @@ def add_to_store(
     store: ScoreStore,
     job: BenchmarkJob,
     *,
-    fetch: Callable[[RowTarget], list[StoredFile]] | None = None,
+    fetch: Callable[[RowTarget], StoredFile] | None = None,
 ) -> StoredJob:
     """Put a completed job with all its scores into the score store, unless it is there already.
 
@@ -264,7 +284,7 @@ def add_to_store(
 
     def store_rows(place: Place) -> StoredFile:
         target = RowTarget(place=place, row_format=RowFormat(name="parquet"))
-        return (fetch(target) if fetch else fetch_files(source, [target]))[0]
+        return fetch(target) if fetch else fetch_file(source, target)
 
     has_rows = any(result.name == ResultName.ROW_SCORES for result in client.list_results(job.name))
     aggregate = source.aggregate()

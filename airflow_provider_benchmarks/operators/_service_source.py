@@ -221,13 +221,13 @@ class ServiceSource:
 
         :return: its path; None where the job has no row scores
         """
-        from airflow_provider_benchmarks.hooks.downloads import fetch_files
+        from airflow_provider_benchmarks.hooks.downloads import fetch_file
         from airflow_provider_benchmarks.store import Place, RowFormat, RowTarget
 
         folder = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="gate-"))
         path = str(Path(folder) / "row-scores.parquet")
         try:
-            fetch_files(self._rows_of(job), [RowTarget(place=Place(path), row_format=RowFormat(name="parquet"))])
+            fetch_file(self._rows_of(job), RowTarget(place=Place(path), row_format=RowFormat(name="parquet")))
         except NotFound:
             return None
         return path

@@ -337,7 +337,7 @@ def _store(path: str, content: bytes) -> StoredFile:
 def _read(path: str) -> bytes | None:
     try:
         return Place(path).read_bytes()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):  # the latter, where someone's file lies among the store's folders
         return None
 
 

@@ -183,6 +183,41 @@ def test_a_job_is_in_the_store_though_its_file_can_not_be_written(download, stor
     assert len(read_row_scores(stored.rows.path)) == stored.rows.rows == 5
 
 
+@pytest.mark.parametrize("options", FILES)
+@pytest.mark.parametrize("broken", ["store", f"store/{BENCHMARK}/job-1/row-scores.parquet"])
+def test_a_file_is_written_though_the_store_can_not_be(service, hook, download, store, tmp_path, options, broken):
+    """Nor does that take a second download."""
+    alone = hook.download_row_scores("job-1", str(tmp_path / "alone"), **options)
+    path = tmp_path / broken
+    if broken == "store":
+        path.write_text("a file where the store's folder is to be")
+    else:
+        (path / "not-empty").mkdir(parents=True)
+    service.clear_requests()
+    with pytest.raises(OSError, match=f'could not write "{path}'):
+        download(**options)
+    assert fetched(service) == 1
+    kept = hook.download_row_scores("job-1", str(tmp_path / "rows"), if_exists="skip", **options)
+    assert kept.sha256 == alone.sha256
+
+
+@pytest.mark.parametrize("options", FILES)
+def test_a_file_that_can_not_be_written_takes_no_second_download(service, download, store, tmp_path, options):
+    (tmp_path / "file").write_text("")
+    service.clear_requests()
+    with pytest.raises(OSError, match=f'could not write "{tmp_path}/file/rows'):
+        download(**options, destination=str(tmp_path / "file" / "rows"))
+    assert fetched(service) == 1
+    assert store.get("job-1", **WHERE).rows.rows == 5
+
+
+def test_where_neither_can_be_written_both_are_reported(download, tmp_path, caplog):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match=f'could not write "{tmp_path}/file/store'):
+        download(store=str(tmp_path / "file" / "store"), destination=str(tmp_path / "file" / "rows"))
+    assert f'The destination was not written either: could not write "{tmp_path}/file/rows' in caplog.text
+
+
 def test_a_purged_job_whose_rows_the_store_has_lost(service, hook, download, store):
     download()
     hook.client.delete_job("job-1")
