@@ -198,6 +198,8 @@ def store_and_download(source: ServiceRows, store: ScoreStore, options: RowOptio
     :raises NotFound: neither has the job, or its row scores
     :raises JobError: the job has not completed
     """
+    if options.place is not None:
+        store.refuse_own_file(options.place)
     download = RowDownload(source, options)
     try:
         stored = store_job(source, store, fetch=download.fetch_with)
@@ -280,6 +282,10 @@ def add_to_store(
     :param fetch: as for :func:`store_job`
     :raises IncompleteResults: there are fewer or more rows than the aggregate scores count
     """
+    if (found := store.find_same(job)) is not None:
+        logger.info('Benchmark job "%s" is in the score store %s already', job.name, store.root)
+        source.fetched = found.aggregate
+        return found
     client = source.client
 
     def store_rows(place: Place) -> StoredFile:

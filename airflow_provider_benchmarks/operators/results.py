@@ -111,7 +111,11 @@ class _DownloadOperator(BenchmarkOperator):
         :raises JobError: it has not completed
         """
         store = score_store(self.store)
-        return None if store is None else self.hook.store_job(store, self.job_name)
+        if store is None:
+            return None
+        if (place := self._place()) is not None:
+            store.refuse_own_file(place)
+        return self.hook.store_job(store, self.job_name)
 
     def _get_job(self) -> BenchmarkJob:
         """Fetch the job's status before its results: it may complete between the two."""

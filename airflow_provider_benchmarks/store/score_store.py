@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -39,6 +40,10 @@ _TIME = "%Y%m%dT%H%M%S.%fZ"
 _MAX_MISSING_MANIFESTS = 10
 _INDEX, _VERDICTS, _PINNED, _MANIFEST = "_index", "_verdicts", "_pinned.json", "manifest.json"
 ROWS_FILE = "row-scores.parquet"
+#: Paths of the store's own files, below its root.
+_OWN_FILE = re.compile(
+    r"[^/]+/[^/]+/(_.*|[^/]+/(job\.json|aggregate-scores\.json|row-scores\.parquet|manifest\.json|verdict-[^/]*\.json))"
+)
 #: Most file systems take names of 255 bytes, of which a file that is being written needs 39 for ``.<name>.<hex>.part``.
 #: Apart from a gate's name, a marker of a verdict has a time (23), a job (up to 51 on the service), an outcome (up to
 #: 12) and three commas.
@@ -110,14 +115,9 @@ class ScoreStore:
         :param dataset: what it ran on, where its spec does not say so
         :raises DestinationExists: another job of this name is there
         """
-        folder = f"{self.folder(job.workspace, job.benchmark)}/{_folder_name(job.name, 'benchmark job')}"
-        if (found := self._read_job(folder)) is not None:
-            if job.created_at is not None and found.created_at != job.created_at:
-                raise DestinationExists(
-                    f"the score store {self.root} holds another {job}, submitted at {found.created_at} and not at "
-                    f"{job.created_at}: two services with one store? Give each a store of its own."
-                )
+        if (found := self.find_same(job)) is not None:
             return found
+        folder = self._folder_of(job)
         created_at = job.created_at or datetime.now(UTC)
         files = [
             _store_json(f"{folder}/job.json", _describe(job)),
@@ -140,6 +140,33 @@ class ScoreStore:
         }
         _store_json(f"{folder}/{_MANIFEST}", manifest)
         return _stored_job(folder, manifest)
+
+    def find_same(self, job: BenchmarkJob) -> StoredJob | None:
+        """Find a job that the service has; reads one small file.
+
+        :raises DestinationExists: another job of this name is there
+        """
+        found = self._read_job(self._folder_of(job))
+        if found is not None and job.created_at is not None and found.created_at != job.created_at:
+            raise DestinationExists(
+                f"the score store {self.root} holds another {job}, submitted at {found.created_at} and not at "
+                f"{job.created_at}: two services with one store? Give each a store of its own."
+            )
+        return found
+
+    def refuse_own_file(self, place: Place) -> None:
+        """Refuse to put something else where the store has a file of its own, or may have one.
+
+        :raises ConfigurationError: names the place
+        """
+        start = (Place(self.root) / _MANIFEST).location.removesuffix(_MANIFEST)
+        if not place.location.startswith(start):
+            return
+        if _OWN_FILE.fullmatch(place.location.removeprefix(start)):
+            raise ConfigurationError(
+                f"{place} is a file of the score store {self.root} itself, which would be damaged. "
+                "Choose another destination."
+            )
 
     def get(self, job: str, *, workspace: str, benchmark: str) -> StoredJob:
         """Find a job.
@@ -254,6 +281,9 @@ class ScoreStore:
         if stored.rows is not None and (columns is None or columns):
             rows = read_row_scores(Place(stored.rows.path), columns=columns)
         return JobScores(stored.aggregate, rows, job=stored.job, benchmark=stored.benchmark, dataset=stored.dataset)
+
+    def _folder_of(self, job: BenchmarkJob) -> str:
+        return f"{self.folder(job.workspace, job.benchmark)}/{_folder_name(job.name, 'benchmark job')}"
 
     def _names(self, folder: str, before: datetime | None = None) -> list[str]:
         """Names of jobs, newest first."""
