@@ -93,7 +93,7 @@ def _score(field: Any, path: str) -> tuple[str, str]:
 
 
 def _field(column: Any) -> str:
-    """The item's field in a column. Files of before version 0.1.0 do not say: theirs follows from the column's name."""
+    """The item's field in a column. Older files do not say: theirs follows from the column's name."""
     if (own := (column.metadata or {}).get(FIELD_KEY)) is not None:
         return str(json.loads(own))
     name: str = column.name.removeprefix("item.")

@@ -6,7 +6,7 @@ import logging
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -60,6 +60,8 @@ class RowDownload:
         self._source = source
         self._place = options.place
         self._options = options
+        #: The new file would not have the model's outputs, which the old one may have.
+        self._is_poorer = options.row_format.keeps_outputs and not source.has_outputs
         self._old: StoredFile | None = None
         #: What became of the destination's target; None as long as nothing was fetched.
         self._new: StoredFile | Exception | None = None
@@ -77,7 +79,8 @@ class RowDownload:
 
         :raises IncompleteResults: there are fewer or more rows than the aggregate scores count
         :raises DestinationExists: there is a folder where a file is to be, the reverse, or a file of another format; or
-            ``if_exists`` is ``fail`` and there is something else
+            ``if_exists`` is ``fail`` and there is something else; or the new file would lack the model's outputs that
+            an old one may have, and can't be compared with it
         """
         if self._old is None and self._new is None:
             self._fetch([])
@@ -89,8 +92,8 @@ class RowDownload:
             return new
         if new is None:
             logger.info("%s is there already, with %s rows: nothing to download", self._place, old.rows)
-        else:
-            self._require_same(old, new)
+        elif not self._keeps(old, new):
+            return self._replace()
         if self._options.fields:
             sweep_partitions(self._place)
         return old
@@ -103,6 +106,9 @@ class RowDownload:
             self._new = error
         if self._new is not None or (self._old is not None and self._options.if_exists == IfExists.SKIP):
             return fetch_files(self._source, others) if others else []
+        return self._download(others)
+
+    def _download(self, others: Sequence[RowTarget]) -> list[StoredFile | Exception]:
         row_format, limit = self._options.row_format, self._options.limit
         place = self._place if self._old is None else None  # where there is an old one, the new one is only compared
         if not self._options.fields:
@@ -121,25 +127,61 @@ class RowDownload:
                     self._new = error
         return files
 
+    def _replace(self) -> StoredFile:
+        self._old = None
+        self._download([])
+        assert self._new is not None
+        return require_stored(self._new)
+
     def _read_destination(self) -> None:
         refuse_other_kind(self._place, is_folder=bool(self._options.fields))
-        self._old = None if self._options.if_exists == IfExists.REPLACE else self._find_old()
+        if self._options.if_exists != IfExists.REPLACE:
+            self._old = self._find_old()
+        elif self._is_poorer:
+            with suppress(DestinationExists):  # what is no complete file of the format is replaced
+                self._old = self._find_old()
 
-    def _require_same(self, old: StoredFile, new: StoredFile) -> None:
-        if old.sha256 == new.sha256 or (old.rows == new.rows and self._differs_in_bytes_only()):
-            return
-        raise DestinationExists(
-            f"{self._place} holds other row scores ({old.rows} rows) than those of {self._source.job} ({new.rows} "
-            f'rows), and if_exists="fail". Choose another destination.'
-        )
+    def _keeps(self, old: StoredFile, new: StoredFile) -> bool:
+        """Whether the old file is kept, as it has the rows of the new one; False where it is to be replaced.
 
-    def _differs_in_bytes_only(self) -> bool:
-        """True if a JSONL file holds the same rows as another route of the service, or another gzip, writes them."""
-        if self._options.row_format.name in TABLE_FORMATS:
+        :raises DestinationExists: it is to be neither
+        """
+        is_same = self._holds_same_rows(old, new)
+        if is_same:
+            if self._is_poorer and old.sha256 != new.sha256:
+                logger.warning(
+                    "%s is kept: it has the same %s rows, which the score store has without the model's outputs",
+                    self._place,
+                    old.rows,
+                )
+            return True
+        if self._options.if_exists == IfExists.FAIL:
+            raise DestinationExists(
+                f"{self._place} holds other row scores ({old.rows} rows) than those of {self._source.job} ({new.rows} "
+                f'rows), and if_exists="fail". Choose another destination.'
+            )
+        if is_same is None:
+            raise DestinationExists(
+                f"{self._place} has {old.rows} rows, which may be those of {self._source.job} with the model's "
+                "outputs. The score store has them without, and replaces no such file. Choose another destination."
+            )
+        return False
+
+    def _holds_same_rows(self, old: StoredFile, new: StoredFile) -> bool | None:
+        """Whether the destination has the rows of the new file; None where its format can't tell.
+
+        JSONL of the same rows has other bytes from another route of the service, or from another gzip. The bytes of a
+        table follow from its rows, unless it has the model's outputs and the new one has not.
+        """
+        if old.sha256 == new.sha256 or old.rows != new.rows:
+            return old.sha256 == new.sha256
+        if not self._is_poorer and self._options.row_format.name in TABLE_FORMATS:
             return False
+        if self._options.fields:
+            return None
         with _opened(self._source) as (pieces, _):
             blocks = FirstRows(self._options.limit).of(line_blocks(pieces, BLOCK_BYTES))
-            return holds_same_rows(self._place, blocks, self._options.row_format)
+            return holds_same_rows(self._place, blocks, self._options.row_format, but_outputs=self._is_poorer)
 
     def _find_old(self) -> StoredFile | None:
         if self._options.fields:
@@ -210,7 +252,7 @@ def store_and_download(source: ServiceRows, store: ScoreStore, options: RowOptio
         raise
     try:
         return stored, download.finish()
-    except NotFound as error:
+    except ServiceError as error:
         return stored, RowDownload(purged_rows(stored, error), options).finish()
 
 
