@@ -177,6 +177,18 @@ class ServiceSource:
             self._stored[job.name] = add_to_store(self._rows_of(job), store, job)
         return self._stored[job.name]
 
+    def _find_stored(self, job: BenchmarkJob) -> StoredJob | None:
+        """The job in the score store, which keeps results that the service may have lost; None if it is not there."""
+        if self.store is not None and job.name not in self._stored:
+            try:
+                found = self.store.find_same(job)
+            except Exception as error:  # noqa: BLE001  of any storage; the service has the scores, too
+                logger.warning("The scores are read from the service, as the score store fails: %s", error)
+                return None
+            if found is not None:
+                self._stored[job.name] = found
+        return self._stored.get(job.name)
+
     def _load(self, job: BenchmarkJob | StoredJob) -> LoadedScores:
         """The scores of a job; its rows where checks need them, from the score store where there is one."""
         identity = _identity(job)
@@ -188,7 +200,8 @@ class ServiceSource:
         return self._loaded[identity]
 
     def _load_from_service(self, job: BenchmarkJob) -> LoadedScores:
-        aggregate = self._rows_of(job).aggregate()
+        found = self._find_stored(job)
+        aggregate = self._rows_of(job).aggregate() if found is None else found.aggregate
         rows_needed = should_read_rows(self.checks, aggregate)
         if rows_needed and missing(*PARQUET):  # no check needs them: the operator has refused such checks by now
             scores = JobScores(aggregate, job=job.name, benchmark=job.benchmark)
