@@ -64,6 +64,11 @@ class RowFormat(WriteOptions):
             )
 
     @property
+    def keeps_outputs(self) -> bool:
+        """Whether a file has the model's outputs, where the rows have them."""
+        return self.with_sample or self.name not in TABLE_FORMATS
+
+    @property
     def format(self) -> Format:
         return FORMATS[self.name]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
@@ -110,9 +110,9 @@ class Format(ABC):
         :raises ValueError: the file is damaged; so do EOFError, zlib.error and Arrow's own OSError say
         """
 
-    def holds(self, file: BinaryIO, blocks: Iterable[bytes], compression: str | None) -> bool:
-        """True if a file holds these rows in other bytes. The bytes of a table follow from its rows.
+    def lines(self, file: BinaryIO, compression: str | None) -> Iterator[bytes] | None:
+        """Give the rows of a file as whole JSONL lines; None if this format does not keep the types of their values.
 
-        :param blocks: whole JSONL lines
+        :raises IncompleteResults: the file is damaged
         """
-        return False
+        return None

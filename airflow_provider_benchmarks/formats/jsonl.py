@@ -7,7 +7,6 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from io import BytesIO
-from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, cast
 
 from airflow_provider_benchmarks.exceptions import IncompleteResults
@@ -32,7 +31,6 @@ from airflow_provider_benchmarks.scores.frames import (
     score_column,
 )
 from airflow_provider_benchmarks.scores.row_decoder import RowDecoder
-from airflow_provider_benchmarks.scores.rows import read_rows
 from airflow_provider_benchmarks.scores.stored_files import is_damage
 
 if TYPE_CHECKING:
@@ -105,14 +103,8 @@ class Jsonl(Format):
         blocks = line_blocks(_pieces(_stream(file, compression)), _LARGE_BLOCK_BYTES)
         return sum(not line.isspace() for block in blocks for line in BytesIO(block))
 
-    def holds(self, file: BinaryIO, blocks: Iterable[bytes], compression: str | None) -> bool:
-        """True if a file holds the same rows in whatever bytes: the service's routes write them differently."""
-        old = line_blocks(_pieces(_stream(file, compression)), _LARGE_BLOCK_BYTES)
-        pairs = zip_longest(_contents(old), _contents(blocks))
-        try:
-            return all(one == other for one, other in pairs)
-        except IncompleteResults:
-            return False
+    def lines(self, file: BinaryIO, compression: str | None) -> Iterator[bytes]:
+        return line_blocks(_pieces(_stream(file, compression)), _LARGE_BLOCK_BYTES)
 
 
 class _RowsOfAnyKind(RowCheck):
@@ -181,9 +173,3 @@ def _stream(file: BinaryIO, kind: str | None) -> Any:
 
 def _pieces(file: Any, size: int = _LARGE_BLOCK_BYTES) -> Iterator[bytes]:
     return iter(lambda: file.read(size), b"")
-
-
-def _contents(blocks: Iterable[bytes]) -> Iterator[dict[str, Any]]:
-    """What rows say. Fields that are empty, as a route may write or leave out, do not count."""
-    for row in read_rows(line for block in blocks for line in BytesIO(block)):
-        yield {name: value for name, value in row.to_dict().items() if value not in (None, [], {})}

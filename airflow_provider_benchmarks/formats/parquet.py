@@ -62,6 +62,11 @@ class Parquet(TableFormat):
         found: int = pq.read_metadata(file).num_rows
         return found
 
+    def lines(self, file: BinaryIO, compression: str | None) -> Iterator[bytes]:
+        from airflow_provider_benchmarks.formats.service_rows import service_lines
+
+        return service_lines(file, "the file")
+
 
 def open_parquet(file: BinaryIO) -> pq.ParquetFile:
     """Open a Parquet file to be read by the calling thread alone: ``use_threads=False`` in each read, too.

@@ -41,6 +41,8 @@ SCORE_COLUMNS_KEY = b"benchmarks.score_columns"
 JSON_KEY = b"benchmarks.json"
 #: Key of a score column's metadata: metric reference and name of the score, which its name does not always tell.
 SCORE_KEY = b"benchmarks.score"
+#: Key of an item column's metadata: the field's own name, as JSON.
+FIELD_KEY = b"benchmarks.field"
 #: Key of the file's metadata with the digest of its items, as of ItemDigest.
 ITEMS_KEY = b"benchmarks.items"
 
@@ -295,7 +297,8 @@ def _metadata(key: Any, kind: Kind) -> dict[bytes, bytes]:
     :param key: as of :meth:`_Plan.fields`
     """
     metadata = {JSON_KEY: b"1"} if kind == Kind.JSON else {}
-    return metadata | {SCORE_KEY: json.dumps(key[1]).encode()} if key[0] == "score" else metadata
+    own = {"item": FIELD_KEY, "score": SCORE_KEY}.get(key[0])
+    return metadata if own is None else metadata | {own: json.dumps(key[1]).encode()}
 
 
 def _type(kind: Kind) -> pa.DataType:

@@ -6,7 +6,7 @@ import logging
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,9 +14,11 @@ from tenacity import Retrying, retry_if_exception, stop_after_attempt
 
 from airflow_provider_benchmarks.client import BenchmarkClient
 from airflow_provider_benchmarks.exceptions import (
+    BenchmarkError,
     DestinationExists,
     IncompleteResults,
     NotFound,
+    ProtocolError,
     ResultsChanged,
     ServiceError,
 )
@@ -24,6 +26,7 @@ from airflow_provider_benchmarks.formats import TABLE_FORMATS, RowFormat
 from airflow_provider_benchmarks.hooks.row_sources import RowSource, ServiceRows, purged_rows
 from airflow_provider_benchmarks.jobs import BenchmarkJob, ResultName, require_completed
 from airflow_provider_benchmarks.retry_policy import is_recoverable
+from airflow_provider_benchmarks.scores import AggregateScores
 from airflow_provider_benchmarks.scores.completeness import FirstRows, RowCheck, line_blocks
 from airflow_provider_benchmarks.store import (
     IfExists,
@@ -37,6 +40,7 @@ from airflow_provider_benchmarks.store import (
     find_row_file,
     holds_same_rows,
     refuse_other_kind,
+    require_stored,
     store_bytes,
     store_partitions,
     store_row_files,
@@ -58,61 +62,55 @@ class RowDownload:
         self._source = source
         self._place = options.place
         self._options = options
+        #: The new file would not have the model's outputs, which the old one may have.
+        self._is_poorer = options.row_format.keeps_outputs and not source.has_outputs
         self._old: StoredFile | None = None
-        self._new: StoredFile | None = None
-        #: Of the destination alone; :meth:`finish` raises it, once the other files are there.
-        self._failure: Exception | None = None
+        #: What became of the destination's target; None as long as nothing was fetched.
+        self._new: StoredFile | Exception | None = None
 
-    def fetch_with(self, *others: RowTarget) -> list[StoredFile]:
-        """Fetch the rows once, for the destination and for other files, which what is wrong with it does not hinder.
+    def fetch_with(self, other: RowTarget) -> StoredFile:
+        """Fetch the rows once, for the destination and for another file. Each is written though the other can't be.
 
-        :return: the other files
+        :return: the other file; :meth:`finish` returns the destination's, or raises what is wrong with it
         :raises IncompleteResults: there are fewer or more rows than the aggregate scores count; nothing is stored
         """
-        try:
-            self._read_destination()
-        except Exception as error:  # noqa: BLE001  whatever it is, finish() raises it
-            self._failure = error
-            return fetch_files(self._source, others)
-        try:
-            return self._fetch(others)
-        except (ServiceError, IncompleteResults):  # of the rows, for whatever they are
-            raise
-        except Exception as error:  # noqa: BLE001
-            self._failure = error
-            return fetch_files(self._source, others)
+        return require_stored(*self._fetch([other]))
 
     def finish(self) -> StoredFile:
         """Fetch the rows, unless that was done or ``if_exists`` keeps what is there.
 
         :raises IncompleteResults: there are fewer or more rows than the aggregate scores count
         :raises DestinationExists: there is a folder where a file is to be, the reverse, or a file of another format; or
-            ``if_exists`` is ``fail`` and there is something else
+            ``if_exists`` is ``fail`` and there is something else; or the new file would lack the model's outputs that
+            an old one may have, and can't be compared with it
         """
-        if self._old is None and self._new is None and self._failure is None:
-            self._read_destination()
-            self._fetch(())
-        if self._failure is not None:
-            raise self._failure
+        if self._old is None and self._new is None:
+            self._fetch([])
         old, new = self._old, self._new
+        if isinstance(new, Exception):
+            raise new
         if old is None:
             assert new is not None
             return new
         if new is None:
             logger.info("%s is there already, with %s rows: nothing to download", self._place, old.rows)
-        else:
-            self._require_same(old, new)
+        elif not self._keeps(old, new):
+            return self._replace()
         if self._options.fields:
             sweep_partitions(self._place)
         return old
 
-    def _read_destination(self) -> None:
-        refuse_other_kind(self._place, is_folder=bool(self._options.fields))
-        self._old = None if self._options.if_exists == IfExists.REPLACE else self._find_old()
-
-    def _fetch(self, others: Sequence[RowTarget]) -> list[StoredFile]:
-        if self._old is not None and self._options.if_exists == IfExists.SKIP:
+    def _fetch(self, others: Sequence[RowTarget]) -> list[StoredFile | Exception]:
+        """Fetch the rows for the destination, unless it is kept, and for the others. Returns what became of those."""
+        try:
+            self._read_destination()
+        except Exception as error:  # noqa: BLE001  whatever it is, finish() raises it
+            self._new = error
+        if self._new is not None or (self._old is not None and self._options.if_exists == IfExists.SKIP):
             return fetch_files(self._source, others) if others else []
+        return self._download(others)
+
+    def _download(self, others: Sequence[RowTarget]) -> list[StoredFile | Exception]:
         row_format, limit = self._options.row_format, self._options.limit
         place = self._place if self._old is None else None  # where there is an old one, the new one is only compared
         if not self._options.fields:
@@ -123,28 +121,69 @@ class RowDownload:
             whole = Path(folder) / "rows.parquet"
             as_table = RowFormat(name="parquet", with_sample=row_format.with_sample)
             target = RowTarget(place=Place(str(whole)), row_format=as_table, limit=limit)
-            _, *files = fetch_files(self._source, [target, *others])
-            try:
-                self._new = store_partitions(whole, place, fields=self._options.fields, row_format=row_format)
-            except Exception as error:  # noqa: BLE001  the others are there; finish() raises it
-                self._failure = error
+            self._new, *files = fetch_files(self._source, [target, *others])
+            if isinstance(self._new, StoredFile):
+                try:
+                    self._new = store_partitions(whole, place, fields=self._options.fields, row_format=row_format)
+                except Exception as error:  # noqa: BLE001  the others are there; finish() raises it
+                    self._new = error
         return files
 
-    def _require_same(self, old: StoredFile, new: StoredFile) -> None:
-        if old.sha256 == new.sha256 or (old.rows == new.rows and self._differs_in_bytes_only()):
-            return
-        raise DestinationExists(
-            f"{self._place} holds other row scores ({old.rows} rows) than those of {self._source.job} ({new.rows} "
-            f'rows), and if_exists="fail". Choose another destination.'
-        )
+    def _replace(self) -> StoredFile:
+        self._old = None
+        self._download([])
+        assert self._new is not None
+        return require_stored(self._new)
 
-    def _differs_in_bytes_only(self) -> bool:
-        """True if a JSONL file holds the same rows as another route of the service, or another gzip, writes them."""
-        if self._options.row_format.name in TABLE_FORMATS:
+    def _read_destination(self) -> None:
+        refuse_other_kind(self._place, is_folder=bool(self._options.fields))
+        if self._options.if_exists != IfExists.REPLACE:
+            self._old = self._find_old()
+        elif self._is_poorer:
+            with suppress(DestinationExists):  # what is no complete file of the format is replaced
+                self._old = self._find_old()
+
+    def _keeps(self, old: StoredFile, new: StoredFile) -> bool:
+        """Whether the old file is kept, as it has the rows of the new one; False where it is to be replaced.
+
+        :raises DestinationExists: it is to be neither
+        """
+        is_same = self._holds_same_rows(old, new)
+        if is_same:
+            if self._is_poorer and old.sha256 != new.sha256:
+                logger.warning(
+                    "%s is kept: it has the same %s rows, which the score store has without the model's outputs",
+                    self._place,
+                    old.rows,
+                )
+            return True
+        if self._options.if_exists == IfExists.FAIL:
+            raise DestinationExists(
+                f"{self._place} holds other row scores ({old.rows} rows) than those of {self._source.job} ({new.rows} "
+                f'rows), and if_exists="fail". Choose another destination.'
+            )
+        if is_same is None:
+            raise DestinationExists(
+                f"{self._place} has {old.rows} rows, which may be those of {self._source.job} with the model's "
+                "outputs. The score store has them without, and replaces no such file. Choose another destination."
+            )
+        return False
+
+    def _holds_same_rows(self, old: StoredFile, new: StoredFile) -> bool | None:
+        """Whether the destination has the rows of the new file; None where its format can't tell.
+
+        JSONL of the same rows has other bytes from another route of the service, or from another gzip. The bytes of a
+        table follow from its rows, unless it has the model's outputs and the new one has not.
+        """
+        if old.sha256 == new.sha256 or old.rows != new.rows:
+            return old.sha256 == new.sha256
+        if not self._is_poorer and self._options.row_format.name in TABLE_FORMATS:
             return False
+        if self._options.fields:
+            return None
         with _opened(self._source) as (pieces, _):
             blocks = FirstRows(self._options.limit).of(line_blocks(pieces, BLOCK_BYTES))
-            return holds_same_rows(self._place, blocks, self._options.row_format)
+            return holds_same_rows(self._place, blocks, self._options.row_format, but_outputs=self._is_poorer)
 
     def _find_old(self) -> StoredFile | None:
         if self._options.fields:
@@ -152,9 +191,19 @@ class RowDownload:
         return find_row_file(self._place, self._options.row_format)
 
 
-def fetch_files(source: RowSource, targets: Sequence[RowTarget]) -> list[StoredFile]:
+def fetch_file(source: RowSource, target: RowTarget) -> StoredFile:
+    """Fetch rows for one file.
+
+    :raises IncompleteResults: there are fewer or more rows than the service reports, or the aggregate scores count
+        where it does not; nothing is stored
+    """
+    return require_stored(*fetch_files(source, [target]))
+
+
+def fetch_files(source: RowSource, targets: Sequence[RowTarget]) -> list[StoredFile | Exception]:
     """Fetch rows once, for any number of files.
 
+    :return: for each target its file, or why that target alone could not be written: the others are
     :raises IncompleteResults: there are fewer or more rows than the service reports, or the aggregate scores count
         where it does not; nothing is stored
     """
@@ -162,7 +211,7 @@ def fetch_files(source: RowSource, targets: Sequence[RowTarget]) -> list[StoredF
     def expected_rows(check: RowCheck) -> int | None:
         return check.expected_rows(aggregate.result(), reported=counted.result())
 
-    def fetch() -> list[StoredFile]:
+    def fetch() -> list[StoredFile | Exception]:
         with _opened(source) as (pieces, length):
             return store_row_files(pieces, targets, length=length, expected_rows=expected_rows)
 
@@ -190,18 +239,36 @@ def _opened(source: RowSource) -> Iterator[tuple[Iterator[bytes], int | None]]:
 def store_and_download(source: ServiceRows, store: ScoreStore, options: RowOptions) -> tuple[StoredJob, StoredFile]:
     """Put a job into the score store and its row scores into a file; they are fetched once for both.
 
-    Where the file can't be written, the store has the job all the same: the service may purge it before the next try.
-    Rows that the service does not have any more come from the store, without the model's outputs.
+    Where one of them can't be written, the other has the rows all the same: the service may purge them before the next
+    try. Rows that the service does not have any more come from the store, without the model's outputs.
 
     :raises NotFound: neither has the job, or its row scores
     :raises JobError: the job has not completed
     """
+    if options.place is not None:
+        store.refuse_own_file(options.place)
     download = RowDownload(source, options)
-    stored = store_job(source, store, fetch=download.fetch_with)
+    try:
+        stored = store_job(source, store, fetch=download.fetch_with)
+    except BenchmarkError:  # of the job or its results, for whatever they are
+        raise
+    except Exception:  # of the store's storage
+        _finish_despite(download)
+        raise
     try:
         return stored, download.finish()
-    except NotFound as error:
+    except ServiceError as error:
         return stored, RowDownload(purged_rows(stored, error), options).finish()
+
+
+def _finish_despite(download: RowDownload) -> None:
+    """Finish a download whose task fails with another error, which is the one to raise."""
+    try:
+        file = download.finish()
+    except Exception as error:  # noqa: BLE001
+        logger.warning("The destination was not written either: %s", error)
+    else:
+        logger.info("Stored %s rows in %s, though the score store failed", file.rows, file.path)
 
 
 def download_artifacts(client: BenchmarkClient, job_name: str, place: Place) -> StoredFile:
@@ -216,7 +283,7 @@ def download_artifacts(client: BenchmarkClient, job_name: str, place: Place) -> 
 
 
 def store_job(
-    source: ServiceRows, store: ScoreStore, *, fetch: Callable[[RowTarget], list[StoredFile]] | None = None
+    source: ServiceRows, store: ScoreStore, *, fetch: Callable[[RowTarget], StoredFile] | None = None
 ) -> StoredJob:
     """Put a completed job with all its scores into the score store, unless it is there already.
 
@@ -255,24 +322,43 @@ def add_to_store(
     store: ScoreStore,
     job: BenchmarkJob,
     *,
-    fetch: Callable[[RowTarget], list[StoredFile]] | None = None,
+    fetch: Callable[[RowTarget], StoredFile] | None = None,
 ) -> StoredJob:
     """Put a completed job with all its scores into the score store, unless it is there already.
 
     :param fetch: as for :func:`store_job`
     :raises IncompleteResults: there are fewer or more rows than the aggregate scores count
     """
+    if (found := store.find_same(job)) is not None:
+        store.require_same_scores(job, aggregate_of(source, found), found)
+        logger.info('Benchmark job "%s" is in the score store %s already', job.name, store.root)
+        return found
     client = source.client
 
     def store_rows(place: Place) -> StoredFile:
         target = RowTarget(place=place, row_format=RowFormat(name="parquet"))
-        return (fetch(target) if fetch else fetch_files(source, [target]))[0]
+        return fetch(target) if fetch else fetch_file(source, target)
 
     has_rows = any(result.name == ResultName.ROW_SCORES for result in client.list_results(job.name))
     aggregate = source.aggregate()
     stored = store.add(job, aggregate, store_rows=store_rows if has_rows else None, dataset=client.get_dataset(job))
     logger.info('Benchmark job "%s" is in the score store %s', job.name, store.root)
     return stored
+
+
+def aggregate_of(source: ServiceRows, found: StoredJob | None) -> AggregateScores:
+    """Return the aggregate scores of a job that the service has; the stored ones where it has lost them.
+
+    :param found: the job in the score store; None if it is not there
+    """
+    try:
+        return source.aggregate()
+    except (NotFound, ProtocolError) as error:
+        if found is None:
+            raise
+        logger.warning("%s The stored scores are taken.", error)
+        source.fetched = found.aggregate
+        return found.aggregate
 
 
 def _retry(fetch: Callable[[], T], is_worth_it: Callable[[BaseException], bool]) -> T:

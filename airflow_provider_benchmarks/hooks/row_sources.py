@@ -6,9 +6,11 @@ import logging
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import ClassVar
 
 from airflow_provider_benchmarks.client import BenchmarkClient
-from airflow_provider_benchmarks.exceptions import NotFound, NotStored
+from airflow_provider_benchmarks.exceptions import NotFound, NotStored, ServiceError
 from airflow_provider_benchmarks.formats.service_rows import service_lines
 from airflow_provider_benchmarks.scores import AggregateScores, RowScore
 from airflow_provider_benchmarks.scores.rows import read_rows
@@ -19,6 +21,9 @@ logger = logging.getLogger(__name__)
 
 class RowSource(ABC):
     """The row scores of one job."""
+
+    #: Whether the rows have the model's outputs.
+    has_outputs: ClassVar[bool] = True
 
     @property
     @abstractmethod
@@ -91,6 +96,7 @@ class StoredRows(RowSource):
 
     stored: StoredJob
     file: StoredFile
+    has_outputs: ClassVar[bool] = False
 
     @property
     def job(self) -> str:
@@ -119,13 +125,15 @@ class StoredRows(RowSource):
             ) from error
 
 
-def purged_rows(stored: StoredJob | None, error: NotFound) -> StoredRows:
+def purged_rows(stored: StoredJob | None, error: ServiceError) -> StoredRows:
     """The rows of a job that the service does not have any more.
 
     :param stored: the job in a score store; None where there is none
-    :param error: the service's, raised where the store does not have the rows either
+    :param error: the service's, raised where it does not say that the rows are gone, or the store has none either
     """
-    if stored is None or stored.rows is None:
+    # A job whose fileset was deleted is answered by 500: its record is still there.
+    is_gone = isinstance(error, NotFound) or error.status_code == HTTPStatus.INTERNAL_SERVER_ERROR
+    if not is_gone or stored is None or stored.rows is None:
         raise error
     logger.warning(
         'The service has no row scores of benchmark job "%s" any more: taking them from the score store (%s), '

@@ -191,6 +191,18 @@ class ServiceSource:
             self._stored[job.name] = add_to_store(self._rows_of(job), store, job)
         return self._stored[job.name]
 
+    def _find_stored(self, job: BenchmarkJob) -> StoredJob | None:
+        """The job in the score store, which keeps results that the service may have lost; None if it is not there."""
+        if self.store is not None and job.name not in self._stored:
+            try:
+                found = self.store.find_same(job)
+            except Exception as error:  # noqa: BLE001  of any storage; the service has the scores, too
+                logger.warning("The scores are read from the service, as the score store fails: %s", error)
+                return None
+            if found is not None:
+                self._stored[job.name] = found
+        return self._stored.get(job.name)
+
     def _load(self, job: BenchmarkJob | StoredJob) -> LoadedScores:
         """The scores of a job; its rows where checks need them, from the score store where there is one."""
         identity = _identity(job)
@@ -202,7 +214,9 @@ class ServiceSource:
         return self._loaded[identity]
 
     def _load_from_service(self, job: BenchmarkJob) -> LoadedScores:
-        aggregate = self._rows_of(job).aggregate()
+        from airflow_provider_benchmarks.hooks.downloads import aggregate_of
+
+        aggregate = aggregate_of(self._rows_of(job), self._find_stored(job))
         rows_needed = should_read_rows(self.checks, aggregate)
         can_read = not missing(*PARQUET)
         if rows_needed and can_read and self.store is not None:
@@ -251,13 +265,13 @@ class ServiceSource:
 
         :return: its path; None where the job has no row scores
         """
-        from airflow_provider_benchmarks.hooks.downloads import fetch_files
+        from airflow_provider_benchmarks.hooks.downloads import fetch_file
         from airflow_provider_benchmarks.store import Place, RowFormat, RowTarget
 
         folder = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="gate-"))
         path = str(Path(folder) / "row-scores.parquet")
         try:
-            fetch_files(self._rows_of(job), [RowTarget(place=Place(path), row_format=RowFormat(name="parquet"))])
+            fetch_file(self._rows_of(job), RowTarget(place=Place(path), row_format=RowFormat(name="parquet")))
         except NotFound:
             return None
         return path

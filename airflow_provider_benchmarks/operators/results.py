@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_benchmarks.brief import shortened
-from airflow_provider_benchmarks.exceptions import ConfigurationError, IncompleteResults, NotFound
+from airflow_provider_benchmarks.exceptions import ConfigurationError, IncompleteResults, ServiceError
 from airflow_provider_benchmarks.formats import FORMATS
 from airflow_provider_benchmarks.jobs import JobStatus
 from airflow_provider_benchmarks.operators._asset_extra import add_outlet_extra
@@ -118,7 +118,11 @@ class _DownloadOperator(BenchmarkOperator):
         :raises JobError: it has not completed
         """
         store = score_store(self.store)
-        return None if store is None else self.hook.store_job(store, self.job_name)
+        if store is None:
+            return None
+        if (place := self._place()) is not None:
+            store.refuse_own_file(place)
+        return self.hook.store_job(store, self.job_name)
 
     def _get_job(self) -> BenchmarkJob:
         """Fetch the job's status before its results: it may complete between the two."""
@@ -238,7 +242,9 @@ class DownloadRowScoresOperator(_DownloadOperator):
         items, or of these fields: ``category=a/rows-….parquet`` (Parquet and CSV; templated)
     :param storage_conn_id: Airflow connection of the destination, not of the score store (templated)
     :param if_exists: ``replace`` what is there once the new file is complete, ``skip`` storing, or ``fail`` if it is
-        not the very same
+        not the very same. A file of the same rows that may have the model's outputs (JSONL, ``with_sample``) is kept
+        where the service has purged them: the score store's rows are without. CSV and ``partition_by`` can't be
+        compared so, and are an error
     :param store: score store that keeps the job with all its scores, as baseline and history for gates; defaults to
         ``[benchmarks] score_store``, and an empty text means none. ``s3://connection@bucket/folder`` names its
         connection (templated)
@@ -347,7 +353,7 @@ class DownloadRowScoresOperator(_DownloadOperator):
         job, source = stored or self._get_job(), ServiceRows(self.hook.client, self.job_name)
         try:
             rows = self._collect(source)
-        except NotFound as error:
+        except ServiceError as error:
             rows = self._collect(purged_rows(stored, error))
         self._add_outlet_extra(context, job, stored.aggregate if stored else source.fetched, rows=len(rows))
         return rows

@@ -14,7 +14,7 @@ from airflow_provider_benchmarks.store.if_exists import (
 )
 from airflow_provider_benchmarks.store.partitions import find_partitions, store_partitions, sweep_partitions
 from airflow_provider_benchmarks.store.place import Place
-from airflow_provider_benchmarks.store.row_files import RowTarget, store_row_files, store_rows
+from airflow_provider_benchmarks.store.row_files import RowTarget, require_stored, store_row_files, store_rows
 from airflow_provider_benchmarks.store.row_options import RowArguments, RowOptions
 from airflow_provider_benchmarks.store.score_store import ScoreStore, StoredJob, read_stored_job
 from airflow_provider_benchmarks.store.stored_file import StoredFile, store_bytes
@@ -35,6 +35,7 @@ __all__ = [
     "holds_same_rows",
     "read_stored_job",
     "refuse_other_kind",
+    "require_stored",
     "store_bytes",
     "store_content",
     "store_partitions",

@@ -11,6 +11,7 @@ from pathlib import Path
 from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.exceptions import ConfigurationError, DestinationExists
 from airflow_provider_benchmarks.formats import START_BYTES, RowFormat, kind_of_file
+from airflow_provider_benchmarks.formats.same_rows import same_rows
 from airflow_provider_benchmarks.scores.stored_files import is_damage
 from airflow_provider_benchmarks.store.place import Place
 from airflow_provider_benchmarks.store.stored_file import StoredFile, store_bytes
@@ -24,6 +25,10 @@ class IfExists(StrEnum):
 
     ``replace`` puts the new file in its place once it is complete; ``skip`` keeps the old one and downloads nothing;
     ``fail`` is an error, unless the old file is the very same: a retry of a task whose file was complete passes.
+
+    Rows that the service has purged come from the score store, without the model's outputs. A file of the same rows
+    that may have the outputs (JSONL, or ``with_sample``) is kept then, also with ``replace``, and ``fail`` passes. CSV
+    and folders of ``partition_by`` can't be compared so: with as many rows and ``with_sample`` they are an error.
     """
 
     REPLACE = "replace"
@@ -73,13 +78,17 @@ def refuse_other_kind(place: Place, *, is_folder: bool) -> None:
         raise DestinationExists(f"{place} is {found}, and {wanted} is to be there. Choose another destination.")
 
 
-def holds_same_rows(place: Place, blocks: Iterable[bytes], row_format: RowFormat) -> bool:
-    """True if a file holds the same rows in other bytes.
+def holds_same_rows(
+    place: Place, blocks: Iterable[bytes], row_format: RowFormat, *, but_outputs: bool = False
+) -> bool | None:
+    """Whether a file holds the same rows in other bytes; None where the format can't tell.
 
     :param blocks: whole JSONL lines, as the service has them
+    :param but_outputs: compare all but the model's outputs
     """
     with place.open() as file:
-        return row_format.format.holds(file, blocks, row_format.compression)
+        lines = row_format.format.lines(file, row_format.compression)
+        return None if lines is None else same_rows(lines, blocks, but_outputs=but_outputs)
 
 
 def store_content(

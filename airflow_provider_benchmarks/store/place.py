@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, BinaryIO
@@ -80,6 +81,16 @@ class Place:
     def path(self) -> str:
         """The path within :attr:`fs`."""
         return str(self.object_path.path)
+
+    @property
+    def location(self) -> str:
+        """Where it is, whatever connection opens it and whatever links of the local disk lead to its folder."""
+        scheme, _, path = self.url.rpartition("://")
+        if not self.is_local:
+            bucket, slash, key = path.partition("/")
+            return f"{scheme}://{bucket.rpartition('@')[2]}{slash}{key}"
+        folder, name = os.path.split(path.rstrip("/"))
+        return os.path.join(os.path.realpath(folder), name)
 
     @property
     def is_local(self) -> bool:

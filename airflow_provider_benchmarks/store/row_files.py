@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -51,7 +51,14 @@ def store_rows(
     :param row_format: JSONL as it comes when None
     """
     target = RowTarget(place=place, row_format=row_format or RowFormat(), limit=limit)
-    return store_row_files(pieces, [target], length=length, expected_rows=expected_rows)[0]
+    return require_stored(*store_row_files(pieces, [target], length=length, expected_rows=expected_rows))
+
+
+def require_stored(result: StoredFile | Exception) -> StoredFile:
+    """The file that a target became; raises what kept it from being written."""
+    if isinstance(result, Exception):
+        raise result
+    return result
 
 
 def store_row_files(
@@ -60,76 +67,112 @@ def store_row_files(
     *,
     length: int | None = None,
     expected_rows: ExpectedRows = None,
-) -> list[StoredFile]:
+) -> list[StoredFile | Exception]:
     """Store row scores after checking that they are all there; reads them once, and no further than a target needs.
 
     :param pieces: the service's JSONL file, cut anywhere
     :param length: bytes of the service's file; None where the service does not say. It is not checked where a limit
         leaves rows out of all targets
-    :return: a file for each target
+    :return: for each target its file, or why that target alone could not be written: the others are
     :raises IncompleteResults: a line is not a row, or bytes or rows are missing or too many; nothing is stored
     """
     counted = _Counted(pieces)
-    with ExitStack() as stack:
-        files = [stack.enter_context(_open(target)) for target in targets]
-        with ExitStack() as writing:
-            for file in files:
-                writing.enter_context(file.writing())
-            for block in line_blocks(counted, BLOCK_BYTES):
-                for file in files:
-                    file.write(block)
-                if all(file.is_cut for file in files):
-                    break
+    with ExitStack() as unfinished:
+        files = [_OpenFile(target) for target in targets]
+        for file in files:
+            unfinished.callback(file.discard)
+        is_read_to_its_end = _write(line_blocks(counted, BLOCK_BYTES), files)
+        for file in files:
+            file.end_rows()
         for file in files:
             file.check(expected_rows)
-        is_cut = all(file.is_cut for file in files)
-        if length is not None and not is_cut and counted.bytes != length:
+        if length is not None and is_read_to_its_end and counted.bytes != length:
             raise IncompleteResults(f"there are {counted.bytes} bytes, but the service says that it holds {length}")
-    return [file.stored() for file in files]
+        for file in files:
+            file.commit()
+    return [file.result for file in files]
+
+
+def _write(blocks: Iterator[bytes], files: Sequence[_OpenFile]) -> bool:
+    """Write what the files take. Returns whether all blocks were read: the rest of them is for no file."""
+    while any(file.takes_rows for file in files):
+        if (block := next(blocks, None)) is None:
+            return True
+        for file in files:
+            file.write(block)
+    return False
 
 
 class _OpenFile:
-    """A target while it is written."""
+    """A target while it is written.
 
-    def __init__(self, target: RowTarget, file: HashedFile) -> None:
+    What goes wrong when it is opened, written or committed ends it alone. Rows that are wrong are an error for all.
+    """
+
+    def __init__(self, target: RowTarget) -> None:
         self._target = target
-        self._file = file
         self._rows = RowCheck()
         self._first = FirstRows(target.limit)
-        self._write: Callable[[bytes], None]
+        self._result: StoredFile | Exception | None = None
+        self._steps = self._written()
+        self._step(None)
 
     @property
-    def is_cut(self) -> bool:
-        return self._first.is_cut
+    def takes_rows(self) -> bool:
+        return self._result is None and not self._first.is_cut
 
-    @contextmanager
-    def writing(self) -> Iterator[None]:
-        row_format = self._target.row_format
-        with row_format.format.writing(self._file, self._rows, row_format) as self._write:
-            yield
+    @property
+    def result(self) -> StoredFile | Exception:
+        assert self._result is not None, "the file was not committed"
+        return self._result
 
     def write(self, block: bytes) -> None:
-        if not self.is_cut and (first := self._first.take(block)):
-            self._write(first)
+        if self.takes_rows and (first := self._first.take(block)):
+            self._step(first)
+
+    def end_rows(self) -> None:
+        """Write what a format writes at its end."""
+        self._step(None)
 
     def check(self, expected_rows: ExpectedRows) -> None:
-        expected = expected_rows(self._rows) if callable(expected_rows) else expected_rows
-        self._rows.finish(expected, limit=self._target.limit, is_cut=self.is_cut)
+        if self._result is None:
+            expected = expected_rows(self._rows) if callable(expected_rows) else expected_rows
+            self._rows.finish(expected, limit=self._target.limit, is_cut=self._first.is_cut)
 
-    def stored(self) -> StoredFile:
+    def commit(self) -> None:
+        self._step(None)
+
+    def discard(self) -> None:
+        """Remove what was written, unless it was committed."""
+        self._steps.close()
+
+    def _step(self, block: bytes | None) -> None:
+        if self._result is not None:
+            return
+        try:
+            self._steps.send(block)
+        except StopIteration as end:
+            self._result = end.value
+        except IncompleteResults:
+            raise
+        except Exception as error:  # noqa: BLE001  of any storage; the caller has it as the target's result
+            self._result = error
+
+    def _written(self) -> Generator[None, bytes | None, StoredFile]:
+        """Take blocks and a None at their end, then wait for the check of all targets before the file is committed."""
+        target = self._target
+        with _opened(target.place) as file, HashedFile(file) as hashed:
+            with target.row_format.format.writing(hashed, self._rows, target.row_format) as write:
+                while block := (yield):
+                    write(block)
+            yield
         return StoredFile(
-            path="" if self._target.place is None else self._target.place.url,
+            path="" if target.place is None else target.place.url,
             rows=self._rows.rows,
-            bytes=self._file.bytes,
-            sha256=self._file.sha256,
-            format=self._target.row_format.name,
+            bytes=hashed.bytes,
+            sha256=hashed.sha256,
+            format=target.row_format.name,
         )
-
-
-@contextmanager
-def _open(target: RowTarget) -> Iterator[_OpenFile]:
-    with _opened(target.place) as file, HashedFile(file) as hashed:
-        yield _OpenFile(target, hashed)
 
 
 @contextmanager

@@ -21,7 +21,7 @@ class RowArguments(TypedDict, total=False):
     :param with_sample: keep the model's outputs in Parquet and CSV too; False by default
     :param neutralise_formulas: in CSV, keep a spreadsheet from running texts as formulas; True by default
     :param if_exists: ``replace`` (the default) what is there, ``skip`` the download, or ``fail`` if it is not the very
-        same
+        same; see :class:`~airflow_provider_benchmarks.store.IfExists` for rows that the service has purged
     :param limit: maximum number of rows; None (the default) for all
     :param partition_by: make the destination a folder, with a file of its own for each value of this field or fields
         (Parquet and CSV)

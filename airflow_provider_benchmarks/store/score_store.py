@@ -22,6 +22,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -41,8 +42,15 @@ logger = logging.getLogger(__name__)
 _TIME = "%Y%m%dT%H%M%S.%fZ"
 #: Number of jobs without a manifest after which a listing finds those that have one.
 _MAX_MISSING_MANIFESTS = 10
+_RUN_AGAIN = (
+    "Somebody has run it again under its name, and what is stored is not changed: give each run a name of its own."
+)
 _INDEX, _VERDICTS, _PINNED, _MANIFEST = "_index", "_verdicts", "_pinned.json", "manifest.json"
 ROWS_FILE = "row-scores.parquet"
+#: Paths of the store's own files, below its root.
+_OWN_FILE = re.compile(
+    r"[^/]+/[^/]+/(_.*|[^/]+/(job\.json|aggregate-scores\.json|row-scores\.parquet|manifest\.json|verdict-[^/]*\.json))"
+)
 #: Most file systems take names of 255 bytes, of which a file that is being written needs 39 for ``.<name>.<hex>.part``.
 #: Apart from a gate's name, a marker of a verdict has a time (23), a job (up to 51 on the service), an outcome (up to
 #: 12) and three commas.
@@ -125,11 +133,11 @@ class ScoreStore:
         :raises DestinationExists: another job of this name is there, or this one as it was before it ran again
         :raises IncompleteResults: the aggregate scores are none that can be read again; nothing is stored then
         """
-        folder = f"{self.folder(job.workspace, job.benchmark)}/{_folder_name(job.name, 'benchmark job')}"
-        if (found := self._read_job(folder)) is not None:
-            self._require_same(job, aggregate, found)
+        if (found := self.find_same(job)) is not None:
+            self.require_same_scores(job, aggregate, found)
             return found
         AggregateScores.from_json(aggregate.to_json())  # or all that reads the benchmark would fail from now on
+        folder = self._folder_of(job)
         created_at = job.created_at or datetime.now(UTC)
         files = [
             _store_json(f"{folder}/job.json", _describe(job)),
@@ -155,6 +163,48 @@ class ScoreStore:
         }
         _store_json(f"{folder}/{_MANIFEST}", manifest)
         return _job_of(folder, manifest)
+
+    def find_same(self, job: BenchmarkJob) -> StoredJob | None:
+        """Find a job that the service has; reads one small file.
+
+        What either does not know is not compared: a manifest of an earlier release has no id.
+
+        :raises DestinationExists: another job of this name is there
+        """
+        found = self._read_job(self._folder_of(job))
+        if found is not None and job.created_at is not None and found.created_at != job.created_at:
+            raise DestinationExists(
+                f"the score store {self.root} holds another {job}, submitted at {found.created_at} and not at "
+                f"{job.created_at}: two services with one store? Give each a store of its own."
+            )
+        if found is not None and job.id and found.id and job.id != found.id:
+            another = f"another {job}, with the id {found.id} and not {job.id}"
+            raise DestinationExists(f"the score store {self.root} holds {another}. {_RUN_AGAIN}")
+        return found
+
+    def require_same_scores(self, job: BenchmarkJob, aggregate: AggregateScores, found: StoredJob) -> None:
+        """Refuse a job that has other scores than when it was stored: they must not be judged by the stored rows.
+
+        :raises DestinationExists: says what differs
+        """
+        if differing := aggregate.difference_from(found.aggregate):
+            raise DestinationExists(
+                f"the score store {self.root} holds {job} with other scores: {differing}. {_RUN_AGAIN}"
+            )
+
+    def refuse_own_file(self, place: Place) -> None:
+        """Refuse to put something else where the store has a file of its own, or may have one.
+
+        :raises ConfigurationError: names the place
+        """
+        start = (Place(self.root) / _MANIFEST).location.removesuffix(_MANIFEST)
+        if not place.location.startswith(start):
+            return
+        if _OWN_FILE.fullmatch(place.location.removeprefix(start)):
+            raise ConfigurationError(
+                f"{place} is a file of the score store {self.root} itself, which would be damaged. "
+                "Choose another destination."
+            )
 
     def get(self, job: str, *, workspace: str, benchmark: str) -> StoredJob:
         """Find a job.
@@ -279,26 +329,8 @@ class ScoreStore:
             reported_rows=stored.reported_rows,
         )
 
-    def _require_same(self, job: BenchmarkJob, aggregate: AggregateScores, found: StoredJob) -> None:
-        """Refuse a job that has the name of a stored one: its scores must not be judged by the stored ones.
-
-        What either does not know is not compared: a manifest of an earlier release has no id.
-
-        :raises DestinationExists: says what differs
-        """
-        again = "Somebody has run it again under its name, and what is stored is not changed: give each run a name"
-        if job.created_at is not None and found.created_at != job.created_at:
-            problem = (
-                f"another {job}, submitted at {found.created_at} and not at {job.created_at}: two services with one "
-                f"store? Give each a store of its own"
-            )
-        elif job.id and found.id and job.id != found.id:
-            problem = f"another {job}, with the id {found.id} and not {job.id}. {again} of its own"
-        elif differing := aggregate.difference_from(found.aggregate):
-            problem = f"{job} with other scores: {differing}. {again} of its own"
-        else:
-            return
-        raise DestinationExists(f"the score store {self.root} holds {problem}.")
+    def _folder_of(self, job: BenchmarkJob) -> str:
+        return f"{self.folder(job.workspace, job.benchmark)}/{_folder_name(job.name, 'benchmark job')}"
 
     def _names(self, folder: str, before: datetime | None = None) -> list[str]:
         """Names of jobs, newest first."""
@@ -409,7 +441,7 @@ def _store(path: str, content: bytes) -> StoredFile:
 def _read(path: str) -> bytes | None:
     try:
         return Place(path).read_bytes()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):  # the latter, where someone's file lies among the store's folders
         return None
 
 

@@ -88,6 +88,32 @@ def test_a_stream_that_is_collected_within_another_request_does_not_disturb_it(c
 
 
 @only_sync
+def test_a_stream_that_is_collected_while_the_client_is_closed_does_not_disturb_it(client):
+    class Collecting(list):
+        def __iter__(self):
+            gc.collect()
+            return super().__iter__()
+
+    name = completed_job(client)
+    pool = client._http._transport._pool
+    gc.disable()
+    try:
+        lines = client.iter_row_lines(name)
+        next(lines)
+        cycle = [lines]
+        cycle.append(cycle)
+        del lines, cycle
+        pool._connections = Collecting(pool._connections)
+        closing = threading.Thread(target=client.close, daemon=True)
+        closing.start()
+        closing.join(60)
+        assert not closing.is_alive()
+    finally:
+        gc.enable()
+    assert pool._requests == []
+
+
+@only_sync
 def test_a_request_in_the_midst_of_another_one_is_sent_at_once(client, monkeypatch):
     """As from a handler of a signal."""
     name, within = completed_job(client), httpcore.HTTP11Connection.handle_request

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import ClassVar
 
+import httpx
 import pandas as pd
 import pytest
 
@@ -13,9 +15,10 @@ from airflow_provider_benchmarks.exceptions import (
     IncompleteResults,
     NotFound,
     NotStored,
+    Unauthorized,
 )
 from airflow_provider_benchmarks.hooks.benchmarks import BenchmarkHook
-from airflow_provider_benchmarks.operators.results import DownloadRowScoresOperator
+from airflow_provider_benchmarks.operators.results import DownloadAggregateScoresOperator, DownloadRowScoresOperator
 from airflow_provider_benchmarks.scores import read_row_scores
 from airflow_provider_benchmarks.store import ScoreStore
 from airflow_provider_benchmarks.testing import Fault
@@ -76,6 +79,10 @@ def test_a_download_and_a_store_take_six_requests(service, download):
     download()
     asked = [request.path.rpartition("/")[2] for request in service.requests]
     assert (asked[0], asked[-1], len(asked)) == ("job-1", "row-scores", 6)  # job, 2 × results, scores, dataset, rows
+    service.clear_requests()
+    download()
+    asked = [request.path.rpartition("/")[2] for request in service.requests]
+    assert asked == ["job-1", "results", "row-scores"]  # the store has the aggregate scores
 
 
 def test_a_limit_is_for_the_file_alone(service, download, store):
@@ -157,11 +164,33 @@ class TestPurgedJobs:
         with pytest.raises(NotFound, match="job-1"):
             download(store="")
 
-    def test_results_alone_may_be_purged(self, service, hook, download, store):
-        hook.store_job(store, "job-1")
-        service.inject(Fault.answer(404).on("GET", "*/row-scores/download", times=None))
-        service.inject(Fault.answer(404).on("GET", "/apis/files/*", times=None))
+    @pytest.mark.parametrize("gone", ["*/results", "*/aggregate-scores/download", "*/row-scores*", "*/results*"])
+    def test_results_alone_may_be_purged(self, service, hook, download, store, gone):
+        stored = hook.store_job(store, "job-1")
+        for path in (gone, "/apis/files/*"):
+            service.inject(Fault.answer(404).on("GET", path, times=None))
         assert download()["rows"] == 5
+        assert hook.store_job(store, "job-1") == stored
+
+    @pytest.mark.parametrize("destination", ["rows", None])
+    def test_so_may_the_fileset_that_holds_them(self, service, hook, download, store, destination, monkeypatch):
+        """The service keeps the job then, and answers requests for its results by 500."""
+        hook.store_job(store, "job-1")
+        fileset = f"{service.url}/apis/files/v2/workspaces/{WORKSPACE}/filesets/job-fileset-job-1"
+        assert httpx.delete(fileset).status_code == 200
+        if destination:
+            assert download()["rows"] == 5
+        else:
+            monkeypatch.setenv("AIRFLOW__BENCHMARKS__SCORE_STORE", store.root)
+            assert len(download(destination=None, store=None)) == 5
+
+    def test_a_service_that_is_down_has_purged_nothing(self, service, hook, download, store, tmp_path):
+        hook.store_job(store, "job-1")
+        for path in ("*/row-scores/download", "/apis/files/*"):
+            service.inject(Fault.answer(403).on("GET", path, times=None))
+        with pytest.raises(Unauthorized):
+            download()
+        assert not (tmp_path / "rows").exists()
 
 
 @pytest.mark.parametrize(
@@ -181,6 +210,160 @@ def test_a_job_is_in_the_store_though_its_file_can_not_be_written(download, stor
         download(**arguments)
     stored = store.get("job-1", **WHERE)
     assert len(read_row_scores(stored.rows.path)) == stored.rows.rows == 5
+
+
+class TestPurgedAfterADownload:
+    """The destination has what the score store does not keep: the model's outputs."""
+
+    OPTIONS: ClassVar = [
+        *({"format": "jsonl", **more} for more in ({}, {"compression": "gzip"}, {"limit": 2})),
+        *({"format": "parquet", "with_sample": True, **more} for more in ({}, {"limit": 2})),
+    ]
+    NOT_COMPARABLE: ClassVar = [
+        {"format": "csv", "with_sample": True},
+        {"format": "parquet", "with_sample": True, "partition_by": "reference"},
+    ]
+
+    @staticmethod
+    def run_job(service, client, name="job-1", first_score=0):
+        """Run a job of an online model."""
+        scores = [{"name": "m", "score_type": "range", "count": 5, "nan_count": 0, "mean": 0.5}]
+        rows = [
+            {
+                "row_index": i,
+                "item": {"question": f"{i}?", "reference": "ab"[i % 2], "late": i} if i else {"reference": "a"},
+                "sample": {"output_text": "yes" * i, **({"inference_error": "no answer"} if i == 3 else {})},
+                "requests": [{"model": "m"}],
+                "metrics": {f"{WORKSPACE}/m": [{"name": "m", "value": i % 2 if i else first_score}]} if i < 4 else {},
+            }
+            for i in range(5)
+        ]
+        aggregate = {"results": [{"metric": f"{WORKSPACE}/m", "scores": scores}]}
+        service.give_results(BENCHMARK, aggregate=aggregate, rows=rows)
+        completed_job(client, name)
+
+    @pytest.fixture
+    def hook(self, service):
+        hook = BenchmarkHook()
+        self.run_job(service, hook.client)
+        yield hook
+        service.evaluate_jobs(BENCHMARK)
+
+    @pytest.fixture
+    def purge(self, hook, store):
+        def run(name="job-1"):
+            hook.store_job(store, name)
+            hook.client.delete_job(name)
+
+        return run
+
+    @pytest.mark.parametrize("if_exists", ["replace", "skip", "fail"])
+    @pytest.mark.parametrize("options", OPTIONS)
+    def test_the_file_is_kept(self, download, purge, tmp_path, options, if_exists, caplog):
+        first = download(**options)
+        before = (tmp_path / "rows").read_bytes()
+        purge()
+        assert download(**options, if_exists=if_exists) == first
+        assert (tmp_path / "rows").read_bytes() == before
+        assert ("rows is kept: it has the same" in caplog.text) == (if_exists != "skip")
+
+    @pytest.mark.parametrize("options", OPTIONS)
+    def test_a_file_of_other_rows_is_not(self, service, hook, download, purge, tmp_path, options):
+        download(**options)
+        before = (tmp_path / "rows").read_bytes()
+        self.run_job(service, hook.client, "job-2", first_score=1)
+        purge("job-2")
+        with pytest.raises(DestinationExists, match="holds other row scores"):
+            download(**options, job_name="job-2", if_exists="fail")
+        assert (tmp_path / "rows").read_bytes() == before
+        assert download(**options, job_name="job-2")["rows"] == options.get("limit", 5)
+        assert list(read_row_scores(str(tmp_path / "rows"))["m"])[:2] == [1, 1]
+
+    @pytest.mark.parametrize("content", [b"", b"no rows at all", b"PAR1"])
+    def test_what_is_no_complete_file_is_replaced(self, download, purge, tmp_path, content):
+        purge()
+        (tmp_path / "rows").write_bytes(content)
+        assert download()["rows"] == 5
+        assert len(read_row_scores(str(tmp_path / "rows"))) == 5
+
+    def test_a_second_download_from_the_store_is_the_same(self, download, purge, caplog):
+        purge()
+        assert download() == download()
+        assert "is kept" not in caplog.text
+
+    @pytest.mark.parametrize("if_exists", ["replace", "fail"])
+    @pytest.mark.parametrize("options", NOT_COMPARABLE)
+    def test_what_can_not_be_compared_is_not_replaced(self, download, purge, options, if_exists):
+        first = download(**options)
+        purge()
+        with pytest.raises(DestinationExists, match="outputs. The score store|holds other row scores"):
+            download(**options, if_exists=if_exists)
+        assert download(**options, if_exists="skip") == first
+
+
+@pytest.mark.parametrize(
+    "below",
+    [
+        *(f"{BENCHMARK}/job-1/{name}" for name in ("row-scores.parquet", "manifest.json", "job.json")),
+        *(f"{BENCHMARK}/another/{name}" for name in ("aggregate-scores.json", "verdict-dag.gate.json")),
+        *(f"{BENCHMARK}/{name}" for name in ("_pinned.json", "_index/x")),
+    ],
+)
+@pytest.mark.parametrize("through", ["store", "link", "../store", "file"])
+def test_the_store_s_own_files_are_no_destination(download, store, tmp_path, below, through):
+    (tmp_path / "link").symlink_to(tmp_path / "store")
+    (tmp_path / "here").mkdir()
+    places = {"file": f"file://{tmp_path}/store", "../store": f"{tmp_path}/here/../store"}
+    destination = f"{places.get(through, tmp_path / through)}/{below}"
+    with pytest.raises(ConfigurationError, match=r"is a file of the score store .* itself"):
+        download(destination=destination)
+    with pytest.raises(ConfigurationError, match=r"is a file of the score store .* itself"):
+        DownloadAggregateScoresOperator(
+            task_id="scores", job_name="job-1", destination=destination, store=store.root
+        ).execute(task_context())
+    assert not (tmp_path / "store").exists()
+
+
+@pytest.mark.parametrize("below", ["rows", f"{WORKSPACE}/rows", f"{BENCHMARK}/rows", f"{BENCHMARK}/job-1/rows"])
+def test_other_files_in_the_store_s_folders_hinder_nothing(hook, download, store, tmp_path, below):
+    assert download(destination=f"{store.root}/{below}")["rows"] == 5
+    hook.client.delete_job("job-1")
+    assert download()["rows"] == 5
+
+
+@pytest.mark.parametrize("options", FILES)
+@pytest.mark.parametrize("broken", ["store", f"store/{BENCHMARK}/job-1/row-scores.parquet"])
+def test_a_file_is_written_though_the_store_can_not_be(service, hook, download, store, tmp_path, options, broken):
+    """Nor does that take a second download."""
+    alone = hook.download_row_scores("job-1", str(tmp_path / "alone"), **options)
+    path = tmp_path / broken
+    if broken == "store":
+        path.write_text("a file where the store's folder is to be")
+    else:
+        (path / "not-empty").mkdir(parents=True)
+    service.clear_requests()
+    with pytest.raises(OSError, match=f'could not write "{path}'):
+        download(**options)
+    assert fetched(service) == 1
+    kept = hook.download_row_scores("job-1", str(tmp_path / "rows"), if_exists="skip", **options)
+    assert kept.sha256 == alone.sha256
+
+
+@pytest.mark.parametrize("options", FILES)
+def test_a_file_that_can_not_be_written_takes_no_second_download(service, download, store, tmp_path, options):
+    (tmp_path / "file").write_text("")
+    service.clear_requests()
+    with pytest.raises(OSError, match=f'could not write "{tmp_path}/file/rows'):
+        download(**options, destination=str(tmp_path / "file" / "rows"))
+    assert fetched(service) == 1
+    assert store.get("job-1", **WHERE).rows.rows == 5
+
+
+def test_where_neither_can_be_written_both_are_reported(download, tmp_path, caplog):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match=f'could not write "{tmp_path}/file/store'):
+        download(store=str(tmp_path / "file" / "store"), destination=str(tmp_path / "file" / "rows"))
+    assert f'The destination was not written either: could not write "{tmp_path}/file/rows' in caplog.text
 
 
 def test_a_purged_job_whose_rows_the_store_has_lost(service, hook, download, store):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from functools import partial
 
+import httpx
 import pytest
 
 from airflow_provider_benchmarks.gates import NoRegression, Threshold
@@ -89,8 +90,14 @@ class TestWithAStore:
         judge(SLICE, job_name=run_job("job-1"), store=store.root)
         results, requests = judge(SLICE, job_name="job-1", store=store.root)
         assert [result["count"] for result in results] == [ROWS // 4, ROWS - ROWS // 4]
-        assert requests["rows"] == 0
-        assert requests["job-1"] == 1
+        assert requests == {"job-1": 1}
+
+    @pytest.mark.parametrize("check", [FLOOR, SLICE])
+    def test_a_stored_job_whose_results_the_service_has_lost(self, service, run_job, judge, store, check):
+        judge(check, job_name=run_job("job-1"), store=store.root)
+        fileset = f"{service.url}/apis/files/v2/workspaces/{WORKSPACE}/filesets/job-fileset-job-1"
+        assert httpx.delete(fileset).status_code == 200
+        judge(check, job_name="job-1", store=store.root)
 
     def test_the_scores_of_a_purged_job_come_from_the_store(self, service, run_job, judge, store):
         PinBaselineOperator(task_id="pin", job_name=run_job("old"), store=store.root).execute(task_context())

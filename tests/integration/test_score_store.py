@@ -443,6 +443,16 @@ class TestOperators:
         assert ScoreStore(root).scores(stored).rows is None
 
 
+def test_files_of_others_among_the_folders(root, hook, run_job):
+    store = ScoreStore(root)
+    stored = hook.store_job(store, run_job("among"))
+    for folder in (root, f"{root}/{WORKSPACE}", store.folder(**WHERE)):
+        (Place(folder) / "0-rows.jsonl").object_path.write_bytes(b"{}")
+    assert store.find("among", workspace=WORKSPACE) == stored
+    assert store.find("never", workspace=WORKSPACE) is None
+    assert stored in store.history(**WHERE)
+
+
 def test_names_that_are_no_folders(tmp_path):
     store = ScoreStore(str(tmp_path))
     assert store.folder("ws", "other/bench") == f"{tmp_path}/ws/other%2Fbench"

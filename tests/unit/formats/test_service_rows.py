@@ -10,6 +10,7 @@ import pytest
 
 from airflow_provider_benchmarks.exceptions import IncompleteResults
 from airflow_provider_benchmarks.formats.service_rows import service_lines
+from airflow_provider_benchmarks.formats.table_file import FIELD_KEY
 from airflow_provider_benchmarks.scores import read_row_scores
 from airflow_provider_benchmarks.scores.rows import read_rows
 from tests.support.stored_rows import line, store
@@ -67,6 +68,27 @@ def test_odd_rows(tmp_path):
     }
     assert row["metrics"]["w/n"] == [{"name": "q2", "value": None}]
     assert (row["item"]["sample"], row["sample"]) == (2, {"inference_error": "no answer"})
+
+
+def test_a_field_keeps_its_name(tmp_path):
+    items = [
+        {"row_index": 1, "sample": 2},
+        {"item.row_index": 1},
+        {"item.row_index": 1, "row_index": 2},
+        {"\ud800k": 1, "w/m:s": 2, "s": 3},
+    ]
+    for number, item in enumerate(items):
+        first = store(tmp_path / f"{number}", [line(0, item, {"w/m": {"s": 1}})])
+        assert [json.loads(each)["item"] for each in given_back(first.path)] == [item]
+
+
+def test_a_file_that_does_not_name_its_fields(tmp_path):
+    first = store(tmp_path / "first", [line(0, {"row_index": 1, "a": 2}, {"w/m": {"s": 1}})])
+    table = pq.read_table(first.path)
+    assert [FIELD_KEY in (field.metadata or {}) for field in table.schema][:4] == [False, True, True, False]
+    fields = [field if FIELD_KEY not in (field.metadata or {}) else field.remove_metadata() for field in table.schema]
+    pq.write_table(table.cast(pa.schema(fields, metadata=table.schema.metadata)), tmp_path / "bare")
+    assert [json.loads(each)["item"] for each in given_back(tmp_path / "bare")] == [{"row_index": 1, "a": 2}]
 
 
 def test_a_score_stays_that_of_its_metric(tmp_path):

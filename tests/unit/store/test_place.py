@@ -52,3 +52,25 @@ def test_a_local_path_loads_no_other_filesystem(tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        Place("s3://conn@bucket/a/b"),
+        Place("s3://bucket/a/b"),
+        Place("s3://bucket/a/b", "another"),
+        Place("s3://bucket/a") / "b",
+    ],
+)
+def test_a_location_is_the_same_by_whatever_connection(place):
+    assert place.location == "s3://bucket/a/b"
+
+
+def test_a_location_on_the_local_disk_follows_links_to_its_folder(tmp_path, monkeypatch):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    (tmp_path / "real" / "file").symlink_to(tmp_path / "elsewhere")  # replaced, not followed
+    monkeypatch.chdir(tmp_path)
+    for url in (f"{tmp_path}/link/file", f"file://{tmp_path}/real/../link/file", "link/file", f"{tmp_path}/link/file/"):
+        assert Place(url).location == f"{tmp_path}/real/file"

@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import resource
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -14,6 +17,7 @@ from airflow_provider_benchmarks.store import (
     Place,
     RowFormat,
     RowTarget,
+    require_stored,
     row_files,
     store_bytes,
     store_row_files,
@@ -176,6 +180,17 @@ def test_bytes_are_stored_as_they_come(tmp_path):
     assert (stored.rows, stored.bytes, stored.sha256) == (None, 3, hashlib.sha256(b"abc").hexdigest())
 
 
+def assert_one_fails(results, failing, path):
+    """Each file is there, and is its whole content, but for one, whose error names its path."""
+    error = results.pop(failing)
+    with pytest.raises(OSError, match=rf'could not write ".*{path}"'):
+        require_stored(error)
+    for stored in results:
+        assert hashlib.sha256(Path(stored.path).read_bytes()).hexdigest() == stored.sha256
+    folder = Path(results[0].path).parent
+    assert [path.name for path in folder.rglob("*.part")] == []
+
+
 class TestSeveralFiles:
     @pytest.fixture
     def targets(self, tmp_path):
@@ -199,6 +214,41 @@ class TestSeveralFiles:
         with pytest.raises(IncompleteResults, match="there are 4 rows, but the aggregate scores count 5"):
             store_row_files([rows(*range(4))], targets, expected_rows=5)
         assert list(tmp_path.iterdir()) == []
+
+    @pytest.mark.parametrize("failing", [0, 1, 2])
+    def test_one_that_can_not_be_opened_hinders_no_other(self, tmp_path, targets, failing):
+        (tmp_path / "file").write_text("")
+        targets[failing] = replace(targets[failing], place=Place(str(tmp_path / "file" / "below")))
+        assert_one_fails(store_row_files([rows(*range(5))], targets, expected_rows=5), failing, "file/below")
+
+    @pytest.mark.parametrize("failing", [0, 1, 2])
+    def test_one_that_can_not_be_committed_hinders_no_other(self, tmp_path, targets, failing):
+        folder = tmp_path / targets[failing].row_format.name
+        (folder / "not-empty").mkdir(parents=True)
+        assert_one_fails(store_row_files([rows(*range(5))], targets, expected_rows=5), failing, str(folder))
+
+    def test_one_whose_storage_takes_no_more_hinders_no_other(self, targets):
+        content = rows(*range(5000))
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (len(content) // 2, hard))  # Parquet is smaller
+        try:
+            results = store_row_files(cut(content, 9999), targets, length=len(content), expected_rows=5000)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        assert_one_fails(results, 0, "jsonl")
+
+    def test_where_all_fail_nothing_is_read(self, tmp_path, targets):
+        (tmp_path / "file").write_text("")
+        targets = [replace(target, place=Place(str(tmp_path / "file" / "below"))) for target in targets]
+        pieces = iter([rows(0)])
+        assert all(isinstance(result, OSError) for result in store_row_files(pieces, targets))
+        assert list(pieces) == [rows(0)]
+
+    def test_rows_that_are_missing_are_an_error_though_a_file_fails(self, tmp_path, targets):
+        (tmp_path / "jsonl").mkdir()
+        with pytest.raises(IncompleteResults, match="there are 4 rows, but the aggregate scores count 5"):
+            store_row_files([rows(*range(4))], targets, expected_rows=5)
+        assert [path.name for path in tmp_path.iterdir()] == ["jsonl"]
 
     def test_no_more_is_read_than_the_longest_needs(self, targets, monkeypatch):
         monkeypatch.setattr(row_files, "BLOCK_BYTES", 1)
