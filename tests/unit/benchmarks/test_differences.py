@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from tests.unit.benchmark.test_benchmark import EXACT, ROWS
 
 from airflow_provider_benchmarks.benchmarks import Benchmark, differences
+from tests.unit.benchmarks.test_benchmark import EXACT, ROWS
 
 LOWER = {**EXACT, "candidate": "{{item.output | lower}}"}
 

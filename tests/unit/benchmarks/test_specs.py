@@ -6,11 +6,11 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.unit.benchmark.test_benchmark import EXACT, ROWS
 
 from airflow_provider_benchmarks.benchmarks import Benchmark, JobRequest, bundle_spec, stored_benchmark_spec
 from airflow_provider_benchmarks.benchmarks.specs import metric_keys
 from airflow_provider_benchmarks.exceptions import ConfigurationError
+from tests.unit.benchmarks.test_benchmark import EXACT, ROWS
 
 #: What releases 0.2.0, 0.3.0, 0.6.0, 0.7.3 and 0.8.1 demand; the judge's has a rubric "quality" and a range "range".
 MEASURED = json.loads((Path(__file__).parents[2] / "recorded/metric-outputs.json").read_text())
