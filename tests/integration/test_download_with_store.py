@@ -82,7 +82,8 @@ def test_a_download_and_a_store_take_six_requests(service, download):
     service.clear_requests()
     download()
     asked = [request.path.rpartition("/")[2] for request in service.requests]
-    assert asked == ["job-1", "results", "row-scores"]  # the store has the aggregate scores
+    # The aggregate scores are those of the stored job still: nobody has run it again under its name.
+    assert asked == ["job-1", "download", "results", "row-scores"]
 
 
 def test_a_limit_is_for_the_file_alone(service, download, store):
