@@ -54,7 +54,7 @@ BenchmarkJobSensor(task_id="wait", job_name="j")
     assert [name for name in added if name.split(".")[0] in HEAVY or name in HEAVY] == []
 
 
-@pytest.mark.parametrize("package", ["benchmark", "client", "scores", "formats", "gates", "jobs", "testing"])
+@pytest.mark.parametrize("package", ["benchmarks", "client", "scores", "formats", "gates", "jobs", "testing"])
 def test_the_core_works_without_airflow(package):
     blocked = "import sys\nsys.modules['airflow'] = None"
     assert f"airflow_provider_benchmarks.{package}" in modules_after(
