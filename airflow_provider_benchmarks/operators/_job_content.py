@@ -37,9 +37,9 @@ class JobContent:
             self._check_spec()
             return
         if isinstance(task.benchmark, Benchmark) or is_reference(task.benchmark):
-            self._request(task.benchmark, task.job_params)
+            self._check_request(task.benchmark)
         elif isinstance(task.benchmark, str) and (content := self._file().read_if_here()) is not None:
-            self._request(parse_benchmark(content, name=task.benchmark), task.job_params)
+            self._check_request(parse_benchmark(content, name=task.benchmark))
 
     def resolve(self, context: Context) -> Mapping[str, Any] | JobRequest:
         """What to submit, when the task runs.
@@ -66,11 +66,19 @@ class JobContent:
                 'spec needs a "benchmark", such as "my-workspace/qa-bench", or "metrics" where the service takes them'
             )
 
+    def _check_request(self, benchmark: Any) -> None:
+        """Check what a benchmark is run with, but for the results of other tasks, which are not known yet."""
+        task = self.task
+        model, template, params = (_known(each) for each in (task.model, task.prompt_template, task.job_params))
+        try:
+            JobRequest(benchmark, model=model, prompt_template=template, params=params)
+        except ConfigurationError as error:
+            raise self._error(str(error)) from error
+
     def _request(self, benchmark: Any, params: Mapping[str, Any] | None = None) -> JobRequest:
         task = self.task
         try:
-            model, template, given = map(_known, (task.model, task.prompt_template, params))
-            return JobRequest(benchmark, model=model, prompt_template=template, params=given)
+            return JobRequest(benchmark, model=task.model, prompt_template=task.prompt_template, params=params)
         except ConfigurationError as error:
             raise self._error(str(error)) from error
 
@@ -86,11 +94,13 @@ class JobContent:
 
 def _known(value: Any) -> Any:
     """A value with a text in the place of each result of another task, which is known when the task runs."""
+    from airflow.providers.common.compat.sdk import XComArg
+
     if isinstance(value, Mapping):
         return {key: _known(member) for key, member in value.items()}
     if isinstance(value, list | tuple):
         return [_known(member) for member in value]
-    return str(type(value).__name__) if hasattr(value, "resolve") else value
+    return type(value).__name__ if isinstance(value, XComArg) else value
 
 
 def own_params(task: BaseOperator) -> dict[str, Any]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 from copy import copy
 from datetime import datetime
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -153,3 +155,23 @@ class TestMistakes:
         rendered = render({"path": ""}, benchmark="{{ path }}")
         with pytest.raises(ConfigurationError, match="benchmark must be the path of a file, found ''"):
             rendered.execute(task_context())
+
+
+class TestWhatABenchmarkIsRunWith:
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            ({"params": {"x": math.nan}}, 'task "run": params.x must be a text, a finite number'),
+            ({"model": {"url": object()}, "prompt_template": "x"}, 'task "run": model.url must be a text'),
+            ({"model": Path("ws/m"), "prompt_template": "x"}, 'task "run": model must be a text'),
+        ],
+    )
+    def test_what_is_no_json_is_refused_while_the_dag_is_parsed(self, arguments, message):
+        with pytest.raises(ConfigurationError, match=message):
+            RunBenchmarkJobOperator(task_id="run", benchmark=STORED, **arguments)
+
+    def test_the_result_of_another_task_is_not_known_then(self):
+        with DAG("nightly", schedule=None, start_date=datetime(2026, 1, 1)):
+            before = RunBenchmarkJobOperator(task_id="before", benchmark=STORED)
+            model = {"url": before.output, "name": "m"}
+            RunBenchmarkJobOperator(task_id="run", benchmark=STORED, model=model, prompt_template="{{item.q}}")

@@ -6,14 +6,13 @@ custom fields.
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Mapping
 from dataclasses import replace
-from hashlib import sha256
 from typing import Any
 
 from airflow_provider_benchmarks.benchmarks import JobRequest, JobSpec, bundle_spec, derived_name
+from airflow_provider_benchmarks.benchmarks.benchmark import hash_of
 from airflow_provider_benchmarks.client.generations._log_text import read_text_lines
 from airflow_provider_benchmarks.client.generations.generation import Generation, Params, Release, quoted
 from airflow_provider_benchmarks.exceptions import ConfigurationError
@@ -128,5 +127,4 @@ def _definition(metric: Any) -> Any:
 
 def _rows_digest(rows: list[Any]) -> str:
     """Stands for a dataset that a spec holds itself, so that two jobs on the same rows have the same dataset."""
-    text = json.dumps(rows, sort_keys=True, ensure_ascii=True)
-    return f"{len(rows)} rows, sha256 {sha256(text.encode()).hexdigest()}"
+    return f"{len(rows)} rows, sha256 {hash_of(rows)}"
