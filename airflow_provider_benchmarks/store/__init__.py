@@ -16,8 +16,9 @@ from airflow_provider_benchmarks.store.partitions import find_partitions, store_
 from airflow_provider_benchmarks.store.place import Place
 from airflow_provider_benchmarks.store.row_files import RowTarget, require_stored, store_row_files, store_rows
 from airflow_provider_benchmarks.store.row_options import RowArguments, RowOptions
-from airflow_provider_benchmarks.store.score_store import ScoreStore, StoredJob, read_stored_job
+from airflow_provider_benchmarks.store.score_store import ScoreStore
 from airflow_provider_benchmarks.store.stored_file import StoredFile, store_bytes
+from airflow_provider_benchmarks.store.stored_job import StoredJob, read_stored_job
 
 __all__ = [
     "IfExists",

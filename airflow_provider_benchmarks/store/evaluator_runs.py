@@ -15,8 +15,9 @@ from airflow_provider_benchmarks.scores.json_values import json_text
 from airflow_provider_benchmarks.scores.results_files import EvaluatorRun, read_runs
 from airflow_provider_benchmarks.store.place import Place
 from airflow_provider_benchmarks.store.row_files import store_rows
-from airflow_provider_benchmarks.store.score_store import ScoreStore, StoredJob
+from airflow_provider_benchmarks.store.score_store import ScoreStore
 from airflow_provider_benchmarks.store.stored_file import StoredFile
+from airflow_provider_benchmarks.store.stored_job import StoredJob
 
 
 def store_results(

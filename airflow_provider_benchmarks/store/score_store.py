@@ -19,23 +19,28 @@ the next task that stores the job writes it again. A benchmark of another worksp
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote, unquote
 
-from airflow_provider_benchmarks.benchmarks.recorded import CONTENT, CONTENT_HASH, RecordedBenchmark, content_of
-from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.exceptions import ConfigurationError, DestinationExists, IncompleteResults, NotStored
-from airflow_provider_benchmarks.jobs import BenchmarkJob, RowCounts
+from airflow_provider_benchmarks.jobs import BenchmarkJob
 from airflow_provider_benchmarks.scores import AggregateScores, JobScores
+from airflow_provider_benchmarks.store.folder_names import folder_name, gate_name
 from airflow_provider_benchmarks.store.place import Place
-from airflow_provider_benchmarks.store.stored_file import StoredFile, store_bytes
+from airflow_provider_benchmarks.store.stored_file import StoredFile, read_if_there, store_bytes
+from airflow_provider_benchmarks.store.stored_job import (
+    MANIFEST,
+    ROWS_FILE,
+    StoredJob,
+    job_of,
+    manifest_of,
+    parse_manifest,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -45,52 +50,11 @@ _MAX_MISSING_MANIFESTS = 10
 _RUN_AGAIN = (
     "Somebody has run it again under its name, and what is stored is not changed: give each run a name of its own."
 )
-_INDEX, _VERDICTS, _PINNED, _MANIFEST = "_index", "_verdicts", "_pinned.json", "manifest.json"
-ROWS_FILE = "row-scores.parquet"
+_INDEX, _VERDICTS, _PINNED = "_index", "_verdicts", "_pinned.json"
 #: Paths of the store's own files, below its root.
 _OWN_FILE = re.compile(
     r"[^/]+/[^/]+/(_.*|[^/]+/(job\.json|aggregate-scores\.json|row-scores\.parquet|manifest\.json|verdict-[^/]*\.json))"
 )
-#: Most file systems take names of 255 bytes, of which a file that is being written needs 39 for ``.<name>.<hex>.part``.
-#: Apart from a gate's name, a marker of a verdict has a time (23), a job (up to 51 on the service), an outcome (up to
-#: 12) and three commas.
-_CUT_CHARACTERS = 100
-_HASH_CHARACTERS = 12
-_MAX_GATE_CHARACTERS = _CUT_CHARACTERS + len("~") + _HASH_CHARACTERS
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredJob:
-    """A job in the store.
-
-    :param benchmark: reference ``workspace/name``
-    :param created_at: when the job was submitted, UTC
-    :param aggregate: its aggregate scores, with histograms and all
-    :param rows: its row scores, a Parquet file; None where the job has none
-    :param outcomes: of the gates that judged it, by their names (long ones as of :func:`gate_name`); empty where none
-        has, or where they were not read
-    :param dataset: what it ran on; empty where that is not known
-    :param content: the benchmark's, where it ran one as code or was another evaluator's; None for other jobs
-    :param reported_rows: what the service reports about the rows of the job; None where it does not
-    :param id: the service's own, which no other job ever has; empty where it is not known
-    """
-
-    job: str
-    workspace: str
-    benchmark: str
-    created_at: datetime
-    aggregate: AggregateScores
-    rows: StoredFile | None
-    outcomes: dict[str, str] = field(default_factory=dict)
-    dataset: str = ""
-    content: Mapping[str, Any] | None = field(default=None, hash=False)
-    reported_rows: RowCounts | None = None
-    id: str = ""
-
-    @property
-    def passed(self) -> bool:
-        """Whether gates judged the job, and every one's last verdict is a pass."""
-        return bool(self.outcomes) and set(self.outcomes.values()) == {"pass"}
 
 
 class ScoreStore:
@@ -112,11 +76,11 @@ class ScoreStore:
         """
         owner, _, name = benchmark.rpartition("/")
         place = name if owner in ("", workspace) else f"{owner}/{name}"
-        return f"{self.root}/{_folder_name(workspace, 'workspace')}/{_folder_name(place, 'benchmark')}"
+        return f"{self.root}/{folder_name(workspace, 'workspace')}/{folder_name(place, 'benchmark')}"
 
     def job_folder(self, stored: StoredJob) -> str:
         """The folder of a job that is in the store."""
-        return f"{self.folder(stored.workspace, stored.benchmark)}/{_folder_name(stored.job, 'benchmark job')}"
+        return f"{self.folder(stored.workspace, stored.benchmark)}/{folder_name(stored.job, 'benchmark job')}"
 
     def add(
         self,
@@ -147,22 +111,9 @@ class ScoreStore:
             files.append(store_rows(Place(f"{folder}/{ROWS_FILE}")))
         marker = f"{created_at.astimezone(UTC).strftime(_TIME)},{quote(job.name, safe='')}"
         _store(f"{self.folder(job.workspace, job.benchmark)}/{_INDEX}/{marker}", b"\n")
-        manifest = {
-            "version": 1,
-            "job": job.name,
-            "id": job.id,
-            "workspace": job.workspace,
-            "benchmark": job.benchmark,
-            "dataset": job.dataset or dataset,
-            **_content_of(job),
-            "row_counts": None if job.row_counts is None else job.row_counts.to_json(),
-            "created_at": created_at.isoformat(),
-            "stored_at": datetime.now(UTC).isoformat(),
-            "scores": aggregate.to_json(),
-            "files": [{**file.to_dict(), "path": file.path.rpartition("/")[2]} for file in files],
-        }
-        _store_json(f"{folder}/{_MANIFEST}", manifest)
-        return _job_of(folder, manifest)
+        manifest = manifest_of(job, aggregate, files, created_at=created_at, dataset=dataset)
+        _store_json(f"{folder}/{MANIFEST}", manifest)
+        return job_of(folder, manifest)
 
     def find_same(self, job: BenchmarkJob) -> StoredJob | None:
         """Find a job that the service has; reads one small file.
@@ -197,7 +148,7 @@ class ScoreStore:
 
         :raises ConfigurationError: names the place
         """
-        start = (Place(self.root) / _MANIFEST).location.removesuffix(_MANIFEST)
+        start = (Place(self.root) / MANIFEST).location.removesuffix(MANIFEST)
         if not place.location.startswith(start):
             return
         if _OWN_FILE.fullmatch(place.location.removeprefix(start)):
@@ -212,7 +163,7 @@ class ScoreStore:
         :raises NotStored: it is not in the store
         """
         folder = self.folder(workspace, benchmark)
-        found = self._read_job(f"{folder}/{_folder_name(job, 'benchmark job')}")
+        found = self._read_job(f"{folder}/{folder_name(job, 'benchmark job')}")
         if found is None:
             raise NotStored(
                 f'benchmark job "{job}" of benchmark "{benchmark}" in workspace "{workspace}" is not in the score '
@@ -222,7 +173,7 @@ class ScoreStore:
 
     def find(self, job: str, *, workspace: str) -> StoredJob | None:
         """Find a job of whatever benchmark; reads one small file for each benchmark of the workspace."""
-        folder, place = f"{self.root}/{_folder_name(workspace, 'workspace')}", _folder_name(job, "benchmark job")
+        folder, place = f"{self.root}/{folder_name(workspace, 'workspace')}", folder_name(job, "benchmark job")
         found = (self._readable_job(f"{folder}/{name}/{place}") for name in sorted(_list(folder)))
         return next((stored for stored in found if stored is not None), None)
 
@@ -304,7 +255,7 @@ class ScoreStore:
 
         :raises NotStored: it is pinned, but not in the store any more
         """
-        content = _read(f"{self.folder(workspace, benchmark)}/{_PINNED}")
+        content = read_if_there(f"{self.folder(workspace, benchmark)}/{_PINNED}")
         if content is None:
             return None
         return self.get(json.loads(content)["job"], workspace=workspace, benchmark=benchmark)
@@ -330,7 +281,7 @@ class ScoreStore:
         )
 
     def _folder_of(self, job: BenchmarkJob) -> str:
-        return f"{self.folder(job.workspace, job.benchmark)}/{_folder_name(job.name, 'benchmark job')}"
+        return f"{self.folder(job.workspace, job.benchmark)}/{folder_name(job.name, 'benchmark job')}"
 
     def _names(self, folder: str, before: datetime | None = None) -> list[str]:
         """Names of jobs, newest first."""
@@ -348,8 +299,8 @@ class ScoreStore:
         return outcomes
 
     def _read_job(self, folder: str, outcomes: dict[str, str] | None = None) -> StoredJob | None:
-        content = _read(f"{folder}/{_MANIFEST}")
-        return None if content is None else _stored_job(folder, content, outcomes)
+        content = read_if_there(f"{folder}/{MANIFEST}")
+        return None if content is None else parse_manifest(folder, content, outcomes)
 
     def _readable_job(self, folder: str, outcomes: dict[str, str] | None = None) -> StoredJob | None:
         """A job, where one of many that can't be read must not hide the others."""
@@ -358,64 +309,6 @@ class ScoreStore:
         except IncompleteResults as error:
             logger.warning("Left out a job of the score store: %s", error)
             return None
-
-
-def gate_name(gate: str) -> str:
-    """The name of a gate in the store: its own, or where that is long its beginning and a hash of the whole.
-
-    Two gates of one beginning have two names, and the name of a name is the same again.
-    """
-    if len(quote(gate, safe="")) <= _MAX_GATE_CHARACTERS:
-        return gate
-    start = gate[:_CUT_CHARACTERS]
-    while len(quote(start, safe="")) > _CUT_CHARACTERS:
-        start = start[:-1]
-    return f"{start}~{hashlib.sha256(gate.encode()).hexdigest()[:_HASH_CHARACTERS]}"
-
-
-def read_stored_job(folder: str) -> StoredJob:
-    """Read a job from its own folder in a score store.
-
-    :raises NotStored: there is no complete job
-    """
-    folder = folder.rstrip("/")
-    content = _read(f"{folder}/{_MANIFEST}")
-    if content is None:
-        raise NotStored(f"{folder} is no folder of a job in a score store: it has no {_MANIFEST}")
-    return _stored_job(folder, content)
-
-
-def _stored_job(folder: str, manifest: bytes, outcomes: dict[str, str] | None = None) -> StoredJob:
-    try:
-        return _job_of(folder, json.loads(manifest), outcomes)
-    except (IncompleteResults, ValueError, TypeError, LookupError, AttributeError) as error:
-        raise IncompleteResults(
-            f"{folder}/{_MANIFEST} can't be read ({type(error).__name__}: {shortened(error)}). Delete the folder, and "
-            f"store the job again."
-        ) from error
-
-
-def _job_of(folder: str, manifest: dict[str, Any], outcomes: dict[str, str] | None = None) -> StoredJob:
-    rows = next((file for file in manifest["files"] if file["path"] == ROWS_FILE), None)
-    return StoredJob(
-        job=manifest["job"],
-        workspace=manifest["workspace"],
-        benchmark=manifest["benchmark"],
-        dataset=manifest.get("dataset", ""),
-        content=content_of(manifest),
-        created_at=datetime.fromisoformat(manifest["created_at"]),
-        aggregate=AggregateScores.from_json(manifest["scores"]),
-        rows=None if rows is None else StoredFile(**{**rows, "path": f"{folder}/{ROWS_FILE}"}),
-        outcomes=outcomes or {},
-        reported_rows=RowCounts.from_json(manifest.get("row_counts")),
-        id=manifest.get("id", ""),
-    )
-
-
-def _content_of(job: BenchmarkJob) -> dict[str, Any]:
-    """What the manifest has of a benchmark as code."""
-    recorded = RecordedBenchmark.from_custom_fields(job.custom_fields)
-    return {} if recorded is None else {CONTENT: dict(recorded.content), CONTENT_HASH: recorded.content_hash}
 
 
 def _describe(job: BenchmarkJob) -> dict[str, Any]:
@@ -438,27 +331,10 @@ def _store(path: str, content: bytes) -> StoredFile:
     return store_bytes([content], Place(path), format="json")
 
 
-def _read(path: str) -> bytes | None:
-    try:
-        return Place(path).read_bytes()
-    except (FileNotFoundError, NotADirectoryError):  # the latter, where someone's file lies among the store's folders
-        return None
-
-
-def _folder_name(name: str, what: str) -> str:
-    """Quote a name into that of a folder; those that begin with ``_`` are the store's own.
-
-    :raises ConfigurationError: it is empty, a dot segment that would lead to another folder, or begins with ``_``
-    """
-    if name.rpartition("/")[2] in ("", ".", "..") or name.startswith("_"):
-        raise ConfigurationError(f'the score store can\'t keep a {what} called "{shortened(name)}"')
-    return quote(name, safe="")
-
-
 def _complete_jobs(folder: str) -> set[str]:
     """Names of the jobs that have a manifest; lists all files of the benchmark, a thousand a request."""
     path = Place(folder).object_path
-    end = f"/{_MANIFEST}"
+    end = f"/{MANIFEST}"
     return {
         unquote(found.removesuffix(end).rpartition("/")[2]) for found in path.fs.find(path.path) if found.endswith(end)
     }

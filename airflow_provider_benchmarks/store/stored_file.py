@@ -37,3 +37,11 @@ def store_bytes(pieces: Iterable[bytes], place: Place, *, format: str) -> Stored
         for piece in pieces:
             target.write(piece)
     return StoredFile(path=place.url, rows=None, bytes=target.bytes, sha256=target.sha256, format=format)
+
+
+def read_if_there(path: str) -> bytes | None:
+    """The content of a small file; None where there is none."""
+    try:
+        return Place(path).read_bytes()
+    except (FileNotFoundError, NotADirectoryError):  # the latter, where someone's file lies among the store's folders
+        return None

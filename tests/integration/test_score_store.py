@@ -16,7 +16,7 @@ from airflow_provider_benchmarks.hooks.benchmarks import BenchmarkHook
 from airflow_provider_benchmarks.operators.results import DownloadAggregateScoresOperator, DownloadRowScoresOperator
 from airflow_provider_benchmarks.scores import AggregateScores, low_scoring_rows
 from airflow_provider_benchmarks.store import Place, ScoreStore, store_bytes
-from airflow_provider_benchmarks.store.score_store import gate_name
+from airflow_provider_benchmarks.store.folder_names import gate_name
 from tests.integration.conftest import BENCHMARK, SPEC, WORKSPACE, wait_until_finished
 from tests.support.contexts import task_context
 from tests.support.s3_server import BUCKET

@@ -1,0 +1,39 @@
+"""Names of jobs, benchmarks and gates as names of folders and files of the score store."""
+
+from __future__ import annotations
+
+import hashlib
+from urllib.parse import quote
+
+from airflow_provider_benchmarks.brief import shortened
+from airflow_provider_benchmarks.exceptions import ConfigurationError
+
+#: Most file systems take names of 255 bytes, of which a file that is being written needs 39 for ``.<name>.<hex>.part``.
+#: Apart from a gate's name, a marker of a verdict has a time (23), a job (up to 51 on the service), an outcome (up to
+#: 12) and three commas.
+_CUT_CHARACTERS = 100
+_HASH_CHARACTERS = 12
+_MAX_GATE_CHARACTERS = _CUT_CHARACTERS + len("~") + _HASH_CHARACTERS
+
+
+def folder_name(name: str, what: str) -> str:
+    """Quote a name into that of a folder; those that begin with ``_`` are the store's own.
+
+    :raises ConfigurationError: it is empty, a dot segment that would lead to another folder, or begins with ``_``
+    """
+    if name.rpartition("/")[2] in ("", ".", "..") or name.startswith("_"):
+        raise ConfigurationError(f'the score store can\'t keep a {what} called "{shortened(name)}"')
+    return quote(name, safe="")
+
+
+def gate_name(gate: str) -> str:
+    """The name of a gate in the store: its own, or where that is long its beginning and a hash of the whole.
+
+    Two gates of one beginning have two names, and the name of a name is the same again.
+    """
+    if len(quote(gate, safe="")) <= _MAX_GATE_CHARACTERS:
+        return gate
+    start = gate[:_CUT_CHARACTERS]
+    while len(quote(start, safe="")) > _CUT_CHARACTERS:
+        start = start[:-1]
+    return f"{start}~{hashlib.sha256(gate.encode()).hexdigest()[:_HASH_CHARACTERS]}"

@@ -1,0 +1,128 @@
+"""A job in the score store, and the manifest that describes it there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from airflow_provider_benchmarks.benchmarks.recorded import CONTENT, CONTENT_HASH, RecordedBenchmark, content_of
+from airflow_provider_benchmarks.brief import shortened
+from airflow_provider_benchmarks.exceptions import IncompleteResults, NotStored
+from airflow_provider_benchmarks.jobs import BenchmarkJob, RowCounts
+from airflow_provider_benchmarks.scores import AggregateScores
+from airflow_provider_benchmarks.store.stored_file import StoredFile, read_if_there
+
+MANIFEST = "manifest.json"
+ROWS_FILE = "row-scores.parquet"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredJob:
+    """A job in the store.
+
+    :param benchmark: reference ``workspace/name``
+    :param created_at: when the job was submitted, UTC
+    :param aggregate: its aggregate scores, with histograms and all
+    :param rows: its row scores, a Parquet file; None where the job has none
+    :param outcomes: of the gates that judged it, by their names (long ones as of ``gate_name``); empty where none
+        has, or where they were not read
+    :param dataset: what it ran on; empty where that is not known
+    :param content: the benchmark's, where it ran one as code or was another evaluator's; None for other jobs
+    :param reported_rows: what the service reports about the rows of the job; None where it does not
+    :param id: the service's own, which no other job ever has; empty where it is not known
+    """
+
+    job: str
+    workspace: str
+    benchmark: str
+    created_at: datetime
+    aggregate: AggregateScores
+    rows: StoredFile | None
+    outcomes: dict[str, str] = field(default_factory=dict)
+    dataset: str = ""
+    content: Mapping[str, Any] | None = field(default=None, hash=False)
+    reported_rows: RowCounts | None = None
+    id: str = ""
+
+    @property
+    def passed(self) -> bool:
+        """Whether gates judged the job, and every one's last verdict is a pass."""
+        return bool(self.outcomes) and set(self.outcomes.values()) == {"pass"}
+
+
+def manifest_of(
+    job: BenchmarkJob, aggregate: AggregateScores, files: Sequence[StoredFile], *, created_at: datetime, dataset: str
+) -> dict[str, Any]:
+    """Describe a job that is being stored, as JSON.
+
+    :param files: of its folder
+    :param dataset: what it ran on, where its spec does not say so
+    """
+    return {
+        "version": 1,
+        "job": job.name,
+        "id": job.id,
+        "workspace": job.workspace,
+        "benchmark": job.benchmark,
+        "dataset": job.dataset or dataset,
+        **_content_of(job),
+        "row_counts": None if job.row_counts is None else job.row_counts.to_json(),
+        "created_at": created_at.isoformat(),
+        "stored_at": datetime.now(UTC).isoformat(),
+        "scores": aggregate.to_json(),
+        "files": [{**file.to_dict(), "path": file.path.rpartition("/")[2]} for file in files],
+    }
+
+
+def read_stored_job(folder: str) -> StoredJob:
+    """Read a job from its own folder in a score store.
+
+    :raises NotStored: there is no complete job
+    """
+    folder = folder.rstrip("/")
+    content = read_if_there(f"{folder}/{MANIFEST}")
+    if content is None:
+        raise NotStored(f"{folder} is no folder of a job in a score store: it has no {MANIFEST}")
+    return parse_manifest(folder, content)
+
+
+def parse_manifest(folder: str, manifest: bytes, outcomes: dict[str, str] | None = None) -> StoredJob:
+    """Read the manifest of a job's folder.
+
+    :param outcomes: of the gates that judged the job
+    :raises IncompleteResults: it is none that can be read; names it
+    """
+    try:
+        return job_of(folder, json.loads(manifest), outcomes)
+    except (IncompleteResults, ValueError, TypeError, LookupError, AttributeError) as error:
+        raise IncompleteResults(
+            f"{folder}/{MANIFEST} can't be read ({type(error).__name__}: {shortened(error)}). Delete the folder, and "
+            f"store the job again."
+        ) from error
+
+
+def job_of(folder: str, manifest: dict[str, Any], outcomes: dict[str, str] | None = None) -> StoredJob:
+    """The job that a manifest describes."""
+    rows = next((file for file in manifest["files"] if file["path"] == ROWS_FILE), None)
+    return StoredJob(
+        job=manifest["job"],
+        workspace=manifest["workspace"],
+        benchmark=manifest["benchmark"],
+        dataset=manifest.get("dataset", ""),
+        content=content_of(manifest),
+        created_at=datetime.fromisoformat(manifest["created_at"]),
+        aggregate=AggregateScores.from_json(manifest["scores"]),
+        rows=None if rows is None else StoredFile(**{**rows, "path": f"{folder}/{ROWS_FILE}"}),
+        outcomes=outcomes or {},
+        reported_rows=RowCounts.from_json(manifest.get("row_counts")),
+        id=manifest.get("id", ""),
+    )
+
+
+def _content_of(job: BenchmarkJob) -> dict[str, Any]:
+    """What the manifest has of a benchmark as code."""
+    recorded = RecordedBenchmark.from_custom_fields(job.custom_fields)
+    return {} if recorded is None else {CONTENT: dict(recorded.content), CONTENT_HASH: recorded.content_hash}
