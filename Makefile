@@ -27,7 +27,7 @@ export UV_SYSTEM_CERTS := true
 export AIRFLOW_HOME := $(CURDIR)/.build/airflow
 
 .PHONY: help demo test-fast test test-lowest test-system test-generations test-airflow lint types imports dependencies \
-	$(RELEASES:%=test-real-%) schema check hooks bench-rows bench-gates bench-waiting clean
+	$(RELEASES:%=test-real-%) test-move schema check hooks bench-rows bench-gates bench-waiting clean
 help:
 	@echo "make demo         run example DAGs nightly_regression and model_release_gate on a local evaluation service"
 	@echo "make test-fast    unit and contract tests on a local service: two minutes on two cores"
@@ -84,13 +84,16 @@ test-lowest: $(LOWEST_VENV)/.installed
 
 # Two releases at a time, each in a process that runs one service at a time.
 test-system:
-	$(MAKE) --jobs 2 --keep-going $(SYSTEM_RELEASES:%=test-real-%)
+	$(MAKE) --jobs 2 --keep-going $(SYSTEM_RELEASES:%=test-real-%) test-move
 
 test-generations:
 	$(MAKE) --jobs 2 --keep-going $(OTHER_RELEASES:%=test-real-%)
 
 $(RELEASES:%=test-real-%): test-real-%: $(VENV)/.installed .venv-platform-%/.installed
 	NEMO_PLATFORM_RELEASES=$* AIRFLOW_HOME=$(AIRFLOW_HOME)-$* $(BIN)/python -m pytest -m real_platform tests/contract tests/system
+
+test-move: $(VENV)/.installed $(SYSTEM_RELEASES:%=.venv-platform-%/.installed)
+	NEMO_PLATFORM_RELEASES="$(SYSTEM_RELEASES)" AIRFLOW_HOME=$(AIRFLOW_HOME)-move $(BIN)/python -m pytest -m real_platform tests/system/test_moving.py
 
 test-airflow: $(OLD_VENV)/.installed
 	$(OLD_VENV)/bin/python -m pytest tests/crashes/test_slow_airflow.py
