@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from airflow_provider_benchmarks.benchmarks.benchmark import Benchmark
 from airflow_provider_benchmarks.benchmarks.benchmark_file import (
-    benchmark_of,
     benchmark_schema,
     parse_benchmark,
     read_benchmark,
+    requested,
 )
 from airflow_provider_benchmarks.benchmarks.derived_name import derived_name, is_derived
 from airflow_provider_benchmarks.benchmarks.differences import differences
@@ -22,7 +22,6 @@ __all__ = [
     "JobSpec",
     "RecordedBenchmark",
     "WrongBenchmark",
-    "benchmark_of",
     "benchmark_schema",
     "bundle_spec",
     "derived_name",
@@ -32,5 +31,6 @@ __all__ = [
     "parse_benchmark",
     "plain",
     "read_benchmark",
+    "requested",
     "stored_benchmark_spec",
 ]

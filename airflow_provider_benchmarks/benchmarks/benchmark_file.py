@@ -19,9 +19,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from airflow_provider_benchmarks.benchmarks.benchmark import DATASET, OUTPUTS, REFERENCE, Benchmark
-from airflow_provider_benchmarks.benchmarks.job_request import is_reference
+from airflow_provider_benchmarks.benchmarks.job_request import JobRequest, is_reference
 from airflow_provider_benchmarks.benchmarks.plain import WrongBenchmark
 from airflow_provider_benchmarks.brief import shortened
+from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.reviewed_text import MAX_BYTES, Kind, ReviewedText
 from airflow_provider_benchmarks.scores.stored_files import open_stored
 
@@ -52,6 +53,25 @@ def benchmark_of(named: Benchmark | str) -> Benchmark | str:
     :raises OSError: it can't be read
     """
     return named if isinstance(named, Benchmark) or is_reference(named) else read_benchmark(named)
+
+
+def requested(
+    spec: Mapping[str, Any] | None, benchmark: Benchmark | str | None, **run_with: Any
+) -> Mapping[str, Any] | JobRequest:
+    """What to submit: the service's own spec as it is, or a benchmark and what it is run with.
+
+    :param benchmark: also the path of a benchmark file
+    :param run_with: the other fields of a :class:`JobRequest`
+    :raises ConfigurationError: it is not clear what to run
+    :raises OSError: the benchmark file can't be read
+    """
+    if spec is not None and (benchmark is not None or any(run_with.values())):
+        raise ConfigurationError("a spec has a benchmark, model, prompt_template and params of its own")
+    if spec is not None:
+        return spec
+    if benchmark is None:
+        raise ConfigurationError("a job needs either a spec or a benchmark")
+    return JobRequest(benchmark_of(benchmark), **run_with)
 
 
 def parse_benchmark(text: str | bytes, *, name: str = "benchmark") -> Benchmark:

@@ -12,7 +12,6 @@ from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_provider_benchmarks.exceptions import (
     BenchmarkError,
-    ConfigurationError,
     InvalidRequest,
     JobError,
     JobTimeout,
@@ -157,18 +156,9 @@ class BenchmarkHook(BaseHook):
         :raises Conflict: another job has the name
         :raises InvalidRequest: the service does not accept the spec
         """
-        from airflow_provider_benchmarks.benchmarks import JobRequest, benchmark_of
+        from airflow_provider_benchmarks.benchmarks import requested
 
-        run_with: dict[str, Any] = {"model": model, "prompt_template": prompt_template, "params": params}
-        runs: Mapping[str, Any] | JobRequest
-        if spec is not None and (benchmark is not None or any(run_with.values())):
-            raise ConfigurationError("a spec has a benchmark, model, prompt_template and params of its own")
-        if spec is not None:
-            runs = spec
-        elif benchmark is not None:
-            runs = JobRequest(benchmark_of(benchmark), **run_with)
-        else:
-            raise ConfigurationError("submit_job needs either a spec or a benchmark")
+        runs = requested(spec, benchmark, model=model, prompt_template=prompt_template, params=params)
         return self.client.submit_job(runs, name=name, description=description, custom_fields=custom_fields).job
 
     def get_job(self, name: str) -> BenchmarkJob:
@@ -213,11 +203,12 @@ class BenchmarkHook(BaseHook):
         :raises JobTimeout: it did not finish in time
         """
         from airflow_provider_benchmarks.hooks.inline_wait import wait_until_finished
+        from airflow_provider_benchmarks.hooks.quick_requests import after_deadline
 
         try:
             job = wait_until_finished(self.config, name, poll_interval=poll_interval, timeout=timeout, log=self.log)
         except JobTimeout as error:
-            job = self._after_timeout(error, cancel=cancel_on_timeout)
+            job = after_deadline(self, error, cancel=cancel_on_timeout)
         self.finish(job)
         return job
 
@@ -245,10 +236,12 @@ class BenchmarkHook(BaseHook):
         :param cancel_on_timeout: cancel a job that had not finished by its deadline, and has not by now
         :raises BenchmarkError: in every other case, as the right subclass
         """
+        from airflow_provider_benchmarks.hooks.quick_requests import after_deadline
+
         try:
             status = status_of_event(event, job_name=job_name)
         except JobTimeout as error:
-            job = self._after_timeout(error, cancel=cancel_on_timeout)
+            job = after_deadline(self, error, cancel=cancel_on_timeout)
             status = job.status
         else:
             if status == JobStatus.COMPLETED:
@@ -265,24 +258,6 @@ class BenchmarkHook(BaseHook):
                 workspace=self.workspace,
                 status=job.status,
             )
-
-    def _after_timeout(self, error: JobTimeout, *, cancel: bool) -> BenchmarkJob:
-        """Poll once more after the deadline. Return the job if it has finished, else cancel it if asked to.
-
-        :raises JobTimeout: the job is still running; says what it is doing, with the last lines of its log
-        """
-        from airflow_provider_benchmarks.hooks.failure_log import add_log_tail
-        from airflow_provider_benchmarks.hooks.inline_wait import poll_after_deadline
-        from airflow_provider_benchmarks.hooks.quick_requests import short_timeout_client
-
-        with short_timeout_client(self.config) as client:
-            latest = poll_after_deadline(error, client)
-            if isinstance(latest, BenchmarkJob):
-                return latest
-            if cancel:
-                self.cancel_job_quickly(error.job)
-            # A service that did not return the job's status is not asked for its log.
-            raise (error if latest is error else add_log_tail(latest, client)) from None
 
     def poke(self, name: str) -> bool:
         """Poll a job once.

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from airflow_provider_benchmarks.exceptions import BenchmarkError
-from airflow_provider_benchmarks.hooks.inline_wait import wait_until_created
+from airflow_provider_benchmarks.exceptions import BenchmarkError, JobTimeout
+from airflow_provider_benchmarks.hooks.failure_log import add_log_tail
+from airflow_provider_benchmarks.hooks.inline_wait import poll_after_deadline, wait_until_created
+from airflow_provider_benchmarks.jobs import BenchmarkJob
 
 if TYPE_CHECKING:
     from airflow_provider_benchmarks.client import BenchmarkClient, ClientConfig
@@ -43,3 +45,18 @@ def cancel_quickly(hook: BenchmarkHook, name: str, *, fingerprint: str | None) -
         hook.log.warning("The job may still be running on the service: %s", error)
     else:
         hook.log.info('Asked the service to cancel benchmark job "%s" in workspace "%s".', name, hook.workspace)
+
+
+def after_deadline(hook: BenchmarkHook, error: JobTimeout, *, cancel: bool) -> BenchmarkJob:
+    """Poll once more after the deadline. Return the job if it has finished, else cancel it if asked to.
+
+    :raises JobTimeout: the job is still running; says what it is doing, with the last lines of its log
+    """
+    with short_timeout_client(hook.config) as client:
+        latest = poll_after_deadline(error, client)
+        if isinstance(latest, BenchmarkJob):
+            return latest
+        if cancel:
+            hook.cancel_job_quickly(error.job)
+        # A service that did not return the job's status is not asked for its log.
+        raise (error if latest is error else add_log_tail(latest, client)) from None
