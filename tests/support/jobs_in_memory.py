@@ -49,7 +49,9 @@ class JobsInMemory:
     async def open_client(self, conn_id: str, workspace: str | None, *, retry_seconds: float) -> AsyncBenchmarkClient:
         """Stand in for the function that opens a client of a connection."""
         self.opened += 1
-        config = ClientConfig(base_url="http://evaluator.invalid", workspace="ws", retry_seconds=retry_seconds)
+        config = ClientConfig(
+            base_url="http://evaluator.invalid", workspace="ws", retry_seconds=retry_seconds, api="benchmark-jobs"
+        )
         return AsyncBenchmarkClient(config, httpx.MockTransport(self._respond))
 
     @property
