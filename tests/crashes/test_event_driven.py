@@ -24,7 +24,8 @@ def crashes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crashes]:
     (home / "dags").mkdir()
     shutil.copy(EXAMPLE_DAGS / f"{DAG_ID}.py", home / "dags")
     with EvaluationService() as service:
-        yield from started(home, service, [], dags=home / "dags")
+        service.seed_question_answer_example()
+        yield from started(home, service, dags=home / "dags")
 
 
 def polls(crashes: Crashes) -> int:
