@@ -344,8 +344,8 @@ def test_many_jobs_without_a_manifest_are_not_read_one_by_one(root, hook, run_jo
     hook.store_job(store, run_job("alive"))
     for number in range(60):
         put(root, f"{BENCHMARK}/_index/20990101T000000.{number:06d}Z,dead-{number}", b"\n")
-    reads, read = [], score_store._read
-    monkeypatch.setattr(score_store, "_read", lambda path: reads.append(path) or read(path))
+    reads, read = [], score_store.read_if_there
+    monkeypatch.setattr(score_store, "read_if_there", lambda path: reads.append(path) or read(path))
     assert [job.job for job in store.history(**WHERE, limit=1)] == ["alive"]
     assert len(reads) == score_store._MAX_MISSING_MANIFESTS + 1
 
