@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
-from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException, BranchMixIn
@@ -12,35 +10,20 @@ from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSki
 from airflow_provider_benchmarks import exceptions
 from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.exceptions import ConfigurationError, NotStored
-from airflow_provider_benchmarks.operators._asset_extra import add_outlet_extra
 from airflow_provider_benchmarks.operators._base import (
     DEFAULT_CONN_ID,
     BenchmarkOperator,
-    checked_aliases,
-    has_template,
     score_store,
 )
-from airflow_provider_benchmarks.operators._gate_arguments import (
-    has_no_store,
-    read_checks,
-    render_checks,
-    require_extras,
-    require_store,
-)
-from airflow_provider_benchmarks.operators._gate_record import Record, check_report, store_report, xcom_of
-from airflow_provider_benchmarks.operators._reviewed_file import ReviewedFile
+from airflow_provider_benchmarks.operators._gate import GateOperator
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
-    from airflow.providers.openlineage.extractors import OperatorLineage
 
-    from airflow_provider_benchmarks.gates import Check, Policy, Verdict
-    from airflow_provider_benchmarks.operators._service_source import ServiceSource
+    from airflow_provider_benchmarks.gates import Check
     from airflow_provider_benchmarks.store import ScoreStore, StoredJob
 
 _ON_FAILURE = ("fail", "skip", "continue")
-#: The XCom key of a verdict. It is pushed before the task fails or skips: then Airflow pushes no return value.
-VERDICT_KEY = "verdict"
 
 
 class GateFailed(exceptions.GateFailed, AirflowFailException):
@@ -51,150 +34,7 @@ class GateInconclusive(exceptions.GateInconclusive, AirflowFailException):
     """A gate is inconclusive: the task fails without a retry."""
 
 
-class _GateOperator(BenchmarkOperator):
-    """Judge a job's scores, and write the verdict to every place that is to have it. The subclasses document it."""
-
-    template_fields: Sequence[str] = (
-        "job_name",
-        "policy",
-        "baseline",
-        "store",
-        "report",
-        "aliases",
-        *BenchmarkOperator.template_fields,
-    )
-
-    def __init__(
-        self,
-        *,
-        job_name: str,
-        checks: Sequence[Check | Mapping[str, Any]] | None = None,
-        policy: str | None = None,
-        baseline: str | None = None,
-        store: str | None = None,
-        report: str | None = None,
-        if_inconclusive: str | None = None,
-        if_no_baseline: str | None = None,
-        aliases: Mapping[str, str] | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self.job_name = job_name
-        self.checks = read_checks(checks, gate=self.task_id)
-        self.policy = _path(policy)
-        self.baseline = _path(baseline)
-        self.store = _path(store)
-        self.report = _path(report)
-        self.if_inconclusive = if_inconclusive
-        self.if_no_baseline = if_no_baseline
-        self.aliases = checked_aliases(aliases, task=self.task_id)
-        self._verdict: Verdict | None = None
-        self._check_arguments()
-
-    def _check_arguments(self) -> None:
-        """Refuse wrong arguments as soon as the DAG is parsed.
-
-        :raises ConfigurationError: says what is wrong
-        """
-        if self.policy is None and not self.checks:
-            raise ConfigurationError(f'gate "{self.task_id}" has no checks: it would let everything through')
-        if self.policy is not None and self.checks:
-            raise ConfigurationError(f'gate "{self.task_id}": give checks or a policy file, not both')
-        if isinstance(self.report, str) and not has_template(self.report):
-            check_report(self.report, gate=self.task_id)
-        for name in ("if_inconclusive", "if_no_baseline"):
-            if (choice := getattr(self, name)) not in (None, "fail", "warn", "pass"):
-                raise ConfigurationError(
-                    f'gate "{self.task_id}": {name} must be fail, warn or pass, found "{shortened(choice)}"'
-                )
-        content = None if self.policy is None else self._policy_file().read_if_here()
-        policy = None if content is None else self._read_policy(content)
-        checks = policy.checks if policy else self.checks
-        require_extras(checks, gate=self.task_id)
-        if has_no_store(self.store):
-            require_store(checks, gate=self.task_id, baseline=self.baseline)
-
-    def judge(self, context: Context) -> tuple[Verdict, Record]:
-        """Judge, and write the verdict to the log, XCom, the report, the store and the outlets' asset events.
-
-        :return: the verdict, and the places where writing it failed
-        """
-        from airflow_provider_benchmarks.gates.run import run_gate
-        from airflow_provider_benchmarks.operators._service_source import ServiceSource
-
-        check_report(self.report, gate=self.task_id)
-        policy, store = self._policy(context), score_store(self.store)
-        if store is None:
-            require_store(policy.checks, gate=self.task_id, baseline=self.baseline)
-        with ServiceSource(self.task_id, self.hook, store, policy.checks, self.job_name, self.baseline) as source:
-            verdict = run_gate(
-                policy.checks,
-                source,
-                if_inconclusive=self.if_inconclusive or policy.if_inconclusive,
-                if_no_baseline=self.if_no_baseline or policy.if_no_baseline,
-            )
-        verdict = replace(verdict, workspace=source.workspace)
-        self._verdict = verdict
-        self.log.info('Gate on benchmark job "%s": %s\n%s', self.job_name, verdict.summary, verdict.to_table())
-        return verdict, self._write(verdict, source, context)
-
-    def _write(self, verdict: Verdict, source: ServiceSource, context: Context) -> Record:
-        data, ti, record = verdict.to_dict(), context["ti"], Record()
-        record.write("XCom", lambda: ti.xcom_push(key=VERDICT_KEY, value=self._xcom_of(verdict)))
-        if (report := self.report) is not None:
-            record.write(f"the report {report}", lambda: store_report(verdict, report))
-        if source.store is not None:
-            mapped = ti.map_index is not None and ti.map_index >= 0
-            gate = f"{ti.dag_id}.{self.task_id}{f'[{ti.map_index}]' if mapped else ''}"
-            record.write(f"the score store {source.store.root}", lambda: source.store_verdict(gate, data))
-        known: dict[str, Any] = {
-            "job_name": verdict.job or self.job_name,
-            "workspace": verdict.workspace,
-            "benchmark": verdict.benchmark,
-            "aggregate": source.aggregate,
-        }
-        outcome = {"outcome": data["outcome"], "verdict": verdict.summary}
-        record.write("asset events", lambda: add_outlet_extra(self, context, **known, more=outcome))
-        return record
-
-    def _xcom_of(self, verdict: Verdict) -> dict[str, Any]:
-        store = score_store(self.store)
-        places = ["the task's log", *([f"the report {self.report}"] if self.report else [])]
-        return xcom_of(verdict, whole=", ".join([*places, *([f"the score store {store.root}"] if store else [])]))
-
-    def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage[Any, Any] | None:
-        """Report to OpenLineage the scores that were judged and the outcome of each check, of a missed gate too."""
-        from airflow_provider_benchmarks.operators._lineage import lineage_of
-
-        if self._verdict is None or "/" in self.job_name:  # a stored job's scores have no name on a service
-            return None
-        return lineage_of(self._verdict, base_url=self.hook.config.base_url, workspace=self.hook.workspace)
-
-    def _policy(self, context: Context) -> Policy:
-        from airflow_provider_benchmarks.gates import Policy
-
-        policy = Policy(checks=tuple(self.checks)) if self.checks else self._read_policy(self._policy_file().read())
-        require_extras(policy.checks, gate=self.task_id)
-        return replace(policy, checks=render_checks(policy.checks, self, context))
-
-    def _read_policy(self, content: bytes) -> Policy:
-        from airflow_provider_benchmarks.gates import read_policy
-
-        return read_policy(content, name=str(self.policy))
-
-    def _policy_file(self) -> ReviewedFile:
-        dag_file = self.dag.fileloc if self.has_dag() else None
-        return ReviewedFile(f'gate "{self.task_id}"', "policy", self.policy, dag_file)
-
-
-def _path(value: Any) -> Any:
-    """A path as text; a template, or the output of a task, as it is."""
-    from airflow.providers.common.compat.sdk import ObjectStoragePath
-
-    return str(value) if isinstance(value, PurePath | ObjectStoragePath) else value
-
-
-class BenchmarkGateOperator(_GateOperator):
+class BenchmarkGateOperator(GateOperator):
     """Let a DAG go on only if a job's scores pass every check.
 
     :param job_name: name of the finished job; or the folder of a stored one, such as the ``path`` that
@@ -282,7 +122,7 @@ class BenchmarkGateOperator(_GateOperator):
         raise GateInconclusive(message) if verdict.outcome == "inconclusive" else GateFailed(message)
 
 
-class BenchmarkGateBranchOperator(_GateOperator, BranchMixIn):
+class BenchmarkGateBranchOperator(GateOperator, BranchMixIn):
     """Choose the tasks that follow by a job's scores; a miss fails no task here.
 
     :param job_name: name of the finished job; or the folder of a stored one, such as the ``path`` that

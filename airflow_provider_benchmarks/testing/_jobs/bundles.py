@@ -1,4 +1,7 @@
-"""Metric bundles: metrics as jobs bring them along since 0.2, with the outputs that the service computes."""
+"""Metric bundles: metrics as jobs bring them along since 0.2, with the outputs that the service computes.
+
+The table is written apart from the one that makes job specs, so that a fault of either shows in tests of both.
+"""
 
 from __future__ import annotations
 
