@@ -141,6 +141,8 @@ class Seeder(BaseSeeder):
             headers={"Authorization": f"Bearer {token}"} if token else {},
             timeout=_TIMEOUT_SECONDS,
             trust_env=False,
+            # The service closes idle connections unannounced; a request sent on one that is closing would be lost.
+            limits=httpx.Limits(max_keepalive_connections=0),
             # Certificates take 25 to 100 ms to load, and plain HTTP needs none. Redirects to HTTPS are not followed.
             verify=not base_url.lower().startswith("http:"),
         )

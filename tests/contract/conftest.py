@@ -99,8 +99,11 @@ def target(request: pytest.FixtureRequest) -> Iterator[Target]:
 
 @pytest.fixture
 def http(target: Target) -> Iterator[Http]:
+    # Services close connections unannounced, idle ones and after an error inside them: a request sent on one that is
+    # closing would be lost.
+    limits = httpx.Limits(max_keepalive_connections=0)
     # Certificates take longer to load than most tests; neither service has any.
-    with Http(base_url=target.url, trust_env=False, verify=False, timeout=60) as client:
+    with Http(base_url=target.url, trust_env=False, verify=False, timeout=60, limits=limits) as client:
         client.target = target
         yield client
 

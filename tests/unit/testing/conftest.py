@@ -62,8 +62,9 @@ def connect() -> Iterator[Connect]:
     def make(service: EvaluationService, **options: Any) -> Http:
         # Certificates take longer to load than most tests; this service has none.
         fields: dict[str, Any] = {"base_url": service.url, "trust_env": False, "verify": False, "timeout": PATIENCE}
-        # It sends no request on a connection that the service, which closes idle ones after 5 s, may be closing.
-        fields["limits"] = httpx.Limits(keepalive_expiry=1)
+        # The service closes connections unannounced, idle ones and after an error inside it: a request sent on one
+        # that is closing would be lost.
+        fields["limits"] = httpx.Limits(max_keepalive_connections=0)
         made.append(Http(**{**fields, **options}))
         return made[-1]
 

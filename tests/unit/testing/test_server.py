@@ -33,8 +33,9 @@ def until_closed(connection: socket.socket) -> bytes:
     return received
 
 
-def test_requests_are_remembered(service, http):
+def test_requests_are_remembered(service, connect):
     service.clear_requests()
+    http = connect(service, limits=httpx.Limits())
     http.get(JOBS, params={"filter[status]": "active", "page": 2}, headers={"X-Trace": "t1"})
     http.submit("job")
     listed, submitted = service.requests
@@ -50,7 +51,7 @@ def test_requests_are_remembered(service, http):
 
 def test_connections_are_counted(service, connect):
     before = service.connections
-    with_keep_alive, other = connect(service), connect(service)
+    with_keep_alive, other = connect(service, limits=httpx.Limits()), connect(service)
     for _ in range(3):
         with_keep_alive.get("/status")
     other.get("/status")
@@ -128,7 +129,7 @@ def test_stopping_closes_connections_and_deletes_what_was_uploaded(service, http
 def test_stopping_leaves_no_thread(connect):
     before = set(threading.enumerate())
     with EvaluationService() as service:
-        connect(service).get("/health/ready")  # its connection stays open
+        connect(service, limits=httpx.Limits()).get("/health/ready")  # its connection stays open
         open_connection = talk(service)
         service.inject(Fault.delay(PATIENCE * 10))
         slow = talk(service, b"GET /status HTTP/1.1\r\nHost: x\r\n\r\n")
