@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
 
 import pytest
 
@@ -47,9 +44,7 @@ def judged(crashes: Crashes, count: int) -> list[str]:
 
 def is_kept(crashes: Crashes, job_name: str) -> bool:
     """Whether Airflow's database has that the trigger has reported a job."""
-    with closing(sqlite3.connect(crashes.airflow.airflow.home / "airflow.db", timeout=60)) as database:
-        kept = database.execute("select value from asset_state_store where key like 'watcher-%'").fetchall()
-    return any(job_name in json.loads(value)["reported"] for (value,) in kept)
+    return any(job_name in state["reported"] for state in crashes.airflow.watcher_states())
 
 
 def test_a_finished_job_starts_the_gate_once_over_restarts_of_the_triggerer(crashes) -> None:

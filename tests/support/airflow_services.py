@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
 import socket
+import sqlite3
 import subprocess
 import time
 import urllib.request
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -245,6 +247,12 @@ class AirflowServices:
         """All task logs of a DAG, with those of its triggers."""
         logs = sorted((self.airflow.home / "logs").glob(f"dag_id={dag_id}/**/*.log*"))
         return "\n".join(f"--- {log.relative_to(self.airflow.home)}\n{log.read_text(errors='replace')}" for log in logs)
+
+    def watcher_states(self) -> list[dict[str, Any]]:
+        """What Airflow's database has of the watchers of finished jobs: a state for each, from its first poll on."""
+        with closing(sqlite3.connect(self.airflow.home / "airflow.db", timeout=60)) as database:
+            found = database.execute("select value from asset_state_store where key like 'watcher-%'").fetchall()
+        return [json.loads(value) for (value,) in found]
 
     def log(self, name: str) -> str:
         """The end of a process's own log."""
