@@ -13,6 +13,10 @@ from airflow_provider_benchmarks.benchmarks.outputs import outputs_of
 from airflow_provider_benchmarks.brief import brief_names
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 
+#: The service's own default. It tells which params are those of an online job by their fields, and fails with 500 where
+#: a job has a target and none of these (0.3.0 to 0.8.1).
+_ONLINE_PARAMS = {"ignore_request_failure": False}
+
 
 @dataclass(frozen=True, slots=True)
 class JobSpec:
@@ -65,6 +69,8 @@ def bundle_spec(request: JobRequest) -> JobSpec:
         "dataset": benchmark.dataset if benchmark.rows is None else list(benchmark.rows),
         **_run_with(request, model="target"),
     }
+    if "target" in spec:
+        spec["params"] = {**_ONLINE_PARAMS, **spec.get("params", {})}
     return JobSpec(spec, dict(zip(keys, bodies, strict=True)))
 
 

@@ -153,7 +153,7 @@ def _kind_and_advice(
             f"connection's host."
         )
     if status >= 500:
-        other = " It also fails so where a job of another kind has the name." if request.job else ""
+        other = f" It also fails so where {generation.fails_where}." if request.job else ""
         return ProtocolError, f"The service failed inside; its own log has the reason.{other}"
     return InvalidRequest, "Change what the message names in the task's arguments or the connection."
 

@@ -9,6 +9,8 @@ from tests.contract.conftest import TAKES_BUNDLES, shape, submit
 
 pytestmark = TAKES_BUNDLES
 
+MODEL = {"url": "http://127.0.0.1:9/v1/chat/completions", "name": "nobody-answers"}
+
 
 def test_the_job_comes_back(http, name):
     answer = submit(http, name, description="nightly", custom_fields={"dag_id": "qa", "n": [1, {"a": None}]}, unknown=1)
@@ -114,6 +116,23 @@ def test_rows_in_the_spec(http, name):
     rows = [dict(row) for row in EXAMPLE_ROWS]
     answer = submit(http, name, spec={**http.target.spec, "dataset": rows})
     assert (answer.status_code, answer.json()["spec"]["dataset"]) == (201, rows)
+
+
+@pytest.mark.parametrize(
+    ("model", "params", "status"),
+    [
+        (MODEL, {"ignore_request_failure": False}, 201),
+        (MODEL, {"system_prompt": "Answer in one word.", "parallelism": 1}, 201),
+        (MODEL, {"parallelism": 1}, 500),
+        (MODEL, None, 500),
+        (None, {"max_retries": 1}, 500),
+    ],
+)
+def test_an_online_job_has_an_online_jobs_params(http, name, model, params, status):
+    spec = {**http.target.spec, "target": model, "params": params}
+    if model is not None:
+        spec["prompt_template"] = "{{item.input}}"
+    assert submit(http, name, spec=spec).status_code == status
 
 
 @pytest.mark.parametrize("reference", ["my-workspace/exact-match", "exact-match"])

@@ -33,6 +33,10 @@ class EvaluateJobs(Generation):
     name = "evaluate-jobs"
     results_have_references = False
     reports_rows = True  # from 0.7 on
+    fails_where = (
+        f"{Generation.fails_where}, and at a submit where the params are those of another kind of job: with a target, "
+        f'one of "ignore_request_failure", "max_retries" and "request_timeout" has to be there; without, none may'
+    )
     can_tail_logs = True  # from 0.6 on; earlier releases ignore it and return the whole log
 
     def __init__(self, service: str, *, releases: tuple[Release, Release], is_newest: bool = False) -> None:

@@ -49,6 +49,7 @@ class Generation(ABC):
     :cvar results_have_references: False where results name a metric by a key of the service's own, so that its job is
         needed to read them
     :cvar reports_rows: True if the service reports how many rows of a job it has scored, in some of its releases
+    :cvar fails_where: where the service answers a request about a job with 500 for what is no fault of its own
     :cvar can_tail_logs: True where the service returns the last lines of a log
     :ivar prefix: what the paths of its own begin with
     :ivar releases: first two numbers of the oldest and of the newest release that is known to speak it
@@ -60,6 +61,7 @@ class Generation(ABC):
     name: ClassVar[str]
     results_have_references: ClassVar[bool] = True
     reports_rows: ClassVar[bool] = False
+    fails_where: ClassVar[str] = "a job of another kind has the name"
     can_tail_logs: ClassVar[bool] = False
     prefix: str
     releases: tuple[Release, Release]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from airflow_provider_benchmarks.testing._http.response import HttpError
+from airflow_provider_benchmarks.testing._http.response import UNEXPECTED_ERROR, HttpError
 from airflow_provider_benchmarks.testing._http.validation import Fields, validation_error
 from airflow_provider_benchmarks.testing._jobs.bundles import complete_bundle, has_wrong_outputs
 from airflow_provider_benchmarks.testing._release import Release
@@ -33,6 +33,7 @@ def parse_bundle_spec(release: Release, spec: Any, errors: list[Any]) -> dict[st
     """Validate a spec and return it with every default; references to metrics stay references.
 
     :param errors: list that its errors are added to
+    :raises HttpError: 500: the parameters are those of another kind of job
     """
     fields = Fields(spec, ("body", "spec"), errors=errors)
     parsed: dict[str, Any] = {"dataset": _parse_dataset(fields)}
@@ -42,7 +43,17 @@ def parse_bundle_spec(release: Release, spec: Any, errors: list[Any]) -> dict[st
     parsed |= {name: fields.value.get(name) for name in optional}
     parsed["metrics"] = metrics
     fields.forbid_others(tuple(parsed))
+    if not errors:
+        _require_params_of_target(parsed)
     return parsed
+
+
+def _require_params_of_target(parsed: dict[str, Any]) -> None:
+    """The service fails inside where an online job has an offline one's parameters, and the reverse."""
+    params, has_target = parsed["params"], parsed["target"] is not None
+    is_online = params is not None and "max_retries" in params
+    if is_online != has_target:
+        raise HttpError(500, UNEXPECTED_ERROR)
 
 
 def _parse_dataset(fields: Fields) -> Any:

@@ -64,7 +64,21 @@ def test_an_online_job_has_a_target_and_a_template():
     request = JobRequest(benchmark(), model=MODEL, prompt_template=TEMPLATE)
     spec = bundle_spec(request).spec
     assert (spec["target"], spec["prompt_template"]) == (MODEL, TEMPLATE)
-    assert set(spec) == {"metrics", "dataset", "target", "prompt_template"}
+    assert set(spec) == {"metrics", "dataset", "target", "prompt_template", "params"}
+
+
+@pytest.mark.parametrize(
+    ("params", "sent"),
+    [
+        (None, {"ignore_request_failure": False}),
+        ({"parallelism": 1}, {"ignore_request_failure": False, "parallelism": 1}),
+        ({"ignore_request_failure": True}, {"ignore_request_failure": True}),
+    ],
+)
+def test_the_params_of_an_online_job_say_that_it_is_one(params, sent):
+    request = JobRequest(benchmark(), model=MODEL, prompt_template=TEMPLATE, params=params)
+    assert bundle_spec(request).spec["params"] == sent
+    assert stored_benchmark_spec(request).spec.get("params") == params
 
 
 def test_metrics_of_one_type_are_named_by_their_place():

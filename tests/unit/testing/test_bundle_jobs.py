@@ -191,7 +191,7 @@ def test_wrong_outputs_are_refused(start):
     ("spec", "error"),
     [
         ({"dataset": "my-workspace/none"}, "Failed to load dataset 'my-workspace/none'"),
-        ({"target": {"url": "http://model"}}, "calls no model"),
+        ({"target": {"url": "http://model"}, "params": {"max_retries": 0}}, "calls no model"),
         ({"metrics": [bundle({"type": "my-own"})]}, 'metrics of type "my-own"'),
         ({"metrics": [bundle({**NOTHING_SCORED, "operation": "about"})]}, 'with the operation "about"'),
     ],
