@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
@@ -262,9 +262,8 @@ class Operations:
     def metric_names(self, name: str, *, workspace: str) -> Operation[MetricNames]:
         """What is known of the names of the metrics in a job's results; requests the job only where they need it."""
         if self.generation.results_have_references:
-            return MetricNames(references=self.config.aliases)
-        names = self.generation.metric_names((yield from self.get(name, workspace=workspace)))
-        return replace(names, references={**self.config.aliases, **names.references})
+            return MetricNames()
+        return self.generation.metric_names((yield from self.get(name, workspace=workspace)))
 
     def aggregate_scores(self, name: str, *, workspace: str) -> Operation[AggregateScores]:
         request = self.download(name, ResultName.AGGREGATE_SCORES, workspace=workspace)
@@ -275,7 +274,7 @@ class Operations:
             raise _no_results(error) from error
         try:
             read = lambda payload: self.generation.read_aggregate_scores(payload, names)
-            scores = self._read(request, answer, read).renamed(names.references)
+            scores = self._read(request, answer, read).renamed(names.references).with_aliases(self.config.aliases)
         except IncompleteResults as error:
             raise IncompleteResults(f"aggregate scores of {request.subject}: {error}") from error
         if not scores.has_values:

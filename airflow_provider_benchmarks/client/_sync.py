@@ -293,7 +293,8 @@ class BenchmarkClient(SyncRequests):
 
     def _references(self, name: str, workspace: str) -> Mapping[str, str]:
         """The reference of each metric that the results of a job call otherwise."""
-        return self._run(lambda service: service.metric_names(name, workspace=workspace)).references
+        names = self._run(lambda service: service.metric_names(name, workspace=workspace))
+        return names.with_aliases(self.config.aliases)
 
     def _open_result(
         self, name: str, result: str, workspace: str, *, headers: Mapping[str, str] | None = None

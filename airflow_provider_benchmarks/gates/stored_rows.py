@@ -44,23 +44,23 @@ def without_rows(scores: JobScores) -> JobScores:
 
 
 def read_rows(
-    checks: Sequence[Check], aggregate: AggregateScores, path: Any, *, aliases: Mapping[str, str] | None = None
+    checks: Sequence[Check], aggregate: AggregateScores, path: Any, *, renamed: Mapping[str, str] | None = None
 ) -> pd.DataFrame:
     """Read the columns that checks need from a Parquet file.
 
     :param path: a local path or an Airflow ObjectStoragePath
-    :param aliases: names that metrics have in the aggregate scores, by those that they have in the file
+    :param renamed: names that metrics have in the aggregate scores, by those that they have in the file, where these
+        are others
     """
     from airflow_provider_benchmarks.scores.selected_rows import read_selected_rows
 
     scores = _checked_scores(checks, aggregate)
-    names = [name for score in scores for name in (score.name, f"{score.metric}:{score.name}")]
-    stored = [(old, score) for score in scores for old, new in (aliases or {}).items() if new == score.metric]
-    renamed = {f"{old}:{score.name}": f"{score.metric}:{score.name}" for old, score in stored}
+    in_file = {now: earlier for earlier, now in (renamed or {}).items()}
+    columns = {f"{in_file.get(s.metric, s.metric)}:{s.name}": f"{s.metric}:{s.name}" for s in scores}
     fields = [name for check in checks for name in check.needs().fields]
-    frame = read_selected_rows(path, scores=[*names, *renamed], fields=fields)
-    frame = frame.rename(columns=renamed)
-    frame.attrs[SCORE_COLUMNS] = [renamed.get(name, name) for name in frame.attrs[SCORE_COLUMNS]]
+    frame = read_selected_rows(path, scores=[*(score.name for score in scores), *columns], fields=fields)
+    frame = frame.rename(columns=columns)
+    frame.attrs[SCORE_COLUMNS] = [columns.get(name, name) for name in frame.attrs[SCORE_COLUMNS]]
     return frame
 
 

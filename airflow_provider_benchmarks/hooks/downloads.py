@@ -300,7 +300,7 @@ def store_job(
         found = find_purged_job(store, job_name, client.config.workspace)
         if found is None:
             raise
-        return found
+        return found.with_aliases(client.config.aliases)
     require_completed(job, takes="the score store")
     return add_to_store(source, store, job, fetch=fetch)
 
@@ -329,11 +329,11 @@ def add_to_store(
     :param fetch: as for :func:`store_job`
     :raises IncompleteResults: there are fewer or more rows than the aggregate scores count
     """
+    client = source.client
     if (found := store.find_same(job)) is not None:
         store.require_same_scores(job, aggregate_of(source, found), found)
         logger.info('Benchmark job "%s" is in the score store %s already', job.name, store.root)
-        return found
-    client = source.client
+        return found.with_aliases(client.config.aliases)
 
     def store_rows(place: Place) -> StoredFile:
         target = RowTarget(place=place, row_format=RowFormat(name="parquet"))
@@ -357,8 +357,8 @@ def aggregate_of(source: ServiceRows, found: StoredJob | None) -> AggregateScore
         if found is None:
             raise
         logger.warning("%s The stored scores are taken.", error)
-        source.fetched = found.aggregate
-        return found.aggregate
+        source.fetched = found.aggregate.with_aliases(source.client.config.aliases)
+        return source.fetched
 
 
 def _retry(fetch: Callable[[], T], is_worth_it: Callable[[BaseException], bool]) -> T:

@@ -13,6 +13,7 @@ from airflow_provider_benchmarks.client import BenchmarkClient
 from airflow_provider_benchmarks.exceptions import NotFound, NotStored, ServiceError
 from airflow_provider_benchmarks.formats.service_rows import service_lines
 from airflow_provider_benchmarks.scores import AggregateScores, RowScore
+from airflow_provider_benchmarks.scores.renamed_rows import RenamedRows
 from airflow_provider_benchmarks.scores.rows import read_rows
 from airflow_provider_benchmarks.store import Place, StoredFile, StoredJob
 
@@ -117,7 +118,8 @@ class StoredRows(RowSource):
     def _lines(self) -> Iterator[bytes]:
         try:
             with Place(self.file.path).open() as file:
-                yield from service_lines(file, self.file.path)
+                lines = service_lines(file, self.file.path)
+                yield from RenamedRows(lines, self.stored.row_names) if self.stored.row_names else lines
         except FileNotFoundError as error:
             raise NotStored(
                 f"{self.job}: the score store has lost its row scores, {self.file.path} is not there. The service has "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -85,7 +85,8 @@ class ServiceSource:
             return []
         found = self.store.history(**self._benchmark, before=self._created_at, limit=_JOBS_PER_PASSED * jobs)
         passed = [job for job in found if job.passed and job.job != self._candidate]
-        return [JobScores(job.aggregate.renamed(self.hook.aliases), job=job.job, content=job.content) for job in passed]
+        aliases = self.hook.aliases
+        return [JobScores(job.aggregate.with_aliases(aliases), job=job.job, content=job.content) for job in passed]
 
     def store_verdict(self, gate: str, verdict: dict[str, Any]) -> None:
         """Put the verdict beside the candidate in the score store, where there is one.
@@ -242,20 +243,20 @@ class ServiceSource:
         return self._with_rows(scores, self._download_rows(job)) if rows_needed else LoadedScores(scores)
 
     def _load_stored(self, job: StoredJob) -> LoadedScores:
-        aggregate = job.aggregate.renamed(self.hook.aliases)
+        job = job.with_aliases(self.hook.aliases)
         scores = JobScores(
-            aggregate,
+            job.aggregate,
             job=job.job,
             benchmark=job.benchmark,
             dataset=job.dataset,
             content=job.content,
             reported_rows=job.reported_rows,
         )
-        if job.rows is None or not should_read_rows(self.checks, aggregate):
+        if job.rows is None or not should_read_rows(self.checks, job.aggregate):
             return LoadedScores(scores)
         if missing(*PARQUET):
             return LoadedScores(without_rows(scores))
-        return self._with_rows(scores, job.rows.path)
+        return self._with_rows(scores, job.rows.path, job.row_names)
 
     def _has_rows(self, name: str) -> bool:
         return any(result.name == ResultName.ROW_SCORES for result in self.hook.list_results(name))
@@ -276,13 +277,18 @@ class ServiceSource:
             return None
         return path
 
-    def _with_rows(self, scores: JobScores, path: str | None) -> LoadedScores:
+    def _with_rows(self, scores: JobScores, path: str | None, renamed: Mapping[str, str] | None = None) -> LoadedScores:
+        """Add the rows.
+
+        :param path: of their file; None where there is none
+        :param renamed: the names of metrics in the scores, by those in the file, where they are others
+        """
         if path is None:
             return LoadedScores(scores)
         from airflow_provider_benchmarks.store import Place
 
         file = Place(path)
-        rows = read_rows(self.checks, scores.aggregate, file, aliases=self.hook.aliases)
+        rows = read_rows(self.checks, scores.aggregate, file, renamed=renamed)
         return LoadedScores(replace(scores, rows=rows), file)
 
 

@@ -6,8 +6,13 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_benchmarks.brief import shortened
-from airflow_provider_benchmarks.exceptions import ConfigurationError, IncompleteResults, ServiceError
+from airflow_provider_benchmarks.brief import brief_names, shortened
+from airflow_provider_benchmarks.exceptions import (
+    ConfigurationError,
+    DestinationExists,
+    IncompleteResults,
+    ServiceError,
+)
 from airflow_provider_benchmarks.formats import FORMATS
 from airflow_provider_benchmarks.jobs import JobStatus
 from airflow_provider_benchmarks.operators._asset_extra import add_outlet_extra
@@ -348,6 +353,13 @@ class DownloadRowScoresOperator(_DownloadOperator):
 
         stored = self._store_job()
         if self.store and stored and stored.rows:
+            if stored.row_names:
+                raise DestinationExists(
+                    f"the score store {self.store} has the row scores of benchmark job "
+                    f'"{stored.job}" with the metrics {brief_names(stored.row_names)}, which the aliases of task '
+                    f'"{self.task_id}" call {brief_names(stored.row_names.values())}: other aliases were set when they '
+                    f"were stored. Give a destination= for a file with these names, or set no other aliases."
+                )
             self._add_outlet_extra(context, stored, stored.aggregate, rows=stored.rows.rows, path=stored.rows.path)
             return stored.rows.to_dict()
         job, source = stored or self._get_job(), ServiceRows(self.hook.client, self.job_name)

@@ -168,9 +168,11 @@ class AggregateScores:
     """All scores of a job.
 
     :param scores: in the service's order
+    :param without_aliases: the name that a metric has without the reader's aliases, by the alias that it has here
     """
 
     scores: tuple[AggregateScore, ...]
+    without_aliases: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def from_json(cls, payload: Any, names: MetricNames | None = None) -> AggregateScores:
@@ -230,6 +232,26 @@ class AggregateScores:
         old = {score.metric: score.metric for score in self.scores}
         new = {key: reference for reference, key in rename_keys(old, references).items()}
         return AggregateScores(tuple(score.of_metric(new[score.metric]) for score in self.scores))
+
+    def with_aliases(self, aliases: Mapping[str, str]) -> AggregateScores:
+        """The same scores with a reader's own names of metrics, in place of those of whoever has read them before.
+
+        :param aliases: the new name of each metric that gets one
+        :raises ConfigurationError: two metrics would have the same name
+        """
+        names = {now: aliases.get(own, own) for now, own in self._own_names().items()}
+        renamed = self.renamed(names)
+        own_names = {names[now]: own for now, own in self._own_names().items() if names[now] != own}
+        return replace(renamed, without_aliases=own_names)
+
+    def names_after(self, earlier: AggregateScores) -> dict[str, str]:
+        """The names of metrics by those that they had when the same scores were read with other aliases."""
+        now = {own: name for name, own in self._own_names().items()}
+        return {name: now[own] for name, own in earlier._own_names().items() if now.get(own, name) != name}
+
+    def _own_names(self) -> dict[str, str]:
+        """Names of the metrics without aliases, by their names here."""
+        return {score.metric: self.without_aliases.get(score.metric, score.metric) for score in self.scores}
 
     def difference_from(self, other: AggregateScores) -> str:
         """What differs from the scores that the same job had earlier, in words; empty for nothing.

@@ -28,6 +28,14 @@ class MetricNames:
     scores: Mapping[str, Sequence[str]] = field(default_factory=dict)
     references: Mapping[str, str] = field(default_factory=dict)
 
+    def with_aliases(self, aliases: Mapping[str, str]) -> dict[str, str]:
+        """The name of each metric that results call otherwise: its alias, or else its reference.
+
+        :param aliases: by reference; by the key of a metric without one
+        """
+        known = {key: aliases.get(reference, reference) for key, reference in self.references.items()}
+        return {**aliases, **known}
+
     def split(self, name: str) -> tuple[str, str]:
         """Split the name of an aggregate score into the metric's key and the score's own name.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,6 +13,7 @@ from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.exceptions import IncompleteResults, NotStored
 from airflow_provider_benchmarks.jobs import BenchmarkJob, RowCounts
 from airflow_provider_benchmarks.scores import AggregateScores
+from airflow_provider_benchmarks.scores.metric_names import checked_references
 from airflow_provider_benchmarks.store.stored_file import StoredFile, read_if_there
 
 MANIFEST = "manifest.json"
@@ -32,6 +33,7 @@ class StoredJob:
     :param dataset: what it ran on; empty where that is not known
     :param content: the benchmark's, where it ran one as code or was another evaluator's; None for other jobs
     :param reported_rows: what the service reports about the rows of the job; None where it does not
+    :param row_names: the name of a metric in the aggregate scores, by that in the rows' file, where it is another
     :param id: the service's own, which no other job ever has; empty where it is not known
     """
 
@@ -46,6 +48,19 @@ class StoredJob:
     content: Mapping[str, Any] | None = field(default=None, hash=False)
     reported_rows: RowCounts | None = None
     id: str = ""
+    row_names: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+    def with_aliases(self, aliases: Mapping[str, str]) -> StoredJob:
+        """The same job with a reader's own names of metrics, whatever aliases it was stored with.
+
+        :raises ConfigurationError: two metrics would have the same name
+        """
+        in_file = {name: file_name for file_name, name in self.row_names.items()}
+        aggregate = self.aggregate.with_aliases(aliases)
+        changed = aggregate.names_after(self.aggregate)
+        names = {in_file.get(s.metric, s.metric): changed.get(s.metric, s.metric) for s in self.aggregate.scores}
+        row_names = {file_name: name for file_name, name in names.items() if file_name != name}
+        return replace(self, aggregate=aggregate, row_names=row_names)
 
     @property
     def passed(self) -> bool:
@@ -73,6 +88,7 @@ def manifest_of(
         "created_at": created_at.isoformat(),
         "stored_at": datetime.now(UTC).isoformat(),
         "scores": aggregate.to_json(),
+        "without_aliases": dict(aggregate.without_aliases),
         "files": [{**file.to_dict(), "path": file.path.rpartition("/")[2]} for file in files],
     }
 
@@ -114,7 +130,10 @@ def job_of(folder: str, manifest: dict[str, Any], outcomes: dict[str, str] | Non
         dataset=manifest.get("dataset", ""),
         content=content_of(manifest),
         created_at=datetime.fromisoformat(manifest["created_at"]),
-        aggregate=AggregateScores.from_json(manifest["scores"]),
+        aggregate=replace(
+            AggregateScores.from_json(manifest["scores"]),
+            without_aliases=checked_references(manifest.get("without_aliases", {})),
+        ),
         rows=None if rows is None else StoredFile(**{**rows, "path": f"{folder}/{ROWS_FILE}"}),
         outcomes=outcomes or {},
         reported_rows=RowCounts.from_json(manifest.get("row_counts")),
