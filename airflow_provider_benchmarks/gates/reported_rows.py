@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.gates.row_values import RowValues
 from airflow_provider_benchmarks.jobs import RowCounts
 from airflow_provider_benchmarks.scores import AggregateScore, AggregateScores, JobScores
@@ -41,6 +42,9 @@ def unseen_problem(scores: JobScores, score: AggregateScore, *, max_error_rate: 
     reported = scores.reported_rows
     if reported is None:
         return None
+    if reported.is_failure:
+        words = f': "{shortened(reported.message)}"' if reported.message else ""
+        return f"the service reports that the evaluation has failed{words}"
     shown = None if score.count is None else score.count + (score.nan_count or 0)
     if _is_of_all_rows(score, reported):
         shown, total = None, reported.total or 0
@@ -70,16 +74,19 @@ def _is_of_all_rows(score: AggregateScore, reported: RowCounts) -> bool:
 
 def _scored(reported: RowCounts, total: int) -> int:
     """The most rows that can have a value of any metric."""
-    if reported.is_failure:
-        return 0
     return total if reported.scored is None else reported.scored
 
 
 def _without_value(aggregate: AggregateScores, total: int) -> int:
-    """The most rows that can have reported an error and show it, as they have no value of some metric."""
+    """The most rows that can have reported an error and show it, as they have no value of some metric.
+
+    A score that counts nothing shows none.
+    """
     by_metric: dict[str, int] = {}
     for score in aggregate.scores:
-        if score.score_type != _SCALAR:
-            missing = max(total - (score.count or 0), 0) if score.nan_count is None else score.nan_count
+        missing = score.nan_count
+        if missing is None and score.count is not None:
+            missing = max(total - score.count, 0)
+        if missing is not None and score.score_type != _SCALAR:
             by_metric[score.metric] = max(missing, by_metric.get(score.metric, 0))
     return sum(by_metric.values())

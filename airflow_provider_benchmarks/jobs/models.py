@@ -71,14 +71,14 @@ class RowCounts:
     def from_json(cls, payload: Any) -> Self | None:
         """Read the service's object; None where there is none, or it counts something else than rows.
 
-        What has another type counts as missing: no wait should end for it.
+        What has another type counts as missing: no wait should end for it. A failure is what is not said to be none.
         """
-        if not isinstance(payload, Mapping) or payload.get("unit", "rows") != "rows":
+        if not isinstance(payload, Mapping) or str(payload.get("unit") or "rows").lower() not in ("rows", "row"):
             return None
         message = payload.get("message")
         return cls(
             **{name: _row_count(payload.get(name)) for name in ("total", "scored", "errored")},
-            is_failure=payload.get("failed") is True,
+            is_failure=payload.get("failed") not in (None, False),
             message=message if isinstance(message, str) else "",
         )
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from airflow_provider_benchmarks.benchmarks import RecordedBenchmark
-from airflow_provider_benchmarks.exceptions import BenchmarkError, NotFound
+from airflow_provider_benchmarks.exceptions import BenchmarkError, NotFound, NotStored
 from airflow_provider_benchmarks.extras import PARQUET, missing
 from airflow_provider_benchmarks.gates import Check
 from airflow_provider_benchmarks.gates.evidence import NoBaseline
@@ -194,15 +194,13 @@ class ServiceSource:
 
     def _find_stored(self, job: BenchmarkJob) -> StoredJob | None:
         """The job in the score store, which keeps results that the service may have lost; None if it is not there."""
-        if self.store is not None and job.name not in self._stored:
-            try:
-                found = self.store.find_same(job)
-            except Exception as error:  # noqa: BLE001  of any storage; the service has the scores, too
-                logger.warning("The scores are read from the service, as the score store fails: %s", error)
-                return None
-            if found is not None:
-                self._stored[job.name] = found
-        return self._stored.get(job.name)
+        if self.store is None:
+            return None
+        try:
+            return self.store.find_same(job)
+        except Exception as error:  # noqa: BLE001  of any storage; the service has the scores, too
+            logger.warning("The scores are read from the service, as the score store fails: %s", error)
+            return None
 
     def _load(self, job: BenchmarkJob | StoredJob) -> LoadedScores:
         """The scores of a job; its rows where checks need them, from the score store where there is one."""
@@ -222,7 +220,10 @@ class ServiceSource:
         can_read = not missing(*PARQUET)
         if rows_needed and can_read and self.store is not None:
             try:
-                return self._load_stored(self._in_store(self.store, job))
+                stored = self._in_store(self.store, job)
+                return self._load_stored(replace(stored, reported_rows=job.row_counts or stored.reported_rows))
+            except NotStored as error:
+                logger.warning("%s They are read from the service.", error)
             except BenchmarkError:
                 raise
             except Exception as error:  # noqa: BLE001  of any storage; the service has the same rows
@@ -288,7 +289,13 @@ class ServiceSource:
         from airflow_provider_benchmarks.store import Place
 
         file = Place(path)
-        rows = read_rows(self.checks, scores.aggregate, file, renamed=renamed)
+        try:
+            rows = read_rows(self.checks, scores.aggregate, file, renamed=renamed)
+        except FileNotFoundError as error:
+            raise NotStored(
+                f'benchmark job "{scores.job}": its row scores are not in the score store any more, {path} is not '
+                f"there. Restore the file from a backup, or leave out the checks that need rows."
+            ) from error
         return LoadedScores(replace(scores, rows=rows), file)
 
 

@@ -27,6 +27,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote, unquote
 
+from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.exceptions import ConfigurationError, DestinationExists, IncompleteResults, NotStored
 from airflow_provider_benchmarks.jobs import BenchmarkJob
 from airflow_provider_benchmarks.scores import AggregateScores, JobScores
@@ -37,6 +38,7 @@ from airflow_provider_benchmarks.store.stored_job import (
     MANIFEST,
     ROWS_FILE,
     StoredJob,
+    counts_differ,
     job_of,
     manifest_of,
     parse_manifest,
@@ -138,7 +140,8 @@ class ScoreStore:
 
         :raises DestinationExists: says what differs
         """
-        if differing := aggregate.difference_from(found.aggregate):
+        counts = counts_differ(job.row_counts, found.reported_rows)
+        if differing := aggregate.difference_from(found.aggregate) or counts:
             raise DestinationExists(
                 f"the score store {self.root} holds {job} with other scores: {differing}. {_RUN_AGAIN}"
             )
@@ -172,10 +175,19 @@ class ScoreStore:
         return found
 
     def find(self, job: str, *, workspace: str) -> StoredJob | None:
-        """Find a job of whatever benchmark; reads one small file for each benchmark of the workspace."""
+        """Find a job of whatever benchmark; reads one small file for each benchmark of the workspace.
+
+        :raises ConfigurationError: there are several: a name can be used again, for another benchmark, too
+        """
         folder, place = f"{self.root}/{folder_name(workspace, 'workspace')}", folder_name(job, "benchmark job")
-        found = (self._readable_job(f"{folder}/{name}/{place}") for name in sorted(_list(folder)))
-        return next((stored for stored in found if stored is not None), None)
+        folders = [f"{folder}/{name}/{place}" for name in sorted(_list(folder))]
+        found = {path: stored for path in folders if (stored := self._readable_job(path)) is not None}
+        if len(found) > 1:
+            raise ConfigurationError(
+                f'the score store {self.root} has {len(found)} benchmark jobs "{job}" in workspace "{workspace}", of '
+                f"other benchmarks: {', '.join(found)}. Name the folder of one in place of the job."
+            )
+        return next(iter(found.values()), None)
 
     def history(
         self, *, workspace: str, benchmark: str, limit: int = 20, before: datetime | None = None
@@ -254,11 +266,19 @@ class ScoreStore:
         """The benchmark's pinned baseline, or None.
 
         :raises NotStored: it is pinned, but not in the store any more
+        :raises IncompleteResults: what says which job it is can't be read
         """
         content = read_if_there(f"{self.folder(workspace, benchmark)}/{_PINNED}")
         if content is None:
             return None
-        return self.get(json.loads(content)["job"], workspace=workspace, benchmark=benchmark)
+        try:
+            job = json.loads(content)["job"]
+        except (ValueError, TypeError, LookupError) as error:
+            raise IncompleteResults(
+                f"{self.folder(workspace, benchmark)}/{_PINNED} can't be read ({type(error).__name__}: "
+                f"{shortened(error)}). Pin the job again with PinBaselineOperator."
+            ) from error
+        return self.get(str(job), workspace=workspace, benchmark=benchmark)
 
     def scores(self, stored: StoredJob, *, columns: Sequence[str] | None = None) -> JobScores:
         """Load a job's scores.

@@ -141,6 +141,20 @@ def job_of(folder: str, manifest: dict[str, Any], outcomes: dict[str, str] | Non
     )
 
 
+def counts_differ(counts: RowCounts | None, stored: RowCounts | None) -> str:
+    """What the service reports otherwise about the rows of a job than when it was stored; empty for nothing.
+
+    What one side does not know is not compared.
+    """
+    if counts is None or stored is None:
+        return ""
+    for name in ("total", "scored", "errored"):
+        now, earlier = getattr(counts, name), getattr(stored, name)
+        if None not in (now, earlier) and now != earlier:
+            return f"the service reports {now} rows as {name}, and reported {earlier}"
+    return ""
+
+
 def _content_of(job: BenchmarkJob) -> dict[str, Any]:
     """What the manifest has of a benchmark as code."""
     recorded = RecordedBenchmark.from_custom_fields(job.custom_fields)

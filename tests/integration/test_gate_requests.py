@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from functools import partial
+from pathlib import Path
 
 import httpx
 import pytest
 
+from airflow_provider_benchmarks.exceptions import DestinationExists
 from airflow_provider_benchmarks.gates import NoRegression, Threshold
 from airflow_provider_benchmarks.operators.gates import BenchmarkGateOperator, PinBaselineOperator
 from airflow_provider_benchmarks.store import ScoreStore
@@ -92,6 +95,25 @@ class TestWithAStore:
         assert [result["count"] for result in results] == [ROWS // 4, ROWS - ROWS // 4]
         # The aggregate scores show that nobody has run it again under its name.
         assert requests == {"job-1": 1, "aggregate scores": 1}
+
+    @pytest.mark.parametrize("check", [FLOOR, SLICE])
+    def test_a_job_that_was_run_again_is_not_judged_by_the_rows_of_before(self, run_job, judge, store, check):
+        judge(check, job_name=run_job("job-1"), store=store.root)
+        (stored,) = store.history(workspace=WORKSPACE, benchmark=BENCHMARK)
+        manifest = Path(store.job_folder(stored), "manifest.json")
+        described = json.loads(manifest.read_text())
+        described["scores"]["results"][0]["scores"][0]["mean"] = 0.125
+        manifest.write_text(json.dumps(described))
+        with pytest.raises(DestinationExists, match="Somebody has run it again under its name"):
+            judge(check, job_name="job-1", store=store.root)
+
+    def test_rows_that_the_store_has_lost_come_from_the_service(self, run_job, judge, store):
+        judge(SLICE, job_name=run_job("job-1"), store=store.root)
+        (stored,) = store.history(workspace=WORKSPACE, benchmark=BENCHMARK)
+        Path(stored.rows.path).unlink()
+        results, requests = judge(SLICE, job_name="job-1", store=store.root)
+        assert [result["count"] for result in results] == [ROWS // 4, ROWS - ROWS // 4]
+        assert requests["rows"] == 1
 
     @pytest.mark.parametrize("check", [FLOOR, SLICE])
     def test_a_stored_job_whose_results_the_service_has_lost(self, service, run_job, judge, store, check):

@@ -108,3 +108,11 @@ def test_a_folder_must_be_of_the_store(folder, gate, pin, tmp_path, other):
         for act in (pin, lambda name: gate(name, FLOOR)):
             with pytest.raises(NotStored, match="nowhere/at/all is no folder of a job in a score store"):
                 act(other)
+
+
+def test_rows_that_were_deleted_are_an_error_that_names_them(folder, gate):
+    stored = folder("better")
+    file = Path(stored, "row-scores.parquet")
+    file.unlink()
+    with pytest.raises(NotStored, match=f"its row scores are not in the score store any more, {file} is not there"):
+        gate(stored, FLOOR)

@@ -13,6 +13,7 @@ import pytest
 from airflow_provider_benchmarks.client import BenchmarkClient, ClientConfig
 from airflow_provider_benchmarks.exceptions import ConfigurationError, DestinationExists, JobError, NotFound, NotStored
 from airflow_provider_benchmarks.hooks.benchmarks import BenchmarkHook
+from airflow_provider_benchmarks.jobs import RowCounts
 from airflow_provider_benchmarks.operators.results import DownloadAggregateScoresOperator, DownloadRowScoresOperator
 from airflow_provider_benchmarks.scores import AggregateScores, low_scoring_rows
 from airflow_provider_benchmarks.store import Place, ScoreStore, store_bytes
@@ -133,6 +134,16 @@ class TestARerunUnderTheSameName:
         with pytest.raises(DestinationExists, match=r"with other scores: mean of \S+ is 0.125 and was .*run it again"):
             self.add(stored, hook, mean=0.125)
 
+    def test_other_counts_of_rows_under_the_same_id_are_noticed(self, root, hook, run_job):
+        run_job("rerun")
+        store = ScoreStore(root)
+        whole, partly = (RowCounts(total=5, scored=5, errored=errored) for errored in (0, 2))
+        self.add(store, hook, row_counts=whole)
+        assert self.add(store, hook, row_counts=None).reported_rows == whole
+        assert self.add(store, hook, row_counts=replace(whole, errored=None)).reported_rows == whole
+        with pytest.raises(DestinationExists, match="reports 2 rows as errored, and reported 0.*run it again"):
+            self.add(store, hook, row_counts=partly)
+
     def test_the_same_job_is_stored_once_whoever_reads_it(self, stored, hook):
         scores = hook.get_aggregate_scores("rerun")
         names = {score.metric: f"other/{score.metric.replace('/', '-')}" for score in scores.scores}
@@ -201,6 +212,15 @@ def test_a_job_is_found_without_its_benchmark(root, hook, run_job, service):
     assert store.find("found", workspace=WORKSPACE) == stored
     assert store.find("found", workspace="other") is None
     assert store.find("other", workspace=WORKSPACE) is None
+
+
+def test_a_name_that_was_used_for_two_benchmarks_is_ambiguous(root, hook, run_job):
+    store, job, scores = ScoreStore(root), hook.get_job(run_job("nightly")), hook.get_aggregate_scores("nightly")
+    folders = []
+    for benchmark in ("my-workspace/a", "my-workspace/b"):
+        folders.append(store.job_folder(store.add(replace(job, benchmark=benchmark), scores, store_rows=None)))
+    with pytest.raises(ConfigurationError, match=f"has 2 benchmark jobs .*{folders[0]}, {folders[1]}. Name the folder"):
+        store.find("nightly", workspace=WORKSPACE)
 
 
 def test_a_job_that_the_service_has_no_more_is_taken_from_the_store(root, hook, run_job):

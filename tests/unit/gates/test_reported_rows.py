@@ -35,7 +35,6 @@ def judge(check, *args, **kwargs):
     ("reported", "missing"),
     [
         ({"total": 20, "scored": 0, "errored": 20}, "20 of 20 rows"),
-        ({"total": 20, "scored": 20, "errored": 0, "failed": True}, "20 of 20 rows"),
         ({"total": 40, "scored": 20, "errored": 20}, "20 of 40 rows"),
         ({"total": 100, "scored": 20, "errored": 0}, "80 of 100 rows"),
         ({"total": 20, "scored": 20, "errored": 3}, "3 of 20 rows"),
@@ -48,6 +47,29 @@ def test_rows_that_a_score_does_not_show_count_as_missing(reported, missing, sta
     check = Threshold("m", statistic=statistic, at_least=0, at_most=1)
     outcome, reason = judge(check, scores(reported))
     assert (outcome, missing in reason) == (Outcome.FAIL, True)
+
+
+@pytest.mark.parametrize("failed", [True, 1, "true", "false", []])
+@pytest.mark.parametrize("total", [20, None])
+@pytest.mark.parametrize("fields", [{}, {"count": 1}, {"score_type": "scalar", "count": 1}])
+def test_a_failed_evaluation_is_no_evidence_whatever_it_counts(failed, total, fields):
+    reported = {"total": total, "scored": total, "errored": 0, "failed": failed, "message": "No usable scores"}
+    check = Threshold("m", at_least=0.5, max_error_rate=1)
+    assert judge(check, scores(reported, **fields)) == (
+        Outcome.FAIL,
+        'the service reports that the evaluation has failed: "No usable scores"',
+    )
+
+
+@pytest.mark.parametrize("unit", ["rows", None, "Rows", "row"])
+def test_units_that_are_rows(unit):
+    assert judge(BAR, scores({"unit": unit, "total": 20, "scored": 0, "errored": 20}))[0] is Outcome.FAIL
+
+
+def test_a_score_without_counts_beside_it_explains_no_errors():
+    other = {"metric": "w/bleu", "scores": [{"name": "corpus", "count": None, "nan_count": None, "mean": 0.3}]}
+    reported = {"total": 20, "scored": 20, "errored": 18}
+    assert judge(BAR, scores(reported, more=[other]))[0] is Outcome.FAIL
 
 
 @pytest.mark.parametrize(

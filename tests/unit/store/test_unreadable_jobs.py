@@ -89,3 +89,13 @@ def test_who_asks_for_it_is_told_what_to_do(store):
     ):
         with pytest.raises(IncompleteResults, match=told):
             read()
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", "null", "5"])
+def test_a_pin_that_can_not_be_read_is_an_error_that_names_it(store, content):
+    store.pin(store.get("job-1", **BENCHMARK))
+    assert store.pinned(**BENCHMARK).job == "job-1"
+    path = Path(store.root, "ws", "qa", "_pinned.json")
+    path.write_text(content)
+    with pytest.raises(IncompleteResults, match=f"{path} can't be read .* Pin the job again with PinBaselineOperator"):
+        store.pinned(**BENCHMARK)
