@@ -61,8 +61,10 @@ class Place:
             _check_connection(conn_id)
         # Up to Airflow 3.1 conn_id=None hides the connection that a URL names.
         options = {} if self.conn_id is None else {"conn_id": self.conn_id}
+        # On Airflow 2.11 a relative path is one from the root.
+        url = self.url if urlsplit(self.url).scheme else os.path.abspath(self.url)
         try:
-            path = ObjectStoragePath(self.url, **options)
+            path = ObjectStoragePath(url, **options)
             if not self.is_local:  # for its filesystem Airflow imports those of all providers: a third of a second
                 path.fs.invalidate_cache(path.path)
         except (ValueError, ImportError) as error:

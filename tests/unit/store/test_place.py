@@ -8,7 +8,7 @@ import pytest
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 
 from airflow_provider_benchmarks.exceptions import ConfigurationError
-from airflow_provider_benchmarks.store import Place, atomic_write
+from airflow_provider_benchmarks.store import Place, atomic_write, store_bytes
 
 
 @pytest.mark.parametrize("empty", ["", " ", None])
@@ -26,6 +26,14 @@ def test_an_empty_path_is_refused(empty):
 def test_a_path_of_any_kind_is_a_text(tmp_path, kind):
     assert Place.of(kind(str(tmp_path / "x"))) == Place(str(tmp_path / "x"))
     assert str(Place.of(kind(str(tmp_path / "x"))).object_path) == str(tmp_path / "x")
+
+
+def test_a_relative_path_is_one_from_the_working_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    place = Place("store/rows.json")
+    store_bytes([b"{}"], place, format="json")
+    assert (tmp_path / "store" / "rows.json").read_bytes() == b"{}"
+    assert (str(place), place.read_bytes()) == ("store/rows.json", b"{}")
 
 
 def test_an_object_storage_path_brings_its_connection_along(monkeypatch):
