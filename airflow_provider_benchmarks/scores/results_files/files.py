@@ -27,9 +27,8 @@ MAX_LINES_BYTES = 2 * 1024 * 1024 * 1024
 MAX_LINE_BYTES = 64 * 1024 * 1024
 #: Number of rows of one benchmark.
 MAX_ROWS = 1_000_000
-#: Number of files in a folder that is searched for results.
+#: Number of files and folders in a folder that is searched for results.
 _MAX_FILES = 20_000
-_MAX_DEPTH = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,25 +154,42 @@ def find_results(path: Any) -> tuple[ResultFile, list[ResultFile]]:
     filesystem.invalidate_cache(place)  # or what was written there since the last listing would not be seen
     root = ResultFile(filesystem, place.rstrip("/") or place, str(path).rstrip("/") or str(path))
     if filesystem.isdir(place):
-        return root, list_files(root, depth=_MAX_DEPTH)
+        return root, list_files(root, is_deep=True)
     if not root.exists():
         raise ConfigurationError(f"{path}: there is no such file or folder")
     return root, [root]
 
 
-def list_files(folder: ResultFile, depth: int = 1) -> list[ResultFile]:
+def list_files(folder: ResultFile, *, is_deep: bool = False) -> list[ResultFile]:
     """The files of a folder, sorted by path.
 
-    :param depth: number of levels of folders to list
+    :param is_deep: also those of all folders below
     :raises ConfigurationError: there are too many
     """
-    names = sorted(folder.filesystem.find(folder.path, maxdepth=depth))
-    if len(names) > _MAX_FILES:
-        raise ConfigurationError(
-            f"{folder.url} has {len(names):,} files. Name the folder of one run, or its file of results."
-        )
+    # fsspec's own find leaves out folders that it can't list, and reads a bucket to its end.
+    names: list[str] = []
+    folders = [folder.path]
+    for path in folders:
+        for name, is_folder in _listed(folder.filesystem, path):
+            (folders if is_folder else names).append(name)
+        if len(names) + len(folders) - 1 > _MAX_FILES:
+            raise ConfigurationError(
+                f"{folder.url} has more than {_MAX_FILES:,} files and folders. Name the folder of one run, or its file "
+                f"of results."
+            )
+        if not is_deep:
+            break
     start = len(folder.path.rstrip("/"))
-    return [ResultFile(folder.filesystem, name, f"{folder.url}{name[start:]}") for name in names]
+    return [ResultFile(folder.filesystem, name, f"{folder.url}{name[start:]}") for name in sorted(names)]
+
+
+def _listed(filesystem: Any, folder: str) -> Iterator[tuple[str, bool]]:
+    """What is in a folder: the path of each, and whether it is a folder itself."""
+    start = f"{folder.rstrip('/')}/"
+    for entry in filesystem.ls(folder, detail=True):
+        name = entry["name"].rstrip("/")
+        if name.startswith(start):  # object storages also list a marker of the folder itself
+            yield name, entry["type"] == "directory"
 
 
 def object_at(data: Any, *keys: str) -> dict[str, Any]:

@@ -34,11 +34,13 @@ from airflow_provider_benchmarks.scores.results_files.run import (
 
 NAME = "inspect_ai"
 TITLE = "inspect_ai"
+#: What the tool writes beside logs.
+MANIFESTS = ("eval-set.json", "logs.json")
 
 
 def is_results(data: Any) -> bool:
     """True for the content of a log that was written as JSON."""
-    return isinstance(data, dict) and {"eval", "status", "samples"} <= data.keys()
+    return isinstance(data, dict) and isinstance(data.get("eval"), dict) and "status" in data
 
 
 def read(file: ResultFile, data: Any) -> Iterator[EvaluatorRun]:
@@ -48,7 +50,7 @@ def read(file: ResultFile, data: Any) -> Iterator[EvaluatorRun]:
     :raises IncompleteResults: the task did not run to its end, samples are missing, or the log was marked as invalid
     :raises ConfigurationError: nothing that unpacks the archive is installed (extra ``parquet``)
     """
-    header, samples = (data, data["samples"]) if data is not None else unpack(file)
+    header, samples = (data, data.get("samples")) if data is not None else unpack(file)
     header = object_at(header)
     if (status := header.get("status")) != "success":
         raise IncompleteResults(f'the task has the status {brief(status)}, and only of "success" its scores are whole')

@@ -51,7 +51,12 @@ _LEVELS = 5
 
 def is_results(data: Any) -> bool:
     """True for the content of a results file."""
-    return isinstance(data, dict) and {"results", "config_general", "summary_general"} <= data.keys()
+    return isinstance(data, dict) and {"results", "config_general"} <= data.keys()
+
+
+def is_lost(file: ResultFile, results: Sequence[ResultFile]) -> bool:
+    """True for details that no file of results has the date of."""
+    return file.matches(f"{_START}*{_END}") and not any(_date_of(each) == _date_of(file) for each in results)
 
 
 def read(file: ResultFile, data: Any) -> Iterator[EvaluatorRun]:
@@ -62,7 +67,7 @@ def read(file: ResultFile, data: Any) -> Iterator[EvaluatorRun]:
     :raises ConfigurationError: nothing that reads details is installed (extra ``parquet``)
     """
     require("details of lighteval need", "pyarrow")
-    date = file.name.rpartition("_")[2].removesuffix(".json").removesuffix(_END)
+    date = _date_of(file)
     if data is None:
         yield _read_task(_task_of(file, date), file, date, {})
         return
@@ -75,8 +80,10 @@ def read(file: ResultFile, data: Any) -> Iterator[EvaluatorRun]:
                 f"keep its files together."
             )
         yield _read_task(task, details[task], date, data)
-    if not tasks:
-        raise IncompleteResults(f"{file.url}: there are results of no task")
+
+
+def _date_of(file: ResultFile) -> str:
+    return file.name.rpartition("_")[2].removesuffix(".json").removesuffix(_END)
 
 
 def _task_of(details: ResultFile, date: str) -> str:
@@ -88,7 +95,7 @@ def _details_files(file: ResultFile, date: str) -> Sequence[ResultFile]:
     for levels in range(1, min(_LEVELS, file.path.count("/")) + 1):
         folder = file.beside("details", levels=levels)
         if folder.exists():
-            return [each for each in list_files(folder, depth=_LEVELS) if each.matches(f"{_START}*_{date}{_END}")]
+            return [each for each in list_files(folder, is_deep=True) if each.matches(f"{_START}*_{date}{_END}")]
     return []
 
 

@@ -1,5 +1,7 @@
 """lm-evaluation-harness: ``results_<date>.json``, and a ``samples_<task>_<date>.jsonl`` for each task.
 
+An ``output_path`` of the harness that ends in ``.json`` takes the place of ``results``.
+
 Samples have a line for each document and filter. A document is a row, with the scores of all filters; a score is named
 by its filter, or by its metric where that is ``none``.
 """
@@ -54,7 +56,14 @@ _DEFINING = (
 
 def is_results(data: Any) -> bool:
     """True for the content of a results file."""
-    return isinstance(data, dict) and {"results", "configs", "n-shot"} <= data.keys()
+    return isinstance(data, dict) and {"results", "configs"} <= data.keys()
+
+
+def is_lost(file: ResultFile, results: Sequence[ResultFile]) -> bool:
+    """True for samples that no file of results in their folder has the date of."""
+    if not file.matches("samples_*_????-??-??T*.jsonl"):
+        return False
+    return not any(each.beside() == file.beside() and _date_of(each) == _date_of(file) for each in results)
 
 
 def read(file: ResultFile, data: Any) -> Iterator[EvaluatorRun]:
@@ -73,10 +82,14 @@ def read(file: ResultFile, data: Any) -> Iterator[EvaluatorRun]:
         yield _read_task(task, samples[task], data)
 
 
+def _date_of(file: ResultFile) -> str:
+    """The date that the names of all files of a run end in."""
+    return file.name.rpartition("_")[2].removesuffix(".json").removesuffix(".jsonl")
+
+
 def _samples_files(file: ResultFile) -> dict[str, ResultFile]:
     """The file of samples of each task: those with the date of the results, which both names end in."""
-    date = file.name.rpartition("_")[2].removesuffix(".json")
-    end = f"_{date}.jsonl"
+    end = f"_{_date_of(file)}.jsonl"
     return {
         each.name.removeprefix("samples_").removesuffix(end): each
         for each in file.siblings()

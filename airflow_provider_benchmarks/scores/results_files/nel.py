@@ -7,7 +7,7 @@ own, such as an agent that has used up its turns, and stays 0.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from math import fsum
 from typing import Any
 
@@ -36,7 +36,10 @@ from airflow_provider_benchmarks.scores.results_files.run import (
 
 NAME = "nel"
 TITLE = "nel (nemo-evaluator)"
+#: Names of the bundles.
+BUNDLES = "eval-*.json"
 _ROWS = "results.jsonl"
+_ROW_STARTS = 64
 _REWARD = "reward"
 #: Kinds of failures that are not the model's own.
 _NO_ANSWER = ("infra_error", "system")
@@ -45,6 +48,13 @@ _NO_ANSWER = ("infra_error", "system")
 def is_results(data: Any) -> bool:
     """True for the content of a bundle."""
     return isinstance(data, dict) and {"run_id", "benchmark", "n_results"} <= data.keys()
+
+
+def is_lost(file: ResultFile, results: Sequence[ResultFile]) -> bool:
+    """True for rows that have no bundle beside them, nor one above, which the rows of shards are merged into."""
+    if file.name != _ROWS or any(each.beside() in (file.beside(), file.beside(levels=2)) for each in results):
+        return False
+    return b'"problem_idx"' in file.start(_ROW_STARTS)  # others have files of this name, too
 
 
 def read(file: ResultFile, data: Any) -> Iterator[EvaluatorRun]:

@@ -131,19 +131,25 @@ class TestNothingToRead:
         ]
         assert [run.tool for run in read_runs(folder, "nel", task="sums")] == ["nel"]
 
-    @pytest.mark.parametrize("name", ["results.jsonl", "eval-*.json"])
-    def test_a_folder_in_place_of_a_file(self, copied, name):
+    @pytest.mark.parametrize(
+        ("name", "error", "told"),
+        [
+            ("results.jsonl", ConfigurationError, "there is no such file"),
+            ("eval-*.json", IncompleteResults, "results.jsonl has rows of a run of nel"),
+        ],
+    )
+    def test_a_folder_in_place_of_a_file(self, copied, name, error, told):
         file = only(copied("nel"), name)
         file.unlink()
         file.mkdir()
-        with pytest.raises(ConfigurationError, match="no such file|has no results"):
+        with pytest.raises(error, match=told):
             read_results(file.parent)
 
     def test_too_many_files(self, tmp_path, monkeypatch):
         monkeypatch.setattr(files, "_MAX_FILES", 2)
         for name in "abc":
             (tmp_path / name).write_text("")
-        with pytest.raises(ConfigurationError, match="has 3 files. Name the folder of one run"):
+        with pytest.raises(ConfigurationError, match="has more than 2 files and folders. Name the folder of one run"):
             read_results(tmp_path)
 
 
