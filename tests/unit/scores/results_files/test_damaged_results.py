@@ -172,6 +172,55 @@ class TestIncompleteRuns:
         with pytest.raises(IncompleteResults, match="there is no results.jsonl beside it"):
             read_results(folder)
 
+    @pytest.mark.parametrize("by_file", [True, False])
+    def test_two_bundles_beside_the_rows_of_one(self, copied, recorded, by_file):
+        folder = copied("nel")
+        bundle = only(folder, "eval-*")
+        shutil.copy(only(recorded("nel", "worse"), "eval-*"), bundle.parent)
+        with pytest.raises(IncompleteResults, match="results.jsonl is of one run, but 2 bundles are beside it: eval"):
+            read_results(bundle if by_file else folder)
+
+    @pytest.mark.parametrize("summary", [None, {}, {"mean": None}])
+    def test_nothing_ties_the_rows_to_the_bundle(self, copied, summary):
+        folder = copied("nel")
+        edit(only(folder, "eval-*"), lambda data: data["benchmark"]["scores"].update(summary=summary))
+        with pytest.raises(
+            IncompleteResults, match='expected the mean of the rewards as "benchmark.scores.summary.mean"'
+        ):
+            read_results(folder)
+
+    @pytest.mark.parametrize(
+        ("config", "told"),
+        [
+            (
+                {"shard": {"idx": 1, "total": 2, "range": [0, 4]}, "shard_range": [0, 4]},
+                r"it has problems \[0, 4\] of 9",
+            ),
+            (
+                {"shard_range": [4, 9]},
+                r"it has problems \[4, 9\] of 9: a part of a run. Merge all shards \(nel eval merge",
+            ),
+            ({"shard": {"idx": 0, "total": 3}, "shard_range": [0, 3], "n_shards": 2}, "it has 2 of 3 shards: a part"),
+        ],
+    )
+    def test_a_shard(self, copied, config, told):
+        folder = copied("nel")
+        edit(only(folder, "eval-*"), lambda data: data["config"].update(config))
+        with pytest.raises(IncompleteResults, match=told):
+            read_results(folder)
+
+    @pytest.mark.parametrize(
+        "config",
+        [
+            {"shard": {"idx": 0, "total": 1, "range": [0, 9]}, "shard_range": [0, 9]},
+            {"shard": {"idx": 0, "total": 3}, "shard_range": [0, 3], "n_shards": 3},
+        ],
+    )
+    def test_all_shards(self, copied, config):
+        folder = copied("nel")
+        edit(only(folder, "eval-*"), lambda data: data["config"].update(config))
+        assert read_results(folder).aggregate.get("reward").count == 16
+
     def test_samples_are_cut_short(self, copied):
         folder = copied("lm-eval")
         samples = only(folder, "samples_colours*")
@@ -396,6 +445,51 @@ class TestValues:
         assert found.rows[0].metric_errors == {"reward": "no judge"}
         assert found.rows[0].inference_error is None
         assert found.aggregate.get("reward").nan_count == 18
+
+    @pytest.mark.parametrize(
+        ("details", "told"),
+        [
+            ({"judge": {"score": 0, "normalized": 0.0, "raw": "??", "parse_error": True}}, "no score was found in"),
+            ({"needs_judge": True}, "no judge has scored it"),
+            ({"needs_judge": False, "judge": {}}, "no judge has scored it"),
+            ({"needs_judge": False, "judge": None}, "no judge has scored it"),
+            ({"needs_judge": False, "judge": {"scores": {}, "total": None}}, "the judge gave no total"),
+        ],
+    )
+    def test_a_judge_that_gave_no_score_is_no_zero(self, copied, details, told):
+        folder = copied("nel")
+        edit(only(folder, "results.jsonl"), lambda row: row["scoring_details"].update(details))
+        found = read_runs(folder)[0]
+        assert found.rows[0].metric_errors["reward"].startswith(told)
+        assert (found.aggregate.get("reward").count, found.aggregate.get("reward").nan_count) == (0, 18)
+
+    @pytest.mark.parametrize("judge", [{"normalized": 0.0}, {"total": 0.5}, {"grade": "A"}])
+    def test_what_a_judge_has_scored_is_a_score(self, copied, judge):
+        folder = copied("nel")
+        edit(only(folder, "results.jsonl"), lambda r: r["scoring_details"].update(needs_judge=False, judge=judge))
+        assert read_results(folder).aggregate.get("reward").count == 16
+
+    @pytest.mark.parametrize("failed", [{"error": "no"}, {"parse_error": True, "raw": "no"}])
+    def test_a_scorer_that_failed_is_no_zero(self, copied, failed):
+        folder = copied("nel")
+        change = {"scorer_rewards": {"scorer:x": 0.0}, "scoring_details": {"scorer:x": {"reward": 0.0} | failed}}
+        edit(only(folder, "results.jsonl"), lambda row: row | change)
+        found = read_runs(folder)[0]
+        assert "no" in found.rows[0].metric_errors["scorer:x"]
+        assert found.aggregate.get("scorer:x").nan_count == 18
+
+    def test_rows_that_a_resumed_run_has_taken_from_the_first(self, copied):
+        folder = copied("nel")
+
+        def resumed(row):
+            row["scoring_details"]["scorer:x"] = {"correct": True, "reward": 1.0}
+            del row["scorer_rewards"]
+            if row["problem_idx"] > 4:
+                row["scorer_rewards"] = {"scorer:x": 1.0}
+
+        edit(only(folder, "results.jsonl"), resumed)
+        score = read_results(folder).aggregate.get("scorer:x")
+        assert (score.count, score.nan_count, score.mean) == (16, 2, 1)
 
     def test_a_failure_that_is_the_model_s_own_stays_zero(self, copied):
         folder = copied("nel")
