@@ -15,7 +15,7 @@ from airflow_provider_benchmarks.gates.stored_rows import must_have_rows, read_r
 from airflow_provider_benchmarks.jobs import RowCounts
 from airflow_provider_benchmarks.scores import AggregateScores, JobScores
 from airflow_provider_benchmarks.scores.json_values import parse_json
-from airflow_provider_benchmarks.scores.stored_files import filesystem_of
+from airflow_provider_benchmarks.scores.stored_files import filesystem_of, storage_errors
 
 #: Names of baselines that a score store resolves to a job; other names are a job's, or the path of a folder.
 PINNED, LAST_PASSED, PREVIOUS = "pinned", "last_passed", "previous"
@@ -97,10 +97,12 @@ def load_scores(path: str, checks: Sequence[Check]) -> LoadedScores:
     :raises OSError: there is nothing at the path
     """
     filesystem, place = filesystem_of(path)
-    is_folder = filesystem.isdir(place)
+    with storage_errors(path):
+        is_folder = filesystem.isdir(place)
     file = f"{place.rstrip('/')}/{AGGREGATE_FILE}" if is_folder else place
     try:
-        aggregate = AggregateScores.from_json(parse_json(filesystem.cat_file(file)))
+        with storage_errors(path):
+            aggregate = AggregateScores.from_json(parse_json(filesystem.cat_file(file)))
     except ValueError as error:
         raise IncompleteResults(f"{file} holds no aggregate scores: {error}") from error
     folder = place.rstrip("/") if is_folder else None

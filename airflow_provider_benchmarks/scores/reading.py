@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_benchmarks.exceptions import ConfigurationError, IncompleteResults
 from airflow_provider_benchmarks.scores.frames import CALL_ERRORS, row_scores_frame
-from airflow_provider_benchmarks.scores.stored_files import Openable, is_folder, open_stored, stored_path
+from airflow_provider_benchmarks.scores.stored_files import (
+    Openable,
+    is_folder,
+    open_stored,
+    storage_errors,
+    stored_path,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,7 +44,13 @@ def read_row_scores(path: str | PathLike[str] | Openable, *, columns: Sequence[s
     :raises ConfigurationError: there is no such column, what is there is something else than row scores, or nothing
         that reads it is installed (extra ``parquet``, for Parquet and zstd)
     :raises IncompleteResults: a line is not a row, a file is damaged, or a folder has no manifest
+    :raises OSError: there is nothing at the path, or the storage fails
     """
+    with storage_errors(path):
+        return _read(path, columns)
+
+
+def _read(path: str | PathLike[str] | Openable, columns: Sequence[str] | None) -> pd.DataFrame:
     from airflow_provider_benchmarks.formats import FORMATS, START_BYTES, RowFile
     from airflow_provider_benchmarks.formats.partitioned import MANIFEST, read_partitions
 

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
+from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.openers import airflow_path
 
 #: Schemes whose URLs have no user, so that an Airflow connection may be before the @.
 _WITH_CONNECTION = ("s3", "s3a", "gs", "gcs", "abfs", "abfss", "adl")
+#: Packages of the clients of object storages. Their errors for a connection or credentials need be no OSErrors.
+_CLIENTS = ("adlfs", "aiobotocore", "aiohttp", "azure", "boto3", "botocore", "gcsfs", "google", "requests", "urllib3")
+#: Packages that raise an OSError without an errno for what they have read.
+_READERS = ("pyarrow", "gzip")
 
 
 class Openable(Protocol):
@@ -48,15 +56,48 @@ def open_stored(path: Any) -> Any:
         return path.open("rb")
     import fsspec
 
-    return fsspec.open(str(path), "rb")
+    with _known_protocol(path):
+        return fsspec.open(str(path), "rb")
 
 
 def filesystem_of(path: Any) -> tuple[Any, str]:
-    """The fsspec filesystem of a path, and the path in it; of any path that :func:`open_stored` takes."""
+    """The fsspec filesystem of a path, and the path in it; of any path that :func:`open_stored` takes.
+
+    :raises ConfigurationError: there is no filesystem for the URL, or it is not installed
+    """
     import fsspec
 
     path = stored_path(path)
-    return (path.fs, path.path) if hasattr(path, "fs") else fsspec.url_to_fs(str(path))
+    with _known_protocol(path):
+        return (path.fs, path.path) if hasattr(path, "fs") else fsspec.url_to_fs(str(path))
+
+
+@contextmanager
+def _known_protocol(path: Any) -> Iterator[None]:
+    try:
+        yield
+    except (ValueError, ImportError) as error:
+        raise ConfigurationError(
+            f"{path}: nothing here opens such a URL ({error}). Correct it, or install the provider of the storage: "
+            f"airflow-provider-benchmarks[s3], [gcs] or [azure]."
+        ) from error
+
+
+@contextmanager
+def storage_errors(path: Any) -> Iterator[None]:
+    """Raise as an OSError that names the path what the client of a storage raises as an error of its own.
+
+    :raises OSError: the storage can't be reached, or refuses
+    """
+    try:
+        yield
+    except Exception as error:
+        if not _is_of_client(error):
+            raise
+        raise OSError(
+            f"{path}: the storage can't be reached, or refuses ({type(error).__name__}: {shortened(error)}). Try "
+            f"again; then check the storage and its connection."
+        ) from error
 
 
 def is_folder(path: Any) -> bool:
@@ -75,11 +116,24 @@ def is_damage(error: Exception) -> bool:
     """True if a reader failed because of what it read, and not because the storage failed below it.
 
     Arrow and gzip have OSErrors of their own for damage, without an errno. Those of some storages have none either, but
-    are raised by the storage's own code.
+    are raised by the storage's own code. A reader that is led to a place before the file's beginning gets EINVAL from a
+    file of the local disk; of object storages it is a refusal.
     """
     if not isinstance(error, OSError):
-        return not isinstance(error, MemoryError)
-    return error.errno is None and _raised_in(error) in ("pyarrow", "gzip")
+        return not isinstance(error, MemoryError) and not _is_of_client(error)
+    if error.errno == errno.EINVAL:
+        return _raised_in(error) in (*_READERS, "fsspec", "zipfile", __name__.partition(".")[0])
+    return error.errno is None and _raised_in(error) in _READERS
+
+
+def has_changed(error: Exception) -> bool:
+    """True if a storage refuses to go on with a file that was written anew since it was opened or listed."""
+    kinds = {type(error).__name__, type(error.__cause__).__name__}  # the latter of what storage_errors has raised
+    return not kinds.isdisjoint(("FileExpired", "ResourceModifiedError"))  # of s3fs, of Azure
+
+
+def _is_of_client(error: Exception) -> bool:
+    return any(kind.__module__.partition(".")[0] in _CLIENTS for kind in type(error).__mro__)
 
 
 def _raised_in(error: Exception) -> str:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from airflow_provider_benchmarks.brief import brief
 from airflow_provider_benchmarks.exceptions import ConfigurationError
+from airflow_provider_benchmarks.scores.stored_files import storage_errors
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +105,13 @@ class Place:
 
         :param options: of the fsspec filesystem
         """
-        file: BinaryIO = self.object_path.open(mode, **options)
+        with storage_errors(self.url):
+            file: BinaryIO = self.object_path.open(mode, **options)
         return file
 
     def read_bytes(self) -> bytes:
-        content: bytes = self.object_path.read_bytes()
+        with storage_errors(self.url):
+            content: bytes = self.object_path.read_bytes()
         return content
 
     def is_file(self) -> bool:
@@ -116,7 +119,8 @@ class Place:
         path = self.object_path
         # fsspec's isfile says no where the storage fails, too.
         try:
-            kind: str = path.fs.info(path.path)["type"]
+            with storage_errors(self.url):
+                kind: str = path.fs.info(path.path)["type"]
         except FileNotFoundError:
             return False
         return kind != "directory"

@@ -54,6 +54,22 @@ def test_results_and_store_may_be_in_object_storage(s3, tool):
         assert (there.job, there.aggregate) == (local.job, local.aggregate)
 
 
+def test_files_that_were_written_anew_since_they_were_listed(s3):
+    """As a filesystem of Airflow's lives as long as the process."""
+    root = RECORDED / "lighteval"
+    for each in ("better", "worse"):
+        for file in (file for file in (root / each).rglob("*") if file.is_file()):
+            key = f"anew/{file.relative_to(root / each)}"
+            s3.client.put_object(Bucket=BUCKET, Key=key, Body=file.read_bytes())
+        (results,) = (root / each).rglob("results_*.json")
+        path = f"s3://aws_scores@{BUCKET}/anew/results/listed/{results.name}"
+        assert read_results(path).aggregate == read_results(results).aggregate
+    (details,) = (root / "worse").rglob("*.parquet")
+    s3.client.put_object(Bucket=BUCKET, Key=f"anew/{details.relative_to(root / 'worse')}", Body=b"damaged")
+    with pytest.raises(IncompleteResults, match="parquet can't be read"):
+        read_results(path)
+
+
 def test_one_benchmark_of_several(tmp_path):
     path = str(RECORDED / "lm-eval" / "better")
     assert [each["benchmark"] for each in run(path=path, store=str(tmp_path), task_name="trivia")] == ["lm-eval/trivia"]

@@ -17,7 +17,7 @@ from airflow_provider_benchmarks.scores.results_files.json_size import (
     MAX_LINE_VALUE_BYTES,
     parse_bounded,
 )
-from airflow_provider_benchmarks.scores.stored_files import filesystem_of, is_damage
+from airflow_provider_benchmarks.scores.stored_files import filesystem_of, has_changed, is_damage, storage_errors
 
 #: Size of one JSON document in bytes, unpacked. Memory of its values has a limit of its own (json_size.py).
 MAX_DOCUMENT_BYTES = 256 * 1024 * 1024
@@ -72,13 +72,19 @@ class ResultFile:
         return list_files(self.beside())
 
     def exists(self) -> bool:
+        self._forget()
         return bool(self.filesystem.exists(self.path))
 
     @contextmanager
     def opened(self) -> Iterator[BinaryIO]:
         """Open the file; what is raised because of its content is an :class:`IncompleteResults`."""
+        self._forget()
         with named_if_damaged(self.url), self.filesystem.open(self.path, "rb") as file:
             yield file
+
+    def _forget(self) -> None:
+        """Drop what the filesystem remembers of earlier listings: files may have been written since."""
+        self.filesystem.invalidate_cache(self.path)
 
     def json(self) -> Any:
         """Read a JSON document.
@@ -129,7 +135,8 @@ def named_if_damaged(name: str) -> Iterator[None]:
     :raises ConfigurationError: there is no such file
     """
     try:
-        yield
+        with storage_errors(name):
+            yield
     except (ConfigurationError, _Named):
         raise
     except BenchmarkError as error:
@@ -137,6 +144,8 @@ def named_if_damaged(name: str) -> Iterator[None]:
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
         raise ConfigurationError(f"{name}: there is no such file") from error
     except Exception as error:
+        if has_changed(error):
+            raise _Named(f"{name} was written anew while it was read. Read it again.") from error
         if not is_damage(error):
             raise
         reason = f"{type(error).__name__}: {shortened(error)}"
@@ -151,8 +160,8 @@ def find_results(path: Any) -> tuple[ResultFile, list[ResultFile]]:
     if not str(path).strip():
         raise ConfigurationError(f"expected the path of results, found {brief(path)}")
     filesystem, place = filesystem_of(path)
-    filesystem.invalidate_cache(place)  # or what was written there since the last listing would not be seen
     root = ResultFile(filesystem, place.rstrip("/") or place, str(path).rstrip("/") or str(path))
+    filesystem.invalidate_cache(place)  # isdir uses earlier listings, too
     if filesystem.isdir(place):
         return root, list_files(root, is_deep=True)
     if not root.exists():
@@ -186,6 +195,7 @@ def list_files(folder: ResultFile, *, is_deep: bool = False) -> list[ResultFile]
 def _listed(filesystem: Any, folder: str) -> Iterator[tuple[str, bool]]:
     """What is in a folder: the path of each, and whether it is a folder itself."""
     start = f"{folder.rstrip('/')}/"
+    filesystem.invalidate_cache(folder)
     for entry in filesystem.ls(folder, detail=True):
         name = entry["name"].rstrip("/")
         if name.startswith(start):  # object storages also list a marker of the folder itself

@@ -674,6 +674,18 @@ def test_a_damaged_archive_is_an_error_and_no_other_scores(copied):
     assert refused > member.compress_size / 5 * 0.9
 
 
+@pytest.mark.parametrize("by", [5, 200, 10**6, 2**31])
+def test_an_archive_that_leads_to_a_place_outside_of_it(copied, by):
+    path = only(copied("inspect_ai"), "*.eval")
+    content = bytearray(path.read_bytes())
+    place = content.rfind(b"PK\x05\x06") + 16
+    (offset,) = struct.unpack_from("<I", content, place)
+    struct.pack_into("<I", content, place, offset + by)
+    path.write_bytes(content)
+    with pytest.raises(IncompleteResults, match=f"{path}.* damaged"):
+        read_results(path)
+
+
 def test_a_member_of_another_size_is_an_error(copied):
     path = only(copied("inspect_ai"), "*.eval")
     member = zipfile.ZipFile(path).getinfo("summaries.json")
