@@ -22,7 +22,7 @@ from airflow_provider_benchmarks.scores.results_files.files import (
     text_at,
 )
 from airflow_provider_benchmarks.scores.results_files.inspect_archive import unpack
-from airflow_provider_benchmarks.scores.results_files.inspect_means import check_means
+from airflow_provider_benchmarks.scores.results_files.inspect_means import check_means, unscored_scorers
 from airflow_provider_benchmarks.scores.results_files.inspect_samples import in_order, row_of
 from airflow_provider_benchmarks.scores.results_files.run import (
     EvaluatorRun,
@@ -92,7 +92,8 @@ def _rows(samples: Any, task: dict[str, Any], results: Any) -> list[ResultRow]:
         raise IncompleteResults(f"there are {len(samples)} samples, but the task had {brief(expected)}")
     scores = [(sample.get("id"), row.scores) for sample, row in zip(ordered, rows, strict=True)]
     check_means(results, task.get("scorers"), scores)
-    return rows
+    unscored = unscored_scorers(results, scores)
+    return [replace(row, scores={**row.scores, **unscored}) for row in rows] if unscored else rows
 
 
 def _all_failed(rows: list[ResultRow], task: dict[str, Any]) -> list[ResultRow]:

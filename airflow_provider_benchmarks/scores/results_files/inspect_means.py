@@ -40,6 +40,28 @@ def check_means(results: Mapping[str, Any], scorers: Any, samples: Sequence[tupl
             _compare(score, expected, [(each, value) for each, value in values if is_number(value)])
 
 
+def unscored_scorers(
+    results: Mapping[str, Any], samples: Sequence[tuple[Any, Mapping[str, Any]]]
+) -> dict[str, dict[str, None]]:
+    """The scores of scorers that no sample has, without a value: ``{scorer: {score name: None}}``.
+
+    :raises IncompleteResults: by the log there are samples with such a score
+    """
+    known = {scorer for _, scores in samples for scorer in scores}
+    found: dict[str, dict[str, None]] = {}
+    listed = results.get("scores")
+    for score in listed if isinstance(listed, list) else ():
+        scorer, name = (str(score.get(key) or "") if isinstance(score, dict) else "" for key in ("scorer", "name"))
+        if not scorer or not name or not known.isdisjoint((scorer, scorer.rpartition("/")[2], name)):
+            continue
+        if is_number(number := score.get("scored_samples")) and number > 0:
+            raise IncompleteResults(
+                f"no sample has a score of {shortened(scorer)}, but the log counts {number:g}: it is damaged"
+            )
+        found.setdefault(scorer, {})[name] = None
+    return found
+
+
 def _expected(score: Mapping[str, Any], known: str) -> Iterator[float]:
     """The values of those metrics of a score that are means."""
     metrics = score.get("metrics")

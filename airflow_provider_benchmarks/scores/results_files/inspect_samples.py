@@ -17,8 +17,17 @@ _GRADES = {"C": 1.0, "P": 0.5, "I": 0.0, "N": 0.0}
 
 
 def in_order(samples: list[Any], ids: Any) -> list[dict[str, Any]]:
-    """The samples in the order of the dataset, the epochs of each together. A log has them as they ended."""
+    """The samples in the order of the dataset, the epochs of each together. A log has them as they ended.
+
+    :param ids: of the samples of the dataset, where the log lists them
+    :raises IncompleteResults: one is not of the dataset, or is there twice
+    """
     places = {json_text(sample_id): place for place, sample_id in enumerate(ids)} if isinstance(ids, list) else {}
+    for sample in samples:
+        if places and json_text(sample_id := object_at(sample).get("id")) not in places:
+            raise IncompleteResults(
+                f"sample {brief(sample_id)} is not of the dataset that the log lists, {brief(ids)}: the log is damaged"
+            )
 
     def place(sample: dict[str, Any]) -> tuple[int, str, int]:
         name = json_text(sample.get("id"))

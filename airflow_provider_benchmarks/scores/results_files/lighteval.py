@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from airflow_provider_benchmarks.brief import shortened
+from airflow_provider_benchmarks.brief import brief, shortened
 from airflow_provider_benchmarks.exceptions import IncompleteResults
 from airflow_provider_benchmarks.extras import require
 from airflow_provider_benchmarks.scores.aggregate import AggregateScore, AggregateScores
@@ -45,6 +45,8 @@ _DEFINING = (
 )
 #: What a name of a file of details is made of, besides the task.
 _START, _END = "details_", ".parquet"
+#: What is no task, but the mean of several: of all, and of those of one benchmark.
+_ALL, _AVERAGE = "all", ":_average|"
 #: Number of levels above the results at which the folder of the details is: the name of a model may have slashes.
 _LEVELS = 5
 
@@ -72,8 +74,14 @@ def read(file: ResultFile, data: Any) -> Iterator[EvaluatorRun]:
         yield _read_task(_task_of(file, date), file, date, {})
         return
     details = {_task_of(each, date): each for each in _details_files(file, date)}
-    tasks = [task for task in object_at(data, "results") if task in object_at(data, "config_tasks")]
-    for task in tasks:
+    for task in object_at(data, "results"):
+        if task == _ALL or _AVERAGE in task:
+            continue
+        if task not in object_at(data, "config_tasks"):
+            raise IncompleteResults(
+                f'{file.url}: it has results of task "{shortened(task)}", but no configuration of it (config_tasks): '
+                f"it is damaged, or of a version of the tool that is not read here"
+            )
         if task not in details:
             raise IncompleteResults(
                 f'{file.url}: there are no details of task "{shortened(task)}". Run lighteval with --save-details, and '
@@ -103,6 +111,8 @@ def _read_task(task: str, details: ResultFile, date: str, data: Mapping[str, Any
     found = read_details(details)
     valued = {name for row in found for name in row.valued}
     rows = rows_of(row.row for row in found)
+    if data:
+        _check_number(len(rows), object_at(data, "config_tasks", task), details)
     scores = aggregate_rows(rows)
     general = object_at({"config_general": {}, **data}, "config_general")
     model = general.get("model_name") or ""
@@ -119,6 +129,19 @@ def _read_task(task: str, details: ResultFile, date: str, data: Mapping[str, Any
         ),
         content=_content(task, data) if data else None,
     )
+
+
+def _check_number(number: int, config: Mapping[str, Any], details: ResultFile) -> None:
+    """Compare the number of documents, where the configuration has it: lighteval writes -1 where it does not know.
+
+    :raises IncompleteResults: it is another one
+    """
+    expected = config.get("effective_num_docs")
+    if is_number(expected) and expected >= 0 and expected != number:
+        raise IncompleteResults(
+            f"{details.url} has {number} documents, but the results are of {brief(expected)}: it is cut short, or of "
+            f"another run"
+        )
 
 
 def _content(task: str, data: Mapping[str, Any]) -> dict[str, Any]:

@@ -73,6 +73,12 @@ def read(file: ResultFile, data: Any) -> Iterator[EvaluatorRun]:
     :raises IncompleteResults: a task has no samples, or they are not those of the results
     """
     configs, samples = object_at(data, "configs"), _samples_files(file)
+    for name in object_at(data, "results"):
+        if name not in configs and not _is_group(name, data):
+            raise IncompleteResults(
+                f'{file.url}: it has results of task "{shortened(name)}", but no configuration of it (configs): it is '
+                f"damaged, or of a version of the tool that is not read here"
+            )
     for task in configs:
         if task not in samples:
             raise IncompleteResults(
@@ -85,6 +91,12 @@ def read(file: ResultFile, data: Any) -> Iterator[EvaluatorRun]:
 def _date_of(file: ResultFile) -> str:
     """The date that the names of all files of a run end in."""
     return file.name.rpartition("_")[2].removesuffix(".json").removesuffix(".jsonl")
+
+
+def _is_group(name: str, data: dict[str, Any]) -> bool:
+    """True for what is no task, but the means of several; some versions list tasks as groups without subtasks."""
+    groups, subtasks = (object_at({key: {}} | data, key) for key in ("groups", "group_subtasks"))
+    return name in groups or bool(subtasks.get(name))
 
 
 def _samples_files(file: ResultFile) -> dict[str, ResultFile]:

@@ -172,6 +172,60 @@ class TestIncompleteRuns:
         with pytest.raises(IncompleteResults, match="there is no results.jsonl beside it"):
             read_results(folder)
 
+    @pytest.mark.parametrize(("number", "is_whole"), [(9, True), (-1, True), (None, True), (10, False), (0, False)])
+    def test_details_are_cut_short(self, copied, number, is_whole):
+        folder = copied("lighteval")
+        edit(only(folder, "results_*.json"), lambda d: d["config_tasks"]["trivia|0"].update(effective_num_docs=number))
+        if is_whole:
+            assert read_results(folder).aggregate.get("em").count == 9
+        else:
+            with pytest.raises(
+                IncompleteResults, match=f"parquet has 9 documents, but the results are of {number}: it"
+            ):
+                read_results(folder)
+
+    @pytest.mark.parametrize(
+        ("tool", "configs", "task"), [("lm-eval", "configs", "colours"), ("lighteval", "config_tasks", "trivia|0")]
+    )
+    def test_a_task_without_its_configuration(self, copied, tool, configs, task):
+        folder = copied(tool)
+        edit(only(folder, "results_*.json"), lambda data: data[configs].pop(task) and None)
+        with pytest.raises(
+            IncompleteResults, match=f'it has results of task ".*", but no configuration of it .{configs}.: it is'
+        ):
+            read_runs(folder)
+
+    def test_groups_of_tasks_are_no_tasks(self, copied):
+        folder = copied("lm-eval")
+        mean = {"alias": "all", "acc,none": 0.5}
+        edit(only(folder, "results_*.json"), lambda data: data["results"].update(old=mean, new=mean, colours={}))
+        groups = {"groups": {"old": mean}, "group_subtasks": {"new": ["trivia", "colours"], "trivia": []}}
+        edit(only(folder, "results_*.json"), lambda data: data | groups)
+        assert {run.task for run in read_runs(folder)} == {"trivia", "colours"}
+
+    def test_averages_of_tasks_are_no_tasks(self, copied):
+        folder = copied("lighteval")
+        edit(only(folder, "results_*.json"), lambda data: data["results"].update({"trivia:_average|0": {"em": 0.5}}))
+        assert {run.task for run in read_runs(folder)} == {"trivia|0"}
+
+    def test_a_sample_of_another_dataset(self, tmp_path):
+        samples = [{"id": name, "epoch": 1, "scores": {"match": {"value": "C"}}} for name in (1, "3")]
+        with pytest.raises(
+            IncompleteResults, match=r"sample '3' is not of the dataset that the log lists, \[1, 2\]: the log is"
+        ):
+            read_results(log(tmp_path, samples=samples))
+
+    def test_a_scorer_that_no_sample_has_a_score_of(self, tmp_path):
+        other = own_mean(0.0) | {"name": "judge", "scorer": "judge"}
+        found = read_results(log(tmp_path, results={"total_samples": 2, "scores": [own_mean(0.5), other]}))
+        score = found.aggregate.get("judge")
+        assert (score.count, score.nan_count, score.mean) == (0, 2, None)
+        assert found.aggregate.get("match").mean == 0.5
+        assert not evaluate([Threshold("judge", at_least=0.0)], found).passed
+        scores = [own_mean(0.5), other | {"scored_samples": 2}]
+        with pytest.raises(IncompleteResults, match="no sample has a score of judge, but the log counts 2"):
+            read_results(log(tmp_path, results={"total_samples": 2, "scores": scores}))
+
     @pytest.mark.parametrize("by_file", [True, False])
     def test_two_bundles_beside_the_rows_of_one(self, copied, recorded, by_file):
         folder = copied("nel")
@@ -307,18 +361,18 @@ class TestAgainstTheEvaluatorsOwnScores:
 
     def test_a_mean_without_a_word_for_how_it_is_made(self, copied):
         folder = copied("lm-eval")
-        edit(only(folder, "results*"), lambda data: data["configs"]["trivia"].update(metric_list=None))
+        edit(only(folder, "results_*.json"), lambda data: data["configs"]["trivia"].update(metric_list=None))
         read = read_results(folder, task="trivia").aggregate
         assert [s.name for s in read.scores] == ["strict", "last-word", "bleu,strict", "bleu,last-word"]
-        edit(only(folder, "results*"), lambda data: data["results"]["trivia"].update({"exact_match,strict": 0.9}))
+        edit(only(folder, "results_*.json"), lambda data: data["results"]["trivia"].update({"exact_match,strict": 0.9}))
         with pytest.raises(IncompleteResults, match="the mean of exact_match,strict is 0.666667, but 0.9"):
             read_results(folder, task="trivia")
 
     def test_a_score_of_all_that_is_made_of_numbers_is_one_more(self, copied):
         folder = copied("lm-eval")
         listed = [{"metric": "exact_match", "aggregation": "perplexity"}]
-        edit(only(folder, "results*"), lambda data: data["configs"]["trivia"].update(metric_list=listed))
-        edit(only(folder, "results*"), lambda data: data["results"]["trivia"].update({"exact_match,strict": 0.9}))
+        edit(only(folder, "results_*.json"), lambda data: data["configs"]["trivia"].update(metric_list=listed))
+        edit(only(folder, "results_*.json"), lambda data: data["results"]["trivia"].update({"exact_match,strict": 0.9}))
         read = read_results(folder, task="trivia").aggregate
         assert (read.get("exact_match", "strict").mean, read.get("exact_match", "strict").count) == (6 / 9, 9)
         assert read.get("exact_match", "exact_match,strict of all").mean == 0.9
@@ -327,8 +381,11 @@ class TestAgainstTheEvaluatorsOwnScores:
         """As of a task of likelihoods that lists no metrics; lm-eval 0.4.13 writes null then."""
         folder = copied("lm-eval")
         edit(only(folder, "samples_colours*"), lambda row: row | {"metrics": ["perplexity"], "perplexity": -2.0})
-        edit(only(folder, "results*"), lambda data: data["configs"]["colours"].update(metric_list=None))
-        edit(only(folder, "results*"), lambda data: data["results"].update(colours={"perplexity,none": math.exp(2)}))
+        edit(only(folder, "results_*.json"), lambda data: data["configs"]["colours"].update(metric_list=None))
+        edit(
+            only(folder, "results_*.json"),
+            lambda data: data["results"].update(colours={"perplexity,none": math.exp(2)}),
+        )
         read = read_results(folder, task="colours").aggregate
         assert {s.name: s.mean for s in read.scores} == {"perplexity": -2, "perplexity,none of all": math.exp(2)}
 
@@ -342,7 +399,7 @@ class TestAgainstTheEvaluatorsOwnScores:
     def test_a_score_of_all_beside_documents_without_a_number_has_another_name(self, copied):
         folder = copied("lm-eval")
         listed = [{"metric": "exact_match", "aggregation": "own"}]
-        edit(only(folder, "results*"), lambda data: data["configs"]["trivia"].update(metric_list=listed))
+        edit(only(folder, "results_*.json"), lambda data: data["configs"]["trivia"].update(metric_list=listed))
         edit(only(folder, "samples_trivia*"), lambda row: row | {"exact_match": "Paris"})
         read = read_results(folder, task="trivia").aggregate
         assert read.get("exact_match", "exact_match,strict of all").mean == 6 / 9
