@@ -29,6 +29,7 @@ MAX_LINE_BYTES = 64 * 1024 * 1024
 MAX_ROWS = 1_000_000
 #: Number of files and folders in a folder that is searched for results.
 _MAX_FILES = 20_000
+_IS_NAMED = "names_file"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +124,11 @@ def bounded(file: Any, limit: int) -> bytes:
     return content
 
 
-class _Named(IncompleteResults):
-    """One whose message names the file already."""
+def _named(message: str) -> IncompleteResults:
+    """An error whose message names the file already. A class of its own would be what logs show as the error's type."""
+    error = IncompleteResults(message)
+    vars(error)[_IS_NAMED] = True
+    return error
 
 
 @contextmanager
@@ -137,19 +141,21 @@ def named_if_damaged(name: str) -> Iterator[None]:
     try:
         with storage_errors(name):
             yield
-    except (ConfigurationError, _Named):
+    except ConfigurationError:
         raise
     except BenchmarkError as error:
-        raise _Named(f"{name}: {error}") from error
+        if _IS_NAMED in vars(error):
+            raise
+        raise _named(f"{name}: {error}") from error
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
         raise ConfigurationError(f"{name}: there is no such file") from error
     except Exception as error:
         if has_changed(error):
-            raise _Named(f"{name} was written anew while it was read. Read it again.") from error
+            raise _named(f"{name} was written anew while it was read. Read it again.") from error
         if not is_damage(error):
             raise
         reason = f"{type(error).__name__}: {shortened(error)}"
-        raise _Named(f"{name} can't be read ({reason}). If it is damaged, write it again.") from error
+        raise _named(f"{name} can't be read ({reason}). If it is damaged, write it again.") from error
 
 
 def find_results(path: Any) -> tuple[ResultFile, list[ResultFile]]:

@@ -139,7 +139,9 @@ def _read_task(task: str, samples: ResultFile, data: dict[str, Any]) -> Evaluato
 def _content(task: str, data: dict[str, Any]) -> dict[str, Any]:
     """What the task measures."""
     config, hashes = object_at(data, "configs", task), data.get("task_hashes")
-    defining = {key: config.get(key) for key in _DEFINING}
+    # Of a limited run the hash is another one, too; the limit says why.
+    defining = {"limit": object_at({"config": {}} | data, "config").get("limit")}
+    defining |= {key: config.get(key) for key in _DEFINING}
     defining |= {"version": object_at(data, "versions").get(task), "num_fewshot": object_at(data, "n-shot").get(task)}
     # The hash is of all documents with their prompts, which a chat template makes the model's own.
     if not data.get("chat_template") and isinstance(hashes, dict):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import pickle
 import random
 import shutil
 import struct
@@ -97,6 +98,12 @@ class TestNothingToRead:
     def test_another_evaluator_s(self, recorded):
         with pytest.raises(ConfigurationError, match="has no results of inspect_ai"):
             read_results(recorded("nel"), "inspect_ai")
+
+    def test_a_file_of_another_evaluator(self, recorded):
+        with pytest.raises(
+            ConfigurationError, match="has no results of lighteval: the file's content is something else"
+        ):
+            read_results(only(recorded("nel"), "eval-*"), "lighteval")
 
     def test_an_unknown_evaluator(self, recorded):
         with pytest.raises(
@@ -675,6 +682,16 @@ class TestSizes:
         (tmp_path / "results_x.json").write_text('{"a":' + "[" * 100_000)
         with pytest.raises(IncompleteResults, match="results_x.json"):
             read_results(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"PK\x03\x04 and no more", b'{"eval": {}, "status": "error"}'])
+def test_damage_has_one_type_that_logs_show(tmp_path, content):
+    (tmp_path / "a.eval").write_bytes(content)
+    with pytest.raises(IncompleteResults, match=f"^{tmp_path}/a.eval[: ]") as caught:
+        read_results(tmp_path)
+    assert type(caught.value) is IncompleteResults
+    assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
+    assert str(caught.value).count("a.eval") == 1
 
 
 def use(found):

@@ -182,6 +182,16 @@ class TestVersionsOfATask:
         assert result.outcome == "fail"
         assert f"another version of the benchmark was measured: {told}" in result.reason
 
+    @pytest.mark.parametrize("limit", [5, 0.5])
+    def test_a_limited_run_is_said_to_be_one(self, recorded, copied, limit):
+        folder = copied("lm-eval")
+        change(folder, "results_*.json", lambda d: d["config"].update(limit=limit))
+        change(folder, "results_*.json", lambda d: d["task_hashes"].update(trivia="another"))
+        candidate, baseline = (read_results(path, task="trivia") for path in (folder, recorded("lm-eval")))
+        (result,) = evaluate([NoRegression("exact_match", score="strict", min_count=5)], candidate, baseline).results
+        assert f"another version of the benchmark was measured: task.limit is {limit} and was missing" in result.reason
+        assert "limit" not in baseline.content["task"]
+
     def test_another_metric_s_definition_does_not_matter(self, recorded, copied):
         folder = copied("lm-eval")
         change(folder, "results_*.json", lambda d: d["configs"]["trivia"]["metric_list"][1].update(ignore_case=True))
