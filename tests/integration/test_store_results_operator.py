@@ -70,6 +70,17 @@ def test_files_that_were_written_anew_since_they_were_listed(s3):
         read_results(path)
 
 
+def test_a_storage_that_can_t_be_reached(tmp_path, monkeypatch):
+    extra = {"endpoint_url": "http://127.0.0.1:9", "config_kwargs": {"retries": {"max_attempts": 0}}}
+    connection = {"conn_type": "aws", "login": "a", "password": "b", "extra": {"region_name": "us-east-1", **extra}}
+    monkeypatch.setenv("AIRFLOW_CONN_AWS_NOWHERE", json.dumps(connection))
+    there, here = "s3://aws_nowhere@runs/a", {"path": str(RECORDED / "nel" / "better"), "store": str(tmp_path)}
+    for arguments in (here | {"path": there}, here | {"store": there}):
+        with pytest.raises(OSError, match=f"{there}.*: the storage can't be reached.*EndpointConnectionError"):
+            run(**arguments)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_one_benchmark_of_several(tmp_path):
     path = str(RECORDED / "lm-eval" / "better")
     assert [each["benchmark"] for each in run(path=path, store=str(tmp_path), task_name="trivia")] == ["lm-eval/trivia"]

@@ -185,17 +185,20 @@ def _files_of(path: Any, evaluators: list[Evaluator]) -> Iterator[tuple[ResultFi
     found: list[tuple[ResultFile, Evaluator]] = []
     for file in files:
         mine = [] if file.name in inspect_ai.MANIFESTS else [each for each in evaluators if each.may_be(file)]
-        if mine and (recognised := _recognised_in_folder(file, mine)) is not None:
+        with named_if_damaged(file.url):
+            recognised = _recognised_in_folder(file, mine) if mine else None
+        if recognised is not None:
             found.append((file, recognised[1]))
             yield (file, *recognised)
     for evaluator in evaluators:
         results = [file for file, whose in found if whose is evaluator]
         for file in files:
-            if evaluator.is_lost(file, results):
-                raise IncompleteResults(
-                    f"{file.url} has rows of a run of {evaluator.title} whose file of results is not there. Keep the "
-                    f"files of a run together, or name the file of results of another run."
-                )
+            with named_if_damaged(file.url):
+                if evaluator.is_lost(file, results):
+                    raise IncompleteResults(
+                        f"it has rows of a run of {evaluator.title} whose file of results is not there. Keep the files "
+                        f"of a run together, or name the file of results of another run."
+                    )
     if not found:
         names = ", ".join(dict.fromkeys(name for evaluator in evaluators for name in evaluator.in_folder))
         raise ConfigurationError(f"{path} has no results of {titles}: no file {names}")
@@ -213,8 +216,8 @@ def _recognised_in_folder(file: ResultFile, evaluators: list[Evaluator]) -> tupl
         return None
     reason = "is empty" if is_empty else f"has a name of results of {' or '.join(named)}, but something else in it"
     raise IncompleteResults(
-        f"{file.url} {reason}: it may be a run that was cut short. Write or copy it again, take it out of the folder, "
-        f"or name the file of results of another run."
+        f"it {reason}, and may be a run that was cut short. Write or copy it again, take it out of the folder, or name "
+        f"the file of results of another run."
     )
 
 

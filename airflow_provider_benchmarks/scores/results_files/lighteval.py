@@ -58,7 +58,9 @@ def is_results(data: Any) -> bool:
 
 def is_lost(file: ResultFile, results: Sequence[ResultFile]) -> bool:
     """True for details that no file of results has the date of."""
-    return file.matches(f"{_START}*{_END}") and not any(_date_of(each) == _date_of(file) for each in results)
+    return file.matches(f"{_START}*_????-??-??T*{_END}") and not any(
+        _date_of(each) == _date_of(file) for each in results
+    )
 
 
 def read(file: ResultFile, data: Any) -> Iterator[EvaluatorRun]:
@@ -79,12 +81,12 @@ def read(file: ResultFile, data: Any) -> Iterator[EvaluatorRun]:
             continue
         if task not in object_at(data, "config_tasks"):
             raise IncompleteResults(
-                f'{file.url}: it has results of task "{shortened(task)}", but no configuration of it (config_tasks): '
+                f'it has results of task "{shortened(task)}", but no configuration of it (config_tasks): '
                 f"it is damaged, or of a version of the tool that is not read here"
             )
         if task not in details:
             raise IncompleteResults(
-                f'{file.url}: there are no details of task "{shortened(task)}". Run lighteval with --save-details, and '
+                f'there are no details of task "{shortened(task)}". Run lighteval with --save-details, and '
                 f"keep its files together."
             )
         yield _read_task(task, details[task], date, data)

@@ -76,13 +76,13 @@ def read(file: ResultFile, data: Any) -> Iterator[EvaluatorRun]:
     for name in object_at(data, "results"):
         if name not in configs and not _is_group(name, data):
             raise IncompleteResults(
-                f'{file.url}: it has results of task "{shortened(name)}", but no configuration of it (configs): it is '
+                f'it has results of task "{shortened(name)}", but no configuration of it (configs): it is '
                 f"damaged, or of a version of the tool that is not read here"
             )
     for task in configs:
         if task not in samples:
             raise IncompleteResults(
-                f'{file.url}: there are no samples of task "{shortened(task)}" beside it. Run the harness with '
+                f'there are no samples of task "{shortened(task)}" beside it. Run the harness with '
                 f"--log_samples, and keep its files together."
             )
         yield _read_task(task, samples[task], data)

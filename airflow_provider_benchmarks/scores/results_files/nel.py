@@ -66,7 +66,7 @@ def read(file: ResultFile, data: Any) -> Iterator[EvaluatorRun]:
     results, benchmark, config = file.beside(_ROWS), object_at(data, "benchmark"), object_at(data, "config")
     _check_shards(config)
     if not results.exists():
-        raise IncompleteResults(f"{file.url}: there is no {_ROWS} beside it. Keep the files of a run together.")
+        raise IncompleteResults(f"there is no {_ROWS} beside it. Keep the files of a run together.")
     # The rows name no run. The tool writes those of a second run over those of the first, whose bundle stays.
     bundles = [each.name for each in file.siblings() if each.matches(BUNDLES) and each.name not in MANIFESTS]
     if len(bundles) > 1:

@@ -142,7 +142,7 @@ class TestNothingToRead:
         ("name", "error", "told"),
         [
             ("results.jsonl", ConfigurationError, "there is no such file"),
-            ("eval-*.json", IncompleteResults, "results.jsonl has rows of a run of nel"),
+            ("eval-*.json", IncompleteResults, "results.jsonl: it has rows of a run of nel"),
         ],
     )
     def test_a_folder_in_place_of_a_file(self, copied, name, error, told):

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from fsspec.implementations.local import LocalFileSystem
 
 from airflow_provider_benchmarks.exceptions import ConfigurationError, IncompleteResults
 from airflow_provider_benchmarks.scores import read_results
@@ -47,14 +48,18 @@ class TestLaterRuns:
     def test_an_empty_file(self, later, tool, named):
         results, folder = later(tool)
         results.write_bytes(b"")
-        with pytest.raises(IncompleteResults, match=f"later/.*{results.name} is empty: it may be a run that was cut"):
+        with pytest.raises(
+            IncompleteResults, match=f"later/.*{results.name}: it is empty, and may be a run that was cut"
+        ):
             read_results(folder, tool if named else "auto", task="trivia")
 
     @pytest.mark.parametrize("content", [bytes(500), b"[]", b"not JSON", b'{"a": 1}'])
     def test_something_else(self, later, tool, named, content):
         results, folder = later(tool)
         results.write_bytes(content)
-        with pytest.raises(IncompleteResults, match=f"{results.name} has a name of results of .*, but something else"):
+        with pytest.raises(
+            IncompleteResults, match=f"{results.name}: it has a name of results of .*, but something else"
+        ):
             read_results(folder, tool if named else "auto", task="trivia")
 
     def test_one_that_is_cut_short(self, later, tool, named):
@@ -180,3 +185,23 @@ class TestOtherFiles:
         (rows.parent / "shard_0").mkdir()
         shutil.copy(rows, rows.parent / "shard_0")
         assert len(read_runs(folder)) == 1
+
+    def test_a_link_that_leads_back(self, copied):
+        folder = copied("nel")
+        (folder / "back").symlink_to(folder)
+        assert len(read_runs(folder)) == 1
+
+
+def test_a_folder_that_can_t_be_listed(later, monkeypatch):
+    """fsspec's own search leaves it out, and the run in it."""
+    results, folder = later("nel")
+    listed = LocalFileSystem.ls
+
+    def ls(self, path, **options):
+        if str(path) == str(results.parent):
+            raise PermissionError(13, "Permission denied", path)
+        return listed(self, path, **options)
+
+    monkeypatch.setattr(LocalFileSystem, "ls", ls)
+    with pytest.raises(PermissionError):
+        read_runs(folder)
