@@ -24,6 +24,7 @@ from typing import Any
 from airflow_provider_benchmarks.exceptions import DestinationExists, IncompleteResults
 from airflow_provider_benchmarks.formats import TABLE_FORMATS, RowFormat
 from airflow_provider_benchmarks.formats.partitioned import MANIFEST
+from airflow_provider_benchmarks.scores.stored_files import storage_errors
 from airflow_provider_benchmarks.store.partition_files import Part, cut
 from airflow_provider_benchmarks.store.place import Place
 from airflow_provider_benchmarks.store.stored_file import StoredFile, store_bytes
@@ -114,7 +115,8 @@ class _Folder:
         """
         named = _named_by(manifest)
         root, start = self._root()
-        there = {path.removeprefix(start) for path in root.fs.find(start)}
+        with storage_errors(self._place):
+            there = {path.removeprefix(start) for path in root.fs.find(start)}
         if missing := sorted(named - there):
             raise IncompleteResults(
                 f'{self._place}: {len(missing)} files that {MANIFEST} names are not there, the first is "{missing[0]}"'
@@ -139,7 +141,8 @@ class _Folder:
         root, start = self._root()
         for path in filter(_OURS.fullmatch, sorted(paths)):
             with suppress(FileNotFoundError):
-                root.fs.rm_file(f"{start}{path}")  # fsspec's rm would take a "*" in it for any text
+                with storage_errors(self._place):
+                    root.fs.rm_file(f"{start}{path}")  # fsspec's rm would take a "*" in it for any text
 
     def _root(self) -> tuple[Any, str]:
         """The folder, and how the names of all its files begin."""

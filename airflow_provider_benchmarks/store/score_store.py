@@ -31,6 +31,7 @@ from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.exceptions import ConfigurationError, DestinationExists, IncompleteResults, NotStored
 from airflow_provider_benchmarks.jobs import BenchmarkJob
 from airflow_provider_benchmarks.scores import AggregateScores, JobScores
+from airflow_provider_benchmarks.scores.stored_files import storage_errors
 from airflow_provider_benchmarks.store.folder_names import folder_name, gate_name
 from airflow_provider_benchmarks.store.place import Place
 from airflow_provider_benchmarks.store.stored_file import StoredFile, read_if_there, store_bytes
@@ -355,9 +356,9 @@ def _complete_jobs(folder: str) -> set[str]:
     """Names of the jobs that have a manifest; lists all files of the benchmark, a thousand a request."""
     path = Place(folder).object_path
     end = f"/{MANIFEST}"
-    return {
-        unquote(found.removesuffix(end).rpartition("/")[2]) for found in path.fs.find(path.path) if found.endswith(end)
-    }
+    with storage_errors(folder):
+        found = path.fs.find(path.path)
+    return {unquote(file.removesuffix(end).rpartition("/")[2]) for file in found if file.endswith(end)}
 
 
 def _entries(folder: str, parts: int) -> list[list[str]]:
@@ -370,7 +371,8 @@ def _list(folder: str) -> Iterator[str]:
     """Names in a folder, without opening anything."""
     path = Place(folder).object_path
     try:
-        entries = path.fs.ls(path.path, detail=False)
+        with storage_errors(folder):
+            entries = path.fs.ls(path.path, detail=False)
     except FileNotFoundError:
         return
     for entry in entries:

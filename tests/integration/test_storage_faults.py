@@ -22,7 +22,7 @@ from s3fs.core import S3File
 
 from airflow_provider_benchmarks.exceptions import BenchmarkError
 from airflow_provider_benchmarks.scores.selected_rows import read_items
-from airflow_provider_benchmarks.store import Place, RowFormat, atomic_write, store_rows
+from airflow_provider_benchmarks.store import Place, RowFormat, ScoreStore, atomic_write, store_rows
 from tests.support.faulty_s3 import DROP, DROP_ANSWER, FaultyS3
 from tests.support.s3_server import BUCKET, S3Server
 from tests.support.stored_rows import line
@@ -169,6 +169,26 @@ def test_a_killed_server_is_an_error_that_names_the_destination(monkeypatch):
                 assert server.unfinished_uploads() == ["lost.bin"]
                 server.kill()
                 file.write(b"n" * PART)
+
+
+def test_a_score_store_that_can_not_be_reached_is_no_empty_one(monkeypatch):
+    with S3Server() as server:
+        connection = json.loads(server.connection)
+        connection["extra"]["config_kwargs"] = {"retries": {"max_attempts": 0}}
+        monkeypatch.setenv("AIRFLOW_CONN_AWS_GONE", json.dumps(connection))
+        store = ScoreStore(f"s3://aws_gone@{BUCKET}/store")
+        benchmark = {"workspace": "ws", "benchmark": "ws/qa"}
+        assert store.history(**benchmark) == []
+        server.kill()
+    for read in (
+        lambda: store.history(**benchmark),
+        lambda: store.last_passed(**benchmark),
+        lambda: store.pinned(**benchmark),
+        lambda: store.get("job-1", **benchmark),
+        lambda: store.find("job-1", workspace="ws"),
+    ):
+        with pytest.raises(OSError, match=rf"s3://aws_gone@{BUCKET}/store/ws.*the storage can't be reached"):
+            read()
 
 
 @pytest.mark.parametrize("size", [SMALL, SEVERAL_PARTS])
