@@ -69,6 +69,10 @@ class NotFound(ServiceError):
     """No such job, result, benchmark or workspace (404)."""
 
 
+class JobNotFound(NotFound):
+    """The service itself says that it has no such job: it was deleted, or never made."""
+
+
 class Conflict(ServiceError):
     """The job name is taken by something that is not this job (409)."""
 

@@ -13,6 +13,7 @@ from airflow_provider_benchmarks.client.generations import Generation
 from airflow_provider_benchmarks.exceptions import (
     Conflict,
     InvalidRequest,
+    JobNotFound,
     NotFound,
     ProtocolError,
     ServiceError,
@@ -31,7 +32,7 @@ def error_of_answer(
     """Make the error for an answer that is not a success."""
     detail = generation.detail_of(content)
     if status == 404:
-        kind, advice = _missing(content, generation)
+        kind, advice = _missing(request, content, detail, generation)
     else:
         kind, advice = _kind_and_advice(request, status, headers, generation)
     said = f': "{detail}"' if detail else ""
@@ -158,10 +159,12 @@ def _kind_and_advice(
     return InvalidRequest, "Change what the message names in the task's arguments or the connection."
 
 
-def _missing(content: bytes, generation: Generation) -> tuple[type[ServiceError], str]:
+def _missing(request: Request, content: bytes, detail: str, generation: Generation) -> tuple[type[ServiceError], str]:
     if generation.is_unknown_path(content):
         return ProtocolError, (
             "This address knows no benchmark jobs: check the connection's host (with the prefix of a gateway, without "
             f'"/apis"), and that the service is {generation.description}.'
         )
-    return NotFound, "Check the name and the workspace; the service says the same for a workspace that does not exist."
+    is_job = bool(request.job) and generation.is_missing_job(detail, job=request.job, workspace=request.workspace)
+    kind = JobNotFound if is_job else NotFound
+    return kind, "Check the name and the workspace; the service says the same for a workspace that does not exist."

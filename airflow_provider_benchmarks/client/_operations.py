@@ -25,6 +25,7 @@ from airflow_provider_benchmarks.exceptions import (
     BenchmarkError,
     Conflict,
     IncompleteResults,
+    JobNotFound,
     NameUnusable,
     NotFound,
     ProtocolError,
@@ -143,7 +144,7 @@ class Operations:
     def _find(self, post: Request, *, delay: float) -> Operation[BenchmarkJob | None]:
         try:
             return (yield from self.get(post.job, workspace=post.workspace, delay=delay))
-        except NotFound:
+        except JobNotFound:
             return None
         except ProtocolError as error:
             if (error.status_code or 0) < 500:

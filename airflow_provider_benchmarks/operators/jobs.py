@@ -16,8 +16,8 @@ from airflow_provider_benchmarks.deferral import deadline_after, deferral_timeou
 from airflow_provider_benchmarks.exceptions import (
     ConfigurationError,
     Conflict,
+    JobNotFound,
     NameUnusable,
-    NotFound,
     ServiceError,
     Unauthorized,
 )
@@ -276,12 +276,15 @@ class RunBenchmarkJobOperator(BenchmarkOperator):
         return job, created
 
     def _request_previous(self, previous: PreviousJob) -> BenchmarkJob | None:
-        """Request the job of an earlier try; None if it was deleted."""
+        """Request the job of an earlier try; None if it was deleted.
+
+        :raises NotFound: it is not certain that it was: it may be running, and there must be no second one
+        """
         # Set before the request: a kill during it must still cancel the job.
         self._running_job, self._unconfirmed = previous.name, previous.fingerprint
         try:
             return self.hook.get_job(previous.name)
-        except NotFound:
+        except JobNotFound:
             self._running_job = None
             return None
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from airflow_provider_benchmarks.exceptions import (
     BenchmarkError,
     InvalidRequest,
-    NotFound,
+    JobNotFound,
     ServiceError,
     ServiceUnavailable,
 )
@@ -160,7 +160,7 @@ async def _request_each(
         try:
             found[name] = await client.get_job(name, time_limit=client.config.poll_time_limit)
             in_a_row = 0
-        except NotFound:
+        except JobNotFound:
             deleted.add(name)
             in_a_row = 0
         except ServiceError as error:

@@ -249,6 +249,20 @@ async def test_a_job_that_is_deleted_is_forgotten(service, client) -> None:
     assert events == []
 
 
+async def test_a_job_that_a_gateway_does_not_find_for_a_moment_is_reported(service, client, clock) -> None:
+    service.hold_jobs("active")
+    await submit(client, "running")
+    clock.advance(LONG_BEFORE_SECONDS)
+    service.release_jobs()
+    await submit(client, "newer")
+    service.hold_jobs("active")
+    async with watching(service, trigger()) as events:
+        lost = service.inject(Fault.answer(404).on("GET", "*/benchmark-jobs/running", times=2))
+        await until(lambda: lost.fired == 2)
+        service.finish_job(WORKSPACE, "running", "completed")
+        await until(lambda: "running" in names(events))
+
+
 def test_a_set_of_statuses_makes_the_same_trigger_in_every_process() -> None:
     """Airflow takes a trigger with other arguments for another one. The order of a set differs between processes."""
     made = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import suppress
 from typing import Any
 
@@ -9,8 +10,9 @@ import pytest
 from airflow.providers.common.compat.sdk import TaskDeferred
 
 from airflow_provider_benchmarks.client import BenchmarkClient, ClientConfig
-from airflow_provider_benchmarks.exceptions import JobTimeout
+from airflow_provider_benchmarks.exceptions import JobTimeout, NotFound
 from airflow_provider_benchmarks.operators.jobs import RunBenchmarkJobOperator
+from airflow_provider_benchmarks.testing import Fault
 from tests.integration.conftest import SPEC, WORKSPACE, Crash, cancels, wait_until_finished
 from tests.support.contexts import run_task, task_context
 
@@ -105,6 +107,22 @@ def test_a_name_whose_job_was_deleted_is_not_used_again(make, client, names, arg
     client.delete_job(first)
     assert run_task(make(**arguments), next_try(store)) == f"{first}-2"
     assert names() == [f"{first}-2"]
+
+
+@pytest.mark.parametrize(
+    "detail", ["Workspace 'my-workspace' not found", "no healthy upstream for route", "injected fault 404"]
+)
+def test_a_404_that_is_not_about_the_job_submits_no_second_one(make, service, dies_while_waiting, names, detail):
+    store = Store()
+    with dies_while_waiting():
+        make()().execute({**task_context(), "task_state_store": store})
+    (name,) = names()
+    service.inject(Fault.answer(404, body=json.dumps({"detail": detail}).encode()).on("GET", f"*/{name}"))
+    with pytest.raises(NotFound, match=detail):
+        make()().execute(next_try(store))
+    service.release_jobs()
+    assert run_task(make(), next_try(store)) == name
+    assert (posts(service), names()) == (1, [name])
 
 
 def test_a_retry_that_goes_on_with_its_job_cancels_it_when_it_is_killed(make, service, dies_while_waiting, names):

@@ -87,7 +87,7 @@ class JobsInMemory:
         if name is None:
             return self._list(query)
         if name not in self.statuses:
-            return httpx.Response(404, json={"detail": f"Job not found: {name}"})
+            return httpx.Response(404, json={"detail": "Job not found"})
         return httpx.Response(200, json=self._job(name))
 
     def _list(self, query: dict[str, list[str]]) -> httpx.Response:

@@ -259,6 +259,14 @@ class Generation(ABC):
         """True if a 404 is about the workspace, so that the service knows the path."""
         return re.match(r"Workspace\b.*\bnot found", detail, re.DOTALL) is not None
 
+    def is_missing_job(self, detail: str, *, job: str, workspace: str) -> bool:
+        """True if a 404 says of the job itself that it is not there: it was deleted, or never made.
+
+        One in other words is about something else, or not the service's: the job may be running.
+        """
+        named = f"Job '{job}' not found in workspace '{workspace}'"  # from 0.2 on
+        return detail.rstrip(".") in ("Job not found", named)
+
     def is_name_taken(self, detail: str) -> bool:
         """True if a 409 is about the name of the job, and not about something that its spec names."""
         return re.search(r"already exists", detail) is not None

@@ -15,6 +15,7 @@ from airflow_provider_benchmarks.client._requests import Request
 from airflow_provider_benchmarks.exceptions import (
     Conflict,
     InvalidRequest,
+    JobNotFound,
     NotFound,
     ProtocolError,
     ServiceUnavailable,
@@ -61,6 +62,24 @@ def test_a_path_that_the_service_does_not_know_is_not_a_missing_job():
     assert "0.1.x" in str(answer(404, "Not Found"))
     html = error_of_answer(REQUEST, 404, httpx.Headers(), b"<html>no backend</html>", SERVICE)
     assert type(html) is ProtocolError
+
+
+@pytest.mark.parametrize(
+    ("detail", "kind"),
+    [
+        ("Job not found", JobNotFound),  # 0.1
+        ("Job 'run-1' not found in workspace 'qa'.", JobNotFound),  # 0.2 and later
+        ("Job 'run-2' not found in workspace 'qa'.", NotFound),
+        ("Job result not found", NotFound),
+        ("Result 'row-scores' for job 'run-1' not found in workspace 'qa'.", NotFound),
+        ("Workspace 'qa' not found", NotFound),
+        ("no healthy upstream", NotFound),
+    ],
+)
+@pytest.mark.parametrize("service", GENERATIONS.values())
+def test_a_job_is_missing_only_in_the_service_s_own_words(service, detail, kind):
+    content = json.dumps({"detail": detail}).encode()
+    assert type(error_of_answer(REQUEST, 404, httpx.Headers(), content, service)) is kind
 
 
 def test_field_errors_are_readable():

@@ -211,7 +211,7 @@ class TestConflicts:
     def test_a_name_that_the_release_refuses_in_general_words(self, pauses):
         service = Service()
         service.answers[f"POST {HOME}"] = 409, content(53, "0.7.3")
-        service.answers[f"GET {HOME}/run-1"] = 404, content(121)
+        service.answers[f"GET {HOME}/run-1"] = 404, content(121).replace(b"none", b"run-1")
         with client_of(service) as client:
             with pytest.raises(NameUnusable, match="conflicts with existing platform state"):
                 client.submit_job(SPEC, name="run-1")

@@ -164,6 +164,11 @@ class TestSubmit:
             submit((409, recorded(59)), *[(404, recorded(78))] * 6)
         assert (caught.value.status_code, caught.value.job) == (409, "run-1")
 
+    @pytest.mark.parametrize("sent", [(409, {"detail": "Job with name 'run-1' already exists"}), LOST])
+    def test_a_404_that_is_not_about_the_job_does_not_mean_that_there_is_none(self, sent):
+        with pytest.raises(NotFound, match="no healthy upstream"):
+            submit(sent, (404, {"detail": "no healthy upstream"}))
+
     def test_a_lost_answer_finds_the_job_of_this_very_submit(self, recorded):
         operation = OPERATIONS.submit(SPEC, workspace=WORKSPACE, name="run-1", description=None, custom_fields=None)
         post = next(operation)
