@@ -42,7 +42,10 @@ _FAILED = (JobStatus.ERROR, JobStatus.CANCELLED, JobStatus.CANCELLING)
 _ENDED = (JobStatus.COMPLETED, *_FAILED)
 #: Field of a spec that has Jinja templates of the service, which the service renders with each dataset row.
 _SPEC_TEMPLATE = "prompt_template"
-#: The same of a spec's agent.
+#: Fields of a spec whose members, where they are objects and no references, are the service's as a whole: metrics have
+#: templates of it, and rows are data.
+_SPEC_INLINE = ("metrics", "dataset")
+#: The same as ``prompt_template``, of a spec's agent.
 _AGENT_TEMPLATE = "body"
 
 
@@ -67,8 +70,8 @@ class RunBenchmarkJobOperator(BenchmarkOperator):
     sent.
 
     :param spec: the service's own job spec, which is sent as it is. For release 0.1: ``{"benchmark": "workspace/name",
-        "params": {…}, …}`` (templated, except for its ``prompt_template`` and its agent's ``body``, which are the
-        service's own templates)
+        "params": {…}, …}`` (templated, except for its ``prompt_template``, its agent's ``body``, inline
+        metrics and inline rows, which have the service's own templates)
     :param benchmark: the path of a benchmark file, in object storage or relative to a folder from the DAG file's up to
         the DAGs folder; a :class:`~airflow_provider_benchmarks.benchmarks.Benchmark`; or, for release 0.1, the
         reference ``workspace/name`` of a stored benchmark (templated)
@@ -161,6 +164,11 @@ class RunBenchmarkJobOperator(BenchmarkOperator):
         if not isinstance(content, dict):
             return super().render_template(content, *args, **kwargs)
         own = {_SPEC_TEMPLATE: content[_SPEC_TEMPLATE]} if _SPEC_TEMPLATE in content else {}
+        for field in _SPEC_INLINE if content is self.spec else ():
+            if isinstance(given := content.get(field), list | tuple):
+                own[field] = [
+                    each if isinstance(each, dict) else self.render_template(each, *args, **kwargs) for each in given
+                ]
         agent = content.get("agent")
         if isinstance(agent, dict) and _AGENT_TEMPLATE in agent:
             rest = {key: value for key, value in agent.items() if key != _AGENT_TEMPLATE}

@@ -89,3 +89,15 @@ def test_every_mapped_task_runs_a_job_of_its_own(outcome):
     mapped = {job.custom_fields["airflow"]["map_index"]: job for job in of_task(jobs, "mapped")}
     assert {index: job.spec["params"]["limit_samples"] for index, job in mapped.items()} == {0: 1, 1: 2}
     assert {job.status for job in mapped.values()} == {"completed"}
+
+
+def test_a_spec_with_metrics_in_it_runs_as_it_was_written(tmp_path):
+    airflow = AirflowHome(tmp_path, Path(__file__).parent / "dags")
+    with EvaluationService(release="0.8") as service:
+        service.seed_question_answer_example()
+        airflow.prepare()
+        run = airflow.test_dag("inline_spec", service.url, AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE="False")
+        assert run.tasks == {"fileset": "success", "rows": "success"}, run.log
+        with BenchmarkClient(ClientConfig(base_url=service.url, workspace=WORKSPACE, trust_env=False)) as client:
+            means = [client.get_aggregate_scores(job.name).get("exact-match").mean for job in client.list_jobs()]
+    assert means == [0.6, 0.6]

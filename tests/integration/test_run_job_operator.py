@@ -240,6 +240,15 @@ class TestTemplates:
         }
         assert (operator.job_name, operator.conn_id, operator.workspace) == ("nightly-2026-01-02", "mine", "qa")
 
+    def test_metrics_and_rows_in_a_spec_are_the_services_too(self):
+        bundle = {"metric_type": "f1", "payload": {"metric": {"candidate": "{{item.output}}", "note": "{{ ds }}"}}}
+        rows = [{"question": "What does {{ ds }} mean?"}]
+        spec = {"metrics": [bundle, "my-workspace/{{ ds }}"], "params": {"metrics": ["{{ ds }}", {"a": "{{ ds }}"}]}}
+        rendered = {"metrics": [bundle, "my-workspace/2026-01-02"], "params": {"metrics": ["2026-01-02"]}}
+        rendered["params"]["metrics"].append({"a": "2026-01-02"})
+        assert self.render(spec={**spec, "dataset": rows}).spec == {**rendered, "dataset": rows}
+        assert self.render(spec={**spec, "dataset": "{{ conn }}/qa"}).spec == {**rendered, "dataset": "mine/qa"}
+
     def test_the_service_gets_the_prompt_template_as_it_was_written(self, service):
         service.add_model("my-workspace/model")
         spec = {
