@@ -78,7 +78,15 @@ class Conflict(ServiceError):
 
 
 class NameUnusable(Conflict):
-    """No job has this name, yet the service refuses it: an earlier failed submit left the job's fileset behind."""
+    """No job has this name, yet the service refuses it: an earlier failed submit left the job's fileset behind.
+
+    Some releases answer the same, without the name, where something else that the job refers to is in conflict.
+    """
+
+    @property
+    def is_about_name(self) -> bool:
+        """True if the service's own message has the name."""
+        return f"{self.job}'" in self.detail
 
 
 class InvalidRequest(ServiceError):

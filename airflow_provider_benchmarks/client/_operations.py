@@ -17,6 +17,7 @@ from airflow_provider_benchmarks.benchmarks import Benchmark, JobRequest, JobSpe
 from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.client._config import ClientConfig
 from airflow_provider_benchmarks.client._errors import protocol_error
+from airflow_provider_benchmarks.client._name_conflicts import name_unusable, taken_by_another, taken_by_another_kind
 from airflow_provider_benchmarks.client._requests import Answer, Operation, Request
 from airflow_provider_benchmarks.client._response_body import parse_answer
 from airflow_provider_benchmarks.client._stored_benchmarks import store_benchmark
@@ -26,7 +27,6 @@ from airflow_provider_benchmarks.exceptions import (
     Conflict,
     IncompleteResults,
     JobNotFound,
-    NameUnusable,
     NotFound,
     ProtocolError,
     ServiceError,
@@ -130,7 +130,8 @@ class Operations:
                     raise
                 found = yield from self._find(post, delay=pause)
             if found is not None:
-                _check_fingerprint(post, found, spec, custom_fields[FINGERPRINT])
+                if found.custom_fields.get(FINGERPRINT) != custom_fields[FINGERPRINT]:
+                    raise taken_by_another(post, found, spec)
                 return Submission(found, created=found.custom_fields.get(_SUBMIT_ID) == submit_id)
         raise AssertionError("unreachable: the last try returns or raises")
 
@@ -161,15 +162,7 @@ class Operations:
             found = yield from self.get_status(post.job, workspace=post.workspace)
         except ServiceError:
             return
-        raise Conflict(
-            f'the job name "{post.job}" in workspace "{post.workspace}" is taken by a job of another kind (status '
-            f"{found.status}), which the service can't show as a benchmark job. Choose another job name.",
-            status_code=409,
-            method=post.method,
-            path=post.path,
-            workspace=post.workspace,
-            job=post.job,
-        ) from error
+        raise taken_by_another_kind(post, found) from error
 
     def _taken_by(self, post: Request, conflict: Conflict) -> Operation[BenchmarkJob]:
         """Find out what a 409 means: a job, which may be ours, or a name that an earlier failed submit has burnt."""
@@ -179,16 +172,7 @@ class Operations:
             found = yield from self._find(post, delay=SUBMITS.pause(attempt) if attempt else 0.0)
             if found is not None:
                 return found
-        raise NameUnusable(
-            f'the service refuses the job name "{post.job}" in workspace "{post.workspace}" ("{conflict.detail}"), yet '
-            f"no such job exists: an earlier submit failed half-way. Use another name.",
-            status_code=conflict.status_code,
-            detail=conflict.detail,
-            method=post.method,
-            path=post.path,
-            workspace=post.workspace,
-            job=post.job,
-        )
+        raise name_unusable(post, conflict)
 
     def get(
         self, name: str, *, workspace: str, delay: float = 0.0, time_limit: float | None = None
@@ -370,22 +354,6 @@ def without_repeats(jobs: Iterable[BenchmarkJob], seen: set[str]) -> Iterator[Be
 def fingerprint_of(spec: Mapping[str, Any] | JobRequest) -> str:
     """The fingerprint of a spec, or of a job that runs a benchmark: then the same for all generations."""
     return fingerprint(spec.identity if isinstance(spec, JobRequest) else spec)
-
-
-def _check_fingerprint(post: Request, found: BenchmarkJob, spec: Mapping[str, Any], expected: str) -> None:
-    if found.custom_fields.get(FINGERPRINT) == expected:
-        return
-    differing = sorted(key for key in spec if found.spec.get(key) != spec[key] and not isinstance(spec[key], dict))
-    why = f"its spec differs in {', '.join(differing)}" if differing else "it belongs to another run or spec"
-    raise Conflict(
-        f'the job name "{post.job}" in workspace "{post.workspace}" is taken by a job that is not this one: {why} '
-        f"(created {found.created_at}, status {found.status}). Choose another job name; it is never adopted.",
-        status_code=409,
-        method=post.method,
-        path=post.path,
-        workspace=post.workspace,
-        job=post.job,
-    )
 
 
 def _no_results(error: NotFound) -> NotFound:

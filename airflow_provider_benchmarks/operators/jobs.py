@@ -325,12 +325,17 @@ class RunBenchmarkJobOperator(BenchmarkOperator):
         identity: RunIdentity,
         fields: Mapping[str, Any],
     ) -> tuple[BenchmarkJob, bool]:
+        unclear = 0
         for name in names:
             # Before the response only the fingerprint shows whether the job with this name is this task's.
             self._running_job, self._unconfirmed = name, fields["fingerprint"]
             try:
                 submission = self.hook.client.submit_job(content, name=name, custom_fields=fields)
             except NameUnusable as error:
+                unclear += not error.is_about_name
+                if unclear > 1:  # the service has said twice that something is in conflict, and not that it is the name
+                    self._running_job = None
+                    raise
                 self.log.warning("%s Taking the next name.", error)
                 continue
             except Conflict:

@@ -7,14 +7,15 @@ from dataclasses import replace
 import pytest
 
 from airflow_provider_benchmarks.benchmarks import Benchmark, JobRequest, RecordedBenchmark, bundle_spec
-from airflow_provider_benchmarks.exceptions import ConfigurationError
+from airflow_provider_benchmarks.exceptions import ConfigurationError, NameUnusable
 from airflow_provider_benchmarks.gates import NoRegression, Threshold
 from airflow_provider_benchmarks.hooks.benchmarks import BenchmarkHook
 from airflow_provider_benchmarks.operators.gates import BenchmarkGateOperator
 from airflow_provider_benchmarks.operators.jobs import RunBenchmarkJobOperator
 from airflow_provider_benchmarks.store import ScoreStore
-from airflow_provider_benchmarks.testing import EvaluationService
+from airflow_provider_benchmarks.testing import EvaluationService, Fault
 from airflow_provider_benchmarks.testing.seed import EXAMPLE_METRICS, EXAMPLE_ROWS
+from tests.conftest import RECORDED
 from tests.integration.conftest import BENCHMARK, WORKSPACE
 from tests.support.contexts import task_context
 
@@ -65,6 +66,21 @@ def run(benchmark, task_id="run", **arguments):
 def gate(job, **arguments):
     checks = [Threshold("exact-match", at_least=0.5), NoRegression("exact-match", margin=0.01, min_count=5)]
     return BenchmarkGateOperator(task_id="gate", job_name=job, checks=checks, **arguments).execute(task_context())
+
+
+@pytest.mark.parametrize("refused", [1, None])
+def test_a_conflict_that_is_not_said_to_be_the_name_is_raised_at_the_second_one(start, monkeypatch, refused):
+    monkeypatch.setattr("airflow_provider_benchmarks.client._operations._LOOKUPS_AFTER_CONFLICT", 1)
+    service = start("0.7")
+    (recorded,) = (RECORDED / "0.7.3").glob("053-*")
+    fault = Fault.answer(409, body=recorded.read_bytes()).on("POST", "*/evaluate/jobs", times=refused)
+    refusal = service.inject(fault)
+    if refused:
+        assert run(OF_FILESET).endswith("-2")
+        return
+    with pytest.raises(NameUnusable, match="conflicts with existing platform state.*mend what the spec refers to"):
+        run(OF_FILESET)
+    assert refusal.fired == 2
 
 
 @pytest.mark.parametrize("release", RELEASES)

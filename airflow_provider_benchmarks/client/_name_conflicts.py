@@ -1,0 +1,62 @@
+"""Errors for a job name that is taken, or that the service refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from airflow_provider_benchmarks.client._requests import Request
+from airflow_provider_benchmarks.exceptions import Conflict, NameUnusable
+from airflow_provider_benchmarks.jobs import BenchmarkJob
+
+
+def name_unusable(post: Request, conflict: Conflict) -> NameUnusable:
+    """Make the error for a name that the service refuses, though no job has it."""
+    error = NameUnusable("", detail=conflict.detail, job=post.job)
+    why = "an earlier submit failed half-way. Use another name."
+    if not error.is_about_name:
+        why = (
+            "either an earlier submit of that name failed half-way, or something else that the job refers to is in "
+            "conflict. Use another name; if that is refused in the same words, mend what the spec refers to."
+        )
+    return NameUnusable(
+        f'the service refuses the job name "{post.job}" in workspace "{post.workspace}" ("{conflict.detail}"), yet no '
+        f"such job exists: {why}",
+        status_code=conflict.status_code,
+        detail=conflict.detail,
+        method=post.method,
+        path=post.path,
+        workspace=post.workspace,
+        job=post.job,
+    )
+
+
+def taken_by_another(post: Request, found: BenchmarkJob, spec: Mapping[str, Any]) -> Conflict:
+    """Make the error for a name whose job is of another run, or runs something else."""
+    differing = sorted(key for key in spec if found.spec.get(key) != spec[key] and not isinstance(spec[key], dict))
+    why = f"its spec differs in {', '.join(differing)}" if differing else "it belongs to another run or spec"
+    return _taken(
+        post,
+        f"is taken by a job that is not this one: {why} (created {found.created_at}, status {found.status}). Choose "
+        f"another job name; it is never adopted.",
+    )
+
+
+def taken_by_another_kind(post: Request, found: BenchmarkJob) -> Conflict:
+    """Make the error for a name whose job the service can't show as a benchmark job."""
+    return _taken(
+        post,
+        f"is taken by a job of another kind (status {found.status}), which the service can't show as a benchmark job. "
+        f"Choose another job name.",
+    )
+
+
+def _taken(post: Request, how: str) -> Conflict:
+    return Conflict(
+        f'the job name "{post.job}" in workspace "{post.workspace}" {how}',
+        status_code=409,
+        method=post.method,
+        path=post.path,
+        workspace=post.workspace,
+        job=post.job,
+    )
