@@ -7,10 +7,13 @@ the service does not have answers 404 with the bare words of its web framework.
 from __future__ import annotations
 
 import logging
+import math
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
+from http import HTTPStatus
 from typing import TypeVar
 
 from airflow_provider_benchmarks.client._config import ClientConfig
@@ -19,6 +22,7 @@ from airflow_provider_benchmarks.client._operations import Operations
 from airflow_provider_benchmarks.client._requests import Operation
 from airflow_provider_benchmarks.client.generations import Generation, release_of
 from airflow_provider_benchmarks.exceptions import (
+    JobNotFound,
     NotFound,
     ProtocolError,
     ServiceError,
@@ -35,6 +39,13 @@ Conversation = Callable[[Operations], Operation[T]]
 _chosen: dict[tuple[str, str, str], Generation] = {}
 #: More than a process has connections; headers that differ each time must not fill the memory.
 _MAX_CHOSEN = 1000
+#: When each was asked for its release, seconds of the monotonic clock.
+_asked: dict[tuple[str, str, str], float] = {}
+#: Seconds between two times that it is asked because of answers that may have another reason: a bad token must not
+#: double every request.
+_DOUBT_SECONDS = 60.0
+#: Statuses of a gateway that has another service, or none, in the place of the old one.
+_GONE = frozenset({*range(300, 400), HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.GONE})
 #: Number of times that all lists are tried, while one is unavailable.
 _ROUNDS = 3
 #: Releases that were warned of, with their addresses.
@@ -44,8 +55,9 @@ _warned: set[tuple[str, str]] = set()
 def converse(config: ClientConfig, conversation: Conversation[T], *, time_limit: float | None = None) -> Operation[T]:
     """Hold a conversation in the service's own generation.
 
-    Where the service does not know a path of it, it may have been replaced by another release: it is asked again, and
-    the conversation begins once more if that finds another generation.
+    Where the service does not know a path of it, or something on the way answers for one that is no more, it may have
+    been replaced by another release: it is asked again, and the conversation begins once more if that finds another
+    generation.
 
     :param conversation: begins it
     :param time_limit: seconds that each request of the choice may take
@@ -54,7 +66,7 @@ def converse(config: ClientConfig, conversation: Conversation[T], *, time_limit:
     generation = yield from choose(config, time_limit=time_limit)
     try:
         return (yield from conversation(Operations(config, generation)))
-    except ProtocolError as error:
+    except ServiceError as error:
         generation = yield from choose_again(config, error, generation, time_limit=time_limit)
     return (yield from conversation(Operations(config, generation)))
 
@@ -81,22 +93,28 @@ def choose(config: ClientConfig, *, time_limit: float | None = None) -> Operatio
 
 
 def choose_again(
-    config: ClientConfig, error: ProtocolError, before: Generation, *, time_limit: float | None = None
+    config: ClientConfig, error: ServiceError, before: Generation, *, time_limit: float | None = None
 ) -> Operation[Generation]:
-    """Choose another generation than the one whose path the service does not know.
+    """Choose another generation than the one whose path the service does not know, or may not know.
 
     :param error: raised as it is where it is about something else, or there is no other to choose
     :param before: the generation whose request has failed
     :raises ProtocolError: the address has none of them; says what was tried
     """
-    if not is_unknown_path(error) or len(config.generations) == 1:
+    is_certain = is_unknown_path(error)
+    if not (is_certain or _is_doubtful(error, before)) or len(config.generations) == 1:
         raise error
-    known = _chosen.get(_key(config))
+    key = _key(config)
+    known = _chosen.get(key)
     if known is not None and known is not before:  # another conversation has found it meanwhile
         return known
-    version = yield from _version(config, time_limit)
+    if not is_certain and time.monotonic() < _asked.get(key, -math.inf) + _DOUBT_SECONDS:
+        raise error
+    version = yield from _version(config, time_limit, retry=is_certain)
     generation = _speaker(config.generations, version)
     if generation is None or generation is before:
+        if not is_certain:
+            raise error
         generation = yield from _probe(config, version, time_limit)
     if generation is before:  # the list of jobs is there: it is this path alone that is not
         raise error
@@ -105,9 +123,21 @@ def choose_again(
     return generation
 
 
+def _is_doubtful(error: ServiceError, generation: Generation) -> bool:
+    """True for an answer that may be that of a gateway for a path that the service behind it does not have any more.
+
+    It may be the service's own, too: a token that is refused, a result that is not there.
+    """
+    if isinstance(error, NotFound):
+        return not isinstance(error, JobNotFound) and not generation.is_missing_workspace(error.detail)
+    is_page = isinstance(error, ProtocolError) and (error.status_code or 0) < 300
+    return is_page or isinstance(error, Unauthorized) or error.status_code in _GONE
+
+
 def forget_choices() -> None:
     """Forget which generation each address has."""
     _chosen.clear()
+    _asked.clear()
     _warned.clear()
 
 
@@ -120,21 +150,24 @@ def _key(config: ClientConfig) -> tuple[str, str, str]:
 def _keep(config: ClientConfig, generation: Generation) -> None:
     if len(_chosen) >= _MAX_CHOSEN:
         _chosen.clear()
+        _asked.clear()
     _chosen[_key(config)] = generation
 
 
-def _version(config: ClientConfig, time_limit: float | None) -> Operation[str]:
+def _version(config: ClientConfig, time_limit: float | None, *, retry: bool = True) -> Operation[str]:
     """The version that the platform reports; ``unknown`` where something on the way hides it.
 
     What answers late, or sends on to where nothing is, hides it too: that is no reason to try nothing else.
 
+    :param retry: False returns ``unknown`` also where no connection can be made
     :raises ServiceUnavailable: no connection to the address can be made
     """
+    _asked[_key(config)] = time.monotonic()
     release = partial(Operations(config, config.generations[0]).release, time_limit=time_limit)
     try:
         return (yield from release(retry=False))
     except ServiceError as error:
-        if not is_unreachable(error, config.base_url):
+        if not (retry and is_unreachable(error, config.base_url)):
             return "unknown"
         if not config.retry_seconds:
             raise

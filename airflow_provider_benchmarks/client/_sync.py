@@ -26,7 +26,7 @@ from airflow_provider_benchmarks.client._row_download import FileDownload
 from airflow_provider_benchmarks.client._row_stream import MAX_RESTARTS, RowStream
 from airflow_provider_benchmarks.client._sync_requests import SyncRequests
 from airflow_provider_benchmarks.client.generations import Generation
-from airflow_provider_benchmarks.exceptions import IncompleteResults, ProtocolError, ServiceError, ServiceUnavailable
+from airflow_provider_benchmarks.exceptions import IncompleteResults, ServiceError, ServiceUnavailable
 from airflow_provider_benchmarks.jobs import BenchmarkJob, JobResult, LogLine, ResultName, RowCounts
 from airflow_provider_benchmarks.jobs.failures import in_time_order
 from airflow_provider_benchmarks.scores import AggregateScores, RowScore
@@ -309,7 +309,7 @@ class BenchmarkClient(SyncRequests):
         generation = self.get_generation()
         try:
             return opened(generation)
-        except ProtocolError as error:
+        except ServiceError as error:
             generation = self._drive(choose_again(self.config, error, generation))
         return opened(generation)
 

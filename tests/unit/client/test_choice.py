@@ -10,8 +10,14 @@ from typing import Any
 import httpx
 import pytest
 
-from airflow_provider_benchmarks.client import AsyncBenchmarkClient, BenchmarkClient, ClientConfig
-from airflow_provider_benchmarks.exceptions import NotFound, ProtocolError, ServiceUnavailable, Unauthorized
+from airflow_provider_benchmarks.client import AsyncBenchmarkClient, BenchmarkClient, ClientConfig, _choice
+from airflow_provider_benchmarks.exceptions import (
+    NotFound,
+    ProtocolError,
+    ServiceError,
+    ServiceUnavailable,
+    Unauthorized,
+)
 from tests.conftest import RECORDED
 
 JOB = {"name": "job-1", "status": "active"}
@@ -329,6 +335,66 @@ def test_after_an_upgrade_it_is_asked_again(ask, caplog):
     assert ask(platform, "get_status", "job-1", api="auto").status == "active"
     assert platform.paths == [f"{HOMES['0.7']}/job-1/status", "/cluster-info", f"{HOMES['0.8']}/job-1/status"]
     assert "http://evaluator.invalid is another release now" in caplog.text
+
+
+#: What a gateway answers for the paths of a service that is no more, besides a 404 that is certain.
+DOUBTFUL = {
+    "401": lambda: httpx.Response(401, json={"detail": "Unauthorized"}),
+    "403": lambda: httpx.Response(403, json={"detail": "Forbidden"}),
+    "405": lambda: httpx.Response(405, json={"detail": "Method Not Allowed"}),
+    "410": lambda: httpx.Response(410, json={"detail": "Gone"}),
+    "page": lambda: httpx.Response(200, text="<html>login</html>"),
+    "words": lambda: httpx.Response(404, json={"detail": "No route for path"}),
+}
+
+
+def upgraded(platform: Platform, doubtful: str) -> Callable[[httpx.Request], httpx.Response]:
+    """Replace a platform by the next release, behind a gateway that does not say that the old paths are gone."""
+    platform.home, platform.version = HOMES["0.8"], "0.8.1"
+    platform.paths.clear()
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        known = platform(request)
+        return DOUBTFUL[doubtful]() if known.status_code == 404 else known
+
+    return answer
+
+
+@pytest.mark.parametrize("doubtful", DOUBTFUL)
+def test_after_an_upgrade_that_a_gateway_hides_it_is_asked_again(ask, monkeypatch, doubtful):
+    platform = Platform(HOMES["0.7"], "0.7.3")
+    ask(platform, "get_status", "job-1", api="auto")
+    answer = upgraded(platform, doubtful)
+    with pytest.raises(ServiceError):  # it was asked within the minute
+        ask(answer, "get_status", "job-1", api="auto")
+    monkeypatch.setattr(_choice, "_DOUBT_SECONDS", 0.0)
+    assert ask(answer, "get_status", "job-1", api="auto").status == "active"
+    assert platform.paths[1:] == [f"{HOMES['0.7']}/job-1/status", "/cluster-info", f"{HOMES['0.8']}/job-1/status"]
+
+
+@pytest.mark.parametrize("version", ["0.7.3", None])
+@pytest.mark.parametrize("doubtful", DOUBTFUL)
+def test_an_answer_in_doubt_changes_nothing_where_the_release_is_the_same(ask, monkeypatch, doubtful, version):
+    platform = Platform(HOMES["0.7"], "0.7.3")
+    ask(platform, "get_status", "job-1", api="auto")
+    answer = upgraded(platform, doubtful)
+    platform.version = version
+    monkeypatch.setattr(_choice, "_asked", {})
+    for _ in range(3):
+        with pytest.raises(ServiceError, match=f"GET {HOMES['0.7']}/job-1/status answered"):
+            ask(answer, "get_status", "job-1", api="auto")
+    assert platform.paths.count("/cluster-info") == 1
+    assert len(platform.paths) == 4
+
+
+def test_downloads_after_an_upgrade_that_a_gateway_hides_are_those_of_the_new_release(monkeypatch):
+    platform = Platform(HOMES["0.1"], "0.1.0")
+    client_of(platform).get_status("job-1")
+    answer = upgraded(platform, "403")
+    monkeypatch.setattr(_choice, "_DOUBT_SECONDS", 0.0)
+    with client_of(answer) as client:
+        assert b"".join(client.iter_result("job-1", "artifacts"))
+    assert platform.paths[-1].startswith(HOMES["0.8"])
 
 
 async def test_polls_that_fail_together_after_an_upgrade_all_go_on():
