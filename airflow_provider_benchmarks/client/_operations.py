@@ -131,7 +131,7 @@ class Operations:
                 found = yield from self._find(post, delay=pause)
             if found is not None:
                 if found.custom_fields.get(FINGERPRINT) != custom_fields[FINGERPRINT]:
-                    raise taken_by_another(post, found, spec)
+                    raise taken_by_another(post, found)
                 return Submission(found, created=found.custom_fields.get(_SUBMIT_ID) == submit_id)
         raise AssertionError("unreachable: the last try returns or raises")
 

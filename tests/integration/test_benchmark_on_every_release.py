@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from airflow_provider_benchmarks.benchmarks import Benchmark, JobRequest, RecordedBenchmark, bundle_spec
-from airflow_provider_benchmarks.exceptions import ConfigurationError, NameUnusable
+from airflow_provider_benchmarks.exceptions import ConfigurationError, Conflict, NameUnusable
 from airflow_provider_benchmarks.gates import NoRegression, Threshold
 from airflow_provider_benchmarks.hooks.benchmarks import BenchmarkHook
 from airflow_provider_benchmarks.operators.gates import BenchmarkGateOperator
@@ -101,6 +101,26 @@ def test_a_reference_alone_is_refused_where_no_benchmarks_are_stored(start, rele
     start(release)
     with pytest.raises(ConfigurationError, match="stores no benchmarks"):
         run(BENCHMARK)
+
+
+@pytest.mark.parametrize("release", RELEASES)
+def test_a_job_under_the_name_is_said_to_differ_only_in_what_differs(start, release):
+    start(release)
+    hook, named = BenchmarkHook(), {"name": "taken", "custom_fields": {"fingerprint": "of a run"}}
+    another = {**named, "custom_fields": {"fingerprint": "of another"}}
+    # Newer releases keep their own benchmarks apart by their content; the first one stores one of each name.
+    hook.submit_job(benchmark=OF_FILESET, params={"parallelism": 2}, **named)
+
+    def refusal(benchmark=OF_FILESET, params=None):
+        with pytest.raises(Conflict, match="is taken by a job that is not this one") as caught:
+            hook.submit_job(benchmark=benchmark, params=params, **another)
+        return str(caught.value)
+
+    assert "it belongs to another run or spec" in refusal(params={"parallelism": 2})
+    assert "its spec differs in params (" in refusal(params={"parallelism": 2, "limit_samples": 1})
+    assert "its benchmark differs (name is" in refusal(replace(OF_FILESET, name=f"{WORKSPACE}/other"))
+    fewer = replace(OF_FILESET, name=f"{WORKSPACE}/fewer", metrics={EXACT: METRICS[EXACT]})
+    assert f"metrics.{CONTAINS} is missing and there" in refusal(fewer)
 
 
 @pytest.mark.parametrize("release", RELEASES)

@@ -68,7 +68,7 @@ class TestRunning:
         assert run.execute(context) == run.execute(context)
         assert len(list(client.list_jobs())) == 1
         run.job_params = {"limit_samples": 2}
-        with pytest.raises(Conflict, match="belongs to another run or spec"):
+        with pytest.raises(Conflict, match="its spec differs in params"):
             run.execute(context)
 
     def test_the_tasks_own_params_reach_the_service_and_the_dags_do_not(self, client):
