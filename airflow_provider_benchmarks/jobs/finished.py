@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 from airflow_provider_benchmarks.jobs.models import BenchmarkJob
 
@@ -38,6 +38,37 @@ class JobsPoll:
     started_at: float = 0.0
 
 
+class _Reported(NamedTuple):
+    """A finished job as it was seen. Under its name there may be another one later, or a rerun that ends otherwise.
+
+    :param at: creation time
+    :param id: empty where it is not known
+    :param status: empty where it is not known
+    """
+
+    at: datetime
+    id: str = ""
+    status: str = ""
+
+    @classmethod
+    def of(cls, job: BenchmarkJob) -> Self:
+        return cls(created_at(job), job.id, str(job.status))
+
+    @classmethod
+    def from_json(cls, value: Any) -> Self:
+        """Read it from a state; earlier releases have stored the creation time alone."""
+        at, *others = [value] if isinstance(value, str) else value
+        return cls(_moment(at), *others)
+
+    def to_json(self) -> list[str]:
+        return [self.at.isoformat(), self.id, self.status]
+
+    def is_same(self, later: _Reported) -> bool:
+        """True if a job that was seen later is this one, with the same end."""
+        is_job = self.id == later.id if self.id and later.id else self.at == later.at
+        return is_job and self.status in ("", later.status)
+
+
 class FinishedJobs:
     """What is known of the jobs of one workspace.
 
@@ -54,12 +85,12 @@ class FinishedJobs:
         self._name_pattern = name_pattern
         self._newest: datetime | None = None
         self._running: dict[str, datetime] = {}
-        self._reported: dict[str, datetime] = {}
+        self._reported: dict[str, _Reported] = {}
         self._has_state = state is not None
         if state is not None:
             self._newest = _moment(state["newest"])
             self._running = {name: _moment(at) for name, at in state["running"].items()}
-            self._reported = {name: _moment(at) for name, at in state["reported"].items()}
+            self._reported = {name: _Reported.from_json(each) for name, each in state["reported"].items()}
 
     @property
     def since(self) -> datetime | None:
@@ -92,15 +123,14 @@ class FinishedJobs:
                 self._running[job.name] = created
                 continue
             was_running = self._running.pop(job.name, None) is not None
-            is_new = (
-                self._has_state and job.name not in self._reported and (known_until is None or created > known_until)
-            )
-            if was_running or is_new:
+            now, before = _Reported.of(job), self._reported.get(job.name)
+            is_new = not before.is_same(now) if before else known_until is None or created > known_until
+            if was_running or (self._has_state and is_new):
                 news.append(job)
-            self._reported[job.name] = created
+            self._reported[job.name] = now
         self._has_state = True
         if self.since is not None:
-            self._reported = {name: at for name, at in self._reported.items() if at >= self.since}
+            self._reported = {name: each for name, each in self._reported.items() if each.at >= self.since}
         return news
 
     def state(self, *, unreported: Iterable[BenchmarkJob] = ()) -> dict[str, Any]:
@@ -110,11 +140,11 @@ class FinishedJobs:
             whoever starts with this state
         """
         left = {job.name: created_at(job) for job in unreported}
-        reported = {name: at for name, at in self._reported.items() if name not in left}
+        reported = {name: each.to_json() for name, each in self._reported.items() if name not in left}
         return {
             "newest": None if self._newest is None else self._newest.isoformat(),
             "running": {name: at.isoformat() for name, at in (self._running | left).items()},
-            "reported": {name: at.isoformat() for name, at in reported.items()},
+            "reported": reported,
         }
 
     def _is_wanted(self, job: BenchmarkJob) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -119,6 +120,48 @@ def test_a_job_that_is_deleted_is_forgotten() -> None:
 
     assert news(finished, job("other", "completed", 100), requested="deleted", deleted="deleted") == []
     assert not finished.running
+
+
+@pytest.mark.parametrize("restart", [False, True])
+@pytest.mark.parametrize(
+    ("later", "is_news"),
+    [
+        ({"minute": 10, "id": "A"}, False),
+        ({"minute": 10, "id": "B"}, True),  # deleted, and another one made
+        ({"minute": 11, "id": "B"}, True),
+        ({"minute": 100, "id": "B"}, True),
+        ({"minute": 11, "id": ""}, True),
+        ({"minute": 10, "id": ""}, False),
+        ({"minute": 10, "id": "A", "status": "completed"}, True),  # run again under its name
+    ],
+)
+def test_another_job_or_another_end_under_a_name_is_news(restart, later, is_news) -> None:
+    def made(minute: float, id: str, status: str = "error") -> BenchmarkJob:
+        return replace(job("n", status, minute), id=id)
+
+    finished = FinishedJobs(benchmark="w/b")
+    news(finished, job("first", "completed", 9))
+    assert news(finished, job("first", "completed", 9), made(10, "A")) == ["n"]
+    if restart:
+        finished = restarted(finished)
+
+    assert news(finished, made(**later)) == (["n"] if is_news else [])
+    assert news(finished, made(**later)) == []
+
+
+def test_a_job_that_had_failed_at_the_first_poll_is_news_when_a_rerun_completes_it() -> None:
+    finished = FinishedJobs(benchmark="w/b")
+    assert news(finished, job("n", "error", 10)) == []
+    assert news(finished, job("n", "completed", 10)) == ["n"]
+
+
+def test_a_state_of_an_earlier_release_is_read() -> None:
+    """It had the creation times of the jobs alone."""
+    state = {"newest": at(10).isoformat(), "running": {}, "reported": {"told": at(10).isoformat()}}
+    finished = FinishedJobs(benchmark="w/b", state=state)
+    told = replace(job("told", "completed", 10), id="A")
+    assert news(finished, told) == []
+    assert news(restarted(finished), replace(told, id="B", created_at=at(11))) == ["told"]
 
 
 def test_benchmark_and_name_choose() -> None:
