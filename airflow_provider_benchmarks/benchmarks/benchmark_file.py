@@ -16,12 +16,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from os import PathLike
 from typing import Any
 
 from airflow_provider_benchmarks.benchmarks.benchmark import DATASET, OUTPUTS, REFERENCE, Benchmark
 from airflow_provider_benchmarks.benchmarks.job_request import JobRequest, is_reference
 from airflow_provider_benchmarks.benchmarks.plain import WrongBenchmark
-from airflow_provider_benchmarks.brief import shortened
+from airflow_provider_benchmarks.brief import brief, shortened
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.reviewed_text import MAX_BYTES, Kind, ReviewedText
 from airflow_provider_benchmarks.scores.stored_files import open_stored
@@ -42,8 +43,20 @@ def read_benchmark(path: Any) -> Benchmark:
     :raises ConfigurationError: it is not a benchmark; says in which line, and what is allowed there
     :raises OSError: it can't be read
     """
-    with open_stored(path) as file:
-        return parse_benchmark(file.read(MAX_BYTES + 1), name=str(path))
+    if not isinstance(path, str | PathLike) and not hasattr(path, "open"):
+        raise ConfigurationError(
+            f"expected a Benchmark, the path of a benchmark file, or a reference, found {brief(path)}"
+        )
+    try:
+        with open_stored(path) as file:
+            content = file.read(MAX_BYTES + 1)
+    except ConfigurationError:
+        raise
+    except (ValueError, ImportError) as error:
+        raise ConfigurationError(
+            f'the benchmark "{shortened(str(path))}" is in no storage that can be opened: {shortened(error)}'
+        ) from error
+    return parse_benchmark(content, name=str(path))
 
 
 def benchmark_of(named: Benchmark | str) -> Benchmark | str:
@@ -68,7 +81,7 @@ def requested(
     if spec is not None and (benchmark is not None or any(run_with.values())):
         raise ConfigurationError("a spec has a benchmark, model, prompt_template and params of its own")
     if spec is not None:
-        return spec
+        return spec  # the client checks it
     if benchmark is None:
         raise ConfigurationError("a job needs either a spec or a benchmark")
     return JobRequest(benchmark_of(benchmark), **run_with)

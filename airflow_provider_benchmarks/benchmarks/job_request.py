@@ -16,6 +16,12 @@ from airflow_provider_benchmarks.scores.json_values import fits_utf8
 
 #: Of benchmark files. The service takes no name with a dot for a benchmark.
 _FILE_ENDINGS = (".yaml", ".yml", ".json")
+#: What a benchmark is run with, after it was read as JSON.
+_KINDS: dict[str, tuple[tuple[type, ...], str]] = {
+    "model": ((str, dict, type(None)), 'a reference "workspace/name", or a mapping with "url" and "name"'),
+    "prompt_template": ((str, dict, type(None)), "a text or a mapping"),
+    "params": ((dict, type(None)), "a mapping of the job's parameters"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +43,11 @@ class JobRequest:
     params: Mapping[str, Any] | None = field(default=None, kw_only=True, hash=False)
 
     def __post_init__(self) -> None:
-        for name in ("model", "prompt_template", "params"):
-            object.__setattr__(self, name, plain(getattr(self, name), (name,)))
+        for name, (kinds, words) in _KINDS.items():
+            value = plain(getattr(self, name), (name,))
+            if not isinstance(value, kinds):
+                raise ConfigurationError(f"{name} must be {words}, found {brief(value)}")
+            object.__setattr__(self, name, value)
         if not isinstance(self.benchmark, Benchmark) and not is_reference(self.benchmark):
             raise ConfigurationError(
                 f'expected a Benchmark, or the reference "workspace/name" of a stored one, found '

@@ -50,6 +50,17 @@ def plain(value: Any, path: tuple[str | int, ...]) -> Any:
     )
 
 
+def plain_mapping(value: Any, name: str) -> dict[str, Any]:
+    """Copy a mapping as JSON gives it back.
+
+    :raises WrongBenchmark: it is none, or JSON has no such value
+    """
+    if not isinstance(value, Mapping):
+        raise WrongBenchmark(f"{name} must be a mapping, found {brief(value)}", (name,))
+    copied: dict[str, Any] = plain(value, (name,))
+    return copied
+
+
 def _text(value: str, path: tuple[str | int, ...]) -> str:
     if not fits_utf8(value):
         raise WrongBenchmark(f"{_words(path)} holds half a surrogate pair, which is no text in UTF-8", path)

@@ -13,7 +13,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
 
-from airflow_provider_benchmarks.benchmarks import Benchmark, JobRequest, JobSpec, plain
+from airflow_provider_benchmarks.benchmarks import Benchmark, JobRequest, JobSpec, plain_mapping
 from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.client._config import ClientConfig
 from airflow_provider_benchmarks.client._errors import protocol_error
@@ -96,8 +96,8 @@ class Operations:
         :raises ConfigurationError: the spec or the custom fields are no JSON; names the place
         """
         if not isinstance(spec, JobRequest):
-            spec = plain(spec, ("spec",))
-        custom_fields = plain(custom_fields or {}, ("custom_fields",))
+            spec = plain_mapping(spec, "spec")
+        custom_fields = plain_mapping(custom_fields or {}, "custom_fields")
         name = check_name(name) if name is not None else f"benchmark-{secrets.token_hex(6)}"
         submit_id = secrets.token_hex(8)
         custom_fields = {FINGERPRINT: fingerprint_of(spec), **custom_fields, _SUBMIT_ID: submit_id}

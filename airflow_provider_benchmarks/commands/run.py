@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.commands.output import print_to, show
+from airflow_provider_benchmarks.durations import require_seconds
 from airflow_provider_benchmarks.exceptions import ConfigurationError, IncompleteResults, JobError
 
 if TYPE_CHECKING:
@@ -59,8 +60,9 @@ def run(options: argparse.Namespace) -> int:
     """Run the benchmark, print its scores, and return the exit code."""
     if options.no_wait and options.store:
         raise ConfigurationError("--store needs the job's scores: leave --no-wait out")
-    if not options.poll_interval > 0:
-        raise ConfigurationError(f"--poll-interval must be more than 0, found {options.poll_interval}")
+    require_seconds(options.poll_interval, "--poll-interval")
+    if options.timeout is not None:
+        require_seconds(options.timeout, "--timeout")
     try:
         with redirect_stdout(sys.stderr):  # Airflow logs to the standard output, which is for what was asked for
             result = _result(options)
@@ -83,7 +85,7 @@ def _result(options: argparse.Namespace) -> str:
     job = hook.submit_job(
         benchmark=options.benchmark,
         model=_model(options.model),
-        prompt_template=_json_or_text(options.prompt_template),
+        prompt_template=_json_or_text(options.prompt_template, "--prompt-template"),
         params=_params(options.param),
         name=options.name,
     )
@@ -124,19 +126,29 @@ def _model(text: str | None) -> Any:
 
     :raises ConfigurationError: it begins as JSON does, and is no object
     """
-    model = _json_or_text(text)
+    model = _json_or_text(text, "--model")
     if isinstance(model, str) and model.lstrip().startswith(("{", "[")):
         raise ConfigurationError(f"--model is no reference, and no JSON object either: {shortened(model)}")
     return model
 
 
-def _json_or_text(text: str | None) -> Any:
+def _json_or_text(text: str | None, option: str) -> Any:
     """A JSON object as one, and every other text as it is: a template such as ``{{item.question}}`` is no JSON."""
+    value = None if text is None else _json(text, option)
+    return value if isinstance(value, dict) else text
+
+
+def _json(text: str, option: str) -> Any:
+    """JSON as its value, and every other text as it is.
+
+    :raises ConfigurationError: it is nested too deep to be read
+    """
     try:
-        value = json.loads(text or "")
+        return json.loads(text)
     except ValueError:
         return text
-    return value if isinstance(value, dict) else text
+    except RecursionError:
+        raise ConfigurationError(f"{option} is nested too deep: {shortened(text, 40)}") from None
 
 
 def _params(arguments: list[str]) -> dict[str, Any]:
@@ -146,10 +158,7 @@ def _params(arguments: list[str]) -> dict[str, Any]:
         if not name or not equals or name in params:
             problem = "is there twice" if name in params else "has no NAME=VALUE"
             raise ConfigurationError(f'--param: "{argument}" {problem}')
-        try:
-            params[name] = json.loads(text)
-        except ValueError:
-            params[name] = text
+        params[name] = _json(text, f"--param {name}")
     return params
 
 

@@ -190,7 +190,7 @@ class BenchmarkHook(BaseHook):
 
         :param name: name of the job
         :param poll_interval: seconds between two polls
-        :param timeout: maximum time to wait in seconds, None (the default) for no limit
+        :param timeout: maximum time to wait in seconds, a finite number; None (the default) for no limit
         :param cancel_on_timeout: cancel the job when it has not finished by then
         :raises JobFailed: the job ended in error
         :raises JobCancelled: the job was cancelled

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tenacity import Retrying, retry_if_exception_type, stop_before_delay, wait_fixed
 
+from airflow_provider_benchmarks.durations import require_number, require_seconds
 from airflow_provider_benchmarks.exceptions import BenchmarkError, JobTimeout, NotFound, ServiceError, Unauthorized
 from airflow_provider_benchmarks.jobs import BenchmarkJob, JobPoller, progress_line
 from airflow_provider_benchmarks.jobs.polling import not_in_time
@@ -31,12 +32,16 @@ def wait_until_finished(
     """Poll a job until it has finished. Logs its progress whenever that changes.
 
     :param poll_interval: seconds between two polls
-    :param timeout: maximum time to wait in seconds, None for no limit
+    :param timeout: maximum time to wait in seconds, None for no limit; 0 and less poll once
+    :raises ConfigurationError: these are no such numbers
     :raises JobTimeout: the job did not finish in time
     :raises ServiceError: the service gave a definite response that is not a job
     """
     from airflow_provider_benchmarks.client import BenchmarkClient
 
+    require_seconds(poll_interval, "poll_interval")
+    if timeout is not None:
+        require_number(timeout, "timeout")
     deadline = None if timeout is None else time.time() + timeout
     poller = JobPoller(name, config.workspace, interval=poll_interval, deadline=deadline)
     job: BenchmarkJob | None = None

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 
 #: The service takes 2 to 51 characters: it puts "job-fileset-" before the name, and that must fit 63.
@@ -92,10 +93,10 @@ def check_name(name: str) -> str:
 
     :raises ConfigurationError: it does not; says which names it takes
     """
-    if not NAME_PATTERN.fullmatch(name):
+    if not isinstance(name, str) or not NAME_PATTERN.fullmatch(name):
         raise ConfigurationError(
-            f'"{name}" can\'t be the name of a benchmark job. The service takes 2 to 51 characters of a-z, 0-9, ".", '
-            f'"_" and "-", starting with a letter, without "--" and not ending in "-".'
+            f'"{shortened(name)}" can\'t be the name of a benchmark job. The service takes 2 to 51 characters of a-z, '
+            f'0-9, ".", "_" and "-", starting with a letter, without "--" and not ending in "-".'
         )
     return name
 

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_benchmarks.benchmarks import Benchmark, JobRequest, is_reference, parse_benchmark
+from airflow_provider_benchmarks.brief import brief
 from airflow_provider_benchmarks.exceptions import ConfigurationError
+from airflow_provider_benchmarks.operators._base import has_template
 from airflow_provider_benchmarks.operators._reviewed_file import ReviewedFile
 
 if TYPE_CHECKING:
@@ -38,7 +40,14 @@ class JobContent:
             return
         if isinstance(task.benchmark, Benchmark) or is_reference(task.benchmark):
             self._check_request(task.benchmark)
-        elif isinstance(task.benchmark, str) and (content := self._file().read_if_here()) is not None:
+        elif not is_known(task.benchmark):
+            return
+        elif not isinstance(task.benchmark, str) or not task.benchmark.strip():
+            raise self._error(
+                f'benchmark must be a Benchmark, the path of a file, or the reference "workspace/name" of a stored '
+                f"one, found {brief(task.benchmark)}"
+            )
+        elif (content := self._file().read_if_here()) is not None:
             self._check_request(parse_benchmark(content, name=task.benchmark))
 
     def resolve(self, context: Context) -> Mapping[str, Any] | JobRequest:
@@ -50,6 +59,7 @@ class JobContent:
         """
         task = self.task
         if task.spec is not None:
+            self._check_spec()
             return task.spec
         params = _triggered_params(task, context)
         if isinstance(task.benchmark, Benchmark) or is_reference(task.benchmark):
@@ -61,7 +71,10 @@ class JobContent:
         others = {name: getattr(task, name) for name in ("benchmark", "model", "prompt_template")}
         if given := [name for name, value in others.items() if value is not None]:
             raise self._error(f"a spec has these of its own: put {', '.join(given)} into it, or leave the spec out")
-        if isinstance(task.spec, Mapping) and not (task.spec.get("benchmark") or task.spec.get("metrics")):
+        if not isinstance(task.spec, Mapping):
+            if is_known(task.spec):
+                raise self._error(f"spec must be a mapping, the service's own job spec, found {brief(task.spec)}")
+        elif not (task.spec.get("benchmark") or task.spec.get("metrics")):
             raise self._error(
                 'spec needs a "benchmark", such as "my-workspace/qa-bench", or "metrics" where the service takes them'
             )
@@ -90,6 +103,11 @@ class JobContent:
 
     def _error(self, problem: str) -> ConfigurationError:
         return ConfigurationError(f'task "{self.task.task_id}": {problem}')
+
+
+def is_known(value: Any) -> bool:
+    """False for a template and for the result of another task, whose value is known only when the task runs."""
+    return not hasattr(value, "iter_references") and not (isinstance(value, str) and has_template(value))
 
 
 def _known(value: Any) -> Any:

@@ -11,10 +11,9 @@ from airflow.providers.common.compat.sdk import conf
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
 
 from airflow_provider_benchmarks.benchmarks import JobRequest
-from airflow_provider_benchmarks.brief import brief
 from airflow_provider_benchmarks.deferral import deadline_after, deferral_timeout, seconds_until
+from airflow_provider_benchmarks.durations import require_seconds
 from airflow_provider_benchmarks.exceptions import (
-    ConfigurationError,
     Conflict,
     JobNotFound,
     NameUnusable,
@@ -25,8 +24,8 @@ from airflow_provider_benchmarks.job_xcom import TaskJob, push_job
 from airflow_provider_benchmarks.jobs import BenchmarkJob, JobStatus, RunIdentity, fingerprint, progress_line
 from airflow_provider_benchmarks.jobs.identity import check_name, numbered
 from airflow_provider_benchmarks.links import BenchmarkJobLink
-from airflow_provider_benchmarks.operators._base import DEFAULT_CONN_ID, BenchmarkOperator, has_template
-from airflow_provider_benchmarks.operators._job_content import JobContent, own_params
+from airflow_provider_benchmarks.operators._base import DEFAULT_CONN_ID, BenchmarkOperator
+from airflow_provider_benchmarks.operators._job_content import JobContent, is_known, own_params
 from airflow_provider_benchmarks.operators._task_state import PreviousJob, TaskState
 from airflow_provider_benchmarks.retry_policy import is_recoverable
 
@@ -85,8 +84,8 @@ class RunBenchmarkJobOperator(BenchmarkOperator):
     :param wait_for_completion: False ends the task when the job is submitted. Default: True
     :param deferrable: wait in the triggerer, without a worker slot. Default: ``[operators] default_deferrable``
     :param poll_interval: seconds between two polls of the job, more than 0
-    :param timeout: maximum duration of the job, seconds or timedelta; None for no limit. Default: 24 hours. It counts
-        from the submit, over all tries that wait for the job
+    :param timeout: maximum duration of the job, seconds or timedelta, more than 0; None for no limit. Default: 24
+        hours. It counts from the submit, over all tries that wait for the job
     :param cancel_on_kill: cancel the job when the task is killed, marked, cleared or reaches its ``execution_timeout``.
         While the task is deferred, that needs a triggerer that runs its trigger. Without one the job goes on (after a
         clear, from Airflow 3.3 on, the next try cancels it). Default: True
@@ -96,7 +95,8 @@ class RunBenchmarkJobOperator(BenchmarkOperator):
     :return: the job's name, as XCom ``return_value``. The job is in XCom ``benchmark_job``, too, while it is running:
         ``{"name", "workspace"}``
     :raises ConfigurationError: it is not clear what to run, the benchmark file is wrong, the service has stored another
-        benchmark of the name, ``poll_interval`` is not positive, or the service would not accept ``job_name``
+        benchmark of the name, ``poll_interval`` or ``timeout`` is no finite number or not positive, or the service
+        would not accept ``job_name``
     :raises InvalidRequest: the service does not accept the spec
     :raises JobFailed: the job ended in error; the message has the service's reason and the last log lines
     :raises JobCancelled: the job was cancelled
@@ -135,11 +135,10 @@ class RunBenchmarkJobOperator(BenchmarkOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(conn_id=conn_id, workspace=workspace, **kwargs)
-        if not poll_interval > 0:
-            raise ConfigurationError(
-                f'task "{self.task_id}": poll_interval must be more than 0, found {brief(poll_interval)}'
-            )
-        if isinstance(job_name, str) and not has_template(job_name):
+        require_seconds(poll_interval, f'task "{self.task_id}": poll_interval')
+        if timeout is not None:
+            require_seconds(timeout, f'task "{self.task_id}": timeout')
+        if job_name is not None and is_known(job_name):
             check_name(job_name)
         self.spec = spec
         self.benchmark = benchmark
@@ -314,6 +313,8 @@ class RunBenchmarkJobOperator(BenchmarkOperator):
 
         :param used_up: a name whose job was deleted; the service would let the next job of that name fail
         """
+        if self.job_name:
+            check_name(self.job_name)
         attempts = range(1, MAX_ATTEMPTS + 1)
         names = [numbered(self.job_name, n) if self.job_name else identity.job_name(n) for n in attempts]
         return names[names.index(used_up) + 1 :] if used_up in names else names

@@ -10,6 +10,7 @@ from typing import Any
 from airflow.providers.common.compat.triggers import BaseEventTrigger
 from airflow.triggers.base import TriggerEvent
 
+from airflow_provider_benchmarks.durations import require_seconds
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.jobs import TERMINAL_STATUSES, BenchmarkJob, JobStatus
 from airflow_provider_benchmarks.jobs.finished import FinishedJobs, JobsPoll
@@ -65,8 +66,7 @@ class BenchmarkJobEventTrigger(BaseEventTrigger):
         if not statuses or not set(statuses) <= TERMINAL_STATUSES:
             known = ", ".join(sorted(TERMINAL_STATUSES))
             raise ConfigurationError(f"statuses must be some of {known}, found {list(statuses)}")
-        if not poll_interval > 0:
-            raise ConfigurationError(f"poll_interval must be more than 0, found {poll_interval}")
+        require_seconds(poll_interval, "poll_interval")
         self.benchmark = benchmark
         # Sorted, since they may come from a set: Airflow takes a trigger with other arguments for another trigger.
         self.statuses = sorted({str(status) for status in statuses})

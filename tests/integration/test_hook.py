@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import tarfile
 import threading
@@ -84,6 +85,14 @@ class TestWaiting:
         hook.submit_job(SPEC, name="job-1")
         with pytest.raises(JobTimeout, match="did not end in time; last seen: "):
             hook.wait_for_job("job-1", poll_interval=0.05, timeout=0.3)
+
+    @pytest.mark.parametrize(
+        "arguments", [{"timeout": math.nan}, {"timeout": math.inf}, {"timeout": "5"}, {"poll_interval": math.nan}]
+    )
+    def test_a_wait_that_would_never_end_is_refused(self, hook, arguments):
+        (name,) = arguments
+        with pytest.raises(ConfigurationError, match=f"{name} must be"):
+            hook.wait_for_job("job-1", **{"poll_interval": 0.05, **arguments})
 
     def test_a_job_that_is_not_there(self, hook):
         with pytest.raises(NotFound):

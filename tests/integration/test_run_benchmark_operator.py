@@ -135,6 +135,19 @@ class TestMistakes:
             ({"spec": SPEC, "benchmark": STORED, "model": MODEL}, "put benchmark, model into it, or leave the spec"),
             ({"benchmark": STORED, "model": MODEL}, 'task "run": .*: a model needs a prompt_template'),
             ({"benchmark": BENCHMARK, "prompt_template": "x"}, "a prompt_template needs a model"),
+            ({"benchmark": {"name": "w/b"}}, "benchmark must be a Benchmark, .* found {'name': 'w/b'}"),
+            ({"benchmark": ["qa.yaml"]}, r'task "run": benchmark must be a Benchmark, .* found \['),
+            ({"benchmark": 5}, "benchmark must be a Benchmark, .* found 5"),
+            ({"benchmark": ""}, "benchmark must be a Benchmark, .* found ''"),
+            ({"spec": "x"}, "spec must be a mapping, the service's own job spec, found 'x'"),
+            ({"spec": [1]}, r"spec must be a mapping, the service's own job spec, found \[1\]"),
+            ({"benchmark": STORED, "job_name": 5}, '"5" can\'t be the name of a benchmark job'),
+            ({"benchmark": STORED, "model": 5}, "model must be a reference .* found 5"),
+            ({"benchmark": STORED, "model": ["w/m"], "prompt_template": "x"}, "model must be a reference"),
+            (
+                {"benchmark": STORED, "model": MODEL, "prompt_template": ["a"]},
+                "prompt_template must be a text or a map",
+            ),
             ({"spec": {"params": {}}}, 'spec needs a "benchmark", such as "my-workspace/qa-bench", or "metrics"'),
         ],
     )
@@ -153,6 +166,20 @@ class TestMistakes:
 
     def test_a_spec_of_its_own_needs_no_benchmark(self):
         assert operator(spec={"metrics": ["ws/m"], "dataset": "ws/d"}).spec["dataset"] == "ws/d"
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            ({"spec": "{{ number }}"}, "spec must be a mapping"),
+            ({"spec": SPEC, "job_name": "{{ number }}"}, '"5" can\'t be the name of a benchmark job'),
+        ],
+    )
+    def test_a_template_that_gives_no_such_thing_is_reported_when_the_task_runs(self, service, arguments, message):
+        dag = DAG("nightly", schedule=None, start_date=datetime(2026, 1, 1), render_template_as_native_obj=True)
+        made = operator(dag=dag, **arguments)
+        made.render_template_fields({"number": 5})
+        with pytest.raises(ConfigurationError, match=message):
+            made.execute(task_context())
 
     def test_a_template_that_gives_no_path_is_reported_when_the_task_runs(self, service):
         rendered = render({"path": ""}, benchmark="{{ path }}")

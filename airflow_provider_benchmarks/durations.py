@@ -1,0 +1,35 @@
+"""Durations that users give. A wait that lasts no number of seconds would never end."""
+
+from __future__ import annotations
+
+import math
+from datetime import timedelta
+from numbers import Real
+from typing import Any
+
+from airflow_provider_benchmarks.brief import brief
+from airflow_provider_benchmarks.exceptions import ConfigurationError
+
+
+def require_seconds(value: Any, what: str) -> None:
+    """Refuse what is not a finite number of seconds, more than 0.
+
+    :param value: seconds, or a timedelta
+    :param what: what it is, for the message: ``task "run": timeout``
+    :raises ConfigurationError: names it
+    """
+    seconds = value.total_seconds() if isinstance(value, timedelta) else value
+    if not isinstance(seconds, Real) or math.isfinite(seconds):
+        require_number(seconds, what)
+    if not seconds > 0:
+        raise ConfigurationError(f"{what} must be more than 0, found {brief(value)}")
+    require_number(seconds, what)
+
+
+def require_number(value: Any, what: str) -> None:
+    """Refuse what is not a finite number.
+
+    :raises ConfigurationError: names it
+    """
+    if not isinstance(value, Real) or isinstance(value, bool) or not math.isfinite(value):
+        raise ConfigurationError(f"{what} must be a finite number of seconds, found {brief(value)}")
