@@ -41,17 +41,17 @@ def read_job(payload: Any, *, workspace: str) -> BenchmarkJob:
     """
     if not isinstance(payload, dict) or not payload.get("name") or not payload.get("status"):
         raise ValueError(f'expected a job object with "name" and "status", found {shortened(payload)}')
-    spec = _of_type(dict, payload, "spec")
-    custom_fields = _of_type(dict, payload, "custom_fields")
+    spec = of_type(dict, payload, "spec")
+    custom_fields = of_type(dict, payload, "custom_fields")
     recorded = RecordedBenchmark.from_custom_fields(custom_fields)
     details = payload.get("status_details")
     details = details if isinstance(details, dict) else {}
     counts = RowCounts.from_json(details.get("evaluation"))
     return BenchmarkJob(
-        name=_of_type(str, payload, "name"),
-        workspace=_of_type(str, payload, "workspace") or workspace,
-        status=_of_type(str, payload, "status"),
-        benchmark=_of_type(str, spec, "benchmark"),
+        name=of_type(str, payload, "name"),
+        workspace=of_type(str, payload, "workspace") or workspace,
+        status=of_type(str, payload, "status"),
+        benchmark=_text(spec.get("benchmark")),
         dataset=recorded.dataset if recorded else _dataset(spec),
         id=_text(payload.get("id")),
         description=_text(payload.get("description")) or None,
@@ -76,9 +76,9 @@ def read_result(payload: Any) -> JobResult:
     if not isinstance(payload, dict) or not payload.get("name"):
         raise ValueError(f'expected a result object with "name", found {shortened(payload)}')
     return JobResult(
-        name=_of_type(str, payload, "name"),
+        name=of_type(str, payload, "name"),
         download_url=_text(payload.get("download_url")),
-        artifact_url=_of_type(str, payload, "artifact_url"),
+        artifact_url=of_type(str, payload, "artifact_url"),
         created_at=_utc(payload.get("created_at")),
         extra={key: value for key, value in payload.items() if key not in _RESULT_FIELDS},
     )
@@ -148,7 +148,7 @@ def _dataset(spec: Mapping[str, Any]) -> str:
     return named if isinstance(named, str) else json.dumps(named, sort_keys=True) if named else ""
 
 
-def _of_type(kind: type[T], payload: Mapping[str, Any], key: str) -> T:
+def of_type(kind: type[T], payload: Mapping[str, Any], key: str) -> T:
     """A field of an answer; an empty one where the service does not say.
 
     :raises ValueError: it has another type

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 from airflow_provider_benchmarks.benchmarks import JobRequest, JobSpec, stored_benchmark_spec
+from airflow_provider_benchmarks.client.generations._job_json import of_type
 from airflow_provider_benchmarks.client.generations.generation import Generation, quoted
 from airflow_provider_benchmarks.client.generations.stored_benchmarks import StoredBenchmarks
+from airflow_provider_benchmarks.jobs import BenchmarkJob
 
 
 class BenchmarkJobs(Generation):
@@ -16,6 +21,10 @@ class BenchmarkJobs(Generation):
 
     def jobs_path(self, workspace: str) -> str:
         return f"{self._home(workspace)}/benchmark-jobs"
+
+    def read_job(self, payload: Any, *, workspace: str) -> BenchmarkJob:
+        job = super().read_job(payload, workspace=workspace)
+        return replace(job, benchmark=of_type(str, job.spec, "benchmark"))
 
     def job_spec(self, request: JobRequest) -> JobSpec:
         return stored_benchmark_spec(request)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from airflow_provider_benchmarks.benchmarks import JobRequest, JobSpec, bundle_spec, derived_name
+from airflow_provider_benchmarks.benchmarks import JobRequest, JobSpec, bundle_spec, derived_name, is_reference
 from airflow_provider_benchmarks.benchmarks.benchmark import hash_of
 from airflow_provider_benchmarks.client.generations._log_text import read_text_lines
 from airflow_provider_benchmarks.client.generations.generation import Generation, Params, Release, quoted
@@ -117,10 +117,20 @@ def _derived_name(job: BenchmarkJob) -> str:
     """The name of a benchmark that the submitter has not named; empty where the spec is not known."""
     metrics = job.spec.get("metrics")
     if not isinstance(metrics, list) or not metrics:
-        return ""
+        return _name_without_metrics(job)
     keys = list(_scores_of_keys(job.spec))
     definitions = [_definition(metric) for metric in metrics]
     return derived_name(job.workspace, dataset=job.spec.get("dataset"), keys=keys, metrics=definitions)
+
+
+def _name_without_metrics(job: BenchmarkJob) -> str:
+    """The name for a spec of a release that is not known: the benchmark that it names, or one of what there is."""
+    if not job.spec:
+        return ""
+    if is_reference(job.benchmark):
+        return job.benchmark
+    rest = {key: value for key, value in job.spec.items() if key not in ("dataset", "params")}
+    return derived_name(job.workspace, dataset=job.spec.get("dataset"), keys=(), metrics=rest)
 
 
 def _definition(metric: Any) -> Any:

@@ -51,6 +51,11 @@ def test_what_is_not_a_job_is_refused(payload):
         SERVICE.read_job(payload, workspace="w")
 
 
+def test_a_benchmark_that_is_no_text_is_refused():
+    with pytest.raises(ValueError, match='expected a text as "benchmark", found'):
+        SERVICE.read_job({"name": "a", "status": "active", "spec": {"benchmark": {"a": 1}}}, workspace="w")
+
+
 @pytest.mark.parametrize(
     ("spec", "dataset"),
     [({}, ""), ({"dataset": "ws/qa"}, "ws/qa"), ({"dataset": {"b": 1, "a": 2}}, '{"a": 2, "b": 1}')],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,21 @@ class TestJobs:
         long = [{"metric_type": f"type-{n}"} for n in range(50)]
         assert len(job("0.8.1", 21, spec={**spec, "metrics": long}).benchmark) < 120
         assert job("0.8.1", 21, spec=None).benchmark == ""
+
+    @pytest.mark.parametrize(
+        "spec", [{"benchmark": {"inline": 1}}, {"metrics": []}, {"metrics": {"a": 1}}, {"benchmark": "x"}]
+    )
+    def test_a_spec_without_a_list_of_metrics_has_a_name_of_what_there_is(self, spec):
+        found = job("0.8.1", 21, spec={**spec, "dataset": "my-workspace/qa", "params": {"parallelism": 1}})
+        assert re.fullmatch("my-workspace/qa~[0-9a-f]{8}", found.benchmark)
+        again = {**spec, "dataset": "my-workspace/qa", "params": {"parallelism": 2}}
+        assert job("0.8.1", 21, spec=again).benchmark == found.benchmark
+        assert job("0.8.1", 21, spec={**again, "more": 1}).benchmark != found.benchmark
+        assert job("0.8.1", 21, spec={"benchmark": "ws/qa-bench"}).benchmark == "ws/qa-bench"
+
+    def test_a_benchmark_that_is_no_text_is_no_matter_beside_metrics(self):
+        found = job("0.8.1", 21)
+        assert job("0.8.1", 21, spec={**found.spec, "benchmark": {"a": 1}}).benchmark == found.benchmark
 
     def test_rows_of_the_spec_are_a_dataset_by_their_content(self):
         found = job("0.8.1", 68)
