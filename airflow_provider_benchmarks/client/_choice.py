@@ -242,9 +242,7 @@ def _error_of_list(
     """Request the list of jobs; return the error, None where the service knows the path."""
     operations = Operations(config, generation)
     try:
-        yield from operations.list_page(
-            1, workspace=config.workspace, status=(), page_size=1, retry=retry, time_limit=time_limit
-        )
+        yield from operations.require_list(workspace=config.workspace, retry=retry, time_limit=time_limit)
     except NotFound as error:
         return None if generation.is_missing_workspace(error.detail) else error
     except ServiceError as error:

@@ -196,7 +196,6 @@ class Operations:
         status: Sequence[str],
         created_since: datetime | None = None,
         page_size: int | None = None,
-        retry: bool = True,
         time_limit: float | None = None,
     ) -> Operation[tuple[list[BenchmarkJob], int]]:
         """One page of jobs, newest first, and the number of pages.
@@ -208,11 +207,21 @@ class Operations:
             page=page, page_size=page_size or _LIST_PAGE, status=tuple(status), created_since=created_since
         )
         path = self.generation.jobs_path(workspace)
+        request = self._request(method="GET", path=path, params=params, workspace=workspace, time_limit=time_limit)
+        read = lambda payload: self.generation.read_job_page(payload, workspace=workspace)
+        return self._read(request, (yield request), read)
+
+    def require_list(self, *, workspace: str, retry: bool, time_limit: float | None) -> Operation[None]:
+        """Find out whether the list of jobs is there.
+
+        :raises ServiceError: it is not, or can't be read
+        """
+        params = self.generation.list_params(page=1, page_size=1, status=(), created_since=None)
+        path = self.generation.jobs_path(workspace)
         request = self._request(
             method="GET", path=path, params=params, workspace=workspace, retry=retry, time_limit=time_limit
         )
-        read = lambda payload: self.generation.read_job_page(payload, workspace=workspace)
-        return self._read(request, (yield request), read)
+        self._read(request, (yield request), self.generation.require_job_page)
 
     def cancel(self, name: str, *, workspace: str) -> Operation[BenchmarkJob]:
         """Ask the service to cancel a job; on a finished one nothing changes."""

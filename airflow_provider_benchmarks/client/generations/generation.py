@@ -197,6 +197,18 @@ class Generation(ABC):
             )
         return jobs, _number_of_pages(payload.get("pagination"))
 
+    def require_job_page(self, payload: Any) -> None:
+        """Refuse what is no page of the list of jobs: gateways answer an empty list for paths that they do not know.
+
+        :raises ValueError: it has no list, or does not say of how many pages, as those of all releases do
+        """
+        _entries(payload)
+        pagination = payload.get("pagination")
+        if not isinstance(pagination, dict) or "total_pages" not in pagination:
+            raise ValueError(
+                f'expected the "total_pages" of a list of jobs in "pagination", found {shortened(payload)}'
+            )
+
     def read_results(self, payload: Any) -> list[JobResult]:
         return [read_result(entry) for entry in _entries(payload)]
 
@@ -256,8 +268,8 @@ class Generation(ABC):
         return not isinstance(detail, str) or detail.strip().rstrip(".").casefold() in ("", "not found")
 
     def is_missing_workspace(self, detail: str) -> bool:
-        """True if a 404 is about the workspace, so that the service knows the path."""
-        return re.match(r"Workspace\b.*\bnot found", detail, re.DOTALL) is not None
+        """True if a 404 is about the workspace, which the service quotes, so that it knows the path."""
+        return re.fullmatch(r"Workspace '[^']*' not found\.?", detail) is not None
 
     def is_missing_job(self, detail: str, *, job: str, workspace: str) -> bool:
         """True if a 404 says of the job itself that it is not there: it was deleted, or never made.

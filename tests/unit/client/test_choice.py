@@ -21,6 +21,7 @@ from airflow_provider_benchmarks.exceptions import (
 from tests.conftest import RECORDED
 
 JOB = {"name": "job-1", "status": "active"}
+NO_JOBS = {"data": [], "pagination": {"page": 1, "page_size": 1, "total_pages": 0, "total_results": 0}}
 HOMES = {
     "0.1": "/apis/evaluation/v2/workspaces/ws/benchmark-jobs",
     "0.7": "/apis/evaluator/v2/workspaces/ws/evaluate/jobs",
@@ -53,7 +54,7 @@ class Platform:
         if not self.home or not path.startswith(self.home):
             return not_found()
         if path == self.home:
-            return self.list_answer() if self.list_answer else httpx.Response(200, json={"data": []})
+            return self.list_answer() if self.list_answer else httpx.Response(200, json=NO_JOBS)
         return httpx.Response(200, json={**JOB, "name": path.removeprefix(self.home).split("/")[1]})
 
 
@@ -133,7 +134,7 @@ def test_a_refusal_decides_nothing(ask, status):
 
     def gateway(request: httpx.Request) -> httpx.Response:
         if request.url.path.startswith(HOMES["0.8"]):
-            return httpx.Response(200, json={**JOB, "data": []})
+            return httpx.Response(200, json={**JOB, **NO_JOBS})
         return refusal()
 
     assert ask(gateway, "get_status", "job-1", api="auto").status == "active"
@@ -144,7 +145,7 @@ def test_a_refusal_decides_nothing(ask, status):
 def test_a_page_of_a_gateway_decides_nothing(ask):
     def gateway(request: httpx.Request) -> httpx.Response:
         if request.url.path.startswith(HOMES["0.7"]):
-            return httpx.Response(200, json={**JOB, "data": []})
+            return httpx.Response(200, json={**JOB, **NO_JOBS})
         return httpx.Response(200, text="<html>login</html>")
 
     assert ask(gateway, "get_status", "job-1", api="auto").status == "active"
@@ -196,6 +197,31 @@ def test_a_404_in_a_gateway_s_words_is_no_path_of_the_service(ask, gateway):
             api="auto",
             base_url="http://other.invalid",
         )
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (404, {"detail": "Workspace service route not found"}),
+        (200, {"data": []}),
+        (200, {"data": [], "pagination": {"total": 0}}),
+    ],
+)
+def test_what_a_gateway_says_for_paths_that_it_does_not_know_is_no_list_of_jobs(ask, status, body):
+    platform = Platform(HOMES["0.8"])
+    unknown = lambda request: httpx.Response(status, json=body)
+    gateway = lambda request: (platform if request.url.path.startswith(HOMES["0.8"]) else unknown)(request)
+    assert ask(gateway, "get_status", "job-1", api="auto").status == "active"
+    with pytest.raises((ProtocolError, NotFound), match=f"GET {HOMES['0.1']}"):
+        ask(unknown, "get_status", "job-1", api="auto", base_url="http://other.invalid")
+
+
+@pytest.mark.parametrize("place", ["155-*", "0.3.0/014-*", "0.6.0/060-*", "0.8.1/116-*"])
+def test_the_lists_that_were_recorded_are_lists(ask, place):
+    recorded = json.loads(next(RECORDED.glob(place)).read_text())
+    for home in HOMES.values():
+        platform = Platform(home, None, lambda: httpx.Response(200, json=recorded))
+        assert ask(platform, "get_status", "job-1", api="auto", base_url=f"http://{home[6:10]}.invalid").status
 
 
 @pytest.mark.parametrize("gateway", sorted(GATEWAYS.keys() - {"other words"}))
