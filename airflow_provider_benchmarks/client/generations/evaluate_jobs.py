@@ -120,6 +120,8 @@ def _derived_name(job: BenchmarkJob) -> str:
         return _name_without_metrics(job)
     keys = list(_scores_of_keys(job.spec))
     definitions = [_definition(metric) for metric in metrics]
+    if mapping := job.spec.get("field_mapping"):  # it says which fields of the dataset the metrics read
+        definitions.append({"field_mapping": mapping})
     return derived_name(job.workspace, dataset=job.spec.get("dataset"), keys=keys, metrics=definitions)
 
 

@@ -74,7 +74,8 @@ class TestJobs:
         found = job("0.8.1", 21)
         spec = json.loads(json.dumps(found.spec))
         assert job("0.8.1", 21, name="other", spec={**spec, "params": {"parallelism": 8}}).benchmark == found.benchmark
-        for changed in ({"dataset": "ws/other"}, {"dataset": [{"a": 1}]}, {"metrics": spec["metrics"][:1]}):
+        mapped = {"field_mapping": {"reference": "answer"}}
+        for changed in ({"dataset": "ws/other"}, {"dataset": [{"a": 1}]}, {"metrics": spec["metrics"][:1]}, mapped):
             assert job("0.8.1", 21, spec={**spec, **changed}).benchmark != found.benchmark
         spec["metrics"][0]["payload"]["metric"]["candidate"] = "{{item.other}}"
         assert job("0.8.1", 21, spec=spec).benchmark != found.benchmark
