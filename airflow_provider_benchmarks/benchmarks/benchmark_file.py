@@ -47,16 +47,8 @@ def read_benchmark(path: Any) -> Benchmark:
         raise ConfigurationError(
             f"expected a Benchmark, the path of a benchmark file, or a reference, found {brief(path)}"
         )
-    try:
-        with open_stored(path) as file:
-            content = file.read(MAX_BYTES + 1)
-    except ConfigurationError:
-        raise
-    except (ValueError, ImportError) as error:
-        raise ConfigurationError(
-            f'the benchmark "{shortened(str(path))}" is in no storage that can be opened: {shortened(error)}'
-        ) from error
-    return parse_benchmark(content, name=str(path))
+    with open_stored(path) as file:
+        return parse_benchmark(file.read(MAX_BYTES + 1), name=str(path))
 
 
 def benchmark_of(named: Benchmark | str) -> Benchmark | str:

@@ -230,7 +230,7 @@ def test_a_file_and_a_reference_are_the_same_benchmark(hook, tmp_path):
         ({"spec": SPEC, "params": {"limit_samples": 1}}, "a spec has .* params of its own"),
         ({"spec": "ws/qa"}, "spec must be a mapping, found 'ws/qa'"),
         ({"spec": [1]}, r"spec must be a mapping, found \[1\]"),
-        ({"benchmark": "foo://x/y.yaml"}, 'the benchmark "foo://x/y.yaml" is in no storage that can be opened'),
+        ({"benchmark": "foo://x/y.yaml"}, "foo://x/y.yaml: nothing here opens such a URL"),
         ({"benchmark": {"name": BENCHMARK}}, "expected a Benchmark, the path .* found {'name'"),
         ({"benchmark": 5}, "expected a Benchmark, the path .* found 5"),
         ({"benchmark": STORED, "params": [1]}, r"params must be a mapping of the job's parameters, found \[1\]"),
