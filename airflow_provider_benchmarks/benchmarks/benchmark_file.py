@@ -25,7 +25,7 @@ from airflow_provider_benchmarks.benchmarks.plain import WrongBenchmark
 from airflow_provider_benchmarks.brief import brief, shortened
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.reviewed_text import MAX_BYTES, Kind, ReviewedText
-from airflow_provider_benchmarks.scores.stored_files import open_stored
+from airflow_provider_benchmarks.scores.stored_files import open_stored, storage_errors
 
 _KIND = Kind(
     noun="a benchmark file",
@@ -43,12 +43,13 @@ def read_benchmark(path: Any) -> Benchmark:
     :raises ConfigurationError: it is not a benchmark; says in which line, and what is allowed there
     :raises OSError: it can't be read
     """
-    if not isinstance(path, str | PathLike) and not hasattr(path, "open"):
+    if not path or not (isinstance(path, str | PathLike) or hasattr(path, "open")):
         raise ConfigurationError(
             f"expected a Benchmark, the path of a benchmark file, or a reference, found {brief(path)}"
         )
-    with open_stored(path) as file:
-        return parse_benchmark(file.read(MAX_BYTES + 1), name=str(path))
+    with storage_errors(path), open_stored(path) as file:
+        content = file.read(MAX_BYTES + 1)
+    return parse_benchmark(content, name=str(path))
 
 
 def benchmark_of(named: Benchmark | str) -> Benchmark | str:

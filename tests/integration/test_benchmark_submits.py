@@ -232,6 +232,7 @@ def test_a_file_and_a_reference_are_the_same_benchmark(hook, tmp_path):
         ({"spec": [1]}, r"spec must be a mapping, found \[1\]"),
         ({"benchmark": "foo://x/y.yaml"}, "foo://x/y.yaml: nothing here opens such a URL"),
         ({"benchmark": {"name": BENCHMARK}}, "expected a Benchmark, the path .* found {'name'"),
+        ({"benchmark": ""}, "expected a Benchmark, the path .* found ''"),
         ({"benchmark": 5}, "expected a Benchmark, the path .* found 5"),
         ({"benchmark": STORED, "params": [1]}, r"params must be a mapping of the job's parameters, found \[1\]"),
         ({"benchmark": STORED, "model": ["ws/m"], "prompt_template": "x"}, "model must be a reference"),
@@ -244,3 +245,13 @@ def test_a_file_and_a_reference_are_the_same_benchmark(hook, tmp_path):
 def test_what_is_not_clear_is_refused(hook, arguments, message):
     with pytest.raises(ConfigurationError, match=message):
         hook.submit_job(**arguments)
+
+
+def test_storage_that_refuses_is_an_error_of_the_storage(hook, monkeypatch, tmp_path):
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "none"))
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    with pytest.raises(OSError, match="s3://nobodys/qa.yaml: the storage can't be reached, or refuses .NoCredentials"):
+        hook.submit_job(benchmark="s3://nobodys/qa.yaml")
