@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -19,13 +18,11 @@ T = TypeVar("T")
 
 #: The columns that the service's docs show, in their order; the rest follows.
 _DOCUMENTED_COLUMNS = ("metric_ref", "name", "mean", "std_dev", "min", "max", "count")
-_STATISTICS = ("mean", "std_dev", "min", "max", "sum", "variance")
+STATISTICS = ("mean", "std_dev", "min", "max", "sum", "variance")
 #: Those of newer services; records have them where the service writes them.
 _FURTHER_STATISTICS = ("median", "sample_std_dev", "sample_variance", "value")
 #: A score type that is one number for the whole job.
 _SCALAR = "scalar"
-#: Relative difference below which two statistics of the same rows, computed in another order, are equal.
-_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +94,7 @@ class AggregateScore:
             score_type=_of_type(str, payload, "score_type", metric, name),
             count=_integer(payload.get("count"), metric, name, "count"),
             nan_count=_integer(payload.get("nan_count"), metric, name, "nan_count"),
-            **{key: _number(payload.get(key), metric, name, key) for key in (*_STATISTICS, *_FURTHER_STATISTICS)},
+            **{key: _number(payload.get(key), metric, name, key) for key in (*STATISTICS, *_FURTHER_STATISTICS)},
             percentiles={
                 key: _number(value, metric, name, key)
                 for key, value in _of_type(dict, payload, "percentiles", metric, name).items()
@@ -112,7 +109,7 @@ class AggregateScore:
         )
         if score.score_type == _SCALAR:
             score = replace(score, **_scalar_statistics(score))
-        known = (*_STATISTICS, *_FURTHER_STATISTICS)
+        known = (*STATISTICS, *_FURTHER_STATISTICS)
         words = {key: statistic_value(payload[key]) for key in known if key in payload}
         object.__setattr__(score, "payload", {**payload, **words})
         return score
@@ -136,7 +133,7 @@ class AggregateScore:
     def to_record(self) -> dict[str, Any]:
         """Flat and JSON-safe: NaN and infinities as None, percentiles as their own fields, no histogram."""
         record: dict[str, Any] = {"metric_ref": self.metric, "name": self.name, "score_type": self.score_type or None}
-        record |= {key: getattr(self, key) for key in ("count", "nan_count", *_STATISTICS)}
+        record |= {key: getattr(self, key) for key in ("count", "nan_count", *STATISTICS)}
         further = {key: getattr(self, key) for key in _FURTHER_STATISTICS}
         record |= {key: value for key, value in further.items() if value is not None}
         record |= self.percentiles
@@ -253,22 +250,6 @@ class AggregateScores:
         """Names of the metrics without aliases, by their names here."""
         return {score.metric: self.without_aliases.get(score.metric, score.metric) for score in self.scores}
 
-    def difference_from(self, other: AggregateScores) -> str:
-        """What differs from the scores that the same job had earlier, in words; empty for nothing.
-
-        Names of metrics are not compared, nor statistics that only one side has: both depend on who has read them.
-        """
-        mine, theirs = self._in_groups(), other._in_groups()
-        names, earlier = ([score.name for score in scores] for scores in (mine, theirs))
-        if names != earlier:
-            return f"they are {brief_names(names) or 'none'} and were {brief_names(earlier) or 'none'}"
-        return next(filter(None, map(_difference, mine, theirs)), "")
-
-    def _in_groups(self) -> list[AggregateScore]:
-        """The scores of each metric together, as they are stored."""
-        order = {metric: place for place, metric in enumerate(dict.fromkeys(score.metric for score in self.scores))}
-        return sorted(self.scores, key=lambda score: order[score.metric])
-
     @property
     def has_values(self) -> bool:
         """False where nothing could be scored: no score has a value of any row."""
@@ -313,15 +294,6 @@ class AggregateScores:
         frame = pd.json_normalize(metrics, record_path=["aggregation", "scores"], meta=["metric_ref"])
         first = [column for column in _DOCUMENTED_COLUMNS if column in frame]
         return frame[first + [column for column in frame if column not in first]]
-
-
-def _difference(score: AggregateScore, earlier: AggregateScore) -> str:
-    for key in ("count", "nan_count", *_STATISTICS):
-        mine, theirs = getattr(score, key), getattr(earlier, key)
-        # Rows without any value have the mean NaN, which a file may have as null.
-        if is_number(mine) and is_number(theirs) and not math.isclose(mine, theirs, rel_tol=_ROUNDING):
-            return f"{key} of {shortened(score.name)} is {mine:g} and was {theirs:g}"
-    return ""
 
 
 def _scores(payload: Any, names: MetricNames) -> Iterator[AggregateScore]:

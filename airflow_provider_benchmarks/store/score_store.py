@@ -31,6 +31,7 @@ from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.exceptions import ConfigurationError, DestinationExists, IncompleteResults, NotStored
 from airflow_provider_benchmarks.jobs import BenchmarkJob
 from airflow_provider_benchmarks.scores import AggregateScores, JobScores
+from airflow_provider_benchmarks.scores.rerun import scores_differ
 from airflow_provider_benchmarks.scores.stored_files import storage_errors
 from airflow_provider_benchmarks.store.folder_names import folder_name, gate_name
 from airflow_provider_benchmarks.store.place import Place
@@ -142,7 +143,7 @@ class ScoreStore:
         :raises DestinationExists: says what differs
         """
         counts = counts_differ(job.row_counts, found.reported_rows)
-        if differing := aggregate.difference_from(found.aggregate) or counts:
+        if differing := scores_differ(aggregate, found.aggregate) or counts:
             raise DestinationExists(
                 f"the score store {self.root} holds {job} with other scores: {differing}. {_RUN_AGAIN}"
             )
