@@ -19,9 +19,7 @@ def require_seconds(value: Any, what: str) -> None:
     :raises ConfigurationError: names it
     """
     seconds = value.total_seconds() if isinstance(value, timedelta) else value
-    if not isinstance(seconds, Real) or math.isfinite(seconds):
-        require_number(seconds, what)
-    if not seconds > 0:
+    if isinstance(seconds, Real) and not isinstance(seconds, bool) and not float(seconds) > 0:  # nor is NaN
         raise ConfigurationError(f"{what} must be more than 0, found {brief(value)}")
     require_number(seconds, what)
 

@@ -7,7 +7,7 @@ into a pass.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 
 class BenchmarkError(Exception):
@@ -51,6 +51,12 @@ class ServiceError(BenchmarkError):
         self.workspace = workspace
         self.job = job
         self.retry_after = retry_after
+
+    def reworded(self, message: str) -> Self:
+        """The same error with another message."""
+        error = type(self)(message)
+        error.__dict__.update(self.__dict__)
+        return error
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Airflow's executors and triggers pickle exceptions; keyword-only arguments need the state restored by hand.

@@ -265,7 +265,8 @@ class Operations:
             names = yield from self.metric_names(name, workspace=workspace)
             answer = yield request
         except NotFound as error:
-            raise _no_results(error) from error
+            advice = "A job has results only when it has evaluated something: look at its status and log."
+            raise error.reworded(f"{error} {advice}") from error
         try:
             read = lambda payload: self.generation.read_aggregate_scores(payload, names)
             scores = self._read(request, answer, read).renamed(names.references).with_aliases(self.config.aliases)
@@ -363,15 +364,3 @@ def without_repeats(jobs: Iterable[BenchmarkJob], seen: set[str]) -> Iterator[Be
 def fingerprint_of(spec: Mapping[str, Any] | JobRequest) -> str:
     """The fingerprint of a spec, or of a job that runs a benchmark: then the same for all generations."""
     return fingerprint(spec.identity if isinstance(spec, JobRequest) else spec)
-
-
-def _no_results(error: NotFound) -> NotFound:
-    return NotFound(
-        f"{error} A job has results only when it has evaluated something: look at its status and log.",
-        status_code=error.status_code,
-        detail=error.detail,
-        method=error.method,
-        path=error.path,
-        workspace=error.workspace,
-        job=error.job,
-    )

@@ -111,13 +111,7 @@ def _require_same(what: str, differing: str) -> None:
 
 
 def _not_allowed(what: str, error: Unauthorized) -> Unauthorized:
-    return Unauthorized(
+    return error.reworded(
         f"the service does not have the {what} yet, and the token may not store it: store it with one that may, once. "
-        f"{error}",
-        status_code=error.status_code,
-        detail=error.detail,
-        method=error.method,
-        path=error.path,
-        workspace=error.workspace,
-        job=error.job,
+        f"{error}"
     )

@@ -9,15 +9,8 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from airflow.providers.common.compat.sdk import BaseHook
 
-from airflow_provider_benchmarks.exceptions import (
-    BenchmarkError,
-    JobError,
-    JobTimeout,
-    NotFound,
-    ServiceError,
-)
+from airflow_provider_benchmarks.exceptions import BenchmarkError, JobTimeout, ServiceError
 from airflow_provider_benchmarks.jobs import BenchmarkJob, JobResult, JobStatus, LogSummary, finish, progress_line
-from airflow_provider_benchmarks.jobs.outcome import status_of_event
 from airflow_provider_benchmarks.retry_policy import is_recoverable
 from airflow_provider_benchmarks.scores.metric_names import checked_references
 
@@ -230,28 +223,9 @@ class BenchmarkHook(BaseHook):
         :param cancel_on_timeout: cancel a job that had not finished by its deadline, and has not by now
         :raises BenchmarkError: in every other case, as the right subclass
         """
-        from airflow_provider_benchmarks.hooks.quick_requests import after_deadline
+        from airflow_provider_benchmarks.hooks.deferred_wait import end_wait
 
-        try:
-            status = status_of_event(event, job_name=job_name)
-        except JobTimeout as error:
-            job = after_deadline(self, error, cancel=cancel_on_timeout)
-            status = job.status
-        else:
-            if status == JobStatus.COMPLETED:
-                return
-            known = BenchmarkJob(name=job_name, workspace=self.workspace, status=status)
-            try:
-                job = self.get_job(job_name).with_status(self.get_status(job_name))
-            except NotFound:  # deleted since
-                job = known
-        if not self.finish(job):
-            raise JobError(
-                f'{job} was reported as "{status}" and is "{job.status}" now. Clear this task: it attaches to the job.',
-                job=job_name,
-                workspace=self.workspace,
-                status=job.status,
-            )
+        end_wait(self, event, job_name=job_name, cancel_on_timeout=cancel_on_timeout)
 
     def poke(self, name: str) -> bool:
         """Poll a job once.

@@ -10,7 +10,14 @@ import httpx
 import pytest
 
 from airflow_provider_benchmarks.client import BenchmarkClient, ClientConfig
-from airflow_provider_benchmarks.exceptions import Conflict, IncompleteResults, InvalidRequest, NameUnusable, NotFound
+from airflow_provider_benchmarks.exceptions import (
+    Conflict,
+    IncompleteResults,
+    InvalidRequest,
+    JobNotFound,
+    NameUnusable,
+    NotFound,
+)
 from airflow_provider_benchmarks.gates import NoRegression, Threshold, evaluate
 from airflow_provider_benchmarks.hooks.downloads import fetch_files
 from airflow_provider_benchmarks.hooks.row_sources import ServiceRows
@@ -237,7 +244,18 @@ def test_scores_of_a_job_that_is_not_there():
     service = Service()
     service.answers[f"GET {HOME}/run-1"] = 404, content(121)
     with client_of(service) as client:
-        with pytest.raises(NotFound, match="A job has results only when it has evaluated something"):
+        with pytest.raises(NotFound, match="A job has results only when it has evaluated something") as caught:
+            client.get_aggregate_scores("run-1")
+    error = caught.value
+    assert (error.status_code, error.method, error.workspace, error.job) == (404, "GET", "my-workspace", "run-1")
+    assert error.detail == json.loads(content(121))["detail"]
+
+
+def test_scores_of_a_job_that_was_deleted_are_missed_as_the_job_itself():
+    service = Service()
+    service.answers[f"GET {HOME}/run-1"] = 404, b"{\"detail\": \"Job 'run-1' not found in workspace 'my-workspace'.\"}"
+    with client_of(service) as client:
+        with pytest.raises(JobNotFound, match="A job has results only when it has evaluated something"):
             client.get_aggregate_scores("run-1")
 
 
