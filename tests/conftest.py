@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +37,14 @@ def recorded():
         return json.loads(content) if path.suffix == ".json" else content
 
     return read
+
+
+@pytest.fixture(autouse=True)
+def s3_of_this_environment() -> Iterator[None]:
+    """Forget S3 file systems: fsspec keeps one, and it keeps the environment's credentials that it was made with."""
+    yield
+    if s3fs := sys.modules.get("s3fs"):
+        s3fs.S3FileSystem.clear_instance_cache()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
