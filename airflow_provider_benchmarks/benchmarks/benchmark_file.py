@@ -52,7 +52,7 @@ def read_benchmark(path: Any) -> Benchmark:
     return parse_benchmark(content, name=str(path))
 
 
-def benchmark_of(named: Benchmark | str) -> Benchmark | str:
+def _benchmark_of(named: Benchmark | str) -> Benchmark | str:
     """Read the benchmark file that a text names; a benchmark, and the reference of a stored one, are as they are.
 
     :raises ConfigurationError: it is not a benchmark
@@ -77,7 +77,7 @@ def requested(
         return spec  # the client checks it
     if benchmark is None:
         raise ConfigurationError("a job needs either a spec or a benchmark")
-    return JobRequest(benchmark_of(benchmark), **run_with)
+    return JobRequest(_benchmark_of(benchmark), **run_with)
 
 
 def parse_benchmark(text: str | bytes, *, name: str = "benchmark") -> Benchmark:

@@ -13,16 +13,9 @@ from airflow_provider_benchmarks.jobs import BenchmarkJob
 
 def name_unusable(post: Request, conflict: Conflict) -> NameUnusable:
     """Make the error for a name that the service refuses, though no job has it."""
-    error = NameUnusable("", detail=conflict.detail, job=post.job)
-    why = "an earlier submit failed half-way. Use another name."
-    if not error.is_about_name:
-        why = (
-            "either an earlier submit of that name failed half-way, or something else that the job refers to is in "
-            "conflict. Use another name; if that is refused in the same words, mend what the spec refers to."
-        )
-    return NameUnusable(
+    error = NameUnusable(
         f'the service refuses the job name "{post.job}" in workspace "{post.workspace}" ("{conflict.detail}"), yet no '
-        f"such job exists: {why}",
+        f"such job exists",
         status_code=conflict.status_code,
         detail=conflict.detail,
         method=post.method,
@@ -30,6 +23,13 @@ def name_unusable(post: Request, conflict: Conflict) -> NameUnusable:
         workspace=post.workspace,
         job=post.job,
     )
+    why = "an earlier submit failed half-way. Use another name."
+    if not error.is_about_name:
+        why = (
+            "either an earlier submit of that name failed half-way, or something else that the job refers to is in "
+            "conflict. Use another name; if that is refused in the same words, mend what the spec refers to."
+        )
+    return error.reworded(f"{error}: {why}")
 
 
 def taken_by_another(post: Request, found: BenchmarkJob) -> Conflict:
