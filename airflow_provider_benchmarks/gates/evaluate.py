@@ -77,18 +77,31 @@ def _share_error_budgets(findings: Sequence[Finding]) -> list[CheckResult]:
     for sharing in tests.values():
         from airflow_provider_benchmarks.gates.statistics import holm
 
+        weights = _weights([test.is_group for test in sharing.values()])
         # The level is each check's own; the p-values that Holm's method adjusts do not depend on it.
-        adjusted = holm([test.p_value for test in sharing.values()], alpha=0.05).adjusted
-        for (place, test), p_value in zip(sharing.items(), adjusted, strict=True):
-            results[place] = test.finish(p_value, len(sharing))
+        adjusted = holm([test.p_value for test in sharing.values()], alpha=0.05, weights=weights).adjusted
+        for (place, test), p_value, weight in zip(sharing.items(), adjusted, weights, strict=True):
+            results[place] = test.finish(p_value, weight, len(sharing))
     return [results[place] for place in range(len(findings))]
+
+
+def _weights(is_group: Sequence[bool]) -> list[float]:
+    """The share of the error budget of each test: half for all groups together, half for the other tests.
+
+    Without that, a check of 57 groups would take from the check over all rows the better part of its power.
+    """
+    groups = sum(is_group)
+    others = len(is_group) - groups
+    if not groups or not others:
+        return [1 / len(is_group)] * len(is_group)
+    return [0.5 / (groups if of_group else others) for of_group in is_group]
 
 
 def _settle_inconclusive(result: CheckResult, if_inconclusive: str | None) -> CheckResult:
     """Replace an inconclusive outcome by the policy's, unless that is to block."""
     if result.outcome is not Outcome.INCONCLUSIVE:
         return result
-    outcome = if_inconclusive or result.check.if_inconclusive
+    outcome = if_inconclusive or result.if_inconclusive or result.check.if_inconclusive
     if outcome == "fail" and result.check.severity == Severity.WARN:
         outcome = "warn"
     if outcome == "fail":

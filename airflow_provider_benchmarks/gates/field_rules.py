@@ -168,6 +168,20 @@ FLAG = Rule("must be true or false", {"type": "boolean"}, lambda value: isinstan
 BAR = optional(number("must be a finite number"))
 SHARE = number("must be 0 to 1", minimum=0, maximum=1)
 CONFIDENCE = number("must be between 0.5 and 1", exclusiveMinimum=0.5, exclusiveMaximum=1)
+#: The lowest and the highest score that there may be.
+RANGE = optional(
+    Rule(
+        "must be the lowest and the highest score that there may be: two finite numbers, the first one smaller",
+        {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2},
+        lambda value: (
+            _is_list_of(value, _is_finite)
+            and len(value) == 2
+            and not isinstance(value, set | frozenset)
+            and value[0] < value[1]
+        ),
+        _as_json,
+    )
+)
 SEVERITY = choice(list(Severity))
 
 _CONDITION = Rule(

@@ -82,6 +82,11 @@ class PairedScores:
     def count(self) -> int:
         return self.first.size
 
+    @property
+    def ends(self) -> tuple[float, ...]:
+        """The smallest and the largest value of each side; none of a side without a value."""
+        return (*self.candidate.ends, *self.baseline.ends)
+
     def worst(self, *, higher_is_better: bool) -> tuple[dict[str, Any], ...]:
         """The rows that got worse most, worst first; of equal ones the first."""
         import numpy as np

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -14,16 +13,23 @@ from airflow_provider_benchmarks.exceptions import ScoreNotFound
 from airflow_provider_benchmarks.gates import field_rules as f
 from airflow_provider_benchmarks.gates.benchmark_versions import differences_in_content
 from airflow_provider_benchmarks.gates.check import Check, Needs
-from airflow_provider_benchmarks.gates.comparison import ComparedScores
+from airflow_provider_benchmarks.gates.compared_scores import ComparedScores
 from airflow_provider_benchmarks.gates.evidence import NoBaseline
 from airflow_provider_benchmarks.gates.pairing import NotPairable
 from airflow_provider_benchmarks.gates.reported_rows import unseen_problem, with_nan_count
 from airflow_provider_benchmarks.gates.result import Finding, Outcome
-from airflow_provider_benchmarks.gates.wording import exact_number
+from airflow_provider_benchmarks.gates.wording import exact_number, per_cent
 from airflow_provider_benchmarks.scores import JobScores
 
 if TYPE_CHECKING:
     from airflow_provider_benchmarks.gates.evidence import Evidence
+
+
+class Missing(StrEnum):
+    """What rows without a score count as: ``limit`` as none, up to a limit; ``worst`` as the worst score."""
+
+    LIMIT = "limit"
+    WORST = "worst"
 
 
 class Mode(StrEnum):
@@ -42,26 +48,34 @@ class NoRegression(Check):
     significant, and is no evidence of equality. ``prove`` passes when the confidence bound shows that the drop is
     within the margin, misses when it is shown to be beyond it, and is inconclusive otherwise.
 
-    Where the baseline has more rows without a score than the limits allow, or there are too few rows, a drop misses
-    that is significant whatever the missing scores are; all else is inconclusive.
+    Where the baseline has more rows without a score than the limits allow, the comparison holds for the worst and the
+    best scores that these may have had, and is inconclusive where the answer hangs on them. With too few rows or
+    clusters only a collapse is shown.
 
     :param metric: metric reference ``workspace/name``, or its name where that is unambiguous
     :param score: the score's name; may be left out when the metric gives one score
     :param baseline: what to compare with, where it is not the gate's baseline
     :param margin: drop of the mean that is accepted, in the unit of the score
-    :param relative: the margin is a share of the baseline's mean
+    :param relative: the margin is a share of the baseline's mean. It is tested as the mean of
+        candidate − (1 − margin) · baseline: the baseline's noise counts, and a mean near 0 allows hardly any drop
     :param mode: ``detect`` (nightly runs) or ``prove`` (releases)
     :param confidence: of each one-sided bound; 1 − confidence is the chance of a wrong verdict
     :param where: compare only some rows, by fields of their items
     :param by: compare the rows of each value of this field by themselves
     :param key: fields that identify a row, when row indices or other fields of the items differ
     :param cluster_by: field whose equal values mark rows that depend on one another, such as the questions on one text
+    :param score_range: the lowest and the highest score that there may be, ``(0, 1)``; what a row can lose that is too
+        rare to be in the sample. Known by itself for 0/1 scores and rubrics; for others it is assumed to be wider than
+        what is seen
+    :param rare_losses: False: there are no losses too rare to be in the sample, and ``prove`` makes no room for any
+    :param missing: ``limit``: rows without a score are left out, up to ``max_nan_fraction`` and ``max_error_rate``.
+        ``worst``: those of the candidate count as the worst score there may be, those of the baseline as the best one
     :param min_count: pairs that there must be; with fewer the check misses. With ``by``, smaller groups are judged
         together, and miss where they show a drop all the same
     :param max_nan_fraction: share of the candidate's rows without a value that there may be; with more, or with
         significantly more than the baseline has, the check misses
     :param max_error_rate: share of rows that there may be without a score because the call of the model failed; they
-        are left out on both sides
+        are left out on both sides. With significantly more than the baseline has, the check misses
     :param max_unpaired: share of all rows that may be left without a pair
     :param higher_is_better: False for scores such as a latency or an error rate
     :param severity: ``warn`` reports a miss without failing the gate
@@ -81,6 +95,9 @@ class NoRegression(Check):
         "by": f.FIELD,
         "key": f.FIELDS,
         "cluster_by": f.FIELD,
+        "score_range": f.RANGE,
+        "rare_losses": f.FLAG,
+        "missing": f.choice(list(Missing)),
         "min_count": f.whole(1),
         "max_nan_fraction": f.SHARE,
         "max_error_rate": f.SHARE,
@@ -100,6 +117,9 @@ class NoRegression(Check):
     by: str | None = None
     key: str | Sequence[str] | None = field(default=None, hash=False)
     cluster_by: str | None = None
+    score_range: Sequence[float] | None = field(default=None, hash=False)
+    rare_losses: bool = True
+    missing: str = Missing.LIMIT
     min_count: int = 10
     max_nan_fraction: float = 0.0
     max_error_rate: float = 0.0
@@ -123,15 +143,17 @@ class NoRegression(Check):
     @property
     def expected(self) -> str:
         """The bar in words: ``drop ≤ 0.01``, ``rise ≤ 5 %``."""
-        # Through its digits, as 0.07 * 100 is 7.000000000000001.
-        bar = (
-            f"{exact_number(float(Decimal(str(self.margin)) * 100))} %" if self.relative else exact_number(self.margin)
-        )
+        bar = f"{exact_number(per_cent(self.margin))} %" if self.relative else exact_number(self.margin)
         return f"{'drop' if self.higher_is_better else 'rise'} ≤ {bar} ({self.mode})"
 
     @property
     def must_prove(self) -> bool:
         return self.mode == Mode.PROVE
+
+    @property
+    def fills_missing(self) -> bool:
+        """True if rows without a score count as what is worst for the candidate."""
+        return self.missing == Missing.WORST
 
     @property
     def must_have_rows(self) -> bool:
@@ -173,12 +195,16 @@ class NoRegression(Check):
         try:
             base = baseline.aggregate.get(score.metric, score.name)
         except ScoreNotFound as error:
-            return [self.result(Outcome.INCONCLUSIVE, score=score, reason=f"{reason}{error}")]
+            return [self.result(Outcome.INCONCLUSIVE, score=score, reason=f"{reason}{error}", if_inconclusive="fail")]
         score, base = with_nan_count(score, None, candidate), with_nan_count(base, None, baseline)
         if problem := unseen_problem(candidate, score, max_error_rate=self.max_error_rate):
             return [self.result(Outcome.FAIL, score=score, reason=problem)]
         if problem := unseen_problem(baseline, base, max_error_rate=self.max_error_rate):
-            return [self.result(Outcome.INCONCLUSIVE, score=score, reason=f"{reason}there {problem}")]
+            return [
+                self.result(
+                    Outcome.INCONCLUSIVE, score=score, reason=f"{reason}there {problem}", if_inconclusive="fail"
+                )
+            ]
         compared = ComparedScores(self, score, base)
         try:
             if candidate.rows is None or baseline.rows is None:

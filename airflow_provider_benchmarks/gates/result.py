@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from airflow_provider_benchmarks.gates.wording import amount, corrected, p_text
 from airflow_provider_benchmarks.scores.json_values import is_number, json_safe
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class CheckResult:
         the check is inconclusive or has no baseline, and the gate counts that as a pass
     :param judged: False where nothing was judged: the check is inconclusive, has no baseline, or has too few rows
     :param group: which rows, with ``where`` or ``by``; empty for all
+    :param if_inconclusive: what an inconclusive result does where the policy does not say; None: what its check says
     :param details: further figures of a comparison: p, detectable drop, both means, counts of rows without a score, …
     :param worst: the rows that got worse most: row index, item, both scores
     """
@@ -59,6 +61,7 @@ class CheckResult:
     group: str = ""
     details: Mapping[str, Any] = field(default_factory=dict)
     worst: tuple[Mapping[str, Any], ...] = ()
+    if_inconclusive: str | None = field(default=None, repr=False, compare=False)
 
     def to_dict(self) -> dict[str, Any]:
         data = {
@@ -99,22 +102,54 @@ class CheckResult:
         found = self.details
         parts = []
         if "pairs" in found:
-            parts.append(f"{found['pairs']:,} of {found['rows']:,} rows paired")
+            without = found["rows"] - found["pairs"]
+            some = f", of which {without:,} {'has' if without == 1 else 'have'} no value" if without else ""
+            parts.append(f"{found['rows']:,} rows paired{some}")
         elif "n" in found:
             parts.append(f"{found['n']:,} rows, not paired")
         if found.get("clusters"):
             parts.append(f"{found['clusters']:,} clusters")
         if is_number(found.get("p_value")):
-            parts.append(f"p {found['p_value']:.2g}" if found["p_value"] >= 0.0001 else "p < 0.0001")
-        if is_number(found.get("p_value_adjusted")) and found["p_value_adjusted"] != found.get("p_value"):
-            parts.append(f"{found['p_value_adjusted']:.2g} of several")
-        if is_number(found.get("detectable_drop")):
-            worse = "drop" if getattr(self.check, "higher_is_better", True) else "rise"
-            parts.append(f"a {worse} of {found['detectable_drop']:.3g} would be seen in 80 % of runs")
+            parts += self._proof() if found.get("mode") == "prove" else self._detection()
         if "deviation" in found:
             jobs, middle, deviation = (found[name] for name in ("jobs", "median", "deviation"))
             parts.append(f"last {jobs} jobs: median {middle:.4g}, deviation {deviation:.2g}")
         return ", ".join(parts)
+
+    def _detection(self) -> list[str]:
+        """What a search for a drop found, and what it would have found."""
+        found = self.details
+        adjusted, tests = found.get("p_value_adjusted"), found.get("comparisons", 1)
+        p_value: float = found["p_value"]
+        p_text = corrected(p_value, adjusted if is_number(adjusted) else p_value, tests)
+        parts = [f"no significant {self._worse} beyond what is allowed ({p_text})" if self.passed else p_text]
+        if is_number(found.get("detectable_drop")):
+            parts.append(f"a {self._worse} of {self._amount('detectable_drop')} would be seen in 80 % of runs")
+        return parts
+
+    def _proof(self) -> list[str]:
+        """What is proved, and how often it would be of equal models."""
+        found, parts = self.details, []
+        if is_number(found.get("largest_drop_not_excluded")):
+            level = f"{found['confidence'] * 100:g} %"
+            parts.append(f"at {level} no {self._worse} of more than {self._amount('largest_drop_not_excluded')}")
+        if found.get("rare_losses_decide"):
+            parts.append("with room for losses too rare to be seen")
+        parts.append(f"{p_text(found['p_value'])} of a {self._worse} of {self._amount('margin')} or more")
+        if is_number(found.get("equal_passes")):
+            parts.append(f"an equal model passes in {found['equal_passes'] * 100:.0f} % of runs")
+        return parts
+
+    @property
+    def passed(self) -> bool:
+        return self.outcome is Outcome.PASS
+
+    @property
+    def _worse(self) -> str:
+        return "drop" if getattr(self.check, "higher_is_better", True) else "rise"
+
+    def _amount(self, name: str) -> str:
+        return amount(self.details[name], is_share=bool(self.details.get("is_share")))
 
     def cells(self) -> tuple[str, ...]:
         """The texts of the result's row in a table."""
@@ -136,6 +171,8 @@ class CheckResult:
         others = {f"{bar:.6g}" for bar in bars if bar not in (None, self.observed)}
         texts = [f"{self.observed:.{digits}g}" for digits in (6, 9, 12, 17)]
         text = next((text for text in texts if text not in others), texts[-1])
+        if "mode" in self.details:  # of a comparison one bound decides, and it is in the evidence or the reason
+            return amount(self.observed, is_share=True) if self.details.get("is_share") else text
         return text if self.interval is None else f"{text} ({self.interval[0]:.4g} to {self.interval[1]:.4g})"
 
 
@@ -144,13 +181,16 @@ class PendingTest:
     """A significance test whose outcome depends on the other tests that share its error budget.
 
     :param severity: of the check; tests of one severity share one budget
+    :param is_group: it is of one of the groups of a check
     :param p_value: of this test alone
-    :param finish: makes the result from the adjusted p-value and the number of tests that share the budget
+    :param finish: makes the result from the adjusted p-value, the share of the budget that the test has for certain,
+        and the number of tests that share it
     """
 
     severity: str
+    is_group: bool
     p_value: float
-    finish: Callable[[float, int], CheckResult]
+    finish: Callable[[float, float, int], CheckResult]
 
 
 #: What judging returns for a check, or for each group of its rows.

@@ -104,6 +104,13 @@ class RowValues:
         return self.numbers.size
 
     @property
+    def is_scored(self) -> NDArray[np.bool_]:
+        """True for each row with a value."""
+        import numpy as np
+
+        return np.isfinite(self.numbers)
+
+    @property
     def values(self) -> NDArray[np.float64]:
         """The values of the rows that have one."""
         import numpy as np

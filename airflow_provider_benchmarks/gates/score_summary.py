@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -69,3 +70,16 @@ def is_binary(score: AggregateScore, found: RowValues | None = None) -> bool:
     if score.mean is None or score.variance is None or not {score.min, score.max} <= {0.0, 1.0}:
         return False
     return math.isclose(score.variance, score.mean * (1 - score.mean), rel_tol=1e-6, abs_tol=1e-9)
+
+
+def known_range(score: AggregateScore, given: Sequence[float] | None = None) -> tuple[float, float] | None:
+    """The lowest and the highest value that a score may have; None where that is not known.
+
+    :param given: by the check; without it a rubric's categories say it
+    """
+    if given is not None:
+        return given[0], given[1]
+    values = [float(value) for each in score.rubric_distribution if is_number(value := each.get("value"))]
+    if len(values) < len(score.rubric_distribution) or len(set(values)) < 2:
+        return None
+    return min(values), max(values)

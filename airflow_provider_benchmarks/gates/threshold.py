@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -15,8 +15,9 @@ from airflow_provider_benchmarks.gates.check import Check, Needs
 from airflow_provider_benchmarks.gates.reported_rows import unseen_problem, with_nan_count
 from airflow_provider_benchmarks.gates.result import CheckResult, Finding, Outcome
 from airflow_provider_benchmarks.gates.row_values import RowCounts, RowValues, score_column
-from airflow_provider_benchmarks.gates.score_summary import is_binary, moments_of, summarise
+from airflow_provider_benchmarks.gates.score_summary import summarise
 from airflow_provider_benchmarks.gates.slices import Slices
+from airflow_provider_benchmarks.gates.threshold_intervals import ThresholdScores
 from airflow_provider_benchmarks.gates.wording import exact_number
 from airflow_provider_benchmarks.scores import AggregateScore, JobScores
 from airflow_provider_benchmarks.scores.json_values import is_number
@@ -72,11 +73,14 @@ class Threshold(Check):
     :param at_least: the statistic must be this or more
     :param at_most: the statistic must be this or less
     :param confidence: demand that the statistic's one-sided confidence bound clears the bar, rather than the value
-        itself: Wilson's for the mean of 0/1 scores and for shares; Student's t for other means, corrected for skewness
-        and widened for values too rare to be in the sample; order statistics for percentiles (extra ``stats``)
+        itself: the exact one for the mean of 0/1 scores and for shares; Student's t for other means, corrected for
+        skewness and widened for values too rare to be in the sample; order statistics for percentiles (extra ``stats``)
     :param where: judge only some rows, by fields of their items: ``{"category": "math"}``, ``{"level": [1, 2]}``,
         ``{"length": {"at_least": 10, "below": 100}}``
     :param by: judge the rows of each value of this field by themselves
+    :param cluster_by: field whose equal values mark rows that depend on one another, such as the questions on one text
+    :param score_range: the lowest and the highest score that there may be; a bound of a mean then allows for no others.
+        Known by itself for 0/1 scores and rubrics; for others it is assumed to be wider than what is seen
     :param min_count: rows with a value that there must be; with fewer the check misses. With ``by``, smaller groups are
         reported and not judged
     :param max_nan_fraction: share of rows without a value (0 to 1) that there may be; with more the check misses
@@ -96,6 +100,8 @@ class Threshold(Check):
         "confidence": f.optional(f.CONFIDENCE),
         "where": f.WHERE,
         "by": f.FIELD,
+        "cluster_by": f.FIELD,
+        "score_range": f.RANGE,
         "min_count": f.whole(1),
         "max_nan_fraction": f.SHARE,
         "max_error_rate": f.SHARE,
@@ -116,6 +122,8 @@ class Threshold(Check):
     confidence: float | None = None
     where: Mapping[str, Any] | None = field(default=None, hash=False)
     by: str | None = None
+    cluster_by: str | None = None
+    score_range: Sequence[float] | None = field(default=None, hash=False)
     min_count: int = 1
     max_nan_fraction: float = 0.0
     max_error_rate: float = 0.0
@@ -138,6 +146,12 @@ class Threshold(Check):
             what,
             f"confidence goes with {_WITH_INTERVAL}, found {shortened(self.statistic)}",
             "confidence",
+        )
+        f.require(
+            self.cluster_by is None or self.confidence is not None,
+            what,
+            "cluster_by goes with confidence: without it no bound is computed",
+            "cluster_by",
         )
 
     @property
@@ -162,12 +176,13 @@ class Threshold(Check):
     def _must_have_rows(self) -> bool:
         """True if the aggregate scores are not enough to judge."""
         beyond_service = self.percent is not None and (self.percent % 10 != 0 or self.confidence is not None)
-        return self.where is not None or self.by is not None or beyond_service
+        return any(option is not None for option in (self.where, self.by, self.cluster_by)) or beyond_service
 
     def needs(self) -> Needs:
+        one = [name for name in (self.by, self.cluster_by) if name]
         return Needs(
             rows=self._must_have_rows,
-            fields=tuple(dict.fromkeys([*(self.where or ()), *([self.by] if self.by else ())])),
+            fields=tuple(dict.fromkeys([*(self.where or ()), *one])),
             modules=() if self.confidence is None else ("scipy",),
         )
 
@@ -253,7 +268,8 @@ def _judge_rows(
     # The rows of a rubric's category have labels, which are no numbers.
     counts = found.counts if check.category is None else replace(found.counts, not_numbers=0)
     problem = _evidence_problem(check, counts) or unseen
-    return _judge_summary(check, summarise(score, found, rows), found, problem, asdict(found.counts), group=group)
+    summary = summarise(score, found, rows)
+    return _judge_summary(check, summary, found, problem, asdict(found.counts), rows=rows, group=group)
 
 
 def _judge_summary(
@@ -263,23 +279,26 @@ def _judge_summary(
     problem: str | None,
     details: dict[str, int],
     *,
+    rows: pd.DataFrame | None = None,
     group: str = "",
 ) -> CheckResult:
     """Judge a score by its statistics.
 
+    :param rows: those of its values
     :param problem: why it is no evidence; None where it is
     """
     observed = check.statistic_of(score)
     interval = bounds = None
+    scores = ThresholdScores(check=check, score=score, found=found, rows=rows)
     of_group = f" where {group}" if group else ""
     if problem is None and (observed is None or not is_number(observed)):
         problem = f"the {check.statistic} of {score.name}{of_group} is not a number ({observed})"
-    if problem is None and check.confidence is not None:
-        problem = _no_interval(check, score, found)
+    if problem is None:
+        problem = scores.problem
     if problem is None and observed is not None:
         if check.confidence is not None:
-            interval, bounds = (_interval(check, score, found, observed, one_sided=side) for side in (False, True))
-        problem = _miss(check, f"{check.statistic} of {score.name}{of_group}", observed, bounds)
+            interval, bounds = (scores.interval(observed, one_sided=side) for side in (False, True))
+        problem = _miss(scores, f"{check.statistic} of {score.name}{of_group}", observed, bounds)
     return check.result(
         Outcome.FAIL if problem else Outcome.PASS,
         score=score,
@@ -293,18 +312,20 @@ def _judge_summary(
     )
 
 
-def _miss(check: Threshold, what: str, observed: float, bounds: tuple[float, float] | None) -> str | None:
+def _miss(scores: ThresholdScores, what: str, observed: float, bounds: tuple[float, float] | None) -> str | None:
     """Why the bar is missed; None where it is reached."""
-    low, high = bounds or (observed, observed)
+    check, (low, high) = scores.check, bounds or (observed, observed)
     if check.holds(low, high):
         return None
     miss = f"{what} is {_number_text(observed, check)}, expected {check.expected}"
     if not check.holds(observed, observed):
         return miss
-    sure = f": with {(check.confidence or 0) * 100:g} % confidence it is only known to be"
-    if check.at_least is not None and low < check.at_least:
-        return f"{miss}{sure} {low:.4g} or more"
-    return f"{miss}{sure} {high:.4g} or less"
+    is_upper = check.at_least is None or low >= check.at_least
+    bound = high if is_upper else low
+    if math.isinf(bound):
+        return f"{miss}: {scores.no_bound(is_upper=is_upper)}"
+    sure = f"with {(check.confidence or 0) * 100:g} % confidence it is only known to be"
+    return f"{miss}: {sure} {bound:.4g} or {'less' if is_upper else 'more'}"
 
 
 def _number_text(value: float, check: Threshold) -> str:
@@ -336,42 +357,7 @@ def _unknown_calls(check: Threshold, count: int, nan_count: int) -> str | None:
     return f"it is not known, without airflow-provider-benchmarks[parquet], whether {problem}"
 
 
-def _no_interval(check: Threshold, score: AggregateScore, found: RowValues | None) -> str | None:
-    if check.statistic != "mean" or is_binary(score, found) or moments_of(score) is not None:
-        return None
-    return f"the service gives no std_dev of {score.name}, without which its mean has no confidence bound"
-
-
 def _share(score: AggregateScore, label: str) -> float | None:
     counts = {str(category.get("label")): category.get("count") or 0 for category in score.rubric_distribution}
     total = sum(counts.values())
     return counts[label] / total if label in counts and total else None
-
-
-def _interval(
-    check: Threshold, score: AggregateScore, found: RowValues | None, observed: float | None, *, one_sided: bool
-) -> tuple[float, float]:
-    """The interval of the statistic.
-
-    :param one_sided: each end is a bound at the check's confidence by itself, rather than both together
-    """
-    from airflow_provider_benchmarks.gates import statistics
-
-    assert check.confidence is not None
-    assert observed is not None
-    level: Any = {"confidence": check.confidence, "one_sided": one_sided}
-    if check.percent is not None and found is not None:
-        if check.percent == 100:
-            return -math.inf, math.inf
-        return statistics.percentile_interval(found.values, check.percent, **level)
-    if check.category is not None:
-        total = sum(category.get("count") or 0 for category in score.rubric_distribution)
-        return statistics.wilson_interval(round(observed * total), total, **level)
-    count = score.count or 0
-    if is_binary(score, found):
-        return statistics.wilson_interval(round(observed * count), count, **level)
-    if found is not None and found.count:
-        return statistics.mean_interval(statistics.Moments.of(found.values), **level)
-    moments = moments_of(score)
-    assert moments is not None  # see _no_interval
-    return statistics.mean_interval(moments, **level)

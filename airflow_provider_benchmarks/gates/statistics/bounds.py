@@ -10,16 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from airflow_provider_benchmarks.gates.statistics import proportion_differences, skewed_means
-from airflow_provider_benchmarks.gates.statistics.means import Moments, rare_loss_bound, score_range
+from airflow_provider_benchmarks.gates.statistics import proportion_differences
+from airflow_provider_benchmarks.gates.statistics.mean_bounds import Limits, MeanBounds
+from airflow_provider_benchmarks.gates.statistics.means import Moments
 
 Array = NDArray[np.float64]
 #: Power that "detectable" stands for: the probability that a drop is shown to be beyond the margin.
 POWER = 0.8
-#: Largest share of rows that differ at which a sample without any is evidence of none.
-RARE = 0.05
 #: Number of quantiles of the standard error in an average over it.
 _ERRORS = 200
+#: The smallest alpha that is told from 0, and the number of bisections that find one.
+_SMALLEST_ALPHA, _BISECTIONS = 1e-300, 40
 _Z_OF_POWER = float(special.ndtri(POWER))
 
 
@@ -40,6 +41,12 @@ class Method:
     detectable_beyond: Callable[[float], float]
     #: factor → the same method with that many times the rows, of the same distribution
     scaled: Callable[[float], Method]
+    #: alpha → lower bound if there are no losses too rare to be in the sample; None: the same lower bound
+    lower_of_seen: Callable[[float], float] | None = None
+
+    def seen_lower(self, alpha: float) -> float:
+        """The lower bound if there are no losses too rare to be in the sample."""
+        return self.bounds(alpha)[0] if self.lower_of_seen is None else self.lower_of_seen(alpha)
 
 
 def of_pairs_of_ones(gains: float, losses: float, n: float) -> Method:
@@ -95,10 +102,15 @@ def _of_counts(*counts: float) -> Method:
     )
 
 
-def of_welch(candidate: Moments, baseline: Moments) -> Method:
+def of_welch(candidate: Moments, baseline: Moments, limits: Limits) -> Method:
     """Welch's t; the lower bound is widened for the worst skewness and for losses too rare to be in the sample.
 
-    Sources: Welch 1947, "The generalization of Student's problem"; the degrees of freedom are Satterthwaite's.
+    The lower bound is put together from those of each side's mean.
+
+    :param limits: the lowest and the highest score that there may be
+
+    Sources: Welch 1947, "The generalization of Student's problem"; the degrees of freedom are Satterthwaite's. Zou and
+    Donner 2008, "Construction of confidence limits about effect measures: a general approach", for the lower bound.
     """
     squares = [side.std_dev**2 / (side.n - 1) for side in (candidate, baseline)]
     error = math.sqrt(sum(squares))
@@ -106,114 +118,64 @@ def of_welch(candidate: Moments, baseline: Moments) -> Method:
         square**2 / (side.n - 1) for square, side in zip(squares, (candidate, baseline), strict=True)
     )
     estimate = candidate.mean - baseline.mean
-    skewness = _least_skewness(candidate, baseline)
-    scale, rows = score_range(*candidate.ends, *baseline.ends), min(candidate.n, baseline.n)
+    sides = [MeanBounds.of_moments(side, limits=limits) for side in (candidate, baseline)]
 
-    def bounds(alpha: float) -> tuple[float, float]:
-        lower = skewed_means.bounds(estimate, error, skewness, 1, alpha=alpha, degrees=degrees)[0]
-        half = float(special.stdtrit(degrees, 1 - alpha)) * error
-        return min(float(lower), estimate - rare_loss_bound(scale, rows, alpha)), estimate + half
+    def lower(alpha: float, *, of_seen: bool = False) -> float:
+        mine, theirs = (replace(side, limits=(None, None)) if of_seen else side for side in sides)
+        by_sides = math.hypot(mine.mean - mine.lower(alpha), theirs.upper(alpha) - theirs.mean)
+        return estimate - max(by_sides, float(special.stdtrit(degrees, 1 - alpha)) * error)
 
     return Method(
-        name="unpaired (Welch, widened for skewness and losses too rare to be seen)",
+        name="unpaired (Welch, widened for skewness)",
         error=error,
         degrees=degrees,
-        bounds=bounds,
+        bounds=lambda alpha: (lower(alpha), estimate + float(special.stdtrit(degrees, 1 - alpha)) * error),
         detectable_beyond=lambda alpha: detectable_by_t(error=error, degrees=degrees, alpha=alpha),
         p_value=lambda margin: float(special.stdtr(degrees, (estimate + margin) / error)),
-        scaled=lambda factor: of_welch(*(replace(side, n=side.n * factor) for side in (candidate, baseline))),
+        lower_of_seen=lambda alpha: lower(alpha, of_seen=True),
+        scaled=lambda factor: of_welch(candidate.repeated(factor), baseline.repeated(factor), limits),
     )
 
 
-def _least_skewness(candidate: Moments, baseline: Moments) -> float:
-    """The smallest skewness that the difference of two means can have."""
-    third = candidate.skewness_limits[0] * candidate.std_dev**3 / candidate.n**2
-    third -= baseline.skewness_limits[1] * baseline.std_dev**3 / baseline.n**2
-    return float(third / sum(side.std_dev**2 / side.n for side in (candidate, baseline)) ** 1.5)
-
-
-def of_values(
-    values: Array, *, unit: str, rows: int, scale: float, confidence: float, degrees: float
-) -> tuple[Method, str | None]:
-    """Bound the mean of independent values.
-
-    :param unit: ``row`` or ``cluster``: what one value is of
-    :param rows: number of rows that the values are of
-    :param scale: range of the scores
-    :param degrees: degrees of freedom of the mean's standard error
-    :return: the method, and why the values can't prove that there is no drop; None where they can
-    """
-    n, name = values.size, "paired t" if unit == "row" else "clustered t"
-    if n < 2 or degrees < 1:
-        return unbounded(name), None
-    mean, error, skewness = skewed_means.moments(values)
-    if error == 0:
-        no_variance = problem_of_no_variance(n, confidence, unit)
-        return without_variance(float(mean), n, scale, f"{name}, no variance"), no_variance
-    method = _of_moments(
-        mean=float(mean),
-        error=float(error),
-        skewness=float(skewness),
-        n=n,
-        rows=rows,
-        scale=scale,
-        degrees=degrees,
-        name=f"{name}, widened for skewness and losses too rare to be seen",
-    )
-    return method, None
-
-
-def _of_moments(
-    *, mean: float, error: float, skewness: float, n: float, rows: float, scale: float, degrees: float, name: str
-) -> Method:
-    """Bound a mean by its moments; the lower bound is widened for losses too rare to be in the sample.
-
-    Values that hardly vary are no evidence against a loss that one row in a hundred has. Without the widening, with
-    such losses and small differences of all other rows, candidates beyond the margin passed in up to 80 % of runs.
-    """
+def of_equal_scores(candidate: Moments, baseline: Moments, limits: Limits) -> Method:
+    """Bound the difference of two sides whose scores are all equal: each may have others, too rare to be seen."""
+    mine, theirs = (MeanBounds.of_moments(side, limits=limits) for side in (candidate, baseline))
+    estimate = mine.mean - theirs.mean
 
     def bounds(alpha: float) -> tuple[float, float]:
-        lower, upper = skewed_means.bounds(mean, error, skewness, n, alpha=alpha, degrees=degrees)
-        return min(float(lower), mean - rare_loss_bound(scale, rows, alpha)), float(upper)
-
-    def scaled(factor: float) -> Method:
-        more = {"n": n * factor, "rows": rows * factor, "degrees": degrees * factor}
-        return _of_moments(mean=mean, error=error / factor**0.5, skewness=skewness, scale=scale, name=name, **more)
+        lower = math.hypot(mine.mean - mine.lower(alpha), theirs.upper(alpha) - theirs.mean)
+        upper = math.hypot(mine.upper(alpha) - mine.mean, theirs.mean - theirs.lower(alpha))
+        return estimate - lower, estimate + upper
 
     return Method(
-        name=name,
-        error=error,
-        degrees=degrees,
-        bounds=bounds,
-        detectable_beyond=lambda alpha: detectable_by_t(error=error, degrees=degrees, alpha=alpha),
-        p_value=lambda margin: float(skewed_means.p_value(mean, error, skewness, n, margin=margin, degrees=degrees)),
-        scaled=scaled,
-    )
-
-
-def without_variance(estimate: float, n: float, scale: float, name: str) -> Method:
-    """Bound a mean of equal values: rows too rare to be in the sample may each differ by the full range."""
-
-    def bounds(alpha: float) -> tuple[float, float]:
-        half = rare_loss_bound(scale, n, alpha)
-        return estimate - half, estimate + half
-
-    def p_value(margin: float) -> float:
-        if estimate >= -margin:
-            return 1.0
-        return float(max(0.0, 1 + (estimate + margin) / scale) ** n) if scale > 0 else 0.0
-
-    def scaled(factor: float) -> Method:
-        return without_variance(estimate, n * factor, scale, name)
-
-    return Method(
-        name=name,
+        name="unpaired, no variance",
         error=0.0,
-        degrees=n - 1,
+        degrees=min(candidate.n, baseline.n) - 1,
         bounds=bounds,
         detectable_beyond=lambda alpha: bounds(alpha)[1] - estimate,
-        p_value=p_value,
-        scaled=scaled,
+        p_value=lambda margin: alpha_at(margin, lambda alpha: -bounds(alpha)[1]),
+        lower_of_seen=lambda alpha: estimate,
+        scaled=lambda factor: of_equal_scores(candidate.repeated(factor), baseline.repeated(factor), limits),
+    )
+
+
+def of_means(found: MeanBounds, name: str) -> Method:
+    """Bound a mean of independent values."""
+
+    def detectable(alpha: float) -> float:
+        if found.error == 0:
+            return found.upper(alpha) - found.mean
+        return detectable_by_t(error=found.error, degrees=found.degrees, alpha=alpha)
+
+    return Method(
+        name=f"{name}, widened for skewness" if found.error else f"{name}, no variance",
+        error=found.error,
+        degrees=found.degrees,
+        bounds=lambda alpha: (found.lower(alpha), found.upper(alpha)),
+        detectable_beyond=detectable,
+        p_value=lambda margin: found.p_value(-margin),
+        lower_of_seen=found.lower_of_seen,
+        scaled=lambda factor: of_means(found.scaled(factor), name),
     )
 
 
@@ -245,49 +207,24 @@ def wider_of(first: Method, second: Method) -> Method:
         detectable_beyond=lambda alpha: max(first.detectable_beyond(alpha), second.detectable_beyond(alpha)),
         p_value=lambda margin: max(first.p_value(margin), second.p_value(margin)),
         scaled=lambda factor: wider_of(first.scaled(factor), second.scaled(factor)),
+        lower_of_seen=lambda alpha: min(first.seen_lower(alpha), second.seen_lower(alpha)),
     )
 
 
-def cluster_values(differences: Array, labels: NDArray[np.intp], sizes: NDArray[np.intp]) -> Array:
-    """One value for each cluster, whose mean and standard error are those of the mean over all rows.
+def alpha_at(limit: float, lower: Callable[[float], float]) -> float:
+    """The smallest alpha at which a lower bound is the limit or more; 1 where it is at none below a half.
 
-    They are the jackknife's: the variance of their mean equals Miller's clustered variance times C/(C − 1) when all
-    clusters have one size, and does not shrink when one of them is large.
-
-    :param differences: one for each row
-    :param labels: number of each row's cluster
-    :param sizes: number of rows of each cluster
-
-    Source: Miller 2024, "Adding Error Bars to Evals", section 2.2; MacKinnon, Nielsen and Webb 2023, "Fast and reliable
-    jackknife and bootstrap methods for cluster-robust inference".
+    :param lower: alpha → lower bound, which rises
     """
-    n, count = differences.size, sizes.size
-    if count == 1:
-        return np.asarray([differences.mean()], dtype=float)
-    sums = np.bincount(labels, weights=differences, minlength=count)
-    without = (differences.sum() - sums) / (n - sizes)
-    values = differences.mean() + (count - 1) * (without.mean() - without)
-    return np.asarray(values, dtype=float)
-
-
-def effective_clusters(sizes: NDArray[np.intp]) -> float:
-    """The effective number of clusters: all of them where they have one size, hardly more than one where one is large.
-
-    Source: Kish 1965, "Survey Sampling"; Carter, Schnepel and Steigerwald 2017, "Asymptotic behavior of a t-test robust
-    to cluster heterogeneity", for its use as degrees of freedom.
-    """
-    return float(sizes.sum() ** 2 / (sizes.astype(float) ** 2).sum())
-
-
-def problem_of_no_variance(n: int, confidence: float, unit: str) -> str | None:
-    """Why equal values are no proof of no drop; None where there are enough of them."""
-    needed = rows_without_variance(confidence)
-    return f"zero variance with {counted(n, unit)}, {needed} are needed" if n < needed else None
-
-
-def rows_without_variance(confidence: float) -> int:
-    """The number of equal values that shows at a confidence that fewer than 5 % differ."""
-    return math.ceil(math.log1p(-confidence) / math.log1p(-RARE))
+    low, high = math.log(_SMALLEST_ALPHA), math.log(0.5)
+    if lower(math.exp(high)) < limit:
+        return 1.0
+    if lower(math.exp(low)) >= limit:
+        return 0.0
+    for _ in range(_BISECTIONS):
+        middle = (low + high) / 2
+        low, high = (low, middle) if lower(math.exp(middle)) >= limit else (middle, high)
+    return math.exp(high)
 
 
 def counted(n: int, unit: str) -> str:

@@ -9,14 +9,23 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import special
 
-from airflow_provider_benchmarks.gates.statistics import bounds, proportion_differences
-from airflow_provider_benchmarks.gates.statistics.means import Moments, score_range
+from airflow_provider_benchmarks.gates.statistics import bounds, proportion_differences, skewed_means
+from airflow_provider_benchmarks.gates.statistics.mean_bounds import (
+    Limits,
+    MeanBounds,
+    cluster_sizes,
+    cluster_values,
+    effective_clusters,
+    possible_limits,
+    possible_range,
+)
+from airflow_provider_benchmarks.gates.statistics.means import Moments
 from airflow_provider_benchmarks.gates.statistics.power import detectable_drop
 from airflow_provider_benchmarks.gates.statistics.proportions import tail
 from airflow_provider_benchmarks.gates.statistics.small_samples import (
     p_value_of_clusters,
-    p_value_of_pairs,
     p_value_of_sides,
     p_value_of_zero_one,
 )
@@ -59,6 +68,14 @@ class Difference:
     mcnemar_p: float | None
     #: Why the data can only show a collapse, for example "4 clusters, 5 are needed"; None where they can decide.
     problem: str | None
+    #: One-sided, of the hypothesis that the drop is the margin or more; small: no such drop.
+    proof: Callable[[], float] = field(repr=False, compare=False)
+    #: The lower bound if there are no losses too rare to be in the sample; higher than the other where those decide.
+    lower_of_seen: float
+    #: The same as ``p_value`` and ``lower``, where missing scores were bounded: with the values that are worst for the
+    #: candidate, and without any.
+    worst_p_value: float
+    lower_of_complete: float
     #: One-sided level of the test → smallest true drop that it shows to be beyond the margin in 80 % of such runs.
     detectable: Callable[[float], float] = field(repr=False, compare=False)
     bounded_by: bounds.Method = field(repr=False, compare=False)
@@ -67,6 +84,21 @@ class Difference:
     def detectable_drop(self) -> float:
         """The smallest detectable drop where no other test shares the error budget."""
         return self.detectable(tail(self.confidence, one_sided=True))
+
+    @property
+    def rare_losses_decide(self) -> bool:
+        """True if the lower bound is that for losses too rare to be in the sample."""
+        return self.lower < self.lower_of_seen
+
+    def chance_of_equal(self, allowed: float) -> float:
+        """The probability that the lower bound of two equal models is high enough, in runs that vary as this one does.
+
+        :param allowed: drop of the mean that is allowed
+        """
+        room = allowed - (self.estimate - self.lower)
+        if self.standard_error == 0:
+            return float(room >= 0)
+        return float(special.ndtr(room / self.standard_error)) if math.isfinite(self.standard_error) else 0.0
 
     def widened(self, *, worst: Difference, best: Difference) -> Difference:
         """The same, with bounds and a p-value that hold for any values of the missing scores.
@@ -80,6 +112,9 @@ class Difference:
             lower=worst.lower,
             upper=best.upper,
             p_value=best.p_value,
+            worst_p_value=worst.p_value,
+            proof=worst.proof,
+            lower_of_seen=worst.lower_of_seen,
         )
 
 
@@ -90,17 +125,22 @@ def paired_difference(
     margin: float,
     confidence: float,
     clusters: Sequence[Any] | NDArray[Any] | None = None,
+    limits: tuple[float, float] | None = None,
+    rare_losses: bool = True,
 ) -> Difference:
     """Compare scores of the same rows, higher being better.
 
-    0/1 scores get Bonett and Price's adjusted Wald bounds, other scores Student's t, each widened where it is known to
-    err (see ``proportion_differences`` and ``skewed_means``); with clusters the errors are those of whole clusters.
+    0/1 scores get bounds of counts, other scores Student's t, widened where it is known to err (see
+    ``proportion_differences``, ``skewed_means`` and ``unseen_values``); with clusters the errors are those of whole
+    clusters.
 
     :param candidate: one finite score a row
     :param baseline: the score of the same rows, in the same order
     :param margin: drop that is accepted, 0 or more, in the unit of the scores
     :param confidence: of the interval, and of each one-sided bound
     :param clusters: label of each row; rows with the same label may depend on one another
+    :param limits: the lowest and the highest difference that a row may have; None where they are not known
+    :param rare_losses: False: there are no losses too rare to be in the sample
     :raises ValueError: lengths differ, there is no row, or a number is not finite or not possible
     """
     first, second = (np.asarray(side, dtype=float) for side in (candidate, baseline))
@@ -122,7 +162,8 @@ def paired_difference(
             detectable=lambda alpha: detectable_drop(first, second, margin=margin, alpha=alpha),
             problem=few_rows,
         )
-    by_values, count, problem, no_variance = _by_values(first, second, confidence, clusters)
+    known = (-1.0, 1.0) if is_binary else limits
+    by_values, count, problem = _by_values(first, second, clusters, known, rare_losses=rare_losses)
     method = by_values if shares is None else bounds.wider_of(by_values, shares)
 
     def detectable(alpha: float) -> float:
@@ -131,107 +172,111 @@ def paired_difference(
         spread = {"error": by_values.error, "degrees": by_values.degrees}
         return detectable_drop(first, second, margin=margin, alpha=alpha, **spread)
 
-    return _difference(method, **found, clusters=count, detectable=detectable, problem=problem, no_variance=no_variance)
+    return _difference(method, **found, clusters=count, detectable=detectable, problem=problem)
 
 
 def _by_values(
-    first: NDArray[np.float64], second: NDArray[np.float64], confidence: float, clusters: Any
-) -> tuple[bounds.Method, int | None, str | None, str | None]:
+    first: Array, second: Array, clusters: Any, limits: tuple[float, float] | None, *, rare_losses: bool
+) -> tuple[bounds.Method, int | None, str | None]:
     """Bound the mean of differences between rows, or between clusters of them.
 
-    :return: the method, the number of clusters, why the data can only show a collapse, and why they can't prove that
-        there is no drop
+    :return: the method, the number of clusters, and why the data can only show a collapse
     """
-    values, n = first - second, first.size
-    estimate, scale = (
-        float(values.mean()),
-        score_range(*(float(end) for side in (first, second) for end in _ends(side))),
-    )
-    if clusters is None:
-        method, no_variance = bounds.of_values(
-            values, unit="row", rows=n, scale=scale, confidence=confidence, degrees=n - 1.0
-        )
-        problem = _problem_of_rows(n)
-        if problem:
-            method = replace(method, p_value=lambda margin: p_value_of_pairs(estimate, n, scale, margin=margin))
-        return method, None, problem, no_variance
-    labels = np.unique(np.asarray(clusters), return_inverse=True)[1].reshape(-1)
-    sizes = np.bincount(labels)
-    values, effective = bounds.cluster_values(values, labels, sizes), bounds.effective_clusters(sizes)
-    method, no_variance = bounds.of_values(
-        values, unit="cluster", rows=n, scale=scale, confidence=confidence, degrees=effective - 1
-    )
-    problem = _problem_of_clusters(sizes) or _problem_of_rows(n)
-    if problem:
-        by_t = None if math.isinf(method.error) else method.p_value
+    rows = units = first - second
+    size, count, problem, name = float(rows.size), None, _problem_of_rows(rows.size), "paired t"
+    if clusters is not None:
+        labels, sizes = cluster_sizes(clusters)
+        units, size = cluster_values(rows, labels, sizes)
+        problem, name, count = _problem_of_clusters(sizes) or problem, "clustered t", sizes.size
+    lowest, highest = _limits_of_differences(first, second, size, limits)
+    if units.size < 2 or size < 2:
+        method = bounds.unbounded(name)
+    else:
+        # A detected drop needs no room for rare gains, unless nothing is known of how much the values vary.
+        knows_variance = (problem is None or clusters is not None) and skewed_means.moments(units)[1] > 0
+        beyond: Limits = (lowest if rare_losses else None, None if knows_variance else highest)
+        method = bounds.of_means(MeanBounds.of_values(units, limits=beyond, size=size), name)
+    if problem and clusters is not None:
+        by_t = None if math.isinf(method.error) or method.error == 0 else method.p_value
 
         def p_value(margin: float) -> float:
-            by_clusters = p_value_of_clusters(estimate, effective, scale, margin=margin)
+            by_clusters = p_value_of_clusters(float(rows.mean()), size, highest, margin=margin)
             return by_clusters if by_t is None else max(by_clusters, by_t(margin))
 
         method = replace(method, p_value=p_value)
-    return method, sizes.size, problem, no_variance
+    return method, count, problem
 
 
-def _ends(values: Array) -> tuple[float, float]:
-    return values.min(), values.max()
+def _limits_of_differences(
+    first: Array, second: Array, size: float, known: tuple[float, float] | None
+) -> tuple[float, float]:
+    """The lowest and the highest difference that a row may have."""
+    if known is not None:
+        return known
+    ends = (float(end) for side in (first, second) for end in (side.min(), side.max()))
+    spread = possible_range(size, *ends)
+    return -spread, spread
 
 
-def unpaired_difference(candidate: Moments, baseline: Moments, *, margin: float, confidence: float) -> Difference:
+def unpaired_difference(
+    candidate: Moments,
+    baseline: Moments,
+    *,
+    margin: float,
+    confidence: float,
+    score_range: tuple[float, float] | None = None,
+    rare_losses: bool = True,
+) -> Difference:
     """Compare two sides by their moments alone; far less is significant than in pairs.
 
-    0/1 scores get Agresti and Caffo's adjusted Wald bounds, widened like those of pairs, other scores Welch's t.
+    0/1 scores get bounds of counts, other scores Welch's t, widened where it is known to err.
 
     :param margin: drop that is accepted, 0 or more, in the unit of the scores
     :param confidence: of the interval, and of each one-sided bound
+    :param score_range: the lowest and the highest score that there may be; None where that is not known
+    :param rare_losses: False: there are no losses too rare to be in the sample
     :raises ValueError: the margin or the confidence is not possible
     """
     _require_margin(margin, confidence)
-    n, scale = int(min(candidate.n, baseline.n)), score_range(*candidate.ends, *baseline.ends)
+    n, ends = int(min(candidate.n, baseline.n)), (*candidate.ends, *baseline.ends)
     estimate, sizes = candidate.mean - baseline.mean, (candidate.n, baseline.n)
-    no_variance, problem = None, _problem_of_rows(n)
+    problem, limits = _problem_of_rows(n), possible_limits(n, *ends, known=score_range)
     if candidate.is_binary and baseline.is_binary:
         method = bounds.of_shares(candidate, baseline)
     elif n == 1:
         method = bounds.unbounded("unpaired (Welch)")
     elif candidate.std_dev == baseline.std_dev == 0:
-        method = bounds.without_variance(estimate, n, scale, "unpaired, no variance")
-        no_variance = bounds.problem_of_no_variance(n, confidence, "row")
+        method = bounds.of_equal_scores(candidate, baseline, limits)
     else:
-        method = bounds.of_welch(candidate, baseline)
+        method = bounds.of_welch(candidate, baseline, limits if rare_losses else (None, None))
     if problem:
+        scale = possible_range(n, *ends, known=score_range)
         method = replace(method, p_value=lambda beyond: p_value_of_sides(estimate, sizes, scale, margin=beyond))
-    return _difference(
-        method,
-        estimate=estimate,
-        n=n,
-        margin=margin,
-        confidence=confidence,
-        problem=problem,
-        no_variance=no_variance,
-    )
+    return _difference(method, estimate=estimate, n=n, margin=margin, confidence=confidence, problem=problem)
 
 
-def rows_to_decide(difference: Difference, *, margin: float, confidence: float) -> int | None:
+def rows_to_decide(
+    difference: Difference, *, margin: float, confidence: float, assumed: float | None = None
+) -> int | None:
     """Estimate the number of rows that would decide an inconclusive comparison in 80 % of runs, in mode "prove".
 
-    It assumes that the observed difference is the true one, and that further rows have the same distribution.
+    It assumes that further rows have the same distribution.
 
     :param margin: that of the difference
     :param confidence: that of the difference
+    :param assumed: the true difference; the observed one unless given
     :return: None where no number of rows is enough: the difference is −margin itself, or nothing is known
     """
     _require_margin(margin, confidence)
-    alpha, distance = tail(confidence, one_sided=True), abs(difference.estimate + margin)
+    truth = difference.estimate if assumed is None else assumed
+    alpha, distance = tail(confidence, one_sided=True), abs(truth + margin)
     if distance <= 1e-9 * max(1.0, abs(margin)) or not math.isfinite(difference.standard_error):
         return None
 
     def decides(factor: float) -> bool:
         method = difference.bounded_by.scaled(factor)
         lower, upper = method.bounds(alpha)
-        distance_of_bound = (
-            difference.estimate - lower if difference.estimate > -margin else upper - difference.estimate
-        )
+        distance_of_bound = difference.estimate - lower if truth > -margin else upper - difference.estimate
         return bounds.detectable_beyond(distance_of_bound, error=method.error) <= distance
 
     low, high = MIN_ROWS / difference.n / 2, MIN_ROWS / difference.n
@@ -245,8 +290,6 @@ def rows_to_decide(difference: Difference, *, margin: float, confidence: float) 
     rows = max(math.ceil(difference.n * high), MIN_ROWS)
     if difference.clusters is not None:
         rows = max(rows, math.ceil(difference.n / difference.clusters * MIN_CLUSTERS))
-    if difference.standard_error == 0:
-        rows = max(rows, bounds.rows_without_variance(confidence))
     return rows if rows > difference.n else difference.n + 1
 
 
@@ -261,27 +304,31 @@ def _difference(
     mcnemar_p: float | None = None,
     detectable: Callable[[float], float] | None = None,
     problem: str | None,
-    no_variance: str | None = None,
 ) -> Difference:
     """Compute the bounds and the p-value of a difference.
 
     :param problem: why the data can only show a collapse
-    :param no_variance: why they can't prove that there is no drop; they can show one
     """
-    lower, upper = method.bounds(tail(confidence, one_sided=True))
+    alpha = tail(confidence, one_sided=True)
+    lower, upper = method.bounds(alpha)
+    p_value = method.p_value(margin)
     return Difference(
         estimate=estimate,
         interval=method.bounds(tail(confidence, one_sided=False)),
         lower=lower,
         upper=upper,
-        p_value=method.p_value(margin),
+        p_value=p_value,
+        worst_p_value=p_value,
+        lower_of_complete=lower,
         standard_error=method.error,
         confidence=confidence,
         n=n,
         clusters=clusters,
         method=method.name,
         mcnemar_p=mcnemar_p,
-        problem=problem or (no_variance if upper >= -margin else None),
+        problem=problem,
+        proof=lambda: bounds.alpha_at(-margin, lambda level: method.bounds(level)[0]),
+        lower_of_seen=method.seen_lower(alpha),
         detectable=detectable or (lambda alpha: margin + method.detectable_beyond(alpha)),
         bounded_by=method,
     )
@@ -294,7 +341,7 @@ def _problem_of_rows(n: int) -> str | None:
 def _problem_of_clusters(sizes: NDArray[np.intp]) -> str | None:
     if sizes.size < MIN_CLUSTERS:
         return f"{bounds.counted(sizes.size, 'cluster')}, {MIN_CLUSTERS} are needed"
-    effective = bounds.effective_clusters(sizes)
+    effective = effective_clusters(sizes)
     if effective < MIN_EFFECTIVE_CLUSTERS:
         return (
             f"{sizes.size} clusters of such unequal sizes count as {effective:.1f} equal ones, "

@@ -42,6 +42,12 @@ def percentile_interval(
     return lower, upper
 
 
+def rows_needed_for_percentile(percent: float, *, confidence: float, is_upper: bool) -> int:
+    """The number of values that a percentile has a one-sided bound from."""
+    beyond = percent / 100 if is_upper else 1 - percent / 100
+    return math.ceil(math.log1p(-confidence) / math.log(beyond))
+
+
 def _largest_rank(n: int, share: float, alpha: float) -> int:
     """The largest rank r so that fewer than r of n values are below the percentile with probability alpha at most."""
     low, high = 0, n

@@ -24,30 +24,6 @@ def tail(confidence: float, *, one_sided: bool) -> float:
     return (1 - confidence) if one_sided else (1 - confidence) / 2
 
 
-def wilson_interval(successes: float, n: float, *, confidence: float, one_sided: bool = False) -> tuple[float, float]:
-    """Wilson's score interval of a share.
-
-    Its coverage is the level on average over the true share, and may be some points lower at single shares near 0 or 1.
-
-    :param successes: 0 to n
-    :param n: trials, 1 or more
-    :param one_sided: each end is a bound at ``confidence`` by itself, rather than both together
-    :raises ValueError: the counts or the confidence are not possible
-
-    Source: Wilson 1927, "Probable inference"; Brown, Cai and DasGupta 2001, "Interval estimation for a binomial
-    proportion".
-    """
-    _require_counts(successes, n)
-    z = float(special.ndtri(1 - tail(confidence, one_sided=one_sided)))
-    share = successes / n
-    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * float(np.sqrt(share * (1 - share) / n + z * z / (4 * n * n)))
-    # Rounding must not move the end of a share of 0 or 1 inside.
-    lower = 0.0 if successes == 0 else centre - half
-    upper = 1.0 if successes == n else centre + half
-    return lower, upper
-
-
 def exact_interval(successes: float, n: float, *, confidence: float, one_sided: bool = False) -> tuple[float, float]:
     """Exact interval of a share, which covers at least its level whatever the true share is.
 

@@ -39,23 +39,19 @@ def p_value_of_zero_one(gains: int, losses: int, n: int, *, margin: float) -> fl
     return min(1.0, float((probabilities * enough).sum(axis=0).max()))
 
 
-def p_value_of_pairs(estimate: float, n: float, scale: float, *, margin: float) -> float:
-    """Upper bound of the p-value of a drop of paired scores in a range.
+def p_value_of_sides(estimate: float, n: tuple[float, float], scale: float, *, margin: float) -> float:
+    """Upper bound of the p-value of a drop of scores in a range, of two independent jobs.
 
-    :param estimate: mean of candidate − baseline
+    :param estimate: mean of the candidate − mean of the baseline
+    :param n: number of rows of each job
     :param scale: range of the scores
 
     Source: Hoeffding 1963, "Probability inequalities for sums of bounded random variables".
     """
-    return _hoeffding(-margin - estimate, 2 * scale, 1 / n)
-
-
-def p_value_of_sides(estimate: float, n: tuple[float, float], scale: float, *, margin: float) -> float:
-    """Upper bound of the p-value of a drop of scores in a range, of two independent jobs.
-
-    :param n: number of rows of each job
-    """
-    return _hoeffding(-margin - estimate, scale, 1 / n[0] + 1 / n[1])
+    drop = -margin - estimate
+    if drop <= 0:
+        return 1.0
+    return math.exp(-2 * (drop / scale) ** 2 / (1 / n[0] + 1 / n[1])) if scale > 0 else 0.0
 
 
 def p_value_of_clusters(estimate: float, clusters: float, scale: float, *, margin: float) -> float:
@@ -70,13 +66,3 @@ def p_value_of_clusters(estimate: float, clusters: float, scale: float, *, margi
     if estimate >= -margin or clusters < 2:
         return 1.0
     return float(max(0.0, 1 + (estimate + margin) / scale) ** clusters) if scale > 0 else 0.0
-
-
-def _hoeffding(drop: float, span: float, one_over_n: float) -> float:
-    """
-    :param drop: beyond the margin
-    :param span: range of the values of the mean
-    """
-    if drop <= 0:
-        return 1.0
-    return math.exp(-2 * (drop / span) ** 2 / one_over_n) if span > 0 else 0.0

@@ -28,11 +28,12 @@ class TestDetect:
         result = judge(NoRegression("m", margin=0.01), *flips(2000, 62))
         assert result.outcome == "fail"
         assert result.observed == pytest.approx(-0.031)
-        # Bonett and Price's interval by hand: 63 and 1 of 2,002, so 62/2002 ± 1.96 × 0.00394; exact
-        # bounds are wider above.
         assert result.reason == (
-            "s fell by 3.1 points (95 % interval 2.33 to 3.96, 2,000 paired rows); at most 1 point is allowed"
+            f"s fell by 3.1 points, by at least {result.details['smallest_drop_not_excluded'] * 100:.3g} points "
+            "at 95 % (one-sided p < 0.0001, 2,000 paired rows); at most 1 point is allowed"
         )
+        # Bonett and Price's bound by hand: 63 and 1 of 2,002, so 62/2002 − 1.645 × 0.00394; an exact one is lower.
+        assert 0.0236 < result.details["smallest_drop_not_excluded"] < 0.0246
 
     def test_noise_is_none(self):
         result = judge(NoRegression("m"), *flips(200, 6, gained=5))
@@ -56,8 +57,8 @@ class TestDetect:
         candidate, baseline = flips(500, 40)
         assert judge(NoRegression("m", higher_is_better=False), candidate, baseline).outcome == "pass"
         result = judge(NoRegression("m", higher_is_better=False), baseline, candidate)
-        assert (result.outcome, result.expected) == ("fail", "rise ≤ 0 (detect)")
-        assert result.reason.startswith("s rose by 8 points (95 % interval 5.")
+        assert (result.outcome, result.expected) == ("fail", "rise ≤ 0 points (detect)")
+        assert result.reason.startswith("s rose by 8 points, by at least 5.")
         assert result.worst[0]["candidate"] > result.worst[0]["baseline"]
 
 
@@ -78,7 +79,15 @@ class TestProve:
     def test_equal_scores_that_are_not_0_or_1_are_no_proof_either(self):
         base = job([0.5] * 40, name="baseline")
         result = judge(NoRegression("m", margin=0.01, mode="prove"), job([0.5] * 40), base)
-        assert (result.outcome, result.reason) == ("inconclusive", "zero variance with 40 rows, 59 are needed")
+        assert result.outcome == "inconclusive"
+        # The exact rule of three, for scores from 0 to half as much again as the largest: 0.75 · (1 − 0.05^(1/n)).
+        assert result.reason == (
+            "all 40 differences are equal (0); at 95 % a drop of up to 0.05412 is not excluded, and at most 0.01 is "
+            "allowed. Losses too rare to be among these rows decide: without them a drop of more than 0 would be "
+            "excluded (score_range= narrows what a row can lose, rare_losses=False says that there are none). About "
+            "224 rows can show it"
+        )
+        assert judge(NoRegression("m"), job([0.5] * 40), base).outcome == "pass"
 
     @pytest.mark.parametrize(("policy", "outcome"), [(None, "inconclusive"), ("warn", "pass"), ("pass", "pass")])
     def test_inconclusive_is_what_the_policy_makes_of_it(self, policy, outcome):
@@ -193,12 +202,13 @@ class TestNoEvidence:
         candidate, baseline = flips(100, 0, ones=0.01)
         result = judge(NoRegression("m", margin=0.1, relative=True, mode="prove"), candidate, baseline)
         assert result.outcome == "inconclusive"
-        assert "too near to 0 for a relative margin" in result.reason
+        assert "and at most 10 % is allowed" in result.reason
 
     def test_a_relative_margin(self):
         result = judge(NoRegression("m", margin=0.05, relative=True), *flips(1000, 100))
         assert result.details["margin"] == pytest.approx(0.05 * 0.7)
-        assert "at most 3.5 points are allowed" in result.reason
+        assert result.reason.startswith("s fell by 14.3 % (0.1 on 0.7), by at least 12.1 % at 95 %")
+        assert result.reason.endswith("; at most 5 % is allowed")
 
 
 class TestThresholdsOnRows:
@@ -207,9 +217,9 @@ class TestThresholdsOnRows:
         assert judge(Threshold("m", at_least=0.85), scores, None).outcome == "pass"
         result = judge(Threshold("m", at_least=0.85, confidence=0.95), scores, None)
         assert result.outcome == "fail"
-        assert result.reason.endswith("with 95 % confidence it is only known to be 0.7383 or more")  # Wilson by hand
+        assert result.reason.endswith("with 95 % confidence it is only known to be 0.7174 or more")  # Clopper–Pearson
         result = judge(Threshold("m", at_most=0.95, confidence=0.975), scores, None)
-        assert result.reason.endswith("with 97.5 % confidence it is only known to be 0.9721 or less")
+        assert result.reason.endswith("with 97.5 % confidence it is only known to be 0.9877 or less")
 
     def test_percentiles_that_the_service_does_not_give(self):
         scores = job([float(i) for i in range(200)])

@@ -112,7 +112,7 @@ def test_a_comparison_fails_for_the_candidate_and_decides_nothing_for_the_baseli
     half = scores({"total": 40, "scored": 20, "errored": 20}, rows=rows)
     assert judge(check, half, whole)[0] is Outcome.FAIL
     outcome, reason = judge(check, whole, half)
-    assert outcome is Outcome.WARN
+    assert outcome is Outcome.INCONCLUSIVE
     assert "20 of 40 rows" in reason
 
 
@@ -141,4 +141,4 @@ class TestAScoreThatDoesNotSayHowManyRowsHaveNoValue:
         assert judge(Threshold("m", statistic="nan_count", at_most=3), unknown)[0] is Outcome.FAIL
         assert judge(Threshold("m", at_least=0.5, max_nan_fraction=1.0), unknown)[0] is Outcome.PASS
         assert judge(NoRegression("m"), unknown, scores(job="old"))[0] is Outcome.FAIL
-        assert judge(NoRegression("m"), scores(), scores(nan_count=nan_count, job="old"))[0] is Outcome.WARN
+        assert judge(NoRegression("m"), scores(), scores(nan_count=nan_count, job="old"))[0] is Outcome.INCONCLUSIVE

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.gates import Outcome, Threshold, check_from_dict, evaluate
-from airflow_provider_benchmarks.gates.statistics.proportions import wilson_interval
+from airflow_provider_benchmarks.gates.statistics.proportions import exact_interval
 from airflow_provider_benchmarks.scores import AggregateScores, JobScores
 
 
@@ -204,7 +204,7 @@ def test_a_share_of_aggregates_gets_the_interval_of_a_share():
     """Zeros and ones are known by their ends and variance; a graded score of the same ends is none."""
     zeros_and_ones = scores_of(count=100, mean=0.3, variance=0.21, std_dev=0.21**0.5, min=0, max=1)
     low, high = judge(Threshold("m", at_least=0.1, confidence=0.95), zeros_and_ones).interval
-    assert (low, high) == pytest.approx(wilson_interval(30, 100, confidence=0.95))
+    assert (low, high) == pytest.approx(exact_interval(30, 100, confidence=0.95))
     graded = scores_of(count=100, mean=0.3, variance=0.05, std_dev=0.05**0.5, min=0, max=1)
     assert judge(Threshold("m", at_least=0.1, confidence=0.95), graded).interval != (low, high)
 
@@ -213,4 +213,4 @@ def test_a_share_of_a_category_gets_the_interval_of_all_its_answers():
     distribution = [{"label": "good", "value": 1, "count": 80}, {"label": "bad", "value": 0, "count": 20}]
     scores = scores_of(count=100, mean=0.8, score_type="rubric", rubric_distribution=distribution)
     result = judge(Threshold("m", statistic="share:good", at_least=0.5, confidence=0.95), scores)
-    assert tuple(result.interval) == pytest.approx(wilson_interval(80, 100, confidence=0.95))
+    assert tuple(result.interval) == pytest.approx(exact_interval(80, 100, confidence=0.95))

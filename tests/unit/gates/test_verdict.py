@@ -103,20 +103,33 @@ class TestReports:
 
     @pytest.mark.parametrize("form", ["to_table", "to_markdown", "to_html"])
     def test_a_pass_says_what_it_could_have_seen(self, form):
-        evidence = "120 of 125 rows paired, p 0.43, a drop of 0.0214 would be seen in 80 % of runs"
+        evidence = (
+            "125 rows paired, of which 5 have no value, no significant drop beyond what is allowed (p 0.43), "
+            "a drop of 0.0214 would be seen in 80 % of runs"
+        )
         assert evidence in getattr(self.VERDICT, form)()
 
     def test_what_could_be_seen_when_less_is_better_is_a_rise(self):
-        found = result(NoRegression("m", higher_is_better=False), details={**COMPARED, "p_value": 1e-9})
-        assert found.evidence == "120 of 125 rows paired, p < 0.0001, a rise of 0.0214 would be seen in 80 % of runs"
+        found = result(
+            NoRegression("m", higher_is_better=False), outcome=Outcome.FAIL, details={**COMPARED, "p_value": 1e-9}
+        )
+        assert found.evidence == (
+            "125 rows paired, of which 5 have no value, p < 0.0001, a rise of 0.0214 would be seen in 80 % of runs"
+        )
 
     @pytest.mark.parametrize(
         ("details", "evidence"),
         [
-            ({"n": 1200, "detectable_drop": math.inf, "p_value": 0.5}, "1,200 rows, not paired, p 0.5"),
             (
-                {**COMPARED, "clusters": 12, "p_value_adjusted": 0.8642, "detectable_drop": None},
-                "120 of 125 rows paired, 12 clusters, p 0.43, 0.86 of several",
+                {"n": 1200, "detectable_drop": math.inf, "p_value": 0.5},
+                "1,200 rows, not paired, no significant drop beyond what is allowed (p 0.5)",
+            ),
+            (
+                {**COMPARED, "clusters": 12, "p_value_adjusted": 0.8642, "comparisons": 2, "detectable_drop": None},
+                (
+                    "125 rows paired, of which 5 have no value, 12 clusters, no significant drop beyond what is "
+                    "allowed (p 0.43; 0.86 after correction for 2 comparisons)"
+                ),
             ),
             ({"median": 0.8, "deviation": 0.01, "jobs": 7}, "last 7 jobs: median 0.8, deviation 0.01"),
             ({}, ""),

@@ -17,7 +17,6 @@ from airflow_provider_benchmarks.gates.statistics.differences import (
     rows_to_decide,
     unpaired_difference,
 )
-from airflow_provider_benchmarks.gates.statistics.means import score_range
 
 
 def pairs(both: int, gains: int, losses: int, neither: int) -> tuple[np.ndarray, np.ndarray]:
@@ -26,8 +25,8 @@ def pairs(both: int, gains: int, losses: int, neither: int) -> tuple[np.ndarray,
     return candidate, baseline
 
 
-def compare(candidate, baseline, *, margin: float = 0.0, confidence: float = 0.95, clusters=None) -> Difference:
-    return paired_difference(candidate, baseline, margin=margin, confidence=confidence, clusters=clusters)
+def compare(candidate, baseline, *, margin: float = 0.0, confidence: float = 0.95, **options) -> Difference:
+    return paired_difference(candidate, baseline, margin=margin, confidence=confidence, **options)
 
 
 class TestZeroOne:
@@ -68,7 +67,7 @@ class TestOtherScores:
     def test_symmetric_differences_get_students_interval(self):
         half = np.random.default_rng(1).normal(size=100)
         differences = np.concatenate([half, -half]) - 0.3
-        result = compare(differences, np.zeros(200), margin=0.1)
+        result = compare(differences, np.zeros(200), margin=0.1, rare_losses=False)
         expected = stats.ttest_1samp(differences, -0.1, alternative="less")
         assert result.p_value == pytest.approx(expected.pvalue)
         assert result.interval == pytest.approx(tuple(stats.ttest_1samp(differences, 0).confidence_interval(0.95)))
@@ -94,24 +93,28 @@ class TestOtherScores:
         assert result.interval[0] < low - 0.05
         assert result.interval[1] == pytest.approx(high)
 
-    @pytest.mark.parametrize(("rows", "problem"), [(58, "zero variance with 58 rows, 59 are needed"), (59, None)])
-    def test_zero_variance_judges_from_59_rows(self, rows, problem):
+    @pytest.mark.parametrize("rows", [10, 58, 59])
+    def test_equal_differences_prove_no_more_than_the_rule_of_three(self, rows):
         scores = np.linspace(0, 5, rows)
-        result = compare(scores, scores)
-        assert result.problem == problem
+        result = compare(scores, scores, limits=(-5.0, 5.0))
+        assert (result.problem, result.p_value) == (None, 1)
         assert result.lower == pytest.approx(-5 * (1 - 0.05 ** (1 / rows)))
-        assert result.p_value == 1
+        # What is not known of the range is assumed to be more than is seen.
+        unseen = 1 + 20 / rows
+        assert compare(scores, scores).lower == pytest.approx(-5 * unseen * (1 - 0.05 ** (1 / rows)))
+        assert compare(scores, scores, rare_losses=False).lower == 0
 
     def test_zero_variance_of_a_drop_is_seen_when_it_is_larger_than_what_may_hide(self):
         scores = np.linspace(0, 5, 100)
-        result = compare(scores - 1.0, scores, margin=0.2)
+        result = compare(scores - 1.0, scores, margin=0.2, limits=(-6.0, 6.0))
         assert result.problem is None
         assert result.upper < -0.2
-        assert result.p_value == pytest.approx((1 - 0.8 / 6) ** 100)
+        # All lost 1; the share of rows that gained 6 must be at least 0.8/7 for a mean of −0.2.
+        assert result.p_value == pytest.approx((1 - 0.8 / 7) ** 100)
 
     def test_what_rounding_leaves_is_no_variance(self):
         baseline = np.random.default_rng(3).random(30)
-        assert compare(baseline + 0.1, baseline).problem == "zero variance with 30 rows, 59 are needed"
+        assert compare(baseline + 0.1, baseline).method == "paired t, no variance"
 
 
 class TestFewRows:
@@ -239,17 +242,15 @@ def test_bounds_and_p_value_agree(scores, margin, confidence, in_clusters):
 @given(any_pairs)
 @settings(max_examples=100, deadline=None)
 def test_swapping_the_sides_mirrors_the_interval(scores):
-    forth, back = compare(*scores), compare(*reversed(scores))
-    for alpha, mine, theirs in (
-        (0.05, (forth.lower, forth.upper), (back.lower, back.upper)),
-        (0.025, forth.interval, back.interval),
-    ):
+    forth, back = (compare(*sides, rare_losses=False) for sides in (scores, scores[::-1]))
+    with_losses = compare(*scores)
+    if forth.problem is None and forth.standard_error:
+        assert (forth.lower, forth.upper) == pytest.approx((-back.upper, -back.lower), abs=1e-9)
+        assert forth.interval == pytest.approx((-back.interval[1], -back.interval[0]), abs=1e-9)
         # Only what would let a drop pass allows for losses that were not seen.
-        seen = score_range(float(np.min(scores)), float(np.max(scores)))
-        unseen = -math.inf if forth.mcnemar_p is not None else forth.estimate - seen * (1 - alpha ** (1 / forth.n))
-        lowest = -theirs[1] if forth.mcnemar_p is not None else min(-theirs[1], unseen)
-        assert mine[0] == pytest.approx(lowest, abs=1e-9)
-        assert mine[1] <= -theirs[0] + 1e-9
+        assert with_losses.upper == pytest.approx(forth.upper, abs=1e-9)
+        assert with_losses.lower_of_seen == pytest.approx(forth.lower, abs=1e-9)
+    assert with_losses.lower <= forth.lower + 1e-9
     assert forth.mcnemar_p == back.mcnemar_p
 
 
@@ -328,8 +329,10 @@ class TestUnpaired:
         assert result.p_value == pytest.approx(expected.pvalue)
         interval = stats.ttest_ind(candidate, baseline, equal_var=False).confidence_interval(0.9)
         assert result.interval[1] == pytest.approx(interval.high)
-        # For the worst skewness that the smallest and the largest scores allow.
-        assert 1.2 * interval.low < result.interval[0] < interval.low
+        # For the worst skewness that the smallest and the largest scores allow, and what is too rare to be seen.
+        seen = unpaired_difference(*sides, margin=0.05, confidence=0.9, rare_losses=False)
+        assert 1.2 * interval.low < seen.interval[0] < interval.low
+        assert 1.4 * interval.low < result.interval[0] < seen.interval[0]
         assert result.method.startswith("unpaired")
         assert result.n == 40
 
@@ -362,9 +365,12 @@ class TestUnpaired:
         assert unpaired.p_value > paired.p_value
         assert unpaired.detectable_drop > paired.detectable_drop
 
-    def test_zero_variance_cannot_judge_below_59_rows(self):
+    def test_equal_scores_prove_no_more_than_the_rule_of_three_of_both_sides(self):
         side = Moments(mean=3.0, std_dev=0.0, n=58)
-        assert "58 rows, 59 are needed" in str(unpaired_difference(side, side, margin=0, confidence=0.95).problem)
+        result = unpaired_difference(side, side, margin=0, confidence=0.95, score_range=(1.0, 5.0))
+        assert result.problem is None
+        assert result.lower == pytest.approx(-(2**0.5) * 2 * (1 - 0.05 ** (1 / 58)), rel=1e-6)
+        assert result.upper == -result.lower
 
     @pytest.mark.parametrize(
         "wrong",
@@ -408,7 +414,9 @@ class TestRowsToDecide:
 
     def test_too_few_rows_or_clusters_ask_for_enough(self):
         scores = np.linspace(0, 1, 20)
-        assert rows_to_decide(compare(scores, scores, margin=0.9), margin=0.9, confidence=0.95) == 59
+        equal = compare(scores, scores, margin=0.01, limits=(-1.0, 1.0))
+        rows = rows_to_decide(equal, margin=0.01, confidence=0.95)
+        assert 1 - 0.05 ** (1 / rows) <= 0.01 < 1 - 0.05 ** (1 / (rows - 1))
         random = np.random.default_rng(2).normal(0, 1, 40)
-        few = compare(random, np.zeros(40), margin=9, clusters=np.arange(40) % 4)
+        few = compare(random, np.zeros(40), margin=9, clusters=np.arange(40) % 4, rare_losses=False)
         assert rows_to_decide(few, margin=9, confidence=0.95) == 50

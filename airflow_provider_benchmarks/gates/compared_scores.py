@@ -1,0 +1,323 @@
+"""Compare a score of a candidate with a baseline's: by pairs of rows, or by aggregate scores alone."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_benchmarks.gates.comparison import Comparison
+from airflow_provider_benchmarks.gates.margins import Margin, limits_of_weighted
+from airflow_provider_benchmarks.gates.missing_scores import MissingScores
+from airflow_provider_benchmarks.gates.pairing import PairedRows, PairedScores, Values
+from airflow_provider_benchmarks.gates.result import Finding, Outcome
+from airflow_provider_benchmarks.gates.row_values import RowCounts, are_binary, field_column, score_column
+from airflow_provider_benchmarks.gates.score_summary import known_range, moments_of
+from airflow_provider_benchmarks.gates.slices import Slices
+from airflow_provider_benchmarks.scores import AggregateScore
+from airflow_provider_benchmarks.scores.equality import canonical_column
+from airflow_provider_benchmarks.scores.json_values import is_number
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from airflow_provider_benchmarks.gates.regression import NoRegression
+    from airflow_provider_benchmarks.gates.statistics import Difference, Moments
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedScores:
+    """The two aggregate scores that a check compares.
+
+    :param score: the candidate's
+    :param base: the baseline's
+    """
+
+    check: NoRegression
+    score: AggregateScore
+    base: AggregateScore
+
+    def by_rows(self, pairs: PairedRows) -> list[Finding]:
+        """Compare the pairs of rows, or each group of them.
+
+        :raises ScoreNotFound: the rows have no such score, or the items no field that the check names
+        """
+        check = self.check
+        if pairs.rows and pairs.unpaired / pairs.rows > check.max_unpaired:
+            reason = (
+                f"{pairs.unpaired} of {pairs.rows} rows have no pair in the other job, "
+                f"at most {check.max_unpaired:.1%} may be left"
+            )
+            reason += f": {pairs.hint}" if pairs.hint else ""
+            details = {"rows": pairs.rows, "missing": pairs.unpaired}
+            return [check.result(Outcome.FAIL, score=self.score, reason=reason, details=details)]
+        columns = score_column(pairs.candidate, self.score), score_column(pairs.baseline, self.base)
+
+        def judge(name: str, group: pd.DataFrame, *, is_small: bool = False) -> Finding:
+            index = None if group is pairs.candidate else group.index
+            all_pairs, complete = pairs.scores(*columns, index)
+            return self._judge_group(name, all_pairs, complete, unpaired=pairs.unpaired, is_small=is_small)
+
+        def judge_small(name: str, group: pd.DataFrame) -> Finding:
+            return judge(name, group, is_small=True)
+
+        slices = Slices(check=check, where=check.where, by=check.by, min_count=check.min_count)
+        return slices.judge(pairs.candidate, judge, score=self.score, judge_small=judge_small)
+
+    def _judge_group(
+        self, name: str, all_pairs: PairedScores, pairs: PairedScores, *, unpaired: int, is_small: bool
+    ) -> Finding:
+        """Compare the pairs in which both have a value; where the others must be bounded, all of them.
+
+        :param name: of the group; empty for all rows
+        :param pairs: those in which both have a value
+        :param unpaired: number of rows of either job, of all groups, that are in no pair
+        :param is_small: the group has too few rows to be judged, and fails only where they show a drop all the same
+        """
+        check, mine, theirs = self.check, all_pairs.candidate.counts, all_pairs.baseline.counts
+        missing = MissingScores(check, mine, theirs)
+        figures: dict[str, Any] = {
+            "group": name,
+            "count": pairs.count,
+            "nan_count": mine.without_value + mine.call_failed,
+            "details": {
+                "rows": all_pairs.candidate.rows,
+                "pairs": pairs.count,
+                "missing": unpaired,
+                "candidate": asdict(mine),
+                "baseline": asdict(theirs),
+            },
+        }
+        outcome, problem = Outcome.FAIL, missing.problem or self._outside(*all_pairs.ends)
+        too_few = None
+        if problem is None and pairs.count < check.min_count:
+            what = "rows" if is_small else "pairs of rows with a score"
+            too_few = f"{pairs.count} {what}, {check.min_count:g} are needed"
+            if is_small and not pairs.count:
+                outcome, problem = Outcome.WARN, f"{too_few}: not judged"
+            elif not is_small:
+                problem = too_few
+        if problem is not None:
+            return check.result(outcome, score=self.score, reason=problem, **figures)
+        figures["worst"] = pairs.worst(higher_is_better=check.higher_is_better)
+        return self._compare_pairs(all_pairs, pairs, missing, figures, too_few=too_few, is_small=is_small)
+
+    def _compare_pairs(
+        self,
+        all_pairs: PairedScores,
+        pairs: PairedScores,
+        missing: MissingScores,
+        figures: dict[str, Any],
+        *,
+        too_few: str | None,
+        is_small: bool,
+    ) -> Finding:
+        lost = f"in the baseline {missing.lost}" if missing.lost else None
+        unknown = bool(lost or (self.check.fills_missing and pairs.count < all_pairs.count))
+        is_binary = are_binary(pairs.first) and are_binary(pairs.second)
+        known = (0.0, 1.0) if is_binary else known_range(self.score, self.check.score_range)
+        worst, best = self._extremes(all_pairs, known) if unknown else (pairs, pairs)
+        main = worst if self.check.fills_missing and pairs.count < all_pairs.count else pairs
+        sides = [self._by_item(side) for side in (main, *((worst, best) if unknown else ()))]
+        first, second, _ = sides[0]
+        found = [self._differences(*side, is_binary=is_binary, known=known) for side in sides]
+        margin, plain, tested = found[0]
+        if lost and not self.check.fills_missing:
+            plain, tested = (
+                one.widened(worst=low, best=high)
+                for one, low, high in zip((plain, tested), found[1][1:], found[2][1:], strict=True)
+            )
+        means = float(first.mean()), float(second.mean())
+        details = {"candidate_mean": means[0], "baseline_mean": means[1], "items": first.size}
+        return Comparison(
+            check=self.check,
+            score=self.score,
+            difference=plain,
+            tested=tested,
+            margin=margin,
+            means=means,
+            is_binary=is_binary,
+            count=main.count,
+            problem=too_few or tested.problem,
+            lost=None if self.check.fills_missing else lost,
+            is_small=is_small,
+            figures={**figures, "details": {**figures["details"], **details}},
+        ).finding()
+
+    def _by_item(self, pairs: PairedScores) -> tuple[Values, Values, Any]:
+        if self.check.cluster_by is None:
+            return pairs.by_item(None)
+        # Rows without the field are one cluster.
+        return pairs.by_item(canonical_column(field_column(pairs.rows, self.check.cluster_by)))
+
+    def _differences(
+        self, first: Values, second: Values, clusters: Any, *, is_binary: bool, known: tuple[float, float] | None
+    ) -> tuple[float, Difference, Difference]:
+        """The margin of what is tested, the difference of the means, and what is tested.
+
+        :param known: the lowest and the highest score that there may be; None where that is not known
+        """
+        from airflow_provider_benchmarks.gates.statistics import paired_difference
+
+        check = self.check
+        first, second = (self._higher_is_better(side, is_binary=is_binary) for side in (first, second))
+        flipped = known if known is None or check.higher_is_better or is_binary else (-known[1], -known[0])
+        options: dict[str, Any] = {"confidence": check.confidence, "clusters": clusters}
+        options |= {"rare_losses": check.rare_losses}
+        plain = paired_difference(
+            first,
+            second,
+            margin=0.0 if check.relative else check.margin,
+            limits=limits_of_weighted(flipped, 1.0),
+            **options,
+        )
+        if not check.relative:
+            return check.margin, plain, plain
+        # Of 0/1 scores of which 1 is the worse, the margin is a share of the number of ones.
+        mine, theirs = (first - 1, second - 1) if is_binary and not check.higher_is_better else (first, second)
+        ends = (-1.0, 0.0) if is_binary and not check.higher_is_better else flipped
+        error = float(theirs.std() / theirs.size**0.5)
+        margin = Margin.of(check, float(theirs.mean()), error, (float(theirs.min()), float(theirs.max())))
+        tested = [
+            paired_difference(
+                mine, weight * theirs, margin=margin.tested, limits=limits_of_weighted(ends, weight), **options
+            )
+            for weight in margin.weights
+        ]
+        return margin.tested, plain, _wider_of(tested)
+
+    def _higher_is_better(self, values: Values, *, is_binary: bool) -> Values:
+        """Scores of which higher ones are better; 0/1 scores remain 0/1."""
+        if self.check.higher_is_better:
+            return values
+        return 1 - values if is_binary else -values
+
+    def _outside(self, *seen: float) -> str | None:
+        """Why scores are not in the range that the check names; None where all are."""
+        if self.check.score_range is None or not seen:
+            return None
+        low, high = self.check.score_range
+        if low <= min(seen) and max(seen) <= high:
+            return None
+        return f"scores from {min(seen):g} to {max(seen):g} are not all in score_range {low:g} to {high:g}"
+
+    def _extremes(self, pairs: PairedScores, known: tuple[float, float] | None) -> tuple[PairedScores, PairedScores]:
+        """All pairs, with the values for missing scores that are worst for the candidate, and with the best ones."""
+        low, high = known or self._ends(*pairs.ends)
+        if self.check.higher_is_better:
+            return pairs.filled(low, high), pairs.filled(high, low)
+        return pairs.filled(high, low), pairs.filled(low, high)
+
+    def _ends(self, *seen: float) -> tuple[float, float]:
+        """The lowest and the highest value that a score may have, as far as it is known."""
+        known = [end for side in (self.score, self.base) for end in (side.min, side.max) if is_number(end)]
+        ends = (0.0, *known, *seen)
+        # Jobs whose scores are all 0 are no evidence of the other value that such scores have.
+        return (min(ends), max(ends)) if max(ends) > min(ends) else (0.0, 1.0)
+
+    def by_aggregates(self) -> Finding:
+        """Compare the aggregate scores, where a job has no rows: far less is significant than in pairs."""
+        check, score, base = self.check, self.score, self.base
+        mine, theirs = moments_of(score), moments_of(base)
+        missing = MissingScores(check, _counts_of(score), _counts_of(base))
+        if problem := self._aggregates_problem(missing):
+            return check.result(Outcome.FAIL, score=score, reason=problem, count=score.count)
+        if base.nan_count is None and (check.max_nan_fraction < 1 or check.fills_missing):
+            reason = f"the baseline does not say how many rows have no value of {base.name}, and has no rows"
+            return check.result(
+                Outcome.INCONCLUSIVE, score=score, reason=reason, count=score.count, if_inconclusive="fail"
+            )
+        assert mine is not None  # or there would have been a problem
+        assert theirs is not None
+        is_binary = mine.is_binary and theirs.is_binary
+        known = (0.0, 1.0) if is_binary else known_range(score, check.score_range)
+        low, high = known or self._ends(*mine.ends, *theirs.ends)
+        worst, best = (low, high) if check.higher_is_better else (high, low)
+        lost = f"in the baseline {missing.lost}" if missing.lost else None
+        if check.fills_missing:
+            mine, theirs, lost = (
+                mine.with_more(score.nan_count or 0, worst),
+                theirs.with_more(base.nan_count or 0, best),
+                None,
+            )
+        margin, plain, tested = self._aggregate_differences(mine, theirs, known)
+        if lost:
+            # The baseline's best values are the worst for the candidate.
+            at_worst, at_best = (
+                self._aggregate_differences(mine, theirs.with_more(base.nan_count or 0, end), known)[1:]
+                for end in (best, worst)
+            )
+            plain, tested = (
+                one.widened(worst=low_one, best=high_one)
+                for one, low_one, high_one in zip((plain, tested), at_worst, at_best, strict=True)
+            )
+        return Comparison(
+            check=check,
+            score=score,
+            difference=plain,
+            tested=tested,
+            margin=margin,
+            means=(mine.mean, theirs.mean),
+            is_binary=is_binary,
+            count=score.count or 0,
+            problem=tested.problem,
+            lost=lost,
+            figures={
+                "nan_count": score.nan_count,
+                "details": {"candidate_mean": mine.mean, "baseline_mean": theirs.mean, "rows": score.rows},
+            },
+        ).finding()
+
+    def _aggregate_differences(
+        self, mine: Moments, theirs: Moments, known: tuple[float, float] | None
+    ) -> tuple[float, Difference, Difference]:
+        """The margin of what is tested, the difference of the means, and what is tested."""
+        from airflow_provider_benchmarks.gates.statistics import unpaired_difference
+
+        check = self.check
+        options: dict[str, Any] = {"confidence": check.confidence, "rare_losses": check.rare_losses}
+        # The difference of two shares stays one where lower scores are better.
+        better, worse = (mine, theirs) if check.higher_is_better else (theirs, mine)
+        plain = unpaired_difference(
+            better, worse, margin=0.0 if check.relative else check.margin, score_range=known, **options
+        )
+        if not check.relative:
+            return check.margin, plain, plain
+        if not check.higher_is_better:
+            mine, theirs = mine.mirrored(), theirs.mirrored()
+            known = None if known is None else (-known[1], -known[0])
+        margin = Margin.of(check, theirs.mean, theirs.std_dev / theirs.n**0.5, theirs.ends)
+        tested = []
+        for weight in margin.weights:
+            widest = None if known is None else tuple(sorted((*known, weight * known[0], weight * known[1])))
+            ends = None if widest is None else (widest[0], widest[-1])
+            tested.append(
+                unpaired_difference(mine, theirs.scaled(weight), margin=margin.tested, score_range=ends, **options)
+            )
+        return margin.tested, plain, _wider_of(tested)
+
+    def _aggregates_problem(self, missing: MissingScores) -> str | None:
+        """Why the aggregate scores can't be compared; None where they can."""
+        if self.check.must_have_rows:
+            return "the row scores of both jobs are needed for this check, and one has none"
+        if self.score.nan_count is None and (self.check.max_nan_fraction < 1 or self.check.fills_missing):
+            return f"the service does not say how many rows have no value of {self.score.name}, and there are no rows"
+        problem = missing.problem
+        if problem is None and (moments_of(self.score) is None or moments_of(self.base) is None):
+            problem = "there are no row scores, and no mean, deviation and count of both jobs"
+        ends = [end for side in (self.score, self.base) for end in (side.min, side.max) if is_number(end)]
+        problem = problem or self._outside(*ends)
+        fewest = min(missing.mine.scored, missing.theirs.scored)
+        if problem is None and fewest < self.check.min_count:
+            problem = f"{fewest} rows have a score, {self.check.min_count:g} are needed"
+        return problem
+
+
+def _wider_of(differences: list[Difference]) -> Difference:
+    """The difference that is certain whichever of several is the right one."""
+    worst = min(differences, key=lambda found: found.lower)
+    best = max(differences, key=lambda found: found.p_value)
+    return differences[0] if len(differences) == 1 else differences[0].widened(worst=worst, best=best)
+
+
+def _counts_of(score: AggregateScore) -> RowCounts:
+    return RowCounts(scored=score.count or 0, without_value=score.nan_count or 0)
