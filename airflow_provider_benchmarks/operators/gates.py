@@ -16,6 +16,7 @@ from airflow_provider_benchmarks.operators._base import (
     score_store,
 )
 from airflow_provider_benchmarks.operators._gate import GateOperator
+from airflow_provider_benchmarks.storable import storable_text
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -118,7 +119,7 @@ class BenchmarkGateOperator(GateOperator):
             f"{verdict.summary}\n{verdict.to_table()}{record}"
         )
         if self.on_failure == "skip":
-            raise AirflowSkipException(message)
+            raise AirflowSkipException(storable_text(message))
         raise GateInconclusive(message) if verdict.outcome == "inconclusive" else GateFailed(message)
 
 
@@ -251,7 +252,7 @@ class PinBaselineOperator(BenchmarkOperator):
             stored.benchmark,
             name,
         )
-        return stored.job
+        return storable_text(stored.job)
 
     def _stored(self, store: ScoreStore) -> StoredJob:
         if "/" not in self.job_name:
