@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_benchmarks.gates import wording
+from airflow_provider_benchmarks.gates.extreme_numbers import LARGEST_DIFFERENCE, too_large, too_small
 from airflow_provider_benchmarks.gates.pairing import PairedRows, PairedScores, Values
 from airflow_provider_benchmarks.gates.result import CheckResult, Finding, Outcome, PendingTest
 from airflow_provider_benchmarks.gates.row_values import RowCounts, are_binary, field_column, score_column
@@ -199,8 +200,26 @@ class ComparedScores:
                 problem = too_few
         if problem is not None:
             return check.result(outcome, score=self.score, reason=problem, **figures)
+        if extreme := self._extreme_numbers(all_pairs.candidate.ends, all_pairs.baseline.ends):
+            return check.result(extreme[0], score=self.score, reason=extreme[1], **figures)
         figures["worst"] = pairs.worst(higher_is_better=check.higher_is_better)
         return self._compare_pairs(all_pairs, pairs, figures, too_few=too_few, is_small=is_small)
+
+    def _extreme_numbers(
+        self, mine: tuple[float | None, ...], theirs: tuple[float | None, ...]
+    ) -> tuple[Outcome, str] | None:
+        """The outcome where a job's numbers are too large or too small to compare, and why; None where they are not.
+
+        :param mine: the ends of the candidate's values, and other numbers of theirs
+        :param theirs: the same of the baseline's
+        """
+        mine, theirs = (*mine, self.score.min, self.score.max), (*theirs, self.base.min, self.base.max)
+        if problem := too_large(self.score.name, *mine):
+            return Outcome.FAIL, problem
+        if problem := too_large(self.base.name, *theirs):
+            return Outcome.INCONCLUSIVE, f"in the baseline {problem}"
+        problem = too_small(self.score.name, *mine, *theirs)
+        return (Outcome.INCONCLUSIVE, problem) if problem else None
 
     def _compare_pairs(
         self,
@@ -286,11 +305,12 @@ class ComparedScores:
         :param baselines: mean of the baseline, and its standard error; then those with other values for missing scores
         """
         if not self.check.relative:
-            return self.check.margin, None
+            return min(self.check.margin, LARGEST_DIFFERENCE), None
         (mean, error), *others = baselines
         is_near_zero = abs(mean) <= _STANDARD_ERRORS_FROM_ZERO * error
         largest = abs(mean) + (_STANDARD_ERRORS_FROM_ZERO * error if is_near_zero else 0.0)
         margin = self.check.margin * max(largest, *(abs(other) for other, _ in others), 0)
+        margin = min(margin, LARGEST_DIFFERENCE)
         return (
             margin,
             f"the baseline's mean {mean:.4g} is too near to 0 for a relative margin" if is_near_zero else None,
@@ -309,6 +329,8 @@ class ComparedScores:
             return check.result(Outcome.INCONCLUSIVE, score=score, reason=reason, count=score.count)
         assert mine is not None  # or there would have been a problem
         assert theirs is not None
+        if extreme := self._extreme_numbers((mine.mean, mine.std_dev, *mine.ends), (theirs.mean, theirs.std_dev)):
+            return check.result(extreme[0], score=score, reason=extreme[1], count=score.count)
         missing = self._missing_scores(_counts_of(base))
         ends = self._ends(*mine.ends, *theirs.ends)
         sides = [theirs, *(theirs.with_more(base.nan_count or 0, end) for end in ends)] if missing else [theirs]
