@@ -13,6 +13,7 @@ from airflow_provider_benchmarks.exceptions import ConfigurationError, NotStored
 from airflow_provider_benchmarks.operators._base import (
     DEFAULT_CONN_ID,
     BenchmarkOperator,
+    require_job_name,
     score_store,
 )
 from airflow_provider_benchmarks.operators._gate import GateOperator
@@ -229,6 +230,7 @@ class PinBaselineOperator(BenchmarkOperator):
         self.store = store
 
     def execute(self, context: Context) -> str:
+        require_job_name(self.job_name, task=self.task_id)
         store = score_store(self.store)
         if store is None:
             raise ConfigurationError(
