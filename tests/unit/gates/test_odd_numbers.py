@@ -19,7 +19,7 @@ from airflow_provider_benchmarks.scores.json_values import is_number
 from airflow_provider_benchmarks.scores.rows import RowScore
 from airflow_provider_benchmarks.scores.value_statistics import value_statistics
 
-pytestmark = pytest.mark.filterwarnings("error")
+pytestmark = pytest.mark.filterwarnings("error::RuntimeWarning")
 
 SOUND = {"count": 50, "nan_count": 0, "mean": 0.5, "std_dev": 0.25, "variance": 0.0625, "min": 0, "max": 1, "sum": 25}
 LARGEST = 1.7e308
@@ -188,6 +188,13 @@ class TestLargeAndSmallNumbers:
         assert (result.outcome, "can't be bounded or compared" in result.reason) == ("fail", True)
         result = one(check, sound, odd, if_inconclusive="fail")
         assert (result.outcome, "in the baseline the values" in result.reason) == ("inconclusive", True)
+
+    @pytest.mark.parametrize("margin", [1.0, 1.5, 1e60, 1e308])
+    @pytest.mark.parametrize("n", [9, 50])
+    def test_a_margin_that_allows_any_drop(self, margin, n):
+        for values, base in (([0.0] * n, [1.0] * n), ([0.25 * (i % 2) for i in range(n)], [0.5, 1.0] * (n // 2) + [1])):
+            result = one(NoRegression("m", margin=margin, min_count=1), job(values[:n]), job(base[:n]))
+            assert result.outcome in ("pass", "warn")
 
     def test_numbers_all_of_which_are_next_to_0(self):
         tiny = [1e-200 * (i % 3) for i in range(50)]
@@ -370,7 +377,7 @@ def made(described, name):
 )
 def test_no_odd_number_raises_or_passes_without_evidence(checks, candidate, baseline, earlier):
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.simplefilter("error", RuntimeWarning)
         try:
             sides = made(candidate, "c"), made(baseline, "b")
             history = [job(name=f"h{i}", **payload) for i, payload in enumerate(earlier)]
