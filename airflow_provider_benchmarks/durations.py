@@ -19,7 +19,7 @@ def require_seconds(value: Any, what: str) -> None:
     :raises ConfigurationError: names it
     """
     seconds = value.total_seconds() if isinstance(value, timedelta) else value
-    if isinstance(seconds, Real) and not isinstance(seconds, bool) and not float(seconds) > 0:  # nor is NaN
+    if isinstance(seconds, Real) and not isinstance(seconds, bool) and not _as_float(seconds) > 0:  # nor is NaN
         raise ConfigurationError(f"{what} must be more than 0, found {brief(value)}")
     require_number(seconds, what)
 
@@ -29,5 +29,12 @@ def require_number(value: Any, what: str) -> None:
 
     :raises ConfigurationError: names it
     """
-    if not isinstance(value, Real) or isinstance(value, bool) or not math.isfinite(value):
+    if not isinstance(value, Real) or isinstance(value, bool) or not math.isfinite(_as_float(value)):
         raise ConfigurationError(f"{what} must be a finite number of seconds, found {brief(value)}")
+
+
+def _as_float(value: Real) -> float:
+    try:
+        return float(value)
+    except OverflowError:  # a whole number that no float holds
+        return math.inf

@@ -9,9 +9,18 @@ from __future__ import annotations
 
 from typing import Any, Self
 
+from airflow_provider_benchmarks.storable import storable_text
+
 
 class BenchmarkError(Exception):
-    """Base of every error of this package."""
+    """Base of every error of this package.
+
+    Airflow stores what ends a trigger, and passes messages on to logs and callbacks, so that these must be texts that
+    every database and encoding can hold.
+    """
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*(storable_text(arg) if isinstance(arg, str) else arg for arg in args))
 
 
 class ConfigurationError(BenchmarkError, ValueError):

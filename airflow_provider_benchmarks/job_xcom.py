@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_benchmarks.storable import storable
+
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
@@ -22,7 +24,7 @@ class TaskJob:
 
 def push_job(context: Context, job: TaskJob) -> None:
     """Push the job of a task, before the task waits for it."""
-    context["ti"].xcom_push(key=JOB_XCOM_KEY, value=asdict(job))
+    context["ti"].xcom_push(key=JOB_XCOM_KEY, value=storable(asdict(job)))
 
 
 def pull_job(ti: Any) -> TaskJob | None:

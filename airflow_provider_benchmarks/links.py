@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperatorLink, XCom
 
+from airflow_provider_benchmarks.storable import storable
+
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
@@ -21,7 +23,7 @@ class BenchmarkJobLink(BaseOperatorLink):
 
     def persist(self, context: Context, url: str) -> None:
         """Push the URL now, so that the link works while the task is still running."""
-        context["ti"].xcom_push(key=self.xcom_key, value=url)
+        context["ti"].xcom_push(key=self.xcom_key, value=storable(url))
 
     def get_link(self, operator: Any, *, ti_key: Any) -> str:
         return XCom.get_value(ti_key=ti_key, key=self.xcom_key) or ""

@@ -6,10 +6,11 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_benchmarks.gates.comparison import Comparison
+from airflow_provider_benchmarks.gates.extreme_numbers import not_comparable
 from airflow_provider_benchmarks.gates.margins import Margin, limits_of_weighted
 from airflow_provider_benchmarks.gates.missing_scores import MissingScores
 from airflow_provider_benchmarks.gates.pairing import PairedRows, PairedScores, Values
-from airflow_provider_benchmarks.gates.result import Finding, Outcome
+from airflow_provider_benchmarks.gates.result import CheckResult, Finding, Outcome
 from airflow_provider_benchmarks.gates.row_values import RowCounts, are_binary, field_column, score_column
 from airflow_provider_benchmarks.gates.score_summary import known_range, moments_of
 from airflow_provider_benchmarks.gates.slices import Slices
@@ -98,8 +99,13 @@ class ComparedScores:
                 problem = too_few
         if problem is not None:
             return check.result(outcome, score=self.score, reason=problem, **figures)
+        if extreme := not_comparable(self.score, self.base, all_pairs.candidate.ends, all_pairs.baseline.ends):
+            return self._not_compared(*extreme, **figures)
         figures["worst"] = pairs.worst(higher_is_better=check.higher_is_better)
         return self._compare_pairs(all_pairs, pairs, missing, figures, too_few=too_few, is_small=is_small)
+
+    def _not_compared(self, outcome: Outcome, reason: str, **figures: Any) -> CheckResult:
+        return self.check.result(outcome, score=self.score, reason=reason, if_inconclusive="fail", **figures)
 
     def _compare_pairs(
         self,
@@ -166,12 +172,12 @@ class ComparedScores:
         plain = paired_difference(
             first,
             second,
-            margin=0.0 if check.relative else check.margin,
+            margin=check.absolute_margin,
             limits=limits_of_weighted(flipped, 1.0),
             **options,
         )
         if not check.relative:
-            return check.margin, plain, plain
+            return check.absolute_margin, plain, plain
         # Of 0/1 scores of which 1 is the worse, the margin is a share of the number of ones.
         mine, theirs = (first - 1, second - 1) if is_binary and not check.higher_is_better else (first, second)
         ends = (-1.0, 0.0) if is_binary and not check.higher_is_better else flipped
@@ -223,11 +229,11 @@ class ComparedScores:
             return check.result(Outcome.FAIL, score=score, reason=problem, count=score.count)
         if base.nan_count is None and (check.max_nan_fraction < 1 or check.fills_missing):
             reason = f"the baseline does not say how many rows have no value of {base.name}, and has no rows"
-            return check.result(
-                Outcome.INCONCLUSIVE, score=score, reason=reason, count=score.count, if_inconclusive="fail"
-            )
+            return self._not_compared(Outcome.INCONCLUSIVE, reason, count=score.count)
         assert mine is not None  # or there would have been a problem
         assert theirs is not None
+        if extreme := not_comparable(score, base, (mine.mean, mine.std_dev, *mine.ends), (theirs.mean, theirs.std_dev)):
+            return self._not_compared(*extreme, count=score.count)
         is_binary = mine.is_binary and theirs.is_binary
         known = (0.0, 1.0) if is_binary else known_range(score, check.score_range)
         low, high = known or self._ends(*mine.ends, *theirs.ends)
@@ -277,11 +283,9 @@ class ComparedScores:
         options: dict[str, Any] = {"confidence": check.confidence, "rare_losses": check.rare_losses}
         # The difference of two shares stays one where lower scores are better.
         better, worse = (mine, theirs) if check.higher_is_better else (theirs, mine)
-        plain = unpaired_difference(
-            better, worse, margin=0.0 if check.relative else check.margin, score_range=known, **options
-        )
+        plain = unpaired_difference(better, worse, margin=check.absolute_margin, score_range=known, **options)
         if not check.relative:
-            return check.margin, plain, plain
+            return check.absolute_margin, plain, plain
         if not check.higher_is_better:
             mine, theirs = mine.mirrored(), theirs.mirrored()
             known = None if known is None else (-known[1], -known[0])

@@ -13,11 +13,11 @@ from airflow_provider_benchmarks.exceptions import ScoreNotFound
 from airflow_provider_benchmarks.gates import field_rules as f
 from airflow_provider_benchmarks.gates.benchmark_versions import differences_in_content
 from airflow_provider_benchmarks.gates.check import Check, Needs
+from airflow_provider_benchmarks.gates.extreme_numbers import is_computable
 from airflow_provider_benchmarks.gates.result import CheckResult, Finding, Outcome
 from airflow_provider_benchmarks.gates.threshold import Threshold, statistic_rule
 from airflow_provider_benchmarks.gates.wording import exact_number
 from airflow_provider_benchmarks.scores import JobScores
-from airflow_provider_benchmarks.scores.json_values import is_number
 
 if TYPE_CHECKING:
     from airflow_provider_benchmarks.gates.evidence import Evidence
@@ -136,9 +136,10 @@ class WithinHistory(Check):
             score = candidate.aggregate.get(self.metric, self.score)
         except ScoreNotFound:
             return 0.0
-        if self.statistic != "mean" or not score.count or score.min is None or score.max is None:
+        low, high = score.min, score.max
+        if self.statistic != "mean" or not score.count or not is_computable(low) or not is_computable(high):
             return 0.0
-        return (score.max - score.min) / score.count
+        return (high - low) / score.count
 
     def _measures_the_same(self, candidate: JobScores, job: JobScores) -> bool:
         """False where the benchmark has changed since in what this score depends on."""
@@ -157,6 +158,6 @@ class WithinHistory(Check):
                 value = threshold.statistic_of(job.aggregate.get(self.metric, self.score))
             except ScoreNotFound:
                 continue
-            if value is not None and is_number(value):
+            if value is not None and is_computable(value):
                 values.append(value)
         return values

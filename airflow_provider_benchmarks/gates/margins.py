@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 #: A mean this many standard errors away from 0 has a known sign.
 _STANDARD_ERRORS = 4.0
+#: A larger share of the mean allows anything; the powers of its product with a score are floats.
+_LARGEST = 1e6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +40,7 @@ class Margin:
         :param ends: the lowest and the highest score of the baseline, where higher scores are better
         """
         if not check.relative:
-            return cls(tested=check.margin, weights=(1.0,))
+            return cls(tested=check.absolute_margin, weights=(1.0,))
         low, high = ends
         if low >= 0 or mean > _STANDARD_ERRORS * error:
             signs: tuple[float, ...] = (1.0,)
@@ -46,7 +48,7 @@ class Margin:
             signs = (-1.0,)
         else:
             signs = (1.0, -1.0)
-        return cls(tested=0.0, weights=tuple(1 - check.margin * sign for sign in signs))
+        return cls(tested=0.0, weights=tuple(1 - min(check.margin, _LARGEST) * sign for sign in signs))
 
 
 def limits_of_weighted(known: tuple[float, float] | None, weight: float) -> tuple[float, float] | None:

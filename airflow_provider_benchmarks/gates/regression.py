@@ -15,6 +15,7 @@ from airflow_provider_benchmarks.gates.benchmark_versions import differences_in_
 from airflow_provider_benchmarks.gates.check import Check, Needs
 from airflow_provider_benchmarks.gates.compared_scores import ComparedScores
 from airflow_provider_benchmarks.gates.evidence import NoBaseline
+from airflow_provider_benchmarks.gates.extreme_numbers import LARGEST_DIFFERENCE
 from airflow_provider_benchmarks.gates.pairing import NotPairable
 from airflow_provider_benchmarks.gates.reported_rows import unseen_problem, with_nan_count
 from airflow_provider_benchmarks.gates.result import Finding, Outcome
@@ -149,6 +150,11 @@ class NoRegression(Check):
     @property
     def must_prove(self) -> bool:
         return self.mode == Mode.PROVE
+
+    @property
+    def absolute_margin(self) -> float:
+        """The margin in the unit of the score; 0 where it is relative."""
+        return 0.0 if self.relative else min(self.margin, LARGEST_DIFFERENCE)
 
     @property
     def fills_missing(self) -> bool:

@@ -134,6 +134,8 @@ def are_binary(values: NDArray[np.float64]) -> bool:
 
 def _number(value: Any) -> float | None:
     """A number as a float; None for anything else, such as a boolean or a number that is too large for a float."""
+    if getattr(value, "shape", None) == ():  # numpy's, in a column of objects
+        value = value.item()
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:

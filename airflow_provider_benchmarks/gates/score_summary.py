@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from airflow_provider_benchmarks.exceptions import ScoreNotFound
-from airflow_provider_benchmarks.gates.row_values import RowValues, score_column
+from airflow_provider_benchmarks.gates.extreme_numbers import without_rounding
+from airflow_provider_benchmarks.gates.observed_statistics import categories_of_rows
+from airflow_provider_benchmarks.gates.row_values import RowValues
 from airflow_provider_benchmarks.scores import AggregateScore
 from airflow_provider_benchmarks.scores.json_values import is_number
 from airflow_provider_benchmarks.scores.value_statistics import value_statistics
@@ -32,20 +32,9 @@ def summarise(score: AggregateScore, found: RowValues, rows: pd.DataFrame) -> Ag
         metric=score.metric,
         name=score.name,
         nan_count=found.counts.without_value + found.counts.call_failed,
-        rubric_distribution=_categories(score, rows),
+        rubric_distribution=categories_of_rows(score, rows),
         **value_statistics(found.values, _PERCENTS),
     )
-
-
-def _categories(score: AggregateScore, rows: pd.DataFrame) -> tuple[dict[str, Any], ...]:
-    """Number of rows in each of a rubric's categories; 0 in a category that only other rows are in."""
-    try:
-        labels = rows[score_column(rows, replace(score, name=f"{score.name}.label"))]
-    except ScoreNotFound:
-        return ()
-    counts = dict.fromkeys([str(category.get("label")) for category in score.rubric_distribution], 0)
-    counts |= {str(label): int(count) for label, count in labels.value_counts().items() if label}
-    return tuple({"label": label, "count": count} for label, count in counts.items())
 
 
 def moments_of(score: AggregateScore) -> Moments | None:
@@ -55,9 +44,8 @@ def moments_of(score: AggregateScore) -> Moments | None:
     if not score.count or not is_number(score.mean) or not is_number(score.std_dev) or score.std_dev < 0:
         return None
     low, high = (end if is_number(end) else None for end in (score.min, score.max))
-    return Moments(
-        mean=score.mean, std_dev=score.std_dev, n=score.count, is_binary=is_binary(score), low=low, high=high
-    )
+    std_dev = without_rounding(score.std_dev, score.mean, low, high)
+    return Moments(mean=score.mean, std_dev=std_dev, n=score.count, is_binary=is_binary(score), low=low, high=high)
 
 
 def is_binary(score: AggregateScore, found: RowValues | None = None) -> bool:
@@ -68,6 +56,8 @@ def is_binary(score: AggregateScore, found: RowValues | None = None) -> bool:
     if found is not None:
         return found.is_binary
     if score.mean is None or score.variance is None or not {score.min, score.max} <= {0.0, 1.0}:
+        return False
+    if not 0 <= score.mean <= 1:
         return False
     return math.isclose(score.variance, score.mean * (1 - score.mean), rel_tol=1e-6, abs_tol=1e-9)
 

@@ -12,6 +12,14 @@ from airflow_provider_benchmarks.brief import brief, shortened
 from airflow_provider_benchmarks.exceptions import ScoreNotFound
 from airflow_provider_benchmarks.gates import field_rules as f
 from airflow_provider_benchmarks.gates.check import Check, Needs
+from airflow_provider_benchmarks.gates.observed_statistics import (
+    PERCENTILE,
+    SHARE,
+    STATISTICS,
+    observed,
+    why_missing,
+    with_labels_of,
+)
 from airflow_provider_benchmarks.gates.reported_rows import unseen_problem, with_nan_count
 from airflow_provider_benchmarks.gates.result import CheckResult, Finding, Outcome
 from airflow_provider_benchmarks.gates.row_values import RowCounts, RowValues, score_column
@@ -27,12 +35,6 @@ if TYPE_CHECKING:
 
     from airflow_provider_benchmarks.gates.evidence import Evidence
 
-#: Statistics that the service computes for every score, and the share of rows without a value.
-STATISTICS = ("mean", "std_dev", "variance", "min", "max", "sum", "count", "nan_count", "nan_fraction")
-#: Percentiles: those of the service, and any other from rows.
-PERCENTILE = re.compile("p([1-9][0-9]?|100)")
-#: The share of a rubric's category, by its label: ``share:good``.
-SHARE = "share:"
 #: The statistics that have a confidence interval, in words.
 _WITH_INTERVAL = "mean, a percentile or a share"
 #: Statistics that count the rows without a value, and so accept any number of them.
@@ -204,6 +206,7 @@ class Threshold(Check):
                 reason = "the row scores are needed for this check, and the job has none"
                 return [self.result(Outcome.FAIL, score=score, reason=reason)]
             column = score_column(rows, score)
+            score = with_labels_of(score, rows)
             slices = Slices(check=self, where=self.where, by=self.by, min_count=self.min_count)
             unseen = unseen_problem(candidate, score, max_error_rate=self.max_error_rate)
             judge = lambda name, group: _judge_rows(self, score, column, name, group, unseen)
@@ -213,19 +216,7 @@ class Threshold(Check):
 
     def statistic_of(self, score: AggregateScore) -> float | None:
         """The statistic's value; None where the score has none."""
-        if self.statistic == "nan_fraction":
-            if score.rows is None or score.nan_count is None:
-                return None
-            return score.nan_count / score.rows if score.rows else 0.0
-        if self.statistic in ("count", "nan_count"):
-            count = score.count if self.statistic == "count" else score.nan_count
-            return None if count is None else float(count)
-        if self.percent is not None:
-            return score.percentiles.get(self.statistic)
-        if self.category is not None:
-            return _share(score, self.category)
-        value: float | None = getattr(score, self.statistic)
-        return value
+        return observed(self.statistic, score)
 
 
 def _judge_aggregate(check: Threshold, score: AggregateScore, candidate: JobScores) -> CheckResult:
@@ -292,7 +283,7 @@ def _judge_summary(
     scores = ThresholdScores(check=check, score=score, found=found, rows=rows)
     of_group = f" where {group}" if group else ""
     if problem is None and (observed is None or not is_number(observed)):
-        problem = f"the {check.statistic} of {score.name}{of_group} is not a number ({observed})"
+        problem = why_missing(check.statistic, score) + (f" (rows{of_group})" if group else "")
     if problem is None:
         problem = scores.problem
     if problem is None and observed is not None:
@@ -355,9 +346,3 @@ def _unknown_calls(check: Threshold, count: int, nan_count: int) -> str | None:
     if problem is None:
         return None
     return f"it is not known, without airflow-provider-benchmarks[parquet], whether {problem}"
-
-
-def _share(score: AggregateScore, label: str) -> float | None:
-    counts = {str(category.get("label")): category.get("count") or 0 for category in score.rubric_distribution}
-    total = sum(counts.values())
-    return counts[label] / total if label in counts and total else None

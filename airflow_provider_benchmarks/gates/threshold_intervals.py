@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_benchmarks.exceptions import ScoreNotFound
+from airflow_provider_benchmarks.gates.extreme_numbers import too_large, too_small
+from airflow_provider_benchmarks.gates.observed_statistics import category_counts
 from airflow_provider_benchmarks.gates.row_values import RowValues, field_column, score_column
 from airflow_provider_benchmarks.gates.score_summary import is_binary, known_range, moments_of
 from airflow_provider_benchmarks.scores import AggregateScore
@@ -42,9 +44,13 @@ class ThresholdScores:
             low, high = check.score_range
             if min(ends) < low or max(ends) > high:
                 return f"scores from {min(ends):g} to {max(ends):g} are not all in score_range {low:g} to {high:g}"
-        if check.confidence is None or check.statistic != "mean" or self._is_binary or self.found is not None:
+        if check.confidence is None or check.statistic != "mean" or self._is_binary:
             return None
-        if moments_of(score) is None:
+        if problem := too_large(score.name, *ends, score.mean, score.std_dev) or too_small(
+            score.name, *ends, score.mean
+        ):
+            return problem
+        if self.found is None and moments_of(score) is None:
             return f"the service gives no std_dev of {score.name}, without which its mean has no confidence bound"
         return None
 
@@ -64,7 +70,7 @@ class ThresholdScores:
         if check.category is not None:
             if (answers := self._answers_in_category()) is not None:
                 return statistics.share_interval(*answers, **level)
-            total = sum(category.get("count") or 0 for category in self.score.rubric_distribution)
+            total = sum((category_counts(self.score) or {}).values())
             return statistics.exact_interval(round(observed * total), total, **level)
         if self.found is not None and self.found.count:
             values, clusters = self.found.values, self._clusters()

@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from airflow_provider_benchmarks.gates.check import check_from_dict
 from airflow_provider_benchmarks.gates.result import NOT_JUDGED, UNPROVEN, CheckResult, Outcome
+from airflow_provider_benchmarks.storable import storable_text
 
 _COLOURS = {Outcome.PASS: "#1b7f3b", Outcome.WARN: "#9a6700", Outcome.FAIL: "#b3261e", Outcome.INCONCLUSIVE: "#9a6700"}
 _STYLE = (
@@ -74,7 +75,8 @@ class Verdict:
         counts += f", {unproven} {'passes' if unproven == 1 else 'pass'} unproven" if unproven else ""
         counts += f", {warned} {'warns' if warned == 1 else 'warn'}" if warned else ""
         against = f" (baseline: {self.baseline})" if self.baseline else ""
-        return f"{self.outcome.upper() if self.judged or not self.passed else _NOTHING_JUDGED}: {counts}{against}"
+        headline = self.outcome.upper() if self.judged or not self.passed else _NOTHING_JUDGED
+        return storable_text(f"{headline}: {counts}{against}")
 
     @property
     def judged(self) -> bool:
@@ -106,7 +108,7 @@ class Verdict:
         return list(rows.values())
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-safe: the form for XCom and the score store."""
+        """JSON-safe: the form for the score store and, made storable, for XCom."""
         jobs = {name: getattr(self, name) for name in _OF_JOBS}
         return {
             "outcome": str(self.outcome),
@@ -144,7 +146,8 @@ class Verdict:
         of = f" of benchmark {self.benchmark}" if self.benchmark else ""
         place = f' in workspace "{self.workspace}"' if self.workspace else ""
         names = " and ".join(f'"{name}"' for name in self.baselines)
-        return f'Benchmark job "{self.job}"{of}{place}{f", compared with {names}" if names else ""}.'
+        subject = f'Benchmark job "{self.job}"{of}{place}{f", compared with {names}" if names else ""}.'
+        return storable_text(subject)
 
     def _table(self, style: str) -> str:
         return _tabulated([result.cells() for result in self.results], _COLUMNS, style, optional="evidence")
@@ -185,6 +188,7 @@ def _tabulated(rows: Sequence[tuple[str, ...]], columns: tuple[str, ...], style:
     place = columns.index(optional)
     if not any(row[place] for row in rows):
         columns, *rows = ((*row[:place], *row[place + 1 :]) for row in (columns, *rows))
+    rows = [tuple(map(storable_text, row)) for row in rows]
     if style == "github":  # a bar ends the cell
         rows = [tuple(cell.replace("|", r"\|").replace("\n", " ") for cell in row) for row in rows]
     return str(tabulate(rows, headers=columns, tablefmt=style, disable_numparse=True))

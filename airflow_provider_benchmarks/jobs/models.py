@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -50,6 +49,10 @@ class JobStep:
     name: str
     status: str
     error: str | None = None
+
+
+#: No job has more rows: a larger count, or an infinite one, is no count.
+_MOST_ROWS = 2**53
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,4 +199,4 @@ class LogLine:
 
 def _row_count(value: Any) -> int | None:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return int(value) if is_number and math.isfinite(value) else None
+    return int(value) if is_number and abs(value) <= _MOST_ROWS else None

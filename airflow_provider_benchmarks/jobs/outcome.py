@@ -10,6 +10,7 @@ from airflow_provider_benchmarks.brief import brief
 from airflow_provider_benchmarks.exceptions import BenchmarkError, JobCancelled, JobError, JobFailed, JobTimeout
 from airflow_provider_benchmarks.jobs.failures import LogSummary, failure_reason
 from airflow_provider_benchmarks.jobs.models import TERMINAL_STATUSES, BenchmarkJob, JobStatus
+from airflow_provider_benchmarks.storable import storable
 
 #: What a trigger reports besides the terminal statuses: the job was still running at its deadline; and the service gave
 #: a definite answer that is not a job.
@@ -70,7 +71,8 @@ def status_of_event(event: Mapping[str, Any] | None, *, job_name: str) -> str:
     :raises BenchmarkError: the wait failed; the very error that ended it
     :raises JobError: the event is missing, for another job, or has no status that ends a wait
     """
-    if isinstance(event, Mapping) and event.get("job_name") == job_name:
+    # Events hold names as Airflow can store them.
+    if isinstance(event, Mapping) and event.get("job_name") in (job_name, storable(job_name)):
         found = event.get("status")
         if found in TERMINAL_STATUSES:
             return str(found)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_benchmarks.scores.means import means_of
+from airflow_provider_benchmarks.storable import storable
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -44,7 +45,7 @@ def add_outlet_extra(
         **more,
     }
     for asset in assets:
-        context["outlet_events"][asset].extra = extra
+        context["outlet_events"][asset].extra = storable(extra)
 
 
 def _asset_kinds() -> tuple[type, ...]:

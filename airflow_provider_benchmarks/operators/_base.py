@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator, XComArg, conf
 
+from airflow_provider_benchmarks.brief import brief
 from airflow_provider_benchmarks.exceptions import ConfigurationError, ResultsTooLarge
 from airflow_provider_benchmarks.scores.metric_names import checked_references
 
@@ -57,6 +58,18 @@ def checked_aliases(aliases: Any, *, task: str) -> Any:
         return checked_references(aliases)
     except ConfigurationError as error:
         raise ConfigurationError(f'task "{task}": aliases: {error}') from error
+
+
+def require_job_name(name: Any, *, task: str) -> None:
+    """Refuse what is no name of a job, such as the number that a native template made of one.
+
+    :raises ConfigurationError: names the task
+    """
+    if not isinstance(name, str) or not name:
+        raise ConfigurationError(
+            f'task "{task}": job_name must be the name of a job, found {brief(name)}: what does its template give? '
+            "With render_template_as_native_obj=True a name of digits becomes a number."
+        )
 
 
 def has_template(value: Any) -> bool:

@@ -14,6 +14,7 @@ from airflow_provider_benchmarks.operators._base import (
     BenchmarkOperator,
     checked_aliases,
     has_template,
+    require_job_name,
     score_store,
 )
 from airflow_provider_benchmarks.operators._gate_arguments import (
@@ -108,6 +109,7 @@ class GateOperator(BenchmarkOperator):
         from airflow_provider_benchmarks.gates.run import run_gate
         from airflow_provider_benchmarks.operators._service_source import ServiceSource
 
+        require_job_name(self.job_name, task=self.task_id)
         check_report(self.report, gate=self.task_id)
         policy, store = self._policy(context), score_store(self.store)
         if store is None:

@@ -15,6 +15,7 @@ from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.gates import Outcome, Verdict
 from airflow_provider_benchmarks.gates.verdict import LEFT_OUT
 from airflow_provider_benchmarks.operators._base import max_xcom_bytes, xcom_bytes
+from airflow_provider_benchmarks.storable import storable
 
 REPORTS = (".md", ".html", ".json")
 #: Length of the values of items, in characters, in an XCom that would be too large otherwise.
@@ -85,7 +86,7 @@ def xcom_of(verdict: Verdict, *, whole: str) -> dict[str, Any]:
 
     :param whole: the places that have the whole verdict, in words
     """
-    data = verdict.to_dict()
+    data: dict[str, Any] = storable(verdict.to_dict())
     if _fits(data):
         return data
     short = _with_rows(data, lambda rows: [{**row, "item": _shortened(row["item"])} for row in rows])

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from airflow_provider_benchmarks.gates import Outcome
+from airflow_provider_benchmarks.storable import storable_text
 
 if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
@@ -29,18 +30,21 @@ def lineage_of(verdict: Verdict | None, *, base_url: str, workspace: str) -> Ope
     namespace = f"nemo-evaluator://{service.netloc}{service.path.rstrip('/')}"
     assertions = [
         quality.Assertion(
-            assertion=" ".join(
-                part
-                for part in (result.check.statistic, result.expected, result.group and f"where {result.group}")
-                if part
+            assertion=storable_text(
+                " ".join(
+                    part
+                    for part in (result.check.statistic, result.expected, result.group and f"where {result.group}")
+                    if part
+                )
             ),
             success=result.outcome == Outcome.PASS,
-            column=f"{result.metric}:{result.score}" if result.score else result.metric,
+            column=storable_text(f"{result.metric}:{result.score}" if result.score else result.metric),
         )
         for result in verdict.results
     ]
     found: dict[str, Any] = {"dataQualityAssertions": quality.DataQualityAssertionsDatasetFacet(assertions=assertions)}
-    inputs = [InputDataset(namespace=namespace, name=f"{workspace}/{verdict.job}/scores", inputFacets=found)]
+    candidate, baseline = (storable_text(f"{workspace}/{job}/scores") for job in (verdict.job, verdict.baseline))
+    inputs = [InputDataset(namespace=namespace, name=candidate, inputFacets=found)]
     if verdict.baseline:
-        inputs.append(InputDataset(namespace=namespace, name=f"{workspace}/{verdict.baseline}/scores"))
+        inputs.append(InputDataset(namespace=namespace, name=baseline))
     return OperatorLineage(inputs=inputs)

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_benchmarks.storable import storable
+
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
@@ -63,7 +65,7 @@ class TaskState:
         if self._store is None:
             return
         try:
-            self._store.set(_KEY, asdict(job))
+            self._store.set(_KEY, storable(asdict(job)))
         except Exception as error:  # noqa: BLE001  whatever it is, the job is running
             self._disable(error)
 

@@ -13,9 +13,11 @@ from airflow_provider_benchmarks.exceptions import ConfigurationError, NotStored
 from airflow_provider_benchmarks.operators._base import (
     DEFAULT_CONN_ID,
     BenchmarkOperator,
+    require_job_name,
     score_store,
 )
 from airflow_provider_benchmarks.operators._gate import GateOperator
+from airflow_provider_benchmarks.storable import storable_text
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -118,7 +120,7 @@ class BenchmarkGateOperator(GateOperator):
             f"{verdict.summary}\n{verdict.to_table()}{record}"
         )
         if self.on_failure == "skip":
-            raise AirflowSkipException(message)
+            raise AirflowSkipException(storable_text(message))
         raise GateInconclusive(message) if verdict.outcome == "inconclusive" else GateFailed(message)
 
 
@@ -228,6 +230,7 @@ class PinBaselineOperator(BenchmarkOperator):
         self.store = store
 
     def execute(self, context: Context) -> str:
+        require_job_name(self.job_name, task=self.task_id)
         store = score_store(self.store)
         if store is None:
             raise ConfigurationError(
@@ -251,7 +254,7 @@ class PinBaselineOperator(BenchmarkOperator):
             stored.benchmark,
             name,
         )
-        return stored.job
+        return storable_text(stored.job)
 
     def _stored(self, store: ScoreStore) -> StoredJob:
         if "/" not in self.job_name:

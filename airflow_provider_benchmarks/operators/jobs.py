@@ -28,6 +28,7 @@ from airflow_provider_benchmarks.operators._base import DEFAULT_CONN_ID, Benchma
 from airflow_provider_benchmarks.operators._job_content import JobContent, is_known, own_params
 from airflow_provider_benchmarks.operators._task_state import PreviousJob, TaskState
 from airflow_provider_benchmarks.retry_policy import is_recoverable
+from airflow_provider_benchmarks.storable import storable
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -228,7 +229,7 @@ class RunBenchmarkJobOperator(BenchmarkOperator):
             trigger=trigger,
             method_name="execute_complete",
             timeout=deferral_timeout(context, deadline=deadline, execution_timeout=self.execution_timeout),
-            kwargs={"job_name": job.name},
+            kwargs=storable({"job_name": job.name}),
         )
 
     def _poll(self, job: BenchmarkJob) -> BenchmarkJob:

@@ -23,10 +23,12 @@ from airflow_provider_benchmarks.operators._base import (
     check_xcom_bytes,
     check_xcom_size,
     checked_aliases,
+    require_job_name,
     score_store,
     xcom_bytes,
 )
 from airflow_provider_benchmarks.operators.store_results import StoreResultsOperator
+from airflow_provider_benchmarks.storable import storable
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -206,10 +208,11 @@ class DownloadAggregateScoresOperator(_DownloadOperator):
         self._refuse_unused()
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
+        require_job_name(self.job_name, task=self.task_id)
         stored = self._store_job()
         job = stored or self._get_job()
         scores = stored.aggregate if stored else self.hook.get_aggregate_scores(self.job_name)
-        records = scores.to_records()
+        records: list[dict[str, Any]] = storable(scores.to_records())
         what = f'aggregate scores of benchmark job "{self.job_name}"'
         if self.do_xcom_push:
             advice = STORE_AS_FILE if self.destination is None else "Raise it, or set do_xcom_push=False."
@@ -329,6 +332,7 @@ class DownloadRowScoresOperator(_DownloadOperator):
         )
 
     def execute(self, context: Context) -> dict[str, Any] | list[dict[str, Any]]:
+        require_job_name(self.job_name, task=self.task_id)
         return self._return_rows(context) if self.destination is None else self._store_rows(context)
 
     def _store_rows(self, context: Context) -> dict[str, Any]:
@@ -346,7 +350,8 @@ class DownloadRowScoresOperator(_DownloadOperator):
             aggregate = job.aggregate
         self.log.info("Stored %s rows in %s (%d bytes)", file.rows, file.path, file.bytes)
         self._add_outlet_extra(context, job, aggregate, rows=file.rows, path=file.path)
-        return file.to_dict()
+        described: dict[str, Any] = storable(file.to_dict())
+        return described
 
     def _return_rows(self, context: Context) -> dict[str, Any] | list[dict[str, Any]]:
         from airflow_provider_benchmarks.hooks.row_sources import ServiceRows, purged_rows
@@ -361,7 +366,8 @@ class DownloadRowScoresOperator(_DownloadOperator):
                     f"were stored. Give a destination= for a file with these names, or set no other aliases."
                 )
             self._add_outlet_extra(context, stored, stored.aggregate, rows=stored.rows.rows, path=stored.rows.path)
-            return stored.rows.to_dict()
+            described: dict[str, Any] = storable(stored.rows.to_dict())
+            return described
         job, source = stored or self._get_job(), ServiceRows(self.hook.client, self.job_name)
         try:
             rows = self._collect(source)
@@ -380,7 +386,7 @@ class DownloadRowScoresOperator(_DownloadOperator):
                 is_cut = True
                 break
             check.note_scores((metric, *score) for metric, scores in row.metrics.items() for score in scores.items())
-            rows.append(row.to_dict())
+            rows.append(storable(row.to_dict()))
             # As they come, before a huge result has filled the memory.
             size += xcom_bytes(rows[-1]) + len(", ")
             check_xcom_bytes(size, f'The first {len(rows)} row scores of benchmark job "{self.job_name}"')

@@ -12,6 +12,7 @@ from airflow_provider_benchmarks.brief import brief, shortened
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.operators._base import check_xcom_size, has_template, score_store
 from airflow_provider_benchmarks.scores.results_files import AUTO, EVALUATORS
+from airflow_provider_benchmarks.storable import storable
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -83,7 +84,7 @@ class StoreResultsOperator(BaseOperator):
         stored = store_results(
             self.path, store, benchmark=self.benchmark, format=self.format, task=self.task_name or None
         )
-        found = [_describe(job, store.job_folder(job)) for job in stored]
+        found: list[dict[str, Any]] = storable([_describe(job, store.job_folder(job)) for job in stored])
         for each in found:
             self.log.info("Stored %(rows)s rows of benchmark %(benchmark)s in %(path)s", each)
         if self.do_xcom_push:

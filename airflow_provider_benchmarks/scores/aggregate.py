@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_benchmarks.brief import brief, brief_names, shortened
 from airflow_provider_benchmarks.exceptions import IncompleteResults, ScoreNotFound
 from airflow_provider_benchmarks.scores.json_values import is_number, json_safe, statistic_value
 from airflow_provider_benchmarks.scores.metric_names import MetricNames, rename_keys
+from airflow_provider_benchmarks.scores.score_fields import ScoreFields
 
 if TYPE_CHECKING:
     import pandas as pd
-
-T = TypeVar("T")
 
 #: The columns that the service's docs show, in their order; the rest follows.
 _DOCUMENTED_COLUMNS = ("metric_ref", "name", "mean", "std_dev", "min", "max", "count")
@@ -50,6 +49,8 @@ class AggregateScore:
     :param rubric_distribution: ``{"label", "description", "value", "count"}`` for each category of a rubric
     :param mode_category: the most frequent label of a rubric
     :param extra: fields of the answer that this package does not know
+    :param unread: what the service wrote in place of a number, in few words, by the name of the statistic, which is
+        None then
     :param payload: the score as the service wrote it, for frames and files; empty for one that was made otherwise
     """
 
@@ -73,6 +74,7 @@ class AggregateScore:
     rubric_distribution: tuple[Mapping[str, Any], ...] = ()
     mode_category: str | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
+    unread: Mapping[str, str] = field(default_factory=dict)
     # Not of __init__, so that a copy with another statistic shows that one, and not what the service wrote.
     payload: Mapping[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
@@ -80,36 +82,33 @@ class AggregateScore:
     def from_json(cls, metric: str, payload: Any) -> AggregateScore:
         """Read one score.
 
-        :raises IncompleteResults: it has no name, or a statistic is not a number
+        A statistic that is not a number is unknown, and the rest of the score is read.
+
+        :raises IncompleteResults: it has no name, or a count is negative or a fraction
         """
         if not isinstance(payload, dict) or not isinstance(payload.get("name"), str):
             raise IncompleteResults(
                 f'expected a score of {shortened(metric)} as an object with "name", found {brief(payload)}'
             )
         name = payload["name"]
-        histogram = _of_type(dict, payload, "histogram", metric, name)
+        known = (*STATISTICS, *_FURTHER_STATISTICS)
+        found = ScoreFields(payload, f'score "{shortened(name)}" of {shortened(metric)}')
         score = cls(
             metric=metric,
             name=name,
-            score_type=_of_type(str, payload, "score_type", metric, name),
-            count=_integer(payload.get("count"), metric, name, "count"),
-            nan_count=_integer(payload.get("nan_count"), metric, name, "nan_count"),
-            **{key: _number(payload.get(key), metric, name, key) for key in (*STATISTICS, *_FURTHER_STATISTICS)},
-            percentiles={
-                key: _number(value, metric, name, key)
-                for key, value in _of_type(dict, payload, "percentiles", metric, name).items()
-            },
-            histogram=tuple(
-                HistogramBin(each["lower_bound"], each["upper_bound"], each["count"])
-                for each in _of_type(list, histogram, "bins", metric, name)
-            ),
-            rubric_distribution=tuple(map(_object, _of_type(list, payload, "rubric_distribution", metric, name))),
+            score_type=found.of_type(str, "score_type"),
+            count=found.count("count"),
+            nan_count=found.count("nan_count"),
+            **{key: found.number(key) for key in known},
+            percentiles=found.numbers("percentiles"),
+            histogram=tuple(HistogramBin(**each) for each in found.bins()),
+            rubric_distribution=tuple(map(_object, found.of_type(list, "rubric_distribution"))),
             mode_category=payload.get("mode_category"),
             extra={key: value for key, value in payload.items() if key not in _SCORE_FIELDS},
+            unread=found.unread,
         )
         if score.score_type == _SCALAR:
             score = replace(score, **_scalar_statistics(score))
-        known = (*STATISTICS, *_FURTHER_STATISTICS)
         words = {key: statistic_value(payload[key]) for key in known if key in payload}
         object.__setattr__(score, "payload", {**payload, **words})
         return score
@@ -136,7 +135,8 @@ class AggregateScore:
         record |= {key: getattr(self, key) for key in ("count", "nan_count", *STATISTICS)}
         further = {key: getattr(self, key) for key in _FURTHER_STATISTICS}
         record |= {key: value for key, value in further.items() if value is not None}
-        record |= self.percentiles
+        # A percentile may have any name: one of another field is told apart from it.
+        record |= {key if key not in record else f"percentiles.{key}": value for key, value in self.percentiles.items()}
         if self.score_type == "rubric":
             record["mode_category"] = self.mode_category
         safe: dict[str, Any] = json_safe(record)
@@ -156,7 +156,7 @@ class AggregateScore:
         return {key: value for key, value in data.items() if value not in (None, "", {}, ())} | dict(self.extra)
 
 
-_NOT_WRITTEN = frozenset({"metric", "extra", "payload"})
+_NOT_WRITTEN = frozenset({"metric", "extra", "unread", "payload"})
 _SCORE_FIELDS = {f.name for f in fields(AggregateScore)} - _NOT_WRITTEN
 
 
@@ -346,46 +346,3 @@ def _scalar_statistics(score: AggregateScore) -> dict[str, Any]:
 def _object(value: Any) -> dict[str, Any]:
     """The value if it is an object, else an empty one, in which nothing is found."""
     return value if isinstance(value, dict) else {}
-
-
-def _of_type(kind: type[T], payload: Mapping[str, Any], key: str, metric: str, name: str) -> T:
-    """A field of a score; an empty one where the service does not say."""
-    value = payload.get(key)
-    if value is None:
-        return kind()
-    if not isinstance(value, kind):
-        raise IncompleteResults(
-            f'expected {_TYPE_NAMES[kind]} as {key} of score "{shortened(name)}" of {shortened(metric)}, '
-            f"found {brief(value)}"
-        )
-    return value
-
-
-_TYPE_NAMES: dict[type, str] = {str: "a text", dict: "an object", list: "a list"}
-
-
-def _number(value: Any, metric: str, name: str, key: str) -> float | None:
-    value = statistic_value(value)
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise IncompleteResults(
-            f'expected a number as {key} of score "{shortened(name)}" of {shortened(metric)}, found {brief(value)}'
-        )
-    try:
-        return float(value)
-    except OverflowError:
-        raise IncompleteResults(
-            f'{key} of score "{shortened(name)}" of {shortened(metric)} is too large: {brief(value)}'
-        ) from None
-
-
-def _integer(value: Any, metric: str, name: str, key: str) -> int | None:
-    number = _number(value, metric, name, key)
-    if number is None:
-        return None
-    if number < 0 or not number.is_integer():
-        raise IncompleteResults(
-            f'expected a count as {key} of score "{shortened(name)}" of {shortened(metric)}, found {brief(value)}'
-        )
-    return int(number)

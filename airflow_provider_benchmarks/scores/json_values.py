@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from typing import Any, TypeGuard
 
 import msgspec
@@ -12,6 +13,8 @@ import msgspec
 LABEL = ".label"
 #: Raised by the strict decoder for what it does not accept, the last for what is nested too deeply.
 DECODE_ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+#: Of a whole number that Python reads.
+_MOST_DIGITS = 4300
 _NUMBERS_IN_WORDS = {
     "NaN": math.nan,
     "Infinity": math.inf,
@@ -31,9 +34,18 @@ def parse_json(data: bytes | str) -> Any:
             return msgspec.json.decode(data)
         except (msgspec.DecodeError, UnicodeDecodeError):
             # The strict decoder is several times faster. The lenient one gets only what the strict one refused.
-            return json.loads(data)
+            return _lenient(data)
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
+
+
+def _lenient(data: bytes | str) -> Any:
+    try:
+        return json.loads(data)
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        raise
+    except ValueError:  # Python reads no whole number of more than 4,300 digits: it remains the text that it is
+        return json.loads(data, parse_int=lambda digits: int(digits) if len(digits) < _MOST_DIGITS else digits)
 
 
 def json_text(value: Any) -> str:
@@ -67,8 +79,8 @@ def score_value(name: str, value: Any) -> Any:
 
 
 def is_number(value: Any) -> TypeGuard[float]:
-    """True for a number that statistics can use: not a boolean, not NaN, not infinite."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    """True for a number that statistics can use: not a boolean, not NaN, not infinite, not too large for a float."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
 def json_safe(value: Any) -> Any:

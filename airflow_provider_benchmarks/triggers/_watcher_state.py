@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from airflow_provider_benchmarks.storable import storable
 from airflow_provider_benchmarks.triggers._airflow_requests import request_airflow
 
 logger = logging.getLogger(__name__)
@@ -84,7 +85,7 @@ class WatcherState:
 
     async def _save(self) -> None:
         while self._state is not None:
-            state, self._state = self._state(), None
+            state, self._state = storable(self._state()), None
             if state == self.stored:
                 continue
             await asyncio.sleep(EVENT_STORED_SECONDS)

@@ -14,6 +14,7 @@ from airflow_provider_benchmarks.durations import require_seconds
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.jobs import TERMINAL_STATUSES, BenchmarkJob, JobStatus
 from airflow_provider_benchmarks.jobs.finished import FinishedJobs, JobsPoll
+from airflow_provider_benchmarks.storable import storable
 from airflow_provider_benchmarks.triggers._watcher_means import with_means
 from airflow_provider_benchmarks.triggers._watcher_poll import WatcherPoll, now
 from airflow_provider_benchmarks.triggers._watcher_state import WatcherState
@@ -137,12 +138,11 @@ class BenchmarkJobEventTrigger(BaseEventTrigger):
 
     @staticmethod
     def _event(job: BenchmarkJob, means: dict[str, Any]) -> TriggerEvent:
-        return TriggerEvent(
-            {
-                "job_name": job.name,
-                "workspace": job.workspace,
-                "benchmark": job.benchmark,
-                "status": str(job.status),
-                **means,
-            }
-        )
+        event = {
+            "job_name": job.name,
+            "workspace": job.workspace,
+            "benchmark": job.benchmark,
+            "status": str(job.status),
+            **means,
+        }
+        return TriggerEvent(storable(event))

@@ -12,6 +12,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from airflow_provider_benchmarks.exceptions import BenchmarkError
 from airflow_provider_benchmarks.jobs import progress_line
 from airflow_provider_benchmarks.jobs.outcome import wait_failed
+from airflow_provider_benchmarks.storable import storable
 from airflow_provider_benchmarks.triggers._cancelling import cancel_job, wait_despite_cancellation
 from airflow_provider_benchmarks.triggers._on_kill import was_killed
 from airflow_provider_benchmarks.triggers._shared_polling import waiting_for
@@ -123,4 +124,4 @@ class BenchmarkJobTrigger(BaseTrigger):
                     return report.status
 
     def _event(self, **fields: Any) -> TriggerEvent:
-        return TriggerEvent({"job_name": self.job_name, "workspace": self.workspace, **fields})
+        return TriggerEvent(storable({"job_name": self.job_name, "workspace": self.workspace, **fields}))

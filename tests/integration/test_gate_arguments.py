@@ -13,7 +13,12 @@ from airflow.providers.standard.operators.empty import EmptyOperator
 
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.gates import NoRegression, Threshold, WithinHistory
-from airflow_provider_benchmarks.operators.gates import BenchmarkGateBranchOperator, BenchmarkGateOperator
+from airflow_provider_benchmarks.operators.gates import (
+    BenchmarkGateBranchOperator,
+    BenchmarkGateOperator,
+    PinBaselineOperator,
+)
+from airflow_provider_benchmarks.operators.results import DownloadAggregateScoresOperator, DownloadRowScoresOperator
 from tests.support import gate_jobs
 from tests.support.contexts import task_context
 
@@ -180,3 +185,18 @@ def test_a_dag_with_gates_can_be_stored(dag, tmp_path):
     gate = stored.get_task("gate")
     assert {name: getattr(gate, name) for name in arguments} == arguments
     assert {task.task_id: task.is_mapped for task in stored.tasks} == {"gate": False, "by-job": True, "by-check": True}
+
+
+@pytest.mark.parametrize("name", [2026, None, "", ["job-1"]])
+@pytest.mark.parametrize(
+    "operator",
+    [
+        lambda name: BenchmarkGateOperator(task_id="t", job_name=name, checks=[Threshold("m", at_least=0)]),
+        lambda name: PinBaselineOperator(task_id="t", job_name=name, store="/nowhere"),
+        lambda name: DownloadAggregateScoresOperator(task_id="t", job_name=name),
+        lambda name: DownloadRowScoresOperator(task_id="t", job_name=name),
+    ],
+)
+def test_a_job_name_that_a_template_made_another_thing(operator, name):
+    with pytest.raises(ConfigurationError, match="job_name must be the name of a job, found"):
+        operator(name).execute(task_context())

@@ -42,3 +42,15 @@ def test_each_check_of_a_missed_gate_is_an_assertion_on_the_scores(gate, service
 
 def test_a_gate_that_could_not_judge_says_nothing(gate) -> None:
     assert DefaultExtractor(gate).extract_on_failure(task_instance=None) is None
+
+
+def test_texts_that_databases_refuse_are_replaced(gate) -> None:
+    gate.checks = [Threshold("odd\0 metric", at_least=0.5), Threshold("exact-match\ud800", at_least=0)]
+    with pytest.raises(GateFailed):
+        gate.execute(task_context())
+    (scores,) = DefaultExtractor(gate).extract_on_failure(task_instance=None).inputs
+    found = [(each.assertion, each.column) for each in scores.inputFacets["dataQualityAssertions"].assertions]
+    assert found == [
+        ("mean ≥ 0.5", "odd␀ metric"),
+        ("mean ≥ 0", "exact-match�"),
+    ]

@@ -282,6 +282,7 @@ class TestTemplates:
         ({"poll_interval": -1}, "poll_interval must be more than 0, found -1"),
         ({"poll_interval": float("nan")}, "poll_interval must be more than 0, found nan"),
         ({"poll_interval": float("inf")}, "poll_interval must be a finite number of seconds, found inf"),
+        ({"poll_interval": 10**399}, "poll_interval must be a finite number of seconds, found 1000"),
         ({"poll_interval": "5"}, "poll_interval must be a finite number of seconds, found '5'"),
         ({"timeout": float("nan")}, "timeout must be more than 0, found nan"),
         ({"timeout": float("inf")}, "timeout must be a finite number of seconds, found inf"),

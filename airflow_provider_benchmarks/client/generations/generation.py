@@ -19,6 +19,7 @@ from airflow_provider_benchmarks.client.generations.stored_benchmarks import Sto
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.jobs import BenchmarkJob, JobResult, LogLine
 from airflow_provider_benchmarks.scores import AggregateScores
+from airflow_provider_benchmarks.scores.json_values import fits_utf8
 from airflow_provider_benchmarks.scores.metric_names import MetricNames
 
 logger = logging.getLogger(__name__)
@@ -299,10 +300,11 @@ def quoted(name: str, what: str) -> str:
     """Quote a name into one path segment.
 
     :param what: what has the name, for the error
-    :raises ConfigurationError: it is empty, or a dot segment that would lead to another path
+    :raises ConfigurationError: it is empty, no text, a text that no path can have, or a dot segment that would lead to
+        another path
     """
-    if not name or name in (".", ".."):
-        raise ConfigurationError(f'"{name}" is not the name of a {what}')
+    if not isinstance(name, str) or not name or name in (".", "..") or "\0" in name or not fits_utf8(name):
+        raise ConfigurationError(f'"{shortened(name)}" is not the name of a {what}')
     return quote(name, safe="")
 
 

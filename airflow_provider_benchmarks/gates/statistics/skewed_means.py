@@ -16,6 +16,8 @@ from scipy import special
 from airflow_provider_benchmarks.gates.statistics.proportions import Numbers
 
 Array = NDArray[np.float64]
+#: A mean that is as many standard errors away from the margin, or more, is as significant; its third power is a float.
+_FARTHEST = 1e60
 
 
 def moments(values: Array) -> tuple[Array, Array, Array]:
@@ -23,12 +25,15 @@ def moments(values: Array) -> tuple[Array, Array, Array]:
     n = values.shape[-1]
     mean = values.mean(axis=-1)
     deviations = values - mean[..., None]
-    second = (deviations**2).mean(axis=-1)
+    # In a unit of their own, a power of two: neither cubes of the largest nor squares of the smallest leave the floats.
+    unit = np.frexp(np.abs(deviations).max(axis=-1))[1]
+    deviations = np.ldexp(deviations, -unit[..., None])
+    second, third = (deviations**2).mean(axis=-1), (deviations**3).mean(axis=-1)
     # Equal values have no variance but that of rounding.
-    second = np.where(second <= (1e-12 * np.abs(values).max(axis=-1)) ** 2, 0.0, second)
-    third = (deviations**3).mean(axis=-1)
+    rounding = np.ldexp(1e-12 * np.abs(values).max(axis=-1), -unit)
+    second = np.where(np.sqrt(second) <= rounding, 0.0, second)
     skewness = np.where(second > 0, third / np.where(second > 0, second, 1.0) ** 1.5, 0.0)
-    return mean, np.sqrt(second / (n - 1)), skewness
+    return mean, np.ldexp(np.sqrt(second / (n - 1)), unit), skewness
 
 
 def bounds(
@@ -58,7 +63,8 @@ def p_value(
     :param error: standard error of the mean, above 0
     :param degrees: degrees of freedom of the standard error, n − 1 unless given
     """
-    t = (np.asarray(mean) + margin) / error
+    with np.errstate(over="ignore"):
+        t = np.clip((np.asarray(mean) + margin) / error, -_FARTHEST, _FARTHEST)
     skew = np.asarray(skewness) / np.sqrt(n)
     cubic = t + skew * t**2 / 3 + skew**2 * t**3 / 27 + skew / 6
     return np.asarray(special.stdtr(degrees or n - 1, np.maximum(t, cubic)))

@@ -25,6 +25,8 @@ def p_value_of_zero_one(gains: int, losses: int, n: int, *, margin: float) -> fl
 
     Source: Barnard 1947, "Significance tests for 2 × 2 tables", with the difference of the counts as its statistic.
     """
+    if margin >= 1:  # no drop of a share is larger
+        return 1.0
     more = losses - gains
     gained = np.arange(n + 1)[:, None]
     gain = np.linspace(0, (1 - margin) / 2, _SHARES)[None, :]

@@ -87,7 +87,7 @@ class TestNames:
         assert b"/" not in path.removeprefix(start).removesuffix(end)
         assert query == b""
 
-    @pytest.mark.parametrize("name", ["", ".", ".."])
+    @pytest.mark.parametrize("name", ["", ".", "..", "a\0b", "\ud800", 2026, 0.5, None, ["a"]])
     def test_those_that_lead_elsewhere_are_refused(self, ask, name):
         service = always(200, JOB)
         with pytest.raises(ConfigurationError, match="is not the name of a benchmark job"):

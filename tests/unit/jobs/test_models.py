@@ -1,6 +1,10 @@
 from __future__ import annotations
 
-from airflow_provider_benchmarks.jobs import BenchmarkJob, JobStep
+import math
+
+import pytest
+
+from airflow_provider_benchmarks.jobs import BenchmarkJob, JobStep, RowCounts
 
 
 def test_a_later_status_keeps_the_spec():
@@ -19,3 +23,9 @@ def test_an_unknown_status_word_is_not_finished():
     job = BenchmarkJob(name="a", workspace="w", status="archived")
     assert job.status == "archived"
     assert not job.is_finished
+
+
+@pytest.mark.parametrize("odd", ["N/A", 10**399, -(10**399), 2**70, math.nan, math.inf, -math.inf, 1e300, True, None])
+def test_a_count_of_rows_that_is_none_is_not_known(odd):
+    counts = RowCounts.from_json({"total": 10, "scored": odd, "errored": 1.0})
+    assert counts == RowCounts(total=10, scored=None, errored=1)

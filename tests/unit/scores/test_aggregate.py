@@ -211,7 +211,6 @@ def test_unknown_fields_are_kept():
         {"results": [{"metric": "w/m"}]},
         {"results": [{"scores": []}]},
         {"results": [{"metric": "w/m", "scores": [{"count": 1}]}]},
-        {"results": [{"metric": "w/m", "scores": [{"name": "s", "mean": "high"}]}]},
         {"results": [{"metric": "w/m", "scores": [{"name": "s", "count": 1.5}]}]},
         {"results": [{"metric": "w/m", "scores": [{"name": "s", "count": -1}]}]},
         {"results": [{"metric": "w/m", "scores": [{"name": "s"}, {"name": "s"}]}]},
@@ -220,3 +219,60 @@ def test_unknown_fields_are_kept():
 def test_what_is_not_scores_is_refused(payload):
     with pytest.raises(IncompleteResults):
         AggregateScores.from_json(payload)
+
+
+SOUND = {
+    "count": 4,
+    "nan_count": 0,
+    "mean": 0.5,
+    "std_dev": 0.5,
+    "min": 0,
+    "max": 1,
+    "sum": 2,
+    "percentiles": {"p50": 0.5},
+}
+
+
+@pytest.mark.parametrize("odd", ["N/A", "high", "", True, [], {}, [1], 10**399, -(10**399)])
+@pytest.mark.parametrize("name", ["mean", "std_dev", "min", "sum", "median", "sample_variance", "count", "nan_count"])
+def test_a_statistic_that_is_no_number_is_unknown_and_the_rest_is_read(name, odd):
+    sound, found = (
+        AggregateScores.from_json({"results": [{"metric": "w/m", "scores": [{"name": "s", **SOUND, **more}]}]}).get("m")
+        for more in ({}, {name: odd})
+    )
+    assert getattr(found, name) is None
+    assert list(found.unread) == [name]
+    assert replace(found, unread={}, **{name: getattr(sound, name)}) == sound
+
+
+@pytest.mark.parametrize("odd", [{"p50": "N/A", "p90": 1}, {"p50": [], "p90": 1.0}, {"p50": 10**400, "p90": 1}])
+def test_a_percentile_that_is_no_number_is_unknown_and_the_others_are_read(odd):
+    score = AggregateScores.from_json(
+        {"results": [{"metric": "w/m", "scores": [{"name": "s", **SOUND, "percentiles": odd}]}]}
+    ).get("m")
+    assert (score.percentiles, score.mean) == ({"p50": None, "p90": 1.0}, 0.5)
+    assert list(score.unread) == ["percentiles.p50"]
+
+
+@pytest.mark.parametrize("odd", ["N/A", 7, ["x"], {"bins": "x"}, {"bins": [None, {"lower_bound": "x"}, 3]}])
+@pytest.mark.parametrize("name", ["percentiles", "histogram", "rubric_distribution", "score_type"])
+def test_odd_lists_and_objects_leave_the_statistics(name, odd):
+    scores = AggregateScores.from_json({"results": [{"metric": "w/m", "scores": [{"name": "s", **SOUND, name: odd}]}]})
+    assert (scores.get("m").mean, scores.get("m").count) == (0.5, 4)
+    json.dumps(scores.to_records() + [scores.to_json()], allow_nan=False)
+    assert AggregateScores.from_json(json.loads(json.dumps(scores.to_json()))).get("m").mean == 0.5
+
+
+def test_percentiles_that_are_called_like_statistics_replace_none_of_them():
+    odd = {"mean": 7, "count": 8, "name": 9, "p50": 0.5, "P50": 1, "0.5": 2}
+    scores = AggregateScores.from_json(
+        {"results": [{"metric": "w/m", "scores": [{"name": "s", **SOUND, "percentiles": odd}]}]}
+    )
+    (record,) = scores.to_records()
+    assert (record["mean"], record["count"], record["name"], record["p50"]) == (0.5, 4, "s", 0.5)
+    assert {key: record[key] for key in ("percentiles.mean", "percentiles.count", "percentiles.name", "0.5")} == {
+        "percentiles.mean": 7.0,
+        "percentiles.count": 8.0,
+        "percentiles.name": 9.0,
+        "0.5": 2.0,
+    }
