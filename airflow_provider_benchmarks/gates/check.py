@@ -35,6 +35,7 @@ class Needs:
     :param baseline: name of the baseline that it compares with, "" for the gate's own; None: it compares with none
     :param pairing: whether the items of two rows are equal
     :param history: number of earlier jobs that passed
+    :param since_pin: number of the first jobs since the pinned one that passed, with the later ones; 0 for none
     :param modules: Python modules that judging imports, besides those that read row scores
     """
 
@@ -43,6 +44,7 @@ class Needs:
     baseline: str | None = None
     pairing: bool = False
     history: int = 0
+    since_pin: int = 0
     modules: tuple[str, ...] = ()
 
 

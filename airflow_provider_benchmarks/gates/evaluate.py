@@ -8,7 +8,7 @@ from dataclasses import replace
 from airflow_provider_benchmarks.brief import brief
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.gates.check import KINDS, Check
-from airflow_provider_benchmarks.gates.evidence import Evidence, NoBaseline
+from airflow_provider_benchmarks.gates.evidence import Evidence, JobsSincePin, NoBaseline
 from airflow_provider_benchmarks.gates.field_rules import Severity, require_choice
 from airflow_provider_benchmarks.gates.result import CheckResult, Finding, Outcome, PendingTest
 from airflow_provider_benchmarks.gates.verdict import Verdict
@@ -23,6 +23,7 @@ def evaluate(
     baseline: JobScores | Mapping[str, JobScores | NoBaseline] | None = None,
     *,
     history: Sequence[JobScores] = (),
+    since_pin: JobsSincePin | None = None,
     if_inconclusive: str | None = None,
     if_no_baseline: str = "warn",
     no_baseline: Mapping[str, str] | None = None,
@@ -38,6 +39,8 @@ def evaluate(
     :param baseline: the scores to compare with, or several by the name in the checks' ``baseline=``, with ``""``
         for those that name none
     :param history: earlier jobs that passed, newest first
+    :param since_pin: those since the baseline was pinned, where more is known than the history tells; None: those from
+        the baseline on, which is older than all where it is not among them, and all where there is no baseline
     :param if_inconclusive: an inconclusive check blocks (``fail``), is reported (``warn``), or counts as a pass
         (``pass``); None: ``fail`` for ``prove``, ``warn`` for ``detect`` and a history that is too short
     :param if_no_baseline: the same for comparisons while there is no baseline
@@ -55,7 +58,13 @@ def evaluate(
         name: NoBaseline(reason=reason) for name, reason in (no_baseline or {}).items()
     }
     baselines |= {"": baseline} if isinstance(baseline, JobScores) else dict(baseline or {})
-    evidence = Evidence(candidate=candidate, baselines=baselines, history=history, if_no_baseline=if_no_baseline)
+    evidence = Evidence(
+        candidate=candidate,
+        baselines=baselines,
+        history=history,
+        since_pin=since_pin,
+        if_no_baseline=if_no_baseline,
+    )
     findings = [finding for check in checks for finding in check.judge(evidence)]
     results = [_settle_inconclusive(result, if_inconclusive) for result in _share_error_budgets(findings)]
     main = baselines.get("")

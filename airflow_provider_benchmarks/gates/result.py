@@ -114,6 +114,10 @@ class CheckResult:
         if "deviation" in found:
             jobs, middle, deviation = (found[name] for name in ("jobs", "median", "deviation"))
             parts.append(f"last {jobs} jobs: median {middle:.4g}, deviation {deviation:.2g}")
+        if "cusum" in found:
+            jobs, mean, spread = (found[name] for name in ("reference_jobs", "mean", "spread"))
+            parts.append(f"CUSUM {found['cusum']:.3g} of {found['limit']:.3g}")
+            parts.append(f"reference of {jobs} jobs: mean {mean:.4g}, spread {spread:.2g}")
         return ", ".join(parts)
 
     def _detection(self) -> list[str]:

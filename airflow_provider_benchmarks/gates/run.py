@@ -32,6 +32,7 @@ def run_gate(
         candidate.scores,
         {name: each if isinstance(each, NoBaseline) else each.scores for name, each in found.items()},
         history=source.history(max((need.history for need in needs), default=0)),
+        since_pin=source.since_pin(max((need.since_pin for need in needs), default=0)),
         if_inconclusive=if_inconclusive,
         if_no_baseline=if_no_baseline,
     )

@@ -10,7 +10,7 @@ from airflow_provider_benchmarks.benchmarks.recorded import content_of
 from airflow_provider_benchmarks.exceptions import IncompleteResults
 from airflow_provider_benchmarks.extras import missing, require
 from airflow_provider_benchmarks.gates.check import Check
-from airflow_provider_benchmarks.gates.evidence import NoBaseline
+from airflow_provider_benchmarks.gates.evidence import JobsSincePin, NoBaseline
 from airflow_provider_benchmarks.gates.stored_rows import must_have_rows, read_rows, should_read_rows, without_rows
 from airflow_provider_benchmarks.jobs import RowCounts
 from airflow_provider_benchmarks.scores import AggregateScores, JobScores
@@ -57,6 +57,12 @@ class Source(Protocol):
         :param jobs: number of jobs that the checks need
         """
 
+    def since_pin(self, jobs: int) -> JobsSincePin | None:
+        """The pinned job and those after it that passed; None where only the history tells.
+
+        :param jobs: number of the first ones that the checks need; 0 for none
+        """
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FolderSource:
@@ -87,6 +93,9 @@ class FolderSource:
 
     def history(self, jobs: int) -> Sequence[JobScores]:
         return [load_scores(path, ()).scores for path in self.history_paths]
+
+    def since_pin(self, jobs: int) -> JobsSincePin | None:
+        return None
 
 
 def load_scores(path: str, checks: Sequence[Check]) -> LoadedScores:

@@ -12,7 +12,7 @@ import pytest
 from airflow.providers.common.compat.sdk import DAG, Asset
 
 from airflow_provider_benchmarks.exceptions import ConfigurationError, JobError, NotFound, NotStored
-from airflow_provider_benchmarks.gates import NoRegression, Threshold, WithinHistory
+from airflow_provider_benchmarks.gates import NoDrift, NoRegression, Threshold, WithinHistory
 from airflow_provider_benchmarks.operators.gates import (
     BenchmarkGateBranchOperator,
     BenchmarkGateOperator,
@@ -26,7 +26,7 @@ from airflow_provider_benchmarks.testing import Fault, Seeder
 from tests.integration.conftest import BENCHMARK, WORKSPACE
 from tests.support import gate_jobs
 from tests.support.contexts import task_context
-from tests.support.gate_jobs import BAD_AT_MATH, GOOD, ROWS, row
+from tests.support.gate_jobs import BAD_AT_MATH, GOOD, ROWS, of_values, row
 
 WHERE = {"workspace": WORKSPACE, "benchmark": BENCHMARK}
 
@@ -143,6 +143,10 @@ class TestBaselines:
                 WithinHistory("m"),
                 "the history of a score store, and there is none: set store=, or .benchmarks. score_store$",
             ),
+            (
+                NoDrift("m"),
+                "the history of a score store, and there is none: set store=, or .benchmarks. score_store$",
+            ),
         ):
             operator = BenchmarkGateOperator(checks=[check], store="{{ params.none }}", **arguments)
             operator.render_template_fields({"params": {"none": ""}})
@@ -187,6 +191,55 @@ class TestTimes:
         )
         (result,) = gate(WithinHistory("m"), job_name="night-5", store=store.root)["results"]
         assert (result["outcome"], result["details"]["jobs"]) == ("pass", 5)
+
+    def test_a_drift_is_told_by_the_jobs_since_the_pinned_one(self, run_job, store):
+        check = NoDrift("m", reference=5)
+
+        def night(name, ones, **arguments):
+            run_job(name, of_values([1.0] * ones + [0.0] * (ROWS - ones)))
+            verdict = gate(check, job_name=name, store=store.root, on_failure="continue", **arguments)
+            return verdict["results"][0]
+
+        too_few = "jobs{} that passed have this score, 5 are needed for a reference"
+        assert night("before", 110)["reason"] == f"inconclusive: 0 {too_few.format('')}"
+        night("release", 90)
+        PinBaselineOperator(task_id="pin", job_name="release", store=store.root).execute(task_context())
+        since = ' since "release" was pinned, itself included,'
+        for number, ones in enumerate((91, 89, 90, 91), 1):
+            assert night(f"night-{number}", ones)["reason"] == f"inconclusive: {number} {too_few.format(since)}"
+        found = [night(f"drifted-{number}", 90 - 3 * number) for number in range(1, 5)]
+        assert [result["outcome"] for result in found] == ["pass", "fail", "fail", "fail"]
+        details = found[-1]["details"]
+        assert details["mean"] == pytest.approx(451 / 600)
+        # Nights that missed are not added, and the sum is not forgotten.
+        assert [each["job"] for each in details["path"]] == ["drifted-1"]
+        assert (details["pin"], details["since"]) == ("release", "night-4")
+        # An older job is judged by what there was before it, and the pinned job not by itself.
+        again = gate(check, job_name="night-3", store=store.root)["results"][0]
+        assert again["reason"] == f"inconclusive: 3 {too_few.format(since)}"
+        for job in ("release", "before"):
+            assert gate(check, job_name=job, store=store.root)["results"][0]["outcome"] == "warn"
+        # Another pinned job begins anew.
+        PinBaselineOperator(task_id="pin", job_name="drifted-4", store=store.root).execute(task_context())
+        assert night("next", 78)["reason"].startswith('inconclusive: 1 jobs since "drifted-4" was pinned')
+        # A job that the gate names is pinned for it.
+        assert night("other", 78, baseline="release")["outcome"] == "fail"
+
+    def test_of_many_jobs_since_the_pinned_one_the_first_and_the_latest_are_read(self, run_job, store, monkeypatch):
+        for number in range(12):
+            gate(Threshold("m", at_least=0.5), job_name=run_job(f"night-{number}"), store=store.root)
+        PinBaselineOperator(task_id="pin", job_name="night-0", store=store.root).execute(task_context())
+        oldest, latest = store.passed_since(**WHERE, first=3, latest=2, but=["night-0"])
+        assert [job.job for job in oldest] == ["night-1", "night-2", "night-3"]
+        assert [job.job for job in latest] == ["night-10", "night-11"]
+        oldest, latest = store.passed_since(**WHERE, first=9, latest=2, since=oldest[0].created_at)
+        assert ([job.job for job in oldest], latest) == ([f"night-{number}" for number in range(1, 12)], None)
+
+        monkeypatch.setattr("airflow_provider_benchmarks.operators._service_source._LATEST_SINCE_PIN", 1)
+        monkeypatch.setattr("airflow_provider_benchmarks.operators._service_source._JOBS_PER_REFERENCE", 1)
+        (result,) = gate(NoDrift("m", reference=5), job_name=run_job("new"), store=store.root)["results"]
+        assert (result["outcome"], result["details"]["jobs"]) == ("pass", 7)
+        assert [each["job"] for each in result["details"]["path"]] == ["night-5", "night-11"]
 
     @pytest.mark.parametrize("if_no_baseline", ["fail", "warn", "pass"])
     @pytest.mark.parametrize("mode", ["prove", "detect"])
