@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from airflow_provider_benchmarks.brief import brief
 from airflow_provider_benchmarks.exceptions import ConfigurationError
+from airflow_provider_benchmarks.gates.averaged_baseline import OtherRun
 from airflow_provider_benchmarks.gates.check import KINDS, Check
 from airflow_provider_benchmarks.gates.evidence import Evidence, JobsSincePin, NoBaseline
 from airflow_provider_benchmarks.gates.field_rules import Severity, require_choice
@@ -20,8 +21,9 @@ POLICIES = ("fail", "warn", "pass")
 def evaluate(
     checks: Sequence[Check],
     candidate: JobScores,
-    baseline: JobScores | Mapping[str, JobScores | NoBaseline] | None = None,
+    baseline: JobScores | Sequence[JobScores] | Mapping[str, JobScores | NoBaseline] | None = None,
     *,
+    other_runs: Mapping[str, Iterable[OtherRun]] | None = None,
     history: Sequence[JobScores] = (),
     since_pin: JobsSincePin | None = None,
     if_inconclusive: str | None = None,
@@ -37,7 +39,9 @@ def evaluate(
     :param checks: at least one; the verdict has their order
     :param candidate: the scores; with rows where a check needs rows
     :param baseline: the scores to compare with, or several by the name in the checks' ``baseline=``, with ``""``
-        for those that name none
+        for those that name none; or several runs of one model, the first of which is the baseline, and all of which
+        count for checks with ``baseline_runs=``
+    :param other_runs: further runs of the models of several baselines, by the same names
     :param history: earlier jobs that passed, newest first
     :param since_pin: those since the baseline was pinned, where more is known than the history tells; None: those from
         the baseline on, which is older than all where it is not among them, and all where there is no baseline
@@ -57,10 +61,14 @@ def evaluate(
     baselines: dict[str, JobScores | NoBaseline] = {
         name: NoBaseline(reason=reason) for name, reason in (no_baseline or {}).items()
     }
+    if isinstance(baseline, Sequence):
+        other_runs = {"": [OtherRun(scores=run) for run in baseline[1:]], **(other_runs or {})}
+        baseline = baseline[0] if baseline else None
     baselines |= {"": baseline} if isinstance(baseline, JobScores) else dict(baseline or {})
     evidence = Evidence(
         candidate=candidate,
         baselines=baselines,
+        other_runs=other_runs or {},
         history=history,
         since_pin=since_pin,
         if_no_baseline=if_no_baseline,

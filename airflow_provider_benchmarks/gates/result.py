@@ -107,6 +107,10 @@ class CheckResult:
             parts.append(f"{found['rows']:,} rows paired{some}")
         elif "n" in found:
             parts.append(f"{found['n']:,} rows, not paired")
+        if "baseline_runs" in found:
+            runs, asked = found["baseline_runs"], getattr(self.check, "baseline_runs", found["baseline_runs"])
+            fewer = f", {asked} asked for" if runs < asked else ""
+            parts.append(f"baseline: {'mean of ' if runs > 1 else ''}{runs} run{'s' if runs > 1 else ''}{fewer}")
         if found.get("clusters"):
             parts.append(f"{found['clusters']:,} clusters")
         if is_number(found.get("p_value")):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -51,6 +51,13 @@ class Source(Protocol):
         :param names: as in checks; "" for the gate's own
         """
 
+    def other_runs(self, name: str, runs: int) -> Iterator[LoadedScores]:
+        """Load further runs of a baseline's model, one after the other, each from a Parquet file.
+
+        :param name: of the baseline, as in checks
+        :param runs: number of them
+        """
+
     def history(self, jobs: int) -> Sequence[JobScores]:
         """Earlier jobs that passed, newest first.
 
@@ -90,6 +97,9 @@ class FolderSource:
         loaded = {path: load_scores(path, self.checks) for path in dict.fromkeys(self.baseline_paths.values())}
         known = {name: loaded[path] for name, path in self.baseline_paths.items()}
         return {name: NoBaseline.of(name) for name in names} | known
+
+    def other_runs(self, name: str, runs: int) -> Iterator[LoadedScores]:
+        return iter(())
 
     def history(self, jobs: int) -> Sequence[JobScores]:
         return [load_scores(path, ()).scores for path in self.history_paths]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -16,7 +16,7 @@ from airflow_provider_benchmarks.exceptions import BenchmarkError, NotFound, Not
 from airflow_provider_benchmarks.extras import PARQUET, missing
 from airflow_provider_benchmarks.gates import Check
 from airflow_provider_benchmarks.gates.evidence import JobsSincePin, NoBaseline
-from airflow_provider_benchmarks.gates.sources import LAST_PASSED, PINNED, STORED_BASELINES, LoadedScores
+from airflow_provider_benchmarks.gates.sources import LAST_PASSED, PINNED, PREVIOUS, STORED_BASELINES, LoadedScores
 from airflow_provider_benchmarks.gates.stored_rows import read_rows, should_read_rows, without_rows
 from airflow_provider_benchmarks.jobs import BenchmarkJob, ResultName, require_completed
 from airflow_provider_benchmarks.scores import AggregateScores, JobScores
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 #: Jobs of a benchmark that are read for each earlier job that passed.
 _JOBS_PER_PASSED = 5
+#: Jobs that are read for each further run of a baseline's model: some may be of another model, or have no rows.
+_JOBS_PER_RUN = 3
 #: Jobs since the pinned one that are read for each of a reference: some may lack the score.
 _JOBS_PER_REFERENCE = 2
 #: Latest jobs since the pinned one that are read: more than three months of nights.
@@ -83,6 +85,19 @@ class ServiceSource:
         :raises JobError: a baseline that is named by its job has not completed
         """
         return {name: self._baseline(name or self.own_baseline or PINNED) for name in names}
+
+    def other_runs(self, name: str, runs: int) -> Iterator[LoadedScores]:
+        """Load further runs of a baseline's model from the score store, one after the other.
+
+        Of a baseline that stays, those after it: the endpoint of a job before it may have had another model. Those are
+        the same ones every night, as soon as there are enough. Of one that moves, those before it.
+        """
+        found = [] if self.store is None else self._other_runs(self.store, name or self.own_baseline or PINNED, runs)
+        for job in found[:runs]:
+            try:
+                yield self._load_stored(job)
+            except NotStored as error:
+                logger.warning("Left out a further run of the baseline's model: %s", error)
 
     def history(self, jobs: int) -> Sequence[JobScores]:
         if not jobs or self.store is None:
@@ -147,6 +162,27 @@ class ServiceSource:
             logger.warning('Benchmark job "%s", baseline "%s": %s', self.job_name, name, reason)
             return NoBaseline(reason=reason, is_candidate=True)
         return self._load(job)
+
+    def _other_runs(self, store: ScoreStore, name: str, runs: int) -> list[StoredJob]:
+        """Jobs of the baseline's model that passed, nearest to it first."""
+        job = self._find_baseline(store, name) if name in STORED_BASELINES else self._job(name)
+        baseline = self._find_stored(job) if isinstance(job, BenchmarkJob) else job
+        if baseline is None:
+            return []
+        limit = _JOBS_PER_RUN * runs
+        if name in (LAST_PASSED, PREVIOUS):
+            past = store.history(**self._benchmark, before=baseline.created_at, limit=limit)
+            found = [job for job in past if job.passed]
+        else:
+            found, _ = store.passed_since(
+                **self._benchmark,
+                first=limit,
+                latest=0,
+                but=[self._candidate, baseline.job],
+                since=baseline.created_at,
+                before=self._created_at,
+            )
+        return [job for job in found if job.run_with and job.run_with == baseline.run_with and job.rows is not None]
 
     def _find_baseline(self, store: ScoreStore, name: str) -> StoredJob | None:
         if name == PINNED:

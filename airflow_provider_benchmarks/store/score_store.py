@@ -255,7 +255,7 @@ class ScoreStore:
 
         if len(names) <= first + latest:
             return read(names), None
-        return read(names[:first]), read(names[-latest:])
+        return read(names[:first]), read(names[len(names) - latest :])
 
     def job_names(self, *, workspace: str, benchmark: str) -> list[str]:
         """Names of all the benchmark's jobs, newest first; one listing."""

@@ -6,6 +6,7 @@ import json
 import shutil
 from datetime import datetime
 from functools import partial
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -166,6 +167,74 @@ class TestBaselines:
         )
         assert outcomes(verdict) == ["pass", "pass"]
         assert verdict["results"][1]["observed"] == pytest.approx(0.1, abs=0.05)
+
+
+class TestRunsOfOneModel:
+    """``baseline_runs``: a comparison with the mean over several runs of the baseline's model."""
+
+    CHECK = NoRegression("m", baseline_runs=4, margin=0.5)
+
+    @pytest.fixture
+    def night(self, run_job, store):
+        """Run a job and judge it; returns the result of the check."""
+
+        def run(name, ones, *, check=self.CHECK, params=None, **arguments):
+            rows = of_values([1.0] * ones + [0.0] * (ROWS - ones))
+            run_job(name, rows, params={"parallelism": ones + 1, **(params or {})})
+            return gate(check, job_name=name, store=store.root, **arguments)["results"][0]
+
+        return run
+
+    def test_those_after_the_pinned_one_that_passed(self, night, store):
+        night("before", 60)
+        night("release", 120)
+        PinBaselineOperator(task_id="pin", job_name="release", store=store.root).execute(task_context())
+        found = night("night-1", 90)
+        assert (found["details"]["baseline_runs"], found["details"]["baseline_mean"]) == (1, 1.0)
+        with pytest.raises(GateFailed):
+            night("collapsed", 0)
+        night("another", 60, params={"limit_samples": 120})
+        found = night("night-2", 90)
+        assert (found["details"]["baseline_runs"], found["details"]["baseline_mean"]) == (2, 0.875)
+        for number in range(3, 6):
+            found = night(f"night-{number}", 90)
+        # The release and the first three after it, also when there are more.
+        assert (found["details"]["baseline_runs"], found["details"]["baseline_mean"]) == (4, 0.8125)
+        assert (found["outcome"], found["count"]) == ("pass", ROWS)
+        # An older job is compared with what there was before it.
+        (found,) = gate(self.CHECK, job_name="night-2", store=store.root)["results"]
+        assert found["details"]["baseline_runs"] == 2
+
+    def test_with_keys_and_other_checks_beside_it(self, night, run_job, store):
+        night("release", 120)
+        PinBaselineOperator(task_id="pin", job_name="release", store=store.root).execute(task_context())
+        night("night-1", 90)
+        run_job("night-2", of_values([1.0] * ROWS), params={"parallelism": 1})
+        checks = [self.CHECK, NoRegression("m", margin=0.5), NoRegression("m", key="question", baseline_runs=2)]
+        results = gate(*checks, job_name="night-2", store=store.root)["results"]
+        assert [result["details"]["baseline_mean"] for result in results] == [0.875, 1.0, 0.875]
+        assert [result["details"].get("baseline_runs") for result in results] == [2, None, 2]
+
+    @pytest.mark.parametrize("name", ["last_passed", "previous"])
+    def test_those_before_a_baseline_that_moves(self, night, name):
+        for number, ones in enumerate((60, 120, 90, 90)):
+            night(f"night-{number}", ones)
+        found = night("new", 90, baseline=name, check=NoRegression("m", baseline_runs=3, margin=0.5))
+        assert (found["details"]["baseline_runs"], found["details"]["baseline_mean"]) == (3, pytest.approx(300 / 360))
+
+    def test_a_run_whose_rows_are_lost_is_left_out(self, night, store, caplog):
+        night("release", 120)
+        PinBaselineOperator(task_id="pin", job_name="release", store=store.root).execute(task_context())
+        night("night-1", 90), night("night-2", 90)
+        Path(store.get("night-1", **WHERE).rows.path).unlink()
+        found = night("night-3", 90)
+        assert found["details"]["baseline_runs"] == 2
+        assert "Left out a further run of the baseline's model" in caplog.text
+
+    def test_a_job_of_the_service_without_a_store(self, run_job):
+        run_job("old"), run_job("new")
+        (found,) = gate(self.CHECK, job_name="new", baseline="old")["results"]
+        assert (found["outcome"], found["details"]["baseline_runs"]) == ("pass", 1)
 
 
 class TestTimes:
