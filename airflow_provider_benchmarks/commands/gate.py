@@ -83,7 +83,7 @@ def _check_history(paths: Sequence[str], policy: Policy) -> None:
     """
     if paths or policy.if_inconclusive is not None:
         return
-    if metrics := [check.metric for check in policy.checks if check.needs().history]:
+    if metrics := [c.metric for c in policy.checks if c.needs().history or c.needs().since_pin]:
         raise ConfigurationError(
             f"the policy looks at the history of {brief_names(dict.fromkeys(metrics))}, which is not given: add "
             f"--history NEW OLDER …, or let the policy say what holds without one (if_inconclusive: warn, fail or pass)"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from airflow_provider_benchmarks.gates.check import Check, check_from_dict, register
+from airflow_provider_benchmarks.gates.drift import NoDrift
 from airflow_provider_benchmarks.gates.evaluate import evaluate
 from airflow_provider_benchmarks.gates.field_rules import Severity
 from airflow_provider_benchmarks.gates.history import WithinHistory
@@ -16,6 +17,7 @@ __all__ = [
     "Check",
     "CheckResult",
     "Mode",
+    "NoDrift",
     "NoRegression",
     "Outcome",
     "Policy",
@@ -30,4 +32,4 @@ __all__ = [
 ]
 
 #: The kinds of checks, in the order in which messages and the schema of policies list them.
-register(Threshold, NoRegression, WithinHistory)
+register(Threshold, NoRegression, WithinHistory, NoDrift)

@@ -33,16 +33,20 @@ class Needs:
     :param rows: row scores, where the job has them
     :param fields: names of the fields of the items that it reads
     :param baseline: name of the baseline that it compares with, "" for the gate's own; None: it compares with none
+    :param baseline_runs: number of runs of the baseline's model that its scores are means over
     :param pairing: whether the items of two rows are equal
     :param history: number of earlier jobs that passed
+    :param since_pin: number of the first jobs since the pinned one that passed, with the later ones; 0 for none
     :param modules: Python modules that judging imports, besides those that read row scores
     """
 
     rows: bool = False
     fields: tuple[str, ...] = ()
     baseline: str | None = None
+    baseline_runs: int = 1
     pairing: bool = False
     history: int = 0
+    since_pin: int = 0
     modules: tuple[str, ...] = ()
 
 

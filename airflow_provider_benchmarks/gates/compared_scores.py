@@ -120,7 +120,8 @@ class ComparedScores:
         lost = f"in the baseline {missing.lost}" if missing.lost else None
         unknown = bool(lost or (self.check.fills_missing and pairs.count < all_pairs.count))
         is_binary = are_binary(pairs.first) and are_binary(pairs.second)
-        known = (0.0, 1.0) if is_binary else known_range(self.score, self.check.score_range)
+        is_share = is_binary or (self.check.baseline_runs > 1 and are_binary(pairs.first) and _are_shares(pairs.second))
+        known = (0.0, 1.0) if is_share else known_range(self.score, self.check.score_range)
         worst, best = self._extremes(all_pairs, known) if unknown else (pairs, pairs)
         main = worst if self.check.fills_missing and pairs.count < all_pairs.count else pairs
         sides = [self._by_item(side) for side in (main, *((worst, best) if unknown else ()))]
@@ -141,7 +142,7 @@ class ComparedScores:
             tested=tested,
             margin=margin,
             means=means,
-            is_binary=is_binary,
+            is_binary=is_share,
             count=main.count,
             problem=too_few or tested.problem,
             lost=None if self.check.fills_missing else lost,
@@ -321,6 +322,11 @@ def _wider_of(differences: list[Difference]) -> Difference:
     worst = min(differences, key=lambda found: found.lower)
     best = max(differences, key=lambda found: found.p_value)
     return differences[0] if len(differences) == 1 else differences[0].widened(worst=worst, best=best)
+
+
+def _are_shares(values: Values) -> bool:
+    """True for means of 0/1 scores over several runs."""
+    return bool(((values >= 0) & (values <= 1)).all())
 
 
 def _counts_of(score: AggregateScore) -> RowCounts:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from airflow_provider_benchmarks.brief import brief
 from airflow_provider_benchmarks.exceptions import ConfigurationError
+from airflow_provider_benchmarks.gates.averaged_baseline import OtherRun
 from airflow_provider_benchmarks.gates.check import KINDS, Check
-from airflow_provider_benchmarks.gates.evidence import Evidence, NoBaseline
+from airflow_provider_benchmarks.gates.evidence import Evidence, JobsSincePin, NoBaseline
 from airflow_provider_benchmarks.gates.field_rules import Severity, require_choice
 from airflow_provider_benchmarks.gates.result import CheckResult, Finding, Outcome, PendingTest
 from airflow_provider_benchmarks.gates.verdict import Verdict
@@ -20,9 +21,11 @@ POLICIES = ("fail", "warn", "pass")
 def evaluate(
     checks: Sequence[Check],
     candidate: JobScores,
-    baseline: JobScores | Mapping[str, JobScores | NoBaseline] | None = None,
+    baseline: JobScores | Sequence[JobScores] | Mapping[str, JobScores | NoBaseline] | None = None,
     *,
+    other_runs: Mapping[str, Iterable[OtherRun]] | None = None,
     history: Sequence[JobScores] = (),
+    since_pin: JobsSincePin | None = None,
     if_inconclusive: str | None = None,
     if_no_baseline: str = "warn",
     no_baseline: Mapping[str, str] | None = None,
@@ -36,8 +39,12 @@ def evaluate(
     :param checks: at least one; the verdict has their order
     :param candidate: the scores; with rows where a check needs rows
     :param baseline: the scores to compare with, or several by the name in the checks' ``baseline=``, with ``""``
-        for those that name none
+        for those that name none; or several runs of one model, the first of which is the baseline, and all of which
+        count for checks with ``baseline_runs=``
+    :param other_runs: further runs of the models of several baselines, by the same names
     :param history: earlier jobs that passed, newest first
+    :param since_pin: those since the baseline was pinned, where more is known than the history tells; None: those from
+        the baseline on, which is older than all where it is not among them, and all where there is no baseline
     :param if_inconclusive: an inconclusive check blocks (``fail``), is reported (``warn``), or counts as a pass
         (``pass``); None: ``fail`` for ``prove``, ``warn`` for ``detect`` and a history that is too short
     :param if_no_baseline: the same for comparisons while there is no baseline
@@ -54,8 +61,18 @@ def evaluate(
     baselines: dict[str, JobScores | NoBaseline] = {
         name: NoBaseline(reason=reason) for name, reason in (no_baseline or {}).items()
     }
+    if isinstance(baseline, Sequence):
+        other_runs = {"": [OtherRun(scores=run) for run in baseline[1:]], **(other_runs or {})}
+        baseline = baseline[0] if baseline else None
     baselines |= {"": baseline} if isinstance(baseline, JobScores) else dict(baseline or {})
-    evidence = Evidence(candidate=candidate, baselines=baselines, history=history, if_no_baseline=if_no_baseline)
+    evidence = Evidence(
+        candidate=candidate,
+        baselines=baselines,
+        other_runs=other_runs or {},
+        history=history,
+        since_pin=since_pin,
+        if_no_baseline=if_no_baseline,
+    )
     findings = [finding for check in checks for finding in check.judge(evidence)]
     results = [_settle_inconclusive(result, if_inconclusive) for result in _share_error_budgets(findings)]
     main = baselines.get("")

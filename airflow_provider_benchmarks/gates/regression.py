@@ -11,6 +11,7 @@ from airflow_provider_benchmarks.benchmarks import is_derived
 from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.exceptions import ScoreNotFound
 from airflow_provider_benchmarks.gates import field_rules as f
+from airflow_provider_benchmarks.gates.averaged_baseline import with_details
 from airflow_provider_benchmarks.gates.benchmark_versions import differences_in_content
 from airflow_provider_benchmarks.gates.check import Check, Needs
 from airflow_provider_benchmarks.gates.compared_scores import ComparedScores
@@ -20,7 +21,7 @@ from airflow_provider_benchmarks.gates.pairing import NotPairable
 from airflow_provider_benchmarks.gates.reported_rows import unseen_problem, with_nan_count
 from airflow_provider_benchmarks.gates.result import Finding, Outcome
 from airflow_provider_benchmarks.gates.wording import exact_number, per_cent
-from airflow_provider_benchmarks.scores import JobScores
+from airflow_provider_benchmarks.scores import AggregateScore, JobScores
 
 if TYPE_CHECKING:
     from airflow_provider_benchmarks.gates.evidence import Evidence
@@ -69,6 +70,10 @@ class NoRegression(Check):
         rare to be in the sample. Known by itself for 0/1 scores and rubrics; for others it is assumed to be wider than
         what is seen
     :param rare_losses: False: there are no losses too rare to be in the sample, and ``prove`` makes no room for any
+    :param baseline_runs: with more than 1, the baseline's score of an item is the mean over up to that many runs of the
+        same model, so that no one lucky or unlucky run is the bar: the baseline's own, and the first ones after it that
+        passed, from the score store; of ``last_passed`` and ``previous`` those before it. Where there are fewer, over
+        these. It needs rows; items are those of the baseline's own run
     :param missing: ``limit``: rows without a score are left out, up to ``max_nan_fraction`` and ``max_error_rate``.
         ``worst``: those of the candidate count as the worst score there may be, those of the baseline as the best one
     :param min_count: pairs that there must be; with fewer the check misses. With ``by``, smaller groups are judged
@@ -98,6 +103,7 @@ class NoRegression(Check):
         "cluster_by": f.FIELD,
         "score_range": f.RANGE,
         "rare_losses": f.FLAG,
+        "baseline_runs": f.whole(1),
         "missing": f.choice(list(Missing)),
         "min_count": f.whole(1),
         "max_nan_fraction": f.SHARE,
@@ -120,6 +126,7 @@ class NoRegression(Check):
     cluster_by: str | None = None
     score_range: Sequence[float] | None = field(default=None, hash=False)
     rare_losses: bool = True
+    baseline_runs: int = 1
     missing: str = Missing.LIMIT
     min_count: int = 10
     max_nan_fraction: float = 0.0
@@ -176,6 +183,7 @@ class NoRegression(Check):
             rows=True,
             fields=tuple(dict.fromkeys([*(self.where or ()), *one, *self.keys])),
             baseline=self.baseline or "",
+            baseline_runs=self.baseline_runs,
             pairing=not self.keys,
             modules=("scipy",),
         )
@@ -197,6 +205,20 @@ class NoRegression(Check):
             return [self.result(Outcome.FAIL, reason=str(error))]
         if problem := _other_work(candidate, baseline, score.metric):
             return [self.result(Outcome.FAIL, score=score, reason=problem)]
+        if self.baseline_runs == 1:
+            return self._compare(evidence, score, baseline)
+        runs = 1
+        if candidate.rows is not None:
+            averaged = evidence.averaged(name, self.keys, self.baseline_runs)
+            baseline, runs = averaged.scores, averaged.runs.get((score.metric, score.name), 1)
+        return [with_details(found, {"baseline_runs": runs}) for found in self._compare(evidence, score, baseline)]
+
+    def _compare(self, evidence: Evidence, score: AggregateScore, baseline: JobScores) -> list[Finding]:
+        """Compare the candidate's score with a baseline of the same work.
+
+        :param baseline: its scores may be means over several runs
+        """
+        candidate, name = evidence.candidate, self.baseline or ""
         reason = f"can't be compared with the baseline {baseline.job}: "
         try:
             base = baseline.aggregate.get(score.metric, score.name)
@@ -215,7 +237,7 @@ class NoRegression(Check):
         try:
             if candidate.rows is None or baseline.rows is None:
                 return [compared.by_aggregates()]
-            return compared.by_rows(evidence.pairs(name, self.keys))
+            return compared.by_rows(evidence.pairs(name, self.keys, self.baseline_runs))
         except (ScoreNotFound, NotPairable) as error:
             return [self.result(Outcome.FAIL, score=score, reason=f"{reason}{error}")]
 

@@ -107,6 +107,10 @@ class CheckResult:
             parts.append(f"{found['rows']:,} rows paired{some}")
         elif "n" in found:
             parts.append(f"{found['n']:,} rows, not paired")
+        if "baseline_runs" in found:
+            runs, asked = found["baseline_runs"], getattr(self.check, "baseline_runs", found["baseline_runs"])
+            fewer = f", {asked} asked for" if runs < asked else ""
+            parts.append(f"baseline: {'mean of ' if runs > 1 else ''}{runs} run{'s' if runs > 1 else ''}{fewer}")
         if found.get("clusters"):
             parts.append(f"{found['clusters']:,} clusters")
         if is_number(found.get("p_value")):
@@ -114,6 +118,10 @@ class CheckResult:
         if "deviation" in found:
             jobs, middle, deviation = (found[name] for name in ("jobs", "median", "deviation"))
             parts.append(f"last {jobs} jobs: median {middle:.4g}, deviation {deviation:.2g}")
+        if "cusum" in found:
+            jobs, mean, spread = (found[name] for name in ("reference_jobs", "mean", "spread"))
+            parts.append(f"CUSUM {found['cusum']:.3g} of {found['limit']:.3g}")
+            parts.append(f"reference of {jobs} jobs: mean {mean:.4g}, spread {spread:.2g}")
         return ", ".join(parts)
 
     def _detection(self) -> list[str]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
+from airflow_provider_benchmarks.gates.averaged_baseline import OtherRun
 from airflow_provider_benchmarks.gates.check import Check
 from airflow_provider_benchmarks.gates.evaluate import evaluate
 from airflow_provider_benchmarks.gates.evidence import NoBaseline
 from airflow_provider_benchmarks.gates.sources import LoadedScores, Source
-from airflow_provider_benchmarks.gates.stored_rows import add_item_hashes, with_items
+from airflow_provider_benchmarks.gates.stored_rows import add_item_hashes, numbered_rows, with_items
 from airflow_provider_benchmarks.gates.verdict import Verdict
 
 
@@ -25,13 +26,20 @@ def run_gate(
     names = dict.fromkeys(need.baseline for need in needs if need.baseline is not None)
     candidate = source.candidate()
     found = source.baselines(names)
-    if any(need.pairing for need in needs):
+    pairing = any(need.pairing for need in needs)
+    if pairing:
         candidate, found = _with_comparable_items(candidate, found)
     verdict = evaluate(
         checks,
         candidate.scores,
         {name: each if isinstance(each, NoBaseline) else each.scores for name, each in found.items()},
+        other_runs={
+            name: _OtherRuns(source=source, name=name, baseline=each, runs=runs - 1, pairing=pairing)
+            for name, each in found.items()
+            if isinstance(each, LoadedScores) and (runs := _runs(checks, name)) > 1
+        },
         history=source.history(max((need.history for need in needs), default=0)),
+        since_pin=source.since_pin(max((need.since_pin for need in needs), default=0)),
         if_inconclusive=if_inconclusive,
         if_no_baseline=if_no_baseline,
     )
@@ -41,6 +49,37 @@ def run_gate(
 def modules_of(checks: Sequence[Check]) -> tuple[str, ...]:
     """The Python modules that judging imports, besides those that read row scores."""
     return tuple(dict.fromkeys(module for check in checks for module in check.needs().modules))
+
+
+def _runs(checks: Sequence[Check], name: str) -> int:
+    """The most runs of a baseline's model that a check needs."""
+    return max((need.baseline_runs for check in checks if (need := check.needs()).baseline == name), default=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _OtherRuns:
+    """Further runs of a baseline's model, loaded one after the other each time that they are asked for.
+
+    :param runs: number of them
+    :param pairing: whether the items of two rows are equal is asked for
+    """
+
+    source: Source
+    name: str
+    baseline: LoadedScores
+    runs: int
+    pairing: bool
+
+    def __iter__(self) -> Iterator[OtherRun]:
+        file = self.baseline.rows_file
+        if file is None:
+            return
+        for run in self.source.other_runs(self.name, self.runs):
+            if run.rows_file is None or not self.pairing:
+                yield OtherRun(scores=run.scores)
+                continue
+            rows = numbered_rows([(self.baseline.scores, file), (run.scores, run.rows_file)])
+            yield OtherRun(scores=replace(run.scores, rows=rows[1]), baseline_rows=rows[0])
 
 
 def _with_comparable_items(

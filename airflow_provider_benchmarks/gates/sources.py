@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -10,7 +10,7 @@ from airflow_provider_benchmarks.benchmarks.recorded import content_of
 from airflow_provider_benchmarks.exceptions import IncompleteResults
 from airflow_provider_benchmarks.extras import missing, require
 from airflow_provider_benchmarks.gates.check import Check
-from airflow_provider_benchmarks.gates.evidence import NoBaseline
+from airflow_provider_benchmarks.gates.evidence import JobsSincePin, NoBaseline
 from airflow_provider_benchmarks.gates.stored_rows import must_have_rows, read_rows, should_read_rows, without_rows
 from airflow_provider_benchmarks.jobs import RowCounts
 from airflow_provider_benchmarks.scores import AggregateScores, JobScores
@@ -51,10 +51,23 @@ class Source(Protocol):
         :param names: as in checks; "" for the gate's own
         """
 
+    def other_runs(self, name: str, runs: int) -> Iterator[LoadedScores]:
+        """Load further runs of a baseline's model, one after the other, each from a Parquet file.
+
+        :param name: of the baseline, as in checks
+        :param runs: number of them
+        """
+
     def history(self, jobs: int) -> Sequence[JobScores]:
         """Earlier jobs that passed, newest first.
 
         :param jobs: number of jobs that the checks need
+        """
+
+    def since_pin(self, jobs: int) -> JobsSincePin | None:
+        """The pinned job and those after it that passed; None where only the history tells.
+
+        :param jobs: number of the first ones that the checks need; 0 for none
         """
 
 
@@ -85,8 +98,14 @@ class FolderSource:
         known = {name: loaded[path] for name, path in self.baseline_paths.items()}
         return {name: NoBaseline.of(name) for name in names} | known
 
+    def other_runs(self, name: str, runs: int) -> Iterator[LoadedScores]:
+        return iter(())
+
     def history(self, jobs: int) -> Sequence[JobScores]:
         return [load_scores(path, ()).scores for path in self.history_paths]
+
+    def since_pin(self, jobs: int) -> JobsSincePin | None:
+        return None
 
 
 def load_scores(path: str, checks: Sequence[Check]) -> LoadedScores:

@@ -78,6 +78,21 @@ def add_item_hashes(jobs: Sequence[tuple[JobScores, Any]]) -> None:
         scores.rows[ITEM_HASH] = pd.Series(hashes, index=scores.rows.index, copy=False)
 
 
+def numbered_rows(jobs: Sequence[tuple[JobScores, Any]]) -> list[pd.DataFrame]:
+    """Rows of some jobs with the column of :func:`add_item_hashes`, by which they compare with one another only.
+
+    :param jobs: scores with rows, and the path of the Parquet file of the rows
+    """
+    copies = []
+    for scores, path in jobs:
+        assert scores.rows is not None
+        rows = scores.rows.copy(deep=False)
+        rows.attrs = scores.rows.attrs
+        copies.append((replace(scores, rows=rows), path))
+    add_item_hashes(copies)
+    return [scores.rows for scores, _ in copies if scores.rows is not None]
+
+
 def with_items(verdict: Verdict, path: Any) -> Verdict:
     """Add the items of the rows that got worse most; the comparison itself did not read them.
 

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 #: The statistics that have a confidence interval, in words.
 _WITH_INTERVAL = "mean, a percentile or a share"
 #: Statistics that count the rows without a value, and so accept any number of them.
-_OF_MISSING_VALUES = ("nan_count", "nan_fraction")
+OF_MISSING_VALUES = ("nan_count", "nan_fraction")
 
 
 def _patterns(percentiles: re.Pattern[str]) -> list[dict[str, Any]]:
@@ -329,7 +329,7 @@ def _evidence_problem(check: Threshold, counts: RowCounts) -> str | None:
     """Why the score is no evidence: too few rows with a value, or too many without."""
     if counts.scored < check.min_count:
         return f"only {counts.scored} rows have a value, at least {check.min_count:g} are needed"
-    if check.statistic in _OF_MISSING_VALUES:
+    if check.statistic in OF_MISSING_VALUES:
         return None
     return counts.problem(max_nan_fraction=check.max_nan_fraction, max_error_rate=check.max_error_rate)
 
@@ -339,7 +339,7 @@ def _unknown_calls(check: Threshold, count: int, nan_count: int) -> str | None:
 
     Whether it did is not known where the rows can't be read.
     """
-    if check.statistic in _OF_MISSING_VALUES:
+    if check.statistic in OF_MISSING_VALUES:
         return None
     worst = RowCounts(scored=count, call_failed=nan_count)
     problem = worst.problem(max_nan_fraction=check.max_nan_fraction, max_error_rate=check.max_error_rate)

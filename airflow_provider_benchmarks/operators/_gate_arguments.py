@@ -68,7 +68,7 @@ def require_store(checks: Sequence[Check], *, gate: str, baseline: Any) -> None:
     for check in checks:
         needs = check.needs()
         name = None if needs.baseline is None else needs.baseline or baseline or PINNED
-        if name in STORED_BASELINES or needs.history:
+        if name in STORED_BASELINES or needs.history or needs.since_pin:
             wanted = f'the baseline "{shortened(name)}"' if name else "the history"
             other = ', or name a job with baseline="…"' if name else ""
             raise ConfigurationError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -15,8 +15,8 @@ from airflow_provider_benchmarks.benchmarks import RecordedBenchmark
 from airflow_provider_benchmarks.exceptions import BenchmarkError, NotFound, NotStored
 from airflow_provider_benchmarks.extras import PARQUET, missing
 from airflow_provider_benchmarks.gates import Check
-from airflow_provider_benchmarks.gates.evidence import NoBaseline
-from airflow_provider_benchmarks.gates.sources import LAST_PASSED, PINNED, STORED_BASELINES, LoadedScores
+from airflow_provider_benchmarks.gates.evidence import JobsSincePin, NoBaseline
+from airflow_provider_benchmarks.gates.sources import LAST_PASSED, PINNED, PREVIOUS, STORED_BASELINES, LoadedScores
 from airflow_provider_benchmarks.gates.stored_rows import read_rows, should_read_rows, without_rows
 from airflow_provider_benchmarks.jobs import BenchmarkJob, ResultName, require_completed
 from airflow_provider_benchmarks.scores import AggregateScores, JobScores
@@ -28,6 +28,12 @@ if TYPE_CHECKING:
 
 #: Jobs of a benchmark that are read for each earlier job that passed.
 _JOBS_PER_PASSED = 5
+#: Jobs that are read for each further run of a baseline's model: some may be of another model, or have no rows.
+_JOBS_PER_RUN = 3
+#: Jobs since the pinned one that are read for each of a reference: some may lack the score.
+_JOBS_PER_REFERENCE = 2
+#: Latest jobs since the pinned one that are read: more than three months of nights.
+_LATEST_SINCE_PIN = 100
 
 logger = logging.getLogger(__name__)
 
@@ -80,13 +86,49 @@ class ServiceSource:
         """
         return {name: self._baseline(name or self.own_baseline or PINNED) for name in names}
 
+    def other_runs(self, name: str, runs: int) -> Iterator[LoadedScores]:
+        """Load further runs of a baseline's model from the score store, one after the other.
+
+        Of a baseline that stays, those after it: the endpoint of a job before it may have had another model. Those are
+        the same ones every night, as soon as there are enough. Of one that moves, those before it.
+        """
+        found = [] if self.store is None else self._other_runs(self.store, name or self.own_baseline or PINNED, runs)
+        for job in found[:runs]:
+            try:
+                yield self._load_stored(job)
+            except NotStored as error:
+                logger.warning("Left out a further run of the baseline's model: %s", error)
+
     def history(self, jobs: int) -> Sequence[JobScores]:
         if not jobs or self.store is None:
             return []
         found = self.store.history(**self._benchmark, before=self._created_at, limit=_JOBS_PER_PASSED * jobs)
         passed = [job for job in found if job.passed and job.job != self._candidate]
-        aliases = self.hook.aliases
-        return [JobScores(job.aggregate.with_aliases(aliases), job=job.job, content=job.content) for job in passed]
+        return list(map(self._aggregate_scores, passed))
+
+    def since_pin(self, jobs: int) -> JobsSincePin | None:
+        """The pinned job, or the fixed one that is the gate's own baseline, and the later ones that passed."""
+        if not jobs or self.store is None:
+            return None
+        moves = self.own_baseline in (None, *STORED_BASELINES)
+        pin = self.store.pinned(**self._benchmark) if moves else self._job(str(self.own_baseline))
+        if pin is not None and (_is_same(pin, self._job(self.job_name)) or self._is_newer(pin)):
+            return JobsSincePin(jobs=())
+        own = [] if pin is None else [self._aggregate_scores(pin)]
+        oldest, latest = self.store.passed_since(
+            **self._benchmark,
+            first=_JOBS_PER_REFERENCE * jobs,
+            latest=_LATEST_SINCE_PIN,
+            but=[self._candidate, *(job.job for job in own)],
+            since=None if pin is None else pin.created_at,
+            before=self._created_at,
+        )
+        first = [*own, *map(self._aggregate_scores, oldest)]
+        return JobsSincePin(
+            jobs=[*first, *map(self._aggregate_scores, latest or ())],
+            pin=own[0].job if own else "",
+            unbroken=None if latest is None else len(first),
+        )
 
     def store_verdict(self, gate: str, verdict: dict[str, Any]) -> None:
         """Put the verdict beside the candidate in the score store, where there is one.
@@ -95,6 +137,16 @@ class ServiceSource:
         """
         if self.store is not None:
             self.store.add_verdict(self._in_store(self.store, self._job(self.job_name)), gate, verdict)
+
+    def _aggregate_scores(self, job: BenchmarkJob | StoredJob) -> JobScores:
+        """The scores of an earlier job, without rows."""
+        if isinstance(job, BenchmarkJob):
+            return self._load(job).scores
+        return JobScores(job.aggregate.with_aliases(self.hook.aliases), job=job.job, content=job.content)
+
+    def _is_newer(self, job: BenchmarkJob | StoredJob) -> bool:
+        """True if a job was submitted after the candidate."""
+        return bool(job.created_at and self._created_at and job.created_at > self._created_at)
 
     def _baseline(self, name: str) -> LoadedScores | NoBaseline:
         job: BenchmarkJob | StoredJob | None
@@ -110,6 +162,27 @@ class ServiceSource:
             logger.warning('Benchmark job "%s", baseline "%s": %s', self.job_name, name, reason)
             return NoBaseline(reason=reason, is_candidate=True)
         return self._load(job)
+
+    def _other_runs(self, store: ScoreStore, name: str, runs: int) -> list[StoredJob]:
+        """Jobs of the baseline's model that passed, nearest to it first."""
+        job = self._find_baseline(store, name) if name in STORED_BASELINES else self._job(name)
+        baseline = self._find_stored(job) if isinstance(job, BenchmarkJob) else job
+        if baseline is None:
+            return []
+        limit = _JOBS_PER_RUN * runs
+        if name in (LAST_PASSED, PREVIOUS):
+            past = store.history(**self._benchmark, before=baseline.created_at, limit=limit)
+            found = [job for job in past if job.passed]
+        else:
+            found, _ = store.passed_since(
+                **self._benchmark,
+                first=limit,
+                latest=0,
+                but=[self._candidate, baseline.job],
+                since=baseline.created_at,
+                before=self._created_at,
+            )
+        return [job for job in found if job.run_with and job.run_with == baseline.run_with and job.rows is not None]
 
     def _find_baseline(self, store: ScoreStore, name: str) -> StoredJob | None:
         if name == PINNED:

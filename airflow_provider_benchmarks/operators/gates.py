@@ -43,9 +43,10 @@ class BenchmarkGateOperator(GateOperator):
         :class:`~airflow_provider_benchmarks.operators.results.StoreResultsOperator` returns, for which no connection
         to a service is needed (templated)
     :param checks: :class:`~airflow_provider_benchmarks.gates.Threshold`,
-        :class:`~airflow_provider_benchmarks.gates.NoRegression` and
-        :class:`~airflow_provider_benchmarks.gates.WithinHistory` objects, or the same as plain dicts (templates in
-        their texts are rendered)
+        :class:`~airflow_provider_benchmarks.gates.NoRegression`,
+        :class:`~airflow_provider_benchmarks.gates.WithinHistory` and
+        :class:`~airflow_provider_benchmarks.gates.NoDrift` objects, or the same as plain dicts (templates in their
+        texts are rendered)
     :param policy: path of a policy file in place of ``checks``, in object storage or on disk; a relative one is
         searched beside the DAG file, and in the folders above it up to the DAGs folder or the root of the bundle
         (templated)
@@ -131,9 +132,10 @@ class BenchmarkGateBranchOperator(GateOperator, BranchMixIn):
         :class:`~airflow_provider_benchmarks.operators.results.StoreResultsOperator` returns, for which no connection
         to a service is needed (templated)
     :param checks: :class:`~airflow_provider_benchmarks.gates.Threshold`,
-        :class:`~airflow_provider_benchmarks.gates.NoRegression` and
-        :class:`~airflow_provider_benchmarks.gates.WithinHistory` objects, or the same as plain dicts (templates in
-        their texts are rendered)
+        :class:`~airflow_provider_benchmarks.gates.NoRegression`,
+        :class:`~airflow_provider_benchmarks.gates.WithinHistory` and
+        :class:`~airflow_provider_benchmarks.gates.NoDrift` objects, or the same as plain dicts (templates in their
+        texts are rendered)
     :param policy: path of a policy file in place of ``checks``, in object storage or on disk; a relative one is
         searched beside the DAG file, and in the folders above it up to the DAGs folder or the root of the bundle
         (templated)

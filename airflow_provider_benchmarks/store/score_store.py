@@ -219,6 +219,44 @@ class ScoreStore:
                 complete = _complete_jobs(folder)
         return jobs
 
+    def passed_since(
+        self,
+        *,
+        workspace: str,
+        benchmark: str,
+        first: int,
+        latest: int,
+        but: Sequence[str] = (),
+        since: datetime | None = None,
+        before: datetime | None = None,
+    ) -> tuple[list[StoredJob], list[StoredJob] | None]:
+        """The jobs that passed every gate that judged them, oldest first.
+
+        Takes two listings of names, and reads one small file for each job returned.
+
+        :param first: number of the oldest ones to read
+        :param latest: number of the newest ones to read
+        :param but: names of jobs to leave out, such as the candidate itself
+        :param since: only jobs that were created then or after it
+        :param before: only jobs that were created before this
+        :return: the oldest, and the newest; None in place of these where the former are all
+        """
+        folder = self.folder(workspace, benchmark)
+        outcomes = self._outcomes(folder)
+        names = [
+            name
+            for name in reversed(self._names(folder, before, since=since))
+            if name not in but and set(outcomes.get(name, {}).values()) == {"pass"}
+        ]
+
+        def read(names: Sequence[str]) -> list[StoredJob]:
+            found = (self._readable_job(f"{folder}/{quote(name, safe='')}", outcomes[name]) for name in names)
+            return [job for job in found if job is not None]
+
+        if len(names) <= first + latest:
+            return read(names), None
+        return read(names[:first]), read(names[len(names) - latest :])
+
     def job_names(self, *, workspace: str, benchmark: str) -> list[str]:
         """Names of all the benchmark's jobs, newest first; one listing."""
         return self._names(self.folder(workspace, benchmark))
@@ -305,12 +343,22 @@ class ScoreStore:
     def _folder_of(self, job: BenchmarkJob) -> str:
         return f"{self.folder(job.workspace, job.benchmark)}/{folder_name(job.name, 'benchmark job')}"
 
-    def _names(self, folder: str, before: datetime | None = None) -> list[str]:
-        """Names of jobs, newest first."""
-        end = None if before is None else before.astimezone(UTC).strftime(_TIME)
+    def _names(self, folder: str, before: datetime | None = None, *, since: datetime | None = None) -> list[str]:
+        """Names of jobs, newest first.
+
+        :param before: only jobs that were created before this
+        :param since: only jobs that were created then or after it
+        """
+        start, end = (None if time is None else time.astimezone(UTC).strftime(_TIME) for time in (since, before))
         entries = _entries(f"{folder}/{_INDEX}", 2)
         # A job whose service does not say when it was submitted is there once more for each interrupted task.
-        return list(dict.fromkeys(unquote(name) for time, name in entries if end is None or time < end))
+        return list(
+            dict.fromkeys(
+                unquote(name)
+                for time, name in entries
+                if (end is None or time < end) and (start is None or time >= start)
+            )
+        )
 
     def _outcomes(self, folder: str) -> dict[str, dict[str, str]]:
         """The last outcome of each gate, by job."""

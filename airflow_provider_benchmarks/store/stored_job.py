@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from airflow_provider_benchmarks.benchmarks.benchmark import hash_of
 from airflow_provider_benchmarks.benchmarks.recorded import CONTENT, CONTENT_HASH, RecordedBenchmark, content_of
 from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.exceptions import IncompleteResults, NotStored
@@ -18,6 +19,9 @@ from airflow_provider_benchmarks.store.stored_file import StoredFile, read_if_th
 
 MANIFEST = "manifest.json"
 ROWS_FILE = "row-scores.parquet"
+#: Fields of a spec that say which model made the outputs, and how. Of params, those that change how fast it is do not.
+_RUN_WITH = ("model", "target", "agent", "prompt_template", "params", "benchmark_params")
+_OF_SPEED = ("parallelism",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +37,8 @@ class StoredJob:
     :param dataset: what it ran on; empty where that is not known
     :param content: the benchmark's, where it ran one as code or was another evaluator's; None for other jobs
     :param reported_rows: what the service reports about the rows of the job; None where it does not
+    :param run_with: a hash of the model and of what it was run with, as far as the job's spec says so: equal for runs
+        of the same model; empty where it is not known, as of jobs that earlier releases have stored
     :param row_names: the name of a metric in the aggregate scores, by that in the rows' file, where it is another
     :param id: the service's own, which no other job ever has; empty where it is not known
     """
@@ -48,6 +54,7 @@ class StoredJob:
     content: Mapping[str, Any] | None = field(default=None, hash=False)
     reported_rows: RowCounts | None = None
     id: str = ""
+    run_with: str = ""
     row_names: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     def with_aliases(self, aliases: Mapping[str, str]) -> StoredJob:
@@ -84,6 +91,7 @@ def manifest_of(
         "benchmark": job.benchmark,
         "dataset": job.dataset or dataset,
         **_content_of(job),
+        "run_with": _run_with(job),
         "row_counts": None if job.row_counts is None else job.row_counts.to_json(),
         "created_at": created_at.isoformat(),
         "stored_at": datetime.now(UTC).isoformat(),
@@ -138,6 +146,7 @@ def job_of(folder: str, manifest: dict[str, Any], outcomes: dict[str, str] | Non
         outcomes=outcomes or {},
         reported_rows=RowCounts.from_json(manifest.get("row_counts")),
         id=manifest.get("id", ""),
+        run_with=manifest.get("run_with", ""),
     )
 
 
@@ -159,3 +168,11 @@ def _content_of(job: BenchmarkJob) -> dict[str, Any]:
     """What the manifest has of a benchmark as code."""
     recorded = RecordedBenchmark.from_custom_fields(job.custom_fields)
     return {} if recorded is None else {CONTENT: dict(recorded.content), CONTENT_HASH: recorded.content_hash}
+
+
+def _run_with(job: BenchmarkJob) -> str:
+    """A hash of the model and of what it was run with."""
+    known = {name: job.spec[name] for name in _RUN_WITH if job.spec.get(name) is not None}
+    if isinstance(known.get("params"), Mapping):
+        known["params"] = {name: value for name, value in known["params"].items() if name not in _OF_SPEED}
+    return hash_of(known)

@@ -12,7 +12,7 @@ from airflow.providers.common.compat.sdk import DAG, ObjectStoragePath
 from airflow.providers.standard.operators.empty import EmptyOperator
 
 from airflow_provider_benchmarks.exceptions import ConfigurationError
-from airflow_provider_benchmarks.gates import NoRegression, Threshold, WithinHistory
+from airflow_provider_benchmarks.gates import NoDrift, NoRegression, Threshold, WithinHistory
 from airflow_provider_benchmarks.operators.gates import (
     BenchmarkGateBranchOperator,
     BenchmarkGateOperator,
@@ -51,7 +51,10 @@ def test_a_wrong_gate_fails_when_the_dag_is_parsed(arguments, message):
         BenchmarkGateOperator(task_id="gate", job_name="j", **arguments)
 
 
-LIST = 'gate "gate": checks must be a list of Threshold, NoRegression or WithinHistory objects, or of dicts with their'
+LIST = (
+    'gate "gate": checks must be a list of Threshold, NoRegression, WithinHistory or NoDrift objects, or of dicts with '
+    "their"
+)
 
 
 @pytest.mark.parametrize(
@@ -93,6 +96,7 @@ class TestNoScoreStore:
             (NoRegression("m"), "last_passed", 'the baseline "last_passed"'),
             (NoRegression("m", baseline="previous"), "release-1", 'the baseline "previous"'),
             (WithinHistory("m"), "release-1", "the history"),
+            (NoDrift("m"), "release-1", "the history"),
         ],
     )
     def test_it_is_reported_when_the_dag_is_parsed(self, tmp_path, store, check, baseline, wanted):
@@ -175,7 +179,7 @@ def test_a_dag_with_gates_can_be_stored(dag, tmp_path):
     except ImportError:
         from airflow.serialization.serialized_objects import SerializedDAG as Serialized
 
-    checks = [CHECK, NoRegression("m", key=["a", "b"], where={"x": {"above": 1}}), WithinHistory("m")]
+    checks = [CHECK, NoRegression("m", key=["a", "b"], where={"x": {"above": 1}}), WithinHistory("m"), NoDrift("m")]
     report = str(tmp_path / "{{ ds }}.md")
     arguments = {"job_name": "{{ params.job }}", "baseline": "last_passed", "store": str(tmp_path), "report": report}
     BenchmarkGateOperator(task_id="gate", checks=checks, **arguments)

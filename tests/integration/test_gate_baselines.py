@@ -6,13 +6,14 @@ import json
 import shutil
 from datetime import datetime
 from functools import partial
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from airflow.providers.common.compat.sdk import DAG, Asset
 
 from airflow_provider_benchmarks.exceptions import ConfigurationError, JobError, NotFound, NotStored
-from airflow_provider_benchmarks.gates import NoRegression, Threshold, WithinHistory
+from airflow_provider_benchmarks.gates import NoDrift, NoRegression, Threshold, WithinHistory
 from airflow_provider_benchmarks.operators.gates import (
     BenchmarkGateBranchOperator,
     BenchmarkGateOperator,
@@ -26,7 +27,7 @@ from airflow_provider_benchmarks.testing import Fault, Seeder
 from tests.integration.conftest import BENCHMARK, WORKSPACE
 from tests.support import gate_jobs
 from tests.support.contexts import task_context
-from tests.support.gate_jobs import BAD_AT_MATH, GOOD, ROWS, row
+from tests.support.gate_jobs import BAD_AT_MATH, GOOD, ROWS, of_values, row
 
 WHERE = {"workspace": WORKSPACE, "benchmark": BENCHMARK}
 
@@ -143,6 +144,10 @@ class TestBaselines:
                 WithinHistory("m"),
                 "the history of a score store, and there is none: set store=, or .benchmarks. score_store$",
             ),
+            (
+                NoDrift("m"),
+                "the history of a score store, and there is none: set store=, or .benchmarks. score_store$",
+            ),
         ):
             operator = BenchmarkGateOperator(checks=[check], store="{{ params.none }}", **arguments)
             operator.render_template_fields({"params": {"none": ""}})
@@ -162,6 +167,74 @@ class TestBaselines:
         )
         assert outcomes(verdict) == ["pass", "pass"]
         assert verdict["results"][1]["observed"] == pytest.approx(0.1, abs=0.05)
+
+
+class TestRunsOfOneModel:
+    """``baseline_runs``: a comparison with the mean over several runs of the baseline's model."""
+
+    CHECK = NoRegression("m", baseline_runs=4, margin=0.5)
+
+    @pytest.fixture
+    def night(self, run_job, store):
+        """Run a job and judge it; returns the result of the check."""
+
+        def run(name, ones, *, check=self.CHECK, params=None, **arguments):
+            rows = of_values([1.0] * ones + [0.0] * (ROWS - ones))
+            run_job(name, rows, params={"parallelism": ones + 1, **(params or {})})
+            return gate(check, job_name=name, store=store.root, **arguments)["results"][0]
+
+        return run
+
+    def test_those_after_the_pinned_one_that_passed(self, night, store):
+        night("before", 60)
+        night("release", 120)
+        PinBaselineOperator(task_id="pin", job_name="release", store=store.root).execute(task_context())
+        found = night("night-1", 90)
+        assert (found["details"]["baseline_runs"], found["details"]["baseline_mean"]) == (1, 1.0)
+        with pytest.raises(GateFailed):
+            night("collapsed", 0)
+        night("another", 60, params={"limit_samples": 120})
+        found = night("night-2", 90)
+        assert (found["details"]["baseline_runs"], found["details"]["baseline_mean"]) == (2, 0.875)
+        for number in range(3, 6):
+            found = night(f"night-{number}", 90)
+        # The release and the first three after it, also when there are more.
+        assert (found["details"]["baseline_runs"], found["details"]["baseline_mean"]) == (4, 0.8125)
+        assert (found["outcome"], found["count"]) == ("pass", ROWS)
+        # An older job is compared with what there was before it.
+        (found,) = gate(self.CHECK, job_name="night-2", store=store.root)["results"]
+        assert found["details"]["baseline_runs"] == 2
+
+    def test_with_keys_and_other_checks_beside_it(self, night, run_job, store):
+        night("release", 120)
+        PinBaselineOperator(task_id="pin", job_name="release", store=store.root).execute(task_context())
+        night("night-1", 90)
+        run_job("night-2", of_values([1.0] * ROWS), params={"parallelism": 1})
+        checks = [self.CHECK, NoRegression("m", margin=0.5), NoRegression("m", key="question", baseline_runs=2)]
+        results = gate(*checks, job_name="night-2", store=store.root)["results"]
+        assert [result["details"]["baseline_mean"] for result in results] == [0.875, 1.0, 0.875]
+        assert [result["details"].get("baseline_runs") for result in results] == [2, None, 2]
+
+    @pytest.mark.parametrize("name", ["last_passed", "previous"])
+    def test_those_before_a_baseline_that_moves(self, night, name):
+        for number, ones in enumerate((60, 120, 90, 90)):
+            night(f"night-{number}", ones)
+        found = night("new", 90, baseline=name, check=NoRegression("m", baseline_runs=3, margin=0.5))
+        assert (found["details"]["baseline_runs"], found["details"]["baseline_mean"]) == (3, pytest.approx(300 / 360))
+
+    def test_a_run_whose_rows_are_lost_is_left_out(self, night, store, caplog):
+        night("release", 120)
+        PinBaselineOperator(task_id="pin", job_name="release", store=store.root).execute(task_context())
+        night("night-1", 90), night("night-2", 90)
+        Path(store.get("night-1", **WHERE).rows.path).unlink()
+        found = night("night-3", 90)
+        assert found["details"]["baseline_runs"] == 2
+        assert "Left out a further run of the baseline's model" in caplog.text
+
+    def test_a_job_of_the_service_without_a_store(self, run_job):
+        run_job("old"), run_job("new")
+        (found,) = gate(self.CHECK, job_name="new", baseline="old")["results"]
+        assert (found["outcome"], found["details"]["baseline_runs"]) == ("pass", 1)
 
 
 class TestTimes:
@@ -187,6 +260,55 @@ class TestTimes:
         )
         (result,) = gate(WithinHistory("m"), job_name="night-5", store=store.root)["results"]
         assert (result["outcome"], result["details"]["jobs"]) == ("pass", 5)
+
+    def test_a_drift_is_told_by_the_jobs_since_the_pinned_one(self, run_job, store):
+        check = NoDrift("m", reference=5)
+
+        def night(name, ones, **arguments):
+            run_job(name, of_values([1.0] * ones + [0.0] * (ROWS - ones)))
+            verdict = gate(check, job_name=name, store=store.root, on_failure="continue", **arguments)
+            return verdict["results"][0]
+
+        too_few = "jobs{} that passed have this score, 5 are needed for a reference"
+        assert night("before", 110)["reason"] == f"inconclusive: 0 {too_few.format('')}"
+        night("release", 90)
+        PinBaselineOperator(task_id="pin", job_name="release", store=store.root).execute(task_context())
+        since = ' since "release" was pinned, itself included,'
+        for number, ones in enumerate((91, 89, 90, 91), 1):
+            assert night(f"night-{number}", ones)["reason"] == f"inconclusive: {number} {too_few.format(since)}"
+        found = [night(f"drifted-{number}", 90 - 3 * number) for number in range(1, 5)]
+        assert [result["outcome"] for result in found] == ["pass", "fail", "fail", "fail"]
+        details = found[-1]["details"]
+        assert details["mean"] == pytest.approx(451 / 600)
+        # Nights that missed are not added, and the sum is not forgotten.
+        assert [each["job"] for each in details["path"]] == ["drifted-1"]
+        assert (details["pin"], details["since"]) == ("release", "night-4")
+        # An older job is judged by what there was before it, and the pinned job not by itself.
+        again = gate(check, job_name="night-3", store=store.root)["results"][0]
+        assert again["reason"] == f"inconclusive: 3 {too_few.format(since)}"
+        for job in ("release", "before"):
+            assert gate(check, job_name=job, store=store.root)["results"][0]["outcome"] == "warn"
+        # Another pinned job begins anew.
+        PinBaselineOperator(task_id="pin", job_name="drifted-4", store=store.root).execute(task_context())
+        assert night("next", 78)["reason"].startswith('inconclusive: 1 jobs since "drifted-4" was pinned')
+        # A job that the gate names is pinned for it.
+        assert night("other", 78, baseline="release")["outcome"] == "fail"
+
+    def test_of_many_jobs_since_the_pinned_one_the_first_and_the_latest_are_read(self, run_job, store, monkeypatch):
+        for number in range(12):
+            gate(Threshold("m", at_least=0.5), job_name=run_job(f"night-{number}"), store=store.root)
+        PinBaselineOperator(task_id="pin", job_name="night-0", store=store.root).execute(task_context())
+        oldest, latest = store.passed_since(**WHERE, first=3, latest=2, but=["night-0"])
+        assert [job.job for job in oldest] == ["night-1", "night-2", "night-3"]
+        assert [job.job for job in latest] == ["night-10", "night-11"]
+        oldest, latest = store.passed_since(**WHERE, first=9, latest=2, since=oldest[0].created_at)
+        assert ([job.job for job in oldest], latest) == ([f"night-{number}" for number in range(1, 12)], None)
+
+        monkeypatch.setattr("airflow_provider_benchmarks.operators._service_source._LATEST_SINCE_PIN", 1)
+        monkeypatch.setattr("airflow_provider_benchmarks.operators._service_source._JOBS_PER_REFERENCE", 1)
+        (result,) = gate(NoDrift("m", reference=5), job_name=run_job("new"), store=store.root)["results"]
+        assert (result["outcome"], result["details"]["jobs"]) == ("pass", 7)
+        assert [each["job"] for each in result["details"]["path"]] == ["night-5", "night-11"]
 
     @pytest.mark.parametrize("if_no_baseline", ["fail", "warn", "pass"])
     @pytest.mark.parametrize("mode", ["prove", "detect"])

@@ -66,7 +66,7 @@ def test_scores_in_a_notebook(service, client, tmp_path):
 
 def test_a_policy_file():
     policy = read_policy(block("yaml", "if_inconclusive: fail"))
-    assert [check.kind for check in policy.checks] == ["threshold", "no_regression", "no_regression"]
+    assert [check.kind for check in policy.checks] == ["threshold", "no_regression", "no_regression", "no_drift"]
     assert (policy.if_inconclusive, policy.if_no_baseline) == ("fail", "warn")
 
 

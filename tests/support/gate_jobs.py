@@ -27,9 +27,16 @@ BAD_AT_MATH = of_values([float(i % 5 != 1 and i % 8 != 0) for i in range(ROWS)])
 
 
 def run_job(
-    service: EvaluationService, name: str, rows: list[dict[str, Any]] = GOOD, benchmark: str = BENCHMARK
+    service: EvaluationService,
+    name: str,
+    rows: list[dict[str, Any]] = GOOD,
+    benchmark: str = BENCHMARK,
+    **spec: Any,
 ) -> str:
-    """Run a job that has these rows of the metric ``m``; return its name."""
+    """Run a job that has these rows of the metric ``m``; return its name.
+
+    :param spec: further fields of the job's spec
+    """
     values = [r["metrics"][f"{WORKSPACE}/m"][0]["value"] for r in rows]
     known = [value for value in values if value != "NaN"]
     mean = sum(known) / len(known)
@@ -39,7 +46,7 @@ def run_job(
     aggregate = {"results": [{"metric": f"{WORKSPACE}/m", "scores": [score]}]}
     service.give_results(benchmark, aggregate=aggregate, rows=rows)
     with client_of(service) as client:
-        client.submit_job({**SPEC, "benchmark": benchmark}, name=name)
+        client.submit_job({**SPEC, "benchmark": benchmark, **spec}, name=name)
         wait_until_finished(client, name)
     return name
 

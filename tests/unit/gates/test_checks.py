@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.gates import (
+    NoDrift,
     NoRegression,
     Threshold,
     Verdict,
@@ -25,7 +26,7 @@ from airflow_provider_benchmarks.gates import (
 from airflow_provider_benchmarks.gates.check import KINDS, Needs, register
 from tests.support.scored_jobs import job
 
-CHECKS = (Threshold, NoRegression, WithinHistory)
+CHECKS = (Threshold, NoRegression, WithinHistory, NoDrift)
 
 
 def make(kind, **arguments):
@@ -56,6 +57,7 @@ WRONG = {
     "key": (5, "", {"a": 1}, [], [3], [["a"]], b"key"),
     "min_count": (None, 2.5, 0, "3", True, math.inf),
     "window": (7.5, 4, "20", True),
+    "reference": (7.5, 4, "10", True, None),
     "spread": (0, -1, "3", math.nan),
     **dict.fromkeys(("max_nan_fraction", "max_error_rate", "max_unpaired"), (None, -0.1, 1.1, "0", True)),
     "where": (
@@ -175,9 +177,19 @@ histories = st.builds(
     max_nan_fraction=shares,
     severity=severities,
 )
+drifts = st.builds(
+    NoDrift,
+    metric=names,
+    score=st.none() | names,
+    statistic=statistics,
+    reference=st.integers(5, 1000),
+    higher_is_better=st.none() | st.booleans(),
+    max_nan_fraction=shares,
+    severity=severities,
+)
 
 
-@given(check=thresholds | comparisons | histories)
+@given(check=thresholds | comparisons | histories | drifts)
 def test_a_check_is_what_comes_back_from_json(check):
     again = check_from_dict(json.loads(json.dumps(check.to_dict(), allow_nan=False)))
     assert again == check
@@ -198,6 +210,9 @@ def test_a_check_is_what_comes_back_from_json(check):
         (NoRegression("m", margin=0.07, relative=True), "drop ≤ 7 % (detect)"),
         (NoRegression("m", margin=0.123456, relative=True, higher_is_better=False), "rise ≤ 12.3456 % (detect)"),
         (WithinHistory("m", spread=2.5), "within 2.5 spreads of the last 20"),
+        (NoDrift("m"), "no fall since the reference of 10 jobs"),
+        (NoDrift("m", reference=5, higher_is_better=False), "no rise since the reference of 5 jobs"),
+        (NoDrift("m", higher_is_better=None), "no drift since the reference of 10 jobs"),
     ],
 )
 def test_a_bar_is_reported_exactly(check, expected):
@@ -222,6 +237,7 @@ def test_a_bar_that_is_reported_is_the_bar(bar):
             Needs(rows=True, fields=("a", "c", "id"), baseline="old", modules=("scipy",)),
         ),
         (WithinHistory("m", window=7), Needs(history=7)),
+        (NoDrift("m", reference=7), Needs(since_pin=7, modules=("scipy",))),
     ],
 )
 def test_a_check_says_what_it_needs(check, needs):
@@ -231,7 +247,7 @@ def test_a_check_says_what_it_needs(check, needs):
 class TestKinds:
     def test_they_are_listed_in_one_order(self):
         assert tuple(KINDS.values()) == CHECKS
-        assert list(KINDS) == ["threshold", "no_regression", "within_history"]
+        assert list(KINDS) == ["threshold", "no_regression", "within_history", "no_drift"]
 
     def test_two_can_not_have_one_name(self):
         class Other(Threshold):
@@ -250,14 +266,16 @@ class TestKinds:
                 read()
             named = kind if isinstance(kind, str) else repr(kind)
             assert str(caught.value) == (
-                f'unknown type of check "{named}"; known: threshold, no_regression, within_history'
+                f'unknown type of check "{named}"; known: threshold, no_regression, within_history, no_drift'
             )
 
     @pytest.mark.parametrize("wrong", [{"metric": "m", "at_least": 0.5}, "m", None, Threshold])
     def test_what_is_no_check_is_not_judged(self, wrong):
         with pytest.raises(ConfigurationError) as caught:
             evaluate([Threshold("m", at_least=0.5), wrong], job([1.0] * 10))
-        assert str(caught.value).startswith("expected a check (threshold, no_regression, within_history), found ")
+        assert str(caught.value).startswith(
+            "expected a check (threshold, no_regression, within_history, no_drift), found "
+        )
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,14 @@ from hypothesis import strategies as st
 
 from airflow_provider_benchmarks import __main__ as command
 from airflow_provider_benchmarks.exceptions import ConfigurationError
-from airflow_provider_benchmarks.gates import NoRegression, Threshold, WithinHistory, check_from_dict, read_policy
+from airflow_provider_benchmarks.gates import (
+    NoDrift,
+    NoRegression,
+    Threshold,
+    WithinHistory,
+    check_from_dict,
+    read_policy,
+)
 from airflow_provider_benchmarks.operators.gates import BenchmarkGateOperator
 from airflow_provider_benchmarks.reviewed_text import MAX_BYTES
 
@@ -119,7 +126,7 @@ def test_a_large_value_is_shown_cut(field, value):
     message_of(check_from_dict, {**fields, "severity": value})
 
 
-@pytest.mark.parametrize("kind", [Threshold, NoRegression, WithinHistory])
+@pytest.mark.parametrize("kind", [Threshold, NoRegression, WithinHistory, NoDrift])
 @pytest.mark.parametrize("value", HUGE.values(), ids=HUGE)
 def test_a_metric_is_shown_cut(kind, value):
     message_of(kind, value, severity="none")
@@ -247,7 +254,9 @@ def test_any_yaml_is_a_policy_or_an_error(content, name):
     is_taken_or_told(read_policy, content, name=name)
 
 
-fields = st.sampled_from([*Threshold.rules, *NoRegression.rules, *WithinHistory.rules, "type", "below", "x", ""])
+fields = st.sampled_from(
+    [*Threshold.rules, *NoRegression.rules, *WithinHistory.rules, *NoDrift.rules, "type", "below", "x", ""]
+)
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.sampled_from([10**400, 10**4000, -(10**300)]) | st.floats()
     | st.text(max_size=5) | st.sampled_from(["no_regression", "within_history", "mean", "x" * 3000]),

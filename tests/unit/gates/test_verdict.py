@@ -132,6 +132,10 @@ class TestReports:
                 ),
             ),
             ({"median": 0.8, "deviation": 0.01, "jobs": 7}, "last 7 jobs: median 0.8, deviation 0.01"),
+            (
+                {"cusum": 1.234, "limit": 5.72, "reference_jobs": 10, "mean": 0.8, "spread": 0.0123},
+                "CUSUM 1.23 of 5.72, reference of 10 jobs: mean 0.8, spread 0.012",
+            ),
             ({}, ""),
         ],
     )

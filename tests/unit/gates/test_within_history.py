@@ -15,7 +15,7 @@ def test_a_history_that_is_too_short_can_not_tell():
     assert (result.outcome, result.reason) == ("warn", "inconclusive: 4 earlier jobs have this score, 5 are needed")
 
 
-def test_a_slow_drift_is_caught_by_the_history():
+def test_an_outlier_is_caught_by_the_history():
     usual = [job([1.0] * (80 + n % 3) + [0.0] * (20 - n % 3)) for n in range(10)]
     drifted = job([1.0] * 70 + [0.0] * 30)
     assert judge(WithinHistory("m"), drifted, None, history=usual).outcome == "fail"
