@@ -34,6 +34,7 @@ class Needs:
     :param fields: names of the fields of the items that it reads
     :param baseline: name of the baseline that it compares with, "" for the gate's own; None: it compares with none
     :param pairing: whether the items of two rows are equal
+    :param repeat_by: name of the field that numbers the repeats of an item: whether items are equal but for that
     :param history: number of earlier jobs that passed
     :param modules: Python modules that judging imports, besides those that read row scores
     """
@@ -42,6 +43,7 @@ class Needs:
     fields: tuple[str, ...] = ()
     baseline: str | None = None
     pairing: bool = False
+    repeat_by: str | None = None
     history: int = 0
     modules: tuple[str, ...] = ()
 
@@ -49,7 +51,7 @@ class Needs:
 class Check(ABC):
     """A check on a score, as plain data: it compares, serialises and reads as it is written.
 
-    A subclass is a frozen dataclass with the fields ``metric``, ``score``, ``severity`` and its own.
+    A subclass is a frozen dataclass with the fields ``metric``, ``score``, ``statistic``, ``severity`` and its own.
     """
 
     __slots__ = ()
@@ -63,12 +65,13 @@ class Check(ABC):
 
     metric: str
     score: str | None
+    statistic: str
     severity: str
 
     @property
-    @abstractmethod
-    def statistic(self) -> str:
+    def observed_statistic(self) -> str:
         """Name of what is observed."""
+        return self.statistic
 
     @property
     @abstractmethod

@@ -45,7 +45,7 @@ class ComparedScores:
         check = self.check
         if pairs.rows and pairs.unpaired / pairs.rows > check.max_unpaired:
             reason = (
-                f"{pairs.unpaired} of {pairs.rows} rows have no pair in the other job, "
+                f"{pairs.unpaired} of {pairs.rows} {pairs.unit} have no pair in the other job, "
                 f"at most {check.max_unpaired:.1%} may be left"
             )
             reason += f": {pairs.hint}" if pairs.hint else ""
@@ -81,7 +81,7 @@ class ComparedScores:
             "count": pairs.count,
             "nan_count": mine.without_value + mine.call_failed,
             "details": {
-                "rows": all_pairs.candidate.rows,
+                "rows": len(all_pairs.rows),
                 "pairs": pairs.count,
                 "missing": unpaired,
                 "candidate": asdict(mine),
@@ -118,11 +118,12 @@ class ComparedScores:
         is_small: bool,
     ) -> Finding:
         lost = f"in the baseline {missing.lost}" if missing.lost else None
-        unknown = bool(lost or (self.check.fills_missing and pairs.count < all_pairs.count))
+        is_filled = self.check.fills_missing and not all_pairs.is_complete
+        unknown = bool(lost or is_filled)
         is_binary = are_binary(pairs.first) and are_binary(pairs.second)
-        known = (0.0, 1.0) if is_binary else known_range(self.score, self.check.score_range)
+        known = (0.0, 1.0) if is_binary or pairs.is_of_binary else known_range(self.score, self.check.score_range)
         worst, best = self._extremes(all_pairs, known) if unknown else (pairs, pairs)
-        main = worst if self.check.fills_missing and pairs.count < all_pairs.count else pairs
+        main = worst if is_filled else pairs
         sides = [self._by_item(side) for side in (main, *((worst, best) if unknown else ()))]
         first, second, _ = sides[0]
         found = [self._differences(*side, is_binary=is_binary, known=known) for side in sides]

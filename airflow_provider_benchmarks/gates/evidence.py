@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from airflow_provider_benchmarks.gates.pairing import PairedRows, pair_rows
+from airflow_provider_benchmarks.gates.repeated_pairs import pair_items
+from airflow_provider_benchmarks.gates.repeats import Repeats
 from airflow_provider_benchmarks.scores import JobScores
 
 
@@ -41,22 +43,27 @@ class Evidence:
     baselines: Mapping[str, JobScores | NoBaseline] = field(default_factory=dict)
     history: Sequence[JobScores] = ()
     if_no_baseline: str = "warn"
-    _pairs: dict[tuple[str, tuple[str, ...]], PairedRows] = field(default_factory=dict, init=False, repr=False)
+    _pairs: dict[tuple[str, tuple[str, ...], Repeats | None], PairedRows] = field(
+        default_factory=dict, init=False, repr=False
+    )
 
     def baseline(self, name: str) -> JobScores | NoBaseline:
         return self.baselines.get(name) or NoBaseline.of(name)
 
-    def pairs(self, baseline: str, keys: tuple[str, ...]) -> PairedRows:
+    def pairs(self, baseline: str, keys: tuple[str, ...], repeats: Repeats | None = None) -> PairedRows:
         """Pair the rows of the candidate and of a baseline that has rows, once for all checks.
 
         :param keys: fields of the items to pair by; empty to pair by row index
+        :param repeats: which rows are repeats of one item; then items are paired. None: each row is one
         :raises NotPairable: a row index or a key comes twice
         :raises ScoreNotFound: the items have no such field
         """
-        if (baseline, keys) not in self._pairs:
+        place = baseline, keys, repeats
+        if place not in self._pairs:
             scores = self.baselines[baseline]
             assert isinstance(scores, JobScores)
             assert scores.rows is not None
             assert self.candidate.rows is not None
-            self._pairs[baseline, keys] = pair_rows(self.candidate.rows, scores.rows, keys)
-        return self._pairs[baseline, keys]
+            frames = self.candidate.rows, scores.rows
+            self._pairs[place] = pair_rows(*frames, keys) if repeats is None else pair_items(*frames, keys, repeats)
+        return self._pairs[place]

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from airflow_provider_benchmarks.gates.repeated_pairs import RepeatedPairs, RepeatedValues
+
 Values: TypeAlias = "NDArray[np.float64]"
 #: Number of rows that got worse that a result shows.
 WORST_ROWS = 10
@@ -35,6 +37,7 @@ class PairedScores:
     :param first: the candidate's value in each pair; NaN where it has none
     :param second: the baseline's
     :param items: number of the item of each pair, where items are repeated
+    :param repeats: the values of the repeats that the value of each pair is of; None where each row is a pair
     """
 
     candidate: RowValues
@@ -43,6 +46,7 @@ class PairedScores:
     first: Values
     second: Values
     items: NDArray[np.intp] | None
+    repeats: tuple[RepeatedValues, RepeatedValues] | None = None
 
     @classmethod
     def of(
@@ -54,11 +58,38 @@ class PairedScores:
             candidate=mine, baseline=theirs, rows=candidate, first=mine.numbers, second=theirs.numbers, items=items
         )
 
+    @classmethod
+    def of_items(cls, items: pd.DataFrame, repeats: tuple[RepeatedValues, RepeatedValues]) -> PairedScores:
+        """Take the values of pairs of items.
+
+        :param items: a row of each
+        """
+        mine, theirs = repeats
+        return cls(
+            candidate=mine.values,
+            baseline=theirs.values,
+            rows=items,
+            first=mine.by_item(),
+            second=theirs.by_item(),
+            items=None,
+            repeats=repeats,
+        )
+
+    @property
+    def is_complete(self) -> bool:
+        """True if all rows of both have a value."""
+        return self.candidate.count == self.candidate.rows and self.baseline.count == self.baseline.rows
+
+    @property
+    def is_of_binary(self) -> bool:
+        """True if the values of all rows, which pairs of items may be means of, are 0 or 1."""
+        return self.repeats is not None and self.candidate.is_binary and self.baseline.is_binary
+
     def complete(self) -> PairedScores:
         """The pairs in which both have a value."""
         import numpy as np
 
-        if self.candidate.count == self.candidate.rows and self.baseline.count == self.baseline.rows:
+        if self.is_complete:
             return self
         both = ~(np.isnan(self.first) | np.isnan(self.second))
         return replace(
@@ -73,6 +104,9 @@ class PairedScores:
         """All pairs, with these values for the missing ones of the candidate and of the baseline."""
         import numpy as np
 
+        if self.repeats is not None:
+            mine, theirs = self.repeats
+            return replace(self, first=mine.by_item(first), second=theirs.by_item(second))
         candidate, baseline = (
             np.where(np.isnan(values), value, values) for values, value in ((self.first, first), (self.second, second))
         )
@@ -134,6 +168,8 @@ class PairedRows:
     :param unpaired: number of rows of either job that are in no pair
     :param rows: number of different rows of both jobs together
     :param hint: why rows are in no pair, where that is known
+    :param repeated: all rows of both jobs, where pairs are of items whose repeats they are. Then the frames have one
+        row an item, and the counts are of items
     """
 
     candidate: pd.DataFrame
@@ -142,6 +178,7 @@ class PairedRows:
     unpaired: int
     rows: int
     hint: str = ""
+    repeated: RepeatedPairs | None = None
     _scores_of_all: dict[tuple[str, str], tuple[PairedScores, PairedScores]] = field(default_factory=dict, repr=False)
 
     def scores(self, column: str, base_column: str, index: pd.Index[Any] | None) -> tuple[PairedScores, PairedScores]:
@@ -154,14 +191,28 @@ class PairedRows:
         if index is None:
             key = (column, base_column)
             if key not in self._scores_of_all:
-                scores = PairedScores.of(self.candidate, column, self.baseline, base_column, self.items)
+                scores = self._scores(column, base_column)
                 self._scores_of_all[key] = scores, scores.complete()
             return self._scores_of_all[key]
         places = self.candidate.index.get_indexer(index)
-        candidate, baseline = _taken(self.candidate, places), _taken(self.baseline, places)
+        if self.repeated is not None:
+            values = self.repeated.of(places).values(column, base_column)
+            scores = PairedScores.of_items(taken(self.candidate, places), values)
+            return scores, scores.complete()
+        candidate, baseline = taken(self.candidate, places), taken(self.baseline, places)
         items = None if self.items is None else self.items[places]
         scores = PairedScores.of(candidate, column, baseline, base_column, items)
         return scores, scores.complete()
+
+    def _scores(self, column: str, base_column: str) -> PairedScores:
+        if self.repeated is not None:
+            return PairedScores.of_items(self.candidate, self.repeated.values(column, base_column))
+        return PairedScores.of(self.candidate, column, self.baseline, base_column, self.items)
+
+    @property
+    def unit(self) -> str:
+        """What is paired, in a word."""
+        return "rows" if self.repeated is None else "items"
 
 
 def pair_rows(candidate: pd.DataFrame, baseline: pd.DataFrame, keys: Sequence[str] = ()) -> PairedRows:
@@ -172,22 +223,22 @@ def pair_rows(candidate: pd.DataFrame, baseline: pd.DataFrame, keys: Sequence[st
     :raises NotPairable: a row index or a key comes twice
     :raises ScoreNotFound: the items have no such field
     """
-    first, second = _keys_of(candidate, baseline, keys) if keys else (candidate.index, baseline.index)
+    first, second = keys_of(candidate, baseline, keys) if keys else (candidate.index, baseline.index)
     for index, side, which in ((first, candidate, "candidate"), (second, baseline, "baseline")):
         # For a monotonic index pandas needs no hash table.
         if not (index.is_monotonic_increasing and index.is_unique) and not index.is_unique:
-            raise NotPairable(f"{_named_twice(index, side, keys)} comes twice in the rows of the {which}")
+            raise NotPairable(f"{named_twice(index, side, keys)} comes twice in the rows of the {which}")
     rows = len(first)
     if not first.equals(second):
         common: Any = first.intersection(second, sort=False)
         rows = len(first) + len(second) - len(common)
-        candidate = _taken(candidate, first.get_indexer(common))
-        baseline = _taken(baseline, second.get_indexer(common))
+        candidate = taken(candidate, first.get_indexer(common))
+        baseline = taken(baseline, second.get_indexer(common))
     hint, items = "", None
     if not keys:
         same, hint = _same_items(candidate, baseline)
         if hint:
-            candidate, baseline = _taken(candidate, same), _taken(baseline, same)
+            candidate, baseline = taken(candidate, same), taken(baseline, same)
         items = _numbers_of_repeats(_item_hashes(candidate))
     return PairedRows(
         candidate=candidate,
@@ -199,7 +250,7 @@ def pair_rows(candidate: pd.DataFrame, baseline: pd.DataFrame, keys: Sequence[st
     )
 
 
-def _taken(rows: pd.DataFrame, places: NDArray[Any]) -> pd.DataFrame:
+def taken(rows: pd.DataFrame, places: NDArray[Any]) -> pd.DataFrame:
     """Rows by position or mask, with the attributes of the frame."""
     taken = rows.iloc[places]
     taken.attrs = rows.attrs
@@ -227,7 +278,7 @@ def _numbers_of_repeats(hashes: NDArray[Any]) -> NDArray[np.intp] | None:
     return numbers if len(found) < len(numbers) else None
 
 
-def _keys_of(candidate: pd.DataFrame, baseline: pd.DataFrame, keys: Sequence[str]) -> tuple[Any, Any]:
+def keys_of(candidate: pd.DataFrame, baseline: pd.DataFrame, keys: Sequence[str]) -> tuple[Any, Any]:
     """The keys of the rows of each job, as exact values that compare across both."""
     import pandas as pd
 
@@ -238,7 +289,7 @@ def _keys_of(candidate: pd.DataFrame, baseline: pd.DataFrame, keys: Sequence[str
     return first, second
 
 
-def _named_twice(index: Any, rows: pd.DataFrame, keys: Sequence[str]) -> str:
+def named_twice(index: Any, rows: pd.DataFrame, keys: Sequence[str]) -> str:
     """The first key, or row index, that comes twice."""
     place = int(index.duplicated().argmax())
     if not keys:

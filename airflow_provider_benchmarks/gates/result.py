@@ -68,7 +68,7 @@ class CheckResult:
             "check": self.check.to_dict(),
             "metric": self.metric,
             "score": self.score,
-            "statistic": self.check.statistic,
+            "statistic": self.check.observed_statistic,
             "outcome": str(self.outcome),
             "observed": self.observed,
             "expected": self.expected,
@@ -157,7 +157,7 @@ class CheckResult:
         score = self.score or "–"
         return (
             self.outcome.upper(), self.metric, f"{score} [{self.group}]" if self.group else score,
-            self.check.statistic, self._observed_text(), self.expected, *counts, self.evidence, self.reason,
+            self.check.observed_statistic, self._observed_text(), self.expected, *counts, self.evidence, self.reason,
         )  # fmt: skip
 
     def _observed_text(self) -> str:

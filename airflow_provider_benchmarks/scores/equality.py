@@ -93,14 +93,21 @@ def hash_items(fields: Iterable[tuple[str, NDArray[Any]]], rows: int) -> NDArray
     :param fields: name of each field, and the canonical texts of its values
     """
     import numpy as np
-    import pandas as pd
 
     total = np.zeros(rows, dtype=np.uint64)
     for name, texts in fields:
-        # With its name, so that a text that moves to another field makes another item.
-        hashes = pd.util.hash_array(texts, categorize=False, hash_key=_key_of(name))
-        total += np.where(texts == _MISSING, np.uint64(0), hashes)
+        total += hash_field(name, texts)
     return total
+
+
+def hash_field(name: str, texts: NDArray[Any]) -> NDArray[np.uint64]:
+    """What a field adds to the numbers of :func:`hash_items`: without it, the items are those without the field."""
+    import numpy as np
+    import pandas as pd
+
+    # With its name, so that a text that moves to another field makes another item.
+    hashes: NDArray[np.uint64] = pd.util.hash_array(texts, categorize=False, hash_key=_key_of(name))
+    return np.where(texts == _MISSING, np.uint64(0), hashes)
 
 
 def _key_of(name: str) -> str:

@@ -40,12 +40,14 @@ def read_selected_rows(path: Any, *, scores: Iterable[str], fields: Iterable[str
     return frame
 
 
-def number_items(paths: Sequence[Any]) -> list[NDArray[np.uint64]]:
+def number_items(paths: Sequence[Any], *, by_field: bool = False) -> list[NDArray[np.uint64]]:
     """Number the items of each row of some files; the same number means the same item, whatever file it is in.
 
     Of files with the same digest of their items, only the metadata is read, or one of them.
 
     :param paths: local paths or Airflow ObjectStoragePaths
+    :param by_field: the numbers are those of :func:`~airflow_provider_benchmarks.scores.equality.hash_items`, from
+        which that of a field can be taken
     """
     import numpy as np
 
@@ -53,7 +55,11 @@ def number_items(paths: Sequence[Any]) -> list[NDArray[np.uint64]]:
     first = files[0]
     if first.digest is None or any(file.digest != first.digest for file in files):
         return [_item_hashes(path, file.items) for path, file in zip(paths, files, strict=True)]
-    numbers = np.arange(first.rows, dtype=np.uint64) if first.distinct else _item_hashes(paths[0], first.items)
+    numbers = (
+        np.arange(first.rows, dtype=np.uint64)
+        if first.distinct and not by_field
+        else _item_hashes(paths[0], first.items)
+    )
     return [numbers] * len(files)
 
 
