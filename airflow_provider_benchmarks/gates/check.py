@@ -83,6 +83,11 @@ class Check(ABC):
         """``fail`` or ``warn``: what an inconclusive result does where the policy does not say."""
         return "warn"
 
+    @property
+    def takes_rows_as_independent(self) -> bool:
+        """True if it infers something from the number of rows, each of which counts as evidence of its own."""
+        return False
+
     @abstractmethod
     def needs(self) -> Needs:
         """What it must be given before it can judge."""

@@ -10,6 +10,7 @@ from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.gates.check import KINDS, Check
 from airflow_provider_benchmarks.gates.evidence import Evidence, NoBaseline
 from airflow_provider_benchmarks.gates.field_rules import Severity, require_choice
+from airflow_provider_benchmarks.gates.repeat_hints import RepeatHints
 from airflow_provider_benchmarks.gates.result import CheckResult, Finding, Outcome, PendingTest
 from airflow_provider_benchmarks.gates.verdict import Verdict
 from airflow_provider_benchmarks.scores import JobScores
@@ -56,7 +57,8 @@ def evaluate(
     }
     baselines |= {"": baseline} if isinstance(baseline, JobScores) else dict(baseline or {})
     evidence = Evidence(candidate=candidate, baselines=baselines, history=history, if_no_baseline=if_no_baseline)
-    findings = [finding for check in checks for finding in check.judge(evidence)]
+    hints = RepeatHints([candidate, *(each for each in baselines.values() if isinstance(each, JobScores))])
+    findings = [finding for check in checks for finding in hints.on(check, check.judge(evidence))]
     results = [_settle_inconclusive(result, if_inconclusive) for result in _share_error_budgets(findings)]
     main = baselines.get("")
     return Verdict(

@@ -181,6 +181,10 @@ class NoRegression(Check):
         return bool(self.where or self.by or self.key or self.cluster_by or self.repeat_by)
 
     @property
+    def takes_rows_as_independent(self) -> bool:
+        return self.repeat_by is None and self.cluster_by is None
+
+    @property
     def if_inconclusive(self) -> str:
         return "fail" if self.must_prove else "warn"
 

@@ -114,6 +114,8 @@ class CheckResult:
         if "deviation" in found:
             jobs, middle, deviation = (found[name] for name in ("jobs", "median", "deviation"))
             parts.append(f"last {jobs} jobs: median {middle:.4g}, deviation {deviation:.2g}")
+        if found.get("repeats"):
+            parts.append(f"but {found['repeats']}")
         return ", ".join(parts)
 
     def _detection(self) -> list[str]:

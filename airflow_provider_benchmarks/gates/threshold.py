@@ -199,6 +199,10 @@ class Threshold(Check):
         options = (self.where, self.by, self.cluster_by, self.repeat_by)
         return any(option is not None for option in options) or beyond_service
 
+    @property
+    def takes_rows_as_independent(self) -> bool:
+        return self.confidence is not None and self.repeat_by is None
+
     def needs(self) -> Needs:
         one = [name for name in (self.by, self.cluster_by, self.repeat_by) if name]
         return Needs(

@@ -27,6 +27,9 @@ SCORE_COLUMNS = "score_columns"
 CALL_ERRORS = "call_errors"
 #: Key of ``frame.attrs``: all fields of the items, of a frame that was loaded without some of them.
 ITEM_FIELDS = "item_fields"
+#: Key of ``frame.attrs``: what looks like repeats of items, of a frame that was loaded without some fields; None for
+#: nothing.
+REPEATS = "repeats"
 #: Key of ``frame.attrs`` of low-scoring rows: number of values that were not compared, by column: no numbers.
 NOT_NUMBERS = "not_numbers"
 #: Column with a hash of each item, in place of the items in a frame that was loaded without them.

@@ -9,7 +9,7 @@ from airflow_provider_benchmarks.formats.parquet import named_if_damaged, open_p
 from airflow_provider_benchmarks.formats.table_file import ITEMS_KEY, JSON_KEY, SCORE_COLUMNS_KEY
 from airflow_provider_benchmarks.scores.columns import INFERENCE_ERROR, METRIC_ERRORS, ROW_INDEX, SAMPLE
 from airflow_provider_benchmarks.scores.equality import canonical_texts, hash_items
-from airflow_provider_benchmarks.scores.frames import ITEM_FIELDS, SCORE_COLUMNS
+from airflow_provider_benchmarks.scores.frames import ITEM_FIELDS, REPEATS, SCORE_COLUMNS
 from airflow_provider_benchmarks.scores.json_values import parse_json
 from airflow_provider_benchmarks.scores.reading import read_row_scores
 from airflow_provider_benchmarks.scores.stored_files import open_stored
@@ -37,6 +37,7 @@ def read_selected_rows(path: Any, *, scores: Iterable[str], fields: Iterable[str
     chosen += [column for column in columns.items if column in named or column.removeprefix("item.") in named]
     frame = read_row_scores(path, columns=chosen)
     frame.attrs |= {SCORE_COLUMNS: frame.attrs.get(SCORE_COLUMNS, []), ITEM_FIELDS: columns.items}
+    frame.attrs[REPEATS] = columns.repeats
     return frame
 
 
@@ -102,6 +103,8 @@ class _Columns:
         items = json.loads(metadata.get(ITEMS_KEY, b"{}"))
         self.digest: str | None = items.get("digest")
         self.distinct: bool = items.get("distinct", False)
+        #: What looks like repeats of items, as UnnoticedRepeats writes it.
+        self.repeats: dict[str, Any] | None = items.get("repeats")
 
 
 def _item_hashes(path: Any, items: list[str]) -> NDArray[np.uint64]:

@@ -325,3 +325,57 @@ def test_a_frame_may_have_seeds_of_any_type():
     items = [{"q": i // 4, "seed": seed} for i, seed in enumerate(seeds)]
     found = judge(Threshold("m", at_least=1, repeat_by="seed"), job([1.0] * 80, items=items))
     assert found.count == 20
+
+
+class TestUnnoticedRepeats:
+    """Rows that look like repeats, and that no check names as such."""
+
+    def jobs(self):
+        chance = np.random.default_rng(1)
+        sides = [np.repeat(chance.random((40, 1)) < p, 5, axis=1) for p in (0.2, 0.8)]
+        return repeated(sides[0]), repeated(sides[1], name="baseline")
+
+    HINT = 'ach of 40 items seems to come 5 times, numbered by seed: name it with repeat_by="seed"'
+
+    def test_are_reported_in_the_reason_the_evidence_and_the_log(self, caplog):
+        result = judge(NoRegression("m"), *self.jobs())
+        assert result.outcome == "fail"
+        assert self.HINT in result.reason
+        assert self.HINT in result.evidence
+        assert self.HINT in result.details["repeats"]
+        assert caplog.text.count(self.HINT) == 1
+
+    @pytest.mark.parametrize(
+        "check",
+        [
+            NoRegression("m", margin=1),
+            NoRegression("m", margin=0.9, mode="prove"),
+            NoRegression("m", key=["q", "seed"], margin=1),
+            Threshold("m", at_least=0.01, confidence=0.95, where={"seed": [0, 1, 2, 3, 4]}),
+        ],
+    )
+    def test_are_reported_with_a_pass_too(self, check):
+        result = judge(check, *self.jobs())
+        assert (result.outcome, result.reason) == ("pass", "")
+        assert self.HINT in result.evidence
+
+    @pytest.mark.parametrize(
+        "check",
+        [
+            NoRegression("m", repeat_by="seed"),
+            NoRegression("m", cluster_by="q"),
+            Threshold("m", at_least=0.9),
+            Threshold("m", at_least=0.9, confidence=0.95, repeat_by="seed"),
+        ],
+    )
+    def test_are_not_where_the_check_knows_or_does_not_count_them(self, check):
+        result = judge(check, *self.jobs())
+        assert "repeats" not in result.details
+        assert "come 5 times" not in result.reason + result.evidence
+
+    def test_are_known_of_stored_rows_without_reading_the_items(self, tmp_path):
+        jobs = self.jobs()
+        checks = [NoRegression("m")]
+        places = [stored(tmp_path / side.job, side, "parquet") for side in jobs]
+        source = FolderSource(checks=checks, candidate_path=places[0], baseline_paths={"": places[1]})
+        assert self.HINT in run_gate(checks, source).results[0].reason
