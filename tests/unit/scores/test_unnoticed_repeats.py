@@ -57,6 +57,13 @@ def test_others_are_none(items):
     assert found_in(items) is None
 
 
+def test_missing_values_are_equal():
+    items = [{**item, "x": float("nan")} for item in product(100, 10, **QUESTION, **SEED)]
+    sample = RepeatSample()
+    sample.add(len(items), lambda places: {name: [items[p][name] for p in places] for name in items[0]})
+    assert sample.find() == UnnoticedRepeats("seed", 100, 10, "number")
+
+
 def test_a_hint_says_how_to_name_them():
     assert found_in(product(100, 10, **QUESTION, **SEED)).hint == (
         'each of 100 items seems to come 10 times, numbered by seed: name it with repeat_by="seed"'
