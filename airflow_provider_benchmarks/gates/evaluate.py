@@ -10,6 +10,7 @@ from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.gates.check import KINDS, Check
 from airflow_provider_benchmarks.gates.evidence import Evidence, NoBaseline
 from airflow_provider_benchmarks.gates.field_rules import Severity, require_choice
+from airflow_provider_benchmarks.gates.known_columns import with_known_columns
 from airflow_provider_benchmarks.gates.repeat_hints import RepeatHints
 from airflow_provider_benchmarks.gates.result import CheckResult, Finding, Outcome, PendingTest
 from airflow_provider_benchmarks.gates.verdict import Verdict
@@ -56,6 +57,10 @@ def evaluate(
         name: NoBaseline(reason=reason) for name, reason in (no_baseline or {}).items()
     }
     baselines |= {"": baseline} if isinstance(baseline, JobScores) else dict(baseline or {})
+    candidate = with_known_columns(candidate)
+    baselines = {
+        name: with_known_columns(each) if isinstance(each, JobScores) else each for name, each in baselines.items()
+    }
     evidence = Evidence(candidate=candidate, baselines=baselines, history=history, if_no_baseline=if_no_baseline)
     hints = RepeatHints([candidate, *(each for each in baselines.values() if isinstance(each, JobScores))])
     findings = [finding for check in checks for finding in hints.on(check, check.judge(evidence))]

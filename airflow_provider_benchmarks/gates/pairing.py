@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from airflow_provider_benchmarks.brief import brief
-from airflow_provider_benchmarks.gates.row_values import RowValues, field_column, item_fields
-from airflow_provider_benchmarks.scores.equality import canonical_column, comparable, hash_items, same_values
-from airflow_provider_benchmarks.scores.frames import CALL_ERRORS, ITEM_HASH
+from airflow_provider_benchmarks.gates.row_values import RowValues, all_item_fields, field_column, item_fields
+from airflow_provider_benchmarks.scores.equality import canonical, canonical_column, comparable, hash_items, same_values
+from airflow_provider_benchmarks.scores.frames import CALL_ERRORS, ITEM_HASH, STORED_ITEMS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 Values: TypeAlias = "NDArray[np.float64]"
 #: Number of rows that got worse that a result shows.
 WORST_ROWS = 10
+#: Number of pairs with different items that are searched for the fields that differ.
+_COMPARED_ITEMS = 100
 
 
 class NotPairable(Exception):
@@ -134,11 +136,11 @@ class PairedScores:
         fields = item_fields(self.rows)
         return tuple(
             {
-                "row_index": int(self.rows.index[place]),
+                "row_index": _json_value(self.rows.index[place]),
                 "candidate": float(self.first[place]),
                 "baseline": float(self.second[place]),
                 # Value by value: pandas gives a row of several columns one type, which may round a large integer.
-                "item": _json_item({name: self.rows[name].iloc[place] for name in fields}),
+                "item": json_item({name: self.rows[name].iloc[place] for name in fields}),
             }
             for place in lost.tolist()
         )
@@ -302,24 +304,38 @@ def _same_items(candidate: pd.DataFrame, baseline: pd.DataFrame) -> tuple[NDArra
     """A mask of the pairs with equal items, and a hint that names the fields that differ in the others."""
     import numpy as np
 
+    names = list(dict.fromkeys([*all_item_fields(candidate), *all_item_fields(baseline)]))
     if ITEM_HASH in candidate.columns and ITEM_HASH in baseline.columns:
-        compared = [ITEM_HASH]
+        same = np.asarray(candidate[ITEM_HASH].to_numpy() == baseline[ITEM_HASH].to_numpy(), dtype=bool)
     else:
-        compared = list(dict.fromkeys([*item_fields(candidate), *item_fields(baseline)]))
-    same = np.ones(len(candidate), dtype=bool)
-    differing = []
-    for name in compared:
-        equal = same_values(_field(candidate, name), _field(baseline, name))
-        if not equal.all():
-            differing.append(name)
-        same &= equal
-    if not differing:
+        same = np.ones(len(candidate), dtype=bool)
+        for name in names:
+            same &= same_values(_field(candidate, name), _field(baseline, name))
+    if same.all():
         return same, ""
-    named = f" in {', '.join(differing)}" if differing != [ITEM_HASH] else ""
+    shown = np.flatnonzero(~same)[:_COMPARED_ITEMS]
+    items = zip(*(_items_at(rows, shown) for rows in (candidate, baseline)), strict=True)
+    differing = {name for one, other in items for name in names if not _are_equal(one.get(name), other.get(name))}
     return same, (
-        f"{int((~same).sum())} rows with the same index have items that differ{named}; where that is meant, name the "
-        f"fields that tell which row is which with key="
+        f"{int((~same).sum())} rows with the same index have items that differ in "
+        f"{', '.join(name for name in names if name in differing)}; where that is meant, name the fields that tell "
+        f"which row is which with key="
     )
+
+
+def _items_at(rows: pd.DataFrame, places: NDArray[np.intp]) -> list[dict[str, Any]]:
+    """The items of some rows, without the fields that they do not have."""
+    if (stored := rows.attrs.get(STORED_ITEMS)) is not None:
+        indices = rows.index[places].tolist()
+        found = stored.read(indices)
+        return [found.get(index, {}) for index in indices]
+    columns = {name: rows[name] for name in item_fields(rows)}
+    # Value by value: pandas gives a row of several columns one type, which may round a large integer.
+    return [json_item({name: column.iloc[place] for name, column in columns.items()}) for place in places.tolist()]
+
+
+def _are_equal(one: Any, other: Any) -> bool:
+    return canonical(one) == canonical(other)
 
 
 def _field(rows: pd.DataFrame, name: str) -> pd.Series[Any]:
@@ -340,12 +356,17 @@ def _item_hashes(rows: pd.DataFrame) -> NDArray[Any]:
     return hash_items(((name, canonical_column(rows[name])) for name in fields), len(rows))
 
 
-def _json_item(item: Mapping[str, Any]) -> dict[str, Any]:
+def json_item(item: Mapping[str, Any]) -> dict[str, Any]:
     """An item as JSON values, without the missing ones."""
     return {name: value for name, found in item.items() if (value := _json_value(found)) is not None}
 
 
 def _json_value(value: Any) -> Any:
-    if hasattr(value, "item") and getattr(value, "ndim", None) == 0:  # a numpy number
-        value = value.item()
-    return None if isinstance(value, float) and value != value else value  # noqa: PLR0124
+    """A value of a frame as JSON; None for a missing one."""
+    import pandas as pd
+
+    if hasattr(value, "tolist"):  # numpy's numbers and arrays
+        value = value.tolist()
+    if pd.api.types.is_scalar(value) and pd.isna(value):
+        return None
+    return value if isinstance(value, str | int | float | list | tuple | dict) else str(value)

@@ -11,7 +11,7 @@ from airflow_provider_benchmarks.gates.check import Check
 from airflow_provider_benchmarks.gates.verdict import Verdict
 from airflow_provider_benchmarks.scores import AggregateScores, JobScores
 from airflow_provider_benchmarks.scores.aggregate import AggregateScore
-from airflow_provider_benchmarks.scores.frames import ITEM_HASH, SCORE_COLUMNS
+from airflow_provider_benchmarks.scores.frames import ITEM_HASH, SCORE_COLUMNS, STORED_ITEMS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,12 +72,13 @@ def add_item_hashes(jobs: Sequence[tuple[JobScores, Any]], *, by_field: bool = F
     """
     import pandas as pd
 
-    from airflow_provider_benchmarks.scores.selected_rows import number_items
+    from airflow_provider_benchmarks.scores.selected_rows import StoredItems, number_items
 
     numbers = number_items([path for _, path in jobs], by_field=by_field)
-    for (scores, _), hashes in zip(jobs, numbers, strict=True):
+    for (scores, path), hashes in zip(jobs, numbers, strict=True):
         assert scores.rows is not None
         scores.rows[ITEM_HASH] = pd.Series(hashes, index=scores.rows.index, copy=False)
+        scores.rows.attrs[STORED_ITEMS] = StoredItems(path)
 
 
 def with_items(verdict: Verdict, path: Any) -> Verdict:
