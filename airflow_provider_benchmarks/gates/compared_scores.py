@@ -54,8 +54,8 @@ class ComparedScores:
         columns = score_column(pairs.candidate, self.score), score_column(pairs.baseline, self.base)
 
         def judge(name: str, group: pd.DataFrame, *, is_small: bool = False) -> Finding:
-            index = None if group is pairs.candidate else group.index
-            all_pairs, complete = pairs.scores(*columns, index)
+            part = None if group is pairs.candidate else group
+            all_pairs, complete = pairs.scores(*columns, part)
             return self._judge_group(name, all_pairs, complete, unpaired=pairs.unpaired, is_small=is_small)
 
         def judge_small(name: str, group: pd.DataFrame) -> Finding:

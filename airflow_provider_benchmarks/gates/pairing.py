@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from airflow_provider_benchmarks.brief import brief
 from airflow_provider_benchmarks.gates.row_values import RowValues, all_item_fields, field_column, item_fields
 from airflow_provider_benchmarks.scores.equality import canonical, canonical_column, comparable, hash_items, same_values
-from airflow_provider_benchmarks.scores.frames import CALL_ERRORS, ITEM_HASH, STORED_ITEMS
+from airflow_provider_benchmarks.scores.frames import CALL_ERRORS, ITEM_HASH, PLACE, STORED_ITEMS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -183,20 +183,20 @@ class PairedRows:
     repeated: RepeatedPairs | None = None
     _scores_of_all: dict[tuple[str, str], tuple[PairedScores, PairedScores]] = field(default_factory=dict, repr=False)
 
-    def scores(self, column: str, base_column: str, index: pd.Index[Any] | None) -> tuple[PairedScores, PairedScores]:
+    def scores(self, column: str, base_column: str, part: pd.DataFrame | None) -> tuple[PairedScores, PairedScores]:
         """One score of all pairs, and of those in which both have a value.
 
         :param column: the score's column of the candidate
         :param base_column: the score's column of the baseline
-        :param index: row indices of the candidate's rows to take; None for all, which are cached for other checks
+        :param part: some of the candidate's rows; None for all, which are cached for other checks
         """
-        if index is None:
+        if part is None:
             key = (column, base_column)
             if key not in self._scores_of_all:
                 scores = self._scores(column, base_column)
                 self._scores_of_all[key] = scores, scores.complete()
             return self._scores_of_all[key]
-        places = self.candidate.index.get_indexer(index)
+        places = part[PLACE].to_numpy() if PLACE in part.columns else self.candidate.index.get_indexer(part.index)
         if self.repeated is not None:
             values = self.repeated.of(places).values(column, base_column)
             scores = PairedScores.of_items(taken(self.candidate, places), values)
@@ -243,7 +243,7 @@ def pair_rows(candidate: pd.DataFrame, baseline: pd.DataFrame, keys: Sequence[st
             candidate, baseline = taken(candidate, same), taken(baseline, same)
         items = _numbers_of_repeats(_item_hashes(candidate))
     return PairedRows(
-        candidate=candidate,
+        candidate=with_places(candidate),
         baseline=_under_indices(baseline, candidate.index),
         items=items,
         unpaired=rows - len(candidate),
@@ -257,6 +257,17 @@ def taken(rows: pd.DataFrame, places: NDArray[Any]) -> pd.DataFrame:
     taken = rows.iloc[places]
     taken.attrs = rows.attrs
     return taken
+
+
+def with_places(rows: pd.DataFrame) -> pd.DataFrame:
+    """The candidate's rows of pairs, numbered where their indices do not tell which is which."""
+    import numpy as np
+
+    if rows.index.is_unique:
+        return rows
+    numbered = rows.copy(deep=False)
+    numbered[PLACE] = np.arange(len(rows))
+    return numbered
 
 
 def _under_indices(rows: pd.DataFrame, index: Any) -> pd.DataFrame:
@@ -349,7 +360,8 @@ def _field(rows: pd.DataFrame, name: str) -> pd.Series[Any]:
 
 def _item_hashes(rows: pd.DataFrame) -> NDArray[Any]:
     if ITEM_HASH in rows.columns:
-        return rows[ITEM_HASH].to_numpy()
+        hashes: NDArray[np.uint64] = rows[ITEM_HASH].to_numpy()
+        return hashes
     fields = item_fields(rows)
     if not fields:
         return rows.index.to_numpy()

@@ -132,7 +132,7 @@ def pair_items(
     firsts = [np.unique(side.items, return_index=True)[1] for side in (of_candidate, of_baseline)]
     unpaired = len(found) - common.size
     return pairing.PairedRows(
-        candidate=_items_at(of_candidate.rows, firsts[0], repeats.field),
+        candidate=pairing.with_places(_items_at(of_candidate.rows, firsts[0], repeats.field)),
         baseline=_items_at(of_baseline.rows, firsts[1], repeats.field),
         items=None,
         unpaired=unpaired,

@@ -10,7 +10,7 @@ from airflow_provider_benchmarks.exceptions import ScoreNotFound
 from airflow_provider_benchmarks.scores import AggregateScore
 from airflow_provider_benchmarks.scores.column_names import without_number
 from airflow_provider_benchmarks.scores.columns import FIXED
-from airflow_provider_benchmarks.scores.frames import CALL_ERRORS, ITEM_FIELDS, ITEM_HASH, SCORE_COLUMNS
+from airflow_provider_benchmarks.scores.frames import CALL_ERRORS, ITEM_FIELDS, ITEM_HASH, PLACE, SCORE_COLUMNS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -180,7 +180,7 @@ def field_column(rows: pd.DataFrame, name: str) -> pd.Series[Any]:
 
 def item_fields(rows: pd.DataFrame) -> list[str]:
     """The columns that hold fields of the items."""
-    others = {*rows.attrs.get(SCORE_COLUMNS, ()), *FIXED, ITEM_HASH}
+    others = {*rows.attrs.get(SCORE_COLUMNS, ()), *FIXED, ITEM_HASH, PLACE}
     return [column for column in rows.columns if column not in others]
 
 

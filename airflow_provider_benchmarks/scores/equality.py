@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _MISSING = "null"
+#: What pandas calls a column of values of one type.
+_TYPES: dict[str, type] = {"string": str, "boolean": bool, "integer": int, "floating": float}
 _quoted = json.JSONEncoder().encode
 
 
@@ -83,6 +85,37 @@ def same_values(one: pd.Series[Any], other: pd.Series[Any]) -> NDArray[np.bool_]
     first, second = comparable(one, other)
     equal = np.asarray(first == second, dtype=bool)
     return equal if equal.all() else equal | (one.isna().to_numpy() & other.isna().to_numpy())
+
+
+def are_among(column: pd.Series[Any], values: Iterable[Any]) -> NDArray[np.bool_]:
+    """Which values of a column are equal to one of some values; a missing one is to None."""
+    import numpy as np
+    import pandas as pd
+
+    wanted = list(values)
+    missing = column.isna().to_numpy()
+    found: NDArray[np.bool_]
+    # Of values of one kind, pandas' own comparison with such values is exact, and many times faster.
+    if (kind := pd.api.types.infer_dtype(column, skipna=True)) in _TYPES:
+        alike = [value for value in wanted if _exactly(value, _TYPES[kind]) is not None]
+        found = column.isin([_exactly(value, _TYPES[kind]) for value in alike]).to_numpy(dtype=bool)
+    else:
+        texts = {canonical(value) for value in wanted}
+        found = np.array([text in texts for text in canonical_column(column)], dtype=bool)
+    return np.where(missing, None in wanted, found)
+
+
+def _exactly(value: Any, kind: type) -> Any:
+    """A value in a type; None where it has none in it that is equal."""
+    if type(value) is kind:
+        return value
+    if {type(value), kind} != {int, float}:
+        return None
+    try:
+        converted = kind(value)
+    except (OverflowError, ValueError):
+        return None
+    return converted if converted == value else None
 
 
 def hash_items(fields: Iterable[tuple[str, NDArray[Any]]], rows: int) -> NDArray[np.uint64]:

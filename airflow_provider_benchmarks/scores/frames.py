@@ -41,10 +41,13 @@ class _Label(Enum):
     """Labels of columns that no field of an item can have: those are texts."""
 
     ITEM_HASH = "item hash"
+    PLACE = "place"
 
 
 #: Column with a hash of each item, in place of the items in a frame that was loaded without them.
 ITEM_HASH: Any = _Label.ITEM_HASH
+#: Column with the position of each row of a pair, in a frame with row indices that come twice.
+PLACE: Any = _Label.PLACE
 
 
 def row_scores_frame(rows: Iterable[RowScore]) -> pd.DataFrame:

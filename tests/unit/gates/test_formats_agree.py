@@ -226,7 +226,10 @@ def test_frames_agree(items, scores, base, one, other):
 
 def can_stand_in_a_frame(items):
     """False for values that pandas itself changes: large integers beside missing ones."""
-    frame = pd.DataFrame(items)
+    try:
+        frame = pd.DataFrame(items)
+    except UnicodeEncodeError:  # half a character
+        return False
     for name in frame.columns:
         for value, item in zip(frame[name].tolist(), items, strict=True):
             given_value = item.get(name)
