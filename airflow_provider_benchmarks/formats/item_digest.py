@@ -1,4 +1,4 @@
-"""A digest of the items in a table of row scores.
+"""A digest of the items in a table of row scores, and whether they look like repeats.
 
 It shows that two jobs of one dataset have the same items without reading them, which takes many times longer than
 reading their scores.
@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_benchmarks.scores.columns import ROW_INDEX, Kind
+from airflow_provider_benchmarks.scores.json_values import parse_json
+from airflow_provider_benchmarks.scores.unnoticed_repeats import RepeatSample
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,6 +35,8 @@ class ItemDigest:
 
     def __init__(self, fields: dict[str, Kind], folder: Path) -> None:
         self._columns = {name: _ColumnDigest(kind) for name, kind in [(ROW_INDEX, Kind.INT), *sorted(fields.items())]}
+        self._fields = fields
+        self._sample = RepeatSample()
         self._signatures = folder / "signatures"
         self._signed: str | None = None
         self._rows = 0
@@ -41,6 +45,7 @@ class ItemDigest:
         for name, digest in self._columns.items():
             for chunk in batch.column(name).chunks:
                 digest.add(chunk)
+        self._sample.add(batch.num_rows, lambda places: self._values(batch, places))
         if not self._rows:
             self._signatures.unlink(missing_ok=True)
             self._signed = self._distinguishing_column(batch)
@@ -53,7 +58,7 @@ class ItemDigest:
     def finish(self) -> bytes:
         """JSON: ``digest``, equal for equal items in the same order, and ``distinct`` where no item comes twice.
 
-        Without ``distinct`` items may come twice or not.
+        Without ``distinct`` items may come twice or not. ``repeats`` has what looks like repeats of items.
         """
         from xxhash import xxh3_128_hexdigest
 
@@ -61,7 +66,17 @@ class ItemDigest:
         found: dict[str, Any] = {"digest": xxh3_128_hexdigest(json.dumps(parts).encode())}
         if self._signed is not None and self._are_distinct():
             found["distinct"] = True
+        if (repeats := self._sample.find()) is not None:
+            found["repeats"] = repeats.to_json()
         return json.dumps(found).encode()
+
+    def _values(self, batch: pa.Table, places: NDArray[np.intp]) -> dict[str, list[Any]]:
+        """The values of the items of some rows."""
+        some: dict[str, list[Any]] = batch.select(list(self._fields)).take(places).to_pydict()
+        for name, kind in self._fields.items():
+            if kind == Kind.JSON:
+                some[name] = [None if text is None else parse_json(text) for text in some[name]]
+        return some
 
     def _distinguishing_column(self, batch: pa.Table) -> str | None:
         """The smallest item column whose values differ in all rows of a batch."""

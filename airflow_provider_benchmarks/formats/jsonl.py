@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 GZIP = b"\x1f\x8b"
+#: Some tools begin a text with it.
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 ZSTD = b"\x28\xb5\x2f\xfd"
 _BLOCK_BYTES = 1024 * 1024
 #: Where rows are only counted or compared, and no columns are made of them.
@@ -51,6 +53,11 @@ class Jsonl(Format):
     beginnings: ClassVar = {GZIP: "gzip", ZSTD: "zstd", b"{": "jsonl"}
     is_text = True
     compressions = ("gzip", "zstd")
+
+    def sniff(self, start: bytes) -> str:
+        text = start.removeprefix(_BYTE_ORDER_MARK).lstrip(b" \t\r\n")
+        # Nothing but blank lines so far.
+        return super().sniff(text) if text else self.name if start else ""
 
     def kind(self, compression: str | None) -> str:
         return compression or self.name

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_benchmarks.exceptions import ScoreNotFound
 from airflow_provider_benchmarks.gates.benchmark_versions import differences_in_content
 from airflow_provider_benchmarks.gates.pairing import NotPairable, pair_rows
-from airflow_provider_benchmarks.gates.result import CheckResult, Finding, PendingTest
 from airflow_provider_benchmarks.gates.row_values import RowValues, score_column
 from airflow_provider_benchmarks.scores import AggregateScore, JobScores
 from airflow_provider_benchmarks.scores.json_values import is_number
@@ -76,22 +75,6 @@ def average_runs(
         scores=_with_means(baseline, known),
         runs={(mean.score.metric, mean.score.name): mean.runs for mean in known},
     )
-
-
-def with_details(finding: Finding, more: Mapping[str, Any]) -> Finding:
-    """Add details to a result, or to that of a test that is not finished."""
-    if isinstance(finding, PendingTest):
-        finish = finding.finish
-
-        def finish_with(p_value: float, share: float, tests: int) -> CheckResult:
-            return _with(finish(p_value, share, tests), more)
-
-        return replace(finding, finish=finish_with)
-    return _with(finding, more)
-
-
-def _with(result: CheckResult, more: Mapping[str, Any]) -> CheckResult:
-    return replace(result, details={**result.details, **more})
 
 
 def _is_of_same_work(run: JobScores, baseline: JobScores) -> bool:

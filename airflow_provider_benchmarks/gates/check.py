@@ -35,6 +35,7 @@ class Needs:
     :param baseline: name of the baseline that it compares with, "" for the gate's own; None: it compares with none
     :param baseline_runs: number of runs of the baseline's model that its scores are means over
     :param pairing: whether the items of two rows are equal
+    :param repeat_by: name of the field that numbers the repeats of an item: whether items are equal but for that
     :param history: number of earlier jobs that passed
     :param since_pin: number of the first jobs since the pinned one that passed, with the later ones; 0 for none
     :param modules: Python modules that judging imports, besides those that read row scores
@@ -45,6 +46,7 @@ class Needs:
     baseline: str | None = None
     baseline_runs: int = 1
     pairing: bool = False
+    repeat_by: str | None = None
     history: int = 0
     since_pin: int = 0
     modules: tuple[str, ...] = ()
@@ -53,7 +55,7 @@ class Needs:
 class Check(ABC):
     """A check on a score, as plain data: it compares, serialises and reads as it is written.
 
-    A subclass is a frozen dataclass with the fields ``metric``, ``score``, ``severity`` and its own.
+    A subclass is a frozen dataclass with the fields ``metric``, ``score``, ``statistic``, ``severity`` and its own.
     """
 
     __slots__ = ()
@@ -67,12 +69,13 @@ class Check(ABC):
 
     metric: str
     score: str | None
+    statistic: str
     severity: str
 
     @property
-    @abstractmethod
-    def statistic(self) -> str:
+    def observed_statistic(self) -> str:
         """Name of what is observed."""
+        return self.statistic
 
     @property
     @abstractmethod
@@ -83,6 +86,11 @@ class Check(ABC):
     def if_inconclusive(self) -> str:
         """``fail`` or ``warn``: what an inconclusive result does where the policy does not say."""
         return "warn"
+
+    @property
+    def takes_rows_as_independent(self) -> bool:
+        """True if it infers something from the number of rows, each of which counts as evidence of its own."""
+        return False
 
     @abstractmethod
     def needs(self) -> Needs:

@@ -45,7 +45,7 @@ class ComparedScores:
         check = self.check
         if pairs.rows and pairs.unpaired / pairs.rows > check.max_unpaired:
             reason = (
-                f"{pairs.unpaired} of {pairs.rows} rows have no pair in the other job, "
+                f"{pairs.unpaired} of {pairs.rows} {pairs.unit} have no pair in the other job, "
                 f"at most {check.max_unpaired:.1%} may be left"
             )
             reason += f": {pairs.hint}" if pairs.hint else ""
@@ -54,8 +54,8 @@ class ComparedScores:
         columns = score_column(pairs.candidate, self.score), score_column(pairs.baseline, self.base)
 
         def judge(name: str, group: pd.DataFrame, *, is_small: bool = False) -> Finding:
-            index = None if group is pairs.candidate else group.index
-            all_pairs, complete = pairs.scores(*columns, index)
+            part = None if group is pairs.candidate else group
+            all_pairs, complete = pairs.scores(*columns, part)
             return self._judge_group(name, all_pairs, complete, unpaired=pairs.unpaired, is_small=is_small)
 
         def judge_small(name: str, group: pd.DataFrame) -> Finding:
@@ -81,7 +81,7 @@ class ComparedScores:
             "count": pairs.count,
             "nan_count": mine.without_value + mine.call_failed,
             "details": {
-                "rows": all_pairs.candidate.rows,
+                "rows": len(all_pairs.rows),
                 "pairs": pairs.count,
                 "missing": unpaired,
                 "candidate": asdict(mine),
@@ -118,12 +118,14 @@ class ComparedScores:
         is_small: bool,
     ) -> Finding:
         lost = f"in the baseline {missing.lost}" if missing.lost else None
-        unknown = bool(lost or (self.check.fills_missing and pairs.count < all_pairs.count))
+        is_filled = self.check.fills_missing and not all_pairs.is_complete
+        unknown = bool(lost or is_filled)
         is_binary = are_binary(pairs.first) and are_binary(pairs.second)
-        is_share = is_binary or (self.check.baseline_runs > 1 and are_binary(pairs.first) and _are_shares(pairs.second))
+        averages = self.check.baseline_runs > 1 and are_binary(pairs.first) and _are_shares(pairs.second)
+        is_share = is_binary or pairs.is_of_binary or averages
         known = (0.0, 1.0) if is_share else known_range(self.score, self.check.score_range)
         worst, best = self._extremes(all_pairs, known) if unknown else (pairs, pairs)
-        main = worst if self.check.fills_missing and pairs.count < all_pairs.count else pairs
+        main = worst if is_filled else pairs
         sides = [self._by_item(side) for side in (main, *((worst, best) if unknown else ()))]
         first, second, _ = sides[0]
         found = [self._differences(*side, is_binary=is_binary, known=known) for side in sides]

@@ -11,6 +11,8 @@ from airflow_provider_benchmarks.gates.averaged_baseline import OtherRun
 from airflow_provider_benchmarks.gates.check import KINDS, Check
 from airflow_provider_benchmarks.gates.evidence import Evidence, JobsSincePin, NoBaseline
 from airflow_provider_benchmarks.gates.field_rules import Severity, require_choice
+from airflow_provider_benchmarks.gates.known_columns import with_known_columns
+from airflow_provider_benchmarks.gates.repeat_hints import RepeatHints
 from airflow_provider_benchmarks.gates.result import CheckResult, Finding, Outcome, PendingTest
 from airflow_provider_benchmarks.gates.verdict import Verdict
 from airflow_provider_benchmarks.scores import JobScores
@@ -65,6 +67,10 @@ def evaluate(
         other_runs = {"": [OtherRun(scores=run) for run in baseline[1:]], **(other_runs or {})}
         baseline = baseline[0] if baseline else None
     baselines |= {"": baseline} if isinstance(baseline, JobScores) else dict(baseline or {})
+    candidate = with_known_columns(candidate)
+    baselines = {
+        name: with_known_columns(each) if isinstance(each, JobScores) else each for name, each in baselines.items()
+    }
     evidence = Evidence(
         candidate=candidate,
         baselines=baselines,
@@ -73,7 +79,8 @@ def evaluate(
         since_pin=since_pin,
         if_no_baseline=if_no_baseline,
     )
-    findings = [finding for check in checks for finding in check.judge(evidence)]
+    hints = RepeatHints([candidate, *(each for each in baselines.values() if isinstance(each, JobScores))])
+    findings = [finding for check in checks for finding in hints.on(check, check.judge(evidence))]
     results = [_settle_inconclusive(result, if_inconclusive) for result in _share_error_budgets(findings)]
     main = baselines.get("")
     return Verdict(

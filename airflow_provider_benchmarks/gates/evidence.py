@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 from airflow_provider_benchmarks.gates.averaged_baseline import AveragedBaseline, OtherRun, average_runs
 from airflow_provider_benchmarks.gates.pairing import PairedRows, pair_rows
+from airflow_provider_benchmarks.gates.repeated_pairs import pair_items
+from airflow_provider_benchmarks.gates.repeats import Repeats
 from airflow_provider_benchmarks.scores import JobScores
 
 
@@ -76,7 +78,9 @@ class Evidence:
     other_runs: Mapping[str, Iterable[OtherRun]] = field(default_factory=dict)
     since_pin: JobsSincePin | None = None
     if_no_baseline: str = "warn"
-    _pairs: dict[tuple[str, tuple[str, ...], int], PairedRows] = field(default_factory=dict, init=False, repr=False)
+    _pairs: dict[tuple[str, tuple[str, ...], int, Repeats | None], PairedRows] = field(
+        default_factory=dict, init=False, repr=False
+    )
     _averaged: dict[tuple[str, tuple[str, ...], int], AveragedBaseline] = field(
         default_factory=dict, init=False, repr=False
     )
@@ -104,19 +108,23 @@ class Evidence:
             self._averaged[place] = average_runs(scores, self.other_runs.get(baseline, ()), runs=runs, keys=keys)
         return self._averaged[place]
 
-    def pairs(self, baseline: str, keys: tuple[str, ...], runs: int = 1) -> PairedRows:
+    def pairs(
+        self, baseline: str, keys: tuple[str, ...], *, runs: int = 1, repeats: Repeats | None = None
+    ) -> PairedRows:
         """Pair the rows of the candidate and of a baseline that has rows, once for all checks.
 
         :param keys: fields of the items to pair by; empty to pair by row index
         :param runs: the most runs that the baseline's scores are means over
+        :param repeats: which rows are repeats of one item; then items are paired. None: each row is one
         :raises NotPairable: a row index or a key comes twice
         :raises ScoreNotFound: the items have no such field
         """
-        place = baseline, keys, runs
+        place = baseline, keys, runs, repeats
         if place not in self._pairs:
             scores = self.baselines[baseline] if runs == 1 else self.averaged(baseline, keys, runs).scores
             assert isinstance(scores, JobScores)
             assert scores.rows is not None
             assert self.candidate.rows is not None
-            self._pairs[place] = pair_rows(self.candidate.rows, scores.rows, keys)
+            frames = self.candidate.rows, scores.rows
+            self._pairs[place] = pair_rows(*frames, keys) if repeats is None else pair_items(*frames, keys, repeats)
         return self._pairs[place]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_benchmarks.brief import brief, brief_names, shortened
 from airflow_provider_benchmarks.exceptions import ScoreNotFound
+from airflow_provider_benchmarks.gates.repeats import is_over_repeats
 from airflow_provider_benchmarks.gates.row_values import score_column
 from airflow_provider_benchmarks.scores import AggregateScore
 from airflow_provider_benchmarks.scores.json_values import LABEL, is_number
@@ -35,6 +36,8 @@ def observed(statistic: str, score: AggregateScore) -> float | None:
         return _share(score, statistic.removeprefix(SHARE))
     if PERCENTILE.fullmatch(statistic):
         return score.percentiles.get(statistic)
+    if is_over_repeats(statistic):
+        return score.mean  # of the items, each of which has this statistic of its repeats
     value: float | None = getattr(score, statistic)
     return None if value is None else float(value)
 

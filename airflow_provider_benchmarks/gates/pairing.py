@@ -7,18 +7,22 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from airflow_provider_benchmarks.brief import brief
-from airflow_provider_benchmarks.gates.row_values import RowValues, field_column, item_fields
-from airflow_provider_benchmarks.scores.equality import canonical_column, comparable, hash_items, same_values
-from airflow_provider_benchmarks.scores.frames import CALL_ERRORS, ITEM_HASH
+from airflow_provider_benchmarks.gates.row_values import RowValues, all_item_fields, field_column, item_fields
+from airflow_provider_benchmarks.scores.equality import canonical, canonical_column, comparable, hash_items, same_values
+from airflow_provider_benchmarks.scores.frames import CALL_ERRORS, ITEM_HASH, PLACE, STORED_ITEMS
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
 
+    from airflow_provider_benchmarks.gates.repeated_pairs import RepeatedPairs, RepeatedValues
+
 Values: TypeAlias = "NDArray[np.float64]"
 #: Number of rows that got worse that a result shows.
 WORST_ROWS = 10
+#: Number of pairs with different items that are searched for the fields that differ.
+_COMPARED_ITEMS = 100
 
 
 class NotPairable(Exception):
@@ -35,6 +39,7 @@ class PairedScores:
     :param first: the candidate's value in each pair; NaN where it has none
     :param second: the baseline's
     :param items: number of the item of each pair, where items are repeated
+    :param repeats: the values of the repeats that the value of each pair is of; None where each row is a pair
     """
 
     candidate: RowValues
@@ -43,6 +48,7 @@ class PairedScores:
     first: Values
     second: Values
     items: NDArray[np.intp] | None
+    repeats: tuple[RepeatedValues, RepeatedValues] | None = None
 
     @classmethod
     def of(
@@ -54,11 +60,38 @@ class PairedScores:
             candidate=mine, baseline=theirs, rows=candidate, first=mine.numbers, second=theirs.numbers, items=items
         )
 
+    @classmethod
+    def of_items(cls, items: pd.DataFrame, repeats: tuple[RepeatedValues, RepeatedValues]) -> PairedScores:
+        """Take the values of pairs of items.
+
+        :param items: a row of each
+        """
+        mine, theirs = repeats
+        return cls(
+            candidate=mine.values,
+            baseline=theirs.values,
+            rows=items,
+            first=mine.by_item(),
+            second=theirs.by_item(),
+            items=None,
+            repeats=repeats,
+        )
+
+    @property
+    def is_complete(self) -> bool:
+        """True if all rows of both have a value."""
+        return self.candidate.count == self.candidate.rows and self.baseline.count == self.baseline.rows
+
+    @property
+    def is_of_binary(self) -> bool:
+        """True if the values of all rows, which pairs of items may be means of, are 0 or 1."""
+        return self.repeats is not None and self.candidate.is_binary and self.baseline.is_binary
+
     def complete(self) -> PairedScores:
         """The pairs in which both have a value."""
         import numpy as np
 
-        if self.candidate.count == self.candidate.rows and self.baseline.count == self.baseline.rows:
+        if self.is_complete:
             return self
         both = ~(np.isnan(self.first) | np.isnan(self.second))
         return replace(
@@ -73,6 +106,9 @@ class PairedScores:
         """All pairs, with these values for the missing ones of the candidate and of the baseline."""
         import numpy as np
 
+        if self.repeats is not None:
+            mine, theirs = self.repeats
+            return replace(self, first=mine.by_item(first), second=theirs.by_item(second))
         candidate, baseline = (
             np.where(np.isnan(values), value, values) for values, value in ((self.first, first), (self.second, second))
         )
@@ -100,11 +136,11 @@ class PairedScores:
         fields = item_fields(self.rows)
         return tuple(
             {
-                "row_index": int(self.rows.index[place]),
+                "row_index": _json_value(self.rows.index[place]),
                 "candidate": float(self.first[place]),
                 "baseline": float(self.second[place]),
                 # Value by value: pandas gives a row of several columns one type, which may round a large integer.
-                "item": _json_item({name: self.rows[name].iloc[place] for name in fields}),
+                "item": json_item({name: self.rows[name].iloc[place] for name in fields}),
             }
             for place in lost.tolist()
         )
@@ -134,6 +170,8 @@ class PairedRows:
     :param unpaired: number of rows of either job that are in no pair
     :param rows: number of different rows of both jobs together
     :param hint: why rows are in no pair, where that is known
+    :param repeated: all rows of both jobs, where pairs are of items whose repeats they are. Then the frames have one
+        row an item, and the counts are of items
     """
 
     candidate: pd.DataFrame
@@ -142,26 +180,41 @@ class PairedRows:
     unpaired: int
     rows: int
     hint: str = ""
+    repeated: RepeatedPairs | None = None
     _scores_of_all: dict[tuple[str, str], tuple[PairedScores, PairedScores]] = field(default_factory=dict, repr=False)
 
-    def scores(self, column: str, base_column: str, index: pd.Index[Any] | None) -> tuple[PairedScores, PairedScores]:
+    def scores(self, column: str, base_column: str, part: pd.DataFrame | None) -> tuple[PairedScores, PairedScores]:
         """One score of all pairs, and of those in which both have a value.
 
         :param column: the score's column of the candidate
         :param base_column: the score's column of the baseline
-        :param index: row indices of the candidate's rows to take; None for all, which are cached for other checks
+        :param part: some of the candidate's rows; None for all, which are cached for other checks
         """
-        if index is None:
+        if part is None:
             key = (column, base_column)
             if key not in self._scores_of_all:
-                scores = PairedScores.of(self.candidate, column, self.baseline, base_column, self.items)
+                scores = self._scores(column, base_column)
                 self._scores_of_all[key] = scores, scores.complete()
             return self._scores_of_all[key]
-        places = self.candidate.index.get_indexer(index)
-        candidate, baseline = _taken(self.candidate, places), _taken(self.baseline, places)
+        places = part[PLACE].to_numpy() if PLACE in part.columns else self.candidate.index.get_indexer(part.index)
+        if self.repeated is not None:
+            values = self.repeated.of(places).values(column, base_column)
+            scores = PairedScores.of_items(taken(self.candidate, places), values)
+            return scores, scores.complete()
+        candidate, baseline = taken(self.candidate, places), taken(self.baseline, places)
         items = None if self.items is None else self.items[places]
         scores = PairedScores.of(candidate, column, baseline, base_column, items)
         return scores, scores.complete()
+
+    def _scores(self, column: str, base_column: str) -> PairedScores:
+        if self.repeated is not None:
+            return PairedScores.of_items(self.candidate, self.repeated.values(column, base_column))
+        return PairedScores.of(self.candidate, column, self.baseline, base_column, self.items)
+
+    @property
+    def unit(self) -> str:
+        """What is paired, in a word."""
+        return "rows" if self.repeated is None else "items"
 
 
 def pair_rows(candidate: pd.DataFrame, baseline: pd.DataFrame, keys: Sequence[str] = ()) -> PairedRows:
@@ -172,25 +225,25 @@ def pair_rows(candidate: pd.DataFrame, baseline: pd.DataFrame, keys: Sequence[st
     :raises NotPairable: a row index or a key comes twice
     :raises ScoreNotFound: the items have no such field
     """
-    first, second = _keys_of(candidate, baseline, keys) if keys else (candidate.index, baseline.index)
+    first, second = keys_of(candidate, baseline, keys) if keys else (candidate.index, baseline.index)
     for index, side, which in ((first, candidate, "candidate"), (second, baseline, "baseline")):
         # For a monotonic index pandas needs no hash table.
         if not (index.is_monotonic_increasing and index.is_unique) and not index.is_unique:
-            raise NotPairable(f"{_named_twice(index, side, keys)} comes twice in the rows of the {which}")
+            raise NotPairable(f"{named_twice(index, side, keys)} comes twice in the rows of the {which}")
     rows = len(first)
     if not first.equals(second):
         common: Any = first.intersection(second, sort=False)
         rows = len(first) + len(second) - len(common)
-        candidate = _taken(candidate, first.get_indexer(common))
-        baseline = _taken(baseline, second.get_indexer(common))
+        candidate = taken(candidate, first.get_indexer(common))
+        baseline = taken(baseline, second.get_indexer(common))
     hint, items = "", None
     if not keys:
         same, hint = _same_items(candidate, baseline)
         if hint:
-            candidate, baseline = _taken(candidate, same), _taken(baseline, same)
+            candidate, baseline = taken(candidate, same), taken(baseline, same)
         items = _numbers_of_repeats(_item_hashes(candidate))
     return PairedRows(
-        candidate=candidate,
+        candidate=with_places(candidate),
         baseline=_under_indices(baseline, candidate.index),
         items=items,
         unpaired=rows - len(candidate),
@@ -199,11 +252,22 @@ def pair_rows(candidate: pd.DataFrame, baseline: pd.DataFrame, keys: Sequence[st
     )
 
 
-def _taken(rows: pd.DataFrame, places: NDArray[Any]) -> pd.DataFrame:
+def taken(rows: pd.DataFrame, places: NDArray[Any]) -> pd.DataFrame:
     """Rows by position or mask, with the attributes of the frame."""
     taken = rows.iloc[places]
     taken.attrs = rows.attrs
     return taken
+
+
+def with_places(rows: pd.DataFrame) -> pd.DataFrame:
+    """The candidate's rows of pairs, numbered where their indices do not tell which is which."""
+    import numpy as np
+
+    if rows.index.is_unique:
+        return rows
+    numbered = rows.copy(deep=False)
+    numbered[PLACE] = np.arange(len(rows))
+    return numbered
 
 
 def _under_indices(rows: pd.DataFrame, index: Any) -> pd.DataFrame:
@@ -227,7 +291,7 @@ def _numbers_of_repeats(hashes: NDArray[Any]) -> NDArray[np.intp] | None:
     return numbers if len(found) < len(numbers) else None
 
 
-def _keys_of(candidate: pd.DataFrame, baseline: pd.DataFrame, keys: Sequence[str]) -> tuple[Any, Any]:
+def keys_of(candidate: pd.DataFrame, baseline: pd.DataFrame, keys: Sequence[str]) -> tuple[Any, Any]:
     """The keys of the rows of each job, as exact values that compare across both."""
     import pandas as pd
 
@@ -238,7 +302,7 @@ def _keys_of(candidate: pd.DataFrame, baseline: pd.DataFrame, keys: Sequence[str
     return first, second
 
 
-def _named_twice(index: Any, rows: pd.DataFrame, keys: Sequence[str]) -> str:
+def named_twice(index: Any, rows: pd.DataFrame, keys: Sequence[str]) -> str:
     """The first key, or row index, that comes twice."""
     place = int(index.duplicated().argmax())
     if not keys:
@@ -251,24 +315,38 @@ def _same_items(candidate: pd.DataFrame, baseline: pd.DataFrame) -> tuple[NDArra
     """A mask of the pairs with equal items, and a hint that names the fields that differ in the others."""
     import numpy as np
 
+    names = list(dict.fromkeys([*all_item_fields(candidate), *all_item_fields(baseline)]))
     if ITEM_HASH in candidate.columns and ITEM_HASH in baseline.columns:
-        compared = [ITEM_HASH]
+        same = np.asarray(candidate[ITEM_HASH].to_numpy() == baseline[ITEM_HASH].to_numpy(), dtype=bool)
     else:
-        compared = list(dict.fromkeys([*item_fields(candidate), *item_fields(baseline)]))
-    same = np.ones(len(candidate), dtype=bool)
-    differing = []
-    for name in compared:
-        equal = same_values(_field(candidate, name), _field(baseline, name))
-        if not equal.all():
-            differing.append(name)
-        same &= equal
-    if not differing:
+        same = np.ones(len(candidate), dtype=bool)
+        for name in names:
+            same &= same_values(_field(candidate, name), _field(baseline, name))
+    if same.all():
         return same, ""
-    named = f" in {', '.join(differing)}" if differing != [ITEM_HASH] else ""
+    shown = np.flatnonzero(~same)[:_COMPARED_ITEMS]
+    items = zip(*(_items_at(rows, shown) for rows in (candidate, baseline)), strict=True)
+    differing = {name for one, other in items for name in names if not _are_equal(one.get(name), other.get(name))}
     return same, (
-        f"{int((~same).sum())} rows with the same index have items that differ{named}; where that is meant, name the "
-        f"fields that tell which row is which with key="
+        f"{int((~same).sum())} rows with the same index have items that differ in "
+        f"{', '.join(name for name in names if name in differing)}; where that is meant, name the fields that tell "
+        f"which row is which with key="
     )
+
+
+def _items_at(rows: pd.DataFrame, places: NDArray[np.intp]) -> list[dict[str, Any]]:
+    """The items of some rows, without the fields that they do not have."""
+    if (stored := rows.attrs.get(STORED_ITEMS)) is not None:
+        indices = rows.index[places].tolist()
+        found = stored.read(indices)
+        return [found.get(index, {}) for index in indices]
+    columns = {name: rows[name] for name in item_fields(rows)}
+    # Value by value: pandas gives a row of several columns one type, which may round a large integer.
+    return [json_item({name: column.iloc[place] for name, column in columns.items()}) for place in places.tolist()]
+
+
+def _are_equal(one: Any, other: Any) -> bool:
+    return canonical(one) == canonical(other)
 
 
 def _field(rows: pd.DataFrame, name: str) -> pd.Series[Any]:
@@ -282,19 +360,25 @@ def _field(rows: pd.DataFrame, name: str) -> pd.Series[Any]:
 
 def _item_hashes(rows: pd.DataFrame) -> NDArray[Any]:
     if ITEM_HASH in rows.columns:
-        return rows[ITEM_HASH].to_numpy()
+        hashes: NDArray[np.uint64] = rows[ITEM_HASH].to_numpy()
+        return hashes
     fields = item_fields(rows)
     if not fields:
         return rows.index.to_numpy()
     return hash_items(((name, canonical_column(rows[name])) for name in fields), len(rows))
 
 
-def _json_item(item: Mapping[str, Any]) -> dict[str, Any]:
+def json_item(item: Mapping[str, Any]) -> dict[str, Any]:
     """An item as JSON values, without the missing ones."""
     return {name: value for name, found in item.items() if (value := _json_value(found)) is not None}
 
 
 def _json_value(value: Any) -> Any:
-    if hasattr(value, "item") and getattr(value, "ndim", None) == 0:  # a numpy number
-        value = value.item()
-    return None if isinstance(value, float) and value != value else value  # noqa: PLR0124
+    """A value of a frame as JSON; None for a missing one."""
+    import pandas as pd
+
+    if hasattr(value, "tolist"):  # numpy's numbers and arrays
+        value = value.tolist()
+    if pd.api.types.is_scalar(value) and pd.isna(value):
+        return None
+    return value if isinstance(value, str | int | float | list | tuple | dict) else str(value)

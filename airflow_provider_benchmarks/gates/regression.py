@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -11,15 +11,15 @@ from airflow_provider_benchmarks.benchmarks import is_derived
 from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.exceptions import ScoreNotFound
 from airflow_provider_benchmarks.gates import field_rules as f
-from airflow_provider_benchmarks.gates.averaged_baseline import with_details
 from airflow_provider_benchmarks.gates.benchmark_versions import differences_in_content
 from airflow_provider_benchmarks.gates.check import Check, Needs
 from airflow_provider_benchmarks.gates.compared_scores import ComparedScores
 from airflow_provider_benchmarks.gates.evidence import NoBaseline
 from airflow_provider_benchmarks.gates.extreme_numbers import LARGEST_DIFFERENCE
 from airflow_provider_benchmarks.gates.pairing import NotPairable
+from airflow_provider_benchmarks.gates.repeats import MEAN, STATISTIC, TAKES_REPEAT_BY, Repeats, require_repeats
 from airflow_provider_benchmarks.gates.reported_rows import unseen_problem, with_nan_count
-from airflow_provider_benchmarks.gates.result import Finding, Outcome
+from airflow_provider_benchmarks.gates.result import Finding, Outcome, changed
 from airflow_provider_benchmarks.gates.wording import exact_number, per_cent
 from airflow_provider_benchmarks.scores import AggregateScore, JobScores
 
@@ -76,13 +76,19 @@ class NoRegression(Check):
         these. It needs rows; items are those of the baseline's own run
     :param missing: ``limit``: rows without a score are left out, up to ``max_nan_fraction`` and ``max_error_rate``.
         ``worst``: those of the candidate count as the worst score there may be, those of the baseline as the best one
+    :param repeat_by: field that numbers the repeats of an item, such as ``seed`` or ``epoch``. Rows whose items are
+        equal but for it, or with ``key`` the other fields of that, are one item, which counts once. Items are paired;
+        the jobs may have different numbers of repeats
+    :param statistic: what counts of the repeats of an item: ``mean``; for 0/1 scores also ``pass@<k>``, the chance that
+        at least one of k repeats is 1 (Chen et al. 2021), or ``majority``, 1 where more than half of them are, and 0.5
+        for a tie
     :param min_count: pairs that there must be; with fewer the check misses. With ``by``, smaller groups are judged
         together, and miss where they show a drop all the same
     :param max_nan_fraction: share of the candidate's rows without a value that there may be; with more, or with
         significantly more than the baseline has, the check misses
     :param max_error_rate: share of rows that there may be without a score because the call of the model failed; they
         are left out on both sides. With significantly more than the baseline has, the check misses
-    :param max_unpaired: share of all rows that may be left without a pair
+    :param max_unpaired: share of all rows, or with ``repeat_by`` of all items, that may be left without a pair
     :param higher_is_better: False for scores such as a latency or an error rate
     :param severity: ``warn`` reports a miss without failing the gate
     :raises ConfigurationError: an argument is wrong
@@ -105,6 +111,8 @@ class NoRegression(Check):
         "rare_losses": f.FLAG,
         "baseline_runs": f.whole(1),
         "missing": f.choice(list(Missing)),
+        "repeat_by": f.FIELD,
+        "statistic": STATISTIC,
         "min_count": f.whole(1),
         "max_nan_fraction": f.SHARE,
         "max_error_rate": f.SHARE,
@@ -112,6 +120,7 @@ class NoRegression(Check):
         "higher_is_better": f.FLAG,
         "severity": f.SEVERITY,
     }
+    schema_of_combinations: ClassVar[Mapping[str, Any]] = TAKES_REPEAT_BY
 
     metric: str
     score: str | None = None
@@ -128,6 +137,8 @@ class NoRegression(Check):
     rare_losses: bool = True
     baseline_runs: int = 1
     missing: str = Missing.LIMIT
+    repeat_by: str | None = None
+    statistic: str = MEAN
     min_count: int = 10
     max_nan_fraction: float = 0.0
     max_error_rate: float = 0.0
@@ -136,7 +147,9 @@ class NoRegression(Check):
     severity: str = f.Severity.FAIL
 
     def __post_init__(self) -> None:
-        f.read_fields(self, f'check for regressions of "{shortened(self.metric)}"')
+        what = f'check for regressions of "{shortened(self.metric)}"'
+        f.read_fields(self, what)
+        require_repeats(self, what)
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -145,8 +158,8 @@ class NoRegression(Check):
         return (self.key,) if isinstance(self.key, str) else tuple(self.key)
 
     @property
-    def statistic(self) -> str:
-        return "difference"
+    def observed_statistic(self) -> str:
+        return "difference" if self.statistic == MEAN else f"difference of {self.statistic}"
 
     @property
     def expected(self) -> str:
@@ -171,20 +184,25 @@ class NoRegression(Check):
     @property
     def must_have_rows(self) -> bool:
         """True if aggregate scores can't be compared at all."""
-        return bool(self.where or self.by or self.key or self.cluster_by)
+        return bool(self.where or self.by or self.key or self.cluster_by or self.repeat_by)
+
+    @property
+    def takes_rows_as_independent(self) -> bool:
+        return self.repeat_by is None and self.cluster_by is None
 
     @property
     def if_inconclusive(self) -> str:
         return "fail" if self.must_prove else "warn"
 
     def needs(self) -> Needs:
-        one = [name for name in (self.by, self.cluster_by) if name]
+        one = [name for name in (self.by, self.cluster_by, self.repeat_by) if name]
         return Needs(
             rows=True,
             fields=tuple(dict.fromkeys([*(self.where or ()), *one, *self.keys])),
             baseline=self.baseline or "",
             baseline_runs=self.baseline_runs,
             pairing=not self.keys,
+            repeat_by=self.repeat_by,
             modules=("scipy",),
         )
 
@@ -211,7 +229,10 @@ class NoRegression(Check):
         if candidate.rows is not None:
             averaged = evidence.averaged(name, self.keys, self.baseline_runs)
             baseline, runs = averaged.scores, averaged.runs.get((score.metric, score.name), 1)
-        return [with_details(found, {"baseline_runs": runs}) for found in self._compare(evidence, score, baseline)]
+        return [
+            changed(found, lambda result: replace(result, details={**result.details, "baseline_runs": runs}))
+            for found in self._compare(evidence, score, baseline)
+        ]
 
     def _compare(self, evidence: Evidence, score: AggregateScore, baseline: JobScores) -> list[Finding]:
         """Compare the candidate's score with a baseline of the same work.
@@ -237,7 +258,8 @@ class NoRegression(Check):
         try:
             if candidate.rows is None or baseline.rows is None:
                 return [compared.by_aggregates()]
-            return compared.by_rows(evidence.pairs(name, self.keys, self.baseline_runs))
+            pairs = evidence.pairs(name, self.keys, runs=self.baseline_runs, repeats=Repeats.of(self))
+            return compared.by_rows(pairs)
         except (ScoreNotFound, NotPairable) as error:
             return [self.result(Outcome.FAIL, score=score, reason=f"{reason}{error}")]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -68,7 +68,7 @@ class CheckResult:
             "check": self.check.to_dict(),
             "metric": self.metric,
             "score": self.score,
-            "statistic": self.check.statistic,
+            "statistic": self.check.observed_statistic,
             "outcome": str(self.outcome),
             "observed": self.observed,
             "expected": self.expected,
@@ -122,6 +122,8 @@ class CheckResult:
             jobs, mean, spread = (found[name] for name in ("reference_jobs", "mean", "spread"))
             parts.append(f"CUSUM {found['cusum']:.3g} of {found['limit']:.3g}")
             parts.append(f"reference of {jobs} jobs: mean {mean:.4g}, spread {spread:.2g}")
+        if found.get("repeats"):
+            parts.append(f"but {found['repeats']}")
         return ", ".join(parts)
 
     def _detection(self) -> list[str]:
@@ -165,7 +167,7 @@ class CheckResult:
         score = self.score or "–"
         return (
             self.outcome.upper(), self.metric, f"{score} [{self.group}]" if self.group else score,
-            self.check.statistic, self._observed_text(), self.expected, *counts, self.evidence, self.reason,
+            self.check.observed_statistic, self._observed_text(), self.expected, *counts, self.evidence, self.reason,
         )  # fmt: skip
 
     def _observed_text(self) -> str:
@@ -203,3 +205,11 @@ class PendingTest:
 
 #: What judging returns for a check, or for each group of its rows.
 Finding: TypeAlias = CheckResult | PendingTest
+
+
+def changed(finding: Finding, change: Callable[[CheckResult], CheckResult]) -> Finding:
+    """Change a result, or that of a test that is not finished."""
+    if isinstance(finding, CheckResult):
+        return change(finding)
+    finish = finding.finish
+    return replace(finding, finish=lambda p_value, share, tests: change(finish(p_value, share, tests)))

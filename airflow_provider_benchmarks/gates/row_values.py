@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_benchmarks.brief import brief_names, shortened
 from airflow_provider_benchmarks.exceptions import ScoreNotFound
 from airflow_provider_benchmarks.scores import AggregateScore
-from airflow_provider_benchmarks.scores.columns import INFERENCE_ERROR, METRIC_ERRORS, SAMPLE
-from airflow_provider_benchmarks.scores.frames import CALL_ERRORS, ITEM_FIELDS, ITEM_HASH, SCORE_COLUMNS
+from airflow_provider_benchmarks.scores.column_names import without_number
+from airflow_provider_benchmarks.scores.columns import FIXED
+from airflow_provider_benchmarks.scores.frames import CALL_ERRORS, ITEM_FIELDS, ITEM_HASH, PLACE, SCORE_COLUMNS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -150,9 +151,14 @@ def score_column(rows: pd.DataFrame, score: AggregateScore) -> str:
     :raises ScoreNotFound: the rows do not have it
     """
     known = rows.attrs.get(SCORE_COLUMNS, list(rows.columns))
-    for column in (f"{score.metric}:{score.name}", score.name):
+    names = (f"{score.metric}:{score.name}", score.name)
+    for column in names:
         if column in known:
             return column
+    # Only a field of the items with the same name gives a score's column a number.
+    numbered = [column for column in rows.attrs.get(SCORE_COLUMNS, ()) if without_number(column) in names]
+    if len(numbered) == 1:
+        return str(numbered[0])
     raise ScoreNotFound(
         f'the row scores have no column for score "{shortened(score.name)}" of {shortened(score.metric)}; they have '
         f"{brief_names(known) or 'none'}"
@@ -164,7 +170,7 @@ def field_column(rows: pd.DataFrame, name: str) -> pd.Series[Any]:
 
     :raises ScoreNotFound: the items have no such field
     """
-    column = name if name in rows.columns else f"item.{name}"
+    column = name if name in rows.columns and name not in FIXED else f"item.{name}"
     scores = rows.attrs.get(SCORE_COLUMNS, ())
     if column not in rows.columns or column in scores:
         known = rows.attrs.get(ITEM_FIELDS) or item_fields(rows)
@@ -174,5 +180,11 @@ def field_column(rows: pd.DataFrame, name: str) -> pd.Series[Any]:
 
 def item_fields(rows: pd.DataFrame) -> list[str]:
     """The columns that hold fields of the items."""
-    others = {*rows.attrs.get(SCORE_COLUMNS, ()), METRIC_ERRORS, SAMPLE, INFERENCE_ERROR, ITEM_HASH}
+    others = {*rows.attrs.get(SCORE_COLUMNS, ()), *FIXED, ITEM_HASH, PLACE}
     return [column for column in rows.columns if column not in others]
+
+
+def all_item_fields(rows: pd.DataFrame) -> list[str]:
+    """The columns of the fields of the items, of a frame that was loaded without some, too."""
+    found: list[str] | None = rows.attrs.get(ITEM_FIELDS)
+    return item_fields(rows) if found is None else found

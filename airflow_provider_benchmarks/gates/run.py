@@ -28,7 +28,8 @@ def run_gate(
     found = source.baselines(names)
     pairing = any(need.pairing for need in needs)
     if pairing:
-        candidate, found = _with_comparable_items(candidate, found)
+        has_repeats = any(need.pairing and need.repeat_by is not None for need in needs)
+        candidate, found = _with_comparable_items(candidate, found, has_repeats=has_repeats)
     verdict = evaluate(
         checks,
         candidate.scores,
@@ -83,14 +84,14 @@ class _OtherRuns:
 
 
 def _with_comparable_items(
-    candidate: LoadedScores, baselines: dict[str, LoadedScores | NoBaseline]
+    candidate: LoadedScores, baselines: dict[str, LoadedScores | NoBaseline], *, has_repeats: bool
 ) -> tuple[LoadedScores, dict[str, LoadedScores | NoBaseline]]:
     """Make the items of all jobs comparable: by a hash where all rows are Parquet, else by all their fields."""
     jobs = [candidate, *(each for each in baselines.values() if isinstance(each, LoadedScores))]
     with_rows = list({id(job): job for job in jobs if job.scores.rows is not None}.values())
     if all(job.rows_file is not None for job in with_rows):
-        if len(with_rows) > 1:
-            add_item_hashes([(job.scores, job.rows_file) for job in with_rows])
+        if with_rows and (len(with_rows) > 1 or has_repeats):
+            add_item_hashes([(job.scores, job.rows_file) for job in with_rows], by_field=has_repeats)
         return candidate, baselines
     whole = {id(job): _with_all_columns(job) for job in jobs}
     return whole[id(candidate)], {

@@ -12,9 +12,12 @@ from airflow_provider_benchmarks.gates.result import Finding, Outcome
 from airflow_provider_benchmarks.gates.row_values import field_column
 from airflow_provider_benchmarks.gates.wording import conditions
 from airflow_provider_benchmarks.scores import AggregateScore
+from airflow_provider_benchmarks.scores.equality import are_among, canonical_column
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
+    from numpy.typing import NDArray
 
 #: Judges a slice, from its name and its rows.
 JudgeSlice: TypeAlias = "Callable[[str, pd.DataFrame], Finding]"
@@ -92,18 +95,32 @@ def matching(rows: pd.DataFrame, where: Mapping[str, Any] | None) -> pd.DataFram
 
     :raises ScoreNotFound: the items have no such field
     """
-    import pandas as pd
+    import numpy as np
 
-    for name, wanted in (where or {}).items():
+    if not where:
+        return rows
+    chosen = np.ones(len(rows), dtype=bool)
+    for name, wanted in where.items():
         column = field_column(rows, name)
         if isinstance(wanted, Mapping):
-            numbers = pd.to_numeric(column, errors="coerce")
+            numbers = _numbers(column)
             for end, bar in wanted.items():
-                rows = rows[_COMPARE[end](numbers.loc[rows.index], bar)]
+                chosen &= _COMPARE[end](numbers, bar)
         else:
-            choices = wanted if isinstance(wanted, list) else [wanted]
-            rows = rows[column.isin(choices) | (column.isna() if None in choices else False)]
-    return rows
+            chosen &= are_among(column, wanted if isinstance(wanted, list) else [wanted])
+    found = rows[chosen]
+    found.attrs = rows.attrs
+    return found
+
+
+def _numbers(column: pd.Series[Any]) -> NDArray[np.float64]:
+    """The numbers of a column, and those that are written as text; NaN for all else."""
+    import pandas as pd
+
+    if column.dtype == object:  # which pandas refuses where there is a list among them
+        column = column.map(lambda value: None if isinstance(value, bool | list | dict) else value)
+    numbers: NDArray[np.float64] = pd.to_numeric(column, errors="coerce").to_numpy(dtype=float, na_value=float("nan"))
+    return numbers
 
 
 def groups(rows: pd.DataFrame, by: str) -> Iterator[tuple[Any, pd.DataFrame]]:
@@ -117,10 +134,18 @@ def groups(rows: pd.DataFrame, by: str) -> Iterator[tuple[Any, pd.DataFrame]]:
     column = field_column(rows, by)
     kinds = column
     if column.dtype == object:  # 1, True and "1" are equal or have the same text, and are three groups
-        kinds = column.map(lambda value: (type(value).__name__, str(value)), na_action="ignore")
+        kinds = pd.Series(canonical_column(column)).mask(column.isna().to_numpy())
     numbers, _ = pd.factorize(kinds)
     places = np.split(np.argsort(numbers, kind="stable"), np.cumsum(np.bincount(numbers + 1))[:-1])
-    for at in sorted((at for at in places if at.size), key=lambda at: str(column.iloc[at[0]])):
+    named = [(_shown(column.iloc[at[0]]) if numbers[at[0]] >= 0 else None, at) for at in places if at.size]
+    for value, at in sorted(named, key=lambda group: str(group[0])):
         group = rows.iloc[at]
         group.attrs = rows.attrs
-        yield (None if numbers[at[0]] < 0 else column.iloc[at[0]]), group
+        yield value, group
+
+
+def _shown(value: Any) -> Any:
+    """A value in words; a whole number in one way, whatever the type of its column."""
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    return int(value) if isinstance(value, float) and value.is_integer() else value

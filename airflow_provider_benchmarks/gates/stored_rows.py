@@ -11,7 +11,7 @@ from airflow_provider_benchmarks.gates.check import Check
 from airflow_provider_benchmarks.gates.verdict import Verdict
 from airflow_provider_benchmarks.scores import AggregateScores, JobScores
 from airflow_provider_benchmarks.scores.aggregate import AggregateScore
-from airflow_provider_benchmarks.scores.frames import ITEM_HASH, SCORE_COLUMNS
+from airflow_provider_benchmarks.scores.frames import ITEM_HASH, SCORE_COLUMNS, STORED_ITEMS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,18 +64,21 @@ def read_rows(
     return frame
 
 
-def add_item_hashes(jobs: Sequence[tuple[JobScores, Any]]) -> None:
+def add_item_hashes(jobs: Sequence[tuple[JobScores, Any]], *, by_field: bool = False) -> None:
     """Add a column to the rows of some jobs that is equal where the items of two rows are.
 
     :param jobs: scores with the rows of :func:`read_rows`, and the path of the Parquet file of the rows
+    :param by_field: what a field adds can be taken from the column, for checks of repeats
     """
     import pandas as pd
 
-    from airflow_provider_benchmarks.scores.selected_rows import number_items
+    from airflow_provider_benchmarks.scores.selected_rows import StoredItems, number_items
 
-    for (scores, _), hashes in zip(jobs, number_items([path for _, path in jobs]), strict=True):
+    numbers = number_items([path for _, path in jobs], by_field=by_field)
+    for (scores, path), hashes in zip(jobs, numbers, strict=True):
         assert scores.rows is not None
         scores.rows[ITEM_HASH] = pd.Series(hashes, index=scores.rows.index, copy=False)
+        scores.rows.attrs[STORED_ITEMS] = StoredItems(path)
 
 
 def numbered_rows(jobs: Sequence[tuple[JobScores, Any]]) -> list[pd.DataFrame]:
@@ -105,10 +108,16 @@ def with_items(verdict: Verdict, path: Any) -> Verdict:
 
     items = read_items(path, sorted(indices))
     results = [
-        replace(r, worst=tuple({**row, "item": items.get(row["row_index"], {})} for row in r.worst))
+        replace(r, worst=tuple({**row, "item": _shown(items.get(row["row_index"], {}), r.check)} for row in r.worst))
         for r in verdict.results
     ]
     return replace(verdict, results=tuple(results))
+
+
+def _shown(item: Mapping[str, Any], check: Check) -> dict[str, Any]:
+    """An item without the field that tells its repeats apart, where a check takes them for one."""
+    repeat_by = check.needs().repeat_by
+    return {name: value for name, value in item.items() if name not in (repeat_by, f"item.{repeat_by}")}
 
 
 def _checked_scores(checks: Sequence[Check], aggregate: AggregateScores) -> list[AggregateScore]:

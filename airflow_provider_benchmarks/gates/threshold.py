@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow_provider_benchmarks.brief import brief, shortened
 from airflow_provider_benchmarks.exceptions import ScoreNotFound
 from airflow_provider_benchmarks.gates import field_rules as f
+from airflow_provider_benchmarks.gates import repeats
 from airflow_provider_benchmarks.gates.check import Check, Needs
 from airflow_provider_benchmarks.gates.observed_statistics import (
     PERCENTILE,
@@ -71,7 +72,9 @@ class Threshold(Check):
     :param metric: metric reference ``workspace/name``, or its name where that is unambiguous
     :param score: the score's name; may be left out when the metric gives one score
     :param statistic: mean, std_dev, variance, min, max, sum, count, nan_count, nan_fraction, p1 … p100, or for rubrics
-        ``share:<label>``, the share of rows in a category
+        ``share:<label>``, the share of rows in a category; for repeats of 0/1 scores ``pass@<k>``, the mean chance that
+        at least one of k repeats is 1 (Chen et al. 2021), or ``majority``, the share of items of which more than half
+        are, where a tie counts a half
     :param at_least: the statistic must be this or more
     :param at_most: the statistic must be this or less
     :param confidence: demand that the statistic's one-sided confidence bound clears the bar, rather than the value
@@ -83,8 +86,10 @@ class Threshold(Check):
     :param cluster_by: field whose equal values mark rows that depend on one another, such as the questions on one text
     :param score_range: the lowest and the highest score that there may be; a bound of a mean then allows for no others.
         Known by itself for 0/1 scores and rubrics; for others it is assumed to be wider than what is seen
-    :param min_count: rows with a value that there must be; with fewer the check misses. With ``by``, smaller groups are
-        reported and not judged
+    :param repeat_by: field that numbers the repeats of an item, such as ``seed`` or ``epoch``. Rows whose items are
+        equal but for it are one item, which counts once, with the mean of its repeats; statistics are those of items
+    :param min_count: rows with a value, or with ``repeat_by`` items, that there must be; with fewer the check misses.
+        With ``by``, groups of fewer rows are reported and not judged
     :param max_nan_fraction: share of rows without a value (0 to 1) that there may be; with more the check misses
     :param max_error_rate: share of rows that there may be without a score because the call of the model failed; they
         are left out, and do not count as rows without a value
@@ -96,7 +101,7 @@ class Threshold(Check):
     rules: ClassVar[Mapping[str, f.Rule]] = {
         "metric": f.METRIC,
         "score": f.NAME,
-        "statistic": statistic_rule(PERCENTILE, "p1 … p100"),
+        "statistic": repeats.with_repeats(statistic_rule(PERCENTILE, "p1 … p100")),
         "at_least": f.BAR,
         "at_most": f.BAR,
         "confidence": f.optional(f.CONFIDENCE),
@@ -104,6 +109,7 @@ class Threshold(Check):
         "by": f.FIELD,
         "cluster_by": f.FIELD,
         "score_range": f.RANGE,
+        "repeat_by": f.FIELD,
         "min_count": f.whole(1),
         "max_nan_fraction": f.SHARE,
         "max_error_rate": f.SHARE,
@@ -113,7 +119,12 @@ class Threshold(Check):
     schema_of_combinations: ClassVar[Mapping[str, Any]] = {
         "anyOf": [{"required": [bar], "properties": {bar: {"type": "number"}}} for bar in ("at_least", "at_most")],
         "if": {"required": ["confidence"], "properties": {"confidence": {"type": "number"}}},
-        "then": {"properties": {"statistic": {"anyOf": [{"const": "mean"}, *_patterns(PERCENTILE)]}}},
+        "then": {
+            "properties": {
+                "statistic": {"anyOf": [{"const": "mean"}, *_patterns(PERCENTILE), repeats.OVER_REPEATS_SCHEMA]}
+            }
+        },
+        "allOf": [repeats.TAKES_REPEAT_BY, repeats.SHARES_ARE_OF_ROWS],
     }
 
     metric: str
@@ -126,6 +137,7 @@ class Threshold(Check):
     by: str | None = None
     cluster_by: str | None = None
     score_range: Sequence[float] | None = field(default=None, hash=False)
+    repeat_by: str | None = None
     min_count: int = 1
     max_nan_fraction: float = 0.0
     max_error_rate: float = 0.0
@@ -142,7 +154,13 @@ class Threshold(Check):
             f"at_least {brief(low)} is above at_most {brief(high)}, nothing can pass",
             "at_least",
         )
-        has_interval = self.statistic == "mean" or self.percent is not None or self.category is not None
+        repeats.require_repeats(self, what)
+        has_interval = (
+            self.statistic == "mean"
+            or self.percent is not None
+            or self.category is not None
+            or repeats.is_over_repeats(self.statistic)
+        )
         f.require(
             self.confidence is None or has_interval,
             what,
@@ -178,13 +196,20 @@ class Threshold(Check):
     def _must_have_rows(self) -> bool:
         """True if the aggregate scores are not enough to judge."""
         beyond_service = self.percent is not None and (self.percent % 10 != 0 or self.confidence is not None)
-        return any(option is not None for option in (self.where, self.by, self.cluster_by)) or beyond_service
+        options = (self.where, self.by, self.cluster_by, self.repeat_by)
+        return any(option is not None for option in options) or beyond_service
+
+    @property
+    def takes_rows_as_independent(self) -> bool:
+        return self.confidence is not None and self.repeat_by is None
 
     def needs(self) -> Needs:
-        one = [name for name in (self.by, self.cluster_by) if name]
+        one = [name for name in (self.by, self.cluster_by, self.repeat_by) if name]
         return Needs(
             rows=self._must_have_rows,
             fields=tuple(dict.fromkeys([*(self.where or ()), *one])),
+            pairing=self.repeat_by is not None,
+            repeat_by=self.repeat_by,
             modules=() if self.confidence is None else ("scipy",),
         )
 
@@ -255,12 +280,13 @@ def _judge_rows(
 
     :param unseen: why the rows that the score does not show, which may be of any group, are too many
     """
-    found = RowValues.of(rows, column)
+    found = repeats.values_for(check, rows, column)
     # The rows of a rubric's category have labels, which are no numbers.
     counts = found.counts if check.category is None else replace(found.counts, not_numbers=0)
-    problem = _evidence_problem(check, counts) or unseen
+    problem = _evidence_problem(check, counts, units=found.count) or unseen
     summary = summarise(score, found, rows)
-    return _judge_summary(check, summary, found, problem, asdict(found.counts), rows=rows, group=group)
+    judged = repeats.rows_of(found, rows)
+    return _judge_summary(check, summary, found, problem, asdict(found.counts), rows=judged, group=group)
 
 
 def _judge_summary(
@@ -325,10 +351,14 @@ def _number_text(value: float, check: Threshold) -> str:
     return short if check.holds(float(short), float(short)) == check.holds(value, value) else repr(value)
 
 
-def _evidence_problem(check: Threshold, counts: RowCounts) -> str | None:
-    """Why the score is no evidence: too few rows with a value, or too many without."""
-    if counts.scored < check.min_count:
-        return f"only {counts.scored} rows have a value, at least {check.min_count:g} are needed"
+def _evidence_problem(check: Threshold, counts: RowCounts, *, units: int | None = None) -> str | None:
+    """Why the score is no evidence: too few rows with a value, or too many without.
+
+    :param units: number of rows, or of items, with a value; None: of rows, as counted
+    """
+    if (units := counts.scored if units is None else units) < check.min_count:
+        what = "rows" if check.repeat_by is None else "items"
+        return f"only {units} {what} have a value, at least {check.min_count:g} are needed"
     if check.statistic in OF_MISSING_VALUES:
         return None
     return counts.problem(max_nan_fraction=check.max_nan_fraction, max_error_rate=check.max_error_rate)

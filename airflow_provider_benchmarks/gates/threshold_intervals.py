@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_benchmarks.exceptions import ScoreNotFound
 from airflow_provider_benchmarks.gates.extreme_numbers import too_large, too_small
 from airflow_provider_benchmarks.gates.observed_statistics import category_counts
+from airflow_provider_benchmarks.gates.repeats import ItemValues
 from airflow_provider_benchmarks.gates.row_values import RowValues, field_column, score_column
 from airflow_provider_benchmarks.gates.score_summary import is_binary, known_range, moments_of
 from airflow_provider_benchmarks.scores import AggregateScore
@@ -119,6 +120,8 @@ class ThresholdScores:
 
     @property
     def _known_range(self) -> tuple[float, float] | None:
+        if isinstance(self.found, ItemValues) and self.found.is_of_binary:
+            return (0.0, 1.0)  # so are means of 0/1 scores
         return known_range(self.score, self.check.score_range)
 
     def _clusters(self) -> NDArray[Any] | None:

@@ -33,7 +33,11 @@ def lineage_of(verdict: Verdict | None, *, base_url: str, workspace: str) -> Ope
             assertion=storable_text(
                 " ".join(
                     part
-                    for part in (result.check.statistic, result.expected, result.group and f"where {result.group}")
+                    for part in (
+                        result.check.observed_statistic,
+                        result.expected,
+                        result.group and f"where {result.group}",
+                    )
                     if part
                 )
             ),

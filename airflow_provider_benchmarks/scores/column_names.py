@@ -13,9 +13,12 @@ Half a surrogate pair, which JSON may hold and UTF-8 can't, is written as its es
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TypeVar
+
+_NUMBER = re.compile(r" \([0-9]+\)$")
 
 _Key = TypeVar("_Key", str, tuple[str, str])
 
@@ -36,6 +39,11 @@ def column_names(
     others = taken | set(long.values())
     wanted = {key: key[1] if times[key[1]] == 1 and key[1] not in others else long[key] for key in scores}
     return items, _distinct(wanted, taken)
+
+
+def without_number(column: str) -> str:
+    """The name that a column would have if no other had it: without the number that tells the two apart."""
+    return _NUMBER.sub("", column)
 
 
 def _distinct(wanted: dict[_Key, str], taken: set[str]) -> dict[_Key, str]:

@@ -213,11 +213,19 @@ def _skimmed(block: bytes) -> list[_Skimmed]:
     :raises ValueError: a line may be none
     """
     rows = _SKIM.decode_lines(block)
-    if sum(1 for _ in BytesIO(block)) != len(rows):  # several times faster than counting line ends
-        raise ValueError("blank lines, or two rows on one line, which the decoder accepts")
+    require_row_a_line(rows, block)
     if not block.isascii():
         block.decode()  # nor does it check the bytes that it skips
     return rows
+
+
+def require_row_a_line(rows: Sequence[Any], block: bytes) -> None:
+    """Refuse blank lines, and two rows on one line, which the strict decoder accepts.
+
+    :raises ValueError: there are some
+    """
+    if sum(1 for _ in BytesIO(block)) != len(rows):  # several times faster than counting line ends
+        raise ValueError("blank lines, or two rows on one line")
 
 
 def read_one_by_one(block: bytes, rows_before: int) -> list[RowScore]:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _MISSING = "null"
+#: What pandas calls a column of values of one type.
+_TYPES: dict[str, type] = {"string": str, "boolean": bool, "integer": int, "floating": float}
 _quoted = json.JSONEncoder().encode
 
 
@@ -85,6 +87,37 @@ def same_values(one: pd.Series[Any], other: pd.Series[Any]) -> NDArray[np.bool_]
     return equal if equal.all() else equal | (one.isna().to_numpy() & other.isna().to_numpy())
 
 
+def are_among(column: pd.Series[Any], values: Iterable[Any]) -> NDArray[np.bool_]:
+    """Which values of a column are equal to one of some values; a missing one is to None."""
+    import numpy as np
+    import pandas as pd
+
+    wanted = list(values)
+    missing = column.isna().to_numpy()
+    found: NDArray[np.bool_]
+    # Of values of one kind, pandas' own comparison with such values is exact, and many times faster.
+    if (kind := pd.api.types.infer_dtype(column, skipna=True)) in _TYPES:
+        alike = [value for value in wanted if _exactly(value, _TYPES[kind]) is not None]
+        found = column.isin([_exactly(value, _TYPES[kind]) for value in alike]).to_numpy(dtype=bool)
+    else:
+        texts = {canonical(value) for value in wanted}
+        found = np.array([text in texts for text in canonical_column(column)], dtype=bool)
+    return np.where(missing, None in wanted, found)
+
+
+def _exactly(value: Any, kind: type) -> Any:
+    """A value in a type; None where it has none in it that is equal."""
+    if type(value) is kind:
+        return value
+    if {type(value), kind} != {int, float}:
+        return None
+    try:
+        converted = kind(value)
+    except (OverflowError, ValueError):
+        return None
+    return converted if converted == value else None
+
+
 def hash_items(fields: Iterable[tuple[str, NDArray[Any]]], rows: int) -> NDArray[np.uint64]:
     """A number for each item: equal items have equal ones, and others hardly ever.
 
@@ -93,14 +126,21 @@ def hash_items(fields: Iterable[tuple[str, NDArray[Any]]], rows: int) -> NDArray
     :param fields: name of each field, and the canonical texts of its values
     """
     import numpy as np
-    import pandas as pd
 
     total = np.zeros(rows, dtype=np.uint64)
     for name, texts in fields:
-        # With its name, so that a text that moves to another field makes another item.
-        hashes = pd.util.hash_array(texts, categorize=False, hash_key=_key_of(name))
-        total += np.where(texts == _MISSING, np.uint64(0), hashes)
+        total += hash_field(name, texts)
     return total
+
+
+def hash_field(name: str, texts: NDArray[Any]) -> NDArray[np.uint64]:
+    """What a field adds to the numbers of :func:`hash_items`: without it, the items are those without the field."""
+    import numpy as np
+    import pandas as pd
+
+    # With its name, so that a text that moves to another field makes another item.
+    hashes: NDArray[np.uint64] = pd.util.hash_array(texts, categorize=False, hash_key=_key_of(name))
+    return np.where(texts == _MISSING, np.uint64(0), hashes)
 
 
 def _key_of(name: str) -> str:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from enum import Enum
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.scores.column_names import column_names
-from airflow_provider_benchmarks.scores.columns import EXACT_IN_FLOAT, ROW_INDEX, HalfCharacter, Kind, kind_of
+from airflow_provider_benchmarks.scores.columns import EXACT_IN_FLOAT, FIXED, ROW_INDEX, HalfCharacter, Kind, kind_of
 from airflow_provider_benchmarks.scores.json_values import LABEL
 from airflow_provider_benchmarks.scores.rows import RowScore
 
@@ -27,20 +28,37 @@ SCORE_COLUMNS = "score_columns"
 CALL_ERRORS = "call_errors"
 #: Key of ``frame.attrs``: all fields of the items, of a frame that was loaded without some of them.
 ITEM_FIELDS = "item_fields"
+#: Key of ``frame.attrs``: what looks like repeats of items, of a frame that was loaded without some fields; None for
+#: nothing.
+REPEATS = "repeats"
 #: Key of ``frame.attrs`` of low-scoring rows: number of values that were not compared, by column: no numbers.
 NOT_NUMBERS = "not_numbers"
+#: Key of ``frame.attrs``: reads the items of some rows, of a frame that was loaded without them.
+STORED_ITEMS = "stored_items"
+
+
+class _Label(Enum):
+    """Labels of columns that no field of an item can have: those are texts."""
+
+    ITEM_HASH = "item hash"
+    PLACE = "place"
+
+
 #: Column with a hash of each item, in place of the items in a frame that was loaded without them.
-ITEM_HASH = "__item__"
+ITEM_HASH: Any = _Label.ITEM_HASH
+#: Column with the position of each row of a pair, in a frame with row indices that come twice.
+PLACE: Any = _Label.PLACE
 
 
 def row_scores_frame(rows: Iterable[RowScore]) -> pd.DataFrame:
     """Put row scores into a frame: the item's fields, then one column a score; the index is ``row_index``.
 
     A score's column is its name where that is unique in the job and no item field has it, else
-    ``metric_ref:score``; names that would still be the same are numbered, ``name (2)``. Numbers are float64, with NaN
-    where a row has none; a score with any other value in it (labels, booleans) is a column of objects, with its values
-    as they are. ``frame.attrs["score_columns"]`` lists the score columns, and ``frame.attrs["call_errors"]`` the row
-    indices for which the call of the model failed.
+    ``metric_ref:score``; names that would still be the same are numbered, ``name (2)``. An item field with the name of
+    a column that stored rows have besides (``row_index``, ``sample``, …) is ``item.<field>``, as there. Numbers are
+    float64, with NaN where a row has none; a score with any other value in it (labels, booleans) is a column of
+    objects, with its values as they are. ``frame.attrs["score_columns"]`` lists the score columns, and
+    ``frame.attrs["call_errors"]`` the row indices for which the call of the model failed.
     """
     import pandas as pd
 
@@ -48,6 +66,7 @@ def row_scores_frame(rows: Iterable[RowScore]) -> pd.DataFrame:
     items, scores = column_names(
         dict.fromkeys(key for row in rows for key in row.item),
         list(dict.fromkeys((m, name) for row in rows for m, named in row.metrics.items() for name in named)),
+        fixed=FIXED,
     )
     numbers = [position if row.row_index is None else row.row_index for position, row in enumerate(rows)]
     index = pd.Index(numbers, name="row_index", dtype="int64")

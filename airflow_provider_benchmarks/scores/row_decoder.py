@@ -19,7 +19,7 @@ import msgspec
 from airflow_provider_benchmarks.exceptions import IncompleteResults
 from airflow_provider_benchmarks.scores import rows as row_scores
 from airflow_provider_benchmarks.scores.columns import Columns, HalfCharacter
-from airflow_provider_benchmarks.scores.completeness import RowCheck, read_one_by_one
+from airflow_provider_benchmarks.scores.completeness import RowCheck, read_one_by_one, require_row_a_line
 from airflow_provider_benchmarks.scores.json_values import DECODE_ERRORS, json_text, parse_json, score_value
 from airflow_provider_benchmarks.scores.rows import RowScore
 
@@ -61,7 +61,8 @@ def decode_rows(block: bytes, check: RowCheck) -> list[DecodedRow]:
     """
     try:
         rows = _DECODER.decode_lines(block)
-    except DECODE_ERRORS:
+        require_row_a_line(rows, block)
+    except (*DECODE_ERRORS, ValueError):
         rows = [DecodedRow.of(row) for row in read_one_by_one(block, check.rows)]
     first = check.rows
     check.add([row.row_index for row in rows])
@@ -217,7 +218,8 @@ class RowDecoder:
         if self._decoder is not None:
             try:
                 rows = self._decoder.decode_lines(block)
-            except DECODE_ERRORS:  # a ValidationError is a DecodeError too
+                require_row_a_line(rows, block)
+            except (*DECODE_ERRORS, ValueError):  # a ValidationError is a DecodeError too
                 pass
             else:
                 return self._columns(rows, check, may_have_failed=_ERROR_KEY in block)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_benchmarks.formats.parquet import named_if_damaged, open_parquet
 from airflow_provider_benchmarks.formats.table_file import ITEMS_KEY, JSON_KEY, SCORE_COLUMNS_KEY
+from airflow_provider_benchmarks.scores.column_names import without_number
 from airflow_provider_benchmarks.scores.columns import INFERENCE_ERROR, METRIC_ERRORS, ROW_INDEX, SAMPLE
 from airflow_provider_benchmarks.scores.equality import canonical_texts, hash_items
-from airflow_provider_benchmarks.scores.frames import ITEM_FIELDS, SCORE_COLUMNS
-from airflow_provider_benchmarks.scores.json_values import parse_json
+from airflow_provider_benchmarks.scores.frames import ITEM_FIELDS, REPEATS, SCORE_COLUMNS
+from airflow_provider_benchmarks.scores.json_values import LABEL, parse_json
 from airflow_provider_benchmarks.scores.reading import read_row_scores
 from airflow_provider_benchmarks.scores.stored_files import open_stored
 
@@ -32,20 +34,27 @@ def read_selected_rows(path: Any, *, scores: Iterable[str], fields: Iterable[str
     """
     wanted = set(scores)
     columns = _Columns(path)
-    chosen = [column for column in columns.scores if column in wanted or column.removesuffix(".label") in wanted]
+    chosen = [
+        column
+        for column in columns.scores
+        if column in wanted or column.removesuffix(LABEL) in wanted or without_number(column) in wanted
+    ]
     named = set(fields)
     chosen += [column for column in columns.items if column in named or column.removeprefix("item.") in named]
     frame = read_row_scores(path, columns=chosen)
     frame.attrs |= {SCORE_COLUMNS: frame.attrs.get(SCORE_COLUMNS, []), ITEM_FIELDS: columns.items}
+    frame.attrs[REPEATS] = columns.repeats
     return frame
 
 
-def number_items(paths: Sequence[Any]) -> list[NDArray[np.uint64]]:
+def number_items(paths: Sequence[Any], *, by_field: bool = False) -> list[NDArray[np.uint64]]:
     """Number the items of each row of some files; the same number means the same item, whatever file it is in.
 
     Of files with the same digest of their items, only the metadata is read, or one of them.
 
     :param paths: local paths or Airflow ObjectStoragePaths
+    :param by_field: the numbers are those of :func:`~airflow_provider_benchmarks.scores.equality.hash_items`, from
+        which that of a field can be taken
     """
     import numpy as np
 
@@ -53,12 +62,32 @@ def number_items(paths: Sequence[Any]) -> list[NDArray[np.uint64]]:
     first = files[0]
     if first.digest is None or any(file.digest != first.digest for file in files):
         return [_item_hashes(path, file.items) for path, file in zip(paths, files, strict=True)]
-    numbers = np.arange(first.rows, dtype=np.uint64) if first.distinct else _item_hashes(paths[0], first.items)
+    numbers = (
+        np.arange(first.rows, dtype=np.uint64)
+        if first.distinct and not by_field
+        else _item_hashes(paths[0], first.items)
+    )
     return [numbers] * len(files)
 
 
+@dataclass(frozen=True, slots=True)
+class StoredItems:
+    """The items of a file, to be read as they are needed.
+
+    :param path: a local path or an Airflow ObjectStoragePath
+    """
+
+    path: Any
+
+    def __deepcopy__(self, _: Any) -> StoredItems:
+        return self  # pandas copies the attributes of a frame with each of its parts
+
+    def read(self, row_indices: Sequence[int]) -> dict[int, dict[str, Any]]:
+        return read_items(self.path, row_indices)
+
+
 def read_items(path: Any, row_indices: Sequence[int]) -> dict[int, dict[str, Any]]:
-    """Read the items of a few rows, by row index."""
+    """Read the items of a few rows, by row index, without the fields that they do not have."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -71,7 +100,9 @@ def read_items(path: Any, row_indices: Sequence[int]) -> dict[int, dict[str, Any
             indices = parquet.read_row_group(group, columns=[ROW_INDEX], use_threads=False)[ROW_INDEX]
             mask = pc.is_in(indices, value_set=wanted)
             if pc.any(mask).as_py():
-                found += parquet.read_row_group(group, columns=columns, use_threads=False).filter(mask).to_pylist()
+                rows = parquet.read_row_group(group, columns=columns, use_threads=False).filter(mask)
+                values = [_values(field, column) for field, column in zip(rows.schema, rows.columns, strict=True)]
+                found += (dict(zip(rows.column_names, row, strict=True)) for row in zip(*values, strict=True))
     return {row.pop(ROW_INDEX): {name: value for name, value in row.items() if value is not None} for row in found}
 
 
@@ -96,6 +127,8 @@ class _Columns:
         items = json.loads(metadata.get(ITEMS_KEY, b"{}"))
         self.digest: str | None = items.get("digest")
         self.distinct: bool = items.get("distinct", False)
+        #: What looks like repeats of items, as UnnoticedRepeats writes it.
+        self.repeats: dict[str, Any] | None = items.get("repeats")
 
 
 def _item_hashes(path: Any, items: list[str]) -> NDArray[np.uint64]:
@@ -112,7 +145,7 @@ def _item_hashes(path: Any, items: list[str]) -> NDArray[np.uint64]:
     return np.concatenate(parts) if parts else np.zeros(0, dtype=np.uint64)
 
 
-def _values(field: pa.Field, column: pa.Array) -> list[Any]:
+def _values(field: pa.Field, column: pa.Array | pa.ChunkedArray) -> list[Any]:
     """The values of a column. A field's column is of one type in one file, and of JSON text in another."""
     values: list[Any] = column.to_pylist()
     if JSON_KEY not in (field.metadata or {}):

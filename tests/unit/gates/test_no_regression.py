@@ -328,3 +328,30 @@ def test_jobs_of_different_work_are_not_compared(what, mode):
         f"can't be compared with the baseline baseline: that is of {what} w/other, the candidate of w/this",
     )
     assert judge(NoRegression("m", margin=0.05), candidate, theirs).outcome == "pass"  # one does not say
+
+
+class TestGroupsOfValues:
+    """Values of fields are the same, or not, as JSON has it."""
+
+    def test_a_group_is_of_equal_values_and_named_in_one_way(self):
+        values = [1, 1.0, True, "1", ["a"], None] * 12
+        items = [{"q": f"q{i}", "kind": value} for i, value in enumerate(values)]
+        jobs = job([1.0] * 72, items=items), job([1.0] * 72, items=items, name="baseline")
+        found = evaluate([NoRegression("m", by="kind")], *jobs).results
+        assert sorted((r.group, r.count) for r in found) == sorted(
+            [("kind = 1", 24), ("kind = True", 12), ("kind = 1", 12), ("kind = ['a']", 12), ("kind = None", 12)]
+        )
+        one = evaluate([NoRegression("m", where={"kind": 1})], *jobs).results
+        assert [r.count for r in one] == [24]
+        at_least = evaluate([NoRegression("m", where={"kind": {"at_least": 1}})], *jobs).results
+        assert [r.count for r in at_least] == [36]
+
+    def test_row_indices_that_come_twice_do_not_matter_with_a_key(self):
+        items = [{"q": f"q{i}", "part": "ab"[i % 2]} for i in range(40)]
+        indices = [0, 0, *range(2, 40)]
+        worse = [0.0, 1.0] * 20
+        jobs = job(worse, items=items, indices=indices), job([1.0] * 40, items=items, indices=indices, name="b")
+        for where in (None, {"part": "a"}):
+            found = evaluate([NoRegression("m", by="part", key="q", where=where)], *jobs).results
+            assert found[0].outcome == "fail"
+            assert (found[0].count, found[0].observed) == (20, -1.0)

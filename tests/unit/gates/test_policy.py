@@ -201,6 +201,10 @@ GOOD = [
     comparison(),
     comparison(baseline="release-7", margin=0, relative=True, mode="prove", confidence=0.99, key="id", severity="warn"),
     comparison(key=["a", "b"], cluster_by="document", higher_is_better=False, max_unpaired=0.1, max_nan_fraction=1),
+    comparison(repeat_by="seed", statistic="pass@10", key=["id", "seed"]),
+    comparison(repeat_by=None, statistic="mean"),
+    floor(repeat_by="epoch", statistic="majority", confidence=0.9),
+    floor(repeat_by="epoch", statistic="share:good"),
     history(),
     history(statistic="nan_fraction", window=5, spread=0.5, higher_is_better=None),
     {**floor(), "if_inconclusive": "pass", "if_no_baseline": "fail"},
@@ -257,6 +261,14 @@ BAD = [
     comparison(key=["a", ""]),
     comparison(min_count=True),
     comparison(max_unpaired="0"),
+    comparison(repeat_by=""),
+    comparison(repeat_by="seed", statistic="pass@0"),
+    comparison(repeat_by="seed", statistic="p50"),
+    comparison(statistic="majority"),
+    comparison(statistic="pass@2", repeat_by=None),
+    floor(statistic="pass@2"),
+    floor(repeat_by="epoch", statistic="share:good", confidence=0.9),
+    history(statistic="majority"),
     history(window=4),
     history(window=7.5),
     history(spread=-1),
@@ -295,4 +307,7 @@ def test_the_schema_and_the_code_agree_on_any_value(base, name, value):
     # No JSON Schema compares two fields.
     if name in ("at_least", "at_most") and isinstance(value, int | float):
         policy["checks"][0] |= {"at_least": value, "at_most": value}
+    if name == "score_range" and VALIDATOR.is_valid(policy) and value is not None and value[0] >= value[1]:
+        assert not is_read(policy)
+        return
     assert VALIDATOR.is_valid(policy) == is_read(policy)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_benchmarks.exceptions import IncompleteResults
 from airflow_provider_benchmarks.scores.equality import (
+    are_among,
     canonical,
     canonical_column,
     canonical_texts,
@@ -110,3 +111,28 @@ def test_an_item_is_its_fields_in_any_order_and_nothing_else():
     one, two = canonical_column(pd.Series(["x"])), canonical_column(pd.Series(["y"]))
     assert hash_items([("a", one), ("b", two)], 1) == hash_items([("b", two), ("a", one)], 1)
     assert hash_items([("a", one), ("b", two)], 1) != hash_items([("a", two), ("b", one)], 1)
+
+
+@pytest.mark.parametrize(
+    ("column", "wanted", "found"),
+    [
+        ([1, 2, 3], [1.0, True, "2"], [1]),
+        ([1, None, 3], [1, None], [1, None]),
+        ([1.5, 2.0], [2, "1.5"], [2.0]),
+        ([BIG + 1, BIG], [float(BIG)], [BIG]),
+        ([True, False], [1, "True"], []),
+        (["1", "a"], [1, "a"], ["a"]),
+        ([1, True, "1", 1.0], [1], [1, 1.0]),
+        ([1, True, "1"], [True], [True]),
+        ([[1], "a", {"b": 1}], ["a"], ["a"]),
+        ([0.1, 10**30], [10**30], [10**30]),
+    ],
+)
+@pytest.mark.parametrize("dtype", [None, "object"])
+def test_which_values_are_among_others(column, wanted, found, dtype):
+    try:
+        values = pd.Series(column, dtype=dtype)
+    except OverflowError:
+        pytest.skip("pandas has no such column")
+    chosen = [value for value, is_one in zip(column, are_among(values, wanted), strict=True) if is_one]
+    assert [repr(value) for value in chosen] == [repr(value) for value in found]

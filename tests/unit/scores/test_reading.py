@@ -307,3 +307,41 @@ class TestFolders:
         )
         assert json.loads((tmp_path / "rows" / MANIFEST).read_bytes())["rows"] == 0
         assert read_row_scores(tmp_path / "rows").empty
+
+
+ROWS = [
+    b'{"row_index": %d, "item": {"q": %d}, "sample": {}, "metrics": {"w/m": [{"name": "s", "value": 1.0}]}}' % (i, i)
+    for i in range(3)
+]
+
+
+@pytest.mark.parametrize("form", ["jsonl", "parquet", "csv"])
+class TestOddLines:
+    """What stands around the rows of a JSONL file is read alike, whatever it is stored as."""
+
+    @pytest.mark.parametrize(
+        "data",
+        [
+            b"\xef\xbb\xbf" + b"\n".join(ROWS),
+            b"\r\n".join(ROWS),
+            b"\n\r\n".join(ROWS),
+            b"\n" * 30 + b"\n".join(ROWS),
+            b"  " + b"\n\xef\xbb\xbf".join(ROWS),
+            b"\n".join(ROWS).replace(b', "item"', b',\r"item"'),
+        ],
+    )
+    def test_that_are_rows(self, tmp_path, form, data):
+        (tmp_path / "as-it-came.jsonl").write_bytes(data)
+        path = store(tmp_path / f"rows.{form}", [data], form).path
+        for frame in (read_row_scores(path), read_row_scores(tmp_path / "as-it-came.jsonl")):
+            assert (frame.index.tolist(), frame["q"].tolist()) == ([0, 1, 2], [0, 1, 2])
+
+    @pytest.mark.parametrize("data", [b"\r".join(ROWS), b" ".join(ROWS), ROWS[0] + b"\n" + ROWS[1] + ROWS[2]])
+    def test_that_are_none(self, tmp_path, form, data):
+        (tmp_path / "as-it-came.jsonl").write_bytes(data)
+        for read in (
+            lambda: store(tmp_path / f"rows.{form}", [data], form),
+            lambda: read_row_scores(tmp_path / "as-it-came.jsonl"),
+        ):
+            with pytest.raises(IncompleteResults, match="expected a row as JSON"):
+                read()
