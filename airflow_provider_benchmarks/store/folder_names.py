@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.exceptions import ConfigurationError
+from airflow_provider_benchmarks.scores.json_values import fits_utf8
 
 #: Most file systems take names of 255 bytes, of which a file that is being written needs 39 for ``.<name>.<hex>.part``.
 #: Apart from a gate's name, a marker of a verdict has a time (23), a job (up to 51 on the service), an outcome (up to
@@ -19,9 +20,10 @@ _MAX_GATE_CHARACTERS = _CUT_CHARACTERS + len("~") + _HASH_CHARACTERS
 def folder_name(name: str, what: str) -> str:
     """Quote a name into that of a folder; those that begin with ``_`` are the store's own.
 
-    :raises ConfigurationError: it is empty, a dot segment that would lead to another folder, or begins with ``_``
+    :raises ConfigurationError: it is empty, a dot segment that would lead to another folder, begins with ``_``, or has
+        half a character
     """
-    if name.rpartition("/")[2] in ("", ".", "..") or name.startswith("_"):
+    if name.rpartition("/")[2] in ("", ".", "..") or name.startswith("_") or not fits_utf8(name):
         raise ConfigurationError(f'the score store can\'t keep a {what} called "{shortened(name)}"')
     return quote(name, safe="")
 

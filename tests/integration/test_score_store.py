@@ -481,6 +481,13 @@ def test_names_that_are_no_folders(tmp_path):
         ScoreStore("")
 
 
+def test_a_name_that_utf_8_can_t_hold_is_refused(tmp_path):
+    store = ScoreStore(str(tmp_path))
+    for where in (("half \ud800", "ws/bench"), ("ws", "ws/half \ud800")):
+        with pytest.raises(ConfigurationError, match="can't keep a (workspace|benchmark) called .*half �"):
+            store.folder(*where)
+
+
 @pytest.mark.parametrize("name", ["", ".", "..", "_index", "_x"])
 def test_names_that_lead_to_another_folder_are_refused(tmp_path, name):
     store = ScoreStore(str(tmp_path / "store"))

@@ -340,11 +340,18 @@ thresholds = st.builds(
     slices,
     limits,
 )
+ranges = st.sampled_from([None, (0, 1), (-1e308, 1e308), (0, 1e-300), (5, 6), (-3, 10**30)])
 sure_thresholds = st.builds(
     lambda statistic, bars, slices: Threshold("m", statistic=statistic, confidence=0.9, **bars, **slices),
     st.sampled_from(["mean", "p50", "share:good"]),
     bars,
     slices,
+) | st.builds(
+    lambda bars, slices, **more: Threshold("m", confidence=0.9, **bars, **slices, **more),
+    bars,
+    slices,
+    cluster_by=st.none() | st.just("t"),
+    score_range=ranges,
 )
 comparisons = st.builds(
     lambda slices, limit, **more: NoRegression("m", max_nan_fraction=limit, min_count=1, **slices, **more),
@@ -354,6 +361,9 @@ comparisons = st.builds(
     cluster_by=st.none() | st.just("t"),
     margin=st.sampled_from([0.0, 0.1, 1e308]),
     relative=st.booleans(),
+    score_range=ranges,
+    rare_losses=st.booleans(),
+    missing=st.sampled_from(["limit", "worst"]),
     higher_is_better=st.booleans(),
 )
 histories = st.builds(
