@@ -1,4 +1,4 @@
-"""How often checks of a history find a drift, and raise false alarms: ``python benchmarks/drift.py [--runs 2000]``.
+"""How often checks of a history find a drift, and raise false alarms: ``python benchmarks/drift.py [--runs 1000]``.
 
 A run has a model's value of each night, normal and independent from night to night: 20 nights, of which a check knows
 the last that it needs as its reference or window, and a month of 30 nights. A run ends with its first alarm, as all
@@ -30,7 +30,7 @@ ROUNDING = 1e-9
 #: Most false months, and fewest runs in which a drift of 0.1 spreads a night is found in 30.
 FALSE_MONTHS, FOUND = 0.05, 0.95
 #: Runs that are judged by ``evaluate``, too.
-COMPARED = 10
+COMPARED = 4
 
 
 def changes() -> dict[str, Array]:
@@ -122,7 +122,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Measure how often checks of a history find a drift.")
-    parser.add_argument("--runs", type=int, default=2000)
+    parser.add_argument("--runs", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=20261128)
     arguments = parser.parse_args()
     random, start = np.random.default_rng(arguments.seed), time.monotonic()

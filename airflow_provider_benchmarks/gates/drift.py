@@ -164,9 +164,9 @@ class _PastValues:
         values: list[float] = []
         names: list[str] = []
         left_out: dict[str, int] = {}
-        usable = 0
+        usable, named = 0, as_threshold(check)
         for place, job in enumerate(since.jobs):
-            reason, value = "", value_of(check, job)
+            reason, value = "", value_of(named, job)
             if not measures_the_same(check, candidate, job):
                 reason = "they measured another version of the benchmark"
             elif value is None:

@@ -90,7 +90,8 @@ class WithinHistory(Check):
     def judge(self, evidence: Evidence) -> list[Finding]:
         candidate = evidence.candidate
         history = [job for job in evidence.history if measures_the_same(self, candidate, job)]
-        values = [value for job in history[: self.window] if (value := value_of(self, job)) is not None]
+        named = as_threshold(self)
+        values = [value for job in history[: self.window] if (value := value_of(named, job)) is not None]
         if len(values) < MIN_HISTORY:
             reason = f"{len(values)} earlier jobs have this score, {MIN_HISTORY} are needed"
             if others := len(evidence.history) - len(history):

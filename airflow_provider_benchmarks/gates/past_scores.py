@@ -74,10 +74,13 @@ def measures_the_same(check: StatisticCheck, candidate: JobScores, job: JobScore
     return not differences_in_content(candidate, job, metric)
 
 
-def value_of(check: StatisticCheck, job: JobScores) -> float | None:
-    """The statistic of a job; None where it has none."""
+def value_of(threshold: Threshold, job: JobScores) -> float | None:
+    """The statistic of a job; None where it has none.
+
+    :param threshold: names the statistic
+    """
     try:
-        value = as_threshold(check).statistic_of(job.aggregate.get(check.metric, check.score))
+        value = threshold.statistic_of(job.aggregate.get(threshold.metric, threshold.score))
     except ScoreNotFound:
         return None
     return value if value is not None and is_computable(value) else None
