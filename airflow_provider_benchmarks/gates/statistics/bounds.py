@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from airflow_provider_benchmarks.gates.statistics import proportion_differences
+from airflow_provider_benchmarks.gates.statistics import mover_bounds, proportion_differences
 from airflow_provider_benchmarks.gates.statistics.mean_bounds import Limits, MeanBounds
 from airflow_provider_benchmarks.gates.statistics.means import Moments
 
@@ -43,62 +43,100 @@ class Method:
     scaled: Callable[[float], Method]
     #: alpha → lower bound if there are no losses too rare to be in the sample; None: the same lower bound
     lower_of_seen: Callable[[float], float] | None = None
+    #: margin → one-sided p-value of a difference of −margin or less; None: alpha where the lower bound is −margin
+    proof: Callable[[float], float] | None = None
+
+    def proof_p_value(self, margin: float) -> float:
+        """The p-value of the hypothesis that the drop is the margin or more."""
+        if self.proof is not None:
+            return self.proof(margin)
+        return alpha_at(-margin, lambda alpha: self.bounds(alpha)[0])
 
     def seen_lower(self, alpha: float) -> float:
         """The lower bound if there are no losses too rare to be in the sample."""
         return self.bounds(alpha)[0] if self.lower_of_seen is None else self.lower_of_seen(alpha)
 
 
-def of_pairs_of_ones(gains: float, losses: float, n: float) -> Method:
+def of_pairs_of_ones(gains: int, losses: int, n: int, *, margin: float) -> Method:
     """Bound the difference of paired 0/1 scores by counts.
 
     :param gains: number of pairs where only the candidate has 1
     :param losses: number of pairs where only the baseline has 1
     :param n: number of pairs
     """
-    error = float(proportion_differences.bonett_price(gains, losses, n)[1])
+    found = proportion_differences.of_pairs(gains, losses, n, margin=margin)
 
-    def bounds(alpha: float) -> tuple[float, float]:
-        lower, upper = proportion_differences.paired_bounds(gains, losses, n, alpha=alpha)
-        return float(lower), float(upper)
+    def planned(factor: float) -> Method:
+        more = np.array([gains, losses, n]) * factor
+        return _planned(
+            (gains - losses) / n,
+            float(proportion_differences.paired_error(*more)),
+            lambda alpha: (
+                -float(mover_bounds.paired_upper(more[1], more[0], more[2], alpha=alpha)),
+                float(mover_bounds.paired_upper(*more, alpha=alpha)),
+            ),
+            planned,
+        )
 
+    return _exact("exact unconditional (Suissa–Shuster, E + M)", (gains - losses) / n, found, planned)
+
+
+def of_shares(candidate: Moments, baseline: Moments, *, margin: float) -> Method:
+    """Bound the difference of two independent shares by counts."""
+    counts = [round(count) for side in (candidate, baseline) for count in (side.mean * side.n, side.n)]
+    found = proportion_differences.of_sides(*counts, margin=margin)
+    estimate = counts[0] / counts[1] - counts[2] / counts[3]
+
+    def planned(factor: float) -> Method:
+        more = np.array(counts) * factor
+        return _planned(
+            estimate,
+            float(proportion_differences.unpaired_error(*more)),
+            lambda alpha: (
+                -float(mover_bounds.unpaired_upper(*more[[2, 3, 0, 1]], alpha=alpha)),
+                float(mover_bounds.unpaired_upper(*more, alpha=alpha)),
+            ),
+            planned,
+        )
+
+    return _exact("unpaired (exact unconditional: Boschloo, E + M)", estimate, found, planned)
+
+
+def _exact(
+    name: str,
+    estimate: float,
+    found: proportion_differences.ShareDifference,
+    planned: Callable[[float], Method],
+) -> Method:
+    """The method that bounds a difference of shares by exact tests."""
+    error = planned(1.0).error
     return Method(
-        name="Bonett–Price, widened by exact bounds",
+        name=name,
         error=error,
         degrees=math.inf,
-        bounds=bounds,
-        detectable_beyond=lambda alpha: detectable_beyond(bounds(alpha)[1] - (gains - losses) / n, error=error),
-        p_value=lambda margin: float(proportion_differences.paired_p_value(gains, losses, n, margin=margin)),
-        scaled=lambda factor: of_pairs_of_ones(gains * factor, losses * factor, n * factor),
+        bounds=found.bounds,
+        p_value=found.p_value,
+        proof=lambda margin: found.rise.p_value(-margin),
+        detectable_beyond=lambda alpha: detectable_beyond(found.bounds(alpha)[1] - estimate, error=error),
+        scaled=planned,
     )
 
 
-def of_shares(candidate: Moments, baseline: Moments) -> Method:
-    """Bound the difference of two independent shares."""
-    return _of_counts(round(candidate.mean * candidate.n), candidate.n, round(baseline.mean * baseline.n), baseline.n)
-
-
-def _of_counts(*counts: float) -> Method:
-    """The method for 0/1 scores that are not paired.
-
-    :param counts: number of ones and of rows of the candidate, then of the baseline
-    """
-    error = float(proportion_differences.agresti_caffo(*counts)[1])
-
-    def bounds(alpha: float) -> tuple[float, float]:
-        lower, upper = proportion_differences.unpaired_bounds(*counts, alpha=alpha)
-        return float(lower), float(upper)
-
+def _planned(
+    estimate: float,
+    error: float,
+    bounds: Callable[[float], tuple[float, float]],
+    scaled: Callable[[float], Method],
+) -> Method:
+    """Quick bounds of a difference of shares, to plan a number of rows with: exact ones take too long for that."""
     return Method(
-        name="unpaired (Agresti–Caffo, widened by exact bounds)",
+        name="MOVER",
         error=error,
         degrees=math.inf,
         bounds=bounds,
-        detectable_beyond=lambda alpha: detectable_beyond(
-            bounds(alpha)[1] - counts[0] / counts[1] + counts[2] / counts[3], error=error
-        ),
-        p_value=lambda margin: float(proportion_differences.unpaired_p_value(*counts, margin=margin)),
-        scaled=lambda factor: _of_counts(*(count * factor for count in counts)),
+        p_value=lambda margin: float(special.ndtr((estimate + margin) / error)),
+        detectable_beyond=lambda alpha: detectable_beyond(bounds(alpha)[1] - estimate, error=error),
+        scaled=scaled,
     )
 
 
@@ -208,6 +246,7 @@ def wider_of(first: Method, second: Method) -> Method:
         p_value=lambda margin: max(first.p_value(margin), second.p_value(margin)),
         scaled=lambda factor: wider_of(first.scaled(factor), second.scaled(factor)),
         lower_of_seen=lambda alpha: min(first.seen_lower(alpha), second.seen_lower(alpha)),
+        proof=lambda margin: max(first.proof_p_value(margin), second.proof_p_value(margin)),
     )
 
 

@@ -27,7 +27,6 @@ from airflow_provider_benchmarks.gates.statistics.proportions import tail
 from airflow_provider_benchmarks.gates.statistics.small_samples import (
     p_value_of_clusters,
     p_value_of_sides,
-    p_value_of_zero_one,
 )
 
 #: With fewer rows the one-sided errors of the bounds exceed their level, and no bound can decide.
@@ -130,9 +129,8 @@ def paired_difference(
 ) -> Difference:
     """Compare scores of the same rows, higher being better.
 
-    0/1 scores get bounds of counts, other scores Student's t, widened where it is known to err (see
-    ``proportion_differences``, ``skewed_means`` and ``unseen_values``); with clusters the errors are those of whole
-    clusters.
+    0/1 scores get exact unconditional tests, other scores Student's t, widened where it is known to err (see
+    ``exact_shares``, ``skewed_means`` and ``unseen_values``); with clusters the errors are those of whole clusters.
 
     :param candidate: one finite score a row
     :param baseline: the score of the same rows, in the same order
@@ -149,10 +147,7 @@ def paired_difference(
     is_binary = all(bool(((side == 0) | (side == 1)).all()) for side in (first, second))
     gains, losses = int(np.count_nonzero(differences > 0)), int(np.count_nonzero(differences < 0))
     n = differences.size
-    shares = bounds.of_pairs_of_ones(gains, losses, n) if is_binary else None
-    few_rows = _problem_of_rows(n)
-    if shares is not None and few_rows:
-        shares = replace(shares, p_value=lambda beyond: p_value_of_zero_one(gains, losses, n, margin=beyond))
+    shares = bounds.of_pairs_of_ones(gains, losses, n, margin=margin) if is_binary else None
     found = {"estimate": float(differences.mean()), "n": n, "margin": margin, "confidence": confidence}
     if shares is not None and clusters is None:
         return _difference(
@@ -160,7 +155,7 @@ def paired_difference(
             **found,
             mcnemar_p=proportion_differences.mcnemar_p_value(gains, losses),
             detectable=lambda alpha: detectable_drop(first, second, margin=margin, alpha=alpha),
-            problem=few_rows,
+            problem=_problem_of_rows(n),
         )
     known = (-1.0, 1.0) if is_binary else limits
     by_values, count, problem = _by_values(first, second, clusters, known, rare_losses=rare_losses)
@@ -229,7 +224,8 @@ def unpaired_difference(
 ) -> Difference:
     """Compare two sides by their moments alone; far less is significant than in pairs.
 
-    0/1 scores get bounds of counts, other scores Welch's t, widened where it is known to err.
+    0/1 scores get exact unconditional tests, like those of pairs, other scores Welch's t, widened where it is known to
+    err.
 
     :param margin: drop that is accepted, 0 or more, in the unit of the scores
     :param confidence: of the interval, and of each one-sided bound
@@ -242,14 +238,14 @@ def unpaired_difference(
     estimate, sizes = candidate.mean - baseline.mean, (candidate.n, baseline.n)
     problem, limits = _problem_of_rows(n), possible_limits(n, *ends, known=score_range)
     if candidate.is_binary and baseline.is_binary:
-        method = bounds.of_shares(candidate, baseline)
+        method = bounds.of_shares(candidate, baseline, margin=margin)
     elif n == 1:
         method = bounds.unbounded("unpaired (Welch)")
     elif candidate.std_dev == baseline.std_dev == 0:
         method = bounds.of_equal_scores(candidate, baseline, limits)
     else:
         method = bounds.of_welch(candidate, baseline, limits if rare_losses else (None, None))
-    if problem:
+    if problem and not (candidate.is_binary and baseline.is_binary):
         scale = possible_range(n, *ends, known=score_range)
         method = replace(method, p_value=lambda beyond: p_value_of_sides(estimate, sizes, scale, margin=beyond))
     return _difference(method, estimate=estimate, n=n, margin=margin, confidence=confidence, problem=problem)
@@ -327,7 +323,7 @@ def _difference(
         method=method.name,
         mcnemar_p=mcnemar_p,
         problem=problem,
-        proof=lambda: bounds.alpha_at(-margin, lambda level: method.bounds(level)[0]),
+        proof=lambda: method.proof_p_value(margin),
         lower_of_seen=method.seen_lower(alpha),
         detectable=detectable or (lambda alpha: margin + method.detectable_beyond(alpha)),
         bounded_by=method,

@@ -24,6 +24,8 @@ from airflow_provider_benchmarks.gates.statistics.bounds import (
     detectable_by_t,
     median_unbiased_error,
 )
+from airflow_provider_benchmarks.gates.statistics.exact_shares import fewest_significant
+from airflow_provider_benchmarks.gates.statistics.share_designs import Pairs
 
 Array = NDArray[np.float64]
 #: Largest number of rows from which the distribution of scores is read.
@@ -40,8 +42,6 @@ _BISECTIONS = 20
 _LEAST_GROWTH = 1e-3
 #: Largest number of counts of gains that are computed; where there are more, evenly spaced ones are.
 _COUNTS = 200
-#: Number of those at which the number of losses is searched for, rather than interpolated.
-_KNOTS = 25
 #: With more values than these, the mean is nearly normal.
 _FEW_VALUES = 100
 #: The sum of more rows than these is nearly normal.
@@ -82,7 +82,8 @@ def detectable_drop(
         return by_counts
     least = 0.0
     if is_binary:
-        least = float(proportion_differences.paired_upper_bound(gains, losses, n, alpha=alpha)) - (gains - losses) / n
+        shares = proportion_differences.of_pairs(gains, losses, n, margin=margin)
+        least = shares.bounds(alpha)[1] - (gains - losses) / n
     model = _ShiftModel.of(candidate, baseline)
     by_values = _of_values(model, error=error, degrees=degrees, margin=margin, alpha=alpha, least=least)
     return max(by_values, by_counts)
@@ -273,7 +274,7 @@ def _of_counts(gains: int, losses: int, n: int, *, baseline_ones: int, margin: f
     at_margin = model.shift_of(margin)
     most_gains = special.bdtrik(0.9999, n, max(float(model.shares(at_margin)[0, 1]), 1e-12))
     gained = np.unique(np.linspace(0, min(math.ceil(float(most_gains)), n), _COUNTS).astype(int))
-    fewest_losses = _fewest_losses(gained, n, margin=margin, alpha=alpha)
+    fewest_losses = fewest_significant(Pairs(n), gained, margin, alpha)
     between = (gained[1:] + gained[:-1]) // 2
 
     def is_detected(shift: float) -> bool:
@@ -290,25 +291,3 @@ def _of_counts(gains: int, losses: int, n: int, *, baseline_ones: int, margin: f
         middle = (low + high) / 2
         low, high = (low, middle) if is_detected(middle) else (middle, high)
     return model.drop_of(high)
-
-
-def _fewest_losses(gained: NDArray[np.int_], n: int, *, margin: float, alpha: float) -> NDArray[np.int_]:
-    """The number of losses that makes a drop significant, by number of gains; n − gains + 1 where none does."""
-    if gained[-1] <= _COUNTS:
-        return _fewest_losses_exactly(gained, n, margin=margin, alpha=alpha)
-    # Between so large counts linear interpolation errs by one at most, except near 0 gains, which are unlikely.
-    knots = np.unique(np.append(gained[:: _COUNTS // _KNOTS], gained[-1]))
-    found = _fewest_losses_exactly(knots, n, margin=margin, alpha=alpha)
-    between: NDArray[np.int_] = np.ceil(np.interp(gained, knots, found)).astype(int)
-    return np.minimum(between, n - gained + 1)
-
-
-def _fewest_losses_exactly(gained: NDArray[np.int_], n: int, *, margin: float, alpha: float) -> NDArray[np.int_]:
-    low, high = np.zeros_like(gained), n - gained + 1
-    while (low < high).any():
-        middle = (low + high) // 2
-        lost = np.minimum(middle, n - gained).astype(float)
-        upper = proportion_differences.paired_upper_bound(gained.astype(float), lost, n, alpha=alpha)
-        enough = (upper < -margin) | (middle > n - gained)
-        low, high = np.where(enough, low, middle + 1), np.where(enough, middle, high)
-    return high

@@ -7,39 +7,6 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-from scipy import special
-
-#: Number of shares of gains among which the worst case is searched for.
-_SHARES = 400
-
-
-def p_value_of_zero_one(gains: int, losses: int, n: int, *, margin: float) -> float:
-    """Exact p-value of a drop of paired 0/1 scores beyond a margin.
-
-    It is the largest probability, over all shares of gains, of a surplus of losses as large as this or larger.
-
-    :param gains: number of pairs where only the candidate has 1
-    :param losses: number of pairs where only the baseline has 1
-    :param n: number of pairs, a few
-
-    Source: Barnard 1947, "Significance tests for 2 × 2 tables", with the difference of the counts as its statistic.
-    """
-    if margin >= 1:  # no drop of a share is larger
-        return 1.0
-    more = losses - gains
-    gained = np.arange(n + 1)[:, None]
-    gain = np.linspace(0, (1 - margin) / 2, _SHARES)[None, :]
-    share = np.minimum((gain + margin) / (1 - gain), 1.0)
-    needed = gained + more
-    enough = np.where(
-        needed <= 0,
-        1.0,
-        np.where(needed > n - gained, 0.0, special.bdtrc(np.clip(needed - 1, 0, n - gained), n - gained, share)),
-    )
-    probabilities = special.binom(n, gained) * gain**gained * (1 - gain) ** (n - gained)
-    return min(1.0, float((probabilities * enough).sum(axis=0).max()))
-
 
 def p_value_of_sides(estimate: float, n: tuple[float, float], scale: float, *, margin: float) -> float:
     """Upper bound of the p-value of a drop of scores in a range, of two independent jobs.

@@ -4,9 +4,15 @@ import numpy as np
 import pytest
 from scipy import optimize, stats
 
-from airflow_provider_benchmarks.gates.statistics import paired_difference, proportion_differences, skewed_means
+from airflow_provider_benchmarks.gates.statistics import (
+    exact_shares,
+    paired_difference,
+    proportion_differences,
+    skewed_means,
+)
 from airflow_provider_benchmarks.gates.statistics.bounds import detectable_by_t
 from airflow_provider_benchmarks.gates.statistics.power import _ShiftModel, detectable_drop
+from airflow_provider_benchmarks.gates.statistics.share_designs import Pairs
 
 
 def drop_of_pairs(gains, losses, n, *, baseline_ones, margin=0.0, alpha=0.05):
@@ -74,10 +80,9 @@ def test_a_detectable_drop_of_pairs_is_seen_in_80_percent(gains, losses, n, marg
     baseline = random.normal(size=(4000, n))
     candidate = correlation * baseline + np.sqrt(1 - correlation**2) * random.normal(size=(4000, n))
     first, second = candidate > -stats.norm.ppf(0.7 - drop), baseline > -stats.norm.ppf(0.7)
-    upper = proportion_differences.paired_bounds(
-        (first & ~second).sum(axis=1).astype(float), (second & ~first).sum(axis=1).astype(float), n, alpha=0.05
-    )[1]
-    assert (upper < -margin).mean() == pytest.approx(0.8, abs=0.03)
+    gained, lost = (first & ~second).sum(axis=1), (second & ~first).sum(axis=1)
+    fewest = exact_shares.critical_region(Pairs(n), margin, 0.05, is_refined=True).fewest
+    assert (lost >= fewest[gained]).mean() == pytest.approx(0.8, abs=0.03)
 
 
 def test_more_rows_see_smaller_drops_and_a_million_are_no_burden():
@@ -92,5 +97,5 @@ def test_a_baseline_without_a_1_has_nothing_to_lose():
 
 def test_a_perfect_baseline_can_lose():
     drop = drop_of_pairs(0, 0, 50, baseline_ones=50)
-    fewest = next(c for c in range(50) if proportion_differences.paired_bounds(0, c, 50, alpha=0.05)[1] < 0)
+    fewest = next(c for c in range(50) if proportion_differences.of_pairs(0, c, 50, margin=0.0).bounds(0.05)[1] < 0)
     assert stats.binom.sf(fewest - 1, 50, drop) == pytest.approx(0.8, abs=1e-3)

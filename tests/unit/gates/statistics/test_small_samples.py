@@ -10,28 +10,9 @@ from airflow_provider_benchmarks.gates.statistics import paired_difference
 from airflow_provider_benchmarks.gates.statistics.small_samples import (
     p_value_of_clusters,
     p_value_of_sides,
-    p_value_of_zero_one,
 )
 
 LEVELS = (0.1, 0.05, 0.01, 0.001)
-
-
-@pytest.mark.parametrize("n", range(1, 10))
-@pytest.mark.parametrize("margin", [0.0, 0.03, 0.1, 0.3])
-def test_zero_one_errors_stay_at_their_level_under_every_share_of_gains(n, margin):
-    cells = np.array([(gains, losses, n - gains - losses) for gains in range(n + 1) for losses in range(n + 1 - gains)])
-    found = np.array([p_value_of_zero_one(gains, losses, n, margin=margin) for gains, losses, _ in cells])
-    for gain in np.linspace(0, (1 - margin) / 2, 33):
-        chances = stats.multinomial.pmf(cells, n, [gain, gain + margin, max(0.0, 1 - 2 * gain - margin)])
-        for level in LEVELS:
-            # Between the shares that are tried, the largest error is a little larger.
-            assert chances[found <= level].sum() <= level * 1.001
-
-
-@pytest.mark.parametrize("n", [3, 9])
-def test_zero_one_without_a_margin_is_the_sign_test_where_all_rows_are_lost(n):
-    assert p_value_of_zero_one(0, n, n, margin=0.0) == pytest.approx(stats.binomtest(n, n, 0.5, "greater").pvalue)
-    assert p_value_of_zero_one(n, 0, n, margin=0.0) == 1
 
 
 @pytest.mark.parametrize("n", [2, 5, 9])
