@@ -120,7 +120,12 @@ class NoRegression(Check):
         "higher_is_better": f.FLAG,
         "severity": f.SEVERITY,
     }
-    schema_of_combinations: ClassVar[Mapping[str, Any]] = TAKES_REPEAT_BY
+    schema_of_combinations: ClassVar[Mapping[str, Any]] = {
+        "allOf": [
+            TAKES_REPEAT_BY,
+            {"if": TAKES_REPEAT_BY["if"], "then": {"properties": {"baseline_runs": {"const": 1}}}},
+        ]
+    }
 
     metric: str
     score: str | None = None
@@ -150,6 +155,13 @@ class NoRegression(Check):
         what = f'check for regressions of "{shortened(self.metric)}"'
         f.read_fields(self, what)
         require_repeats(self, what)
+        f.require(
+            self.baseline_runs == 1 or self.statistic == MEAN,
+            what,
+            f"{self.statistic} is of 0/1 scores, which means over several runs are not: it does not go with "
+            f"baseline_runs {self.baseline_runs}",
+            "baseline_runs",
+        )
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -227,7 +239,7 @@ class NoRegression(Check):
             return self._compare(evidence, score, baseline)
         runs = 1
         if candidate.rows is not None:
-            averaged = evidence.averaged(name, self.keys, self.baseline_runs)
+            averaged = evidence.averaged(name, self.keys, self.baseline_runs, repeats=Repeats.of(self))
             baseline, runs = averaged.scores, averaged.runs.get((score.metric, score.name), 1)
         return [
             changed(found, lambda result: replace(result, details={**result.details, "baseline_runs": runs}))

@@ -156,6 +156,20 @@ class TestGates:
         assert verdict.results[0].outcome == "pass"
         assert "baseline_runs" not in verdict.results[0].details
 
+    @pytest.mark.parametrize("key", [None, "q"])
+    def test_each_repeat_of_an_item_is_averaged(self, key):
+        items = [{"q": f"q{i // 2}", "seed": i % 2} for i in range(80)]
+        runs = [job([1.0, 0.0] * 40, items=items), job([0.0, 0.0] * 40, items=items)]
+        check = NoRegression("m", baseline_runs=2, repeat_by="seed", key=key, margin=0.01)
+        result = judge(check, job([0.5, 0.0] * 40, items=items), runs)
+        assert (result.outcome, result.count, result.details["baseline_runs"]) == ("pass", 40, 2)
+        assert result.details["baseline_mean"] == 0.25
+
+    @pytest.mark.parametrize("statistic", ["pass@2", "majority"])
+    def test_a_statistic_of_zeros_and_ones_is_refused(self, statistic):
+        with pytest.raises(ConfigurationError, match=f"{statistic} is of 0/1 scores, .* not go with baseline_runs 2"):
+            NoRegression("m", baseline_runs=2, repeat_by="seed", statistic=statistic)
+
     def test_no_run_is_no_baseline(self):
         assert judge(NoRegression("m"), job([1.0] * 20), []).outcome == "warn"
 

@@ -59,6 +59,7 @@ WRONG = {
     "min_count": (None, 2.5, 0, "3", True, math.inf),
     "window": (7.5, 4, "20", True),
     "reference": (7.5, 4, "10", True, None),
+    "baseline_runs": (None, 0, 1.5, "3", True),
     "spread": (0, -1, "3", math.nan),
     **dict.fromkeys(("max_nan_fraction", "max_error_rate", "max_unpaired"), (None, -0.1, 1.1, "0", True)),
     "where": (

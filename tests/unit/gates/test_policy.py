@@ -186,6 +186,10 @@ def comparison(**fields):
     return {"checks": [{"type": "no_regression", "metric": "m", **fields}]}
 
 
+def drift(**fields):
+    return {"checks": [{"type": "no_drift", "metric": "m", **fields}]}
+
+
 def history(**fields):
     return {"checks": [{"type": "within_history", "metric": "m", **fields}]}
 
@@ -202,11 +206,15 @@ GOOD = [
     comparison(baseline="release-7", margin=0, relative=True, mode="prove", confidence=0.99, key="id", severity="warn"),
     comparison(key=["a", "b"], cluster_by="document", higher_is_better=False, max_unpaired=0.1, max_nan_fraction=1),
     comparison(repeat_by="seed", statistic="pass@10", key=["id", "seed"]),
+    comparison(repeat_by="seed", statistic="mean", baseline_runs=10),
+    comparison(repeat_by="seed", statistic="majority", baseline_runs=1),
     comparison(repeat_by=None, statistic="mean"),
     floor(repeat_by="epoch", statistic="majority", confidence=0.9),
     floor(repeat_by="epoch", statistic="share:good"),
     history(),
     history(statistic="nan_fraction", window=5, spread=0.5, higher_is_better=None),
+    drift(),
+    drift(statistic="p50", reference=5, higher_is_better=None, severity="warn"),
     {**floor(), "if_inconclusive": "pass", "if_no_baseline": "fail"},
 ]
 BAD = [
@@ -248,6 +256,11 @@ BAD = [
     floor(max_error_rate=-0.5),
     floor(severity="info"),
     floor(margin=0.1),
+    comparison(repeat_by="seed", statistic="pass@3", baseline_runs=2),
+    comparison(baseline_runs=0),
+    drift(reference=4),
+    drift(statistic="p55"),
+    drift(window=5),
     comparison(margin=-0.01),
     comparison(margin=None),
     comparison(relative="no"),
