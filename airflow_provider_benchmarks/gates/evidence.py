@@ -95,12 +95,17 @@ class Evidence:
             return self.since_pin
         return JobsSincePin.of(self.baselines.get(""), self.history)
 
-    def averaged(self, baseline: str, keys: tuple[str, ...], runs: int) -> AveragedBaseline:
+    def averaged(
+        self, baseline: str, keys: tuple[str, ...], runs: int, repeats: Repeats | None = None
+    ) -> AveragedBaseline:
         """A baseline with its mean per item over several runs, once for all checks.
 
         :param keys: fields of the items to pair by; empty to pair by row index
         :param runs: the most runs to take
+        :param repeats: which rows are repeats of one item; each is averaged with the same one of other runs
         """
+        if repeats is not None and keys:
+            keys = tuple(dict.fromkeys((*keys, repeats.field)))
         place = baseline, keys, runs
         if place not in self._averaged:
             scores = self.baselines[baseline]
@@ -121,7 +126,7 @@ class Evidence:
         """
         place = baseline, keys, runs, repeats
         if place not in self._pairs:
-            scores = self.baselines[baseline] if runs == 1 else self.averaged(baseline, keys, runs).scores
+            scores = self.baselines[baseline] if runs == 1 else self.averaged(baseline, keys, runs, repeats).scores
             assert isinstance(scores, JobScores)
             assert scores.rows is not None
             assert self.candidate.rows is not None

@@ -227,7 +227,7 @@ class NoRegression(Check):
             return self._compare(evidence, score, baseline)
         runs = 1
         if candidate.rows is not None:
-            averaged = evidence.averaged(name, self.keys, self.baseline_runs)
+            averaged = evidence.averaged(name, self.keys, self.baseline_runs, Repeats.of(self))
             baseline, runs = averaged.scores, averaged.runs.get((score.metric, score.name), 1)
         return [
             changed(found, lambda result: replace(result, details={**result.details, "baseline_runs": runs}))

@@ -39,7 +39,10 @@ STATISTIC = f.Rule(
 #: JSON Schema keywords: such a statistic takes repeat_by.
 TAKES_REPEAT_BY: Mapping[str, Any] = {
     "if": {"required": ["statistic"], "properties": {"statistic": OVER_REPEATS_SCHEMA}},
-    "then": {"required": ["repeat_by"], "properties": {"repeat_by": {"type": "string"}}},
+    "then": {
+        "required": ["repeat_by"],
+        "properties": {"repeat_by": {"type": "string"}, "baseline_runs": {"const": 1}},
+    },
 }
 
 
@@ -106,6 +109,12 @@ def require_repeats(check: Any, what: str) -> None:
         what,
         f"{shortened(check.statistic)} is of the repeats of an item: name the field that numbers them with repeat_by=",
         "repeat_by",
+    )
+    f.require(
+        getattr(check, "baseline_runs", 1) == 1 or not is_over_repeats(check.statistic),
+        what,
+        f"{shortened(check.statistic)} is of scores that are 0 or 1, which means over baseline_runs are not",
+        "baseline_runs",
     )
     f.require(
         name is None or getattr(check, "confidence", None) is None or not check.statistic.startswith(_SHARE),
