@@ -64,7 +64,7 @@ def evaluate(
         name: NoBaseline(reason=reason) for name, reason in (no_baseline or {}).items()
     }
     if isinstance(baseline, Sequence):
-        other_runs = {"": [OtherRun(scores=run) for run in baseline[1:]], **(other_runs or {})}
+        other_runs = {"": [OtherRun(scores=with_known_columns(run)) for run in baseline[1:]], **(other_runs or {})}
         baseline = baseline[0] if baseline else None
     baselines |= {"": baseline} if isinstance(baseline, JobScores) else dict(baseline or {})
     candidate = with_known_columns(candidate)

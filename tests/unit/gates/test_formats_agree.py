@@ -9,13 +9,14 @@ import tempfile
 from pathlib import Path
 
 import pandas as pd
+import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_benchmarks.gates import NoRegression, Threshold
+from airflow_provider_benchmarks.gates import NoRegression, Threshold, evaluate
 from airflow_provider_benchmarks.gates.run import run_gate
 from airflow_provider_benchmarks.gates.sources import LoadedScores, load_scores
-from airflow_provider_benchmarks.scores import JobScores, read_row_scores, row_scores_frame
+from airflow_provider_benchmarks.scores import AggregateScores, JobScores, read_row_scores, row_scores_frame
 from airflow_provider_benchmarks.scores.rows import RowScore
 from airflow_provider_benchmarks.store import Place, RowFormat, store_rows
 from tests.support.scored_jobs import job
@@ -69,12 +70,13 @@ class Written:
         self.aggregate = job(scores).aggregate
         self.folder = tempfile.TemporaryDirectory()
         self.path = None
-        if form in FILES:
+        if form in FILES or form not in FRAMES:
             self._store(form, items, scores)
         else:
             self.frame = FRAMES[form](items, scores)
 
     def _store(self, form, items, scores):
+        form = form.removesuffix(" file")
         lines = b"\n".join(json.dumps(row).encode() for row in rows_of(items, scores))
         row_format = RowFormat(name=form.removesuffix(".gz"), compression="gzip" if form.endswith("gz") else None)
         store_rows([lines], Place(f"{self.folder.name}/row-scores.{form}"), row_format=row_format)
@@ -154,7 +156,7 @@ def through_parquet(frame):
 
 def read(form):
     def frame(items, scores):
-        written = Written(form, items, scores)
+        written = Written(f"{form} file", items, scores)
         (path,) = Path(written.path).glob("row-scores.*")
         return robbed(read_row_scores(str(path)))
 
@@ -242,3 +244,38 @@ def can_stand_in_a_frame(items):
             if isinstance(given_value, int) and not isinstance(given_value, bool) and value != given_value:
                 return False
     return True
+
+
+@pytest.mark.parametrize("other", ["csv", *FILES, "frame of rows", "frame by hand"])
+def test_csv_agrees_where_it_can_say_what_a_value_is(other):
+    items = [
+        {
+            "id": i,
+            "q": f"caf\u00e9 {i}\r\n",
+            "x": i / 10,
+            "big": BIG + i,
+            "flag": i % 2 == 0,
+            "late": i if i > 3 else None,
+        }
+        for i in range(SIZE)
+    ]
+    scores = [float(i % 3 > 0) for i in range(SIZE)]
+    FRAMES["csv"] = read("csv")
+    try:
+        wanted = verdict(CHECKS, Written("jsonl", items, scores), Written("jsonl", items, [1.0] * SIZE))
+        assert verdict(CHECKS, Written("csv", items, scores), Written(other, items, [1.0] * SIZE)) == wanted
+    finally:
+        del FRAMES["csv"]
+
+
+def test_a_score_that_the_frame_does_not_list_is_no_field_of_the_items():
+    """Two equal models, each with a noisy score that was added to the frame."""
+    jobs = []
+    for side in range(2):
+        scores = JobScores(job([1.0] * SIZE).aggregate, by_hand([{"id": i} for i in range(SIZE)], [1.0] * SIZE))
+        more = job([float(side), *[0.5] * (SIZE - 1)], score="t").aggregate.scores
+        frame = scores.rows.assign(t=[float(side), *[0.5] * (SIZE - 1)])
+        frame.attrs = {} if side else {"score_columns": ["s"]}
+        jobs.append(JobScores(AggregateScores((*scores.aggregate.scores, *more)), frame))
+    (result,) = evaluate([NoRegression("m", score="s", min_count=2)], *jobs).results
+    assert (result.outcome, result.count) == ("pass", SIZE)

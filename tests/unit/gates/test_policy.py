@@ -278,6 +278,7 @@ BAD = [
     comparison(repeat_by="seed", statistic="pass@0"),
     comparison(repeat_by="seed", statistic="p50"),
     comparison(statistic="majority"),
+    comparison(statistic="majority", repeat_by="seed", baseline_runs=2),
     comparison(statistic="pass@2", repeat_by=None),
     floor(statistic="pass@2"),
     floor(repeat_by="epoch", statistic="share:good", confidence=0.9),

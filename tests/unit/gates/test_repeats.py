@@ -132,6 +132,27 @@ class TestComparisons:
         result = judge(NoRegression("m", repeat_by="seed"), repeated(worse), repeated(base, name="baseline"))
         assert result.outcome == "inconclusive"
         assert result.interval[1] >= 1 / 160
+        candidate = np.ones((40, 4))
+        assert (
+            judge(NoRegression("m", repeat_by="seed"), repeated(candidate), repeated(base, name="b")).outcome == "pass"
+        )
+        # A quarter of the repeats of 12 items is known, and was 0 in both; the others may have been 1 in the baseline.
+        candidate[:12], base[:12, 0], base[:12, 1:] = 0, 0, NAN
+        result = judge(NoRegression("m", repeat_by="seed"), repeated(candidate), repeated(base, name="baseline"))
+        assert (result.outcome, result.observed) == ("inconclusive", 0)
+        assert result.interval[0] < -0.75 * 12 / 40
+
+    def test_lost_repeats_may_count_as_the_worst(self):
+        candidate = np.ones((40, 4))
+        candidate[:12, 1:] = NAN
+        check = NoRegression("m", repeat_by="seed", missing="worst")
+        result = judge(check, repeated(candidate), repeated(np.ones((40, 4)), name="baseline"))
+        assert (result.outcome, result.observed) == ("fail", pytest.approx(-0.75 * 12 / 40))
+
+    def test_the_range_of_means_of_0_and_1_is_known(self):
+        values = np.ones((400, 3))
+        jobs = repeated(values), repeated(values, name="baseline")
+        assert judge(NoRegression("m", repeat_by="seed", mode="prove", margin=0.02), *jobs).outcome == "pass"
 
     def test_groups_and_conditions_are_of_items(self):
         values = np.ones((40, 3))
