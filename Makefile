@@ -131,6 +131,7 @@ bench-rows: $(VENV)/.installed .venv-platform-0.1/.installed
 
 bench-gates: $(VENV)/.installed
 	$(BIN)/python benchmarks/gate_soundness.py
+	PYTHONPATH=$(CURDIR) $(BIN)/python benchmarks/zero_one_power.py
 	PYTHONPATH=$(CURDIR) $(BIN)/python benchmarks/drift.py
 	PYTHONPATH=$(CURDIR) $(BIN)/python benchmarks/nights.py
 	PYTHONPATH=$(CURDIR) $(BIN)/python benchmarks/gate_speed.py

@@ -147,6 +147,28 @@ def test_it_sees_as_much_as_other_exact_tests(n, gain, drop, alpha, suissa_shust
     assert chance[j >= fewest[i.astype(int)]].sum() >= suissa_shuster - 5e-3
 
 
+@pytest.mark.parametrize(
+    ("sizes", "share", "margin", "drop", "alpha", "score", "fisher"),
+    [((40, 100), 0.95, 0.02, 0.05, 0.05, 0.323, None), ((50, 50), 0.05, 0.0, 0.15, 0.05, 0.757, 0.663)],
+)
+def test_sides_see_as_much_as_other_exact_tests(sizes, share, margin, drop, alpha, score, fisher):
+    design = Sides(*sizes)
+    i, j = outcomes(design)
+    chance = chances(design, i, j, share, drop)
+    values = design.score(i, j, margin)
+    order = np.argsort(-values, kind="stable")
+    shares = np.linspace(*design.limits(margin), 1001)
+    cumulated = np.cumsum(np.exp(design.log_probability(i[order], j[order], shares, margin)), axis=0)
+    largest = cumulated.max(axis=1)[np.searchsorted(-values[order], -values + 1e-9, "right") - 1]
+    assert chance[largest <= alpha].sum() == pytest.approx(score, abs=5e-3)
+    fewest = exact_shares.critical_region(design, margin, alpha, is_refined=True).fewest
+    ours = chance[j >= fewest[i.astype(int)]].sum()
+    assert ours >= score - 5e-3
+    if fisher is not None:
+        conditional = stats.hypergeom.sf(j - 1, sum(sizes), i + j, sizes[1])
+        assert chance[conditional <= alpha].sum() == pytest.approx(fisher, abs=5e-3)
+
+
 def covered(n, shares, alpha):
     """Probabilities that the lower bound, the upper one, and both hold."""
     gains, losses = outcomes(Pairs(n))
