@@ -48,7 +48,8 @@ def evaluate(
     :param since_pin: those since the baseline was pinned, where more is known than the history tells; None: those from
         the baseline on, which is older than all where it is not among them, and all where there is no baseline
     :param if_inconclusive: an inconclusive check blocks (``fail``), is reported (``warn``), or counts as a pass
-        (``pass``); None: ``fail`` for ``prove``, ``warn`` for ``detect`` and a history that is too short
+        (``pass``); None: ``fail`` for ``prove`` and for what a baseline lacks or has lost, ``warn`` for too few rows in
+        ``detect`` and a history that is too short
     :param if_no_baseline: the same for comparisons while there is no baseline
     :param no_baseline: why there is none, in a sentence, by the same names as baselines
     :raises ConfigurationError: there is no check: a gate that checks nothing must not let anything through

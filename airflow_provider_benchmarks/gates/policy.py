@@ -2,7 +2,7 @@
 
 ::
 
-    if_inconclusive: fail          # or warn, pass; left out: fail for prove, warn for detect
+    if_inconclusive: fail          # or warn, pass; left out: fail for prove and lost evidence, else warn
     if_no_baseline: warn           # or fail, pass
     checks:
       - type: threshold
