@@ -55,8 +55,8 @@ class BenchmarkGateOperator(GateOperator):
     :param store: score store with baselines and history, which keeps the job and the verdict; defaults to
         ``[benchmarks] score_store``, and an empty text means none (templated)
     :param report: where to write the verdict, as a page: ``….md``, ``….html`` or ``….json`` (templated)
-    :param if_inconclusive: ``fail``, ``warn`` or ``pass``; None: the policy's, else ``fail`` for ``prove`` and ``warn``
-        for the rest
+    :param if_inconclusive: ``fail``, ``warn`` or ``pass``; None: the policy's, else ``fail`` for ``prove`` and for
+        what a baseline lacks or has lost, and ``warn`` for the rest
     :param if_no_baseline: the same for comparisons while the score store has no baseline; None: the policy's, else
         ``warn``. Without a score store, a comparison with its baseline is an error
     :param aliases: other names of metrics for jobs whose submitter has not kept the names, by those that results have:
@@ -144,8 +144,8 @@ class BenchmarkGateBranchOperator(GateOperator, BranchMixIn):
     :param store: score store with baselines and history, which keeps the job and the verdict; defaults to
         ``[benchmarks] score_store``, and an empty text means none (templated)
     :param report: where to write the verdict, as a page: ``….md``, ``….html`` or ``….json`` (templated)
-    :param if_inconclusive: ``fail``, ``warn`` or ``pass``; None: the policy's, else ``fail`` for ``prove`` and ``warn``
-        for the rest
+    :param if_inconclusive: ``fail``, ``warn`` or ``pass``; None: the policy's, else ``fail`` for ``prove`` and for
+        what a baseline lacks or has lost, and ``warn`` for the rest
     :param if_no_baseline: the same for comparisons while the score store has no baseline; None: the policy's, else
         ``warn``. Without a score store, a comparison with its baseline is an error
     :param aliases: other names of metrics for jobs whose submitter has not kept the names, by those that results have:
