@@ -142,7 +142,9 @@ class CheckResult:
         found, parts = self.details, []
         if is_number(found.get("largest_drop_not_excluded")):
             level = f"{found['confidence'] * 100:g} %"
-            parts.append(f"at {level} no {self._worse} of more than {self._amount('largest_drop_not_excluded')}")
+            largest = self._amount("largest_drop_not_excluded")
+            more = f" of more than {largest}" if found["largest_drop_not_excluded"] > 0 else " at all"
+            parts.append(f"at {level} no {self._worse}{more}")
         if found.get("rare_losses_decide"):
             parts.append("with room for losses too rare to be seen")
         parts.append(f"{p_text(found['p_value'])} of a {self._worse} of {self._amount('margin')} or more")
@@ -159,6 +161,10 @@ class CheckResult:
         return "drop" if getattr(self.check, "higher_is_better", True) else "rise"
 
     def _amount(self, name: str) -> str:
+        """A figure in the unit of the bar: of a relative margin, a share of the baseline's mean."""
+        mean = self.details.get("baseline_mean")
+        if getattr(self.check, "relative", False) and mean:
+            return f"{self.details[name] / abs(mean) * 100:.3g} %"
         return amount(self.details[name], is_share=bool(self.details.get("is_share")))
 
     def cells(self) -> tuple[str, ...]:

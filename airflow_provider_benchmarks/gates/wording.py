@@ -162,11 +162,11 @@ def _rare_losses(found: Comparison) -> str:
     if not tested.rare_losses_decide or tested.lower_of_seen < -found.margin:
         return ""
     unit = "clusters" if tested.clusters is not None else "rows"
-    without = _drop(found.allowed - found.margin - tested.lower_of_seen, found)
-    worse = _worse(found)
+    without = found.allowed - found.margin - tested.lower_of_seen
+    more = f"a {_worse(found)} of more than {_drop(without, found)}" if without > 0 else f"any {_worse(found)}"
     return (
-        f"Losses too rare to be among these {unit} decide: without them a {worse} of more than {without} would be "
-        f"excluded (score_range= narrows what a row can lose, rare_losses=False says that there are none). "
+        f"Losses too rare to be among these {unit} decide: without them {more} would be excluded (score_range= narrows "
+        "what a row can lose, rare_losses=False says that there are none). "
     )
 
 

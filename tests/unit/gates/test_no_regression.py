@@ -83,7 +83,7 @@ class TestProve:
         # The exact rule of three, for scores from 0 to half as much again as the largest: 0.75 · (1 − 0.05^(1/n)).
         assert result.reason == (
             "all 40 differences are equal (0); at 95 % a drop of up to 0.05412 is not excluded, and at most 0.01 is "
-            "allowed. Losses too rare to be among these rows decide: without them a drop of more than 0 would be "
+            "allowed. Losses too rare to be among these rows decide: without them any drop would be "
             "excluded (score_range= narrows what a row can lose, rare_losses=False says that there are none). About "
             "224 rows can show it"
         )
