@@ -20,7 +20,7 @@ POWER = 0.8
 #: Number of quantiles of the standard error in an average over it.
 _ERRORS = 200
 #: The smallest alpha that is told from 0, and the number of bisections that find one.
-_SMALLEST_ALPHA, _BISECTIONS = 1e-300, 40
+_SMALLEST_ALPHA, _BISECTIONS = 1e-300, 24
 _Z_OF_POWER = float(special.ndtri(POWER))
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,6 +12,7 @@ from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.gates import Outcome, Threshold, check_from_dict, evaluate
 from airflow_provider_benchmarks.gates.statistics.proportions import exact_interval
 from airflow_provider_benchmarks.scores import AggregateScores, JobScores
+from tests.support.scored_jobs import job
 
 
 def scores_of(**fields) -> JobScores:
@@ -214,3 +216,57 @@ def test_a_share_of_a_category_gets_the_interval_of_all_its_answers():
     scores = scores_of(count=100, mean=0.8, score_type="rubric", rubric_distribution=distribution)
     result = judge(Threshold("m", statistic="share:good", at_least=0.5, confidence=0.95), scores)
     assert tuple(result.interval) == pytest.approx(exact_interval(80, 100, confidence=0.95))
+
+
+class TestBounds:
+    """Those of comparisons: with room for what is too rare to be seen, over clusters, in a known range."""
+
+    RANDOM = np.random.default_rng(9)
+    SCORES = RANDOM.normal(0.95, 0.02, 50).clip(0, 1)
+
+    def test_a_known_range_narrows_a_bound_of_a_mean(self):
+        wide, known = (
+            judge_rows(Threshold("m", at_least=0.5, confidence=0.95, score_range=ends), self.SCORES)
+            for ends in (None, (0, 1))
+        )
+        assert wide.interval[0] < known.interval[0] < self.SCORES.mean() - 0.02
+        assert known.interval[1] <= 1 < wide.interval[1]
+
+    def test_a_score_outside_of_it_misses(self):
+        result = judge_rows(Threshold("m", at_least=0.5, score_range=(0, 0.9)), self.SCORES)
+        assert (result.outcome, "are not all in score_range 0 to 0.9" in result.reason) == ("fail", True)
+
+    def test_the_range_of_a_rubric_is_that_of_its_categories(self):
+        distribution = [{"label": str(value), "value": value, "count": 20} for value in (3, 4)]
+        distribution += [{"label": str(value), "value": value, "count": 0} for value in (1, 2, 5)]
+        figures = {"count": 40, "mean": 3.5, "std_dev": 0.5, "variance": 0.25, "min": 3, "max": 4}
+        scores = scores_of(score_type="rubric", rubric_distribution=distribution, **figures)
+        rubric = judge(Threshold("m", at_least=1, confidence=0.95), scores).interval
+        given = judge(Threshold("m", at_least=1, confidence=0.95, score_range=(1, 5)), scores_of(**figures)).interval
+        assert rubric == given
+        assert judge(Threshold("m", at_least=1, confidence=0.95), scores_of(**figures)).interval[0] < rubric[0]
+
+    def test_rows_of_a_cluster_count_as_one(self):
+        texts = [{"q": i, "text": i // 10} for i in range(200)]
+        values = [1.0] * 180 + [0.0] * 20
+        rows = judge_rows(Threshold("m", at_least=0.8, confidence=0.95), values, texts)
+        clusters = judge_rows(Threshold("m", at_least=0.8, confidence=0.95, cluster_by="text"), values, texts)
+        assert (rows.outcome, clusters.outcome) == ("pass", "fail")
+        share = Threshold("m", statistic="p50", at_most=1, confidence=0.95, cluster_by="text")
+        assert judge_rows(share, values, texts).outcome == "pass"
+
+    def test_clusters_need_confidence(self):
+        with pytest.raises(ConfigurationError, match="cluster_by goes with confidence"):
+            Threshold("m", at_least=0.5, cluster_by="text")
+
+    @pytest.mark.parametrize(("n", "needed"), [(40, "; 59 are needed"), (10, "; 59 are needed")])
+    def test_too_few_rows_for_a_percentile_say_how_many_are_needed(self, n, needed):
+        result = judge_rows(Threshold("m", statistic="p95", at_most=1, confidence=0.95), np.linspace(0, 1, n))
+        assert result.reason.endswith(f"{n} rows give no upper bound for the p95 at 95 %{needed}")
+        enough = judge_rows(Threshold("m", statistic="p95", at_most=1, confidence=0.95), np.linspace(0, 1, 59))
+        assert enough.outcome == "pass"
+
+
+def judge_rows(check, values, items=None):
+    (result,) = evaluate([check], job(list(values), items=items)).results
+    return result

@@ -37,3 +37,17 @@ def test_no_check_needs_no_budget():
 def test_what_is_no_probability_is_refused(wrong):
     with pytest.raises(ValueError, match="probabilities"):
         holm(wrong, alpha=0.05)
+
+
+def test_weights_share_the_budget_out():
+    """By hand: 0.5 and 0.25 of it at first; what is left of it goes to the others."""
+    found = holm([0.02, 0.3, 0.01], alpha=0.05, weights=[0.5, 0.25, 0.25])
+    assert found.adjusted == pytest.approx((0.04, 0.3, 0.04))
+    assert found.rejected == (True, False, True)
+    assert holm([0.02, 0.02], alpha=0.05, weights=[0.9, 0.1]).adjusted == pytest.approx((0.02 / 0.9, 0.02 / 0.9))
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
+def test_equal_weights_are_none(p_values):
+    expected = holm(p_values, alpha=0.05).adjusted
+    assert holm(p_values, alpha=0.05, weights=[1 / len(p_values)] * len(p_values)).adjusted == pytest.approx(expected)
