@@ -28,6 +28,8 @@ _EXTREME_VALUES = 1_000
 _NEAR_MEAN = 1e-3
 #: Logarithms of the tilts between which the quantile is searched for; distances are shares of the largest one.
 _TILTS = (-20.0, 250.0)
+#: Probabilities, divided by their density, that rounding makes negative.
+_SMALLEST = 1e-300
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,8 +152,9 @@ class _WeightedMean:
         variance = float((self.counts * ((self.distances - value) * scale / growth) ** 2).sum())
         standardised = -tilt / scale * math.sqrt(variance)
         log_density = -(root**2) / 2 - math.log(2 * math.pi) / 2
-        ratio = math.exp(float(special.log_ndtr(root)) - log_density) + 1 / root - 1 / standardised
-        return value, log_density + math.log(ratio)
+        # The probability of a normal number below the root, by its density there: far away both are 0.
+        below = math.sqrt(math.pi / 2) * float(special.erfcx(-root / math.sqrt(2)))
+        return value, log_density + math.log(max(below + 1 / root - 1 / standardised, _SMALLEST))
 
 
 def _joined(values: Array, counts: Array) -> tuple[Array, Array]:

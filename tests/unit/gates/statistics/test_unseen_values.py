@@ -62,6 +62,17 @@ def test_a_lower_lowest_value_a_smaller_alpha_and_fewer_values_lower_the_bound(v
     assert bound <= lower_bound(sample.scaled(2.0), -1.0, alpha=alpha) + 1e-9
 
 
+@pytest.mark.parametrize("size", [1e3, 1e6, 1e12])
+@pytest.mark.parametrize("values", [[0.0, 1.0], [0.0, 1e-9, 1.0], [-3.0, -2.9, 1e6], [1e-300, 1e-299]])
+def test_samples_as_large_as_one_may_imagine_have_bounds(size, values):
+    sample = Sample.of(np.array(values)).scaled(size)
+    mean = float((sample.values * sample.counts).sum() / sample.counts.sum())
+    for alpha in (0.05, 1e-200):
+        bound = lower_bound(sample, -5.0, alpha=alpha)
+        assert -5.0 <= bound <= mean + 1e-9 * max(map(abs, values))
+    assert 0 <= p_value(sample, -5.0, limit=-4.9) <= 1
+
+
 @pytest.mark.parametrize("n", [3, 10, 50])
 @pytest.mark.parametrize("rate", [0.02, 0.1, 0.4])
 @pytest.mark.parametrize("noise", [0.0, 0.02, 0.1])
