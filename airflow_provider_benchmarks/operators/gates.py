@@ -244,7 +244,7 @@ class PinBaselineOperator(BenchmarkOperator):
         self.store = store
 
     def execute(self, context: Context) -> str:
-        require_job_name(self.job_name, task=self.task_id)
+        require_job_name(self.job_name, task=self)
         store = score_store(self.store)
         if store is None:
             raise ConfigurationError(
