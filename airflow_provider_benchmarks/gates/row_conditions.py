@@ -40,13 +40,12 @@ def matching(rows: pd.DataFrame, where: Mapping[str, Any] | None) -> pd.DataFram
     return found
 
 
-def why_none_matches(rows: pd.DataFrame, where: Mapping[str, Any] | None) -> str:
+def why_none_matches(rows: pd.DataFrame, where: Mapping[str, Any]) -> str:
     """Why no row meets all conditions, with the values that there are: ``no row has category = math; there are: …``.
 
+    :param rows: one or more
     :raises ScoreNotFound: the items have no such field
     """
-    if not where or not len(rows):
-        return "there are no rows"
     met = {name: int(_meets(field_column(rows, name), wanted).sum()) for name, wanted in where.items()}
     alone = [name for name, number in met.items() if not number]
     if alone:

@@ -51,8 +51,8 @@ class Slices:
         :raises ScoreNotFound: the items have no field that the check names
         """
         chosen = matching(rows, self.where)
-        if not len(chosen):
-            return [self._without_rows(rows, score)]
+        if self.where and len(rows) and not len(chosen):
+            return [self._failed(why_none_matches(rows, self.where), score, count=0, nan_count=0)]
         findings: list[Finding] = []
         small: list[tuple[str, pd.DataFrame]] = []
         for name, group in self._split(chosen):
@@ -61,8 +61,8 @@ class Slices:
             else:
                 findings.append(judge(name, group))
         if not findings:
-            reason = f"no group has the {self.min_count:g} rows that are needed"
-            findings = [self.check.result(Outcome.FAIL, score=score, reason=reason, group=conditions(self.where))]
+            too_small = f"no group has the {self.min_count:g} rows that are needed"
+            findings = [self._failed(too_small if small else "there are no rows", score)]
         if judge_small is not None and len(small) == 1:
             return [*findings, judge_small(*small.pop())]
         if judge_small is not None and small:
@@ -72,10 +72,8 @@ class Slices:
             findings.append(self.check.result(Outcome.WARN, score=score, reason=reason, group=name, count=len(group)))
         return findings
 
-    def _without_rows(self, rows: pd.DataFrame, score: AggregateScore) -> Finding:
-        reason = why_none_matches(rows, self.where)
-        group = conditions(self.where)
-        return self.check.result(Outcome.FAIL, score=score, reason=reason, group=group, count=0, nan_count=0)
+    def _failed(self, reason: str, score: AggregateScore, **figures: Any) -> Finding:
+        return self.check.result(Outcome.FAIL, score=score, reason=reason, group=conditions(self.where), **figures)
 
     def _split(self, chosen: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
         """The name and the rows of each slice.

@@ -150,7 +150,8 @@ def _not_a_row(payload: Any) -> str:
         if _LACKS_FIELD in str(error.get("message")):  # another run of the job would lack it, too
             return (
                 f"the service can't read its own row scores from {line} on, as rows lack a field that it asks for: "
-                f"{said}. Gates, and a download to a destination, need no such field where the Files API serves the file."
+                f"{said}. Gates, and a download to a destination, need no such field where the Files API serves "
+                f"the file."
             )
         return f"the service's stored row scores are damaged at {line}: {said}. Run the job again."
     return f'expected a row with "item" and "metrics", found {brief(payload)}'

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_benchmarks.gates import NoRegression, Threshold, evaluate
+from airflow_provider_benchmarks.gates import NoRegression, Threshold
 from tests.support.scored_jobs import job, judge
 
 CATEGORIES = ["code", "history"]
@@ -81,9 +81,11 @@ def test_conditions_that_no_row_meets_at_once():
     assert reason({"category": "art", "level": 2}, *items) == "no row has category = art; there are: code, math"
 
 
-def test_a_job_without_rows():
-    whole = of_items({"category": "math"}, {"category": "code"})
-    empty = job([], items=[{}])
-    assert judge(Threshold("m", at_least=0, min_count=1), whole, None).outcome == "pass"
-    (found,) = evaluate([Threshold("m", at_least=0, where={"category": "math"})], empty).results
+@pytest.mark.parametrize("by", [None, "category"])
+def test_rows_of_which_none_is_paired(by):
+    """There is no row whose values could be listed."""
+    mine = of_items(*({"category": "math"} for _ in range(20)))
+    theirs = job([1.0] * 20, items=[{"q": 100 + i, "category": "math"} for i in range(20)])
+    found = judge(NoRegression("m", by=by, key="q", max_unpaired=1), mine, theirs)
     assert found.outcome == "fail"
+    assert found.reason == ("0 pairs of rows with a score, 10 are needed" if by is None else "there are no rows")
