@@ -65,7 +65,7 @@ class TestBaselines:
         for place in ({}, {"store": store.root}):
             with pytest.raises(GateFailed) as caught:
                 gate(NoRegression("m", margin=0.5), job_name="mine", baseline="theirs", **place)
-            assert f"theirs: that is of benchmark {other}, the candidate of {BENCHMARK}" in str(caught.value)
+            assert f'"theirs": that is of benchmark {other}, the candidate of {BENCHMARK}' in str(caught.value)
 
     def test_a_job_on_the_service(self, run_job):
         run_job("old"), run_job("new")
