@@ -446,6 +446,24 @@ class TestFitnessOfThePinned:
         assert f"{told}accuracy of {WORKSPACE}/m: 4 of 107 rows have no value" in log
         assert f"{told}accuracy of {WORKSPACE}/m: the call of the model failed for 3 of 107 rows" in log
 
+    def test_one_whose_rows_nothing_reads(self, run_job, store, pin, monkeypatch, caplog, capsys):
+        gate(Threshold("m", at_least=0.5), job_name=run_job("release"), store=store.root)
+        monkeypatch.setattr("airflow_provider_benchmarks.operators.gates.missing", lambda *modules: list(modules))
+        assert pin(store.job_folder(store.get("release", **WHERE))) == "release"
+        log = caplog.text + capsys.readouterr().out
+        assert "its rows can't be read without airflow-provider-benchmarks[parquet]" in log
+
+    def test_one_without_rows(self, run_job, store, pin, caplog, capsys):
+        gate(Threshold("m", at_least=0.5), job_name=run_job("release"), store=store.root)
+        folder = store.job_folder(store.get("release", **WHERE))
+        manifest = Path(folder.removeprefix("file://"), "manifest.json")
+        content = json.loads(manifest.read_text())
+        content["files"] = [file for file in content["files"] if not file["path"].endswith(".parquet")]
+        manifest.write_text(json.dumps(content))
+        assert pin(folder) == "release"
+        log = caplog.text + capsys.readouterr().out
+        assert "in part only: it has no row scores: comparisons are not paired by row" in log
+
     def test_a_whole_one_is_pinned_without_a_warning(self, run_job, pin, caplog, capsys):
         pin(run_job("release"))
         assert "can serve in part only" not in caplog.text + capsys.readouterr().out
