@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import reprlib
 from collections.abc import Iterable
 from itertools import islice
@@ -9,6 +10,8 @@ from typing import Any
 
 _MOST_CHARACTERS = 200
 _MOST_NAMES = 20
+#: Number of names, and of characters of each, among which a similar one is searched: that takes time.
+_MOST_CANDIDATES, _MOST_COMPARED = 1000, 100
 
 
 class _Brief(reprlib.Repr):
@@ -52,3 +55,17 @@ def brief_names(names: Iterable[object]) -> str:
     shown = [shortened(name, 80) for name in names]
     more = f" and {len(shown) - _MOST_NAMES:,} more" if len(shown) > _MOST_NAMES else ""
     return ", ".join(shown[:_MOST_NAMES]) + more
+
+
+def did_you_mean(name: object, names: Iterable[str]) -> str:
+    """A sentence that names what is most like a name that is not there; empty where nothing is.
+
+    :param names: those that there are
+    """
+    if not isinstance(name, str) or len(name) > _MOST_COMPARED:
+        return ""
+    first: Iterable[object] = islice(names, _MOST_CANDIDATES)
+    candidates = [each for each in first if isinstance(each, str) and len(each) <= _MOST_COMPARED]
+    close = [each for each in candidates if each.lower() == name.lower()]
+    close = close or difflib.get_close_matches(name, candidates, n=1)
+    return f'. Did you mean "{close[0]}"?' if close else ""

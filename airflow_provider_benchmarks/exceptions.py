@@ -134,6 +134,12 @@ class JobError(BenchmarkError):
         self.benchmark = benchmark
         self.status = status
 
+    def reworded(self, message: str) -> Self:
+        """The same error with another message."""
+        error = type(self)(message)
+        error.__dict__.update(self.__dict__)
+        return error
+
     def __reduce__(self) -> tuple[Any, ...]:
         return (type(self), (str(self),), self.__dict__)
 

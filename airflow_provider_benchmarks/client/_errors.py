@@ -55,6 +55,7 @@ def error_of_request(request: Request, error: Exception, base_url: str) -> Servi
     """
     kind: type[ServiceError] = ServiceUnavailable
     advice = "Check that the service runs and that the connection's host is right."
+    advice += _other_scheme(error, base_url)
     said = f"{type(error).__name__}: {shortened(error)}"
     if "CERTIFICATE_VERIFY_FAILED" in str(error):
         kind = InvalidRequest
@@ -76,6 +77,16 @@ def error_of_request(request: Request, error: Exception, base_url: str) -> Servi
         workspace=request.workspace,
         job=request.job,
     )
+
+
+def _other_scheme(error: Exception, base_url: str) -> str:
+    """What to try where the address may speak HTTP and is asked for TLS, or the other way round."""
+    if base_url.startswith("https:"):
+        text = str(error).upper().replace(" ", "_")
+        is_plain = "WRONG_VERSION_NUMBER" in text or "RECORD_LAYER_FAILURE" in text
+        return " What answers there is not TLS: try http:// in the connection's host." if is_plain else ""
+    is_closed = isinstance(error, httpx.ReadError | httpx.RemoteProtocolError | ConnectionResetError)
+    return " Where the address speaks TLS, it takes https:// in the connection's host." if is_closed else ""
 
 
 def protocol_error(request: Request, status: int, reason: str) -> ProtocolError:

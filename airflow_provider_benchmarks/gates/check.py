@@ -12,7 +12,7 @@ from copy import deepcopy
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from airflow_provider_benchmarks.brief import brief, shortened
+from airflow_provider_benchmarks.brief import brief, did_you_mean, shortened
 from airflow_provider_benchmarks.gates.field_rules import Rule, Severity, WrongField
 from airflow_provider_benchmarks.gates.result import CheckResult, Finding, Outcome
 from airflow_provider_benchmarks.scores import AggregateScore
@@ -142,7 +142,8 @@ class Check(ABC):
         unknown = [name for name in data if name not in cls.rules]
         if unknown or "metric" not in data:
             problem = f"unknown fields {brief(unknown)}" if unknown else "no metric"
-            message = f"{cls.kind} {brief(dict(data))} has {problem}; known: {', '.join(cls.rules)}"
+            meant = did_you_mean(unknown[0], cls.rules) if unknown else ""
+            message = f"{cls.kind} {brief(dict(data))} has {problem}; known: {', '.join(cls.rules)}{meant}"
             raise WrongField(message, tuple(unknown[:1]))
         return cls(**data)
 
@@ -167,5 +168,6 @@ def check_from_dict(data: Mapping[str, Any]) -> Check:
     arguments = dict(data)
     kind = arguments.pop("type", DEFAULT_KIND)
     if not isinstance(kind, str) or kind not in KINDS:
-        raise WrongField(f'unknown type of check "{shortened(kind)}"; known: {", ".join(KINDS)}', ("type",))
+        known = f"{', '.join(KINDS)}{did_you_mean(kind, KINDS)}"
+        raise WrongField(f'unknown type of check "{shortened(kind)}"; known: {known}', ("type",))
     return KINDS[kind].from_dict(arguments)

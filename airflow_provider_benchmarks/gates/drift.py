@@ -16,6 +16,7 @@ from airflow_provider_benchmarks.gates.past_scores import (
     PERCENTILE,
     ROUNDING,
     as_threshold,
+    expected_text,
     has_values,
     measures_the_same,
     one_row_change,
@@ -119,7 +120,7 @@ class NoDrift(Check):
         bar = as_threshold(self, low, high)
         (judged,) = bar.judge_scores(candidate)
         assert isinstance(judged, CheckResult)  # a threshold's results are final
-        expected = " and ".join(f"{sign} {end:.6g}" for sign, end in (("≥", low), ("≤", high)) if end is not None)
+        expected = expected_text(chart.mean, low, high, varies=chart.spread > 2 * _rounding(past.values))
         drift = _Drift.of(self, chart, past, judged.observed)
         reason = judged.reason
         if judged.observed is not None and not bar.holds(judged.observed, judged.observed):
@@ -135,10 +136,15 @@ class NoDrift(Check):
         from airflow_provider_benchmarks.gates.statistics.cusum import ALLOWANCE
 
         middle = statistics.median(values)
-        rounding = ROUNDING * max(abs(middle), 1.0)
+        rounding = _rounding(values)
         if sum(abs(value - middle) <= rounding for value in values) * 2 <= len(values):
             return rounding
         return max(one_row_change(self, candidate) / ALLOWANCE, rounding)
+
+
+def _rounding(values: Sequence[float]) -> float:
+    """The largest difference of two values that may be one."""
+    return ROUNDING * max(abs(statistics.median(values)), 1.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

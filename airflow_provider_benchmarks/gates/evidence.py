@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.gates.averaged_baseline import AveragedBaseline, OtherRun, average_runs
 from airflow_provider_benchmarks.gates.pairing import PairedRows, pair_rows
 from airflow_provider_benchmarks.gates.repeated_pairs import pair_items
@@ -27,7 +28,8 @@ class NoBaseline:
     @classmethod
     def of(cls, name: str) -> NoBaseline:
         """No job is known for the name of a baseline in checks; "" is the gate's own."""
-        return cls(reason=f"there is no baseline{f' {name}' if name else ''} yet to compare with")
+        named = f' "{shortened(name)}"' if name else ""
+        return cls(reason=f"there is no baseline{named} yet to compare with")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,7 @@ from airflow_provider_benchmarks.gates.past_scores import (
     PERCENTILE,
     ROUNDING,
     as_threshold,
+    expected_text,
     measures_the_same,
     one_row_change,
     value_of,
@@ -98,13 +99,14 @@ class WithinHistory(Check):
                 reason = f"{reason}; left out as they measured another version of the benchmark: {others}"
             return [self.result(Outcome.INCONCLUSIVE, reason=reason)]
         median, deviation = middle_and_deviation(values)
-        reach = max(self.spread * deviation, one_row_change(self, candidate)) + ROUNDING * max(abs(median), 1.0)
+        usual = max(self.spread * deviation, one_row_change(self, candidate))
+        reach = usual + ROUNDING * max(abs(median), 1.0)
         low = None if self.higher_is_better is False else median - reach
         high = None if self.higher_is_better is True else median + reach
         bar = as_threshold(self, low, high)
         (judged,) = bar.judge_scores(candidate)
         assert isinstance(judged, CheckResult)  # a threshold's results are final
-        expected = " and ".join(f"{sign} {end:.6g}" for sign, end in (("≥", low), ("≤", high)) if end is not None)
+        expected = expected_text(median, low, high, varies=usual > 0)
         reason = judged.reason
         if judged.observed is not None and not bar.holds(judged.observed, judged.observed):
             reason = (

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from airflow_provider_benchmarks.brief import brief, brief_names, shortened
+from airflow_provider_benchmarks.brief import brief, brief_names, did_you_mean, shortened
 from airflow_provider_benchmarks.exceptions import ScoreNotFound
 from airflow_provider_benchmarks.gates.repeats import is_over_repeats
 from airflow_provider_benchmarks.gates.row_values import score_column
@@ -125,10 +123,6 @@ def _why_no_share(score: AggregateScore, label: str) -> str:
     if not counts:
         return f"{score.name} has no categories, so there is no share of {shortened(label)}"
     if label not in counts:
-        return f"{score.name} has no category {shortened(label)}; it has: {brief_names(counts)}{_meant(label, counts)}"
+        has = f"{brief_names(counts)}{did_you_mean(label, counts)}"
+        return f"{score.name} has no category {shortened(label)}; it has: {has}"
     return f"no row has a category of {score.name}, so there is no share of {shortened(label)}"
-
-
-def _meant(name: str, names: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, names, n=1) or [each for each in names if each.lower() == name.lower()]
-    return f'. Did you mean "{shortened(close[0])}"?' if close else ""

@@ -17,6 +17,8 @@ PERCENTILE = re.compile("p([1-9]0|100)")
 MIN_HISTORY = 5
 #: Relative difference below which two sums of the same rows, in another order, are equal.
 ROUNDING = 1e-9
+#: The same for a bar that is several roundings away.
+_MOST_ROUNDING = 100 * ROUNDING
 
 
 class StatisticCheck(Protocol):
@@ -48,6 +50,20 @@ def as_threshold(check: StatisticCheck, low: float | None = None, high: float | 
         severity=check.severity,
         **bars,
     )
+
+
+def expected_text(middle: float, low: float | None, high: float | None, *, varies: bool) -> str:
+    """The bars in words: ``≥ 0.76``; of jobs that all have the very same value without the reach of rounding.
+
+    :param varies: False where rounding alone is between a bar and the middle
+    """
+    ends = [(sign, end) for sign, end in (("≥", low), ("≤", high)) if end is not None]
+    if not varies:
+        reach = _MOST_ROUNDING * max(abs(middle), 1.0)
+        ends = [(sign, middle if abs(end - middle) <= reach else end) for sign, end in ends]
+        if len(ends) > 1 and all(end == middle for _, end in ends):
+            return f"unchanged ({middle:.6g})"
+    return " and ".join(f"{sign} {end:.6g}" for sign, end in ends)
 
 
 def one_row_change(check: StatisticCheck, candidate: JobScores) -> float:

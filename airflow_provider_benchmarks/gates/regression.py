@@ -252,7 +252,7 @@ class NoRegression(Check):
         :param baseline: its scores may be means over several runs
         """
         candidate, name = evidence.candidate, self.baseline or ""
-        reason = f"can't be compared with the baseline {baseline.job}: "
+        reason = f"{_not_compared(baseline)}: "
         try:
             base = baseline.aggregate.get(score.metric, score.name)
         except ScoreNotFound as error:
@@ -287,8 +287,13 @@ def _other_work(candidate: JobScores, baseline: JobScores, metric: str) -> str |
             continue  # one has no name of its own: it may be the same benchmark
         if mine and theirs and mine != theirs:
             works = f"that is of {what} {theirs}, the candidate of {mine}"
-            return f"can't be compared with the baseline {baseline.job}: {works}"
+            return f"{_not_compared(baseline)}: {works}"
     if differing := differences_in_content(candidate, baseline, metric):
         version = f"another version of the benchmark was measured: {differing}"
-        return f"can't be compared with the baseline {baseline.job}: {version}"
+        return f"{_not_compared(baseline)}: {version}"
     return None
+
+
+def _not_compared(baseline: JobScores) -> str:
+    named = f' "{shortened(baseline.job)}"' if baseline.job else ""
+    return f"can't be compared with the baseline{named}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_benchmarks.brief import brief_names, shortened
+from airflow_provider_benchmarks.brief import brief_names, did_you_mean, shortened
 from airflow_provider_benchmarks.exceptions import ScoreNotFound
 from airflow_provider_benchmarks.scores import AggregateScore
 from airflow_provider_benchmarks.scores.column_names import without_number
@@ -161,7 +161,7 @@ def score_column(rows: pd.DataFrame, score: AggregateScore) -> str:
         return str(numbered[0])
     raise ScoreNotFound(
         f'the row scores have no column for score "{shortened(score.name)}" of {shortened(score.metric)}; they have '
-        f"{brief_names(known) or 'none'}"
+        f"{brief_names(known) or 'none'}{did_you_mean(score.name, known)}"
     )
 
 
@@ -174,7 +174,8 @@ def field_column(rows: pd.DataFrame, name: str) -> pd.Series[Any]:
     scores = rows.attrs.get(SCORE_COLUMNS, ())
     if column not in rows.columns or column in scores:
         known = rows.attrs.get(ITEM_FIELDS) or item_fields(rows)
-        raise ScoreNotFound(f'the items have no field "{shortened(name)}"; they have: {brief_names(known) or "none"}')
+        has = f"{brief_names(known) or 'none'}{did_you_mean(name, known)}"
+        raise ScoreNotFound(f'the items have no field "{shortened(name)}"; they have: {has}')
     return rows[column]
 
 

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from airflow_provider_benchmarks.gates.check import Check
 from airflow_provider_benchmarks.gates.result import Finding, Outcome
+from airflow_provider_benchmarks.gates.row_conditions import matching, shown_value, why_none_matches
 from airflow_provider_benchmarks.gates.row_values import field_column
 from airflow_provider_benchmarks.gates.wording import conditions
 from airflow_provider_benchmarks.scores import AggregateScore
-from airflow_provider_benchmarks.scores.equality import are_among, canonical_column
+from airflow_provider_benchmarks.scores.equality import canonical_column
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
-    from numpy.typing import NDArray
 
 #: Judges a slice, from its name and its rows.
 JudgeSlice: TypeAlias = "Callable[[str, pd.DataFrame], Finding]"
-_COMPARE = {"at_least": operator.ge, "at_most": operator.le, "above": operator.gt, "below": operator.lt}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,20 +45,24 @@ class Slices:
     ) -> list[Finding]:
         """Judge each slice. A group that is too small is reported only; without any other, the check fails.
 
+        It fails, too, where no row meets the conditions.
+
         :param judge_small: judges the rows of all groups that are too small, as one, so that a loss in them is seen
         :raises ScoreNotFound: the items have no field that the check names
         """
+        chosen = matching(rows, self.where)
+        if self.where and len(rows) and not len(chosen):
+            return [self._failed(why_none_matches(rows, self.where), score, count=0, nan_count=0)]
         findings: list[Finding] = []
         small: list[tuple[str, pd.DataFrame]] = []
-        for name, group in self._split(rows):
+        for name, group in self._split(chosen):
             if self.by is not None and len(group) < self.min_count:
                 small.append((name, group))
             else:
                 findings.append(judge(name, group))
         if not findings:
-            reason = "no rows match" if not small else f"no group has the {self.min_count:g} rows that are needed"
-            group_name = conditions(self.where)
-            findings = [self.check.result(Outcome.FAIL, score=score, reason=reason, group=group_name)]
+            too_small = f"no group has the {self.min_count:g} rows that are needed"
+            findings = [self._failed(too_small if small else "there are no rows", score)]
         if judge_small is not None and len(small) == 1:
             return [*findings, judge_small(*small.pop())]
         if judge_small is not None and small:
@@ -71,9 +72,14 @@ class Slices:
             findings.append(self.check.result(Outcome.WARN, score=score, reason=reason, group=name, count=len(group)))
         return findings
 
-    def _split(self, rows: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
-        """The name and the rows of each slice."""
-        chosen = matching(rows, self.where)
+    def _failed(self, reason: str, score: AggregateScore, **figures: Any) -> Finding:
+        return self.check.result(Outcome.FAIL, score=score, reason=reason, group=conditions(self.where), **figures)
+
+    def _split(self, chosen: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+        """The name and the rows of each slice.
+
+        :param chosen: the rows that meet the conditions
+        """
         name = conditions(self.where)
         if self.by is None:
             yield name, chosen
@@ -90,39 +96,6 @@ class Slices:
         return f"{where}{', ' if where else ''}{self.by}: {len(groups)} small groups together", rows
 
 
-def matching(rows: pd.DataFrame, where: Mapping[str, Any] | None) -> pd.DataFrame:
-    """The rows whose items meet all conditions; a missing value meets none but ``None``.
-
-    :raises ScoreNotFound: the items have no such field
-    """
-    import numpy as np
-
-    if not where:
-        return rows
-    chosen = np.ones(len(rows), dtype=bool)
-    for name, wanted in where.items():
-        column = field_column(rows, name)
-        if isinstance(wanted, Mapping):
-            numbers = _numbers(column)
-            for end, bar in wanted.items():
-                chosen &= _COMPARE[end](numbers, bar)
-        else:
-            chosen &= are_among(column, wanted if isinstance(wanted, list) else [wanted])
-    found = rows[chosen]
-    found.attrs = rows.attrs
-    return found
-
-
-def _numbers(column: pd.Series[Any]) -> NDArray[np.float64]:
-    """The numbers of a column, and those that are written as text; NaN for all else."""
-    import pandas as pd
-
-    if column.dtype == object:  # which pandas refuses where there is a list among them
-        column = column.map(lambda value: None if isinstance(value, bool | list | dict) else value)
-    numbers: NDArray[np.float64] = pd.to_numeric(column, errors="coerce").to_numpy(dtype=float, na_value=float("nan"))
-    return numbers
-
-
 def groups(rows: pd.DataFrame, by: str) -> Iterator[tuple[Any, pd.DataFrame]]:
     """The rows of each value of a field, in the order of the values' texts; rows without a value are a group too.
 
@@ -137,15 +110,8 @@ def groups(rows: pd.DataFrame, by: str) -> Iterator[tuple[Any, pd.DataFrame]]:
         kinds = pd.Series(canonical_column(column)).mask(column.isna().to_numpy())
     numbers, _ = pd.factorize(kinds)
     places = np.split(np.argsort(numbers, kind="stable"), np.cumsum(np.bincount(numbers + 1))[:-1])
-    named = [(_shown(column.iloc[at[0]]) if numbers[at[0]] >= 0 else None, at) for at in places if at.size]
+    named = [(shown_value(column.iloc[at[0]]) if numbers[at[0]] >= 0 else None, at) for at in places if at.size]
     for value, at in sorted(named, key=lambda group: str(group[0])):
         group = rows.iloc[at]
         group.attrs = rows.attrs
         yield value, group
-
-
-def _shown(value: Any) -> Any:
-    """A value in words; a whole number in one way, whatever the type of its column."""
-    if hasattr(value, "tolist"):
-        value = value.tolist()
-    return int(value) if isinstance(value, float) and value.is_integer() else value

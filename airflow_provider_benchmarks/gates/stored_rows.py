@@ -52,12 +52,26 @@ def read_rows(
     :param renamed: names that metrics have in the aggregate scores, by those that they have in the file, where these
         are others
     """
+    fields = [name for check in checks for name in check.needs().fields]
+    return _read(path, _checked_scores(checks, aggregate), fields, renamed or {})
+
+
+def read_all_scores(aggregate: AggregateScores, path: Any, *, renamed: Mapping[str, str] | None = None) -> pd.DataFrame:
+    """Read the columns of all scores, and no field of the items, from a Parquet file.
+
+    :param path: as of :func:`read_rows`
+    :param renamed: the same
+    """
+    return _read(path, aggregate.scores, (), renamed or {})
+
+
+def _read(
+    path: Any, scores: Sequence[AggregateScore], fields: Sequence[str], renamed: Mapping[str, str]
+) -> pd.DataFrame:
     from airflow_provider_benchmarks.scores.selected_rows import read_selected_rows
 
-    scores = _checked_scores(checks, aggregate)
-    in_file = {now: earlier for earlier, now in (renamed or {}).items()}
+    in_file = {now: earlier for earlier, now in renamed.items()}
     columns = {f"{in_file.get(s.metric, s.metric)}:{s.name}": f"{s.metric}:{s.name}" for s in scores}
-    fields = [name for check in checks for name in check.needs().fields]
     frame = read_selected_rows(path, scores=[*(score.name for score in scores), *columns], fields=fields)
     frame = frame.rename(columns=columns)
     frame.attrs[SCORE_COLUMNS] = [columns.get(name, name) for name in frame.attrs[SCORE_COLUMNS]]

@@ -258,16 +258,17 @@ class BenchmarkHook(BaseHook):
         """
         return self.client.cancel_job(name)
 
-    def cancel_job_quickly(self, name: str, *, fingerprint: str | None = None) -> None:
+    def cancel_job_quickly(self, name: str, *, fingerprint: str | None = None) -> bool:
         """Cancel a job in bounded time, for a process that is being killed. An error is logged, not raised.
 
         :param name: name of the job
         :param fingerprint: cancel only a job with this fingerprint, where it is not known yet whose job has the name. A
             job that does not exist is waited for, for some seconds, since its submit may still be in progress
+        :return: True if the service was asked to cancel it
         """
         from airflow_provider_benchmarks.hooks.quick_requests import cancel_quickly
 
-        cancel_quickly(self, name, fingerprint=fingerprint)
+        return cancel_quickly(self, name, fingerprint=fingerprint)
 
     def tail_logs(self, name: str, lines: int = 50) -> list[str]:
         """Return the last lines of a job's log, oldest first, in bounded memory. Repeated lines are folded into one.

@@ -66,10 +66,4 @@ def add_log_tail(error: JobTimeout, client: BenchmarkClient) -> JobTimeout:
         return error
     heading = "Last log lines" if log.lines < MAX_LINES_AFTER_TIMEOUT else f"Log, up to line {log.lines}"
     text = "".join(f"\n  {line}" for line in lines)
-    return JobTimeout(
-        f"{error}\n{heading}:{text}",
-        job=error.job,
-        workspace=error.workspace,
-        benchmark=error.benchmark,
-        status=error.status,
-    )
+    return error.reworded(f"{error}\n{heading}:{text}")

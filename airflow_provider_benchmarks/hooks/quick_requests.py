@@ -27,11 +27,12 @@ def short_timeout_client(config: ClientConfig) -> BenchmarkClient:
     return BenchmarkClient(replace(config, retry_seconds=SHORT_RETRY_SECONDS, timeout=timeout))
 
 
-def cancel_quickly(hook: BenchmarkHook, name: str, *, fingerprint: str | None) -> None:
+def cancel_quickly(hook: BenchmarkHook, name: str, *, fingerprint: str | None) -> bool:
     """Cancel a job in bounded time. An error, also of the connection, is logged and not raised.
 
     :param fingerprint: cancel only a job with this fingerprint, and wait some seconds for one that does not exist yet;
         None for whatever job has the name
+    :return: True if the service was asked to cancel it
     """
     try:
         with short_timeout_client(hook.config) as client:
@@ -39,24 +40,43 @@ def cancel_quickly(hook: BenchmarkHook, name: str, *, fingerprint: str | None) -
                 job = wait_until_created(client, name)
                 if job.custom_fields.get("fingerprint") != fingerprint:
                     hook.log.info('benchmark job "%s" in workspace "%s" is not this task\'s.', name, hook.workspace)
-                    return
+                    return False
             client.cancel_job(name)
     except BenchmarkError as error:
         hook.log.warning("The job may still be running on the service: %s", error)
-    else:
-        hook.log.info('Asked the service to cancel benchmark job "%s" in workspace "%s".', name, hook.workspace)
+        return False
+    hook.log.info('Asked the service to cancel benchmark job "%s" in workspace "%s".', name, hook.workspace)
+    return True
 
 
 def after_deadline(hook: BenchmarkHook, error: JobTimeout, *, cancel: bool) -> BenchmarkJob:
     """Poll once more after the deadline. Return the job if it has finished, else cancel it if asked to.
 
-    :raises JobTimeout: the job is still running; says what it is doing, with the last lines of its log
+    :raises JobTimeout: the job is still running; says what it is doing and what becomes of it, with the last lines of
+        its log
     """
     with short_timeout_client(hook.config) as client:
         latest = poll_after_deadline(error, client)
         if isinstance(latest, BenchmarkJob):
             return latest
-        if cancel:
-            hook.cancel_job_quickly(error.job)
+        is_cancelled = cancel and hook.cancel_job_quickly(error.job)
+        told = latest.reworded(
+            f"{latest} {_fate(asked=cancel, is_cancelled=is_cancelled, is_seen=latest is not error)}"
+        )
         # A service that did not return the job's status is not asked for its log.
-        raise (error if latest is error else add_log_tail(latest, client)) from None
+        raise (told if latest is error else add_log_tail(told, client)) from None
+
+
+def _fate(*, asked: bool, is_cancelled: bool, is_seen: bool) -> str:
+    """What becomes of a job that has not finished in time.
+
+    :param asked: it was to be cancelled
+    :param is_cancelled: the service took the request to
+    :param is_seen: the service returned its status after the deadline
+    """
+    if is_cancelled:
+        return "The service was asked to cancel it (cancel_on_timeout)."
+    if asked:
+        return "It could not be cancelled (cancel_on_timeout), and may still run: the task's log says why."
+    runs = "It still runs" if is_seen else "It may still run"
+    return f"{runs}, and is left running: cancel_on_timeout=True, where it is submitted, would cancel it."

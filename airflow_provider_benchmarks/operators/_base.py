@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator, XComArg, conf
 
-from airflow_provider_benchmarks.brief import brief
+from airflow_provider_benchmarks.brief import brief, brief_names
 from airflow_provider_benchmarks.exceptions import ConfigurationError, ResultsTooLarge
 from airflow_provider_benchmarks.scores.metric_names import checked_references
 
@@ -60,16 +60,26 @@ def checked_aliases(aliases: Any, *, task: str) -> Any:
         raise ConfigurationError(f'task "{task}": aliases: {error}') from error
 
 
-def require_job_name(name: Any, *, task: str) -> None:
-    """Refuse what is no name of a job, such as the number that a native template made of one.
+def require_job_name(name: Any, *, task: BaseOperator, argument: str = "job_name") -> None:
+    """Refuse what is no name of a job, such as what a template made of an upstream task that returned nothing.
 
-    :raises ConfigurationError: names the task
+    :param argument: the argument whose value it is
+    :raises ConfigurationError: names the task and the argument
     """
-    if not isinstance(name, str) or not name:
+    # No job has the name "None", which services refuse: it is what a template makes of None.
+    if isinstance(name, str) and name and name != "None":
+        return
+    found = f'task "{task.task_id}": {argument} must be the name of a job, found {brief(name)}'
+    if name in (None, "None"):
+        upstream = f" ({brief_names(sorted(task.upstream_task_ids))})" if task.upstream_task_ids else ""
         raise ConfigurationError(
-            f'task "{task}": job_name must be the name of a job, found {brief(name)}: what does its template give? '
-            "With render_template_as_native_obj=True a name of digits becomes a number."
+            f"{found}: the upstream task{upstream} that it comes from returned nothing, or was skipped. Let it return "
+            f"the job's name."
         )
+    raise ConfigurationError(
+        f"{found}: what does its template give? With render_template_as_native_obj=True a name of digits becomes a "
+        f"number."
+    )
 
 
 def has_template(value: Any) -> bool:

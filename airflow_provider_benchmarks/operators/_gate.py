@@ -109,7 +109,9 @@ class GateOperator(BenchmarkOperator):
         from airflow_provider_benchmarks.gates.run import run_gate
         from airflow_provider_benchmarks.operators._service_source import ServiceSource
 
-        require_job_name(self.job_name, task=self.task_id)
+        require_job_name(self.job_name, task=self)
+        if self.baseline:
+            require_job_name(self.baseline, task=self, argument="baseline")
         check_report(self.report, gate=self.task_id)
         policy, store = self._policy(context), score_store(self.store)
         if store is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException, BranchMixIn
@@ -10,6 +11,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSki
 from airflow_provider_benchmarks import exceptions
 from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.exceptions import ConfigurationError, NotStored
+from airflow_provider_benchmarks.extras import PARQUET, missing
 from airflow_provider_benchmarks.operators._base import (
     DEFAULT_CONN_ID,
     BenchmarkOperator,
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_benchmarks.gates import Check
+    from airflow_provider_benchmarks.scores import JobScores
     from airflow_provider_benchmarks.store import ScoreStore, StoredJob
 
 _ON_FAILURE = ("fail", "skip", "continue")
@@ -34,6 +37,10 @@ class GateFailed(exceptions.GateFailed, AirflowFailException):
 
 class GateInconclusive(exceptions.GateInconclusive, AirflowFailException):
     """A gate is inconclusive: the task fails without a retry."""
+
+
+class BaselineRefused(exceptions.IncompleteResults, AirflowFailException):
+    """A job can't be a baseline: the task fails without a retry, as its stored results never change."""
 
 
 class BenchmarkGateOperator(GateOperator):
@@ -206,6 +213,9 @@ class BenchmarkGateBranchOperator(GateOperator, BranchMixIn):
 class PinBaselineOperator(BenchmarkOperator):
     """Make a completed job the pinned baseline of its benchmark, which later gates compare with.
 
+    A job that can serve in part only, such as one without row scores or with rows without a value, is pinned with a
+    warning for each thing that it lacks.
+
     :param job_name: name of the job, or the folder of one that is in the store (templated)
     :param store: score store; defaults to ``[benchmarks] score_store`` (templated)
     :param conn_id: connection to the evaluation service (templated)
@@ -214,6 +224,8 @@ class PinBaselineOperator(BenchmarkOperator):
     :raises ConfigurationError: there is no score store
     :raises NotStored: there is no such folder, or its job is in another store
     :raises JobError: the job has not completed
+    :raises BaselineRefused: no check could compare with it: no score has a value, the evaluation has failed, or rows
+        are missing (an AirflowFailException: no retry)
     """
 
     template_fields: Sequence[str] = ("job_name", "store", *BenchmarkOperator.template_fields)
@@ -232,17 +244,22 @@ class PinBaselineOperator(BenchmarkOperator):
         self.store = store
 
     def execute(self, context: Context) -> str:
-        require_job_name(self.job_name, task=self.task_id)
+        require_job_name(self.job_name, task=self)
         store = score_store(self.store)
         if store is None:
             raise ConfigurationError(
                 f'task "{self.task_id}" needs a score store: set store=, or [benchmarks] score_store'
             )
         stored = self._stored(store)
+        problems = self._shortcomings(stored)
         missed = [f"{gate} ({outcome})" for gate, outcome in store.outcomes(stored).items() if outcome != "pass"]
         if missed:
             self.log.warning(
                 'Benchmark job "%s" becomes the baseline, though it did not pass %s', stored.job, ", ".join(missed)
+            )
+        for problem in problems:
+            self.log.warning(
+                'Benchmark job "%s" becomes the baseline, and can serve in part only: %s', stored.job, problem
             )
         try:
             before = store.pinned(workspace=stored.workspace, benchmark=stored.benchmark)
@@ -265,3 +282,46 @@ class PinBaselineOperator(BenchmarkOperator):
 
         job = read_stored_job(self.job_name)
         return store.get(job.job, workspace=job.workspace, benchmark=job.benchmark)
+
+    def _shortcomings(self, stored: StoredJob) -> list[str]:
+        """What the job can't serve for as a baseline.
+
+        :raises BaselineRefused: it can't serve at all
+        """
+        from airflow_provider_benchmarks.gates.baseline_fitness import shortcomings, why_unfit
+
+        try:
+            scores = _scores_with_rows(stored)
+        except FileNotFoundError:
+            path = stored.rows.path if stored.rows is not None else ""
+            reason: str | None = f"its row scores are not in the score store any more, {path} is not there"
+        except exceptions.IncompleteResults as error:
+            reason = f"its row scores can't be read: {error}"
+        else:
+            reason = why_unfit(scores)
+            if reason is None:
+                return shortcomings(scores)
+        raise BaselineRefused(
+            f'task "{self.task_id}": benchmark job "{stored.job}" of benchmark "{stored.benchmark}" in workspace '
+            f'"{stored.workspace}" can\'t be a baseline: {reason}. The pinned baseline stays as it is. Run the job '
+            f"again under another name, and pin that one, or pin an earlier job."
+        )
+
+
+def _scores_with_rows(stored: StoredJob) -> JobScores:
+    """The scores of a stored job, with the rows of all of them where it has rows.
+
+    :raises FileNotFoundError: the rows are not there
+    :raises IncompleteResults: they are damaged
+    """
+    from airflow_provider_benchmarks.gates.stored_rows import read_all_scores
+    from airflow_provider_benchmarks.scores import JobScores
+    from airflow_provider_benchmarks.store import Place
+
+    scores = JobScores(stored.aggregate, job=stored.job, reported_rows=stored.reported_rows)
+    if stored.rows is None:
+        return scores
+    if missing(*PARQUET):
+        return replace(scores, rows_unread=True)
+    rows = read_all_scores(stored.aggregate, Place(stored.rows.path), renamed=stored.row_names)
+    return replace(scores, rows=rows)

@@ -208,7 +208,7 @@ class DownloadAggregateScoresOperator(_DownloadOperator):
         self._refuse_unused()
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
-        require_job_name(self.job_name, task=self.task_id)
+        require_job_name(self.job_name, task=self)
         stored = self._store_job()
         job = stored or self._get_job()
         scores = stored.aggregate if stored else self.hook.get_aggregate_scores(self.job_name)
@@ -332,7 +332,7 @@ class DownloadRowScoresOperator(_DownloadOperator):
         )
 
     def execute(self, context: Context) -> dict[str, Any] | list[dict[str, Any]]:
-        require_job_name(self.job_name, task=self.task_id)
+        require_job_name(self.job_name, task=self)
         return self._return_rows(context) if self.destination is None else self._store_rows(context)
 
     def _store_rows(self, context: Context) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_benchmarks.brief import brief, brief_names, shortened
+from airflow_provider_benchmarks.brief import brief, brief_names, did_you_mean, shortened
 from airflow_provider_benchmarks.exceptions import IncompleteResults, ScoreNotFound
 from airflow_provider_benchmarks.scores.json_values import is_number, json_safe, statistic_value
 from airflow_provider_benchmarks.scores.metric_names import MetricNames, rename_keys
@@ -202,11 +202,12 @@ class AggregateScores:
         references = list(dict.fromkeys(s.metric for s in self.scores))
         fitting = [ref for ref in references if metric in (ref, ref.rpartition("/")[2])]
         if len(fitting) != 1:
-            found = brief_names(fitting or references) or "none"
-            what = "is ambiguous, it fits" if fitting else "is not in the results; they have"
-            raise ScoreNotFound(
-                f'metric "{shortened(metric)}" {what}: {found}. Give its reference as "workspace/name".'
-            )
+            found, what = brief_names(fitting or references) or "none", f'metric "{shortened(metric)}"'
+            if fitting:
+                raise ScoreNotFound(f'{what} is ambiguous, it fits: {found}. Give its reference as "workspace/name".')
+            short = [reference.rpartition("/")[2] for reference in references]
+            meant = did_you_mean(metric, references) or did_you_mean(metric, short)
+            raise ScoreNotFound(f"{what} is not in the results; they have: {found}{meant}")
         scores = [s for s in self.scores if s.metric == fitting[0]]
         names = brief_names(s.name for s in scores)
         if score is None:
@@ -218,7 +219,8 @@ class AggregateScores:
         for candidate in scores:
             if candidate.name == score:
                 return candidate
-        raise ScoreNotFound(f'metric "{shortened(metric)}" has no score "{shortened(score)}"; it has: {names}')
+        meant = did_you_mean(score, [candidate.name for candidate in scores])
+        raise ScoreNotFound(f'metric "{shortened(metric)}" has no score "{shortened(score)}"; it has: {names}{meant}')
 
     def renamed(self, references: Mapping[str, str]) -> AggregateScores:
         """The same scores with other names of metrics.

@@ -98,6 +98,8 @@ class RowScore:
         return safe
 
 
+#: What the service says of a row that lacks a field.
+_LACKS_FIELD = "Field required"
 _ROW_FIELDS = frozenset({"row_index", "item", "sample", "metrics", "metric_errors"})
 
 
@@ -143,8 +145,13 @@ def _not_a_row(payload: Any) -> str:
     error = payload.get("error") if isinstance(payload, dict) else None
     if isinstance(error, dict):
         # The service answers 200 and ends the stream with this line where the stored file can't be read on.
-        return (
-            f"the service's stored row scores are damaged at line {brief(error.get('line'))}: "
-            f"{shortened(error.get('type'))}: {shortened(error.get('message'))}. Run the job again."
-        )
+        said = f"{shortened(error.get('type'))}: {shortened(error.get('message'))}"
+        line = f"line {brief(error.get('line'))}"
+        if _LACKS_FIELD in str(error.get("message")):  # another run of the job would lack it, too
+            return (
+                f"the service can't read its own row scores from {line} on, as rows lack a field that it asks for: "
+                f"{said}. Gates, and a download to a destination, need no such field where the Files API serves "
+                f"the file."
+            )
+        return f"the service's stored row scores are damaged at {line}: {said}. Run the job again."
     return f'expected a row with "item" and "metrics", found {brief(payload)}'

@@ -11,7 +11,7 @@ from airflow.providers.common.compat.sdk import BaseSensorOperator, conf
 from airflow_provider_benchmarks.deferral import deadline_after, deferral_timeout
 from airflow_provider_benchmarks.exceptions import ServiceError
 from airflow_provider_benchmarks.links import BenchmarkJobLink
-from airflow_provider_benchmarks.operators._base import DEFAULT_CONN_ID
+from airflow_provider_benchmarks.operators._base import DEFAULT_CONN_ID, require_job_name
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -67,6 +67,7 @@ class BenchmarkJobSensor(BaseSensorOperator):
         return self.hook.poke(self.job_name)
 
     def execute(self, context: Context) -> Any:
+        require_job_name(self.job_name, task=self)
         self._persist_link(context)
         if not self.deferrable:
             return super().execute(context)

@@ -19,6 +19,7 @@ from airflow_provider_benchmarks.operators.gates import (
     PinBaselineOperator,
 )
 from airflow_provider_benchmarks.operators.results import DownloadAggregateScoresOperator, DownloadRowScoresOperator
+from airflow_provider_benchmarks.sensors.jobs import BenchmarkJobSensor
 from tests.support import gate_jobs
 from tests.support.contexts import task_context
 
@@ -191,7 +192,7 @@ def test_a_dag_with_gates_can_be_stored(dag, tmp_path):
     assert {task.task_id: task.is_mapped for task in stored.tasks} == {"gate": False, "by-job": True, "by-check": True}
 
 
-@pytest.mark.parametrize("name", [2026, None, "", ["job-1"]])
+@pytest.mark.parametrize("name", [2026, None, "None", "", ["job-1"]])
 @pytest.mark.parametrize(
     "operator",
     [
@@ -199,8 +200,33 @@ def test_a_dag_with_gates_can_be_stored(dag, tmp_path):
         lambda name: PinBaselineOperator(task_id="t", job_name=name, store="/nowhere"),
         lambda name: DownloadAggregateScoresOperator(task_id="t", job_name=name),
         lambda name: DownloadRowScoresOperator(task_id="t", job_name=name),
+        lambda name: BenchmarkJobSensor(task_id="t", job_name=name),
+        lambda name: BenchmarkJobSensor(task_id="t", job_name=name, deferrable=True),
     ],
 )
 def test_a_job_name_that_a_template_made_another_thing(operator, name):
     with pytest.raises(ConfigurationError, match="job_name must be the name of a job, found"):
         operator(name).execute(task_context())
+
+
+@pytest.mark.parametrize("name", [None, "None"])
+def test_a_name_that_an_upstream_task_did_not_return(name):
+    """A template makes a text of None, unless it is rendered as a native object."""
+    with DAG("d", schedule=None, start_date=datetime(2026, 1, 1)):
+        gate = BenchmarkGateOperator(task_id="gate", job_name="{{ params.job }}", checks=[Threshold("m", at_least=0)])
+        EmptyOperator(task_id="run") >> gate
+    gate.job_name = name
+    told = "the upstream task (run) that it comes from returned nothing, or was skipped. Let it return the job's name."
+    with pytest.raises(ConfigurationError) as caught:
+        gate.execute(task_context())
+    assert str(caught.value) == f'task "gate": job_name must be the name of a job, found {name!r}: {told}'
+
+
+def test_a_baseline_that_an_upstream_task_did_not_return():
+    gate = BenchmarkGateOperator(
+        task_id="gate", job_name="job-1", baseline="None", checks=[NoRegression("m")], store="/nowhere"
+    )
+    with pytest.raises(
+        ConfigurationError, match="task \"gate\": baseline must be the name of a job, found 'None': the up"
+    ):
+        gate.execute(task_context())

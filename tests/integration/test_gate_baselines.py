@@ -10,11 +10,12 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from airflow.providers.common.compat.sdk import DAG, Asset
+from airflow.providers.common.compat.sdk import DAG, AirflowFailException, Asset
 
-from airflow_provider_benchmarks.exceptions import ConfigurationError, JobError, NotFound, NotStored
+from airflow_provider_benchmarks.exceptions import ConfigurationError, IncompleteResults, JobError, NotFound, NotStored
 from airflow_provider_benchmarks.gates import NoDrift, NoRegression, Threshold, WithinHistory
 from airflow_provider_benchmarks.operators.gates import (
+    BaselineRefused,
     BenchmarkGateBranchOperator,
     BenchmarkGateOperator,
     GateFailed,
@@ -64,7 +65,7 @@ class TestBaselines:
         for place in ({}, {"store": store.root}):
             with pytest.raises(GateFailed) as caught:
                 gate(NoRegression("m", margin=0.5), job_name="mine", baseline="theirs", **place)
-            assert f"theirs: that is of benchmark {other}, the candidate of {BENCHMARK}" in str(caught.value)
+            assert f'"theirs": that is of benchmark {other}, the candidate of {BENCHMARK}' in str(caught.value)
 
     def test_a_job_on_the_service(self, run_job):
         run_job("old"), run_job("new")
@@ -387,6 +388,85 @@ class TestJobsThatTheServiceHasNoMore:
         assert log.count("though it did not pass") == 1
         assert '"missed" becomes the baseline, though it did not pass nightly.gate (fail)' in log
         assert store.pinned(**WHERE).job == "missed"
+
+
+class TestFitnessOfThePinned:
+    """A job that can't serve as a baseline is not pinned; one that can in part is, with a warning."""
+
+    @pytest.fixture
+    def pin(self, store):
+        def run(job):
+            return PinBaselineOperator(task_id="pin", job_name=job, store=store.root).execute(task_context())
+
+        return run
+
+    def refused(self, pin, job, store):
+        with pytest.raises(BaselineRefused) as caught:
+            pin(job)
+        assert isinstance(caught.value, AirflowFailException)  # no retry
+        assert isinstance(caught.value, IncompleteResults)
+        name = job.rpartition("/")[2]
+        where = f'task "pin": benchmark job "{name}" of benchmark "{BENCHMARK}" in workspace "{WORKSPACE}"'
+        assert str(caught.value).startswith(f"{where} can't be a baseline: ")
+        assert "The pinned baseline stays as it is. Run the job again under another name" in str(caught.value)
+        assert store.pinned(**WHERE).job == "release"
+        return str(caught.value)
+
+    def test_one_whose_rows_are_not_there_any_more(self, run_job, store, pin):
+        pin(run_job("release"))
+        gate(Threshold("m", at_least=0.5), job_name=run_job("next"), store=store.root)
+        rows = Path(store.get("next", **WHERE).rows.path.removeprefix("file://"))
+        content = rows.read_bytes()
+        rows.unlink()
+        assert "its row scores are not in the score store any more" in self.refused(pin, "next", store)
+        rows.write_bytes(content[:-50])
+        assert "its row scores can't be read" in self.refused(pin, "next", store)
+        rows.write_bytes(content)
+        assert pin("next") == "next"
+
+    def test_one_without_a_value(self, run_job, store, pin):
+        pin(run_job("release"))
+        manifest = Path(store.folder(**WHERE).removeprefix("file://"), "next", "manifest.json")
+        gate(Threshold("m", at_least=0.5), job_name=run_job("next"), store=store.root)
+        content = json.loads(manifest.read_text())
+        for score in content["scores"]["results"][0]["scores"]:
+            score |= {"count": 0, "nan_count": ROWS, "mean": None}
+        content["files"] = [file for file in content["files"] if not file["path"].endswith(".parquet")]
+        manifest.write_text(json.dumps(content))
+        assert "none of its scores has a value" in self.refused(pin, str(manifest.parent), store)
+
+    def test_one_that_can_serve_in_part(self, run_job, store, pin, caplog, capsys):
+        rows = [row(i, 1.0) for i in range(100)] + [row(i, "NaN") for i in range(100, 104)]
+        rows += [row(i, "NaN", inference_error="503") for i in range(104, 107)]
+        assert pin(run_job("release", rows)) == "release"
+        assert store.pinned(**WHERE).job == "release"
+        log = caplog.text + capsys.readouterr().out
+        told = '"release" becomes the baseline, and can serve in part only: '
+        assert log.count(told) == 2
+        assert f"{told}accuracy of {WORKSPACE}/m: 4 of 107 rows have no value" in log
+        assert f"{told}accuracy of {WORKSPACE}/m: the call of the model failed for 3 of 107 rows" in log
+
+    def test_one_whose_rows_nothing_reads(self, run_job, store, pin, monkeypatch, caplog, capsys):
+        gate(Threshold("m", at_least=0.5), job_name=run_job("release"), store=store.root)
+        monkeypatch.setattr("airflow_provider_benchmarks.operators.gates.missing", lambda *modules: list(modules))
+        assert pin(store.job_folder(store.get("release", **WHERE))) == "release"
+        log = caplog.text + capsys.readouterr().out
+        assert "its rows can't be read without airflow-provider-benchmarks[parquet]" in log
+
+    def test_one_without_rows(self, run_job, store, pin, caplog, capsys):
+        gate(Threshold("m", at_least=0.5), job_name=run_job("release"), store=store.root)
+        folder = store.job_folder(store.get("release", **WHERE))
+        manifest = Path(folder.removeprefix("file://"), "manifest.json")
+        content = json.loads(manifest.read_text())
+        content["files"] = [file for file in content["files"] if not file["path"].endswith(".parquet")]
+        manifest.write_text(json.dumps(content))
+        assert pin(folder) == "release"
+        log = caplog.text + capsys.readouterr().out
+        assert "in part only: it has no row scores: comparisons are not paired by row" in log
+
+    def test_a_whole_one_is_pinned_without_a_warning(self, run_job, pin, caplog, capsys):
+        pin(run_job("release"))
+        assert "can serve in part only" not in caplog.text + capsys.readouterr().out
 
 
 class TestDatasets:

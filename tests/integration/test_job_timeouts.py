@@ -35,7 +35,7 @@ def wait_until_in_step(client: BenchmarkClient, name: str, step: str) -> None:
 def test_a_job_that_takes_too_long_is_cancelled(make, service, client):
     service.hold_jobs("active")
     context = task_context()
-    with pytest.raises(JobTimeout):
+    with pytest.raises(JobTimeout, match=r"submitted 0:00:\d\d ago\. .*The service was asked to cancel it"):
         run_task(make(timeout=0.3, cancel_on_timeout=True), context)
     assert cancels(service) == [identity_of(context).job_name()]
     assert wait_until_finished(client, identity_of(context).job_name()).status == "cancelled"
@@ -54,7 +54,7 @@ def test_a_retry_submits_the_next_job(make, service, names, status):
 def test_a_cancel_that_fails_changes_nothing_about_the_error(make, service):
     service.hold_jobs("active")
     refusal = service.inject(Fault.answer(403).on("POST", "*/cancel", times=None))
-    with pytest.raises(JobTimeout, match="did not end in time"):
+    with pytest.raises(JobTimeout, match="did not end in time.*It could not be cancelled .* may still run"):
         run_task(make(timeout=0.3, cancel_on_timeout=True), task_context())
     assert refusal.fired == 1
 

@@ -304,7 +304,8 @@ def quoted(name: str, what: str) -> str:
         another path
     """
     if not isinstance(name, str) or not name or name in (".", "..") or "\0" in name or not fits_utf8(name):
-        raise ConfigurationError(f'"{shortened(name)}" is not the name of a {what}')
+        found = f'"{shortened(name)}"' if isinstance(name, str) else shortened(name)
+        raise ConfigurationError(f"{found} is not the name of a {what}")
     return quote(name, safe="")
 
 

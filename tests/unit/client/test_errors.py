@@ -148,3 +148,21 @@ def test_faults_of_the_transport(fault, kind, advice):
     assert advice in str(error)
     assert "https://evaluator.example.com" in str(error)
     assert "s3cret" not in str(error)
+
+
+@pytest.mark.parametrize(
+    ("fault", "address", "scheme"),
+    [
+        (httpx.ConnectError("[SSL: WRONG_VERSION_NUMBER] wrong version number (_ssl.c:1006)"), "https://e", "http://"),
+        (ssl.SSLError("[SSL] record layer failure (_ssl.c:1006)"), "https://e", "http://"),
+        (httpx.ReadError("[Errno 104] Connection reset by peer"), "http://e", "https://"),
+        (httpx.RemoteProtocolError("Server disconnected without sending a response."), "http://e", "https://"),
+        (httpx.ReadError("[Errno 104] Connection reset by peer"), "https://e", None),
+        (httpx.ConnectError("[Errno 111] Connection refused"), "http://e", None),
+    ],
+)
+def test_the_wrong_scheme_is_found(fault, address, scheme):
+    told = str(error_of_request(REQUEST, fault, address))
+    assert "Check that the service runs" in told
+    found = [each for each in ("http://", "https://") if f" {each} in the connection's host." in told]
+    assert found == ([scheme] if scheme else [])

@@ -263,15 +263,17 @@ class TestKinds:
         register(Threshold)
         assert tuple(KINDS.values()) == CHECKS
 
-    @pytest.mark.parametrize("kind", ["spread", "ThResHold", None, 3])
-    def test_an_unknown_one_is_named_with_the_known_ones(self, kind):
+    @pytest.mark.parametrize(
+        ("kind", "meant"), [("spread", ""), ("ThResHold", '. Did you mean "threshold"?'), (None, ""), (3, "")]
+    )
+    def test_an_unknown_one_is_named_with_the_known_ones(self, kind, meant):
         result = {"check": {"type": kind, "metric": "m"}, "interval": None}
         for read in (lambda: check_from_dict(result["check"]), lambda: Verdict.from_dict({"results": [result]})):
             with pytest.raises(ConfigurationError) as caught:
                 read()
             named = kind if isinstance(kind, str) else repr(kind)
             assert str(caught.value) == (
-                f'unknown type of check "{named}"; known: threshold, no_regression, within_history, no_drift'
+                f'unknown type of check "{named}"; known: threshold, no_regression, within_history, no_drift{meant}'
             )
 
     @pytest.mark.parametrize("wrong", [{"metric": "m", "at_least": 0.5}, "m", None, Threshold])
@@ -300,3 +302,17 @@ def test_plain_data_that_is_no_check_is_reported(data, message, path):
         check_from_dict(data)
     assert message in str(caught.value)
     assert caught.value.path == path
+
+
+@pytest.mark.parametrize(
+    ("data", "meant"),
+    [
+        ({"metric": "m", "at_leest": 0.5}, "at_least"),
+        ({"type": "no_regresion", "metric": "m"}, "no_regression"),
+        ({"type": "NoDrift", "metric": "m"}, "no_drift"),
+    ],
+)
+def test_a_typo_in_a_check_names_what_was_meant(data, meant):
+    with pytest.raises(ConfigurationError) as caught:
+        check_from_dict(data)
+    assert str(caught.value).endswith(f'. Did you mean "{meant}"?')

@@ -196,7 +196,7 @@ class TestBaselines:
         results = json.loads(capsys.readouterr().out)["results"]
         assert [result["reason"] for result in results] == [
             "there is no baseline yet to compare with",
-            "there is no baseline release-7 yet to compare with",
+            'there is no baseline "release-7" yet to compare with',
         ]
         assert judge([None, "release-7"], scores("old", 60), if_no_baseline=rule) == code
 

@@ -219,4 +219,6 @@ class TestStoredRows:
         items = [{"category": "math", "q": i} for i in range(60)]
         (result,) = evaluate(checks, *self.sides(tmp_path, checks, items, lost=20)).results
         assert result.outcome == "fail"
-        assert result.reason.endswith('the items have no field "catgory"; they have: category, q')
+        assert result.reason.endswith(
+            'the items have no field "catgory"; they have: category, q. Did you mean "category"?'
+        )

@@ -231,6 +231,13 @@ class TestWords:
         )
         assert result.expected == f"≥ {result.details['low']:.6g}"
 
+    @pytest.mark.parametrize(("higher_is_better", "expected"), [(None, "unchanged (0)"), (True, "≥ 0"), (False, "≤ 0")])
+    def test_of_jobs_that_are_all_the_same_the_bar_has_no_rounding(self, higher_is_better, expected):
+        check = NoDrift("m", higher_is_better=higher_is_better)
+        same = [night(0.0, f"night-{number}", ends=(0.0, 0.0)) for number in range(12)]
+        result = judge(check, night(0.0, ends=(0.0, 0.0)), None, history=same)
+        assert (result.outcome, result.expected) == ("pass", expected)
+
     def test_of_one_night(self):
         *history, candidate = [night(mean) for mean in (*USUAL, 0.9)]
         result = judge(NoDrift("m", higher_is_better=False), candidate, None, history=history[::-1])

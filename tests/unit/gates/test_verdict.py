@@ -186,7 +186,7 @@ def test_a_baseline_that_is_not_there_has_its_own_sentence(recorded):
     verdict = evaluate(checks, scores, no_baseline={"": "nothing is pinned"})
     assert [result.reason for result in verdict.results] == [
         "nothing is pinned",
-        "there is no baseline released yet to compare with",
+        'there is no baseline "released" yet to compare with',
     ]
     assert verdict.benchmark == "ws/qa"
 

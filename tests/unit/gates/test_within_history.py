@@ -48,6 +48,21 @@ def test_the_reason_says_what_is_usual():
     )
 
 
+@pytest.mark.parametrize(
+    ("value", "higher_is_better", "expected"),
+    [(0.0, None, "unchanged (0)"), (0.7, None, "unchanged (0.7)"), (0.0, True, "≥ 0"), (0.0, False, "≤ 0")],
+)
+def test_of_jobs_that_are_all_the_same_the_bar_has_no_rounding(value, higher_is_better, expected):
+    check = WithinHistory("m", higher_is_better=higher_is_better)
+    usual = [job([value] * 20)] * 8
+    same = judge(check, job([value] * 20), None, history=usual)
+    assert (same.outcome, same.expected) == ("pass", expected)
+    moved = job([value + (0.2 if higher_is_better is False else -0.2)] * 20)
+    other = judge(check, moved, None, history=usual)
+    assert other.outcome == "fail"
+    assert f", expected {expected} from the last 8 jobs" in other.reason
+
+
 def test_of_a_metric_with_two_scores_the_named_one_is_compared():
     def with_two(mean: float) -> JobScores:
         scores = [

@@ -94,6 +94,22 @@ class TestGet:
         with pytest.raises(ScoreNotFound, match='has no score "f1"; it has: exact-match'):
             scores.get("exact-match", "f1")
 
+    @pytest.mark.parametrize(
+        ("metric", "score", "meant"),
+        [
+            ("exact-macth", None, "exact-match"),
+            ("Exact-Match", None, "exact-match"),
+            ("other/exact-match", None, "my-workspace/exact-match"),
+            ("exact-match", "exact_match", "exact-match"),
+        ],
+    )
+    def test_a_typo_names_what_was_meant(self, recorded, metric, score, meant):
+        with pytest.raises(ScoreNotFound) as caught:
+            AggregateScores.from_json(recorded(37)).get(metric, score)
+        assert str(caught.value).endswith(f'. Did you mean "{meant}"?')
+        with pytest.raises(ScoreNotFound, match="they have: my-workspace/exact-match, [^.]*$"):
+            AggregateScores.from_json(recorded(37)).get("f1")
+
     def test_a_name_in_two_workspaces_is_ambiguous(self):
         entries = [{"metric": f"{ws}/m", "scores": [{"name": "s"}]} for ws in ("a", "b")]
         scores = AggregateScores.from_json({"results": entries})

@@ -83,6 +83,18 @@ def test_the_error_line_of_a_damaged_file_is_a_failure(recorded):
         next(rows)
 
 
+def test_rows_that_lack_a_field_of_the_service_are_not_damaged():
+    message = "1 validation error for RowScore\nsample\n  Field required"
+    end = json.dumps({"error": {"type": "ValidationError", "line": 1, "message": message}}).encode()
+    with pytest.raises(IncompleteResults) as caught:
+        RowScore.from_json(end)
+    told = str(caught.value)
+    assert told.startswith("the service can't read its own row scores from line 1 on, as rows lack a field")
+    assert "sample" in told
+    assert "a download to a destination, need no such field" in told
+    assert "Run the job again" not in told
+
+
 def test_an_item_named_error_is_a_row():
     assert RowScore.from_json(line(item={"error": {"line": 1}})).item == {"error": {"line": 1}}
 

@@ -1,0 +1,91 @@
+"""What a check says where no row meets its conditions."""
+
+from __future__ import annotations
+
+import pytest
+
+from airflow_provider_benchmarks.gates import NoRegression, Threshold
+from tests.support.scored_jobs import job, judge
+
+CATEGORIES = ["code", "history"]
+
+
+def of_items(*items):
+    return job([1.0] * len(items), items=[{"q": i, **item} for i, item in enumerate(items)])
+
+
+def reason(where, *items, by=None):
+    scores = of_items(*items)
+    found = judge(Threshold("m", at_least=0, where=where, by=by), scores, None)
+    assert (found.outcome, found.count) == ("fail", 0)
+    compared = judge(NoRegression("m", where=where, by=by, key="q"), scores, scores)
+    assert (compared.outcome, compared.reason) == ("fail", found.reason)
+    return found.reason
+
+
+@pytest.mark.parametrize("by", [None, "q"])
+def test_the_values_that_there_are(by):
+    items = [{"category": CATEGORIES[i % 2]} for i in range(20)]
+    assert reason({"category": "math"}, *items, by=by) == "no row has category = math; there are: code, history"
+    assert reason({"category": ["math", "art"]}, *items, by=by) == (
+        "no row has category in math, art; there are: code, history"
+    )
+
+
+def test_a_typo():
+    assert reason({"category": "histroy"}, *({"category": name} for name in CATEGORIES)) == (
+        'no row has category = histroy; there are: code, history. Did you mean "history"?'
+    )
+
+
+def test_many_values_and_long_ones():
+    items = [{"category": f"{i:02d}"} for i in range(20)]
+    assert reason({"category": "math"}, *items) == (
+        "no row has category = math; there are: 00, 01, 02, 03, 04, 05, 06, 07 and 12 others"
+    )
+    found = reason({"category": "math"}, {"category": "x" * 5000}, {"category": "y"})
+    assert found == f"no row has category = math; there are: {'x' * 40}… (5,000 characters), y"
+
+
+def test_values_of_another_type_are_told_apart():
+    items = [{"level": level} for level in (1, 2, 2)]
+    assert reason({"level": "1"}, *items) == 'no row has level = "1"; there are: 1, 2'
+    assert reason({"level": [3, "2"]}, *items) == 'no row has level = 3 or "2"; there are: 1, 2'
+
+
+def test_ranges():
+    items = [{"length": length} for length in (3, 1, 8)]
+    assert reason({"length": {"at_least": 10}}, *items) == "no row has length ≥ 10; the smallest is 1, the largest 8"
+    assert reason({"length": {"above": 3, "below": 8}}, *items) == (
+        "no row has length > 3, length < 8; the smallest is 1, the largest 8"
+    )
+    assert reason({"length": {"above": 3}}, {"length": "long"}, {"length": "short"}) == (
+        "no row has length > 3, as no value is a number; there are: long, short"
+    )
+
+
+def test_fields_without_a_value():
+    assert reason({"category": "math"}, {"category": None}, {"category": None}) == (
+        "no row has category = math: none has a value of category"
+    )
+    assert reason({"tags": "math"}, {"tags": ["a", {"b": 1}]}, {"tags": ["a", {"b": 1}]}, {"tags": True}) == (
+        "no row has tags = math; there are: True, ['a', {'b': 1}]"
+    )
+
+
+def test_conditions_that_no_row_meets_at_once():
+    items = [{"category": "math", "level": 1}, {"category": "code", "level": 2}, {"category": "code", "level": 2}]
+    assert reason({"category": "math", "level": 2}, *items) == (
+        "no row meets all conditions at once, though some meet each: category = math (1 row), level = 2 (2 rows)"
+    )
+    assert reason({"category": "art", "level": 2}, *items) == "no row has category = art; there are: code, math"
+
+
+@pytest.mark.parametrize("by", [None, "category"])
+def test_rows_of_which_none_is_paired(by):
+    """There is no row whose values could be listed."""
+    mine = of_items(*({"category": "math"} for _ in range(20)))
+    theirs = job([1.0] * 20, items=[{"q": 100 + i, "category": "math"} for i in range(20)])
+    found = judge(NoRegression("m", by=by, key="q", max_unpaired=1), mine, theirs)
+    assert found.outcome == "fail"
+    assert found.reason == ("0 pairs of rows with a score, 10 are needed" if by is None else "there are no rows")
