@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from airflow_provider_benchmarks.gates.statistics import Difference, Moments
 
 
+#: Rows without a score can't be filled.
+_NO_WORST = 'rows have no score, and it is not known how bad one can be: missing="worst" needs score_range= there'
+
+
 @dataclass(frozen=True, slots=True)
 class ComparedScores:
     """The two aggregate scores that a check compares.
@@ -124,6 +128,8 @@ class ComparedScores:
         averages = self.check.baseline_runs > 1 and are_binary(pairs.first) and _are_shares(pairs.second)
         is_share = is_binary or pairs.is_of_binary or averages
         known = (0.0, 1.0) if is_share else known_range(self.score, self.check.score_range)
+        if is_filled and known is None:
+            return self.check.result(Outcome.FAIL, score=self.score, reason=_NO_WORST, **figures)
         worst, best = self._extremes(all_pairs, known) if unknown else (pairs, pairs)
         main = worst if is_filled else pairs
         sides = [self._by_item(side) for side in (main, *((worst, best) if unknown else ()))]
@@ -146,7 +152,7 @@ class ComparedScores:
             means=means,
             is_binary=is_share,
             count=main.count,
-            problem=too_few or tested.problem,
+            problem=too_few or (tested.problem if first.size == main.count else _of_items(tested.problem)),
             lost=None if self.check.fills_missing else lost,
             is_small=is_small,
             figures={**figures, "details": {**figures["details"], **details}},
@@ -185,7 +191,9 @@ class ComparedScores:
         mine, theirs = (first - 1, second - 1) if is_binary and not check.higher_is_better else (first, second)
         ends = (-1.0, 0.0) if is_binary and not check.higher_is_better else flipped
         error = float(theirs.std() / theirs.size**0.5)
-        margin = Margin.of(check, float(theirs.mean()), error, (float(theirs.min()), float(theirs.max())))
+        margin = Margin.of(check, float(theirs.mean()), error, ends or (float(theirs.min()), float(theirs.max())))
+        # Few rows of 0/1 scores may be 1 at all: then neither side's spread says how many could be.
+        options["rare_gains"] = known == (0.0, 1.0)
         tested = [
             paired_difference(
                 mine, weight * theirs, margin=margin.tested, limits=limits_of_weighted(ends, weight), **options
@@ -239,6 +247,8 @@ class ComparedScores:
             return self._not_compared(*extreme, count=score.count)
         is_binary = mine.is_binary and theirs.is_binary
         known = (0.0, 1.0) if is_binary else known_range(score, check.score_range)
+        if check.fills_missing and known is None and (score.nan_count or base.nan_count):
+            return check.result(Outcome.FAIL, score=score, reason=_NO_WORST, count=score.count)
         low, high = known or self._ends(*mine.ends, *theirs.ends)
         worst, best = (low, high) if check.higher_is_better else (high, low)
         lost = f"in the baseline {missing.lost}" if missing.lost else None
@@ -292,7 +302,8 @@ class ComparedScores:
         if not check.higher_is_better:
             mine, theirs = mine.mirrored(), theirs.mirrored()
             known = None if known is None else (-known[1], -known[0])
-        margin = Margin.of(check, theirs.mean, theirs.std_dev / theirs.n**0.5, theirs.ends)
+        margin = Margin.of(check, theirs.mean, theirs.std_dev / theirs.n**0.5, known or theirs.ends)
+        options["rare_gains"] = plain.method.startswith("unpaired (exact")
         tested = []
         for weight in margin.weights:
             widest = None if known is None else tuple(sorted((*known, weight * known[0], weight * known[1])))
@@ -324,6 +335,11 @@ def _wider_of(differences: list[Difference]) -> Difference:
     worst = min(differences, key=lambda found: found.lower)
     best = max(differences, key=lambda found: found.p_value)
     return differences[0] if len(differences) == 1 else differences[0].widened(worst=worst, best=best)
+
+
+def _of_items(problem: str | None) -> str | None:
+    """Why the data can only show a collapse, where they are of items that several rows are of."""
+    return None if problem is None else problem.replace(" row", " item")
 
 
 def _are_shares(values: Values) -> bool:

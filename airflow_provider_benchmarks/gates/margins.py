@@ -37,7 +37,8 @@ class Margin:
         """
         :param mean: of the baseline, where higher scores are better
         :param error: standard error of the mean
-        :param ends: the lowest and the highest score of the baseline, where higher scores are better
+        :param ends: the lowest and the highest score that there may be, or that the baseline has, where higher scores
+            are better
         """
         if not check.relative:
             return cls(tested=check.absolute_margin, weights=(1.0,))

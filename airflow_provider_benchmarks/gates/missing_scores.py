@@ -11,6 +11,9 @@ from airflow_provider_benchmarks.gates.wording import p_text
 if TYPE_CHECKING:
     from airflow_provider_benchmarks.gates.regression import NoRegression
 
+#: Why rows have no score, by the names of their counts.
+_REASONS = {"without_value": "rows without a value", "call_failed": "failed calls of the model"}
+
 
 @dataclass(frozen=True, slots=True)
 class MissingScores:
@@ -30,10 +33,11 @@ class MissingScores:
         if self.check.fills_missing:
             only_labels = RowCounts(scored=self.mine.scored, not_numbers=self.mine.not_numbers)
             return only_labels.problem(max_nan_fraction=1.0, max_error_rate=1.0)
-        return (
-            self._too_many(self.mine)
-            or self._more("without_value", "rows without a value")
-            or self._more("call_failed", "failed calls of the model")
+        more = self._more(self.mine, self.theirs)
+        return self._too_many(self.mine) or (
+            f"significantly more {more[0]} than in the baseline ({more[1]}): the means can't be compared"
+            if more
+            else None
         )
 
     @property
@@ -42,29 +46,30 @@ class MissingScores:
         if self.check.fills_missing:
             without = self.theirs.without_value + self.theirs.not_numbers + self.theirs.call_failed
             return f"{without} of {without + self.theirs.scored} rows have no score" if without else None
-        return self._too_many(self.theirs)
+        more = self._more(self.theirs, self.mine)
+        return self._too_many(self.theirs) or (
+            f"there are significantly more {more[0]} than in the candidate ({more[1]})" if more else None
+        )
 
     def _too_many(self, counts: RowCounts) -> str | None:
         return counts.problem(max_nan_fraction=self.check.max_nan_fraction, max_error_rate=self.check.max_error_rate)
 
-    def _more(self, reason: str, words: str) -> str | None:
-        """Why the candidate has significantly more rows without a score, for one reason; None if it has not.
+    def _more(self, side: RowCounts, other: RowCounts) -> tuple[str, str] | None:
+        """What one side has significantly more of than the other, and how many of both; None if it has not.
 
         Rows that only one side lost are no sample of all rows: they may be those that the other side gets right.
 
         Source: Fisher 1935, "The logic of inductive inference", the exact test, one-sided.
         """
-        mine, theirs = getattr(self.mine, reason), getattr(self.theirs, reason)
-        if mine <= theirs:
-            return None
         from scipy.stats import fisher_exact  # only here, since it takes a second to load
 
-        of_mine, of_theirs = mine + self.mine.scored, theirs + self.theirs.scored
-        table: Any = [(mine, self.mine.scored), (theirs, self.theirs.scored)]
-        p_value = float(fisher_exact(table, alternative="greater")[1])
-        if p_value >= 1 - self.check.confidence:
-            return None
-        return (
-            f"significantly more {words} than in the baseline ({mine} of {of_mine} against {theirs} of {of_theirs}, "
-            f"{p_text(p_value)}): the means can't be compared"
-        )
+        for reason, words in _REASONS.items():
+            mine, theirs = getattr(side, reason), getattr(other, reason)
+            if mine <= theirs:
+                continue
+            table: Any = [(mine, side.scored), (theirs, other.scored)]
+            p_value = float(fisher_exact(table, alternative="greater")[1])
+            if p_value < 1 - self.check.confidence:
+                counts = f"{mine} of {mine + side.scored} against {theirs} of {theirs + other.scored}"
+                return words, f"{counts}, {p_text(p_value)}"
+        return None

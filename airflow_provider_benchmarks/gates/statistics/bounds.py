@@ -175,6 +175,18 @@ def of_welch(candidate: Moments, baseline: Moments, limits: Limits) -> Method:
     )
 
 
+def with_room_for_gains(method: Method, mirrored: Method) -> Method:
+    """The method, with the upper bound that the other one has as its lower one.
+
+    :param mirrored: of the sides exchanged
+    """
+    return replace(
+        method,
+        bounds=lambda alpha: (method.bounds(alpha)[0], -mirrored.bounds(alpha)[0]),
+        p_value=lambda margin: mirrored.proof_p_value(-margin),
+    )
+
+
 def of_equal_scores(candidate: Moments, baseline: Moments, limits: Limits) -> Method:
     """Bound the difference of two sides whose scores are all equal: each may have others, too rare to be seen."""
     mine, theirs = (MeanBounds.of_moments(side, limits=limits) for side in (candidate, baseline))

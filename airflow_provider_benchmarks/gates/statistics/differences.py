@@ -126,6 +126,7 @@ def paired_difference(
     clusters: Sequence[Any] | NDArray[Any] | None = None,
     limits: tuple[float, float] | None = None,
     rare_losses: bool = True,
+    rare_gains: bool = False,
 ) -> Difference:
     """Compare scores of the same rows, higher being better.
 
@@ -139,6 +140,7 @@ def paired_difference(
     :param clusters: label of each row; rows with the same label may depend on one another
     :param limits: the lowest and the highest difference that a row may have; None where they are not known
     :param rare_losses: False: there are no losses too rare to be in the sample
+    :param rare_gains: True: a drop is shown with room for gains too rare to be in the sample, too
     :raises ValueError: lengths differ, there is no row, or a number is not finite or not possible
     """
     first, second = (np.asarray(side, dtype=float) for side in (candidate, baseline))
@@ -158,7 +160,8 @@ def paired_difference(
             problem=_problem_of_rows(n),
         )
     known = (-1.0, 1.0) if is_binary else limits
-    by_values, count, problem = _by_values(first, second, clusters, known, rare_losses=rare_losses)
+    room = {"rare_losses": rare_losses, "rare_gains": rare_gains}
+    by_values, count, problem = _by_values(first, second, clusters, known, **room)
     method = by_values if shares is None else bounds.wider_of(by_values, shares)
 
     def detectable(alpha: float) -> float:
@@ -171,7 +174,13 @@ def paired_difference(
 
 
 def _by_values(
-    first: Array, second: Array, clusters: Any, limits: tuple[float, float] | None, *, rare_losses: bool
+    first: Array,
+    second: Array,
+    clusters: Any,
+    limits: tuple[float, float] | None,
+    *,
+    rare_losses: bool,
+    rare_gains: bool,
 ) -> tuple[bounds.Method, int | None, str | None]:
     """Bound the mean of differences between rows, or between clusters of them.
 
@@ -189,7 +198,7 @@ def _by_values(
     else:
         # A detected drop needs no room for rare gains, unless nothing is known of how much the values vary.
         knows_variance = (problem is None or clusters is not None) and skewed_means.moments(units)[1] > 0
-        beyond: Limits = (lowest if rare_losses else None, None if knows_variance else highest)
+        beyond: Limits = (lowest if rare_losses else None, None if knows_variance and not rare_gains else highest)
         method = bounds.of_means(MeanBounds.of_values(units, limits=beyond, size=size), name)
     if problem and clusters is not None:
         by_t = None if math.isinf(method.error) or method.error == 0 else method.p_value
@@ -221,6 +230,7 @@ def unpaired_difference(
     confidence: float,
     score_range: tuple[float, float] | None = None,
     rare_losses: bool = True,
+    rare_gains: bool = False,
 ) -> Difference:
     """Compare two sides by their moments alone; far less is significant than in pairs.
 
@@ -231,6 +241,7 @@ def unpaired_difference(
     :param confidence: of the interval, and of each one-sided bound
     :param score_range: the lowest and the highest score that there may be; None where that is not known
     :param rare_losses: False: there are no losses too rare to be in the sample
+    :param rare_gains: True: a drop is shown with room for gains too rare to be in the sample, too
     :raises ValueError: the margin or the confidence is not possible
     """
     _require_margin(margin, confidence)
@@ -245,6 +256,8 @@ def unpaired_difference(
         method = bounds.of_equal_scores(candidate, baseline, limits)
     else:
         method = bounds.of_welch(candidate, baseline, limits if rare_losses else (None, None))
+        if rare_gains:
+            method = bounds.with_room_for_gains(method, bounds.of_welch(baseline, candidate, limits))
     if problem and not (candidate.is_binary and baseline.is_binary):
         scale = possible_range(n, *ends, known=score_range)
         method = replace(method, p_value=lambda beyond: p_value_of_sides(estimate, sizes, scale, margin=beyond))

@@ -81,3 +81,14 @@ def test_a_change_of_the_margin_is_blocked_or_passes_no_more_often_than_promised
         outcome = judge(relative(0.5, higher_is_better=False, mode=mode), *sides).outcome
         wrong += outcome == ("fail" if mode == "detect" else "pass")
     assert wrong / runs <= 0.05 + 3 * (0.05 * 0.95 / runs) ** 0.5
+
+
+@pytest.mark.parametrize("with_rows", [True, False])
+@pytest.mark.parametrize(("share", "n"), [(0.02, 60), (0.04, 40)])
+def test_a_rate_that_doubles_is_blocked_no_more_often_where_hardly_any_row_counts(with_rows, share, n):
+    random, runs, blocked = np.random.default_rng(4), 120, 0
+    for _ in range(runs):
+        candidate, baseline = random.random(n) < 2 * share, random.random(n) < share
+        sides = both(candidate.astype(float), baseline.astype(float), with_rows=with_rows)
+        blocked += judge(relative(1.0, higher_is_better=False), *sides).outcome == "fail"
+    assert blocked / runs <= 0.05 + 3 * (0.05 * 0.95 / runs) ** 0.5
