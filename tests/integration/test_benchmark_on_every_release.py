@@ -10,7 +10,7 @@ from airflow_provider_benchmarks.benchmarks import Benchmark, JobRequest, Record
 from airflow_provider_benchmarks.exceptions import ConfigurationError, Conflict, NameUnusable
 from airflow_provider_benchmarks.gates import NoRegression, Threshold
 from airflow_provider_benchmarks.hooks.benchmarks import BenchmarkHook
-from airflow_provider_benchmarks.operators.gates import BenchmarkGateOperator
+from airflow_provider_benchmarks.operators.gates import BenchmarkGateOperator, GateInconclusive
 from airflow_provider_benchmarks.operators.jobs import RunBenchmarkJobOperator
 from airflow_provider_benchmarks.store import ScoreStore
 from airflow_provider_benchmarks.testing import EvaluationService, Fault
@@ -168,4 +168,8 @@ def test_jobs_of_a_spec_that_names_no_benchmark_have_a_history_and_baselines(sta
     # One that is named is not refused for the name that the other lacks.
     run(OF_FILESET, task_id="named")
     named = next(job.name for job in hook.list_jobs() if job.benchmark == BENCHMARK)
-    assert gate(named, baseline=ScoreStore(store).job_folder(stored))["outcome"] == "pass"
+    folder, aliases = ScoreStore(store).job_folder(stored), {"exact-match": EXACT}
+    assert gate(named, baseline=folder, aliases=aliases)["results"][1]["outcome"] == "pass"
+    # Without its alias the metric of the stored one has another name: a baseline that lacks the score lets nothing pass.
+    with pytest.raises(GateInconclusive, match="is not in the results; they have: exact-match"):
+        gate(named, baseline=folder)
