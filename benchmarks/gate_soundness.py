@@ -94,8 +94,8 @@ class Cell:
 
     @property
     def promises_power(self) -> bool:
-        """The spread between five clusters is too uncertain to say what could have been seen."""
-        return self.cluster_size == 1 or self.n // self.cluster_size >= 10
+        """The spread between ten clusters is too uncertain to say what could have been seen."""
+        return self.cluster_size == 1 or self.n // self.cluster_size > 10
 
     @property
     def clusters(self) -> str:
