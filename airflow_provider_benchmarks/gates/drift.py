@@ -19,6 +19,7 @@ from airflow_provider_benchmarks.gates.past_scores import (
     expected_text,
     has_values,
     measures_the_same,
+    miss_of_candidate,
     one_row_change,
     value_of,
 )
@@ -105,6 +106,8 @@ class NoDrift(Check):
         from airflow_provider_benchmarks.gates.statistics.cusum import CusumChart
 
         candidate, since = evidence.candidate, evidence.jobs_since_pin
+        if (miss := miss_of_candidate(self, candidate)) is not None:
+            return [replace(miss, check=self, expected=self.expected, judged=True)]
         past = _PastValues.of(self, candidate, since)
         if past.usable < self.reference:
             return [self.result(Outcome.INCONCLUSIVE, reason=past.too_few(self.reference))]

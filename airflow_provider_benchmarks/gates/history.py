@@ -17,6 +17,7 @@ from airflow_provider_benchmarks.gates.past_scores import (
     as_threshold,
     expected_text,
     measures_the_same,
+    miss_of_candidate,
     one_row_change,
     value_of,
 )
@@ -90,6 +91,8 @@ class WithinHistory(Check):
 
     def judge(self, evidence: Evidence) -> list[Finding]:
         candidate = evidence.candidate
+        if (miss := miss_of_candidate(self, candidate)) is not None:
+            return [replace(miss, check=self, expected=self.expected, judged=True)]
         history = [job for job in evidence.history if measures_the_same(self, candidate, job)]
         named = as_threshold(self)
         values = [value for job in history[: self.window] if (value := value_of(named, job)) is not None]

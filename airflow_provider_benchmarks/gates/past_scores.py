@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import sys
 from typing import Any, Protocol
 
 from airflow_provider_benchmarks.exceptions import ScoreNotFound
 from airflow_provider_benchmarks.gates.benchmark_versions import differences_in_content
 from airflow_provider_benchmarks.gates.extreme_numbers import is_computable
+from airflow_provider_benchmarks.gates.result import CheckResult
 from airflow_provider_benchmarks.gates.threshold import OF_MISSING_VALUES, Threshold
 from airflow_provider_benchmarks.scores import JobScores
 
@@ -50,6 +52,14 @@ def as_threshold(check: StatisticCheck, low: float | None = None, high: float | 
         severity=check.severity,
         **bars,
     )
+
+
+def miss_of_candidate(check: StatisticCheck, candidate: JobScores) -> CheckResult | None:
+    """The miss of a candidate that has no such statistic, or too few values: no history is needed for that."""
+    largest = sys.float_info.max
+    (judged,) = as_threshold(check, -largest, largest).judge_scores(candidate)
+    assert isinstance(judged, CheckResult)  # a threshold's results are final
+    return judged if judged.reason else None
 
 
 def expected_text(middle: float, low: float | None, high: float | None, *, varies: bool) -> str:

@@ -101,30 +101,35 @@ class CheckResult:
         """What the outcome rests on, in few words: paired rows, p, and the detectable drop; or the history."""
         found = self.details
         parts = []
-        if "pairs" in found:
+        if self._has("rows", "pairs"):
             without = found["rows"] - found["pairs"]
             some = f", of which {without:,} {'has' if without == 1 else 'have'} no value" if without else ""
             parts.append(f"{found['rows']:,} rows paired{some}")
-        elif "n" in found:
+        elif self._has("n"):
             parts.append(f"{found['n']:,} rows, not paired")
-        if "baseline_runs" in found:
+        if self._has("baseline_runs"):
             runs, asked = found["baseline_runs"], getattr(self.check, "baseline_runs", found["baseline_runs"])
             fewer = f", {asked} asked for" if runs < asked else ""
             parts.append(f"baseline: {'mean of ' if runs > 1 else ''}{runs} run{'s' if runs > 1 else ''}{fewer}")
-        if found.get("clusters"):
+        if self._has("clusters"):
             parts.append(f"{found['clusters']:,} clusters")
-        if is_number(found.get("p_value")):
+        if self._has("p_value"):
             parts += self._proof() if found.get("mode") == "prove" else self._detection()
-        if "deviation" in found:
+        if self._has("jobs", "median", "deviation"):
             jobs, middle, deviation = (found[name] for name in ("jobs", "median", "deviation"))
             parts.append(f"last {jobs} jobs: median {middle:.4g}, deviation {deviation:.2g}")
-        if "cusum" in found:
-            jobs, mean, spread = (found[name] for name in ("reference_jobs", "mean", "spread"))
+        if self._has("cusum", "limit"):
             parts.append(f"CUSUM {found['cusum']:.3g} of {found['limit']:.3g}")
+        if self._has("reference_jobs", "mean", "spread"):
+            jobs, mean, spread = (found[name] for name in ("reference_jobs", "mean", "spread"))
             parts.append(f"reference of {jobs} jobs: mean {mean:.4g}, spread {spread:.2g}")
         if found.get("repeats"):
             parts.append(f"but {found['repeats']}")
         return ", ".join(parts)
+
+    def _has(self, *figures: str) -> bool:
+        """True if all of them are known: JSON has no word for infinite ones, which come back as None."""
+        return all(is_number(self.details.get(name)) for name in figures)
 
     def _detection(self) -> list[str]:
         """What a search for a drop found, and what it would have found."""
@@ -133,22 +138,23 @@ class CheckResult:
         p_value: float = found["p_value"]
         p_text = corrected(p_value, adjusted if is_number(adjusted) else p_value, tests)
         parts = [f"no significant {self._worse} beyond what is allowed ({p_text})" if self.passed else p_text]
-        if is_number(found.get("detectable_drop")):
+        if self._has("detectable_drop"):
             parts.append(f"a {self._worse} of {self._amount('detectable_drop')} would be seen in 80 % of runs")
         return parts
 
     def _proof(self) -> list[str]:
         """What is proved, and how often it would be of equal models."""
         found, parts = self.details, []
-        if is_number(found.get("largest_drop_not_excluded")):
+        if self._has("largest_drop_not_excluded", "confidence"):
             level = f"{found['confidence'] * 100:g} %"
             largest = self._amount("largest_drop_not_excluded")
             more = f" of more than {largest}" if found["largest_drop_not_excluded"] > 0 else " at all"
             parts.append(f"at {level} no {self._worse}{more}")
         if found.get("rare_losses_decide"):
             parts.append("with room for losses too rare to be seen")
-        parts.append(f"{p_text(found['p_value'])} of a {self._worse} of {self._amount('margin')} or more")
-        if is_number(found.get("equal_passes")):
+        if self._has("margin"):
+            parts.append(f"{p_text(found['p_value'])} of a {self._worse} of {self._amount('margin')} or more")
+        if self._has("equal_passes"):
             parts.append(f"an equal model passes in {found['equal_passes'] * 100:.0f} % of runs")
         return parts
 
@@ -163,7 +169,7 @@ class CheckResult:
     def _amount(self, name: str) -> str:
         """A figure in the unit of the bar: of a relative margin, a share of the baseline's mean."""
         mean = self.details.get("baseline_mean")
-        if getattr(self.check, "relative", False) and mean:
+        if getattr(self.check, "relative", False) and mean and is_number(mean):
             return f"{self.details[name] / abs(mean) * 100:.3g} %"
         return amount(self.details[name], is_share=bool(self.details.get("is_share")))
 
@@ -182,9 +188,9 @@ class CheckResult:
             return "–"
         bars = [getattr(self.check, name, None) for name in ("at_least", "at_most")]
         bars += [self.details.get(name) for name in ("low", "high")]
-        margin: float = self.details.get("margin") or 0.0
+        margin: float = self.details["margin"] if self._has("margin") else 0.0
         bars += [margin, -margin]
-        others = {f"{bar:.6g}" for bar in bars if bar not in (None, self.observed)}
+        others = {f"{bar:.6g}" for bar in bars if is_number(bar) and bar != self.observed}
         texts = [f"{self.observed:.{digits}g}" for digits in (6, 9, 12, 17)]
         text = next((text for text in texts if text not in others), texts[-1])
         if "mode" in self.details:  # of a comparison one bound decides, and it is in the evidence or the reason

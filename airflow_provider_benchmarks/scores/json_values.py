@@ -84,11 +84,13 @@ def is_number(value: Any) -> TypeGuard[float]:
 
 
 def json_safe(value: Any) -> Any:
-    """Replace NaN and infinities by None, at any depth: JSON has no word for them."""
+    """Replace NaN and infinities by None, arrays by lists, and other objects by texts, at any depth: JSON has none."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):
         return {key: json_safe(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [json_safe(item) for item in value]
-    return value
+    if value is None or isinstance(value, str | int):
+        return value
+    return json_safe(value.tolist()) if hasattr(value, "tolist") else str(value)

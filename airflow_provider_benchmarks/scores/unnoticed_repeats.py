@@ -7,6 +7,7 @@ for a field.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Self
@@ -154,13 +155,15 @@ def find_repeats(rows: pd.DataFrame, fields: Sequence[str]) -> UnnoticedRepeats 
     """
     import numpy as np
 
+    if len(rows) < _LEAST_ROWS:
+        return None
     places = np.arange(len(rows))
     if len(rows) > 2 * _SAMPLE_ROWS:
         # All at once: only the rows of the sample are read.
         places = np.sort(np.argsort(_random(places.astype(np.uint64)))[: 2 * _SAMPLE_ROWS])
     chosen = rows[list(fields)].iloc[places]
     found = {name: _Field.of(name, _plain_values(chosen[name])) for name in fields}
-    return _find(found, len(rows)) if len(rows) >= _LEAST_ROWS else None
+    return _find(found, len(rows))
 
 
 def _plain_values(column: pd.Series[Any]) -> list[Any]:
@@ -172,7 +175,9 @@ def _hashes(field: str, values: Sequence[Any]) -> NDArray[np.uint64]:
     """A number for each value, of which only those of one sample compare; 0 for a missing one."""
     import numpy as np
 
-    values = [None if value != value else value for value in values]  # noqa: PLR0124  each NaN has a hash of its own
+    # Frames from parquet files have arrays as values. Each NaN has a hash of its own.
+    plain = [value.tolist() if hasattr(value, "tolist") else value for value in values]
+    values = [None if isinstance(value, float) and math.isnan(value) else value for value in plain]
     try:
         # Python's own hashes take a tenth of the time of canonical texts.
         found = [hash(value) for value in values]

@@ -10,7 +10,15 @@ import numpy as np
 import pytest
 
 from airflow_provider_benchmarks.exceptions import ConfigurationError
-from airflow_provider_benchmarks.gates import NoDrift, NoRegression, Verdict, WithinHistory, check_from_dict, evaluate
+from airflow_provider_benchmarks.gates import (
+    NoDrift,
+    NoRegression,
+    Threshold,
+    Verdict,
+    WithinHistory,
+    check_from_dict,
+    evaluate,
+)
 from airflow_provider_benchmarks.gates.evidence import JobsSincePin
 from airflow_provider_benchmarks.scores import AggregateScores, JobScores
 from tests.support.scored_jobs import job, judge
@@ -109,6 +117,35 @@ class TestReference:
             'inconclusive: 9 of the first jobs since "night-0" was pinned, itself included, that passed have this '
             "score, 10 are needed for a reference; pin a newer job"
         )
+
+
+class TestCandidateWithoutEvidence:
+    """It misses, however short the history is."""
+
+    @pytest.mark.parametrize("check", [NoDrift("typo"), NoDrift("m", "typo"), WithinHistory("typo")])
+    @pytest.mark.parametrize("past", [(), USUAL])
+    def test_a_score_that_is_not_there(self, check, past):
+        candidate = night(0.8, "new")
+        result = judge(check, candidate, None, history=nights(*past)[::-1])
+        threshold = judge(Threshold(check.metric, check.score, at_least=0), candidate, None)
+        assert (result.outcome, result.reason) == ("fail", threshold.reason)
+        assert "typo" in result.reason
+        assert result.check == check
+        assert judge(replace(check, severity="warn"), candidate, None).outcome == "warn"
+
+    @pytest.mark.parametrize("kind", [NoDrift, WithinHistory])
+    @pytest.mark.parametrize("higher_is_better", [True, False, None])
+    @pytest.mark.parametrize("mean", [math.nan, math.inf, -math.inf])
+    @pytest.mark.parametrize("past", [(), USUAL])
+    def test_a_mean_that_is_no_number(self, kind, higher_is_better, mean, past):
+        check = kind("m", higher_is_better=higher_is_better)
+        result = judge(check, night(mean, "new"), None, history=nights(*past)[::-1])
+        assert result.outcome == "fail"
+        assert result.reason.startswith("the mean of s is not a number")
+
+    def test_rows_without_a_value(self):
+        result = judge(NoDrift("m"), night(0.8, nan_count=40), None)
+        assert (result.outcome, "40 of 440 rows have no value" in result.reason) == ("fail", True)
 
 
 class TestWhatIsLeftOut:

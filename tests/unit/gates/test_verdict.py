@@ -258,3 +258,29 @@ def test_what_json_has_no_word_for_comes_back_as_none():
     verdict = Verdict(results=(result(observed=math.nan, details={"detectable_drop": math.inf}),))
     again = Verdict.from_dict(json.loads(json.dumps(verdict.to_dict())))
     assert again == replace(verdict, results=(result(observed=None, details={"detectable_drop": None}),))
+
+
+FIGURES = {
+    "compared": {
+        **COMPARED, "baseline_runs": 2, "clusters": 9, "p_value_adjusted": 0.5, "comparisons": 2, "baseline_mean": 0.7
+    },
+    "proved": {
+        "mode": "prove", "n": 9, "p_value": 0.2, "margin": 0.01, "largest_drop_not_excluded": 0.03, "confidence": 0.95,
+        "equal_passes": 0.4, "baseline_mean": 0.7
+    },
+    "history": {"jobs": 9, "median": 0.8, "deviation": 0.01, "low": 0.7, "high": 0.9},
+    "drift": {"cusum": 1.5, "limit": 5.0, "reference_jobs": 10, "mean": 0.8, "spread": 0.01, "low": 0.7},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("figures", "name"), [(figures, name) for figures in FIGURES.values() for name in figures if name != "comparisons"]
+)
+@pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan])
+def test_a_figure_that_is_no_number_breaks_no_report(figures, name, value):
+    details = {**figures, name: value}
+    verdict = Verdict(results=(result(NoRegression("m", relative=True), details=details, interval=(-math.inf, 0.5)),))
+    again = Verdict.from_dict(json.loads(json.dumps(verdict.to_dict())))
+    for each in (verdict, again):
+        assert "-0.02" in each.to_markdown()
+        assert "-0.02" in each.to_html()
