@@ -132,27 +132,26 @@ class ComparedScores:
             return self.check.result(Outcome.FAIL, score=self.score, reason=_NO_WORST, **figures)
         worst, best = self._extremes(all_pairs, known) if unknown else (pairs, pairs)
         main = worst if is_filled else pairs
-        sides = [self._by_item(side) for side in (main, *((worst, best) if unknown else ()))]
-        first, second, _ = sides[0]
-        found = [self._differences(*side, is_binary=is_binary, known=known) for side in sides]
-        margin, plain, tested = found[0]
+        first, second, _ = sides = self._by_item(main)
+        found = self._differences(*sides, is_binary=is_binary, known=known)
         if lost and not self.check.fills_missing:
-            plain, tested = (
-                one.widened(worst=low, best=high)
-                for one, low, high in zip((plain, tested), found[1][1:], found[2][1:], strict=True)
+            extremes = (
+                self._differences(*self._by_item(side), is_binary=is_binary, known=known) for side in (worst, best)
             )
+            found = found.widened(*extremes)
         means = float(first.mean()), float(second.mean())
         details = {"candidate_mean": means[0], "baseline_mean": means[1], "items": first.size}
+        problem = found.tested.problem
         return Comparison(
             check=self.check,
             score=self.score,
-            difference=plain,
-            tested=tested,
-            margin=margin,
+            difference=found.plain,
+            tested=found.tested,
+            margin=found.margin,
             means=means,
             is_binary=is_share,
             count=main.count,
-            problem=too_few or (tested.problem if first.size == main.count else _of_items(tested.problem)),
+            problem=too_few or (problem if first.size == main.count else _of_items(problem)),
             lost=None if self.check.fills_missing else lost,
             is_small=is_small,
             figures={**figures, "details": {**figures["details"], **details}},
@@ -166,8 +165,8 @@ class ComparedScores:
 
     def _differences(
         self, first: Values, second: Values, clusters: Any, *, is_binary: bool, known: tuple[float, float] | None
-    ) -> tuple[float, Difference, Difference]:
-        """The margin of what is tested, the difference of the means, and what is tested.
+    ) -> _Differences:
+        """Compare values of the same items.
 
         :param known: the lowest and the highest score that there may be; None where that is not known
         """
@@ -186,7 +185,7 @@ class ComparedScores:
             **options,
         )
         if not check.relative:
-            return check.absolute_margin, plain, plain
+            return _Differences(plain, plain, check.absolute_margin)
         # Of 0/1 scores of which 1 is the worse, the margin is a share of the number of ones.
         mine, theirs = (first - 1, second - 1) if is_binary and not check.higher_is_better else (first, second)
         ends = (-1.0, 0.0) if is_binary and not check.higher_is_better else flipped
@@ -200,7 +199,7 @@ class ComparedScores:
             )
             for weight in margin.weights
         ]
-        return margin.tested, plain, _wider_of(tested)
+        return _Differences(plain, _wider_of(tested), margin.tested)
 
     def _higher_is_better(self, values: Values, *, is_binary: bool) -> Values:
         """Scores of which higher ones are better; 0/1 scores remain 0/1."""
@@ -253,32 +252,23 @@ class ComparedScores:
         worst, best = (low, high) if check.higher_is_better else (high, low)
         lost = f"in the baseline {missing.lost}" if missing.lost else None
         if check.fills_missing:
-            mine, theirs, lost = (
-                mine.with_more(score.nan_count or 0, worst),
-                theirs.with_more(base.nan_count or 0, best),
-                None,
-            )
-        margin, plain, tested = self._aggregate_differences(mine, theirs, known)
+            mine, filled = mine.with_more(score.nan_count or 0, worst), theirs.with_more(base.nan_count or 0, best)
+            theirs, lost = filled, None
+        found = self._aggregate_differences(mine, theirs, known)
         if lost:
             # The baseline's best values are the worst for the candidate.
-            at_worst, at_best = (
-                self._aggregate_differences(mine, theirs.with_more(base.nan_count or 0, end), known)[1:]
-                for end in (best, worst)
-            )
-            plain, tested = (
-                one.widened(worst=low_one, best=high_one)
-                for one, low_one, high_one in zip((plain, tested), at_worst, at_best, strict=True)
-            )
+            sides = (theirs.with_more(base.nan_count or 0, end) for end in (best, worst))
+            found = found.widened(*(self._aggregate_differences(mine, side, known) for side in sides))
         return Comparison(
             check=check,
             score=score,
-            difference=plain,
-            tested=tested,
-            margin=margin,
+            difference=found.plain,
+            tested=found.tested,
+            margin=found.margin,
             means=(mine.mean, theirs.mean),
             is_binary=is_binary,
             count=score.count or 0,
-            problem=tested.problem,
+            problem=found.tested.problem,
             lost=lost,
             figures={
                 "nan_count": score.nan_count,
@@ -286,10 +276,8 @@ class ComparedScores:
             },
         ).finding()
 
-    def _aggregate_differences(
-        self, mine: Moments, theirs: Moments, known: tuple[float, float] | None
-    ) -> tuple[float, Difference, Difference]:
-        """The margin of what is tested, the difference of the means, and what is tested."""
+    def _aggregate_differences(self, mine: Moments, theirs: Moments, known: tuple[float, float] | None) -> _Differences:
+        """Compare moments."""
         from airflow_provider_benchmarks.gates.statistics import unpaired_difference
 
         check = self.check
@@ -298,7 +286,7 @@ class ComparedScores:
         better, worse = (mine, theirs) if check.higher_is_better else (theirs, mine)
         plain = unpaired_difference(better, worse, margin=check.absolute_margin, score_range=known, **options)
         if not check.relative:
-            return check.absolute_margin, plain, plain
+            return _Differences(plain, plain, check.absolute_margin)
         if not check.higher_is_better:
             mine, theirs = mine.mirrored(), theirs.mirrored()
             known = None if known is None else (-known[1], -known[0])
@@ -311,7 +299,7 @@ class ComparedScores:
             tested.append(
                 unpaired_difference(mine, theirs.scaled(weight), margin=margin.tested, score_range=ends, **options)
             )
-        return margin.tested, plain, _wider_of(tested)
+        return _Differences(plain, _wider_of(tested), margin.tested)
 
     def _aggregates_problem(self, missing: MissingScores) -> str | None:
         """Why the aggregate scores can't be compared; None where they can."""
@@ -328,6 +316,28 @@ class ComparedScores:
         if problem is None and fewest < self.check.min_count:
             problem = f"{fewest} rows have a score, {self.check.min_count:g} are needed"
         return problem
+
+
+@dataclass(frozen=True, slots=True)
+class _Differences:
+    """What a comparison has to judge.
+
+    :param plain: the difference of the means
+    :param tested: what is tested: the same, or that of weighted scores for a relative margin
+    :param margin: of what is tested
+    """
+
+    plain: Difference
+    tested: Difference
+    margin: float
+
+    def widened(self, worst: _Differences, best: _Differences) -> _Differences:
+        """The same, for any values of missing scores between the worst and the best for the candidate."""
+        return _Differences(
+            self.plain.widened(worst=worst.plain, best=best.plain),
+            self.tested.widened(worst=worst.tested, best=best.tested),
+            self.margin,
+        )
 
 
 def _wider_of(differences: list[Difference]) -> Difference:
