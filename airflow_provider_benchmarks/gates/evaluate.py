@@ -26,7 +26,7 @@ def evaluate(
     baseline: JobScores | Sequence[JobScores] | Mapping[str, JobScores | NoBaseline] | None = None,
     *,
     other_runs: Mapping[str, Iterable[OtherRun]] | None = None,
-    history: Sequence[JobScores] = (),
+    history: Iterable[JobScores] = (),
     since_pin: JobsSincePin | None = None,
     if_inconclusive: str | None = None,
     if_no_baseline: str = "warn",
@@ -52,7 +52,8 @@ def evaluate(
         ``detect`` and a history that is too short
     :param if_no_baseline: the same for comparisons while there is no baseline
     :param no_baseline: why there is none, in a sentence, by the same names as baselines
-    :raises ConfigurationError: there is no check: a gate that checks nothing must not let anything through
+    :raises ConfigurationError: there is no check: a gate that checks nothing must not let anything through; or two
+        columns of rows have one name
     """
     if not checks:
         raise ConfigurationError("a gate needs at least one check")
@@ -76,7 +77,7 @@ def evaluate(
         candidate=candidate,
         baselines=baselines,
         other_runs=other_runs or {},
-        history=history,
+        history=list(history),
         since_pin=since_pin,
         if_no_baseline=if_no_baseline,
     )

@@ -6,9 +6,12 @@ The aggregate scores say which columns are scores.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from airflow_provider_benchmarks.brief import shortened
+from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.scores import JobScores
 from airflow_provider_benchmarks.scores.column_names import without_number
 from airflow_provider_benchmarks.scores.columns import INFERENCE_ERROR, ROW_INDEX
@@ -24,11 +27,13 @@ if TYPE_CHECKING:
 def with_known_columns(scores: JobScores) -> JobScores:
     """The scores of a job with rows that say which of their columns are scores, and for which the call failed.
 
-    What the frame says of itself counts; the user's own frame stays as it is.
+    What the frame says of itself counts; the user's own frame stays as it is. Names of columns become texts.
+
+    :raises ConfigurationError: two columns have one name
     """
-    rows = scores.rows
-    if rows is None:
+    if scores.rows is None:
         return scores
+    rows = _with_text_names(scores.rows, scores.job)
     columns = [column for score in scores.aggregate.scores for column in _columns_of(score, rows)]
     known = list(dict.fromkeys([*rows.attrs.get(SCORE_COLUMNS, ()), *columns]))
     attrs = {CALL_ERRORS: None, **rows.attrs, SCORE_COLUMNS: known}
@@ -40,6 +45,21 @@ def with_known_columns(scores: JobScores) -> JobScores:
     rows = rows.copy(deep=False)
     rows.attrs = attrs
     return replace(scores, rows=rows)
+
+
+def _with_text_names(rows: pd.DataFrame, job: str) -> pd.DataFrame:
+    names = list(map(str, rows.columns))
+    if len(set(names)) < len(names):
+        twice = next(name for name, times in Counter(names).items() if times > 1)
+        of_job = f' of "{shortened(job)}"' if job else ""
+        raise ConfigurationError(f'two columns of the rows{of_job} are named "{shortened(twice)}": rename one of them')
+    if names == list(rows.columns):
+        return rows
+    named = rows.set_axis(names, axis="columns")
+    named.attrs = {**rows.attrs}
+    if SCORE_COLUMNS in rows.attrs:
+        named.attrs[SCORE_COLUMNS] = list(map(str, rows.attrs[SCORE_COLUMNS]))
+    return named
 
 
 def _columns_of(score: AggregateScore, rows: pd.DataFrame) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -96,8 +97,10 @@ class Slices:
         return f"{where}{', ' if where else ''}{self.by}: {len(groups)} small groups together", rows
 
 
-def groups(rows: pd.DataFrame, by: str) -> Iterator[tuple[Any, pd.DataFrame]]:
+def groups(rows: pd.DataFrame, by: str) -> Iterator[tuple[str, pd.DataFrame]]:
     """The rows of each value of a field, in the order of the values' texts; rows without a value are a group too.
+
+    A text is in quotes where another value has the same text.
 
     :raises ScoreNotFound: the items have no such field
     """
@@ -111,7 +114,8 @@ def groups(rows: pd.DataFrame, by: str) -> Iterator[tuple[Any, pd.DataFrame]]:
     numbers, _ = pd.factorize(kinds)
     places = np.split(np.argsort(numbers, kind="stable"), np.cumsum(np.bincount(numbers + 1))[:-1])
     named = [(shown_value(column.iloc[at[0]]) if numbers[at[0]] >= 0 else None, at) for at in places if at.size]
+    times = Counter(str(value) for value, _ in named)
     for value, at in sorted(named, key=lambda group: str(group[0])):
         group = rows.iloc[at]
         group.attrs = rows.attrs
-        yield value, group
+        yield f'"{value}"' if isinstance(value, str) and times[value] > 1 else str(value), group

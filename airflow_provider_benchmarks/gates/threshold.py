@@ -201,7 +201,7 @@ class Threshold(Check):
 
     @property
     def takes_rows_as_independent(self) -> bool:
-        return self.confidence is not None and self.repeat_by is None
+        return self.confidence is not None and self.repeat_by is None and self.cluster_by is None
 
     def needs(self) -> Needs:
         one = [name for name in (self.by, self.cluster_by, self.repeat_by) if name]

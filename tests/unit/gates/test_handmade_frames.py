@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.gates import NoRegression, Threshold, Verdict, evaluate
 from airflow_provider_benchmarks.scores import JobScores
 from tests.support.scored_jobs import job
@@ -57,3 +58,24 @@ def test_an_array_is_a_list():
     check = NoRegression("m", key="q")
     (result,) = evaluate([check], framed(np.ones(30), q=arrays), framed(np.ones(30), name="b", q=lists)).results
     assert (result.outcome, result.count) == ("pass", 30)
+
+
+def named(names, values=1.0, name="candidate"):
+    frame = pd.DataFrame([[i, i % 3, values] for i in range(30)], columns=names)
+    return replace(job([values] * 30, name=name), rows=frame)
+
+
+@pytest.mark.parametrize("check", [NoRegression("m"), NoRegression("m", key="0"), Threshold("m", at_least=1, by="0")])
+def test_names_of_columns_are_texts(check):
+    candidate = named([0, ("a", 1), "s"])
+    results = evaluate([check], candidate, named(["0", "('a', 1)", "s"], name="b")).results
+    assert {result.outcome for result in results} == {"pass"}
+    assert list(candidate.rows.columns) == [0, ("a", 1), "s"]
+
+
+@pytest.mark.parametrize("names", [["q", "q", "s"], [0, "0", "s"], ["q", "s", "s"]])
+def test_two_columns_of_one_name_are_refused(names):
+    with pytest.raises(ConfigurationError, match=f'two columns of the rows of "b" are named "{names[1]}"'):
+        evaluate([NoRegression("m")], named(["q", "x", "s"]), named(names, name="b"))
+    with pytest.raises(ConfigurationError, match='of "candidate"'):
+        evaluate([Threshold("m", at_least=1)], named(names))

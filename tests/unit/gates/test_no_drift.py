@@ -119,6 +119,12 @@ class TestReference:
         )
 
 
+@pytest.mark.parametrize("check", [NoDrift("m"), WithinHistory("m")])
+def test_the_history_may_be_any_iterable(check):
+    verdict = evaluate([check, check], night(0.1), night(0.8, "release"), history=iter(nights(*USUAL)[::-1]))
+    assert [result.outcome for result in verdict.results] == ["fail", "fail"]
+
+
 class TestCandidateWithoutEvidence:
     """It misses, however short the history is."""
 

@@ -392,6 +392,7 @@ class TestUnnoticedRepeats:
             NoRegression("m", cluster_by="q"),
             Threshold("m", at_least=0.9),
             Threshold("m", at_least=0.9, confidence=0.95, repeat_by="seed"),
+            Threshold("m", at_least=0.9, confidence=0.95, cluster_by="q"),
         ],
     )
     def test_are_not_where_the_check_knows_or_does_not_count_them(self, check):

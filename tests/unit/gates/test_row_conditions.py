@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_benchmarks.gates import NoRegression, Threshold
+from airflow_provider_benchmarks.gates import NoRegression, Threshold, evaluate
 from tests.support.scored_jobs import job, judge
 
 CATEGORIES = ["code", "history"]
@@ -89,3 +89,12 @@ def test_rows_of_which_none_is_paired(by):
     found = judge(NoRegression("m", by=by, key="q", max_unpaired=1), mine, theirs)
     assert found.outcome == "fail"
     assert found.reason == ("0 pairs of rows with a score, 10 are needed" if by is None else "there are no rows")
+
+
+def test_groups_of_values_with_the_same_text_have_two_names():
+    values = [1, "1", None, "None", True, "x", 2] * 2
+    scores = of_items(*({"g": value} for value in values))
+    names = {'g = "1"', "g = 1", 'g = "None"', "g = None", "g = True", "g = x", "g = 2"}
+    for check in (Threshold("m", at_least=0, by="g"), NoRegression("m", by="g", min_count=2)):
+        results = evaluate([check], scores, scores).results
+        assert (len(results), {result.group for result in results}) == (7, names)
