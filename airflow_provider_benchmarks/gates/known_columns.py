@@ -15,7 +15,7 @@ from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.scores import JobScores
 from airflow_provider_benchmarks.scores.column_names import without_number
 from airflow_provider_benchmarks.scores.columns import INFERENCE_ERROR, ROW_INDEX
-from airflow_provider_benchmarks.scores.frames import CALL_ERRORS, SCORE_COLUMNS
+from airflow_provider_benchmarks.scores.frames import CALL_ERRORS, ITEM_HASH, PLACE, SCORE_COLUMNS
 from airflow_provider_benchmarks.scores.json_values import LABEL
 
 if TYPE_CHECKING:
@@ -48,7 +48,8 @@ def with_known_columns(scores: JobScores) -> JobScores:
 
 
 def _with_text_names(rows: pd.DataFrame, job: str) -> pd.DataFrame:
-    names = list(map(str, rows.columns))
+    # The package's own labels are no texts, so that no field can have them.
+    names = [name if name in (ITEM_HASH, PLACE) else str(name) for name in rows.columns.tolist()]
     if len(set(names)) < len(names):
         twice = next(name for name, times in Counter(names).items() if times > 1)
         of_job = f' of "{shortened(job)}"' if job else ""
