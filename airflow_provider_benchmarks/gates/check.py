@@ -92,6 +92,11 @@ class Check(ABC):
         """True if it infers something from the number of rows, each of which counts as evidence of its own."""
         return False
 
+    @property
+    def joins_equal_items(self) -> bool:
+        """True if rows whose items are equal in all fields count as one by themselves."""
+        return False
+
     @abstractmethod
     def needs(self) -> Needs:
         """What it must be given before it can judge."""

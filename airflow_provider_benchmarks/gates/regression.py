@@ -203,6 +203,10 @@ class NoRegression(Check):
         return self.repeat_by is None and self.cluster_by is None
 
     @property
+    def joins_equal_items(self) -> bool:
+        return True
+
+    @property
     def if_inconclusive(self) -> str:
         return "fail" if self.must_prove else "warn"
 

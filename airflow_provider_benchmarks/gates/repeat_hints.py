@@ -28,21 +28,27 @@ class RepeatHints:
 
     def __init__(self, jobs: Iterable[JobScores]) -> None:
         self._frames = [scores.rows for scores in jobs if scores.rows is not None]
-        self._hint: str | None = None
+        self._repeats: list[UnnoticedRepeats] | None = None
+        self._logged: set[str] = set()
 
     def on(self, check: Check, findings: Sequence[Finding]) -> list[Finding]:
         """Add the hint to the findings of a check that takes each row for an item of its own."""
-        if not check.takes_rows_as_independent or not (hint := self._found()):
+        if not check.takes_rows_as_independent or not (hint := self._hint(with_copies=not check.joins_equal_items)):
             return list(findings)
         return [changed(finding, lambda result: _hinted(result, hint)) for finding in findings]
 
-    def _found(self) -> str:
-        if self._hint is None:
-            found = next(filter(None, map(_repeats_in, self._frames)), None)
-            self._hint = "" if found is None else found.hint
-            if self._hint:
-                logger.warning("The rows count as independent, and look like repeats: %s.", self._hint)
-        return self._hint
+    def _hint(self, *, with_copies: bool) -> str:
+        """The hint on the first job with repeats; "" where there are none.
+
+        :param with_copies: also where nothing numbers them
+        """
+        if self._repeats is None:
+            self._repeats = list(filter(None, map(_repeats_in, self._frames)))
+        hint = next((found.hint for found in self._repeats if with_copies or found.kind != "copies"), "")
+        if hint and hint not in self._logged:
+            self._logged.add(hint)
+            logger.warning("The rows count as independent, and look like repeats: %s.", hint)
+        return hint
 
 
 def _repeats_in(rows: pd.DataFrame) -> UnnoticedRepeats | None:

@@ -30,6 +30,8 @@ _LEAST_PAIRS = 5
 #: A field that is different in all rows is taken for a number of repeats only where there are so many items, and so
 #: many repeats at most.
 _LEAST_ITEMS, _MOST_REPEATS = 10, 100
+#: More repeats than this are only believed of this many times as many items: a subject has many questions, too.
+_FEW_REPEATS, _ITEMS_PER_REPEAT = 10, 5
 #: What fields are called that number repeats, in words of their names.
 _NAMES = ("attempt", "epoch", "fold", "iteration", "repeat", "repetition", "rollout", "run", "seed", "trial", "try")
 #: What may stand between the name of an item and a number, in a text.
@@ -43,11 +45,12 @@ _LONGEST_NAME = 200
 class UnnoticedRepeats:
     """Rows that look like repeats of items.
 
-    :param field: tells the repeats of an item apart
+    :param field: tells the repeats of an item apart; empty where none does
     :param items: number of items, about
     :param times: number of repeats of each, about
     :param kind: ``number`` where the field numbers the repeats, ``all`` where it differs in all rows, ``prefix`` where
-        its values are a name and a number, and the name is the only one that the item has
+        its values are a name and a number, and the name is the only one that the item has, ``copies`` where rows are
+        equal in all fields
     """
 
     field: str
@@ -63,12 +66,28 @@ class UnnoticedRepeats:
         return asdict(self)
 
     @property
+    def is_named(self) -> bool:
+        """True if the field is called like one that numbers repeats."""
+        words = self.field.lower().replace("-", "_").replace(".", "_").split("_")
+        return any(name in words for name in _NAMES)
+
+    @property
     def hint(self) -> str:
         """What was found, and how to name it."""
         field = self.field.removeprefix("item.") if self.field.removeprefix("item.") in FIXED else self.field
         each = f"each of {self.items:,} items seems to come {self.times:,} times"
-        if self.kind == "number":
+        if self.kind == "copies":
+            return (
+                f"each of {self.items:,} items comes {self.times:,} times with nothing that numbers the repeats: name "
+                f"a field of the item with cluster_by="
+            )
+        if self.kind == "number" and self.is_named:
             return f'{each}, numbered by {field}: name it with repeat_by="{field}"'
+        if self.kind == "number":
+            return (
+                f'{each}: if rows that differ in {field} alone are repeats, name it with repeat_by="{field}"; if they '
+                f"belong together in another way, name the field that they share with cluster_by="
+            )
         if self.kind == "all":
             return (
                 f'{each}, with another {field} each time: if these are repeats, name it with repeat_by="{field}"; '
@@ -213,12 +232,27 @@ def _find(fields: Mapping[str, _Field], rows: int) -> UnnoticedRepeats | None:
             by_name = _Groups.of(total - field.whole + field.name, rows, equal)
             if by_name.kind(field.number) == "number" and by_name.times <= by_name.items:
                 found.append(UnnoticedRepeats(name, by_name.items, by_name.times, "prefix"))
-    return max(found, key=_likelihood, default=None)
+    if not found and (copies := _Groups.of(total, rows, 0)).are_copies:
+        return UnnoticedRepeats("", copies.items, copies.times, "copies")
+    return max(filter(_is_likely, found), key=_likelihood, default=None) if not _is_grid(found) else None
+
+
+def _is_grid(found: Sequence[UnnoticedRepeats]) -> bool:
+    """True if each value of one field comes with each of another, as lengths and depths do: neither numbers repeats."""
+    return not any(each.is_named for each in found) and sum(each.kind == "number" for each in found) > 1
+
+
+def _is_likely(found: UnnoticedRepeats) -> bool:
+    return found.is_named or found.kind == "number" or _are_repeats(found.items, found.times)
+
+
+def _are_repeats(items: int, times: int) -> bool:
+    """False for few items with many rows each, which are rather subjects with questions."""
+    return times <= _FEW_REPEATS or items >= _ITEMS_PER_REPEAT * times
 
 
 def _likelihood(found: UnnoticedRepeats) -> tuple[bool, bool, int]:
-    words = found.field.lower().replace("-", "_").split("_")
-    return any(name in words for name in _NAMES), found.kind == "number", found.items
+    return found.is_named, found.kind == "number", found.items
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,6 +311,12 @@ class _Groups:
         is_even = not self._is_of_all or bool((self.counts == np.median(self.counts)).mean() >= 0.9)
         is_few = self.times <= min(self.items, _MOST_REPEATS) and self.items >= _LEAST_ITEMS
         return "all" if different == sample and is_even and is_few else None
+
+    @property
+    def are_copies(self) -> bool:
+        """True if the rows, which nothing tells apart, look like repeats of items."""
+        is_enough = self.times >= 2 and self.items >= _LEAST_ITEMS and _pairs(self.counts) >= _LEAST_PAIRS
+        return is_enough and self._are_most() and _are_repeats(self.items, self.times)
 
     def _are_most(self) -> bool:
         """True if most items have several rows."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from itertools import product
 from math import comb
 
@@ -399,6 +400,17 @@ class TestUnnoticedRepeats:
         result = judge(check, *self.jobs())
         assert "repeats" not in result.details
         assert "come 5 times" not in result.reason + result.evidence
+
+    def test_copies_that_nothing_numbers_count_in_a_threshold_only(self):
+        values = np.repeat(np.arange(30) % 5 > 0, 10)
+        scores = job([float(value) for value in values], items=[{"q": i // 10} for i in range(300)])
+        hint = (
+            "each of 30 items comes 10 times with nothing that numbers the repeats: name a field of the item with "
+            "cluster_by="
+        )
+        sure = Threshold("m", at_least=0.1, confidence=0.95)
+        results = evaluate([NoRegression("m"), sure, replace(sure, cluster_by="q")], scores, scores).results
+        assert [result.details.get("repeats") for result in results] == [None, hint, None]
 
     def test_are_known_of_stored_rows_without_reading_the_items(self, tmp_path):
         jobs = self.jobs()

@@ -31,6 +31,13 @@ SEED = {"seed": lambda i, s: s}
         (product(100, 10, **QUESTION, uuid=lambda i, s: f"{i * 17 + s * 7919}"), ("uuid", 100, 10, "all")),
         (product(100, 10, id=lambda i, s: f"q{i}-{s}", **QUESTION), ("id", 100, 10, "all")),
         (product(100, 10, id=lambda i, s: f"q{i}-{s}"), ("id", 100, 10, "prefix")),
+        (
+            product(30, 10, q=lambda i, s: i, random_seed=lambda i, s: f"{i * 17 + s * 7919}"),
+            ("random_seed", 30, 10, "all"),
+        ),
+        (product(200, 20, **QUESTION, uuid=lambda i, s: f"{i * 17 + s * 7919}"), ("uuid", 200, 20, "all")),
+        (product(100, 10, q=lambda i, s: f"question {i}"), ("", 100, 10, "copies")),
+        ([{"q": i // 2, "x": [1, {"a": None}]} for i in range(100)], ("", 50, 2, "copies")),
         (product(100, 10, id=lambda i, s: f"q{i}/{s}", part=lambda i, s: i % 5), ("id", 100, 10, "prefix")),
     ],
 )
@@ -47,10 +54,16 @@ def test_repeats_are_found(items, wanted):
         product(1000, 1, id=lambda i, s: f"mmlu-{i}"),
         product(1000, 1, id=lambda i, s: i, part=lambda i, s: i % 5),
         product(1000, 1, id=lambda i, s: f"subject{i % 57}-{i // 57}", q=lambda i, s: f"question {i}"),
-        product(100, 10, q=lambda i, s: f"question {i}"),
+        product(100, 4, src=lambda i, s: f"text {i}", lang=lambda i, s: ["de", "fr", "es", "it"][s]),
+        product(200, 2, s=lambda i, s: f"text {i}", target=lambda i, s: s),
+        product(20, 20, depth=lambda i, s: i, length=lambda i, s: s),
+        product(20, 20, subject=lambda i, s: f"s{i}", question=lambda i, s: f"{i} {s}"),
+        product(20, 20, id=lambda i, s: f"s{i}-{s}"),
+        product(57, 20, id=lambda i, s: f"s{i}-{s}"),
+        product(4, 50, q=lambda i, s: f"s{i}"),
+        product(20, 20, subject=lambda i, s: f"s{i}"),
         product(9, 2, **QUESTION, **SEED),
         [{}] * 100,
-        [{"q": i // 2, "x": [1, {"a": None}]} for i in range(100)],
     ],
 )
 def test_others_are_none(items):
@@ -67,6 +80,10 @@ def test_missing_values_are_equal():
 def test_a_hint_says_how_to_name_them():
     assert found_in(product(100, 10, **QUESTION, **SEED)).hint == (
         'each of 100 items seems to come 10 times, numbered by seed: name it with repeat_by="seed"'
+    )
+    assert found_in(product(100, 2, **QUESTION, number=lambda i, s: s)).hint == (
+        "each of 100 items seems to come 2 times: if rows that differ in number alone are repeats, name it with "
+        'repeat_by="number"; if they belong together in another way, name the field that they share with cluster_by='
     )
     assert 'repeat_by="sample"' in UnnoticedRepeats("item.sample", 3, 20, "number").hint
     assert "cluster_by=" in found_in(product(100, 10, id=lambda i, s: f"q{i}-{s}")).hint
