@@ -339,7 +339,7 @@ class TestGroupsOfValues:
         jobs = job([1.0] * 72, items=items), job([1.0] * 72, items=items, name="baseline")
         found = evaluate([NoRegression("m", by="kind")], *jobs).results
         assert sorted((r.group, r.count) for r in found) == sorted(
-            [("kind = 1", 24), ("kind = True", 12), ("kind = 1", 12), ("kind = ['a']", 12), ("kind = None", 12)]
+            [("kind = 1", 24), ("kind = True", 12), ('kind = "1"', 12), ("kind = ['a']", 12), ("kind = None", 12)]
         )
         one = evaluate([NoRegression("m", where={"kind": 1})], *jobs).results
         assert [r.count for r in one] == [24]
