@@ -13,9 +13,9 @@ from airflow_provider_benchmarks.gates.result import Outcome
 from airflow_provider_benchmarks.scores import AggregateScore
 from airflow_provider_benchmarks.scores.json_values import is_number
 
-_LEAST, _MOST = 1e-60, 1e60
+_LEAST, LARGEST_SCORE = 1e-60, 1e60
 #: No two values within the limits differ by more: a larger margin allows no more.
-LARGEST_DIFFERENCE = 4 * _MOST
+LARGEST_DIFFERENCE = 4 * LARGEST_SCORE
 _NO_BOUNDS = "can't be bounded or compared; write them in another unit"
 
 
@@ -38,7 +38,7 @@ def not_comparable(
 
 def is_computable(value: object) -> TypeGuard[float]:
     """True for a number that statistics may take to its fourth power."""
-    return is_number(value) and abs(value) <= _MOST
+    return is_number(value) and abs(value) <= LARGEST_SCORE
 
 
 def too_large(name: str, *numbers: float | None) -> str | None:
@@ -48,9 +48,9 @@ def too_large(name: str, *numbers: float | None) -> str | None:
     :param numbers: its ends, its mean, its standard deviation, …, as far as they are known
     """
     largest = _largest(numbers)
-    if largest <= _MOST:
+    if largest <= LARGEST_SCORE:
         return None
-    return f"the values of {name} reach {largest:.3g}: means of values beyond ±{_MOST:g} {_NO_BOUNDS}"
+    return f"the values of {name} reach {largest:.3g}: means of values beyond ±{LARGEST_SCORE:g} {_NO_BOUNDS}"
 
 
 def too_small(name: str, *numbers: float | None) -> str | None:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from airflow_provider_benchmarks.gates.extreme_numbers import without_rounding
+from airflow_provider_benchmarks.gates.extreme_numbers import LARGEST_SCORE, without_rounding
 from airflow_provider_benchmarks.gates.observed_statistics import categories_of_rows
 from airflow_provider_benchmarks.gates.row_values import RowValues
 from airflow_provider_benchmarks.scores import AggregateScore
@@ -68,7 +68,7 @@ def known_range(score: AggregateScore, given: Sequence[float] | None = None) -> 
     :param given: by the check; without it a rubric's categories say it
     """
     if given is not None:
-        return given[0], given[1]
+        return max(given[0], -LARGEST_SCORE), min(given[1], LARGEST_SCORE)
     values = [float(value) for each in score.rubric_distribution if is_number(value := each.get("value"))]
     if len(values) < len(score.rubric_distribution) or len(set(values)) < 2:
         return None
