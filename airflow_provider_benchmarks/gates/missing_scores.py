@@ -61,12 +61,12 @@ class MissingScores:
 
         Source: Fisher 1935, "The logic of inductive inference", the exact test, one-sided.
         """
-        from scipy.stats import fisher_exact  # only here, since it takes a second to load
-
         for reason, words in _REASONS.items():
             mine, theirs = getattr(side, reason), getattr(other, reason)
             if mine <= theirs:
                 continue
+            from scipy.stats import fisher_exact  # only here, since it takes a second to load
+
             table: Any = [(mine, side.scored), (theirs, other.scored)]
             p_value = float(fisher_exact(table, alternative="greater")[1])
             if p_value < 1 - self.check.confidence:

@@ -92,7 +92,8 @@ class ThresholdScores:
         check = self.check
         count, level = self.score.count or 0, f"{(check.confidence or 0) * 100:g} %"
         side = "upper" if is_upper else "lower"
-        text = f"{count} row{'s' * (count != 1)} give no {side} bound for the {check.statistic} at {level}"
+        rows = "1 row gives" if count == 1 else f"{count} rows give"
+        text = f"{rows} no {side} bound for the {check.statistic} at {level}"
         if check.cluster_by is not None:
             return f"{text} in so few clusters"
         if check.percent is None:
