@@ -12,7 +12,7 @@ from airflow_provider_benchmarks.gates.missing_scores import MissingScores
 from airflow_provider_benchmarks.gates.pairing import PairedRows, PairedScores, Values
 from airflow_provider_benchmarks.gates.result import CheckResult, Finding, Outcome
 from airflow_provider_benchmarks.gates.row_values import RowCounts, are_binary, field_column, score_column
-from airflow_provider_benchmarks.gates.score_summary import known_range, moments_of
+from airflow_provider_benchmarks.gates.score_summary import known_range, moments_of, outside_range
 from airflow_provider_benchmarks.gates.slices import Slices
 from airflow_provider_benchmarks.scores import AggregateScore
 from airflow_provider_benchmarks.scores.equality import canonical_column
@@ -92,7 +92,7 @@ class ComparedScores:
                 "baseline": asdict(theirs),
             },
         }
-        outcome, problem = Outcome.FAIL, missing.problem or self._outside(*all_pairs.ends)
+        outcome, problem = Outcome.FAIL, missing.problem or outside_range(check.score_range, *all_pairs.ends)
         too_few = None
         if problem is None and pairs.count < check.min_count:
             what = "rows" if is_small else "pairs of rows with a score"
@@ -133,15 +133,14 @@ class ComparedScores:
         worst, best = self._extremes(all_pairs, known) if unknown else (pairs, pairs)
         main = worst if is_filled else pairs
         first, second, _ = sides = self._by_item(main)
-        found = self._differences(*sides, is_binary=is_binary, known=known)
+        unit = "row" if first.size == main.count else "item"
+        options: dict[str, Any] = {"is_binary": is_binary, "known": known, "unit": unit}
+        found = self._differences(*sides, **options)
         if lost and not self.check.fills_missing:
-            extremes = (
-                self._differences(*self._by_item(side), is_binary=is_binary, known=known) for side in (worst, best)
-            )
+            extremes = (self._differences(*self._by_item(side), **options) for side in (worst, best))
             found = found.widened(*extremes)
         means = float(first.mean()), float(second.mean())
         details = {"candidate_mean": means[0], "baseline_mean": means[1], "items": first.size}
-        problem = found.tested.problem
         return Comparison(
             check=self.check,
             score=self.score,
@@ -151,7 +150,7 @@ class ComparedScores:
             means=means,
             is_binary=is_share,
             count=main.count,
-            problem=too_few or (problem if first.size == main.count else _of_items(problem)),
+            problem=too_few or found.tested.problem,
             lost=None if self.check.fills_missing else lost,
             is_small=is_small,
             figures={**figures, "details": {**figures["details"], **details}},
@@ -164,18 +163,26 @@ class ComparedScores:
         return pairs.by_item(canonical_column(field_column(pairs.rows, self.check.cluster_by)))
 
     def _differences(
-        self, first: Values, second: Values, clusters: Any, *, is_binary: bool, known: tuple[float, float] | None
+        self,
+        first: Values,
+        second: Values,
+        clusters: Any,
+        *,
+        is_binary: bool,
+        known: tuple[float, float] | None,
+        unit: str,
     ) -> _Differences:
         """Compare values of the same items.
 
         :param known: the lowest and the highest score that there may be; None where that is not known
+        :param unit: what a value is of, for messages
         """
         from airflow_provider_benchmarks.gates.statistics import paired_difference
 
         check = self.check
         first, second = (self._higher_is_better(side, is_binary=is_binary) for side in (first, second))
         flipped = known if known is None or check.higher_is_better or is_binary else (-known[1], -known[0])
-        options: dict[str, Any] = {"confidence": check.confidence, "clusters": clusters}
+        options: dict[str, Any] = {"confidence": check.confidence, "clusters": clusters, "unit": unit}
         options |= {"rare_losses": check.rare_losses}
         plain = paired_difference(
             first,
@@ -206,15 +213,6 @@ class ComparedScores:
         if self.check.higher_is_better:
             return values
         return 1 - values if is_binary else -values
-
-    def _outside(self, *seen: float) -> str | None:
-        """Why scores are not in the range that the check names; None where all are."""
-        if self.check.score_range is None or not seen:
-            return None
-        low, high = self.check.score_range
-        if low <= min(seen) and max(seen) <= high:
-            return None
-        return f"scores from {min(seen):g} to {max(seen):g} are not all in score_range {low:g} to {high:g}"
 
     def _extremes(self, pairs: PairedScores, known: tuple[float, float] | None) -> tuple[PairedScores, PairedScores]:
         """All pairs, with the values for missing scores that are worst for the candidate, and with the best ones."""
@@ -311,7 +309,7 @@ class ComparedScores:
         if problem is None and (moments_of(self.score) is None or moments_of(self.base) is None):
             problem = "there are no row scores, and no mean, deviation and count of both jobs"
         ends = [end for side in (self.score, self.base) for end in (side.min, side.max) if is_number(end)]
-        problem = problem or self._outside(*ends)
+        problem = problem or outside_range(self.check.score_range, *ends)
         fewest = min(missing.mine.scored, missing.theirs.scored)
         if problem is None and fewest < self.check.min_count:
             problem = f"{fewest} rows have a score, {self.check.min_count:g} are needed"
@@ -345,11 +343,6 @@ def _wider_of(differences: list[Difference]) -> Difference:
     worst = min(differences, key=lambda found: found.lower)
     best = max(differences, key=lambda found: found.p_value)
     return differences[0] if len(differences) == 1 else differences[0].widened(worst=worst, best=best)
-
-
-def _of_items(problem: str | None) -> str | None:
-    """Why the data can only show a collapse, where they are of items that several rows are of."""
-    return None if problem is None else problem.replace(" row", " item")
 
 
 def _are_shares(values: Values) -> bool:

@@ -73,3 +73,13 @@ def known_range(score: AggregateScore, given: Sequence[float] | None = None) -> 
     if len(values) < len(score.rubric_distribution) or len(set(values)) < 2:
         return None
     return min(values), max(values)
+
+
+def outside_range(given: Sequence[float] | None, *ends: float) -> str | None:
+    """Why scores are not in the range that a check gives; None where all are, or it gives none.
+
+    :param ends: the smallest and the largest score, of each side
+    """
+    if given is None or not ends or (given[0] <= min(ends) and max(ends) <= given[1]):
+        return None
+    return f"scores from {min(ends):g} to {max(ends):g} are not all in score_range {given[0]:g} to {given[1]:g}"

@@ -11,7 +11,7 @@ from airflow_provider_benchmarks.gates.extreme_numbers import too_large, too_sma
 from airflow_provider_benchmarks.gates.observed_statistics import category_counts
 from airflow_provider_benchmarks.gates.repeats import ItemValues
 from airflow_provider_benchmarks.gates.row_values import RowValues, field_column, score_column
-from airflow_provider_benchmarks.gates.score_summary import is_binary, known_range, moments_of
+from airflow_provider_benchmarks.gates.score_summary import is_binary, known_range, moments_of, outside_range
 from airflow_provider_benchmarks.scores import AggregateScore
 from airflow_provider_benchmarks.scores.equality import canonical_column
 
@@ -41,10 +41,8 @@ class ThresholdScores:
         """Why the scores can't be judged: some are out of range, or there is no interval; None where they can."""
         check, score = self.check, self.score
         ends = [end for end in (score.min, score.max) if end is not None]
-        if check.score_range is not None and ends:
-            low, high = check.score_range
-            if min(ends) < low or max(ends) > high:
-                return f"scores from {min(ends):g} to {max(ends):g} are not all in score_range {low:g} to {high:g}"
+        if problem := outside_range(check.score_range, *ends):
+            return problem
         if check.confidence is None or check.statistic != "mean" or self._is_binary:
             return None
         if problem := too_large(score.name, *ends, score.mean, score.std_dev) or too_small(

@@ -350,8 +350,7 @@ class DownloadRowScoresOperator(_DownloadOperator):
             aggregate = job.aggregate
         self.log.info("Stored %s rows in %s (%d bytes)", file.rows, file.path, file.bytes)
         self._add_outlet_extra(context, job, aggregate, rows=file.rows, path=file.path)
-        described: dict[str, Any] = storable(file.to_dict())
-        return described
+        return dict(storable(file.to_dict()))
 
     def _return_rows(self, context: Context) -> dict[str, Any] | list[dict[str, Any]]:
         from airflow_provider_benchmarks.hooks.row_sources import ServiceRows, purged_rows
@@ -366,8 +365,7 @@ class DownloadRowScoresOperator(_DownloadOperator):
                     f"were stored. Give a destination= for a file with these names, or set no other aliases."
                 )
             self._add_outlet_extra(context, stored, stored.aggregate, rows=stored.rows.rows, path=stored.rows.path)
-            described: dict[str, Any] = storable(stored.rows.to_dict())
-            return described
+            return dict(storable(stored.rows.to_dict()))
         job, source = stored or self._get_job(), ServiceRows(self.hook.client, self.job_name)
         try:
             rows = self._collect(source)

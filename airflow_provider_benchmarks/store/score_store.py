@@ -22,18 +22,26 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.exceptions import ConfigurationError, DestinationExists, IncompleteResults, NotStored
 from airflow_provider_benchmarks.jobs import BenchmarkJob
 from airflow_provider_benchmarks.scores import AggregateScores, JobScores
 from airflow_provider_benchmarks.scores.rerun import scores_differ
-from airflow_provider_benchmarks.scores.stored_files import storage_errors
 from airflow_provider_benchmarks.store.folder_names import folder_name, gate_name
+from airflow_provider_benchmarks.store.job_names import (
+    INDEX,
+    TIME,
+    VERDICTS,
+    complete_jobs,
+    names_in,
+    names_of_jobs,
+    outcomes_of_gates,
+)
 from airflow_provider_benchmarks.store.place import Place
 from airflow_provider_benchmarks.store.stored_file import StoredFile, read_if_there, store_bytes
 from airflow_provider_benchmarks.store.stored_job import (
@@ -48,13 +56,12 @@ from airflow_provider_benchmarks.store.stored_job import (
 
 logger = logging.getLogger(__name__)
 
-_TIME = "%Y%m%dT%H%M%S.%fZ"
 #: Number of jobs without a manifest after which a listing finds those that have one.
 _MAX_MISSING_MANIFESTS = 10
 _RUN_AGAIN = (
     "Somebody has run it again under its name, and what is stored is not changed: give each run a name of its own."
 )
-_INDEX, _VERDICTS, _PINNED = "_index", "_verdicts", "_pinned.json"
+_PINNED = "_pinned.json"
 #: Paths of the store's own files, below its root.
 _OWN_FILE = re.compile(
     r"[^/]+/[^/]+/(_.*|[^/]+/(job\.json|aggregate-scores\.json|row-scores\.parquet|manifest\.json|verdict-[^/]*\.json))"
@@ -113,8 +120,8 @@ class ScoreStore:
         ]
         if store_rows is not None:
             files.append(store_rows(Place(f"{folder}/{ROWS_FILE}")))
-        marker = f"{created_at.astimezone(UTC).strftime(_TIME)},{quote(job.name, safe='')}"
-        _store(f"{self.folder(job.workspace, job.benchmark)}/{_INDEX}/{marker}", b"\n")
+        marker = f"{created_at.astimezone(UTC).strftime(TIME)},{quote(job.name, safe='')}"
+        _store(f"{self.folder(job.workspace, job.benchmark)}/{INDEX}/{marker}", b"\n")
         manifest = manifest_of(job, aggregate, files, created_at=created_at, dataset=dataset)
         _store_json(f"{folder}/{MANIFEST}", manifest)
         return job_of(folder, manifest)
@@ -182,7 +189,7 @@ class ScoreStore:
         :raises ConfigurationError: there are several: a name can be used again, for another benchmark, too
         """
         folder, place = f"{self.root}/{folder_name(workspace, 'workspace')}", folder_name(job, "benchmark job")
-        folders = [f"{folder}/{name}/{place}" for name in sorted(_list(folder))]
+        folders = [f"{folder}/{name}/{place}" for name in sorted(names_in(folder))]
         found = {path: stored for path in folders if (stored := self._readable_job(path)) is not None}
         if len(found) > 1:
             raise ConfigurationError(
@@ -202,10 +209,10 @@ class ScoreStore:
         :param before: only jobs that were created before this
         """
         folder = self.folder(workspace, benchmark)
-        outcomes = self._outcomes(folder)
+        outcomes = outcomes_of_gates(folder)
         jobs: list[StoredJob] = []
         missing, complete = 0, None
-        for name in self._names(folder, before):
+        for name in names_of_jobs(folder, before):
             if len(jobs) == limit:
                 break
             # A marker without a manifest is of an interrupted task, or of a folder that someone has deleted.
@@ -216,7 +223,7 @@ class ScoreStore:
                 continue
             missing += 1
             if missing == _MAX_MISSING_MANIFESTS:
-                complete = _complete_jobs(folder)
+                complete = complete_jobs(folder)
         return jobs
 
     def passed_since(
@@ -242,10 +249,10 @@ class ScoreStore:
         :return: the oldest, and the newest; None in place of these where the former are all
         """
         folder = self.folder(workspace, benchmark)
-        outcomes = self._outcomes(folder)
+        outcomes = outcomes_of_gates(folder)
         names = [
             name
-            for name in reversed(self._names(folder, before, since=since))
+            for name in reversed(names_of_jobs(folder, before, since=since))
             if name not in but and set(outcomes.get(name, {}).values()) == {"pass"}
         ]
 
@@ -259,7 +266,7 @@ class ScoreStore:
 
     def job_names(self, *, workspace: str, benchmark: str) -> list[str]:
         """Names of all the benchmark's jobs, newest first; one listing."""
-        return self._names(self.folder(workspace, benchmark))
+        return names_of_jobs(self.folder(workspace, benchmark))
 
     def last_passed(
         self, *, workspace: str, benchmark: str, but: Sequence[str] = (), before: datetime | None = None
@@ -270,8 +277,8 @@ class ScoreStore:
         :param before: only jobs that were created before this
         """
         folder = self.folder(workspace, benchmark)
-        outcomes = self._outcomes(folder)
-        for name in self._names(folder, before):
+        outcomes = outcomes_of_gates(folder)
+        for name in names_of_jobs(folder, before):
             if name not in but and set(outcomes.get(name, {}).values()) == {"pass"}:
                 found = self._readable_job(f"{folder}/{quote(name, safe='')}", outcomes[name])
                 if found is not None:
@@ -280,7 +287,7 @@ class ScoreStore:
 
     def outcomes(self, stored: StoredJob) -> dict[str, str]:
         """The last outcome of each gate that judged a job, by the gates' names; one listing."""
-        return self._outcomes(self.folder(stored.workspace, stored.benchmark)).get(stored.job, {})
+        return outcomes_of_gates(self.folder(stored.workspace, stored.benchmark)).get(stored.job, {})
 
     def add_verdict(self, stored: StoredJob, gate: str, verdict: dict[str, Any]) -> None:
         """Keep a gate's verdict with the job; a later one of the same gate replaces it.
@@ -291,8 +298,8 @@ class ScoreStore:
         folder = self.folder(stored.workspace, stored.benchmark)
         name, judge = quote(stored.job, safe=""), quote(gate_name(gate), safe="")
         _store_json(f"{folder}/{name}/verdict-{judge}.json", {**verdict, "gate": gate})
-        now = datetime.now(UTC).strftime(_TIME)
-        _store(f"{folder}/{_VERDICTS}/{now},{name},{judge},{verdict['outcome']}", b"\n")
+        now = datetime.now(UTC).strftime(TIME)
+        _store(f"{folder}/{VERDICTS}/{now},{name},{judge},{verdict['outcome']}", b"\n")
 
     def pin(self, stored: StoredJob, *, by: str = "") -> None:
         """Make a job the baseline of its benchmark.
@@ -343,31 +350,6 @@ class ScoreStore:
     def _folder_of(self, job: BenchmarkJob) -> str:
         return f"{self.folder(job.workspace, job.benchmark)}/{folder_name(job.name, 'benchmark job')}"
 
-    def _names(self, folder: str, before: datetime | None = None, *, since: datetime | None = None) -> list[str]:
-        """Names of jobs, newest first.
-
-        :param before: only jobs that were created before this
-        :param since: only jobs that were created then or after it
-        """
-        start, end = (None if time is None else time.astimezone(UTC).strftime(_TIME) for time in (since, before))
-        entries = _entries(f"{folder}/{_INDEX}", 2)
-        # A job whose service does not say when it was submitted is there once more for each interrupted task.
-        return list(
-            dict.fromkeys(
-                unquote(name)
-                for time, name in entries
-                if (end is None or time < end) and (start is None or time >= start)
-            )
-        )
-
-    def _outcomes(self, folder: str) -> dict[str, dict[str, str]]:
-        """The last outcome of each gate, by job."""
-        outcomes: dict[str, dict[str, str]] = {}
-        for entry in _entries(f"{folder}/{_VERDICTS}", 4):
-            _, job, gate, outcome = map(unquote, entry)
-            outcomes.setdefault(job, {}).setdefault(gate_name(gate), outcome)
-        return outcomes
-
     def _read_job(self, folder: str, outcomes: dict[str, str] | None = None) -> StoredJob | None:
         content = read_if_there(f"{folder}/{MANIFEST}")
         return None if content is None else parse_manifest(folder, content, outcomes)
@@ -399,32 +381,3 @@ def _store_json(path: str, data: Any) -> StoredFile:
 
 def _store(path: str, content: bytes) -> StoredFile:
     return store_bytes([content], Place(path), format="json")
-
-
-def _complete_jobs(folder: str) -> set[str]:
-    """Names of the jobs that have a manifest; lists all files of the benchmark, a thousand a request."""
-    path = Place(folder).object_path
-    end = f"/{MANIFEST}"
-    with storage_errors(folder):
-        found = path.fs.find(path.path)
-    return {unquote(file.removesuffix(end).rpartition("/")[2]) for file in found if file.endswith(end)}
-
-
-def _entries(folder: str, parts: int) -> list[list[str]]:
-    """The parts of each name in a folder of the store's own, last first; files of others are left out."""
-    entries = [name.split(",") for name in sorted(_list(folder), reverse=True)]
-    return [entry for entry in entries if len(entry) == parts]
-
-
-def _list(folder: str) -> Iterator[str]:
-    """Names in a folder, without opening anything."""
-    path = Place(folder).object_path
-    try:
-        with storage_errors(folder):
-            entries = path.fs.ls(path.path, detail=False)
-    except FileNotFoundError:
-        return
-    for entry in entries:
-        # A part of a file that is being written, on a local disk, begins with a dot.
-        if (name := entry.rstrip("/").rpartition("/")[2]) and not name.startswith("."):
-            yield name

@@ -127,6 +127,7 @@ def paired_difference(
     limits: tuple[float, float] | None = None,
     rare_losses: bool = True,
     rare_gains: bool = False,
+    unit: str = "row",
 ) -> Difference:
     """Compare scores of the same rows, higher being better.
 
@@ -141,6 +142,7 @@ def paired_difference(
     :param limits: the lowest and the highest difference that a row may have; None where they are not known
     :param rare_losses: False: there are no losses too rare to be in the sample
     :param rare_gains: True: a drop is shown with room for gains too rare to be in the sample, too
+    :param unit: what a score is of, for messages
     :raises ValueError: lengths differ, there is no row, or a number is not finite or not possible
     """
     first, second = (np.asarray(side, dtype=float) for side in (candidate, baseline))
@@ -157,11 +159,11 @@ def paired_difference(
             **found,
             mcnemar_p=proportion_differences.mcnemar_p_value(gains, losses),
             detectable=lambda alpha: detectable_drop(first, second, margin=margin, alpha=alpha),
-            problem=_problem_of_rows(n),
+            problem=_problem_of_rows(n, unit),
         )
     known = (-1.0, 1.0) if is_binary else limits
     room = {"rare_losses": rare_losses, "rare_gains": rare_gains}
-    by_values, count, problem = _by_values(first, second, clusters, known, **room)
+    by_values, count, problem = _by_values(first, second, clusters, known, unit=unit, **room)
     method = by_values if shares is None else bounds.wider_of(by_values, shares)
 
     def detectable(alpha: float) -> float:
@@ -179,6 +181,7 @@ def _by_values(
     clusters: Any,
     limits: tuple[float, float] | None,
     *,
+    unit: str,
     rare_losses: bool,
     rare_gains: bool,
 ) -> tuple[bounds.Method, int | None, str | None]:
@@ -187,7 +190,7 @@ def _by_values(
     :return: the method, the number of clusters, and why the data can only show a collapse
     """
     rows = units = first - second
-    size, count, problem, name = float(rows.size), None, _problem_of_rows(rows.size), "paired t"
+    size, count, problem, name = float(rows.size), None, _problem_of_rows(rows.size, unit), "paired t"
     if clusters is not None:
         labels, sizes = cluster_sizes(clusters)
         units, size = cluster_values(rows, labels, sizes)
@@ -343,8 +346,8 @@ def _difference(
     )
 
 
-def _problem_of_rows(n: int) -> str | None:
-    return f"{bounds.counted(n, 'row')}, {MIN_ROWS} are needed" if n < MIN_ROWS else None
+def _problem_of_rows(n: int, unit: str = "row") -> str | None:
+    return f"{bounds.counted(n, unit)}, {MIN_ROWS} are needed" if n < MIN_ROWS else None
 
 
 def _problem_of_clusters(sizes: NDArray[np.intp]) -> str | None:

@@ -104,6 +104,11 @@ class TestReports:
         result = judge(NoRegression("m", cluster_by="text"), lost, job([1.0] * 300, items=items, name="baseline"))
         assert "300 paired rows of 60 items in 30 clusters" in result.reason
 
+    def test_few_items_of_many_rows_are_not_called_rows(self):
+        items = [{"q": i % 3} for i in range(30)]
+        result = judge(NoRegression("m"), job([1.0] * 30, items=items), job([1.0] * 30, items=items, name="baseline"))
+        assert result.reason == "inconclusive: 3 items, 10 are needed"
+
     def test_the_detectable_drop_is_that_of_the_share_of_the_error_budget(self):
         candidate, baseline = flips(200, 6, gained=5)
         alone = judge(NoRegression("m"), candidate, baseline).details

@@ -1,0 +1,74 @@
+"""What the names of files say of a benchmark's jobs in a score store: when each was created, and what gates said of it.
+
+A listing of names opens no file, so it takes the same few requests whatever the jobs hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from urllib.parse import unquote
+
+from airflow_provider_benchmarks.scores.stored_files import storage_errors
+from airflow_provider_benchmarks.store.folder_names import gate_name
+from airflow_provider_benchmarks.store.place import Place
+from airflow_provider_benchmarks.store.stored_job import MANIFEST
+
+#: How times are written in names: in their order as texts.
+TIME = "%Y%m%dT%H%M%S.%fZ"
+#: The folders of the names, in that of a benchmark.
+INDEX, VERDICTS = "_index", "_verdicts"
+
+
+def names_of_jobs(folder: str, before: datetime | None = None, *, since: datetime | None = None) -> list[str]:
+    """Names of a benchmark's jobs, newest first; one listing.
+
+    :param before: only jobs that were created before this
+    :param since: only jobs that were created then or after it
+    """
+    start, end = (None if time is None else time.astimezone(UTC).strftime(TIME) for time in (since, before))
+    names = (
+        unquote(name)
+        for time, name in _entries(f"{folder}/{INDEX}", 2)
+        if (end is None or time < end) and (start is None or time >= start)
+    )
+    # A job whose service does not say when it was submitted is there once more for each interrupted task.
+    return list(dict.fromkeys(names))
+
+
+def outcomes_of_gates(folder: str) -> dict[str, dict[str, str]]:
+    """The last outcome of each gate, by job; one listing."""
+    outcomes: dict[str, dict[str, str]] = {}
+    for entry in _entries(f"{folder}/{VERDICTS}", 4):
+        _, job, gate, outcome = map(unquote, entry)
+        outcomes.setdefault(job, {}).setdefault(gate_name(gate), outcome)
+    return outcomes
+
+
+def complete_jobs(folder: str) -> set[str]:
+    """Names of the jobs that have a manifest; lists all files of the benchmark, a thousand a request."""
+    path = Place(folder).object_path
+    end = f"/{MANIFEST}"
+    with storage_errors(folder):
+        found = path.fs.find(path.path)
+    return {unquote(file.removesuffix(end).rpartition("/")[2]) for file in found if file.endswith(end)}
+
+
+def _entries(folder: str, parts: int) -> list[list[str]]:
+    """The parts of each name in a folder of the store's own, last first; files of others are left out."""
+    entries = [name.split(",") for name in sorted(names_in(folder), reverse=True)]
+    return [entry for entry in entries if len(entry) == parts]
+
+
+def names_in(folder: str) -> Iterator[str]:
+    """Names in a folder, without opening anything."""
+    path = Place(folder).object_path
+    try:
+        with storage_errors(folder):
+            entries = path.fs.ls(path.path, detail=False)
+    except FileNotFoundError:
+        return
+    for entry in entries:
+        # A part of a file that is being written, on a local disk, begins with a dot.
+        if (name := entry.rstrip("/").rpartition("/")[2]) and not name.startswith("."):
+            yield name
