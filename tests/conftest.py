@@ -47,6 +47,13 @@ def s3_of_this_environment() -> Iterator[None]:
         s3fs.S3FileSystem.clear_instance_cache()
 
 
+@pytest.fixture(autouse=True)
+def generations_of_this_test() -> None:
+    """Forget which generation each address has: a new service may get the port of an earlier test's."""
+    if choice := sys.modules.get("airflow_provider_benchmarks.client._choice"):
+        choice.forget_choices()
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Raise the time limit of tests that start whole Airflows or the real platform: these have limits of their own."""
     for item in items:

@@ -9,7 +9,6 @@ import httpx
 import pytest
 
 from airflow_provider_benchmarks.client import AsyncBenchmarkClient, BenchmarkClient, ClientConfig
-from airflow_provider_benchmarks.client._choice import forget_choices
 
 Answers = Callable[[httpx.Request], httpx.Response]
 
@@ -24,12 +23,6 @@ class Service:
     def __call__(self, request: httpx.Request) -> httpx.Response:
         self.requests.append(request)
         return self._answer(request)
-
-
-@pytest.fixture(autouse=True)
-def _no_generation_is_known():
-    """Every test begins as a new process does."""
-    forget_choices()
 
 
 @pytest.fixture(params=["sync", "async"])
