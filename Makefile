@@ -10,24 +10,31 @@ PLATFORM_0.8 := nemo-helix[services,nemo-evals-plugin]==0.8.1
 SYSTEM_RELEASES := 0.1 0.8
 OTHER_RELEASES := 0.3 0.6 0.7
 RELEASES := $(SYSTEM_RELEASES) $(OTHER_RELEASES)
-# From 0.6 on the service needs Python 3.12: the machine's (pyenv's too), else one that uv finds or downloads.
-PYTHON312 ?= $(shell PYENV_VERSION=3.12 python3.12 -c 'import sys; print(sys.executable)' 2>/dev/null || echo 3.12)
+# The machine's own Python of a version (pyenv's too), else one that uv finds or downloads.
+find_python = $(shell PYENV_VERSION=$(1) python$(1) -c 'import sys; print(sys.executable)' 2>/dev/null || echo $(1))
+# From 0.6 on the service needs Python 3.12.
+PYTHON312 ?= $(call find_python,3.12)
 platform_python = $(if $(filter 0.1 0.3,$(1)),$(PYTHON),$(PYTHON312))
 LOWEST_VENV := .venv-lowest
-VERSION ?= 3.0.6
-OLD_VENV := .venv-airflow-$(VERSION)
+# Every Airflow that we claim, on Python 3.11, and the newest on the Pythons after it.
+OLD_AIRFLOWS := 2.11.2 3.0.6 3.1.8 3.2.2
+NEWEST_AIRFLOWS := 3.3.2-python-3.11 3.3.2-python-3.12 3.3.2-python-3.13
+AIRFLOWS := $(OLD_AIRFLOWS) $(NEWEST_AIRFLOWS)
+WHEEL := .build/wheel
 BIN := $(VENV)/bin
 # Tests wait more than they compute: twice as many processes as cores keep the cores busy.
 WORKERS ?= $(shell expr 2 '*' $$(nproc))
 # A module's fixtures, whole Airflows among them, are those of one process.
 PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
+# What every Airflow must pass: DAG runs, example DAGs, and tasks that a whole Airflow defers and resumes.
+MATRIX_TESTS ?= tests/integration tests/crashes/test_deferral.py tests/crashes/test_slow_airflow.py
 # The machine's own certificates, for networks whose proxy signs with its own.
 export UV_SYSTEM_CERTS := true
 # Airflow must not touch the user's own installation.
 export AIRFLOW_HOME := $(CURDIR)/.build/airflow
 
-.PHONY: help demo test-fast test test-lowest test-system test-generations test-airflow lint types imports dependencies \
-	$(RELEASES:%=test-real-%) test-move schema check hooks bench-rows bench-gates bench-waiting clean
+.PHONY: help demo test-fast test test-lowest test-system test-generations test-matrix lint types imports dependencies \
+	$(RELEASES:%=test-real-%) $(AIRFLOWS:%=test-airflow-%) test-move schema check hooks bench-rows bench-gates bench-waiting clean
 help:
 	@echo "make demo         run example DAGs nightly_regression and model_release_gate on a local evaluation service"
 	@echo "make test-fast    unit and contract tests on a local service: two minutes on two cores"
@@ -35,7 +42,8 @@ help:
 	@echo "make test-lowest  unit tests with the lowest version of each dependency that pyproject.toml lets in"
 	@echo "make test-system  the service for real: installs and starts NeMo Platform 0.1.0 and Helix 0.8.1, runs the DAGs"
 	@echo "make test-generations  contract tests and DAGs on the releases between these: 0.3.0, 0.6.0 and 0.7.3"
-	@echo "make test-airflow VERSION=3.0.6  what triggerers before Airflow 3.2 die of, on a whole one: 3.0.6 or 3.1.8"
+	@echo "make test-matrix  the wheel on every Airflow from 2.11 to 3.3, and the newest on Python 3.12 and 3.13"
+	@echo "make test-airflow-2.11.2  the wheel on one of these: $(AIRFLOWS)"
 	@echo "make check        formatting, lint, types, import rules and declared dependencies"
 	@echo "make schema       write the JSON Schemas of policy and benchmark files"
 	@echo "make hooks        run the quick checks at every commit of this clone"
@@ -64,9 +72,19 @@ $(LOWEST_VENV)/.installed: pyproject.toml constraints-lowest.txt $(VENV)/.instal
 	@touch $@
 
 # All packages as they are listed, since some say that they don't go together.
-$(OLD_VENV)/.installed: constraints/airflow-$(VERSION).txt $(VENV)/.installed
-	$(BIN)/uv venv --quiet --clear --python $(PYTHON) $(OLD_VENV)
-	$(BIN)/uv pip install --quiet --python $(OLD_VENV)/bin/python --no-deps --requirement $< --editable .
+$(OLD_AIRFLOWS:%=.venv-airflow-%/.installed): .venv-airflow-%/.installed: constraints/airflow-%.txt $(VENV)/.installed
+	$(BIN)/uv venv --quiet --clear --python $(PYTHON) .venv-airflow-$*
+	$(BIN)/uv pip install --quiet --python .venv-airflow-$*/bin/python --no-deps --requirement $<
+	@touch $@
+
+$(NEWEST_AIRFLOWS:%=.venv-airflow-%/.installed): .venv-airflow-%/.installed: pyproject.toml constraints.txt $(VENV)/.installed
+	@$(BIN)/uv venv --quiet --clear --python $(call find_python,$(lastword $(subst -, ,$*))) .venv-airflow-$* || { echo "This needs Python $(lastword $(subst -, ,$*)), which is not here and could not be downloaded"; exit 1; }
+	$(BIN)/uv pip install --quiet --python .venv-airflow-$*/bin/python --constraint constraints.txt ".[parquet,stats,s3,testing]" --group test
+	@touch $@
+
+$(WHEEL)/.built: $(shell find airflow_provider_benchmarks -name '*.py' -o -name '*.json') pyproject.toml README.md $(VENV)/.installed
+	rm -rf $(WHEEL)
+	$(BIN)/uv build --quiet --wheel --out-dir $(WHEEL)
 	@touch $@
 
 demo: $(VENV)/.installed
@@ -96,8 +114,17 @@ $(RELEASES:%=test-real-%): test-real-%: $(VENV)/.installed .venv-platform-%/.ins
 test-move: $(VENV)/.installed $(SYSTEM_RELEASES:%=.venv-platform-%/.installed)
 	AIRFLOW_HOME=$(AIRFLOW_HOME)-move $(BIN)/python -m pytest -m real_platform tests/system/test_moving.py
 
-test-airflow: $(OLD_VENV)/.installed
-	$(OLD_VENV)/bin/python -m pytest tests/crashes/test_slow_airflow.py
+test-matrix:
+	$(MAKE) --keep-going $(AIRFLOWS:%=test-airflow-%)
+
+# The wheel as users install it, in a folder without the package's source: the tests, and the example DAGs.
+$(AIRFLOWS:%=test-airflow-%): test-airflow-%: .venv-airflow-%/.installed $(WHEEL)/.built
+	$(BIN)/uv pip install --quiet --python .venv-airflow-$*/bin/python --no-deps --reinstall $(WHEEL)/*.whl
+	rm -rf .build/matrix/$*
+	mkdir -p .build/matrix/$*
+	git ls-files -z -- . ':!airflow_provider_benchmarks' | xargs -0 cp --parents --target-directory .build/matrix/$*
+	cd .build/matrix/$* && AIRFLOW_HOME=$$PWD/.build/airflow $(CURDIR)/.venv-airflow-$*/bin/python -m pytest \
+		--numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(MATRIX_TESTS)
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff format --check .

@@ -1,4 +1,4 @@
-"""Deadlines of a wait, and the timeout of its deferral."""
+"""Deadlines of a wait, the timeout of its deferral, and whose event it resumes with."""
 
 from __future__ import annotations
 
@@ -46,6 +46,14 @@ def deferral_timeout(
     if deadline is not None:
         limits.append(timedelta(seconds=max(deadline - time.time(), 0.0)) + TIMEOUT_AFTER_DEADLINE)
     return min(limits, default=None)
+
+
+def is_of_earlier_try(context: Context, try_number: int | None) -> bool:
+    """Return True if an event ended the wait of an earlier try: Airflow 3.0 resumes a retry with it; 3.1 does not.
+
+    :param try_number: number of the try that deferred; None where it did not say
+    """
+    return try_number is not None and context["ti"].try_number > try_number
 
 
 def _left_of(execution_timeout: timedelta, *, started: datetime | None) -> timedelta:

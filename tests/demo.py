@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import tempfile
 from itertools import takewhile
@@ -11,6 +12,9 @@ from airflow_provider_benchmarks.client import BenchmarkClient, ClientConfig
 from airflow_provider_benchmarks.scores import low_scoring_rows, read_row_scores, row_scores_frame
 from airflow_provider_benchmarks.testing import EvaluationService
 from tests.support.airflow_runs import AirflowHome, RunOutcome
+
+#: The first line of an exception as a task log has it, after its traceback.
+_EXCEPTION = re.compile(r"^(?:\w+\.)*[A-Z]\w*: ", re.MULTILINE)
 
 
 def main() -> int:
@@ -29,6 +33,7 @@ def main() -> int:
         job_name = nightly.xcoms.get(("run_benchmark", "return_value"))
         if job_name is None:
             print(nightly.log)
+            _print_error(nightly)
             return 1
         _print_scores(service.url, job_name)
         _print_stored(nightly)
@@ -72,11 +77,17 @@ def _print_verdict(run: RunOutcome) -> None:
     rows = [[result[column] for column in columns] for result in verdict["results"]]
     print(f"\nVerdict: {verdict['summary']}")
     print(tabulate(rows, headers=columns))
-    error = run.log.find("GateFailed: ")
-    if error >= 0:
+    if verdict["outcome"] == "fail":
+        _print_error(run)
+
+
+def _print_error(run: RunOutcome) -> None:
+    """Print the error of the task that failed last."""
+    exceptions = [found.start() for found in _EXCEPTION.finditer(run.log)]
+    if exceptions:
         print("\nThe task log ends with:")
         # The message goes on until the next log record, which begins with its time.
-        print("\n".join(takewhile(lambda line: line[:1] not in "[2", run.log[error:].splitlines())))
+        print("\n".join(takewhile(lambda line: line[:1] not in "[2", run.log[exceptions[-1] :].splitlines())))
 
 
 def _compare(nightly: RunOutcome, release: RunOutcome) -> int:
@@ -90,7 +101,10 @@ def _compare(nightly: RunOutcome, release: RunOutcome) -> int:
     if nightly.state == "success" and release.state == "failed" and release.tasks == expected:
         print("\nBoth came out as they should: the nightly run passed, and the release was stopped.")
         return 0
-    print(f"\nNot as it should be: {nightly.tasks}, {release.tasks}\n{nightly.log[-4000:]}\n{release.log[-4000:]}")
+    for run, was_expected in ((nightly, nightly.state == "success"), (release, release.tasks == expected)):
+        if not was_expected:
+            print(f"\nNot as it should be: {run.tasks}\n{run.log[-4000:]}")
+            _print_error(run)
     return 1
 
 

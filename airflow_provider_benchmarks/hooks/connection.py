@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
@@ -34,6 +35,7 @@ def config_of(
 
     from airflow_provider_benchmarks.client import ClientConfig
 
+    _quiet_request_log()
     token = (connection.password or "").strip() or None
     try:
         extra = connection.extra_dejson
@@ -73,6 +75,15 @@ async def open_async_client(conn_id: str, workspace: str | None, **changes: Any)
 
     client: AsyncBenchmarkClient = await sync_to_async(make)()
     return client
+
+
+def _quiet_request_log() -> None:
+    """Leave httpx's line for each request out of the logs of tasks and triggers, as Airflow does from 3.1 on."""
+    from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_1_PLUS
+
+    log = logging.getLogger("httpx")
+    if not AIRFLOW_V_3_1_PLUS and log.level == logging.NOTSET:
+        log.setLevel(logging.WARNING)
 
 
 def _base_url(connection: Connection) -> str:

@@ -11,7 +11,7 @@ from airflow.providers.common.compat.sdk import conf
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
 
 from airflow_provider_benchmarks.benchmarks import JobRequest
-from airflow_provider_benchmarks.deferral import deadline_after, deferral_timeout, seconds_until
+from airflow_provider_benchmarks.deferral import deadline_after, deferral_timeout, is_of_earlier_try, seconds_until
 from airflow_provider_benchmarks.durations import require_seconds
 from airflow_provider_benchmarks.exceptions import (
     Conflict,
@@ -229,7 +229,7 @@ class RunBenchmarkJobOperator(BenchmarkOperator):
             trigger=trigger,
             method_name="execute_complete",
             timeout=deferral_timeout(context, deadline=deadline, execution_timeout=self.execution_timeout),
-            kwargs=storable({"job_name": job.name}),
+            kwargs=storable({"job_name": job.name, "try_number": context["ti"].try_number}),
         )
 
     def _poll(self, job: BenchmarkJob) -> BenchmarkJob:
@@ -243,13 +243,21 @@ class RunBenchmarkJobOperator(BenchmarkOperator):
             return job
 
     def execute_complete(
-        self, context: Context, event: dict[str, Any] | None = None, *, job_name: str | None = None
+        self,
+        context: Context,
+        event: dict[str, Any] | None = None,
+        *,
+        job_name: str | None = None,
+        try_number: int | None = None,
     ) -> str:
         """Resume after the trigger's event.
 
         :param event: the event's payload; anything but a completed job raises
         :param job_name: the job that the task deferred for, which the event must be about
+        :param try_number: the try that deferred; a later one begins anew
         """
+        if is_of_earlier_try(context, try_number):
+            return self.execute(context)
         if job_name is None:
             job_name = str(event.get("job_name")) if isinstance(event, Mapping) else ""
         self.hook.finish_event(event, job_name=job_name, cancel_on_timeout=self.cancel_on_timeout)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseSensorOperator, conf
 
-from airflow_provider_benchmarks.deferral import deadline_after, deferral_timeout
+from airflow_provider_benchmarks.deferral import deadline_after, deferral_timeout, is_of_earlier_try
 from airflow_provider_benchmarks.exceptions import ServiceError
 from airflow_provider_benchmarks.links import BenchmarkJobLink
 from airflow_provider_benchmarks.operators._base import DEFAULT_CONN_ID, require_job_name
@@ -98,17 +98,23 @@ class BenchmarkJobSensor(BaseSensorOperator):
             trigger=trigger,
             method_name="execute_complete",
             timeout=deferral_timeout(context, deadline=deadline, execution_timeout=self.execution_timeout),
+            kwargs={"try_number": context["ti"].try_number},
         )
 
-    def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> None:
+    def execute_complete(
+        self, context: Context, event: dict[str, Any] | None = None, *, try_number: int | None = None
+    ) -> Any:
         """Resume after the trigger's event.
 
         :param event: the event's payload; anything but a completed job raises
+        :param try_number: the try that deferred; a later one begins anew
         """
         from airflow.providers.common.compat.sdk import AirflowSensorTimeout
 
         from airflow_provider_benchmarks.exceptions import JobTimeout
 
+        if is_of_earlier_try(context, try_number):
+            return self.execute(context)
         try:
             self.hook.finish_event(event, job_name=self.job_name)
         except JobTimeout as error:  # soft_fail looks for this class, and Airflow does not retry it

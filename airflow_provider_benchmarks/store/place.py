@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from functools import cache
+from importlib.metadata import version
 from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
@@ -70,8 +71,7 @@ class Place:
                 path.fs.invalidate_cache(path.path)
         except (ValueError, ImportError) as error:
             raise ConfigurationError(
-                f'Airflow has no filesystem for "{self.url}" ({error}). Install the provider of the storage: '
-                f"airflow-provider-benchmarks[s3], [gcs] or [azure]."
+                f'Airflow has no filesystem for "{self.url}" ({error}). {_remedy(error)}'
             ) from error
         return path
 
@@ -124,6 +124,18 @@ class Place:
         except FileNotFoundError:
             return False
         return kind != "directory"
+
+
+def _remedy(error: Exception) -> str:
+    """What to install so that Airflow opens a URL."""
+    # Airflow 3.0 admits a universal-pathlib that knows no path of its ObjectStoragePath, local ones neither.
+    if "incompatible with ObjectStoragePath" in str(error):
+        return (
+            f"Airflow {version('apache-airflow')} does not work with universal-pathlib "
+            f"{version('universal-pathlib')}: install the version that Airflow's own constraints name, or "
+            f'"universal-pathlib<0.3".'
+        )
+    return "Install the provider of the storage: airflow-provider-benchmarks[s3], [gcs] or [azure]."
 
 
 @cache

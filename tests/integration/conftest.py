@@ -1,22 +1,33 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS, AIRFLOW_V_3_1_PLUS
 
 from airflow_provider_benchmarks.client import AsyncBenchmarkClient, BenchmarkClient, ClientConfig
 from airflow_provider_benchmarks.operators.jobs import RunBenchmarkJobOperator
 from airflow_provider_benchmarks.testing import EvaluationService
+from tests.support.airflow_runs import AirflowHome
 from tests.support.s3_server import S3Server
 from tests.support.service_clock import ServiceClock
 
 WORKSPACE = "my-workspace"
 BENCHMARK = "my-workspace/qa-bench"
 SPEC = {"benchmark": BENCHMARK, "params": {"parallelism": 4}}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _database_of_airflow_2() -> None:
+    """Let Airflow 2 find its tables: there tasks ask the database itself for connections and reschedules."""
+    if not AIRFLOW_V_3_0_PLUS:
+        AirflowHome(Path(os.environ["AIRFLOW_HOME"])).prepare()
 
 
 @pytest.fixture(scope="session")
@@ -46,6 +57,12 @@ def know_generation(service: EvaluationService) -> None:
     """Let this process know the service's generation, so that a test sees the requests of what it tests alone."""
     with BenchmarkClient(ClientConfig(base_url=service.url, workspace=WORKSPACE, trust_env=False)) as client:
         client.get_generation()
+
+
+@pytest.fixture
+def task_log(caplog, capsys) -> Callable[[], str]:
+    """What tasks have logged so far: from Airflow 3.1 on past Python's own logging, before through it and to stdout."""
+    return lambda: (capsys.readouterr().out if AIRFLOW_V_3_1_PLUS else "") + caplog.text
 
 
 @pytest.fixture

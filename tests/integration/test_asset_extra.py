@@ -12,7 +12,7 @@ from airflow.providers.common.compat.sdk import Asset, AssetAlias
 from airflow_provider_benchmarks.client import BenchmarkClient, ClientConfig
 from airflow_provider_benchmarks.operators.results import DownloadAggregateScoresOperator, DownloadRowScoresOperator
 from tests.integration.conftest import BENCHMARK, WORKSPACE, completed_job
-from tests.support.contexts import task_context
+from tests.support.contexts import outlet_events, task_context
 
 SCORES = Asset("stored-scores")
 KNOWN = {
@@ -27,15 +27,6 @@ KNOWN = {
 def job(service) -> None:
     with BenchmarkClient(ClientConfig(base_url=service.url, workspace=WORKSPACE, trust_env=False)) as client:
         completed_job(client)
-
-
-def outlet_events() -> Any:
-    """Airflow's own, which refuse what is no asset."""
-    try:
-        from airflow.sdk.execution_time.context import OutletEventAccessors
-    except ImportError:
-        from airflow.utils.context import OutletEventAccessors
-    return OutletEventAccessors()
 
 
 def extra_of(kind: Any, **arguments: Any) -> tuple[Any, dict[str, Any]]:

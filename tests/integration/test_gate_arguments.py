@@ -8,8 +8,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from airflow.providers.common.compat.sdk import DAG, ObjectStoragePath
-from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.providers.common.compat.sdk import DAG, BaseOperator, ObjectStoragePath
 
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.gates import NoDrift, NoRegression, Threshold, WithinHistory
@@ -35,7 +34,7 @@ def dag():
 @pytest.fixture
 def output(dag):
     """The output of a task, which is not known before the DAG runs."""
-    return EmptyOperator(task_id="before").output
+    return BaseOperator(task_id="before").output
 
 
 @pytest.mark.parametrize(
@@ -173,7 +172,7 @@ def test_templates_in_checks_are_rendered(service, dag, kind):
     assert operator.checks[2] is CHECK
 
 
-def test_a_dag_with_gates_can_be_stored(dag, tmp_path):
+def test_a_dag_with_gates_can_be_stored(tmp_path):
     """As the scheduler sees it: without what only the worker needs, but whole enough to run."""
     try:
         from airflow.serialization.serialized_objects import DagSerialization as Serialized
@@ -183,9 +182,10 @@ def test_a_dag_with_gates_can_be_stored(dag, tmp_path):
     checks = [CHECK, NoRegression("m", key=["a", "b"], where={"x": {"above": 1}}), WithinHistory("m"), NoDrift("m")]
     report = str(tmp_path / "{{ ds }}.md")
     arguments = {"job_name": "{{ params.job }}", "baseline": "last_passed", "store": str(tmp_path), "report": report}
-    BenchmarkGateOperator(task_id="gate", checks=checks, **arguments)
-    BenchmarkGateOperator.partial(task_id="by-job", checks=checks).expand(job_name=["a", "b"])
-    BenchmarkGateOperator.partial(task_id="by-check", job_name="a").expand(checks=[[check] for check in checks])
+    with DAG("d", schedule=None, start_date=datetime(2026, 1, 1)) as dag:
+        BenchmarkGateOperator(task_id="gate", checks=checks, **arguments)
+        BenchmarkGateOperator.partial(task_id="by-job", checks=checks).expand(job_name=["a", "b"])
+        BenchmarkGateOperator.partial(task_id="by-check", job_name="a").expand(checks=[[check] for check in checks])
     stored = Serialized.from_dict(Serialized.to_dict(dag))
     gate = stored.get_task("gate")
     assert {name: getattr(gate, name) for name in arguments} == arguments
@@ -214,7 +214,7 @@ def test_a_name_that_an_upstream_task_did_not_return(name):
     """A template makes a text of None, unless it is rendered as a native object."""
     with DAG("d", schedule=None, start_date=datetime(2026, 1, 1)):
         gate = BenchmarkGateOperator(task_id="gate", job_name="{{ params.job }}", checks=[Threshold("m", at_least=0)])
-        EmptyOperator(task_id="run") >> gate
+        BaseOperator(task_id="run") >> gate
     gate.job_name = name
     told = "the upstream task (run) that it comes from returned nothing, or was skipped. Let it return the job's name."
     with pytest.raises(ConfigurationError) as caught:

@@ -7,7 +7,6 @@ import shutil
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from airflow.providers.common.compat.sdk import DAG, AirflowFailException, Asset
@@ -27,7 +26,7 @@ from airflow_provider_benchmarks.store import ScoreStore
 from airflow_provider_benchmarks.testing import Fault, Seeder
 from tests.integration.conftest import BENCHMARK, WORKSPACE
 from tests.support import gate_jobs
-from tests.support.contexts import task_context
+from tests.support.contexts import outlet_events, task_context
 from tests.support.gate_jobs import BAD_AT_MATH, GOOD, ROWS, of_values, row
 
 WHERE = {"workspace": WORKSPACE, "benchmark": BENCHMARK}
@@ -356,7 +355,7 @@ class TestJobsThatTheServiceHasNoMore:
     @pytest.mark.parametrize("kind", ["gate", "rows"])
     def test_the_events_of_its_outlets_are_reported(self, purged, store, kind):
         asset = Asset("scores")
-        context = {**task_context(), "outlet_events": {asset: SimpleNamespace(extra=None)}}
+        context = {**task_context(), "outlet_events": outlet_events()}
         arguments = {"task_id": kind, "job_name": purged, "store": store.root, "outlets": [asset]}
         if kind == "gate":
             BenchmarkGateOperator(checks=[Threshold("m", at_least=0.5)], **arguments).execute(context)
@@ -379,12 +378,12 @@ class TestJobsThatTheServiceHasNoMore:
         with pytest.raises(NotFound, match="never"):
             PinBaselineOperator(task_id="pin", job_name="never", store=store.root).execute(task_context())
 
-    def test_a_job_that_missed_is_pinned_with_a_warning(self, run_job, store, caplog, capsys):
+    def test_a_job_that_missed_is_pinned_with_a_warning(self, run_job, store, task_log):
         gate(Threshold("m", at_least=0.99), job_name=run_job("missed"), store=store.root, on_failure="continue")
         gate(Threshold("m", at_least=0.5), job_name=run_job("passed"), store=store.root)
         for job in ("passed", "missed"):
             PinBaselineOperator(task_id="pin", job_name=job, store=store.root).execute(task_context())
-        log = caplog.text + capsys.readouterr().out  # Airflow 3 logs past Python's own logging
+        log = task_log()
         assert log.count("though it did not pass") == 1
         assert '"missed" becomes the baseline, though it did not pass nightly.gate (fail)' in log
         assert store.pinned(**WHERE).job == "missed"
@@ -435,25 +434,25 @@ class TestFitnessOfThePinned:
         manifest.write_text(json.dumps(content))
         assert "none of its scores has a value" in self.refused(pin, str(manifest.parent), store)
 
-    def test_one_that_can_serve_in_part(self, run_job, store, pin, caplog, capsys):
+    def test_one_that_can_serve_in_part(self, run_job, store, pin, task_log):
         rows = [row(i, 1.0) for i in range(100)] + [row(i, "NaN") for i in range(100, 104)]
         rows += [row(i, "NaN", inference_error="503") for i in range(104, 107)]
         assert pin(run_job("release", rows)) == "release"
         assert store.pinned(**WHERE).job == "release"
-        log = caplog.text + capsys.readouterr().out
+        log = task_log()
         told = '"release" becomes the baseline, and can serve in part only: '
         assert log.count(told) == 2
         assert f"{told}accuracy of {WORKSPACE}/m: 4 of 107 rows have no value" in log
         assert f"{told}accuracy of {WORKSPACE}/m: the call of the model failed for 3 of 107 rows" in log
 
-    def test_one_whose_rows_nothing_reads(self, run_job, store, pin, monkeypatch, caplog, capsys):
+    def test_one_whose_rows_nothing_reads(self, run_job, store, pin, monkeypatch, task_log):
         gate(Threshold("m", at_least=0.5), job_name=run_job("release"), store=store.root)
         monkeypatch.setattr("airflow_provider_benchmarks.operators.gates.missing", lambda *modules: list(modules))
         assert pin(store.job_folder(store.get("release", **WHERE))) == "release"
-        log = caplog.text + capsys.readouterr().out
+        log = task_log()
         assert "its rows can't be read without airflow-provider-benchmarks[parquet]" in log
 
-    def test_one_without_rows(self, run_job, store, pin, caplog, capsys):
+    def test_one_without_rows(self, run_job, store, pin, task_log):
         gate(Threshold("m", at_least=0.5), job_name=run_job("release"), store=store.root)
         folder = store.job_folder(store.get("release", **WHERE))
         manifest = Path(folder.removeprefix("file://"), "manifest.json")
@@ -461,12 +460,12 @@ class TestFitnessOfThePinned:
         content["files"] = [file for file in content["files"] if not file["path"].endswith(".parquet")]
         manifest.write_text(json.dumps(content))
         assert pin(folder) == "release"
-        log = caplog.text + capsys.readouterr().out
+        log = task_log()
         assert "in part only: it has no row scores: comparisons are not paired by row" in log
 
-    def test_a_whole_one_is_pinned_without_a_warning(self, run_job, pin, caplog, capsys):
+    def test_a_whole_one_is_pinned_without_a_warning(self, run_job, pin, task_log):
         pin(run_job("release"))
-        assert "can serve in part only" not in caplog.text + capsys.readouterr().out
+        assert "can serve in part only" not in task_log()
 
 
 class TestDatasets:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from functools import partial
-from types import SimpleNamespace
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException, Asset
@@ -21,7 +20,7 @@ from airflow_provider_benchmarks.operators.gates import (
 from airflow_provider_benchmarks.store import ScoreStore
 from tests.integration.conftest import BENCHMARK, WORKSPACE
 from tests.support import gate_jobs
-from tests.support.contexts import task_context
+from tests.support.contexts import outlet_events, task_context
 from tests.support.gate_jobs import BAD_AT_MATH, GOOD
 
 WHERE = {"workspace": WORKSPACE, "benchmark": BENCHMARK}
@@ -43,13 +42,11 @@ def gate(*checks, context=None, kind=BenchmarkGateOperator, **arguments):
     return operator.execute(context or task_context())
 
 
-def outlet_events():
-    """Airflow's own, which refuse what is no asset."""
-    try:
-        from airflow.sdk.execution_time.context import OutletEventAccessors
-    except ImportError:
-        from airflow.utils.context import OutletEventAccessors
-    return OutletEventAccessors()
+class NoEvents:
+    """Events of no asset: Airflow has forgotten the task's outlets."""
+
+    def __getitem__(self, asset):
+        raise KeyError(asset)
 
 
 class TestWhatIsWritten:
@@ -70,7 +67,7 @@ class TestWhatIsWritten:
 
     def test_asset_events(self, run_job):
         asset = Asset("scores-passed")
-        context = {**task_context(), "outlet_events": {asset: SimpleNamespace(extra=None)}}
+        context = {**task_context(), "outlet_events": outlet_events()}
         gate(Threshold("m", at_least=0.5), job_name=run_job("asset"), outlets=[asset], context=context)
         assert context["outlet_events"][asset].extra == {
             "job": "asset",
@@ -115,7 +112,7 @@ class TestWhatCannotBeWritten:
         elif request.param == "store":
             arguments["store"] = NOWHERE
         elif request.param == "outlets":
-            arguments["outlets"], context["outlet_events"] = [Asset("accepted")], {}
+            arguments["outlets"], context["outlet_events"] = [Asset("accepted")], NoEvents()
         else:
 
             def refuse(key):
@@ -139,12 +136,12 @@ class TestWhatCannotBeWritten:
             (NoRegression("m", mode="prove"), "fail", GateInconclusive),
         ],
     )
-    def test_a_miss_is_a_miss(self, broken, run_job, check, on_failure, error, capsys, caplog):
+    def test_a_miss_is_a_miss(self, broken, run_job, check, on_failure, error, task_log):
         arguments, said = broken
         with pytest.raises(error) as caught:
             gate(check, baseline=run_job("job-0"), on_failure=on_failure, **arguments)
         assert f"\nThe verdict could not be written to {said}" in str(caught.value)
-        log = capsys.readouterr().out + caplog.text
+        log = task_log()
         assert log.index('Gate on benchmark job "job-1"') < log.index("The verdict could not be written to")
 
     @pytest.mark.parametrize(("check", "on_failure"), [(HOLDS, "fail"), (HOLDS, "skip"), (MISSES, "continue")])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 import re
 import tarfile
@@ -59,6 +60,12 @@ def test_a_job_from_submit_to_frames(hook, tmp_path):
     assert (stored.rows, stored.bytes) == (5, (tmp_path / "rows.jsonl").stat().st_size)
     hook.download_artifacts("job-1", str(tmp_path / "artifacts.tar.gz"))
     assert names_in(tmp_path / "artifacts.tar.gz")
+
+
+def test_the_requests_of_a_poll_are_no_lines_of_the_log(hook, caplog):
+    with caplog.at_level(logging.INFO):
+        hook.test_connection()
+    assert [record.name for record in caplog.records if record.name.startswith("httpx")] == []
 
 
 class TestWaiting:

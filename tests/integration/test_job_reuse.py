@@ -5,6 +5,8 @@ from __future__ import annotations
 import warnings
 
 import pytest
+from airflow.providers.common.compat.sdk import TaskDeferred
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
 
 from airflow_provider_benchmarks.client import BenchmarkClient, ClientConfig
 from airflow_provider_benchmarks.exceptions import Conflict, JobCancelled, JobFailed, ServiceUnavailable
@@ -114,6 +116,22 @@ class TestRetries:
         assert run_task(make(), task_context(try_number=3)) == second
         assert len(names()) == 2
 
+    def test_a_retry_that_is_resumed_with_the_event_of_the_try_before_runs_the_next(self, make, names, service):
+        """As Airflow 3.0 does."""
+        service.hold_jobs("active")
+        with pytest.raises(TaskDeferred) as caught:
+            make(deferrable=True)().execute(task_context())
+        first = identity_of(task_context()).job_name()
+        service.finish_job(WORKSPACE, first, "error", message="no")
+        event = {"job_name": first, "status": "error"}
+        kwargs = {**caught.value.kwargs, "event": event}
+        with pytest.raises(JobFailed):
+            make(deferrable=True)().resume_execution("execute_complete", kwargs, task_context())
+        service.release_jobs()
+        retry, context = make(deferrable=False)(), task_context(try_number=2)
+        assert retry.resume_execution("execute_complete", kwargs, context) == f"{first}-2"
+        assert names() == [first, f"{first}-2"]
+
     def test_an_explicit_name_is_numbered_in_the_same_way(self, make, names, service):
         service.fail_jobs(BENCHMARK, "no")
         with pytest.raises(JobFailed):
@@ -160,7 +178,9 @@ class TestIdentity:
         second = run_task(make(), task_context(**other))
         assert names() == [first, second]
 
-    @pytest.mark.parametrize("option", ["BENCHMARKS__DEPLOYMENT", "API__BASE_URL"])
+    @pytest.mark.parametrize(
+        "option", ["BENCHMARKS__DEPLOYMENT", "API__BASE_URL" if AIRFLOW_V_3_0_PLUS else "WEBSERVER__BASE_URL"]
+    )
     def test_the_same_run_of_another_airflow_has_a_job_of_its_own(self, make, names, monkeypatch, option):
         jobs = []
         for value in ("https://staging.example.com", "https://production.example.com"):

@@ -52,17 +52,21 @@ def sensor(**arguments):
 def wait(request, client, monkeypatch):
     """Run a sensor to its end in each mode, as often as it is rescheduled."""
     first_start = datetime.now(UTC)
+
+    def started() -> datetime:
+        return first_start - run.passed * run.rescheduled
+
     try:  # Airflow 2.11 reads the task's first start from its database
         from airflow.sensors import base
 
         if hasattr(base, "_orig_start_date"):
-            monkeypatch.setattr(base, "_orig_start_date", lambda **_: first_start)
+            monkeypatch.setattr(base, "_orig_start_date", lambda **_: started())
     except ImportError:
         pass
 
     class Rescheduled(TaskInstance):
         def get_first_reschedule_date(self, context):
-            return first_start - run.passed * run.rescheduled
+            return started()
 
     def run(**arguments):
         while True:
@@ -237,6 +241,18 @@ class TestDeferral:
     def test_an_event_that_is_not_a_success_is_an_error(self, client, event):
         with pytest.raises(JobError):
             sensor(deferrable=True).resume_execution("execute_complete", {"event": event}, task_context())
+
+    def test_a_retry_that_is_resumed_with_the_event_of_the_try_before_polls_anew(self, client, service):
+        service.hold_jobs("active")
+        with pytest.raises(TaskDeferred) as caught:
+            sensor(deferrable=True).execute(task_context())
+        event = {"job_name": "job-1", "status": "failed_to_wait", "message": "the service was down"}
+        kwargs = {**caught.value.kwargs, "event": event}
+        with pytest.raises(JobError, match="the service was down"):
+            sensor(deferrable=True).resume_execution("execute_complete", kwargs, task_context())
+        service.finish_job(WORKSPACE, "job-1", "completed")
+        second = task_context(try_number=2)
+        assert sensor(deferrable=True).resume_execution("execute_complete", kwargs, second) is None
 
     def test_the_link_is_there_before_the_wait(self, client, service):
         service.hold_jobs("active")

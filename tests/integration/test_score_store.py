@@ -51,7 +51,7 @@ def run_job(service):
 
 
 def files(root: str) -> set[str]:
-    from airflow.sdk import ObjectStoragePath
+    from airflow.providers.common.compat.sdk import ObjectStoragePath
 
     path = ObjectStoragePath(root)
     path.fs.invalidate_cache()
@@ -331,7 +331,7 @@ def test_listing_thousands_of_jobs_takes_few_requests_and_opens_no_rows(s3, monk
 
 
 def put(root: str, path: str, content: bytes = b"") -> None:
-    from airflow.sdk import ObjectStoragePath
+    from airflow.providers.common.compat.sdk import ObjectStoragePath
 
     target = ObjectStoragePath(root) / path
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -382,7 +382,7 @@ def test_a_job_without_a_time_that_was_interrupted_is_listed_once(root, hook, ru
 
 
 def test_what_another_process_has_replaced_is_read_anew(s3, hook, run_job):
-    from airflow.sdk import ObjectStoragePath
+    from airflow.providers.common.compat.sdk import ObjectStoragePath
 
     root = f"s3://aws_scores@{BUCKET}/replaced"
     store = ScoreStore(root)

@@ -1,4 +1,7 @@
-"""A whole Airflow as separate processes: API server, scheduler, DAG processor, triggerers."""
+"""A whole Airflow as separate processes: API server, scheduler, DAG processor, triggerers.
+
+Airflow 2 parses DAGs in its scheduler, and its API asks for a webserver with users: there the command line begins runs.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +22,7 @@ from typing import Any, Self
 from urllib.parse import quote
 
 import httpx
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
 from tenacity import Retrying, retry_if_result, stop_after_attempt, wait_fixed
 
 from tests.support.airflow_runs import AirflowHome, RunOutcome, outcome
@@ -148,7 +152,8 @@ class AirflowServices:
             "AIRFLOW__API__WORKERS": "1",
             "AIRFLOW__API__BASE_URL": self.url,
             "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
-            "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+            # Airflow 2 runs one task at a time on SQLite.
+            "AIRFLOW__CORE__EXECUTOR": "LocalExecutor" if AIRFLOW_V_3_0_PLUS else "SequentialExecutor",
             "AIRFLOW__CORE__PARALLELISM": "2",
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
             "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "True",
@@ -163,9 +168,11 @@ class AirflowServices:
     def __enter__(self) -> Self:
         self.airflow.prepare()
         try:
-            self.start("api-server")
-            wait_for(self._is_healthy, _START_LIMIT, lambda: self.log("api-server"))
-            for command in ("scheduler", "dag-processor", "triggerer"):
+            if AIRFLOW_V_3_0_PLUS:
+                self.start("api-server")
+                wait_for(self._is_healthy, _START_LIMIT, lambda: self.log("api-server"))
+                self.start("dag-processor")
+            for command in ("scheduler", "triggerer"):
                 self.start(command)
         except BaseException:
             self.stop()
@@ -234,6 +241,8 @@ class AirflowServices:
 
     def run_dag(self, dag_id: str, *, trigger: bool) -> RunOutcome:
         """Unpause a DAG, trigger it where its schedule does not do that at once, and wait until its run has ended."""
+        if not AIRFLOW_V_3_0_PLUS:
+            return self._run_dag_by_command(dag_id, trigger=trigger)
         wait_for(lambda: self.api.has_dag(dag_id), _START_LIMIT, lambda: self.log("dag-processor"))
         self.api.unpause(dag_id)
         if trigger:
@@ -242,6 +251,22 @@ class AirflowServices:
             lambda: self.api.ended(dag_id), _RUN_LIMIT, lambda: f"{self.api.runs(dag_id)}\n{self.log('scheduler')}"
         )
         return outcome(self.airflow.last_run(dag_id, self.environment), self.task_logs(dag_id))
+
+    def _run_dag_by_command(self, dag_id: str, *, trigger: bool) -> RunOutcome:
+        def run(action: str) -> bool:
+            command = ["airflow", "dags", action, dag_id]
+            return subprocess.run(command, env=self.environment, capture_output=True, check=False).returncode == 0
+
+        wait_for(lambda: run("unpause"), _START_LIMIT, lambda: self.log("scheduler"))
+        if trigger:
+            assert run("trigger"), self.log("scheduler")
+
+        def ended() -> dict[str, Any] | None:
+            left = self.airflow.last_run(dag_id, self.environment)
+            return left if left["state"] in ("success", "failed") else None
+
+        left = wait_for(ended, _RUN_LIMIT, lambda: f"{self.log('scheduler')}\n{self.task_logs(dag_id)}")
+        return outcome(left, self.task_logs(dag_id))
 
     def task_logs(self, dag_id: str) -> str:
         """All task logs of a DAG, with those of its triggers."""

@@ -43,6 +43,15 @@ def task_context(*, clear_number: int = 0, **fields: Any) -> dict[str, Any]:
     return {"ti": ti, "task_instance": ti, "dag_run": SimpleNamespace(clear_number=clear_number, run_id=ti.run_id)}
 
 
+def outlet_events() -> Any:
+    """Airflow's own, which refuse what is no asset."""
+    try:
+        from airflow.sdk.execution_time.context import OutletEventAccessors
+    except ImportError:  # Airflow 2
+        from airflow.utils.context import OutletEventAccessors
+    return OutletEventAccessors()
+
+
 def stored(trigger: Any) -> Any:
     """Give the trigger as a triggerer gets it: rebuilt from its class path and plain JSON."""
     path, kwargs = trigger.serialize()

@@ -40,7 +40,12 @@ def main(dag_id: str) -> None:
 
 def _value(xcom: Any) -> object:
     value = XComModel.deserialize_value(xcom) if XComModel.__name__ == "XComModel" else xcom.value
-    return json.loads(value) if isinstance(value, str) and value[:1] in '{["' else value
+    if not isinstance(value, str) or value[:1] not in '{["':
+        return value
+    try:
+        return json.loads(value)
+    except ValueError:  # a text that only begins so
+        return value
 
 
 if __name__ == "__main__":

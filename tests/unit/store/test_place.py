@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from airflow.providers.common.compat.sdk import ObjectStoragePath
@@ -82,3 +84,22 @@ def test_a_location_on_the_local_disk_follows_links_to_its_folder(tmp_path, monk
     monkeypatch.chdir(tmp_path)
     for url in (f"{tmp_path}/link/file", f"file://{tmp_path}/real/../link/file", "link/file", f"{tmp_path}/link/file/"):
         assert Place(url).location == f"{tmp_path}/real/file"
+
+
+@pytest.mark.parametrize(
+    ("url", "fault", "remedy"),
+    [
+        ("nowhere://x", None, r"Install the provider of the storage: airflow-provider-benchmarks\[s3\], "),
+        # Airflow 3.0 with a universal-pathlib of its own future; no other Airflow can be made to say so.
+        (
+            "file:///tmp/x",
+            ValueError("ObjectStoragePath(...) detected protocol file which is incompatible with ObjectStoragePath."),
+            rf"Airflow {version('apache-airflow')} does not work with universal-pathlib .*\"universal-pathlib<0.3\"",
+        ),
+    ],
+)
+def test_a_url_that_airflow_can_t_open_says_what_to_install(monkeypatch, url, fault, remedy):
+    if fault:
+        monkeypatch.setattr("airflow.providers.common.compat.sdk.ObjectStoragePath", Mock(side_effect=fault))
+    with pytest.raises(ConfigurationError, match=f'^Airflow has no filesystem for "{url}" .*{remedy}'):
+        _ = Place(url).object_path
