@@ -21,6 +21,7 @@ OLD_AIRFLOWS := 2.11.2 3.0.6 3.1.8 3.2.2
 NEWEST_AIRFLOWS := 3.3.2-python-3.11 3.3.2-python-3.12 3.3.2-python-3.13
 AIRFLOWS := $(OLD_AIRFLOWS) $(NEWEST_AIRFLOWS)
 WHEEL := .build/wheel
+SUPPLY_VENV := .venv-supply
 BIN := $(VENV)/bin
 # Tests wait more than they compute: twice as many processes as cores keep the cores busy.
 WORKERS ?= $(shell expr 2 '*' $$(nproc))
@@ -34,7 +35,7 @@ export UV_SYSTEM_CERTS := true
 export AIRFLOW_HOME := $(CURDIR)/.build/airflow
 
 .PHONY: help demo test-fast test test-lowest test-system test-generations test-matrix lint types imports dependencies \
-	$(RELEASES:%=test-real-%) $(AIRFLOWS:%=test-airflow-%) test-move schema check hooks bench-rows bench-gates bench-waiting clean
+	$(RELEASES:%=test-real-%) $(AIRFLOWS:%=test-airflow-%) test-move schema audit sbom check hooks bench-rows bench-gates bench-waiting clean
 help:
 	@echo "make demo         run example DAGs nightly_regression and model_release_gate on a local evaluation service"
 	@echo "make test-fast    unit and contract tests on a local service: two minutes on two cores"
@@ -45,6 +46,8 @@ help:
 	@echo "make test-matrix  the wheel on every Airflow from 2.11 to 3.3, and the newest on Python 3.12 and 3.13"
 	@echo "make test-airflow-2.11.2  the wheel on one of these: $(AIRFLOWS)"
 	@echo "make check        formatting, lint, types, import rules and declared dependencies"
+	@echo "make audit        known weaknesses of the packages that constraints.txt pins"
+	@echo "make sbom         the bill of materials of the wheel and what it is installed with, to .build/sbom.json"
 	@echo "make schema       write the JSON Schemas of policy and benchmark files"
 	@echo "make hooks        run the quick checks at every commit of this clone"
 	@echo "make bench-rows   how fast row scores are fetched and stored, beside curl, pandas, s3fs and the vendor's SDK"
@@ -80,6 +83,11 @@ $(OLD_AIRFLOWS:%=.venv-airflow-%/.installed): .venv-airflow-%/.installed: constr
 $(NEWEST_AIRFLOWS:%=.venv-airflow-%/.installed): .venv-airflow-%/.installed: pyproject.toml constraints.txt $(VENV)/.installed
 	@$(BIN)/uv venv --quiet --clear --python $(call find_python,$(lastword $(subst -, ,$*))) .venv-airflow-$* || { echo "This needs Python $(lastword $(subst -, ,$*)), which is not here and could not be downloaded"; exit 1; }
 	$(BIN)/uv pip install --quiet --python .venv-airflow-$*/bin/python --constraint constraints.txt ".[parquet,stats,s3,testing]" --group test
+	@touch $@
+
+$(SUPPLY_VENV)/.installed: pyproject.toml $(VENV)/.installed
+	$(BIN)/uv venv --quiet --clear --python $(PYTHON) $(SUPPLY_VENV)
+	$(BIN)/uv pip install --quiet --python $(SUPPLY_VENV)/bin/python --group supply
 	@touch $@
 
 $(WHEEL)/.built: $(shell find airflow_provider_benchmarks -name '*.py' -o -name '*.json') pyproject.toml README.md $(VENV)/.installed
@@ -145,6 +153,16 @@ schema: $(VENV)/.installed
 	$(BIN)/python -m airflow_provider_benchmarks.gates.schema
 	$(BIN)/python -m airflow_provider_benchmarks.benchmarks.schema
 
+# Fails also where a package can't be looked up: nothing is known of it then.
+audit: $(SUPPLY_VENV)/.installed
+	$(SUPPLY_VENV)/bin/pip-audit --strict --no-deps --disable-pip --progress-spinner off --requirement constraints.txt
+
+# Of the wheel, with the extras that read and write scores, and all that comes along.
+sbom: $(SUPPLY_VENV)/.installed $(WHEEL)/.built
+	$(BIN)/uv venv --quiet --clear --python $(PYTHON) .build/runtime
+	$(BIN)/uv pip install --quiet --python .build/runtime/bin/python --constraint constraints.txt "airflow-provider-benchmarks[parquet,stats,s3] @ file://$$(echo $(CURDIR)/$(WHEEL)/*.whl)"
+	$(SUPPLY_VENV)/bin/cyclonedx-py environment --pyproject pyproject.toml --mc-type library --output-reproducible --validate --output-file .build/sbom.json .build/runtime/bin/python
+
 check: lint types imports dependencies
 
 # Runs the quick checks at every commit of this clone.
@@ -169,4 +187,4 @@ bench-waiting: $(VENV)/.installed .venv-platform-0.1/.installed
 	AIRFLOW__LOGGING__LOGGING_LEVEL=WARNING PYTHONPATH=$(CURDIR) $(BIN)/python benchmarks/platform_load.py
 
 clean:
-	rm -rf $(VENV) .venv-platform-* $(LOWEST_VENV) .venv-airflow-* .build
+	rm -rf $(VENV) .venv-platform-* $(LOWEST_VENV) $(SUPPLY_VENV) .venv-airflow-* .build
