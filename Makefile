@@ -34,7 +34,7 @@ export UV_SYSTEM_CERTS := true
 # Airflow must not touch the user's own installation.
 export AIRFLOW_HOME := $(CURDIR)/.build/airflow
 
-.PHONY: help demo test-fast test test-lowest test-system test-generations test-matrix lint types imports dependencies \
+.PHONY: help demo test-fast test test-lowest test-system test-generations test-matrix test-distributed lint types imports dependencies \
 	$(RELEASES:%=test-real-%) $(AIRFLOWS:%=test-airflow-%) test-move schema audit sbom check hooks bench-rows bench-gates bench-waiting clean
 help:
 	@echo "make demo         run example DAGs nightly_regression and model_release_gate on a local evaluation service"
@@ -43,6 +43,7 @@ help:
 	@echo "make test-lowest  unit tests with the lowest version of each dependency that pyproject.toml lets in"
 	@echo "make test-system  the service for real: installs and starts NeMo Platform 0.1.0 and Helix 0.8.1, runs the DAGs"
 	@echo "make test-generations  contract tests and DAGs on the releases between these: 0.3.0, 0.6.0 and 0.7.3"
+	@echo "make test-distributed  a night of mapped jobs on PostgreSQL, Celery and Redis, of which a worker and a triggerer die"
 	@echo "make test-matrix  the wheel on every Airflow from 2.11 to 3.3, and the newest on Python 3.12 and 3.13"
 	@echo "make test-airflow-2.11.2  the wheel on one of these: $(AIRFLOWS)"
 	@echo "make check        formatting, lint, types, import rules and declared dependencies"
@@ -125,6 +126,16 @@ test-move: $(VENV)/.installed $(SYSTEM_RELEASES:%=.venv-platform-%/.installed)
 test-matrix:
 	$(MAKE) --keep-going $(AIRFLOWS:%=test-airflow-%)
 
+# PostgreSQL and Redis come from Debian; Celery, beside what make test runs on, from constraints/distributed.txt.
+test-distributed: .venv-distributed/.installed
+	@command -v redis-server > /dev/null || { echo "Redis and PostgreSQL are needed; on Debian: apt-get install postgresql redis-server"; exit 1; }
+	AIRFLOW_HOME=$(AIRFLOW_HOME)-distributed .venv-distributed/bin/python -m pytest tests/distributed
+
+.venv-distributed/.installed: pyproject.toml constraints.txt constraints/distributed.txt $(VENV)/.installed
+	$(BIN)/uv venv --quiet --clear --python $(PYTHON) .venv-distributed
+	$(BIN)/uv pip install --quiet --python .venv-distributed/bin/python --constraint constraints.txt --constraint constraints/distributed.txt --editable ".[parquet,stats,s3,testing]" --group test --group distributed
+	@touch $@
+
 # The wheel as users install it, in a folder without the package's source: the tests, and the example DAGs.
 $(AIRFLOWS:%=test-airflow-%): test-airflow-%: .venv-airflow-%/.installed $(WHEEL)/.built
 	$(BIN)/uv pip install --quiet --python .venv-airflow-$*/bin/python --no-deps --reinstall $(WHEEL)/*.whl
@@ -187,4 +198,4 @@ bench-waiting: $(VENV)/.installed .venv-platform-0.1/.installed
 	AIRFLOW__LOGGING__LOGGING_LEVEL=WARNING PYTHONPATH=$(CURDIR) $(BIN)/python benchmarks/platform_load.py
 
 clean:
-	rm -rf $(VENV) .venv-platform-* $(LOWEST_VENV) $(SUPPLY_VENV) .venv-airflow-* .build
+	rm -rf $(VENV) .venv-platform-* $(LOWEST_VENV) $(SUPPLY_VENV) .venv-airflow-* .venv-distributed .build

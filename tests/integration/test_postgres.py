@@ -52,6 +52,7 @@ def server() -> Iterator[PostgresServer]:
     if programs is None:
         pytest.skip("PostgreSQL is not installed; on Debian: apt-get install postgresql")
     with PostgresServer(programs) as server:
+        server.create_tables()
         yield server
 
 

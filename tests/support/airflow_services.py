@@ -194,12 +194,12 @@ class AirflowServices:
         name = name or command
         # Two requests of the API server can hold SQLite's lock for its timeout of 5 s, see AirflowApi.request. A
         # scheduler that waits no longer dies of it.
-        if command == "scheduler":
+        if command == "scheduler" and "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN" not in self.environment:
             database = f"sqlite:///{self.airflow.home / 'airflow.db'}?timeout=60"
             settings = {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database, **settings}
         with (self.airflow.home / f"{name}.log").open("ab") as log:
             process = subprocess.Popen(
-                [*program, command],
+                [*program, *command.split()],
                 env={**self.environment, **settings},
                 stdout=log,
                 stderr=log,

@@ -1,4 +1,4 @@
-"""A real PostgreSQL server in a temporary folder, with the tables of Airflow's metadata database."""
+"""A real PostgreSQL server in a temporary folder, for Airflow's metadata database."""
 
 from __future__ import annotations
 
@@ -57,7 +57,6 @@ class PostgresServer:
         )
         try:
             wait_for(self._answers, 120, lambda: f"PostgreSQL on port {self._port} does not answer")
-            self._create_tables()
         except BaseException:
             self.stop()
             raise
@@ -69,12 +68,16 @@ class PostgresServer:
         self.engine.dispose()
         self.stop()
 
+    def url(self, driver: str) -> str:
+        """The database's URL for a driver of SQLAlchemy or Celery, such as ``postgresql+psycopg``."""
+        return f"{driver}://airflow@127.0.0.1:{self._port}/postgres"
+
     @cached_property
     def engine(self) -> Any:
         """An SQLAlchemy engine, whose sessions don't check foreign keys: a row needs no DAG around it."""
         from sqlalchemy import create_engine, event
 
-        engine = create_engine(f"postgresql+psycopg://airflow@127.0.0.1:{self._port}/postgres")
+        engine = create_engine(self.url("postgresql+psycopg"))
 
         @event.listens_for(engine, "connect")
         def without_foreign_keys(connection: Any, record: Any) -> None:
@@ -102,7 +105,8 @@ class PostgresServer:
         except OperationalError:
             return False
 
-    def _create_tables(self) -> None:
+    def create_tables(self) -> None:
+        """Create Airflow's tables, without what its migrations add to them."""
         from airflow.models import import_all_models
         from airflow.models.base import Base
 
