@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
-from typing import Generic, Self, TypeVar, cast
+from typing import Generic, Self, TypeVar
 
 import httpx
 from tenacity import AsyncRetrying
@@ -18,12 +17,12 @@ from airflow_provider_benchmarks.client._config import ClientConfig
 from airflow_provider_benchmarks.client._errors import FAULTS, error_of_answer, error_of_request, too_large
 from airflow_provider_benchmarks.client._headers import strip_secrets
 from airflow_provider_benchmarks.client._paging import Pages
+from airflow_provider_benchmarks.client._redirects import send_async
 from airflow_provider_benchmarks.client._requests import Answer, Operation, Request
 from airflow_provider_benchmarks.client._response_body import (
     MAX_ANSWER_BYTES,
-    MAX_ERROR_BYTES,
     WholeBody,
-    refuse_packed_twice,
+    read_whole_async,
 )
 from airflow_provider_benchmarks.client._retry import retry_arguments
 from airflow_provider_benchmarks.client._time_limits import overtime
@@ -177,22 +176,15 @@ class AsyncBenchmarkClient:
         except FAULTS as fault:
             raise error_of_request(request, fault, self.config.base_url) from fault
         if response.status_code >= 300:
-            raise error_of_answer(request, response.status_code, response.headers, body.content(), request.generation)
+            arguments = request, response.status_code, response.headers, body.content(), request.generation
+            if len(arguments[3]) <= _MAX_BYTES_READ_ON_THE_LOOP:
+                raise error_of_answer(*arguments)
+            raise await asyncio.to_thread(error_of_answer, *arguments)
         if body.is_cut:
             raise too_large(request, response.status_code, MAX_ANSWER_BYTES)
         return Answer(response.status_code, response.headers, body.content())
 
     async def _send(self, request: Request) -> tuple[httpx.Response, WholeBody]:
         built = self._http.build_request(**self.config.request_arguments(request))
-        response = await self._http.send(built, stream=True, follow_redirects=request.method == "GET")
-        body = WholeBody(MAX_ANSWER_BYTES if response.status_code < 300 else MAX_ERROR_BYTES)
-        try:
-            refuse_packed_twice(response)
-            # Without this, a body that is left early is closed at some later time, or never.
-            async with aclosing(cast(AsyncGenerator[bytes], response.aiter_bytes())) as pieces:
-                async for piece in pieces:
-                    if not body.add(piece):
-                        break
-        finally:
-            await response.aclose()
-        return response, body
+        response = await send_async(self._http, built, follows=request.method == "GET")
+        return response, await read_whole_async(response)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import httpx
 
 from airflow_provider_benchmarks import __version__
+from airflow_provider_benchmarks.client._body_encoding import ACCEPTED_ENCODINGS
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
@@ -16,7 +17,11 @@ if TYPE_CHECKING:
 
 #: What every request carries, unless the connection has a header of the same name. The user agent tells the service's
 #: operators which client it is that asks.
-_EVERY_REQUEST = {"Accept": "*/*", "User-Agent": f"airflow-provider-benchmarks/{__version__}"}
+_EVERY_REQUEST = {
+    "Accept": "*/*",
+    "Accept-Encoding": ACCEPTED_ENCODINGS,
+    "User-Agent": f"airflow-provider-benchmarks/{__version__}",
+}
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import httpx
 
 from airflow_provider_benchmarks.benchmarks import JobRequest
+from airflow_provider_benchmarks.client._body_encoding import decoded
 from airflow_provider_benchmarks.client._choice import choose, choose_again
 from airflow_provider_benchmarks.client._errors import (
     error_of_request,
@@ -203,7 +204,7 @@ class BenchmarkClient(SyncRequests):
         for restarts in range(MAX_RESTARTS + 1):
             request, response = self._open_result(name, ResultName.ROW_SCORES, workspace)
             try:
-                for chunk in response.iter_bytes():
+                for chunk in decoded(response):
                     yield from _renamed(stream.feed(chunk), references)
             except httpx.RequestError as fault:
                 if restarts == MAX_RESTARTS:
@@ -258,7 +259,7 @@ class BenchmarkClient(SyncRequests):
             if encoding not in ("identity", "gzip", "deflate"):
                 found = f'the body is encoded as "{encoding}", though "identity" was asked for'
                 raise protocol_error(request, response.status_code, found)
-            yield from response.iter_bytes()
+            yield from decoded(response)
         except httpx.RequestError as fault:
             raise error_of_request(request, fault, self.config.base_url) from fault
         finally:

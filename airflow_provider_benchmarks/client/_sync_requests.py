@@ -13,14 +13,13 @@ from airflow_provider_benchmarks.client._choice import Conversation, converse
 from airflow_provider_benchmarks.client._config import ClientConfig
 from airflow_provider_benchmarks.client._errors import FAULTS, error_of_answer, error_of_request, too_large
 from airflow_provider_benchmarks.client._headers import strip_secrets
+from airflow_provider_benchmarks.client._redirects import send
 from airflow_provider_benchmarks.client._reentrant_pool import allow_reentry
 from airflow_provider_benchmarks.client._requests import Answer, Operation, Request
 from airflow_provider_benchmarks.client._response_body import (
     MAX_ANSWER_BYTES,
-    MAX_ERROR_BYTES,
     closed_on_error,
     read_whole,
-    refuse_packed_twice,
 )
 from airflow_provider_benchmarks.client._retry import retry_arguments
 from airflow_provider_benchmarks.client._time_limits import keep_time_limits, time_limit
@@ -85,7 +84,7 @@ class SyncRequests:
         with time_limit(self.config.time_limit(request)):
             response = self._send(request)
             try:
-                body = read_whole(response, MAX_ANSWER_BYTES)
+                body = read_whole(response)
             except FAULTS as fault:
                 raise error_of_request(request, fault, self.config.base_url) from fault
         if body.is_cut:
@@ -106,11 +105,10 @@ class SyncRequests:
         """Send, and return the response with its body unread; an error status raises."""
         built = self._http.build_request(**self.config.request_arguments(request))
         try:
-            response = self._http.send(built, stream=True, follow_redirects=request.method == "GET")
+            response = send(self._http, built, follows=request.method == "GET")
             with closed_on_error(response):
-                refuse_packed_twice(response)
                 if response.status_code >= 300:
-                    content = read_whole(response, MAX_ERROR_BYTES).content()
+                    content = read_whole(response).content()
                     raise error_of_answer(request, response.status_code, response.headers, content, request.generation)
         except FAULTS as fault:
             raise error_of_request(request, fault, self.config.base_url) from fault
