@@ -101,7 +101,7 @@ class AsyncBenchmarkClient:
         workspace: str | None = None,
         time_limit: float | None = None,
     ) -> AsyncGenerator[tuple[list[BenchmarkJob], int]]:
-        """Pages of jobs, newest first, each with the number of pages that are left.
+        """Pages of jobs that were on no page before, newest first, each with the number of pages that are left.
 
         :param status: status words to choose by; they don't make the pages fewer, ``created_since`` does
         :param time_limit: seconds for each page
@@ -119,8 +119,8 @@ class AsyncBenchmarkClient:
                 ),
                 time_limit=time_limit,
             )
-            pages.has_read(total)
-            yield jobs, pages.left
+            new = pages.has_read(total, jobs)
+            yield new, pages.left
 
     async def cancel_job(self, name: str, *, workspace: str | None = None) -> BenchmarkJob:
         return await self._run(lambda service: service.cancel(name, workspace=self._in(workspace)))

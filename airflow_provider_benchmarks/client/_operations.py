@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -351,14 +351,6 @@ class Operations:
         except Exception as error:  # whatever makes a reader fail is in the answer
             found = answer.content[:120].decode("utf-8", "replace")
             raise protocol_error(request, answer.status, f'{error}; it begins "{found}"') from error
-
-
-def without_repeats(jobs: Iterable[BenchmarkJob], seen: set[str]) -> Iterator[BenchmarkJob]:
-    """Drop jobs that were seen: one that is submitted while the pages are read pushes the others one place on."""
-    for job in jobs:
-        if job.name not in seen:
-            seen.add(job.name)
-            yield job
 
 
 def fingerprint_of(spec: Mapping[str, Any] | JobRequest) -> str:

@@ -20,14 +20,19 @@ from airflow_provider_benchmarks.client._errors import (
     error_of_request,
     protocol_error,
 )
-from airflow_provider_benchmarks.client._operations import Operations, Submission, without_repeats
+from airflow_provider_benchmarks.client._operations import Operations, Submission
 from airflow_provider_benchmarks.client._paging import Pages
 from airflow_provider_benchmarks.client._requests import Request
 from airflow_provider_benchmarks.client._row_download import FileDownload
 from airflow_provider_benchmarks.client._row_stream import MAX_RESTARTS, RowStream
 from airflow_provider_benchmarks.client._sync_requests import SyncRequests
 from airflow_provider_benchmarks.client.generations import Generation
-from airflow_provider_benchmarks.exceptions import IncompleteResults, ServiceError, ServiceUnavailable
+from airflow_provider_benchmarks.exceptions import (
+    IncompleteResults,
+    ProtocolError,
+    ServiceError,
+    ServiceUnavailable,
+)
 from airflow_provider_benchmarks.jobs import BenchmarkJob, JobResult, LogLine, ResultName, RowCounts
 from airflow_provider_benchmarks.jobs.failures import in_time_order
 from airflow_provider_benchmarks.scores import AggregateScores, RowScore
@@ -39,7 +44,9 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 #: More pages than any real log has. A service that repeats itself must not keep us for ever.
-_MAX_LOG_PAGES = 10_000
+MAX_LOG_PAGES = 10_000
+#: Of a log that is held in memory, with what each line takes besides its text.
+MAX_LOG_BYTES, LINE_OVERHEAD_BYTES = 256 * 1024**2, 500
 
 
 class BenchmarkClient(SyncRequests):
@@ -106,14 +113,12 @@ class BenchmarkClient(SyncRequests):
 
         :param status: only jobs with one of these status words
         """
-        seen: set[str] = set()
         pages = Pages()
         while pages.left:
             jobs, total = self._run(
                 lambda service: service.list_page(pages.next, workspace=self._in(workspace), status=status)
             )
-            pages.has_read(total)
-            yield from without_repeats(jobs, seen)
+            yield from pages.has_read(total, jobs)
 
     def check_workspace(self, workspace: str | None = None) -> None:
         """Read one page of the workspace's jobs.
@@ -142,9 +147,7 @@ class BenchmarkClient(SyncRequests):
         ends = math.inf if time_limit is None else time.monotonic() + time_limit
         cursor: str | None = None
         seen: set[str | None] = set()
-        while (
-            cursor not in seen and len(seen) < _MAX_LOG_PAGES
-        ):  # a cursor that comes again leads back to pages that were read
+        while cursor not in seen:  # a cursor that comes again leads back to pages that were read
             if time.monotonic() > ends:
                 raise ServiceUnavailable(
                     f'The log of benchmark job "{name}" was not there to its end after {time_limit:.0f} s. '
@@ -152,6 +155,11 @@ class BenchmarkClient(SyncRequests):
                     workspace=self._in(workspace),
                     job=name,
                 )
+            if len(seen) >= MAX_LOG_PAGES:
+                logger.warning(
+                    'The log of benchmark job "%s" goes on after %d pages, the most that are read.', name, len(seen)
+                )
+                return
             seen.add(cursor)
             page, cursor = self._log_page(name, cursor, self._in(workspace), tail)
             yield from page
@@ -159,8 +167,22 @@ class BenchmarkClient(SyncRequests):
                 return
 
     def get_logs(self, name: str, *, workspace: str | None = None) -> list[LogLine]:
-        """All log lines of the job, oldest first; of a long log :meth:`iter_logs` takes less memory."""
-        return in_time_order(self.iter_logs(name, workspace=workspace))
+        """All log lines of the job, oldest first; of a long log :meth:`iter_logs` takes less memory.
+
+        :raises ProtocolError: the log is larger than fits in memory, 256 MiB
+        """
+        lines, size = [], 0
+        for line in self.iter_logs(name, workspace=workspace):
+            lines.append(line)
+            size += LINE_OVERHEAD_BYTES + len(line.message)
+            if size > MAX_LOG_BYTES:
+                raise ProtocolError(
+                    f'The log of benchmark job "{name}" is larger than {MAX_LOG_BYTES // 1024**2} MiB, the most that '
+                    f"get_logs() returns: iter_logs() reads it line by line.",
+                    workspace=self._in(workspace),
+                    job=name,
+                )
+        return in_time_order(lines)
 
     def list_results(self, name: str, *, workspace: str | None = None) -> list[JobResult]:
         return self._run(lambda service: service.results(name, workspace=self._in(workspace)))

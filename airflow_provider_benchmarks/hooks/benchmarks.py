@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 #: Minimum number of log lines that are kept in memory, for repeats among them to be folded.
 MIN_LOG_LINES_KEPT = 1000
+#: Seconds for the pages of a log.
+MAX_LOG_SECONDS = 300.0
 
 
 class BenchmarkHook(BaseHook):
@@ -276,9 +278,11 @@ class BenchmarkHook(BaseHook):
         :param name: name of the job
         :param lines: maximum number of lines
         :raises NotFound: there is no such job
+        :raises ServiceUnavailable: it takes more than five minutes to read the log
         """
         keep = max(lines, MIN_LOG_LINES_KEPT)
-        return LogSummary(self.client.iter_logs(name, tail=keep), keep=keep).tail(lines)
+        log = self.client.iter_logs(name, time_limit=MAX_LOG_SECONDS, tail=keep)
+        return LogSummary(log, keep=keep).tail(lines)
 
     def get_dataset(self, job: BenchmarkJob) -> str:
         """Return the reference of the dataset that a job ran on; empty where the service does not say.

@@ -6,7 +6,12 @@ import gzip
 
 import pytest
 
-from airflow_provider_benchmarks.exceptions import InvalidRequest, ProtocolError, ServiceUnavailable
+from airflow_provider_benchmarks.client import _paging
+from airflow_provider_benchmarks.exceptions import IncompleteResults, InvalidRequest, ProtocolError, ServiceUnavailable
+from airflow_provider_benchmarks.hooks.benchmarks import BenchmarkHook
+from airflow_provider_benchmarks.jobs.finished import FinishedJobs
+from airflow_provider_benchmarks.triggers._watcher_poll import WatcherPoll
+from tests.integration.conftest import only_sync
 from tests.support.raw_server import RawServer, send_json
 
 MIB = 1024 * 1024
@@ -65,3 +70,66 @@ def test_redirects_end(connect):
         with pytest.raises(ProtocolError, match="more than 20 redirects"):
             patient(connect, server).get_status("job-1")
         assert len(server.paths) == 21
+
+
+class TestRows:
+    """A body of a few kB that becomes one line of more than memory holds."""
+
+    @pytest.fixture
+    def hook(self, monkeypatch):
+        bomb = packed("200 OK", b'{"row_index": 0, "item": {"x": "' + b"x" * (40 * MIB))
+
+        def answer(path, send):
+            if path.endswith("/download") or "/-/" in path:
+                return send(bomb)
+            results = [
+                {"name": "row-scores", "artifact_url": "ws/files#rows.jsonl"} if self.has_file else {"name": "x"}
+            ]
+            return send_json(send, {**ACTIVE, "data": results, "results": []})
+
+        with RawServer(answer) as server:
+            connection = server.connection_json(api="benchmark-jobs")
+            monkeypatch.setenv("AIRFLOW_CONN_NEMO_EVALUATOR_DEFAULT", connection)
+            yield BenchmarkHook()
+
+    @pytest.mark.parametrize("has_file", [True, False])
+    @pytest.mark.parametrize("format", ["jsonl", "parquet"])
+    def test_of_a_download(self, hook, tmp_path, has_file, format):
+        self.has_file = has_file
+        with pytest.raises(IncompleteResults, match='row scores of benchmark job "job-1".*longer than 32 MiB'):
+            hook.download_row_scores("job-1", str(tmp_path / "rows"), format=format)
+        assert not list(tmp_path.iterdir())
+
+    def test_of_a_stream(self, hook):
+        self.has_file = False
+        with pytest.raises(IncompleteResults, match='row scores of benchmark job "job-1".*longer than 32 MiB'):
+            list(hook.iter_row_scores("job-1"))
+
+
+class TestLists:
+    @only_sync
+    def test_one_that_repeats_itself_ends(self, connect):
+        page = {"data": [ACTIVE], "pagination": {"total_pages": 50_000}}
+        with RawServer(lambda _, send: send_json(send, page)) as server:
+            assert [job.name for job in patient(connect, server).list_jobs()] == ["job-1"]
+            assert len(server.paths) == 2
+
+    @only_sync
+    def test_one_of_very_many_pages_ends(self, connect, monkeypatch):
+        monkeypatch.setattr(_paging, "MAX_PAGES", 50)
+        page = {"data": [], "pagination": {"total_pages": 50_000}}
+        with RawServer(lambda _, send: send_json(send, page)) as server:
+            with pytest.raises(ProtocolError, match="list of jobs goes on after 50 pages"):
+                list(patient(connect, server).list_jobs())
+
+    async def test_so_does_one_that_a_watcher_reads(self, monkeypatch):
+        """It reads back to the jobs that it knows, and this list never comes to them."""
+        job = {**ACTIVE, "created_at": "2026-11-28T00:00:00"}
+        page = {"data": [job], "pagination": {"total_pages": 50_000}}
+        with RawServer(lambda _, send: send_json(send, page)) as server:
+            connection = server.connection_json(api="benchmark-jobs")
+            monkeypatch.setenv("AIRFLOW_CONN_NEMO_EVALUATOR_DEFAULT", connection)
+            known = FinishedJobs(state={"newest": "2026-11-27T00:00:00+00:00", "running": {}, "reported": {}})
+            poll = await WatcherPoll("nemo_evaluator_default", None, interval=60).poll(known)
+            assert [job.name for job in poll.jobs] == ["job-1"]
+            assert len(server.paths) == 2
