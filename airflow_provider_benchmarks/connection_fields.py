@@ -15,6 +15,7 @@ from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 
 _BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+_NO_LIMIT = frozenset({"off", "none", "false", "no"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,11 +52,21 @@ def _boolean_or_path(value: Any) -> bool | str | None:
 
 
 def _seconds(value: Any) -> float | None:
+    return _number(value, "timeout", "a number of seconds")
+
+
+def _speed(value: Any) -> float | None:
+    if value is False or (isinstance(value, str) and value.strip().lower() in _NO_LIMIT):
+        return 0.0
+    return _number(value, "min_download_speed", "a number of bytes per second, or 0 for no limit")
+
+
+def _number(value: Any, name: str, what: str) -> float | None:
     text = _text(value)
     try:
         return None if text is None else float(text)
     except ValueError:
-        raise ConfigurationError(f'extra "timeout" must be a number of seconds, found "{shortened(text)}"') from None
+        raise ConfigurationError(f'extra "{name}" must be {what}, found "{shortened(text)}"') from None
 
 
 def _headers(value: Any) -> dict[str, str] | None:
@@ -86,6 +97,12 @@ CONNECTION_FIELDS: Mapping[str, ConnectionField] = {
         label="Request timeout",
         description="Seconds to wait for an answer of the service. Default: 30",
         read=_seconds,
+        json_type="number",
+    ),
+    "min_download_speed": ConnectionField(
+        label="Least download speed",
+        description="Bytes per second that a download must have, over a minute; 0 for no limit. Default: 1000",
+        read=_speed,
         json_type="number",
     ),
     "api": ConnectionField(

@@ -13,8 +13,14 @@ import httpx
 from tenacity import AsyncRetrying
 
 from airflow_provider_benchmarks.client._choice import Conversation, converse
-from airflow_provider_benchmarks.client._config import ClientConfig
-from airflow_provider_benchmarks.client._errors import FAULTS, error_of_answer, error_of_request, too_large
+from airflow_provider_benchmarks.client._config import MAX_CONNECTIONS, ClientConfig
+from airflow_provider_benchmarks.client._errors import (
+    FAULTS,
+    client_closed,
+    error_of_answer,
+    error_of_request,
+    too_large,
+)
 from airflow_provider_benchmarks.client._headers import strip_secrets
 from airflow_provider_benchmarks.client._paging import Pages
 from airflow_provider_benchmarks.client._redirects import send_async
@@ -63,6 +69,9 @@ class AsyncBenchmarkClient:
     def __init__(self, config: ClientConfig, transport: httpx.AsyncBaseTransport | None = None) -> None:
         self.config = config
         hooks = {"request": [self._guard_secrets]}
+        # A request that is cancelled while it waits for the pool takes one of the pool's connections with it for good,
+        # so none waits there.
+        self._slots = asyncio.Semaphore(MAX_CONNECTIONS)
         self._http = httpx.AsyncClient(**config.transport_options(), transport=transport, event_hooks=hooks)
 
     async def __aenter__(self) -> Self:
@@ -166,7 +175,10 @@ class AsyncBenchmarkClient:
         return answer
 
     async def _complete_once(self, request: Request) -> Answer:
+        if self._http.is_closed:
+            raise client_closed(request)
         limit = self.config.time_limit(request)
+        await self._take_slot(request, limit)
         try:
             async with asyncio.timeout(limit):
                 response, body = await self._send(request)
@@ -175,6 +187,8 @@ class AsyncBenchmarkClient:
             raise error_of_request(request, late, self.config.base_url) from None
         except FAULTS as fault:
             raise error_of_request(request, fault, self.config.base_url) from fault
+        finally:
+            self._slots.release()
         if response.status_code >= 300:
             arguments = request, response.status_code, response.headers, body.content(), request.generation
             if len(arguments[3]) <= _MAX_BYTES_READ_ON_THE_LOOP:
@@ -183,6 +197,13 @@ class AsyncBenchmarkClient:
         if body.is_cut:
             raise too_large(request, response.status_code, MAX_ANSWER_BYTES)
         return Answer(response.status_code, response.headers, body.content())
+
+    async def _take_slot(self, request: Request, limit: float) -> None:
+        try:
+            async with asyncio.timeout(limit):
+                await self._slots.acquire()
+        except TimeoutError:
+            raise error_of_request(request, httpx.PoolTimeout(""), self.config.base_url) from None
 
     async def _send(self, request: Request) -> tuple[httpx.Response, WholeBody]:
         built = self._http.build_request(**self.config.request_arguments(request))

@@ -8,6 +8,7 @@ from email.utils import parsedate_to_datetime
 import httpx
 
 from airflow_provider_benchmarks.brief import shortened
+from airflow_provider_benchmarks.client._config import MAX_CONNECTIONS
 from airflow_provider_benchmarks.client._requests import Request
 from airflow_provider_benchmarks.client.generations import Generation
 from airflow_provider_benchmarks.exceptions import (
@@ -60,6 +61,9 @@ def error_of_request(request: Request, error: Exception, base_url: str) -> Servi
     if "CERTIFICATE_VERIFY_FAILED" in str(error):
         kind = InvalidRequest
         advice = "Set the connection's extra \"verify\" to the path of the CA that signed the server's certificate."
+    elif isinstance(error, httpx.PoolTimeout):
+        said = f"all {MAX_CONNECTIONS} connections of this client were in use"
+        advice = "Send fewer requests at a time through one client, and close the downloads that are not read on."
     elif isinstance(error, httpx.TimeoutException):
         advice = 'The service is slow or gone; the connection\'s extra "timeout" says how long to wait.'
     elif isinstance(error, httpx.LocalProtocolError):
@@ -95,6 +99,18 @@ def protocol_error(request: Request, status: int, reason: str) -> ProtocolError:
         f"{request.method} {request.path} answered {status}, but not as the service does ({request.subject}): "
         f"{reason}. Check that the connection's host is the evaluation service itself and not a login page or a proxy.",
         status_code=status,
+        method=request.method,
+        path=request.path,
+        workspace=request.workspace,
+        job=request.job,
+    )
+
+
+def client_closed(request: Request) -> ServiceError:
+    """Make the error for a request through a client that was closed."""
+    return ServiceError(
+        f"{request.method} {request.path} was not sent ({request.subject}): this client is closed. Make a new one, or "
+        f"send requests within its with block.",
         method=request.method,
         path=request.path,
         workspace=request.workspace,

@@ -305,9 +305,12 @@ class Operations:
         path = self.generation.result_path(workspace, name, result)
         return self._request(method="GET", path=path, workspace=workspace, job=name)
 
-    def row_scores_file(self, name: str, *, workspace: str) -> Operation[Request | None]:
+    def row_scores_file(
+        self, name: str, *, results: Sequence[JobResult] | None, workspace: str
+    ) -> Operation[Request | None]:
         """The request for the row scores' file in the files service; None where the result has no file there."""
-        results = yield from self.results(name, workspace=workspace)
+        if results is None:
+            results = yield from self.results(name, workspace=workspace)
         paths = (self.generation.file_path(result) for result in results if result.name == ResultName.ROW_SCORES)
         path = next(paths, None)
         return self._request(method="GET", path=path, workspace=workspace, job=name) if path else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from itertools import islice
@@ -14,8 +14,10 @@ from typing import Any, TypeVar
 import httpx
 
 from airflow_provider_benchmarks.benchmarks import JobRequest
+from airflow_provider_benchmarks.brief import brief
 from airflow_provider_benchmarks.client._body_encoding import decoded
 from airflow_provider_benchmarks.client._choice import choose, choose_again
+from airflow_provider_benchmarks.client._download_speed import DownloadSpeed
 from airflow_provider_benchmarks.client._errors import (
     error_of_request,
     protocol_error,
@@ -23,11 +25,13 @@ from airflow_provider_benchmarks.client._errors import (
 from airflow_provider_benchmarks.client._operations import Operations, Submission
 from airflow_provider_benchmarks.client._paging import Pages
 from airflow_provider_benchmarks.client._requests import Request
+from airflow_provider_benchmarks.client._response_body import body_length
 from airflow_provider_benchmarks.client._row_download import FileDownload
 from airflow_provider_benchmarks.client._row_stream import MAX_RESTARTS, RowStream
 from airflow_provider_benchmarks.client._sync_requests import SyncRequests
 from airflow_provider_benchmarks.client.generations import Generation
 from airflow_provider_benchmarks.exceptions import (
+    ConfigurationError,
     IncompleteResults,
     ProtocolError,
     ServiceError,
@@ -148,7 +152,8 @@ class BenchmarkClient(SyncRequests):
         cursor: str | None = None
         seen: set[str | None] = set()
         while cursor not in seen:  # a cursor that comes again leads back to pages that were read
-            if time.monotonic() > ends:
+            left = ends - time.monotonic()
+            if left <= 0:
                 raise ServiceUnavailable(
                     f'The log of benchmark job "{name}" was not there to its end after {time_limit:.0f} s. '
                     f"Read it on the service.",
@@ -161,7 +166,8 @@ class BenchmarkClient(SyncRequests):
                 )
                 return
             seen.add(cursor)
-            page, cursor = self._log_page(name, cursor, self._in(workspace), tail)
+            with self.within(left):
+                page, cursor = self._log_page(name, cursor, self._in(workspace), tail)
             yield from page
             if cursor is None:
                 return
@@ -204,8 +210,14 @@ class BenchmarkClient(SyncRequests):
         """Stream the rows in constant memory.
 
         :param limit: number of rows to stop after; the service itself always sends all
+        :raises ConfigurationError: the limit is no number of rows
         :raises IncompleteResults: a line is not a row, or the service ended the stream with an error
         """
+        if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or limit < 0):
+            raise ConfigurationError(f"limit must be None or a number of rows, 0 or more, found {brief(limit)}")
+        return self._rows(name, limit, workspace)
+
+    def _rows(self, name: str, limit: int | None, workspace: str | None) -> Iterator[RowScore]:
         lines = self.iter_row_lines(name, workspace=workspace)
         try:
             with closing(lines):
@@ -223,10 +235,12 @@ class BenchmarkClient(SyncRequests):
         workspace = self._in(workspace)
         references = self._references(name, workspace)
         stream = RowStream()
+        subject = f'row scores of benchmark job "{name}" in workspace "{workspace}"'
+        speed = self._speed(subject, rows=lambda: stream.delivered)
         for restarts in range(MAX_RESTARTS + 1):
             request, response = self._open_result(name, ResultName.ROW_SCORES, workspace)
             try:
-                for chunk in decoded(response):
+                for chunk in speed.of(decoded(response)):
                     yield from _renamed(stream.feed(chunk), references)
             except httpx.RequestError as fault:
                 if restarts == MAX_RESTARTS:
@@ -238,7 +252,9 @@ class BenchmarkClient(SyncRequests):
             yield from _renamed(stream.end(), references)
             return
 
-    def open_row_scores(self, name: str, *, workspace: str | None = None) -> tuple[Iterable[bytes], int | None]:
+    def open_row_scores(
+        self, name: str, *, results: Sequence[JobResult] | None = None, workspace: str | None = None
+    ) -> tuple[Iterable[bytes], int | None]:
         """Open the stored row scores as JSONL bytes, from the fastest route that serves them.
 
         The files service returns the file as it is stored. Where it refuses, or the result has no file, the documented
@@ -246,6 +262,7 @@ class BenchmarkClient(SyncRequests):
 
         Metrics have their references as names, where the job says which.
 
+        :param results: of the job, where they are known already; None requests them
         :return: the pieces, cut anywhere, and their number of bytes; None where the service does not say, or the names
             are changed on the way. Pieces that have a ``close`` and are not read must be closed
         :raises ResultsChanged: while reading: the file is another one after a dropped connection; begin again
@@ -253,11 +270,11 @@ class BenchmarkClient(SyncRequests):
         """
         workspace = self._in(workspace)
         try:
-            request = self._run(lambda service: service.row_scores_file(name, workspace=workspace))
+            request = self._run(lambda service: service.row_scores_file(name, results=results, workspace=workspace))
             reason = "the result has no file there"
             if request is not None:
                 references = self._references(name, workspace)
-                download = FileDownload(request, self._open, timeout=self.config.timeout)
+                download = FileDownload(request, self._open, self.config)
                 logger.info("Reading the row scores of %s from the Files API", request.subject)
                 if references:
                     return RenamedRows(download, references), None
@@ -281,7 +298,8 @@ class BenchmarkClient(SyncRequests):
             if encoding not in ("identity", "gzip", "deflate"):
                 found = f'the body is encoded as "{encoding}", though "identity" was asked for'
                 raise protocol_error(request, response.status_code, found)
-            yield from decoded(response)
+            subject = f'result "{result}" of {request.subject}'
+            yield from self._speed(subject, length=body_length(response)).of(decoded(response))
         except httpx.RequestError as fault:
             raise error_of_request(request, fault, self.config.base_url) from fault
         finally:
@@ -308,6 +326,12 @@ class BenchmarkClient(SyncRequests):
 
     def _in(self, workspace: str | None) -> str:
         return workspace or self.config.workspace
+
+    def _speed(
+        self, subject: str, *, length: int | None = None, rows: Callable[[], int] | None = None
+    ) -> DownloadSpeed:
+        config = self.config
+        return DownloadSpeed(subject, least=config.min_download_speed, timeout=config.timeout, length=length, rows=rows)
 
     def _log_page(
         self, name: str, cursor: str | None, workspace: str, tail: int | None

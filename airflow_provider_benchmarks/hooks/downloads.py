@@ -339,7 +339,7 @@ def add_to_store(
         target = RowTarget(place=place, row_format=RowFormat(name="parquet"))
         return fetch(target) if fetch else fetch_file(source, target)
 
-    has_rows = any(result.name == ResultName.ROW_SCORES for result in client.list_results(job.name))
+    has_rows = source.has_rows()
     aggregate = source.aggregate()
     stored = store.add(job, aggregate, store_rows=store_rows if has_rows else None, dataset=client.get_dataset(job))
     logger.info('Benchmark job "%s" is in the score store %s', job.name, store.root)
