@@ -9,9 +9,16 @@ import time
 import httpx
 import pytest
 
-from airflow_provider_benchmarks.client import BenchmarkClient, ClientConfig
+from airflow_provider_benchmarks.client import AsyncBenchmarkClient, BenchmarkClient, ClientConfig
 from airflow_provider_benchmarks.client._response_body import MAX_ANSWER_BYTES
-from airflow_provider_benchmarks.exceptions import InvalidRequest, JobTimeout, ProtocolError, ServiceUnavailable
+from airflow_provider_benchmarks.exceptions import (
+    ConfigurationError,
+    InvalidRequest,
+    JobTimeout,
+    ProtocolError,
+    ServiceError,
+    ServiceUnavailable,
+)
 from airflow_provider_benchmarks.hooks.benchmarks import BenchmarkHook
 from airflow_provider_benchmarks.testing import Fault
 from tests.integration.conftest import WORKSPACE, completed_job, only_sync
@@ -264,3 +271,71 @@ class TestSharedPoll:
         await until(lambda: fault.fired >= 2)
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)
+
+
+class TestManyAtOnce:
+    async def test_ended_requests_of_the_asynchronous_client_lose_no_connections(self):
+        server = RawServer(
+            lambda path, send: (
+                send_json(send, {"name": "good", "status": "active"})
+                if "good" in path
+                else server.trickle(send, *TRICKLES["chunks"])
+            )
+        )
+        config = ClientConfig(api="benchmark-jobs", timeout=5, retry_seconds=0, base_url=server.url, trust_env=False)
+        with server:
+            async with AsyncBenchmarkClient(config) as client:
+                waits = [client.get_status("job-1", time_limit=0.2) for _ in range(40)]
+                errors = await asyncio.gather(*waits, return_exceptions=True)
+                assert {type(error) for error in errors} == {ServiceUnavailable}
+                for _ in range(12):
+                    assert (await client.get_status("good")).status == "active"
+
+    def test_who_keeps_all_connections_is_told_so(self, connect):
+        with trickling(OK + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n") as server:
+            config = ClientConfig(api="benchmark-jobs", timeout=1, retry_seconds=0, base_url=server.url)
+            with BenchmarkClient(config) as client:
+                downloads = [client.iter_result("job-1", "artifacts") for _ in range(10)]
+                for download in downloads:
+                    next(download)
+                with pytest.raises(ServiceUnavailable, match="all 10 connections of this client were in use"):
+                    client.get_status("job-1")
+                for download in downloads:
+                    download.close()
+
+
+async def test_a_closed_client_says_so(service):
+    config = ClientConfig(base_url=service.url, trust_env=False)
+    with BenchmarkClient(config) as client:
+        pass
+    async with AsyncBenchmarkClient(config) as other:
+        pass
+    with pytest.raises(ServiceError, match=r'was not sent \(benchmark job "job-1".*this client is closed'):
+        client.get_status("job-1")
+    with pytest.raises(ServiceError, match=r'was not sent \(benchmark job "job-1".*this client is closed'):
+        await other.get_status("job-1")
+
+
+@only_sync
+@pytest.mark.parametrize("limit", [-1, 1.5, "2", True])
+def test_a_limit_is_a_number_of_rows(connect, service, limit):
+    with pytest.raises(ConfigurationError, match="limit must be None or a number of rows"):
+        connect(service.url).iter_row_scores("job-1", limit=limit)
+
+
+@only_sync
+def test_a_time_limit_around_requests_holds_for_their_retries(connect):
+    with trickling(*TRICKLES["chunks"]) as server:
+        client = connect(server.url, timeout=0.2, retry_seconds=600, api="benchmark-jobs")
+        with client.within(1), pytest.raises(ServiceUnavailable):
+            client.get_status("job-1")
+        assert len(server.paths) >= 2
+
+
+@only_sync
+def test_no_try_begins_after_the_time_for_retries(connect):
+    with trickling(*TRICKLES["chunks"]) as server:
+        client = connect(server.url, timeout=1, retry_seconds=1, api="benchmark-jobs")
+        with pytest.raises(ServiceUnavailable, match=LATE):
+            client.get_status("job-1")
+        assert len(server.paths) == 1  # it ended after 1.5 s
