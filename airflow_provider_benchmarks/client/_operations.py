@@ -306,7 +306,7 @@ class Operations:
         return self._request(method="GET", path=path, workspace=workspace, job=name)
 
     def row_scores_file(
-        self, name: str, *, results: Sequence[JobResult] | None, workspace: str
+        self, name: str, *, workspace: str, results: Sequence[JobResult] | None = None
     ) -> Operation[Request | None]:
         """The request for the row scores' file in the files service; None where the result has no file there."""
         if results is None:

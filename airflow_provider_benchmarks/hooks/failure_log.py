@@ -22,6 +22,8 @@ MAX_LINES_AFTER_TIMEOUT = 5000
 MIN_LINES_AFTER_TIMEOUT = 200
 #: For reading that log, which only adds to the error.
 TIMEOUT_LOG_SECONDS = 10.0
+#: For reading its steps.
+STEPS_SECONDS = 60.0
 #: For reading the log of a failed job. It is for people, and shown as far as it was read.
 FAILURE_LOG_SECONDS = 300.0
 #: Maximum length of a step's own error, characters.
@@ -32,7 +34,8 @@ def read_failure(client: BenchmarkClient, job: BenchmarkJob, log: Any) -> tuple[
     """Read the steps and the log of a failed job. What can't be read is left out, with a warning."""
     if not job.steps:
         try:
-            job = job.with_status(client.get_status(job.name))
+            with client.within(STEPS_SECONDS):
+                job = job.with_status(client.get_status(job.name))
         except ServiceError as error:  # the failure of the job is what matters
             log.warning("The job's steps can't be read: %s", error)
     summary = LogSummary()
