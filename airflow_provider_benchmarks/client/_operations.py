@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -118,6 +119,7 @@ class Operations:
             workspace=workspace,
             job=name,
         )
+        began = time.monotonic()
         for attempt in range(1, _SUBMIT_TRIES + 1):
             try:
                 answer = yield post
@@ -129,6 +131,8 @@ class Operations:
                 if attempt == _SUBMIT_TRIES or pause > self.config.retry_seconds:
                     raise
                 found = yield from self._find(post, delay=pause)
+                if found is None and time.monotonic() - began > self.config.retry_seconds:
+                    raise
             if found is not None:
                 if found.custom_fields.get(FINGERPRINT) != custom_fields[FINGERPRINT]:
                     raise taken_by_another(post, found)

@@ -70,3 +70,9 @@ def test_secrets_are_not_in_the_repr():
     config = ClientConfig(base_url=BASE, token="s3cret", headers={"X-Api-Key": "k3y"})
     assert "s3cret" not in repr(config)
     assert "k3y" not in repr(config)
+
+
+@pytest.mark.parametrize("speed", [-1, float("nan"), float("inf")])
+def test_a_least_speed_is_a_number_that_can_be_had(speed):
+    with pytest.raises(ConfigurationError, match="min_download_speed must be 0 bytes per second"):
+        ClientConfig(base_url="http://evaluator.invalid", min_download_speed=speed)

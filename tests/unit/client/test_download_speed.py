@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+from types import SimpleNamespace
 
 import pytest
 
@@ -56,7 +57,7 @@ def test_reads_belong_to_the_download_whose_piece_is_read():
 def test_a_long_one_reports_how_far_it_is(monkeypatch, caplog):
     caplog.set_level(logging.INFO)
     clock = [0.0]
-    monkeypatch.setattr(_download_speed.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(_download_speed, "time", SimpleNamespace(monotonic=lambda: clock[0]))
     speed = DownloadSpeed("rows of job-1", least=0, timeout=30, rows=lambda: 1234)
     for _ in range(5):
         clock[0] += 60
