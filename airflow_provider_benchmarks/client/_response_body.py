@@ -24,6 +24,8 @@ DROPPED = (httpx.RequestError, httpcore.NetworkError, httpcore.TimeoutException,
 
 #: Of an answer that is read whole, once it is decoded. Lists and scores take a few MB at most.
 MAX_ANSWER_BYTES = 32 * 1024 * 1024
+#: ... and of the values in it, which take more memory than their text.
+MAX_VALUES = 4_000_000
 #: Of an error's body: its beginning says what there is to say.
 MAX_ERROR_BYTES = 1024 * 1024
 
@@ -123,8 +125,11 @@ def closed_on_error(response: httpx.Response) -> Iterator[None]:
 def parse_answer(content: bytes) -> Any:
     """Decode an answer; halves of characters, which neither Airflow nor its database can store, become "?".
 
-    :raises ValueError: it is not JSON
+    :raises ValueError: it is not JSON, or has too many values
     """
+    # An empty list takes 3 bytes as text, and 64 in memory.
+    if len(content) > MAX_VALUES and sum(map(content.count, (b",", b"[", b"{"))) > MAX_VALUES:
+        raise ValueError(f"the answer has more than {MAX_VALUES:,} values, the most that are read")
     value = parse_json(content)
     if b"\\ud" in content or b"\\uD" in content:
         value = json.loads(json.dumps(value, ensure_ascii=False).encode(errors="replace"))

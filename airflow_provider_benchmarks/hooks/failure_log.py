@@ -23,7 +23,7 @@ MIN_LINES_AFTER_TIMEOUT = 200
 #: For reading that log, which only adds to the error.
 TIMEOUT_LOG_SECONDS = 10.0
 #: For reading its steps.
-STEPS_SECONDS = 60.0
+STEPS_SECONDS = 15.0
 #: For reading the log of a failed job. It is for people, and shown as far as it was read.
 FAILURE_LOG_SECONDS = 300.0
 #: Maximum length of a step's own error, characters.

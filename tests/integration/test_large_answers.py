@@ -34,6 +34,14 @@ def test_a_bomb_is_refused(connect):
             patient(connect, server).get_status("job-1")
 
 
+@pytest.mark.parametrize("values", [b"[],", b"0,", b"{},"])
+def test_an_answer_of_few_bytes_and_many_values_is_refused(connect, values):
+    body = b"[" + values * 5_000_000 + b"0]"
+    with RawServer(lambda _, send: send(packed("200 OK", body))) as server:
+        with pytest.raises(ProtocolError, match="more than 4,000,000 values, the most that are read"):
+            patient(connect, server).get_status("job-1")
+
+
 def test_of_an_error_that_is_a_bomb_the_beginning_is_read(connect):
     bomb = packed("400 Bad", b'{"detail": "' + b"x" * (100 * MIB))
     with RawServer(lambda _, send: send(bomb)) as server:
