@@ -14,13 +14,13 @@ from functools import partial
 from typing import Any, TypeVar
 
 from airflow_provider_benchmarks.benchmarks import Benchmark, JobRequest, JobSpec, plain_mapping
-from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.client._config import ClientConfig
 from airflow_provider_benchmarks.client._errors import protocol_error
 from airflow_provider_benchmarks.client._name_conflicts import name_unusable, taken_by_another, taken_by_another_kind
 from airflow_provider_benchmarks.client._requests import Answer, Operation, Request
 from airflow_provider_benchmarks.client._response_body import parse_answer
 from airflow_provider_benchmarks.client._stored_benchmarks import store_benchmark
+from airflow_provider_benchmarks.client._whose import require_entries_of, require_job, require_owner
 from airflow_provider_benchmarks.client.generations import HEALTH_PATH, VERSION_PATH, Generation, read_version
 from airflow_provider_benchmarks.exceptions import (
     BenchmarkError,
@@ -245,13 +245,13 @@ class Operations:
         path = self.generation.logs_path(workspace, name)
         params = self.generation.log_params(limit=_LOG_PAGE, cursor=cursor, tail=tail)
         request = self._request(method="GET", path=path, params=params, workspace=workspace, job=name)
-        lines, next_cursor = self._read(request, (yield request), self.generation.read_log_page)
+        lines, next_cursor = self._read(request, (yield request), self._of_job(name, self.generation.read_log_page))
         return lines, next_cursor or None
 
     def results(self, name: str, *, workspace: str) -> Operation[list[JobResult]]:
         path = self.generation.results_path(workspace, name)
         request = self._request(method="GET", path=path, workspace=workspace, job=name)
-        return self._read(request, (yield request), self.generation.read_results)
+        return self._read(request, (yield request), self._of_job(name, self.generation.read_results))
 
     def metric_names(self, name: str, *, workspace: str) -> Operation[MetricNames]:
         """What is known of the names of the metrics in a job's results; requests the job only where they need it."""
@@ -293,8 +293,13 @@ class Operations:
         path = self.generation.stored_scores_path(job.workspace, job.name)
         params = self.generation.stored_dataset_params()
         request = self._request(method="GET", path=path, params=params, workspace=job.workspace, job=job.name)
+
+        def read(payload: Any) -> str:
+            require_owner(job.name, payload.get("name"))
+            return self.generation.read_stored_dataset(payload)
+
         try:
-            return self._read(request, (yield request), self.generation.read_stored_dataset)
+            return self._read(request, (yield request), read)
         except ServiceUnavailable:
             raise
         except ServiceError:  # not every service stores them, nor lets everybody read them
@@ -308,8 +313,8 @@ class Operations:
     def row_scores_file(self, name: str, *, workspace: str) -> Operation[Request | None]:
         """The request for the row scores' file in the files service; None where the result has no file there."""
         results = yield from self.results(name, workspace=workspace)
-        paths = (self.generation.file_path(result) for result in results if result.name == ResultName.ROW_SCORES)
-        path = next(paths, None)
+        own = [result for result in results if result.name == ResultName.ROW_SCORES]
+        path = self.generation.file_path(own[0], job=name, workspace=workspace) if own else None
         return self._request(method="GET", path=path, workspace=workspace, job=name) if path else None
 
     def health(self) -> Operation[Any]:
@@ -336,11 +341,19 @@ class Operations:
 
         def read(payload: Any) -> BenchmarkJob:
             job = self.generation.read_job(payload, workspace=request.workspace)
-            if job.name != request.job:
-                raise ValueError(f'expected benchmark job "{request.job}", found "{shortened(job.name)}"')
-            return job
+            return require_job(job, name=request.job, workspace=request.workspace)
 
         return self._read(request, answer, read)
+
+    @staticmethod
+    def _of_job(name: str, read: Callable[[Any], T]) -> Callable[[Any], T]:
+        """Read a list of what belongs to a job, and refuse one of another job."""
+
+        def checked(payload: Any) -> T:
+            require_entries_of(name, payload)
+            return read(payload)
+
+        return checked
 
     @staticmethod
     def _read(request: Request, answer: Answer, read: Callable[[Any], T]) -> T:

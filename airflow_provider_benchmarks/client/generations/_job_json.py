@@ -52,7 +52,7 @@ def read_job(payload: Any, *, workspace: str) -> BenchmarkJob:
         workspace=of_type(str, payload, "workspace") or workspace,
         status=of_type(str, payload, "status"),
         benchmark=_text(spec.get("benchmark")),
-        dataset=recorded.dataset if recorded else _dataset(spec),
+        dataset=recorded.dataset if recorded else dataset_of(spec.get("dataset")),
         id=_text(payload.get("id")),
         description=_text(payload.get("description")) or None,
         spec=spec,
@@ -143,8 +143,8 @@ def _read_step(payload: Mapping[str, Any]) -> JobStep:
     return JobStep(name=_text(payload.get("name")), status=_text(payload.get("status")), error=error)
 
 
-def _dataset(spec: Mapping[str, Any]) -> str:
-    named = spec.get("dataset")
+def dataset_of(named: Any) -> str:
+    """A dataset as the service names it: a reference, or JSON for one that is described otherwise. Empty for none."""
     return named if isinstance(named, str) else json.dumps(named, sort_keys=True) if named else ""
 
 

@@ -14,7 +14,8 @@ from urllib.parse import quote
 from airflow_provider_benchmarks.benchmarks import JobRequest, JobSpec
 from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.client._response_body import parse_answer
-from airflow_provider_benchmarks.client.generations._job_json import read_job, read_log_line, read_result
+from airflow_provider_benchmarks.client._whose import require_job, stored_file_path
+from airflow_provider_benchmarks.client.generations._job_json import dataset_of, read_job, read_log_line, read_result
 from airflow_provider_benchmarks.client.generations.stored_benchmarks import StoredBenchmarks
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.jobs import BenchmarkJob, JobResult, LogLine
@@ -128,16 +129,12 @@ class Generation(ABC):
         """
         return f"{self.results_path(workspace, job)}/{quoted(result, 'result')}/download"
 
-    def file_path(self, result: JobResult) -> str | None:
-        """Path of a result's file in the files service; None where it has none."""
-        place, _, path = result.artifact_url.partition("#")  # workspace/fileset#path
-        workspace, _, fileset = place.partition("/")
-        parts = path.split("/")
-        if not workspace or not fileset or any(part in ("", ".", "..") for part in (fileset, *parts)):
-            return None
-        return (
-            f"/apis/files/v2/workspaces/{quote(workspace, safe='')}/filesets/{quote(fileset, safe='')}/-/{quote(path)}"
-        )
+    def file_path(self, result: JobResult, *, job: str, workspace: str) -> str | None:
+        """Path of a result's file in the files service; None where it has none.
+
+        :param job: the job whose result it is
+        """
+        return stored_file_path(result.artifact_url, job=job, workspace=workspace)
 
     # What requests carry.
 
@@ -189,7 +186,8 @@ class Generation(ABC):
         jobs, errors = [], []
         for entry in _entries(payload):
             try:
-                jobs.append(self.read_job(entry, workspace=workspace))
+                job = self.read_job(entry, workspace=workspace)
+                jobs.append(require_job(job, name=job.name, workspace=workspace))
             except Exception as error:  # noqa: BLE001  what is wrong with one job must not hide the others
                 errors.append(error)
         if errors:
@@ -236,7 +234,7 @@ class Generation(ABC):
 
     def read_stored_dataset(self, payload: Any) -> str:
         """The dataset that the entity of a job's scores names; empty where it names none."""
-        return str(payload.get("dataset") or "")
+        return dataset_of(payload.get("dataset"))
 
     # Errors.
 
