@@ -7,6 +7,7 @@ import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 
 import httpx
@@ -103,6 +104,8 @@ class ClientConfig:
             "timeout": _timeout(self.timeout),
             "limits": httpx.Limits(max_connections=_MAX_CONNECTIONS, keepalive_expiry=_KEEPALIVE_SECONDS),
             "headers": headers_of_every_request(self),
+            # An odd cookie would spoil all later requests of a client.
+            "cookies": CookieJar(DefaultCookiePolicy(allowed_domains=())),
             "trust_env": self.trust_env,
         }
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,6 +10,7 @@ import httpcore
 import httpx
 
 from airflow_provider_benchmarks.scores.json_values import parse_json
+from airflow_provider_benchmarks.storable import whole_characters
 
 #: One read of the network. The usual way reads 64 KiB at a time through an HTTP parser written in Python, which is what
 #: limits the speed of a large body.
@@ -83,14 +83,20 @@ def refuse_packed_twice(response: httpx.Response) -> None:
 
 
 def parse_answer(content: bytes) -> Any:
-    """Decode an answer; halves of characters, which neither Airflow nor its database can store, become "?".
+    """Decode an answer; halves of characters, which neither Airflow nor its database can store, become "�".
 
-    :raises ValueError: it is not JSON
+    :raises ValueError: it is not JSON, or is nested too deeply
     """
     value = parse_json(content)
-    if b"\\ud" in content or b"\\uD" in content:
-        value = json.loads(json.dumps(value, ensure_ascii=False).encode(errors="replace"))
-    return value
+    return _without_halves(value) if b"\\ud" in content or b"\\uD" in content else value
+
+
+def _without_halves(value: Any) -> Any:
+    if isinstance(value, str):
+        return whole_characters(value)
+    if isinstance(value, dict):
+        return {whole_characters(key): _without_halves(member) for key, member in value.items()}
+    return [_without_halves(member) for member in value] if isinstance(value, list) else value
 
 
 def body_length(response: httpx.Response) -> int | None:

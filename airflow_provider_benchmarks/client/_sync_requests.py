@@ -24,7 +24,7 @@ from airflow_provider_benchmarks.client._response_body import (
 )
 from airflow_provider_benchmarks.client._retry import retry_arguments
 from airflow_provider_benchmarks.client._time_limits import keep_time_limits, time_limit
-from airflow_provider_benchmarks.exceptions import ServiceError
+from airflow_provider_benchmarks.exceptions import BenchmarkError, ServiceError
 
 T = TypeVar("T")
 
@@ -104,14 +104,16 @@ class SyncRequests:
 
     def _send(self, request: Request) -> httpx.Response:
         """Send, and return the response with its body unread; an error status raises."""
-        built = self._http.build_request(**self.config.request_arguments(request))
         try:
+            built = self._http.build_request(**self.config.request_arguments(request))
             response = self._http.send(built, stream=True, follow_redirects=request.method == "GET")
             with closed_on_error(response):
                 refuse_packed_twice(response)
                 if response.status_code >= 300:
                     content = read_whole(response, MAX_ERROR_BYTES).content()
                     raise error_of_answer(request, response.status_code, response.headers, content, request.generation)
+        except BenchmarkError:
+            raise
         except FAULTS as fault:
             raise error_of_request(request, fault, self.config.base_url) from fault
         return response

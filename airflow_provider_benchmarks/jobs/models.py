@@ -80,7 +80,7 @@ class RowCounts:
             return None
         message = payload.get("message")
         return cls(
-            **{name: _row_count(payload.get(name)) for name in ("total", "scored", "errored")},
+            **{name: row_count(payload.get(name)) for name in ("total", "scored", "errored")},
             is_failure=payload.get("failed") not in (None, False),
             message=message if isinstance(message, str) else "",
         )
@@ -197,6 +197,7 @@ class LogLine:
     fields: Mapping[str, Any] = field(default_factory=dict)
 
 
-def _row_count(value: Any) -> int | None:
+def row_count(value: Any) -> int | None:
+    """A number of rows; None for what can be none: a fraction, a number below 0, or another type."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return int(value) if is_number and abs(value) <= _MOST_ROWS else None
+    return int(value) if is_number and 0 <= value <= _MOST_ROWS and value == int(value) else None
