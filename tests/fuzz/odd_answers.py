@@ -321,8 +321,15 @@ _BODIES = st.one_of(
     st.builds(dict, damage=st.sampled_from([*_DAMAGES]), at=st.floats(0, 1)),
     st.just({}),
 )
+#: Of a service that is busy, or says so.
+_BUSY = st.builds(
+    lambda status, value: Odd(status=status, headers=(("Retry-After", value),)),
+    st.sampled_from([408, 425, 429, 500, 502, 503, 504]),
+    st.sampled_from(ODD_HEADERS["Retry-After"]),
+)
 #: Status, headers and body, most of the time one of them.
 ODD = st.one_of(
+    _BUSY,
     st.builds(lambda body: Odd(**body), _BODIES),
     st.builds(lambda body: Odd(**body), _BODIES),
     st.builds(

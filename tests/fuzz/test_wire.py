@@ -30,7 +30,8 @@ class Answers:
         self._odd_requests = range(first, first + times)
         self._requests = 0
 
-    def __call__(self, method: str, path: str, content: bytes) -> bytes:
+    def __call__(self, method: str, target: str, content: bytes) -> bytes:
+        path, _, _ = target.partition("?")
         number, self._requests = self._requests, self._requests + 1
         odd = self._odd if number in self._odd_requests else OddBytes()
         return odd.of(right_answer(self._api, method, path, content))

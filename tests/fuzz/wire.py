@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tests.fuzz.odd_answers import ODD, ODD_HEADERS, Odd, Response
 
-#: Makes all bytes of an answer.
+#: Makes all bytes of an answer, of the method, the path with its query, and the body of a request.
 Answer = Callable[[str, str, bytes], bytes]
 _STATUS_LINES = (
     [b"HTTP/1.1", b"HTTP/1.1 200", b"HTTP/1.1 abc OK", b"HTTP/1.1 200 \xe9\xff", b"HTTP/9.9 200 OK", b"HTTP/1.0 200 OK"]
@@ -124,7 +124,7 @@ ODD_BYTES = st.one_of(
 class OddServer:
     """Plain sockets on loopback; each connection is for one request.
 
-    :param answer: is given the method, the path and the body of each request
+    :param answer: makes each answer
     """
 
     def __init__(self, answer: Answer) -> None:
@@ -164,7 +164,7 @@ class OddServer:
                 lengths = [int(line.partition(":")[2]) for line in lines if line.lower().startswith("content-length:")]
                 while lengths and len(body) < lengths[0]:
                     body += connection.recv(65536)
-                connection.sendall(self.answer(method, path.partition("?")[0], body))
+                connection.sendall(self.answer(method, path, body))
                 connection.shutdown(socket.SHUT_WR)
             except OSError:  # the client has gone
                 return
