@@ -13,7 +13,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
 
-from airflow_provider_benchmarks.benchmarks import Benchmark, JobRequest, JobSpec, plain_mapping
+from airflow_provider_benchmarks.benchmarks import Benchmark, JobRequest, JobSpec, plain_mapping, plain_text
 from airflow_provider_benchmarks.client._config import ClientConfig
 from airflow_provider_benchmarks.client._errors import protocol_error
 from airflow_provider_benchmarks.client._name_conflicts import name_unusable, taken_by_another, taken_by_another_kind
@@ -98,6 +98,7 @@ class Operations:
         if not isinstance(spec, JobRequest):
             spec = plain_mapping(spec, "spec")
         custom_fields = plain_mapping(custom_fields or {}, "custom_fields")
+        description = plain_text(description, "description")
         name = check_name(name) if name is not None else f"benchmark-{secrets.token_hex(6)}"
         submit_id = secrets.token_hex(8)
         custom_fields = {FINGERPRINT: fingerprint_of(spec), **custom_fields, _SUBMIT_ID: submit_id}

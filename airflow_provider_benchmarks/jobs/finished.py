@@ -18,8 +18,8 @@ from airflow_provider_benchmarks.jobs.models import BenchmarkJob
 
 #: A job may get into the list a little later than a job that was created after it.
 _LATE = timedelta(minutes=2)
-#: The service's clock may be ahead of ours by this. A job of a later time, as an odd answer may have, says nothing about
-#: which jobs are new: all that come after it would count as old.
+#: The service's clock may be ahead of ours by this. A job of a later time, as an odd answer may have, says nothing
+#: about which jobs are new: all that come after it would count as old.
 _AHEAD = timedelta(days=1)
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -12,7 +12,7 @@ import pytest
 
 from airflow_provider_benchmarks.client import GENERATIONS, BenchmarkClient, ClientConfig
 from airflow_provider_benchmarks.client._errors import retry_after
-from airflow_provider_benchmarks.exceptions import InvalidRequest, ProtocolError
+from airflow_provider_benchmarks.exceptions import ConfigurationError, InvalidRequest, ProtocolError
 from airflow_provider_benchmarks.jobs import RowCounts
 from airflow_provider_benchmarks.scores.json_values import parse_json
 
@@ -161,3 +161,13 @@ async def test_halves_of_a_character_become_one_that_stands_for_them():
     with BenchmarkClient(config, httpx.MockTransport(lambda _: httpx.Response(200, content=body))) as client:
         job = await asyncio.to_thread(client.get_status, "job-1")
     assert job.error == "a\N{REPLACEMENT CHARACTER} b\N{GRINNING FACE} \N{REPLACEMENT CHARACTER}"
+
+
+@pytest.mark.parametrize("description", [5, ["x"], b"x", math.nan, "half a character: \ud800"])
+def test_a_description_that_is_no_text(description):
+    config = ClientConfig(base_url="http://evaluator.invalid", workspace="ws", api="benchmark-jobs")
+    asked: list[httpx.Request] = []
+    with BenchmarkClient(config, httpx.MockTransport(asked.append)) as client:
+        with pytest.raises(ConfigurationError, match="description"):
+            client.submit_job({"benchmark": "ws/b"}, name="job-1", description=description)
+    assert asked == []

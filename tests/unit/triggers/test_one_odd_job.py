@@ -5,8 +5,10 @@ from __future__ import annotations
 import httpx
 import pytest
 
+from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.triggers import _shared_polling
 from tests.support.jobs_in_memory import JobsInMemory
+from tests.support.triggers import trigger_for
 from tests.support.virtual_time import in_virtual_time, until
 from tests.unit.triggers.test_shared_polling import cancel, names_of, now, statuses_of, wait_for_all
 
@@ -46,3 +48,13 @@ async def test_a_pause_that_is_asked_for_with_one_job(service, status, retry_aft
     assert now() - finished <= 2 * INTERVAL
     assert not mine.done()
     await cancel([mine])
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("nan"), -1, 10**400, "30", None, True])
+def test_an_interval_or_a_deadline_that_is_no_number(value):
+    """It would end the poll loop that all jobs of the connection share."""
+    with pytest.raises(ConfigurationError, match="poll_interval"):
+        trigger_for(poll_interval=value)
+    if value not in (None, -1):
+        with pytest.raises(ConfigurationError, match="deadline"):
+            trigger_for(deadline=value)
