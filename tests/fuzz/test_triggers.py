@@ -134,7 +134,7 @@ async def event_of(name: str, interval: float) -> dict[str, Any]:
     return event.payload
 
 
-@examples(25)
+@examples(15)
 @given(odd=ODD_BYTES, api=APIS, times=TIMES, first=st.sampled_from([0, 0, 1, 2]), interval=INTERVALS)
 def test_no_other_wait_is_touched(server, odd, api, times, first, interval):
     async def wait() -> None:
