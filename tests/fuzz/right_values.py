@@ -146,8 +146,13 @@ def check_rows(rows: Iterable[Any]) -> None:
 
 
 def check_text(value: Any) -> None:
-    assert isinstance(value, str)
+    """A text for people is short."""
+    check_name(value)
     assert len(value) < MOST_CHARACTERS
+
+
+def check_name(value: Any) -> None:
+    assert isinstance(value, str)
     value.encode()
 
 
@@ -156,6 +161,7 @@ def check_event(payload: Any, name: str) -> None:
     json.dumps(payload, allow_nan=False, ensure_ascii=False).encode()
     assert payload["job_name"] == name
     assert payload["status"] in ("completed", "error", "cancelled", "failed_to_wait", "timed_out")
+    assert len(json.dumps(payload)) <= 2 * MOST_CHARACTERS
     if payload["status"] == "failed_to_wait":
         assert len(payload["message"]) <= MOST_CHARACTERS
         assert "unexpected error" not in payload["message"], payload["message"]
