@@ -23,6 +23,7 @@ from airflow_provider_benchmarks.client._response_body import (
     refuse_packed_twice,
 )
 from airflow_provider_benchmarks.client._retry import retry_arguments
+from airflow_provider_benchmarks.client._targets import require_possible
 from airflow_provider_benchmarks.client._time_limits import keep_time_limits, time_limit
 from airflow_provider_benchmarks.exceptions import BenchmarkError, ServiceError
 
@@ -54,6 +55,7 @@ class SyncRequests:
         self._http.close()
 
     def _guard_secrets(self, request: httpx.Request) -> None:
+        require_possible(request)
         strip_secrets(self.config, request)
 
     def _run(self, conversation: Conversation[T], *, time_limit: float | None = None) -> T:

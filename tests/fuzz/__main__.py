@@ -1,7 +1,7 @@
 """Run the fuzz tests for a time, with new random seeds again and again: ``make fuzz``.
 
 An example that fails is kept in ``.build/fuzz`` and tried first in the next run. What is printed of it, its seed among
-it, is enough to try it elsewhere: ``FUZZ_FACTOR=20 pytest tests/fuzz --hypothesis-seed=SEED``.
+it, is enough to try it elsewhere: ``FUZZ_FACTOR=6 pytest tests/fuzz --hypothesis-seed=SEED``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 #: How many times as many examples as in ``make test`` one round tries: a round takes some minutes.
-FACTOR = 20
+FACTOR = 6
 
 
 def main() -> int:
