@@ -10,6 +10,8 @@ from typing import Any, TypeGuard
 
 import msgspec
 
+from airflow_provider_benchmarks.exceptions import IncompleteResults
+
 #: How the names of a rubric's labels end; the score itself has the name before it.
 LABEL = ".label"
 #: Raised by the strict decoder for what it does not accept, the last for what is nested too deeply.
@@ -71,9 +73,15 @@ def _lenient(data: bytes | str) -> Any:
 
 
 def json_text(value: Any) -> str:
-    """Encode as JSON that UTF-8 can hold; NaN and infinities are the bare words that :func:`parse_json` accepts."""
-    text = json.dumps(value, ensure_ascii=False)
-    return text if fits_utf8(text) else json.dumps(value)
+    """Encode as JSON that UTF-8 can hold; NaN and infinities are the bare words that :func:`parse_json` accepts.
+
+    :raises IncompleteResults: it is nested too deeply
+    """
+    try:
+        text = json.dumps(value, ensure_ascii=False)
+        return text if fits_utf8(text) else json.dumps(value)
+    except RecursionError as error:
+        raise IncompleteResults("a value is nested too deeply to be written as JSON") from error
 
 
 def fits_utf8(text: str) -> bool:

@@ -12,9 +12,9 @@ import pytest
 
 from airflow_provider_benchmarks.client import GENERATIONS, BenchmarkClient, ClientConfig
 from airflow_provider_benchmarks.client._errors import retry_after
-from airflow_provider_benchmarks.exceptions import ConfigurationError, InvalidRequest, ProtocolError
+from airflow_provider_benchmarks.exceptions import ConfigurationError, IncompleteResults, InvalidRequest, ProtocolError
 from airflow_provider_benchmarks.jobs import RowCounts
-from airflow_provider_benchmarks.scores.json_values import parse_json
+from airflow_provider_benchmarks.scores.json_values import json_text, parse_json
 
 SERVICE = GENERATIONS["benchmark-jobs"]
 JOB = {"name": "job-1", "workspace": "ws", "status": "active"}
@@ -171,3 +171,11 @@ def test_a_description_that_is_no_text(description):
         with pytest.raises(ConfigurationError, match="description"):
             client.submit_job({"benchmark": "ws/b"}, name="job-1", description=description)
     assert asked == []
+
+
+def test_what_is_too_deep_to_be_written_is_our_error():
+    value: Any = 1
+    for _ in range(5000):
+        value = [value]
+    with pytest.raises(IncompleteResults, match="nested too deeply"):
+        json_text(value)
