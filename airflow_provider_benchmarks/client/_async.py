@@ -31,6 +31,7 @@ from airflow_provider_benchmarks.client._response_body import (
     read_whole_async,
 )
 from airflow_provider_benchmarks.client._retry import retry_arguments
+from airflow_provider_benchmarks.client._targets import require_possible
 from airflow_provider_benchmarks.client._time_limits import overtime
 from airflow_provider_benchmarks.exceptions import ServiceError
 from airflow_provider_benchmarks.jobs import BenchmarkJob
@@ -141,6 +142,7 @@ class AsyncBenchmarkClient:
         return workspace or self.config.workspace
 
     async def _guard_secrets(self, request: httpx.Request) -> None:
+        require_possible(request)
         strip_secrets(self.config, request)
 
     async def _run(self, conversation: Conversation[T], *, time_limit: float | None = None) -> T:

@@ -8,10 +8,12 @@ import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 
 import httpx
 
+from airflow_provider_benchmarks.brief import brief
 from airflow_provider_benchmarks.client._download_speed import DEFAULT_MIN_SPEED
 from airflow_provider_benchmarks.client._headers import checked_headers, checked_value, headers_of_every_request
 from airflow_provider_benchmarks.client._requests import Request
@@ -70,10 +72,14 @@ class ClientConfig:
         if self.token is not None:
             object.__setattr__(self, "token", checked_value("API token", self.token))
         object.__setattr__(self, "headers", checked_headers(self.headers))
-        if not 0 < self.timeout <= _MAX_TIMEOUT_SECONDS:
+        if not _is_number(self.timeout) or not 0 < self.timeout <= _MAX_TIMEOUT_SECONDS:
             raise ConfigurationError(
                 f"the request timeout must be more than 0 seconds and at most {_MAX_TIMEOUT_SECONDS:,}, "
-                f"found {self.timeout}"
+                f"found {brief(self.timeout)}"
+            )
+        if not _is_number(self.retry_seconds) or not 0 <= self.retry_seconds <= _MAX_TIMEOUT_SECONDS:
+            raise ConfigurationError(
+                f"retry_seconds must be a number from 0 to {_MAX_TIMEOUT_SECONDS:,}, found {brief(self.retry_seconds)}"
             )
         if not 0 <= self.min_download_speed < math.inf:
             raise ConfigurationError(
@@ -113,6 +119,8 @@ class ClientConfig:
             "timeout": _timeout(self.timeout),
             "limits": httpx.Limits(max_connections=MAX_CONNECTIONS, keepalive_expiry=_KEEPALIVE_SECONDS),
             "headers": headers_of_every_request(self),
+            # An odd cookie would spoil all later requests of a client.
+            "cookies": CookieJar(DefaultCookiePolicy(allowed_domains=())),
             "trust_env": self.trust_env,
         }
 
@@ -147,6 +155,10 @@ class ClientConfig:
 
     def _read_timeout(self, request: Request) -> float:
         return max(self.timeout, request.min_timeout)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _timeout(seconds: float) -> httpx.Timeout:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
@@ -22,8 +23,13 @@ from airflow_provider_benchmarks.exceptions import (
     Unauthorized,
 )
 
-#: What sending a request and reading its answer may raise: not all of the system's errors become httpx's own.
-FAULTS = (httpx.RequestError, OSError, UnicodeError)
+#: What sending a request and reading its answer may raise: anything. Not all errors of the system and of the libraries
+#: below become httpx's own: a redirect to port 99999 is an OverflowError, and an ExceptionGroup in asyncio.
+FAULTS = (Exception,)
+#: What httpx says of a redirect to what is no URL.
+_NOWHERE = "in location header"
+#: Of what the service asks to wait; more is as good as for ever.
+_LONGEST_RETRY_AFTER_SECONDS = 365 * 86_400.0
 _TRANSIENT = frozenset({408, 429, 502, 503, 504})
 
 
@@ -57,7 +63,7 @@ def error_of_request(request: Request, error: Exception, base_url: str) -> Servi
     kind: type[ServiceError] = ServiceUnavailable
     advice = "Check that the service runs and that the connection's host is right."
     advice += _other_scheme(error, base_url)
-    said = f"{type(error).__name__}: {shortened(error)}"
+    said = _words(error)
     if "CERTIFICATE_VERIFY_FAILED" in str(error):
         kind = InvalidRequest
         advice = "Set the connection's extra \"verify\" to the path of the CA that signed the server's certificate."
@@ -72,8 +78,9 @@ def error_of_request(request: Request, error: Exception, base_url: str) -> Servi
         advice = "The request is not valid HTTP: check the connection's token and further headers."
     elif isinstance(error, httpx.UnsupportedProtocol | UnicodeError):  # the latter of a host that can be none
         kind = InvalidRequest
-    elif not isinstance(error, httpx.TransportError | OSError):  # a redirect loop, a body that can't be decoded
-        kind = ProtocolError
+    elif not isinstance(error, httpx.TransportError | OSError) or _NOWHERE in str(error):
+        kind = ProtocolError  # of a redirect to where nothing can be, or a body that can't be decoded
+        advice = "Check that the connection's host is the service itself, and not a login page or a proxy."
     return kind(
         f"{request.method} {request.path} got no answer from {base_url} ({request.subject}): {said}. {advice}",
         method=request.method,
@@ -81,6 +88,13 @@ def error_of_request(request: Request, error: Exception, base_url: str) -> Servi
         workspace=request.workspace,
         job=request.job,
     )
+
+
+def _words(error: BaseException) -> str:
+    """Name an error, and say what it says; of several at once the first."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return f"{type(error).__name__}: {shortened(str(error))}"
 
 
 def _other_scheme(error: Exception, base_url: str) -> str:
@@ -129,15 +143,15 @@ def retry_after(headers: httpx.Headers) -> float | None:
     if not value:
         return None
     try:
-        return max(0.0, float(value))
+        seconds = float(value)
     except ValueError:
-        pass
-    try:
-        moment = parsedate_to_datetime(value)
-    except (ValueError, OverflowError):
-        return None
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - datetime.now(UTC)).total_seconds())
+        try:
+            moment = parsedate_to_datetime(value)
+            moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+            seconds = (moment - datetime.now(UTC)).total_seconds()
+        except Exception:  # noqa: BLE001  the parser fails in several ways, and no date is no reason to fail
+            return None
+    return None if math.isnan(seconds) else min(max(0.0, seconds), _LONGEST_RETRY_AFTER_SECONDS)
 
 
 def is_unreachable(error: ServiceError, base_url: str) -> bool:
@@ -177,8 +191,8 @@ def _kind_and_advice(
         return Conflict, "Choose another job name, or mend what the message names."
     if 300 <= status < 400:
         return InvalidRequest, (
-            f"The service sends requests on to {headers.get('location', 'another address')}: set that as the "
-            f"connection's host."
+            f"The service sends requests on to {shortened(headers.get('location', 'another address'))}: set that as "
+            f"the connection's host."
         )
     if status >= 500:
         other = f" It also fails so where {generation.fails_where}." if request.job else ""

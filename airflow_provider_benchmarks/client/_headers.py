@@ -23,6 +23,10 @@ _EVERY_REQUEST = {
     "User-Agent": f"airflow-provider-benchmarks/{__version__}",
 }
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
+#: Say how a request's own body is sent, or what part of an answer is wanted: one for all requests breaks some.
+_OF_A_REQUEST = frozenset(
+    {"content-length", "transfer-encoding", "content-encoding", "trailer", "te", "upgrade", "expect", "range"}
+)
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -65,6 +69,8 @@ def checked_headers(headers: Mapping[str, str]) -> dict[str, str]:
     for name in headers:
         if not _NAME.fullmatch(name):
             raise ConfigurationError(f'"{name}" can\'t be the name of an HTTP header')
+        if name.lower() in _OF_A_REQUEST:
+            raise ConfigurationError(f'the header "{name}" is set for each request by itself: leave it out')
     return _merged({name: checked_value(f'header "{name}"', value) for name, value in headers.items()})
 
 

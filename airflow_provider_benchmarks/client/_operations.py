@@ -14,14 +14,14 @@ from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
 
-from airflow_provider_benchmarks.benchmarks import Benchmark, JobRequest, JobSpec, plain_mapping
-from airflow_provider_benchmarks.brief import shortened
+from airflow_provider_benchmarks.benchmarks import Benchmark, JobRequest, JobSpec, plain_mapping, plain_text
 from airflow_provider_benchmarks.client._config import ClientConfig
 from airflow_provider_benchmarks.client._errors import protocol_error
 from airflow_provider_benchmarks.client._name_conflicts import name_unusable, taken_by_another, taken_by_another_kind
 from airflow_provider_benchmarks.client._requests import Answer, Operation, Request
 from airflow_provider_benchmarks.client._response_body import parse_answer
 from airflow_provider_benchmarks.client._stored_benchmarks import store_benchmark
+from airflow_provider_benchmarks.client._whose import require_entries_of, require_job, require_owner
 from airflow_provider_benchmarks.client.generations import HEALTH_PATH, VERSION_PATH, Generation, read_version
 from airflow_provider_benchmarks.exceptions import (
     BenchmarkError,
@@ -99,6 +99,7 @@ class Operations:
         if not isinstance(spec, JobRequest):
             spec = plain_mapping(spec, "spec")
         custom_fields = plain_mapping(custom_fields or {}, "custom_fields")
+        description = plain_text(description, "description")
         name = check_name(name) if name is not None else f"benchmark-{secrets.token_hex(6)}"
         submit_id = secrets.token_hex(8)
         custom_fields = {FINGERPRINT: fingerprint_of(spec), **custom_fields, _SUBMIT_ID: submit_id}
@@ -249,13 +250,13 @@ class Operations:
         path = self.generation.logs_path(workspace, name)
         params = self.generation.log_params(limit=_LOG_PAGE, cursor=cursor, tail=tail)
         request = self._request(method="GET", path=path, params=params, workspace=workspace, job=name)
-        lines, next_cursor = self._read(request, (yield request), self.generation.read_log_page)
+        lines, next_cursor = self._read(request, (yield request), self._of_job(name, self.generation.read_log_page))
         return lines, next_cursor or None
 
     def results(self, name: str, *, workspace: str) -> Operation[list[JobResult]]:
         path = self.generation.results_path(workspace, name)
         request = self._request(method="GET", path=path, workspace=workspace, job=name)
-        return self._read(request, (yield request), self.generation.read_results)
+        return self._read(request, (yield request), self._of_job(name, self.generation.read_results))
 
     def metric_names(self, name: str, *, workspace: str) -> Operation[MetricNames]:
         """What is known of the names of the metrics in a job's results; requests the job only where they need it."""
@@ -297,8 +298,13 @@ class Operations:
         path = self.generation.stored_scores_path(job.workspace, job.name)
         params = self.generation.stored_dataset_params()
         request = self._request(method="GET", path=path, params=params, workspace=job.workspace, job=job.name)
+
+        def read(payload: Any) -> str:
+            require_owner(job.name, payload.get("name"))
+            return self.generation.read_stored_dataset(payload)
+
         try:
-            return self._read(request, (yield request), self.generation.read_stored_dataset)
+            return self._read(request, (yield request), read)
         except ServiceUnavailable:
             raise
         except ServiceError:  # not every service stores them, nor lets everybody read them
@@ -315,8 +321,8 @@ class Operations:
         """The request for the row scores' file in the files service; None where the result has no file there."""
         if results is None:
             results = yield from self.results(name, workspace=workspace)
-        paths = (self.generation.file_path(result) for result in results if result.name == ResultName.ROW_SCORES)
-        path = next(paths, None)
+        own = [result for result in results if result.name == ResultName.ROW_SCORES]
+        path = self.generation.file_path(own[0], job=name, workspace=workspace) if own else None
         return self._request(method="GET", path=path, workspace=workspace, job=name) if path else None
 
     def health(self) -> Operation[Any]:
@@ -343,11 +349,19 @@ class Operations:
 
         def read(payload: Any) -> BenchmarkJob:
             job = self.generation.read_job(payload, workspace=request.workspace)
-            if job.name != request.job:
-                raise ValueError(f'expected benchmark job "{request.job}", found "{shortened(job.name)}"')
-            return job
+            return require_job(job, name=request.job, workspace=request.workspace)
 
         return self._read(request, answer, read)
+
+    @staticmethod
+    def _of_job(name: str, read: Callable[[Any], T]) -> Callable[[Any], T]:
+        """Read a list of what belongs to a job, and refuse one of another job."""
+
+        def checked(payload: Any) -> T:
+            require_entries_of(name, payload)
+            return read(payload)
+
+        return checked
 
     @staticmethod
     def _read(request: Request, answer: Answer, read: Callable[[Any], T]) -> T:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, closing, contextmanager
 from typing import Any, cast
@@ -13,6 +12,7 @@ import httpx
 
 from airflow_provider_benchmarks.client._body_encoding import BodyDecoder, decoded
 from airflow_provider_benchmarks.scores.json_values import parse_json
+from airflow_provider_benchmarks.storable import whole_characters
 
 #: One read of the network. The usual way reads 64 KiB at a time through an HTTP parser written in Python, which is what
 #: limits the speed of a large body.
@@ -123,17 +123,23 @@ def closed_on_error(response: httpx.Response) -> Iterator[None]:
 
 
 def parse_answer(content: bytes) -> Any:
-    """Decode an answer; halves of characters, which neither Airflow nor its database can store, become "?".
+    """Decode an answer; halves of characters, which neither Airflow nor its database can store, become "�".
 
-    :raises ValueError: it is not JSON, or has too many values
+    :raises ValueError: it is not JSON, has too many values, or is nested too deeply
     """
     # An empty list takes 3 bytes as text, and 64 in memory.
     if len(content) > MAX_VALUES and sum(map(content.count, (b",", b"[", b"{"))) > MAX_VALUES:
         raise ValueError(f"the answer has more than {MAX_VALUES:,} values, the most that are read")
     value = parse_json(content)
-    if b"\\ud" in content or b"\\uD" in content:
-        value = json.loads(json.dumps(value, ensure_ascii=False).encode(errors="replace"))
-    return value
+    return _without_halves(value) if b"\\ud" in content or b"\\uD" in content else value
+
+
+def _without_halves(value: Any) -> Any:
+    if isinstance(value, str):
+        return whole_characters(value)
+    if isinstance(value, dict):
+        return {whole_characters(key): _without_halves(member) for key, member in value.items()}
+    return [_without_halves(member) for member in value] if isinstance(value, list) else value
 
 
 def body_length(response: httpx.Response) -> int | None:

@@ -29,8 +29,9 @@ from airflow_provider_benchmarks.client._response_body import (
     read_whole,
 )
 from airflow_provider_benchmarks.client._retry import retry_arguments
+from airflow_provider_benchmarks.client._targets import require_possible
 from airflow_provider_benchmarks.client._time_limits import keep_time_limits, time_left, time_limit
-from airflow_provider_benchmarks.exceptions import ServiceError
+from airflow_provider_benchmarks.exceptions import BenchmarkError, ServiceError
 
 T = TypeVar("T")
 
@@ -67,6 +68,7 @@ class SyncRequests:
         return nullcontext() if seconds is None else time_limit(seconds)
 
     def _guard_secrets(self, request: httpx.Request) -> None:
+        require_possible(request)
         strip_secrets(self.config, request)
 
     def _run(self, conversation: Conversation[T], *, time_limit: float | None = None) -> T:
@@ -122,13 +124,15 @@ class SyncRequests:
         """Send, and return the response with its body unread; an error status raises."""
         if self._http.is_closed:
             raise client_closed(request)
-        built = self._http.build_request(**self.config.request_arguments(request))
         try:
+            built = self._http.build_request(**self.config.request_arguments(request))
             response = send(self._http, built, follows=request.method == "GET")
             with closed_on_error(response):
                 if response.status_code >= 300:
                     content = read_whole(response).content()
                     raise error_of_answer(request, response.status_code, response.headers, content, request.generation)
+        except BenchmarkError:
+            raise
         except FAULTS as fault:
             raise error_of_request(request, fault, self.config.base_url) from fault
         return response

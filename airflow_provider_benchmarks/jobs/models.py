@@ -8,6 +8,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Self
 
+from airflow_provider_benchmarks.brief import shortened
+
 #: Fields of a job's custom fields for results that do not name the benchmark and its metrics by their references:
 #: the benchmark's reference, and a map from the service's key of a metric to its reference, each ``workspace/name``.
 BENCHMARK, METRIC_NAMES = "benchmark", "metric_names"
@@ -80,7 +82,7 @@ class RowCounts:
             return None
         message = payload.get("message")
         return cls(
-            **{name: _row_count(payload.get(name)) for name in ("total", "scored", "errored")},
+            **{name: row_count(payload.get(name)) for name in ("total", "scored", "errored")},
             is_failure=payload.get("failed") not in (None, False),
             message=message if isinstance(message, str) else "",
         )
@@ -154,7 +156,7 @@ class BenchmarkJob:
         )
 
     def __str__(self) -> str:
-        of = f" of benchmark {self.benchmark}" if self.benchmark else ""
+        of = f" of benchmark {shortened(self.benchmark)}" if self.benchmark else ""
         return f'benchmark job "{self.name}"{of} in workspace "{self.workspace}"'
 
 
@@ -197,6 +199,7 @@ class LogLine:
     fields: Mapping[str, Any] = field(default_factory=dict)
 
 
-def _row_count(value: Any) -> int | None:
+def row_count(value: Any) -> int | None:
+    """A number of rows; None for what can be none: a fraction, a number below 0, or another type."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return int(value) if is_number and abs(value) <= _MOST_ROWS else None
+    return int(value) if is_number and 0 <= value <= _MOST_ROWS and value == int(value) else None

@@ -31,6 +31,7 @@ from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.exceptions import ConfigurationError, DestinationExists, IncompleteResults, NotStored
 from airflow_provider_benchmarks.jobs import BenchmarkJob
 from airflow_provider_benchmarks.scores import AggregateScores, JobScores
+from airflow_provider_benchmarks.scores.json_values import json_safe
 from airflow_provider_benchmarks.scores.rerun import scores_differ
 from airflow_provider_benchmarks.store.folder_names import folder_name, gate_name
 from airflow_provider_benchmarks.store.job_names import (
@@ -370,8 +371,8 @@ def _describe(job: BenchmarkJob) -> dict[str, Any]:
         "benchmark": job.benchmark,
         "status": job.status,
         "created_at": None if job.created_at is None else job.created_at.isoformat(),
-        "spec": job.spec,
-        "custom_fields": job.custom_fields,
+        "spec": json_safe(job.spec),
+        "custom_fields": json_safe(job.custom_fields),
     }
 
 

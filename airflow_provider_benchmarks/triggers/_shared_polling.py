@@ -225,7 +225,7 @@ class SharedPoll:
             created = {name: waits[0].created_at for name, waits in due.items()}
             await requests.poll(created, report, after_outage=self._outage is not None)
         except ServiceError as error:
-            if await self._responds_for_others(requests, due, error):
+            if await self._responds_for_others(requests, due):
                 for name in list(due):
                     report(name, error)
                 self._end_outage()
@@ -267,12 +267,13 @@ class SharedPoll:
         chosen = random.sample(list(progressed), min(len(progressed), STEP_REQUESTS_PER_POLL))
         await requests.poll_steps(chosen, report)
 
-    async def _responds_for_others(
-        self, requests: StatusRequests, due: dict[str, list[JobWait]], error: ServiceError
-    ) -> bool:
-        """Poll a job that is not due, so that errors of the few jobs that are due do not count as an outage."""
+    async def _responds_for_others(self, requests: StatusRequests, due: dict[str, list[JobWait]]) -> bool:
+        """Poll a job that is not due, so that errors of the few jobs that are due do not count as an outage.
+
+        Also where they come with a time to wait: that may be meant for these jobs alone.
+        """
         others = [wait for wait in self._waits if wait.due < math.inf and wait.job_name not in due]
-        if not others or len(due) > REQUESTS_PER_PAGE or error.retry_after is not None:
+        if not others or len(due) > REQUESTS_PER_PAGE:
             return False
         other = random.choice(others)
         try:

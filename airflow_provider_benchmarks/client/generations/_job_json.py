@@ -7,14 +7,15 @@ where it has another type, since no wait should end for it.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from airflow_provider_benchmarks.benchmarks import RecordedBenchmark
-from airflow_provider_benchmarks.brief import shortened
+from airflow_provider_benchmarks.brief import brief, shortened
 from airflow_provider_benchmarks.jobs import BenchmarkJob, JobResult, JobStep, LogLine, RowCounts
+from airflow_provider_benchmarks.jobs.models import row_count
+from airflow_provider_benchmarks.scores.json_values import is_number, parse_json
 
 T = TypeVar("T")
 N = TypeVar("N", int, float)
@@ -52,12 +53,12 @@ def read_job(payload: Any, *, workspace: str) -> BenchmarkJob:
         workspace=of_type(str, payload, "workspace") or workspace,
         status=of_type(str, payload, "status"),
         benchmark=_text(spec.get("benchmark")),
-        dataset=recorded.dataset if recorded else _dataset(spec),
+        dataset=recorded.dataset if recorded else dataset_of(spec.get("dataset")),
         id=_text(payload.get("id")),
         description=_text(payload.get("description")) or None,
         spec=spec,
-        progress=_first(_number(details.get("progress")), _share(counts)),
-        samples_processed=_first(_whole_number(details.get("samples_processed")), _processed(counts)),
+        progress=_first(_percent(details.get("progress")), _share(counts)),
+        samples_processed=_first(row_count(details.get("samples_processed")), _processed(counts)),
         row_counts=counts,
         error=_message(payload.get("error_details")),
         created_at=_utc(payload.get("created_at")),
@@ -92,25 +93,25 @@ def read_log_line(payload: Any) -> LogLine:
     """
     if not isinstance(payload, dict):
         return LogLine(message=shortened(payload))
-    text = str(payload.get("message", "")).removeprefix("[stderr] ").removeprefix("[stdout] ").rstrip()
-    step = str(payload.get("job_step") or "")
-    at = str(payload.get("timestamp") or "")
+    text = _shown(payload.get("message")).removeprefix("[stderr] ").removeprefix("[stdout] ").rstrip()
+    step = _shown(payload.get("job_step"))
+    at = _shown(payload.get("timestamp"))
     at = "" if at.startswith("1970") else at
     inner: Any = None
     if text.startswith("{"):
         try:
-            inner = json.loads(text)
-        except (ValueError, RecursionError):
+            inner = parse_json(text)
+        except ValueError:
             inner = None
     if not isinstance(inner, dict):
         return LogLine(message=text, step=step, at=at)
     return LogLine(
-        message=str(inner.pop("message", "")),
-        level=str(inner.pop("level", "")),
+        message=_shown(inner.pop("message", "")),
+        level=_shown(inner.pop("level", "")),
         step=step,
-        at=str(inner.pop("timestamp", "") or at),
-        root_error=str(inner.get("root_error") or ""),
-        error=str(inner.get("error") or ""),
+        at=_shown(inner.pop("timestamp", "")) or at,
+        root_error=_shown(inner.get("root_error")),
+        error=_shown(inner.get("error")),
         details={name: inner[name] for name in _LOG_DETAILS if inner.get(name) not in (None, "")},
         fields=inner,
     )
@@ -143,8 +144,8 @@ def _read_step(payload: Mapping[str, Any]) -> JobStep:
     return JobStep(name=_text(payload.get("name")), status=_text(payload.get("status")), error=error)
 
 
-def _dataset(spec: Mapping[str, Any]) -> str:
-    named = spec.get("dataset")
+def dataset_of(named: Any) -> str:
+    """A dataset as the service names it: a reference, or JSON for one that is described otherwise. Empty for none."""
     return named if isinstance(named, str) else json.dumps(named, sort_keys=True) if named else ""
 
 
@@ -166,6 +167,11 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
 
 
+def _shown(value: Any) -> str:
+    """A text of a log; any other value as Python writes it, shortened. Empty for none."""
+    return value if isinstance(value, str) else brief(value) if value else ""
+
+
 def _objects(value: Any) -> list[dict[str, Any]]:
     """The objects of a list; none where it is no list."""
     return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
@@ -174,21 +180,11 @@ def _objects(value: Any) -> list[dict[str, Any]]:
 def _message(details: Any) -> str | None:
     if isinstance(details, str):
         return details or None
-    return str(details["message"]) if isinstance(details, dict) and details.get("message") else None
+    return _shown(details.get("message")) or None if isinstance(details, dict) else None
 
 
-def _number(value: Any) -> float | None:
-    if not isinstance(value, int | float) or isinstance(value, bool):
-        return None
-    try:
-        return float(value)
-    except OverflowError:
-        return None
-
-
-def _whole_number(value: Any) -> int | None:
-    number = _number(value)
-    return None if number is None or not math.isfinite(number) else int(number)
+def _percent(value: Any) -> float | None:
+    return float(value) if is_number(value) and 0 <= value <= 100 else None
 
 
 def _utc(value: Any) -> datetime | None:

@@ -32,6 +32,15 @@ BASE = "https://evaluator.example.com"
         ({"timeout": 0}, "more than 0 seconds"),
         ({"timeout": float("inf")}, "at most 86,400"),
         ({"timeout": float("nan")}, "at most 86,400"),
+        ({"timeout": "5"}, "at most 86,400, found '5'"),
+        ({"timeout": None}, "at most 86,400, found None"),
+        ({"timeout": True}, "at most 86,400, found True"),
+        ({"timeout": 10**400}, "at most 86,400"),
+        *(({"retry_seconds": odd}, "retry_seconds must be") for odd in (float("inf"), float("nan"), -1, "5", 10**5000)),
+        *(
+            ({"headers": {name: "5"}}, f'the header "{name}" is set')
+            for name in ("Content-Length", "TRANSFER-ENCODING")
+        ),
         ({"api": "v3"}, 'unknown api generation "v3"; known: auto, benchmark-jobs'),
         ({"verify": "/no/such/ca.pem"}, "does not exist"),
     ],

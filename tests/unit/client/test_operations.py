@@ -421,4 +421,4 @@ class TestPlatform:
 
 def test_half_characters_of_an_answer_can_be_stored():
     body = b'{"name": "run-1", "status": "error", "error_details": "\\ud800"}'
-    assert Drive(OPERATIONS.get("run-1", workspace=WORKSPACE), (200, body)).result.error == "?"
+    assert Drive(OPERATIONS.get("run-1", workspace=WORKSPACE), (200, body)).result.error == "\N{REPLACEMENT CHARACTER}"
