@@ -15,6 +15,7 @@ import httpx
 
 from airflow_provider_benchmarks.benchmarks import JobRequest
 from airflow_provider_benchmarks.brief import brief
+from airflow_provider_benchmarks.client._archive import ArchiveCheck, CutArchive, NotAnArchive, refuse_text
 from airflow_provider_benchmarks.client._body_encoding import decoded
 from airflow_provider_benchmarks.client._choice import choose, choose_again
 from airflow_provider_benchmarks.client._download_speed import DownloadSpeed
@@ -290,9 +291,36 @@ class BenchmarkClient(SyncRequests):
         :raises ProtocolError: something on the way has encoded it in a way that can't be undone
         :raises ServiceUnavailable: the connection dropped; begin again, a part can't be continued
         """
+        request, response = self._open_packed(name, result, self._in(workspace))
+        yield from self._body(request, response)
+
+    def iter_artifacts(self, name: str, *, workspace: str | None = None) -> Generator[bytes, None, None]:
+        """Stream the archive of the artifacts, a tar.gz, as :meth:`iter_result` does; it is checked as it passes.
+
+        :raises ProtocolError: something else than an archive comes, such as a login page
+        :raises IncompleteResults: the archive is damaged or cut short, or something follows it
+        """
+        request, response = self._open_packed(name, ResultName.ARTIFACTS, self._in(workspace))
+        check = ArchiveCheck()
+        try:
+            with closing(self._body(request, response)) as pieces:
+                refuse_text(response.headers.get("content-type", ""))
+                for piece in pieces:
+                    check.add(piece)
+                    yield piece
+            check.finish()
+        except NotAnArchive as error:
+            raise protocol_error(request, response.status_code, str(error)) from error
+        except CutArchive as error:
+            raise IncompleteResults(f"artifacts of {request.subject}: {error}. Nothing was stored.") from error
+        finally:
+            response.close()
+
+    def _open_packed(self, name: str, result: str, workspace: str) -> tuple[Request, httpx.Response]:
         # A gateway would pack what is packed already; one that does it all the same is undone.
-        headers = {"Accept-Encoding": "identity"}
-        request, response = self._open_result(name, result, self._in(workspace), headers=headers)
+        return self._open_result(name, result, workspace, headers={"Accept-Encoding": "identity"})
+
+    def _body(self, request: Request, response: httpx.Response) -> Generator[bytes, None, None]:
         try:
             encoding = response.headers.get("content-encoding", "identity").lower()
             if encoding not in ("identity", "gzip", "deflate"):

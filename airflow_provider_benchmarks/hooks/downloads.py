@@ -6,7 +6,7 @@ import logging
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -272,14 +272,21 @@ def _finish_despite(download: RowDownload) -> None:
 
 
 def download_artifacts(client: BenchmarkClient, job_name: str, place: Place) -> StoredFile:
-    """Fetch the archive of a job's artifacts. It is packed anew for each request, so a broken download begins again."""
+    """Fetch the archive of a job's artifacts. It is packed anew for each request, so a broken download begins again.
+
+    :raises ProtocolError: what comes is no archive; nothing is stored
+    :raises IncompleteResults: the archive is damaged, or its end is missing; nothing is stored
+    """
     refuse_other_kind(place, is_folder=False)
 
     def fetch() -> StoredFile:
-        chunks = client.iter_result(job_name, ResultName.ARTIFACTS)
-        return store_bytes(chunks, place, format="tar.gz")
+        with closing(client.iter_artifacts(job_name)) as chunks:
+            return store_bytes(chunks, place, format="tar.gz")
 
-    return _retry(fetch, lambda error: isinstance(error, ServiceError) and is_recoverable(error))
+    def is_worth_it(error: BaseException) -> bool:
+        return isinstance(error, IncompleteResults) or (isinstance(error, ServiceError) and is_recoverable(error))
+
+    return _retry(fetch, is_worth_it)
 
 
 def store_job(
