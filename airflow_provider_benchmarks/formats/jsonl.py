@@ -1,4 +1,4 @@
-"""Row scores as JSONL: byte for byte the file that the service holds."""
+"""Row scores as JSONL: byte for byte the file that the service holds, but for bare CRs between rows."""
 
 from __future__ import annotations
 

@@ -328,6 +328,11 @@ class TestOddLines:
             b"\n" * 30 + b"\n".join(ROWS),
             b"  " + b"\n\xef\xbb\xbf".join(ROWS),
             b"\n".join(ROWS).replace(b', "item"', b',\r"item"'),
+            b"\r".join(ROWS),
+            b"\xef\xbb\xbf" + b"\r".join(ROWS) + b"\r",
+            b" \r\r ".join(ROWS),
+            b"\r\xef\xbb\xbf".join(ROWS),
+            ROWS[0] + b"\r" + ROWS[1] + b"\n" + ROWS[2] + b"\r\n",
         ],
     )
     def test_that_are_rows(self, tmp_path, form, data):
@@ -336,7 +341,7 @@ class TestOddLines:
         for frame in (read_row_scores(path), read_row_scores(tmp_path / "as-it-came.jsonl")):
             assert (frame.index.tolist(), frame["q"].tolist()) == ([0, 1, 2], [0, 1, 2])
 
-    @pytest.mark.parametrize("data", [b"\r".join(ROWS), b" ".join(ROWS), ROWS[0] + b"\n" + ROWS[1] + ROWS[2]])
+    @pytest.mark.parametrize("data", [b"\r,".join(ROWS), b" ".join(ROWS), ROWS[0] + b"\n" + ROWS[1] + ROWS[2]])
     def test_that_are_none(self, tmp_path, form, data):
         (tmp_path / "as-it-came.jsonl").write_bytes(data)
         for read in (
