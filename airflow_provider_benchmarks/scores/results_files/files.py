@@ -18,7 +18,13 @@ from airflow_provider_benchmarks.scores.results_files.json_size import (
     MAX_LINE_VALUE_BYTES,
     parse_bounded,
 )
-from airflow_provider_benchmarks.scores.stored_files import filesystem_of, has_changed, is_damage, storage_errors
+from airflow_provider_benchmarks.scores.stored_files import (
+    filesystem_of,
+    has_changed,
+    is_damage,
+    is_there,
+    storage_errors,
+)
 
 #: Size of one JSON document in bytes, unpacked. Memory of its values has a limit of its own (json_size.py).
 MAX_DOCUMENT_BYTES = 256 * 1024 * 1024
@@ -76,7 +82,8 @@ class ResultFile:
 
     def exists(self) -> bool:
         self._forget()
-        return bool(self.filesystem.exists(self.path))
+        with storage_errors(self.url):
+            return is_there(self.filesystem, self.path)
 
     @contextmanager
     def opened(self) -> Iterator[BinaryIO]:

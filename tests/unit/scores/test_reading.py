@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from airflow_provider_benchmarks.exceptions import ConfigurationError, IncompleteResults
+from airflow_provider_benchmarks.exceptions import ConfigurationError, IncompleteResults, NewerFormat
 from airflow_provider_benchmarks.formats.partitioned import MANIFEST
 from airflow_provider_benchmarks.scores import low_scoring_rows, read_row_scores
 from airflow_provider_benchmarks.store import Place, RowFormat, store_partitions
@@ -267,10 +267,21 @@ class TestFolders:
         with pytest.raises(IncompleteResults, match=f"rows is a folder without a {MANIFEST}"):
             read_row_scores(folder)
 
-    @pytest.mark.parametrize("content", ["", "[]", '{"files": 1}', '{"files": [{"path": "a"}], "partition_by": ["a"]}'])
+    def test_a_manifest_of_a_newer_release(self, cut):
+        folder, whole = cut(["level"])
+        manifest = json.loads((folder / MANIFEST).read_text())
+        (folder / MANIFEST).write_text(json.dumps({**manifest, "version": 1}))
+        assert len(read_row_scores(folder)) == len(whole)
+        (folder / MANIFEST).write_text(json.dumps({**manifest, "version": 2}))
+        with pytest.raises(NewerFormat, match=f"{folder}/{MANIFEST} has the format version 2, of a newer release"):
+            read_row_scores(folder)
+
+    @pytest.mark.parametrize(
+        "content", ["", "[]", "[" * 100_000, "\0", '{"files": 1}', '{"files": [{"path": "a"}], "partition_by": ["a"]}']
+    )
     def test_a_manifest_of_something_else(self, tmp_path, content):
         (tmp_path / MANIFEST).write_text(content)
-        with pytest.raises(ConfigurationError, match=f"{MANIFEST} is not a manifest of row scores"):
+        with pytest.raises(IncompleteResults, match=f"{tmp_path}/{MANIFEST} is not a manifest of row scores"):
             read_row_scores(tmp_path)
 
     @pytest.mark.parametrize(
