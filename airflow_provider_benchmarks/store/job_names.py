@@ -62,13 +62,16 @@ def complete_jobs(folder: str) -> set[str]:
 
 def _entries(folder: str, parts: int) -> list[list[str]]:
     """The parts of each name in a folder of the store's own, last first; other names are left out, with a warning."""
-    entries, others = [], []
+    entries: list[list[str]] = []
+    others: list[str] = []
     for name in sorted(names_in(folder), reverse=True):
         entry = name.split(",")
-        (entries if len(entry) == parts and all(entry) and _IS_TIME.fullmatch(entry[0]) else others).append(entry)
+        if len(entry) == parts and all(entry) and _IS_TIME.fullmatch(entry[0]):
+            entries.append(entry)
+        else:
+            others.append(name)
     if others:
-        names = brief_names(",".join(entry) for entry in reversed(others))
-        logger.warning("Left out of %s what is no entry of a score store: %s", folder, names)
+        logger.warning("Left out of %s what is no entry of a score store: %s", folder, brief_names(reversed(others)))
     return entries
 
 

@@ -13,7 +13,6 @@ from airflow_provider_benchmarks.brief import brief
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.scores.stored_files import storage_errors
 
-
 #: Schemes of object storages; what is first in their paths is a bucket or container.
 _WITH_BUCKETS = ("s3", "s3a", "gs", "gcs", "abfs", "abfss", "adl")
 #: Connections, and URLs without their paths, of buckets that this process has seen.

@@ -139,7 +139,8 @@ def parse_manifest(
 
 def _unreadable(path: str, error: Exception) -> IncompleteResults:
     return IncompleteResults(
-        f"{path} can't be read ({type(error).__name__}: {shortened(error)}). Delete the folder, and store the job again."
+        f"{path} can't be read ({type(error).__name__}: {shortened(error)}). Delete the folder, and store the job "
+        f"again."
     )
 
 
