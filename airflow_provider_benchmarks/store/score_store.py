@@ -83,9 +83,8 @@ class ScoreStore:
     def folder(self, workspace: str, benchmark: str) -> str:
         """The folder of a benchmark's jobs in a workspace.
 
-        :raises ConfigurationError: there can be none for such names, or the store's root is a file
+        :raises ConfigurationError: there can be none for such names
         """
-        self._require_folder()
         owner, _, name = benchmark.rpartition("/")
         place = name if owner in ("", workspace) else f"{owner}/{name}"
         return f"{self.root}/{folder_name(workspace, 'workspace')}/{folder_name(place, 'benchmark')}"
@@ -175,7 +174,7 @@ class ScoreStore:
 
         :raises NotStored: it is not in the store
         """
-        folder = self.folder(workspace, benchmark)
+        folder = self._there(workspace, benchmark)
         found = self._read_job(f"{folder}/{folder_name(job, 'benchmark job')}")
         if found is None:
             raise NotStored(
@@ -220,7 +219,7 @@ class ScoreStore:
 
         :param before: only jobs that were created before this
         """
-        folder = self.folder(workspace, benchmark)
+        folder = self._there(workspace, benchmark)
         outcomes = outcomes_of_gates(folder)
         jobs: list[StoredJob] = []
         missing, complete = 0, None
@@ -260,7 +259,7 @@ class ScoreStore:
         :param before: only jobs that were created before this
         :return: the oldest, and the newest; None in place of these where the former are all
         """
-        folder = self.folder(workspace, benchmark)
+        folder = self._there(workspace, benchmark)
         outcomes = outcomes_of_gates(folder)
         names = [
             name
@@ -278,7 +277,7 @@ class ScoreStore:
 
     def job_names(self, *, workspace: str, benchmark: str) -> list[str]:
         """Names of all the benchmark's jobs, newest first; one listing."""
-        return names_of_jobs(self.folder(workspace, benchmark))
+        return names_of_jobs(self._there(workspace, benchmark))
 
     def last_passed(
         self, *, workspace: str, benchmark: str, but: Sequence[str] = (), before: datetime | None = None
@@ -288,7 +287,7 @@ class ScoreStore:
         :param but: names of jobs to leave out, such as the candidate itself
         :param before: only jobs that were created before this
         """
-        folder = self.folder(workspace, benchmark)
+        folder = self._there(workspace, benchmark)
         outcomes = outcomes_of_gates(folder)
         for name in names_of_jobs(folder, before):
             if name not in but and set(outcomes.get(name, {}).values()) == {"pass"}:
@@ -326,7 +325,7 @@ class ScoreStore:
         :raises NotStored: it is pinned, but not in the store any more
         :raises IncompleteResults: the pin, or the job's manifest, can't be read; names it
         """
-        job = read_pin(f"{self.folder(workspace, benchmark)}/{PINNED}")
+        job = read_pin(f"{self._there(workspace, benchmark)}/{PINNED}")
         return None if job is None else self.get(job, workspace=workspace, benchmark=benchmark)
 
     def scores(self, stored: StoredJob, *, columns: Sequence[str] | None = None) -> JobScores:
@@ -348,6 +347,14 @@ class ScoreStore:
             content=stored.content,
             reported_rows=stored.reported_rows,
         )
+
+    def _there(self, workspace: str, benchmark: str) -> str:
+        """The folder of a benchmark's jobs, to be read.
+
+        :raises ConfigurationError: as of :meth:`folder`, or the store's root is a file
+        """
+        self._require_folder()
+        return self.folder(workspace, benchmark)
 
     def _require_folder(self) -> None:
         place = Place(self.root)

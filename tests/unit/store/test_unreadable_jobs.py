@@ -176,9 +176,11 @@ def test_a_file_is_no_store(tmp_path):
         lambda: store.job_names(**BENCHMARK),
         lambda: store.pinned(**BENCHMARK),
         lambda: store.get("job-1", **BENCHMARK),
+        lambda: store.last_passed(**BENCHMARK),
         lambda: store.find("job-1", workspace="ws"),
-        lambda: store.add(job(1), AggregateScores((SCORE,)), store_rows=None),
     ):
         with pytest.raises(ConfigurationError, match=f"the score store {path} is a file. Name a folder"):
             read()
+    with pytest.raises(OSError, match=f'could not write "{path}/ws/qa/job-1/job.json"'):
+        store.add(job(1), AggregateScores((SCORE,)), store_rows=None)
     assert path.read_text() == "something"
