@@ -53,9 +53,9 @@ class TableFormat(Format):
         ):
 
             def write(block: bytes) -> None:
-                columns = decoder.decode(block, check)
-                check.note_scores((*key, _any_value(values)) for key, values in columns.scores.items())
-                rows.write(columns)
+                for columns in decoder.batches(block, check):
+                    check.note_scores((*key, _any_value(values)) for key, values in columns.scores.items())
+                    rows.write(columns)
 
             with _no_cycle_search():
                 yield write
