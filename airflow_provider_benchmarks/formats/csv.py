@@ -115,7 +115,7 @@ def _read_texts(file: RowFile, columns: Sequence[str] | None) -> dict[str, list[
 
     :raises ConfigurationError: there is no such column
     """
-    constants = {name: "" if value is None else str(value) for name, value in file.values.items()}
+    constants = {name: "" if value is None else _escaped(str(value)) for name, value in file.values.items()}
     names = [_original(name) for name in _cells(file, nrows=1).iloc[0]]
     known = [*constants, *names]
     errors = [INFERENCE_ERROR] if INFERENCE_ERROR in known else []
