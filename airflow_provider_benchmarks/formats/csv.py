@@ -97,7 +97,8 @@ def _as_is(value: Any) -> Any:
 
 def _neutralised(value: Any) -> Any:
     """A cell that no spreadsheet runs. One apostrophe more, also before those of the text itself, or it would lose one
-    when it is read."""
+    when it is read.
+    """
     return f"'{value}" if isinstance(value, str) and value.lstrip("'").startswith(_FORMULA) else _as_is(value)
 
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import logging
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
-from pathlib import Path
 from typing import TypeVar
 
 from tenacity import Retrying, retry_if_exception, stop_after_attempt
@@ -23,6 +21,7 @@ from airflow_provider_benchmarks.exceptions import (
     ServiceError,
 )
 from airflow_provider_benchmarks.formats import TABLE_FORMATS, RowFormat
+from airflow_provider_benchmarks.formats.spool import spool_folder
 from airflow_provider_benchmarks.hooks.row_sources import RowSource, ServiceRows, purged_rows
 from airflow_provider_benchmarks.jobs import BenchmarkJob, ResultName, require_completed
 from airflow_provider_benchmarks.retry_policy import is_recoverable
@@ -117,8 +116,8 @@ class RowDownload:
             target = RowTarget(place=place, row_format=row_format, limit=limit)
             self._new, *files = fetch_files(self._source, [target, *others])
             return files
-        with tempfile.TemporaryDirectory(prefix="row-scores-") as folder:
-            whole = Path(folder) / "rows.parquet"
+        with spool_folder() as folder:
+            whole = folder / "rows.parquet"
             as_table = RowFormat(name="parquet", with_sample=row_format.with_sample)
             target = RowTarget(place=Place(str(whole)), row_format=as_table, limit=limit)
             self._new, *files = fetch_files(self._source, [target, *others])

@@ -15,7 +15,6 @@ import hashlib
 import json
 import logging
 import re
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -25,6 +24,7 @@ from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.exceptions import DestinationExists, IncompleteResults
 from airflow_provider_benchmarks.formats import TABLE_FORMATS, RowFormat
 from airflow_provider_benchmarks.formats.partitioned import MANIFEST
+from airflow_provider_benchmarks.formats.spool import spool_folder
 from airflow_provider_benchmarks.scores.manifests import read_manifest
 from airflow_provider_benchmarks.scores.stored_files import storage_errors
 from airflow_provider_benchmarks.store.partition_files import Part, cut
@@ -52,8 +52,8 @@ def store_partitions(parquet: Path, place: Place | None, *, fields: Sequence[str
     folder = None if place is None else _Folder(place)
     files: list[dict[str, Any]] = []
     try:
-        with tempfile.TemporaryDirectory(prefix="row-scores-") as name:
-            for part in cut(parquet, Path(name), fields=fields, row_format=row_format):
+        with spool_folder() as spool:
+            for part in cut(parquet, spool, fields=fields, row_format=row_format):
                 files.append(_describe(part))
                 if folder is not None:
                     folder.store(files[-1]["path"], _read(part.file), row_format.name)
