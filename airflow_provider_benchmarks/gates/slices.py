@@ -102,9 +102,7 @@ class Slices:
         if self.by is None:
             return iter([(name, chosen)])
         found = groups(chosen, self.by)
-        return (
-            (", ".join(part for part in (name, f"{self.by} = {value}") if part), group) for value, group in found
-        )
+        return ((", ".join(part for part in (name, f"{self.by} = {value}") if part), group) for value, group in found)
 
     def _joined(self, groups: Sequence[tuple[str, pd.DataFrame]]) -> tuple[str, pd.DataFrame]:
         import pandas as pd
