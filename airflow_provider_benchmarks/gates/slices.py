@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 JudgeSlice: TypeAlias = "Callable[[str, pd.DataFrame], Finding]"
 
 
-#: Number of groups of one check. Each takes 2 ms, in a comparison 8, and a kilobyte of the verdict: 10,000 take 20 to
-#: 80 s, and 4 to 10 MB (benchmarks/many_groups.py).
+#: Number of groups of one check. On a busy machine 10,000 take 50 s, in a comparison 120 s, and 4 to 15 MB of the
+#: verdict; both grow with their number (benchmarks/many_groups.py).
 MOST_GROUPS = 10_000
 
 
