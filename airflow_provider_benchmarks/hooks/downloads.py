@@ -23,7 +23,7 @@ from airflow_provider_benchmarks.exceptions import (
 from airflow_provider_benchmarks.formats import TABLE_FORMATS, RowFormat
 from airflow_provider_benchmarks.formats.spool import spool_folder
 from airflow_provider_benchmarks.hooks.row_sources import RowSource, ServiceRows, purged_rows
-from airflow_provider_benchmarks.jobs import BenchmarkJob, ResultName, require_completed
+from airflow_provider_benchmarks.jobs import BenchmarkJob, require_completed
 from airflow_provider_benchmarks.retry_policy import is_recoverable
 from airflow_provider_benchmarks.scores import AggregateScores
 from airflow_provider_benchmarks.scores.completeness import FirstRows, RowCheck, line_blocks
