@@ -160,6 +160,10 @@ class IncompleteResults(BenchmarkError):
     """Results are missing, damaged, or fewer than the service says that it holds."""
 
 
+class NewerFormat(IncompleteResults):
+    """A newer release of this package has written what is stored: update this one."""
+
+
 class ResultsChanged(IncompleteResults):
     """Results changed while they were read; a download that begins again may succeed."""
 

@@ -8,13 +8,13 @@ import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
-from itertools import islice
 from typing import Any, TypeVar
 
 import httpx
 
 from airflow_provider_benchmarks.benchmarks import JobRequest
 from airflow_provider_benchmarks.brief import brief
+from airflow_provider_benchmarks.client._archive import ArchiveCheck, CutArchive, NotAnArchive, refuse_text
 from airflow_provider_benchmarks.client._body_encoding import decoded
 from airflow_provider_benchmarks.client._choice import choose, choose_again
 from airflow_provider_benchmarks.client._download_speed import DownloadSpeed
@@ -24,6 +24,7 @@ from airflow_provider_benchmarks.client._errors import (
 )
 from airflow_provider_benchmarks.client._operations import Operations, Submission
 from airflow_provider_benchmarks.client._paging import Pages
+from airflow_provider_benchmarks.client._readable_rows import readable_rows
 from airflow_provider_benchmarks.client._requests import Request
 from airflow_provider_benchmarks.client._response_body import body_length
 from airflow_provider_benchmarks.client._row_download import FileDownload
@@ -40,8 +41,8 @@ from airflow_provider_benchmarks.exceptions import (
 from airflow_provider_benchmarks.jobs import BenchmarkJob, JobResult, LogLine, ResultName, RowCounts
 from airflow_provider_benchmarks.jobs.failures import in_time_order
 from airflow_provider_benchmarks.scores import AggregateScores, RowScore
+from airflow_provider_benchmarks.scores.line_ends import with_line_feeds
 from airflow_provider_benchmarks.scores.renamed_rows import RenamedRows, renamed_line
-from airflow_provider_benchmarks.scores.rows import read_rows
 
 logger = logging.getLogger(__name__)
 
@@ -220,8 +221,7 @@ class BenchmarkClient(SyncRequests):
     def _rows(self, name: str, limit: int | None, workspace: str | None) -> Iterator[RowScore]:
         lines = self.iter_row_lines(name, workspace=workspace)
         try:
-            with closing(lines):
-                yield from islice(read_rows(lines), limit)
+            yield from readable_rows(lines, lambda: self.open_row_scores(name, workspace=workspace)[0], limit)
         except IncompleteResults as error:
             raise IncompleteResults(
                 f'row scores of benchmark job "{name}" in workspace "{self._in(workspace)}": {error}'
@@ -240,7 +240,7 @@ class BenchmarkClient(SyncRequests):
         for restarts in range(MAX_RESTARTS + 1):
             request, response = self._open_result(name, ResultName.ROW_SCORES, workspace)
             try:
-                for chunk in speed.of(decoded(response)):
+                for chunk in with_line_feeds(speed.of(decoded(response))):
                     yield from _renamed(stream.feed(chunk), references)
             except httpx.RequestError as fault:
                 if restarts == MAX_RESTARTS:
@@ -290,9 +290,36 @@ class BenchmarkClient(SyncRequests):
         :raises ProtocolError: something on the way has encoded it in a way that can't be undone
         :raises ServiceUnavailable: the connection dropped; begin again, a part can't be continued
         """
+        request, response = self._open_packed(name, result, self._in(workspace))
+        yield from self._body(request, response, result)
+
+    def iter_artifacts(self, name: str, *, workspace: str | None = None) -> Generator[bytes, None, None]:
+        """Stream the archive of the artifacts, a tar.gz, as :meth:`iter_result` does; it is checked as it passes.
+
+        :raises ProtocolError: something else than an archive comes, such as a login page
+        :raises IncompleteResults: the archive is damaged or cut short, or something follows it
+        """
+        request, response = self._open_packed(name, ResultName.ARTIFACTS, self._in(workspace))
+        check = ArchiveCheck()
+        try:
+            with closing(self._body(request, response, ResultName.ARTIFACTS)) as pieces:
+                refuse_text(response.headers.get("content-type", ""))
+                for piece in pieces:
+                    check.add(piece)
+                    yield piece
+            check.finish()
+        except NotAnArchive as error:
+            raise protocol_error(request, response.status_code, str(error)) from error
+        except CutArchive as error:
+            raise IncompleteResults(f"artifacts of {request.subject}: {error}. Nothing was stored.") from error
+        finally:
+            response.close()
+
+    def _open_packed(self, name: str, result: str, workspace: str) -> tuple[Request, httpx.Response]:
         # A gateway would pack what is packed already; one that does it all the same is undone.
-        headers = {"Accept-Encoding": "identity"}
-        request, response = self._open_result(name, result, self._in(workspace), headers=headers)
+        return self._open_result(name, result, workspace, headers={"Accept-Encoding": "identity"})
+
+    def _body(self, request: Request, response: httpx.Response, result: str) -> Generator[bytes, None, None]:
         try:
             encoding = response.headers.get("content-encoding", "identity").lower()
             if encoding not in ("identity", "gzip", "deflate"):

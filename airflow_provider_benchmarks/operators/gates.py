@@ -264,7 +264,9 @@ class PinBaselineOperator(BenchmarkOperator):
         try:
             before = store.pinned(workspace=stored.workspace, benchmark=stored.benchmark)
             name = before.job if before else "none"
-        except NotStored as error:  # to pin another job repairs that
+        except exceptions.NewerFormat:
+            raise
+        except (NotStored, exceptions.IncompleteResults) as error:  # to pin another job repairs that
             name = str(error)
         store.pin(stored, by=f"{context['ti'].dag_id}.{self.task_id} {context['ti'].run_id}")
         self.log.info(

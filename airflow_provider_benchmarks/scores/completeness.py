@@ -13,6 +13,7 @@ from airflow_provider_benchmarks.brief import brief
 from airflow_provider_benchmarks.exceptions import IncompleteResults
 from airflow_provider_benchmarks.scores.aggregate import AggregateScores
 from airflow_provider_benchmarks.scores.json_values import DECODE_ERRORS
+from airflow_provider_benchmarks.scores.line_ends import with_line_feeds
 from airflow_provider_benchmarks.scores.rows import RowScore
 
 #: A larger index is damage.
@@ -26,7 +27,7 @@ _FULLY_READ_ROWS = 100
 
 
 def line_blocks(pieces: Iterable[bytes], size: int) -> Iterator[bytes]:
-    """Join the pieces of a JSONL file, cut anywhere, into blocks of whole lines.
+    """Join the pieces of a JSONL file, cut anywhere, into blocks of whole lines, whatever ends these.
 
     Where a block ends hangs on the file alone, and not on the pieces: the same file makes the same blocks, and tables
     that are written block by block are the same, too.
@@ -36,7 +37,7 @@ def line_blocks(pieces: Iterable[bytes], size: int) -> Iterator[bytes]:
     """
     pending: list[bytes] = []
     missing = size  # bytes, until the next line end ends the block
-    for piece in pieces:
+    for piece in with_line_feeds(pieces):
         start = 0
         while (end := piece.find(b"\n", start + max(missing - 1, 0)) + 1) > 0:
             if end - start - missing > MAX_LINE_BYTES:

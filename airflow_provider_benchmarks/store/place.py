@@ -13,6 +13,11 @@ from airflow_provider_benchmarks.brief import brief
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.scores.stored_files import storage_errors
 
+#: Schemes of object storages; what is first in their paths is a bucket or container.
+_WITH_BUCKETS = ("s3", "s3a", "gs", "gcs", "abfs", "abfss", "adl")
+#: Connections, and URLs without their paths, of buckets that this process has seen.
+_FOUND_BUCKETS: set[tuple[str | None, str]] = set()
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -121,9 +126,33 @@ class Place:
         try:
             with storage_errors(self.url):
                 kind: str = path.fs.info(path.path)["type"]
+        except NotADirectoryError:
+            return False
         except FileNotFoundError:
+            self.require_bucket()
             return False
         return kind != "directory"
+
+    def require_bucket(self) -> None:
+        """Refuse a bucket that is not there: for the objects in it, a storage says the same as of missing ones.
+
+        :raises ConfigurationError: there is no such bucket
+        """
+        url, path = urlsplit(self.url), self.object_path
+        seen = (self.conn_id, f"{url.scheme}://{url.netloc}")
+        bucket = path.fs._strip_protocol(path.path).strip("/").partition("/")[0]
+        if url.scheme in _WITH_BUCKETS and bucket and seen not in _FOUND_BUCKETS:
+            try:
+                with storage_errors(self.url):
+                    path.fs.info(bucket)
+            except FileNotFoundError as error:
+                raise ConfigurationError(
+                    f'{self.url}: there is no bucket "{bucket}" in the storage. Create it, or correct the URL and its '
+                    f"connection."
+                ) from error
+            except PermissionError:  # to read objects is another right
+                pass
+            _FOUND_BUCKETS.add(seen)
 
 
 def _remedy(error: Exception) -> str:
