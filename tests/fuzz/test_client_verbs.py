@@ -85,7 +85,7 @@ VERBS: dict[str, Verb] = {
     "job_url": lambda client: check_text(client.job_url(NAME)),
 }
 #: What makes no request.
-SILENT = {"close", "config"}
+SILENT = {"within", "close", "config"}
 APIS = st.sampled_from(["benchmark-jobs", "evaluate-jobs"])
 FIRST = st.sampled_from([0, 0, 0, 1, 1, 2, 3, 4])
 TIMES = st.sampled_from([1, 1, 2, 1000])
