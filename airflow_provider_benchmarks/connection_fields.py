@@ -13,6 +13,7 @@ from typing import Any
 
 from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.exceptions import ConfigurationError
+from airflow_provider_benchmarks.masking import secrets_of
 
 _BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
@@ -119,4 +120,9 @@ def secret_values(extra: Mapping[str, Any]) -> list[str]:
     :raises ConfigurationError: a secret field can't be used; names it
     """
     secret = {name: extra[name] for name, field in CONNECTION_FIELDS.items() if field.is_secret and name in extra}
-    return [text.strip() for headers in read_fields(secret).values() for text in headers.values()]
+    return [part for headers in read_fields(secret).values() for text in headers.values() for part in _parts(text)]
+
+
+def _parts(text: str) -> list[str]:
+    text = text.strip()
+    return list(dict.fromkeys([text, *secrets_of(text)]))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Self
 
+from airflow_provider_benchmarks.masking import masked
 from airflow_provider_benchmarks.storable import storable_text
 
 
@@ -16,11 +17,11 @@ class BenchmarkError(Exception):
     """Base of every error of this package.
 
     Airflow stores what ends a trigger, and passes messages on to logs and callbacks, so that these must be texts that
-    every database and encoding can hold.
+    every database and encoding can hold, without the secrets of a connection.
     """
 
     def __init__(self, *args: Any) -> None:
-        super().__init__(*(storable_text(arg) if isinstance(arg, str) else arg for arg in args))
+        super().__init__(*(storable_text(masked(arg)) if isinstance(arg, str) else arg for arg in args))
 
 
 class ConfigurationError(BenchmarkError, ValueError):
@@ -54,7 +55,7 @@ class ServiceError(BenchmarkError):
     ) -> None:
         super().__init__(message)
         self.status_code = status_code
-        self.detail = detail
+        self.detail = masked(detail)
         self.method = method
         self.path = path
         self.workspace = workspace

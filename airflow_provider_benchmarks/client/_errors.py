@@ -20,6 +20,7 @@ from airflow_provider_benchmarks.exceptions import (
     ServiceUnavailable,
     Unauthorized,
 )
+from airflow_provider_benchmarks.masking import mask_chain, masked_content
 
 #: What sending a request and reading its answer may raise: not all of the system's errors become httpx's own.
 FAULTS = (httpx.RequestError, OSError, UnicodeError)
@@ -30,7 +31,7 @@ def error_of_answer(
     request: Request, status: int, headers: httpx.Headers, content: bytes, generation: Generation
 ) -> ServiceError:
     """Make the error for an answer that is not a success."""
-    detail = generation.detail_of(content)
+    detail = generation.detail_of(masked_content(content))  # before it is cut, which may cut a secret in two
     if status == 404:
         kind, advice = _missing(request, content, detail, generation)
     else:
@@ -53,6 +54,7 @@ def error_of_request(request: Request, error: Exception, base_url: str) -> Servi
 
     :param error: one of ``FAULTS``
     """
+    mask_chain(error)
     kind: type[ServiceError] = ServiceUnavailable
     advice = "Check that the service runs and that the connection's host is right."
     advice += _other_scheme(error, base_url)

@@ -10,6 +10,7 @@ from typing import Any
 import httpcore
 import httpx
 
+from airflow_provider_benchmarks.masking import masked_content, masked_values
 from airflow_provider_benchmarks.scores.json_values import parse_json
 
 #: One read of the network. The usual way reads 64 KiB at a time through an HTTP parser written in Python, which is what
@@ -80,6 +81,15 @@ def refuse_packed_twice(response: httpx.Response) -> None:
     """
     if "," in response.headers.get("content-encoding", ""):
         raise httpx.DecodingError("the body is compressed more than once", request=response.request)
+
+
+def parsed(content: bytes) -> Any:
+    """Decode an answer, without the secrets that the service may echo.
+
+    :raises ValueError: it is not JSON
+    """
+    value = parse_answer(content)
+    return value if masked_content(content) is content else masked_values(value)
 
 
 def parse_answer(content: bytes) -> Any:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from airflow_provider_benchmarks.connection_fields import read_fields, secret_values
 from airflow_provider_benchmarks.exceptions import ConfigurationError
+from airflow_provider_benchmarks.masking import register_secrets, secrets_of
 from airflow_provider_benchmarks.retry_policy import DEFAULT_RETRY_SECONDS
 
 if TYPE_CHECKING:
@@ -39,9 +40,11 @@ def config_of(
     token = (connection.password or "").strip() or None
     try:
         extra = connection.extra_dejson
-        for secret in (token, *secret_values(extra)):  # before anything else can fail
+        secrets = [*([token, *secrets_of(token)] if token else []), *secret_values(extra)]
+        for secret in secrets:  # before anything else can fail
             if secret:
                 mask_secret(secret)
+        register_secrets(secrets)
         fields = read_fields(extra)
         if workspace:
             fields["workspace"] = workspace
