@@ -8,6 +8,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Self
 
+from airflow_provider_benchmarks.inert import one_line
+
 #: Fields of a job's custom fields for results that do not name the benchmark and its metrics by their references:
 #: the benchmark's reference, and a map from the service's key of a metric to its reference, each ``workspace/name``.
 BENCHMARK, METRIC_NAMES = "benchmark", "metric_names"
@@ -155,7 +157,7 @@ class BenchmarkJob:
 
     def __str__(self) -> str:
         of = f" of benchmark {self.benchmark}" if self.benchmark else ""
-        return f'benchmark job "{self.name}"{of} in workspace "{self.workspace}"'
+        return one_line(f'benchmark job "{self.name}"{of} in workspace "{self.workspace}"')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,11 +9,13 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from airflow_provider_benchmarks.benchmarks import RecordedBenchmark
 from airflow_provider_benchmarks.brief import shortened
+from airflow_provider_benchmarks.inert import inert_text
 from airflow_provider_benchmarks.jobs import BenchmarkJob, JobResult, JobStep, LogLine, RowCounts
 
 T = TypeVar("T")
@@ -50,7 +52,7 @@ def read_job(payload: Any, *, workspace: str) -> BenchmarkJob:
     return BenchmarkJob(
         name=of_type(str, payload, "name"),
         workspace=of_type(str, payload, "workspace") or workspace,
-        status=of_type(str, payload, "status"),
+        status=inert_text(of_type(str, payload, "status")),
         benchmark=_text(spec.get("benchmark")),
         dataset=recorded.dataset if recorded else _dataset(spec),
         id=_text(payload.get("id")),
@@ -116,6 +118,13 @@ def read_log_line(payload: Any) -> LogLine:
     )
 
 
+def inert_line(line: LogLine) -> LogLine:
+    """A line whose texts have no hold on what shows them."""
+    texts = {name: getattr(line, name) for name in ("message", "level", "step", "at", "root_error", "error")}
+    changed = {name: found for name, text in texts.items() if (found := inert_text(text)) is not text}
+    return replace(line, **changed) if changed else line
+
+
 def _processed(counts: RowCounts | None) -> int | None:
     if counts is None or counts.scored is None:
         return None
@@ -163,7 +172,7 @@ def of_type(kind: type[T], payload: Mapping[str, Any], key: str) -> T:
 
 def _text(value: Any) -> str:
     """A text that is shown to people; empty where it is none."""
-    return value if isinstance(value, str) else ""
+    return inert_text(value) if isinstance(value, str) else ""
 
 
 def _objects(value: Any) -> list[dict[str, Any]]:
@@ -173,8 +182,8 @@ def _objects(value: Any) -> list[dict[str, Any]]:
 
 def _message(details: Any) -> str | None:
     if isinstance(details, str):
-        return details or None
-    return str(details["message"]) if isinstance(details, dict) and details.get("message") else None
+        return inert_text(details) or None
+    return inert_text(str(details["message"])) if isinstance(details, dict) and details.get("message") else None
 
 
 def _number(value: Any) -> float | None:

@@ -14,7 +14,7 @@ from urllib.parse import quote
 from airflow_provider_benchmarks.benchmarks import JobRequest, JobSpec
 from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.client._response_body import parse_answer
-from airflow_provider_benchmarks.client.generations._job_json import read_job, read_log_line, read_result
+from airflow_provider_benchmarks.client.generations._job_json import inert_line, read_job, read_log_line, read_result
 from airflow_provider_benchmarks.client.generations.stored_benchmarks import StoredBenchmarks
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.jobs import BenchmarkJob, JobResult, LogLine
@@ -218,7 +218,7 @@ class Generation(ABC):
         cursor = payload.get("next_page") if isinstance(payload, dict) else None
         if cursor is not None and not isinstance(cursor, str):
             raise ValueError(f'expected a text as "next_page", found {shortened(cursor, 80)}')
-        return [line for entry in _entries(payload) for line in self.read_log_lines(entry)], cursor
+        return [inert_line(line) for entry in _entries(payload) for line in self.read_log_lines(entry)], cursor
 
     def read_log_lines(self, payload: Any) -> list[LogLine]:
         """Read an entry of a log; more than one line where the service has squeezed them together."""
