@@ -32,9 +32,9 @@ _MARKDOWN = re.compile(
 
 
 def inert_text(text: str) -> str:
-    """Drop sequences of a terminal, show other control characters, and break the marks of groups of a log.
+    r"""Drop sequences of a terminal, show other control characters, and break the marks of groups of a log.
 
-    Ends of lines stay, as ``\\n``.
+    Ends of lines stay, as ``\n``.
     """
     if _SIGN.search(text) is None:
         return text

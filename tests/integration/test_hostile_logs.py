@@ -16,8 +16,8 @@ from tests.support.contexts import events_of
 from tests.support.raw_server import RawServer, Send, send_json
 
 HOSTILE = (
-    "\x1b[31mred\x1b[0m \x1b]8;;https://evil.example\x1b\\click\x1b]8;;\x1b\\ hidden\rshown \x1b[2J \u202egnp \x85 \u2028"
-    "\n::group::folded\n::endgroup::\n[2026-01-01] ERROR - forged"
+    "\x1b[31mred\x1b[0m \x1b]8;;https://evil.example\x1b\\click\x1b]8;;\x1b\\ hidden\rshown \x1b[2J "
+    "\u202egnp \x85 \u2028\n::group::folded\n::endgroup::\n[2026-01-01] ERROR - forged"
 )
 #: What a line of a log must not have, and a forged line at its beginning.
 HOLD = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u202a-\u202e]|::(?:end)?group::|^\[2026", re.MULTILINE)

@@ -121,7 +121,7 @@ def read_log_line(payload: Any) -> LogLine:
 def inert_line(line: LogLine) -> LogLine:
     """A line whose texts have no hold on what shows them."""
     texts = {name: getattr(line, name) for name in ("message", "level", "step", "at", "root_error", "error")}
-    changed = {name: found for name, text in texts.items() if (found := inert_text(text)) is not text}
+    changed: dict[str, Any] = {name: found for name, text in texts.items() if (found := inert_text(text)) is not text}
     return replace(line, **changed) if changed else line
 
 
