@@ -15,7 +15,7 @@ from airflow_provider_benchmarks.gates.check import KINDS
 from airflow_provider_benchmarks.gates.run import modules_of
 from airflow_provider_benchmarks.gates.sources import PINNED, STORED_BASELINES
 from airflow_provider_benchmarks.gates.stored_rows import must_have_rows
-from airflow_provider_benchmarks.operators._base import has_template
+from airflow_provider_benchmarks.operators._arguments import has_template
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import BaseOperator, Context
