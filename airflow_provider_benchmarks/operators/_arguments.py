@@ -84,12 +84,12 @@ TEXTS = Rule("a text, or several", _is_texts)
 NAMES = Rule("the name of a field, or a list of them", _is_names)
 BASELINE = Rule(
     '"pinned", "last_passed", "previous", the name of a job, or the folder of a stored one',
-    lambda value: isinstance(value, str),
+    lambda value: value == "" or (isinstance(value, str) and bool(value.strip())),
 ).or_none()
 #: Of a job that is submitted.
 JOB_NAME = Rule(
     "a name",
-    lambda value: isinstance(value, str) and NAME_PATTERN.fullmatch(value) is not None,
+    lambda value: _is_text(value) and NAME_PATTERN.fullmatch(value) is not None,
     f'{{name}}: "{{text}}" {NOT_A_NAME}',
 )
 #: What else it may be is checked with the benchmark.
@@ -210,10 +210,16 @@ class CheckedArguments:
         """
         self._check_arguments_but(())
 
+    def given_argument(self: Any, name: str) -> str:
+        """What the DAG file has in the place of an argument, in words; empty where that is its value itself."""
+        given: dict[str, str] = getattr(self, "_given_arguments", {})
+        return given.get(name, "")
+
     def _check_arguments_but(self: Any, unknown: Container[str]) -> None:
+        if "aliases" not in unknown:
+            checked_aliases(getattr(self, "aliases", None), task=self.task_id)
         if self.takes_job and "job_name" not in unknown:
             require_job_name(self.job_name, task=self)
         for name, rule in self.argument_rules.items():
             if name not in unknown:
-                given = self._given_arguments.get(name, "")
-                check_argument(self, name, getattr(self, name), rule, given=given)
+                check_argument(self, name, getattr(self, name), rule, given=self.given_argument(name))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_benchmarks.benchmarks import Benchmark, JobRequest, is_reference, parse_benchmark, plain_mapping
 from airflow_provider_benchmarks.brief import brief
 from airflow_provider_benchmarks.exceptions import ConfigurationError
-from airflow_provider_benchmarks.operators._arguments import is_known
+from airflow_provider_benchmarks.operators._arguments import is_known, origin
 from airflow_provider_benchmarks.operators._reviewed_file import ReviewedFile
 
 if TYPE_CHECKING:
@@ -63,6 +63,9 @@ class JobContent:
         if task.spec is not None:
             self._check_spec()
             return self._plain_spec()
+        if task.benchmark is None:
+            given = task.given_argument("spec") or task.given_argument("benchmark")
+            raise self._error(f"both spec and benchmark are None{origin(task, None, given)}")
         params = _triggered_params(task, context)
         if isinstance(task.benchmark, Benchmark) or is_reference(task.benchmark):
             return self._request(task.benchmark, params)
