@@ -32,6 +32,7 @@ from airflow_provider_benchmarks.exceptions import (
     ServiceError,
     ServiceUnavailable,
 )
+from airflow_provider_benchmarks.given_values import require_text
 from airflow_provider_benchmarks.jobs import (
     METRIC_NAMES,
     BenchmarkJob,
@@ -96,11 +97,12 @@ class Operations:
     ) -> Operation[Submission]:
         """Submit a job at most once: after a lost answer or a conflict, compare the fingerprint of the name's job.
 
-        :raises ConfigurationError: the spec or the custom fields are no JSON; names the place
+        :raises ConfigurationError: the spec or the custom fields are no JSON, or the description is no text; names it
         """
         if not isinstance(spec, JobRequest):
             spec = plain_mapping(spec, "spec")
         custom_fields = plain_mapping(custom_fields or {}, "custom_fields")
+        require_text(description, "description", optional=True)
         name = check_name(name) if name is not None else f"benchmark-{secrets.token_hex(6)}"
         submit_id = secrets.token_hex(8)
         custom_fields = {FINGERPRINT: fingerprint_of(spec), **custom_fields, _SUBMIT_ID: submit_id}

@@ -36,15 +36,19 @@ class Rule:
     :param expected: in words: ``a text``
     :param accepts: True for a value that it may be
     :param wording: what is wrong with another one
+    :param optional_words: what follows ``expected`` where None is accepted, too
     """
 
     expected: str
     accepts: Callable[[Any], bool]
     wording: str = "{name} must be {expected}, found {value}"
+    optional_words: str = ", or None"
 
     def or_none(self) -> Rule:
         return replace(
-            self, expected=f"{self.expected}, or None", accepts=lambda value: value is None or self.accepts(value)
+            self,
+            expected=f"{self.expected}{self.optional_words}",
+            accepts=lambda value: value is None or self.accepts(value),
         )
 
     def problem(self, name: str, value: Any) -> str:
@@ -75,6 +79,7 @@ def _is_names(value: Any) -> bool:
 
 TEXT = Rule("a text", _is_text)
 PATH = Rule("a path", _is_path, "{name}: a path or URL in object storage is needed, found {value}")
+FILE = Rule("the path of a file", _is_path, optional_words="")
 #: An empty text stands for none.
 STORE = Rule("the path or URL of a folder, an empty text for none", lambda value: value == "" or _is_path(value))
 #: An empty text stands for the connection's.
@@ -106,7 +111,9 @@ def check_argument(task: BaseOperator, name: str, value: Any, rule: Rule, *, giv
     :raises ConfigurationError: names the task, the argument, and where the value comes from
     """
     if not rule.accepts(value):
-        raise FinalConfigurationError(f'task "{task.task_id}": {rule.problem(name, value)}{origin(task, value, given)}')
+        raise FinalConfigurationError(
+            f'{getattr(task, "kind_of_task", "task")} "{task.task_id}": {rule.problem(name, value)}{origin(task, value, given)}'
+        )
 
 
 def origin(task: BaseOperator, value: Any, given: str) -> str:
@@ -191,6 +198,8 @@ class CheckedArguments:
     template_fields: Sequence[str]
     #: True if the argument ``job_name`` is the name of a job that is there.
     takes_job: bool = False
+    #: For messages.
+    kind_of_task: str = "task"
 
     def check_known_arguments(self: Any) -> None:
         """Check what is known when the DAG is parsed.

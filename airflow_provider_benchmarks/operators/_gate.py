@@ -11,6 +11,7 @@ from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.operators._arguments import (
     BASELINE,
+    FILE,
     PATH,
     STORE,
     Rule,
@@ -55,9 +56,10 @@ class GateOperator(BenchmarkOperator):
     )
 
     takes_job = True
+    kind_of_task = "gate"
     argument_rules: Mapping[str, Rule] = {
         **BenchmarkOperator.argument_rules,
-        "policy": PATH.or_none(),
+        "policy": FILE.or_none(),
         "baseline": BASELINE,
         "store": STORE.or_none(),
         "report": PATH.or_none(),
