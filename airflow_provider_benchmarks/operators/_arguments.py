@@ -111,9 +111,8 @@ def check_argument(task: BaseOperator, name: str, value: Any, rule: Rule, *, giv
     :raises ConfigurationError: names the task, the argument, and where the value comes from
     """
     if not rule.accepts(value):
-        raise FinalConfigurationError(
-            f'{getattr(task, "kind_of_task", "task")} "{task.task_id}": {rule.problem(name, value)}{origin(task, value, given)}'
-        )
+        owner = f'{getattr(task, "kind_of_task", "task")} "{task.task_id}"'
+        raise FinalConfigurationError(f"{owner}: {rule.problem(name, value)}{origin(task, value, given)}")
 
 
 def origin(task: BaseOperator, value: Any, given: str) -> str:
