@@ -162,10 +162,8 @@ def _kind_and_advice(
     if status == 409:
         return Conflict, "Choose another job name, or mend what the message names."
     if 300 <= status < 400:
-        return InvalidRequest, (
-            f"The service sends requests on to {headers.get('location', 'another address')}: set that as the "
-            f"connection's host."
-        )
+        place = shortened(headers.get("location", "another address"))
+        return InvalidRequest, f"The service sends requests on to {place}: set that as the connection's host."
     if status >= 500:
         other = f" It also fails so where {generation.fails_where}." if request.job else ""
         return ProtocolError, f"The service failed inside; its own log has the reason.{other}"

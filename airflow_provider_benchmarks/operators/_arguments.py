@@ -60,10 +60,11 @@ def _is_text(value: Any) -> bool:
 
 
 def _is_path(value: Any) -> bool:
-    from airflow.providers.common.compat.sdk import ObjectStoragePath
+    if not isinstance(value, str | PurePath):
+        from airflow.providers.common.compat.sdk import ObjectStoragePath
 
-    if not isinstance(value, str | PurePath | ObjectStoragePath):
-        return False
+        if not isinstance(value, ObjectStoragePath):
+            return False
     path = str(value)
     return bool(path.strip()) and "\0" not in path and _NOTHING_IN_PATH.search(path) is None
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_provider_benchmarks.brief import brief, shortened
 from airflow_provider_benchmarks.exceptions import BenchmarkError, ServiceError
 from airflow_provider_benchmarks.masking import (
     forget_secrets,
@@ -111,6 +112,15 @@ def test_errors_and_their_pickles():
         assert TOKEN not in f"{each} {each!r} {vars(each)}"
     assert copy.job == "job-1"
     assert quote(TOKEN, safe="").encode() not in pickle.dumps(error)
+
+
+@pytest.mark.parametrize("before", [0, 20, 60, 75, 150, 190, 195])
+def test_what_is_cut_is_masked_first(before):
+    secret = "".join(f"{number:02}" for number in range(40))
+    register_secrets([secret])
+    text = "x" * before + secret + "y" * 500
+    for shown in (shortened(text), brief(text), brief([text]), brief({"a": [text]}), shortened([text]), brief(secret)):
+        assert not [place for place in range(len(secret) - 9) if secret[place : place + 10] in shown]
 
 
 def test_what_caused_an_error():

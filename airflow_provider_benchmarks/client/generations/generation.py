@@ -17,6 +17,7 @@ from airflow_provider_benchmarks.client._response_body import parse_answer
 from airflow_provider_benchmarks.client.generations._job_json import inert_line, read_job, read_log_line, read_result
 from airflow_provider_benchmarks.client.generations.stored_benchmarks import StoredBenchmarks
 from airflow_provider_benchmarks.exceptions import ConfigurationError
+from airflow_provider_benchmarks.inert import one_line
 from airflow_provider_benchmarks.jobs import BenchmarkJob, JobResult, LogLine
 from airflow_provider_benchmarks.scores import AggregateScores
 from airflow_provider_benchmarks.scores.json_values import fits_utf8
@@ -287,7 +288,7 @@ class Generation(ABC):
 
 def read_version(payload: Any) -> str:
     """Read the platform's version, which all generations report alike."""
-    return str(payload["platform_version"])
+    return one_line(shortened(str(payload["platform_version"]), 80))
 
 
 def release_of(version: str) -> Release | None:
