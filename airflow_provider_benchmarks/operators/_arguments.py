@@ -129,10 +129,11 @@ def origin(task: BaseOperator, value: Any, given: str) -> str:
     return source
 
 
-def require_job_name(name: Any, *, task: BaseOperator, argument: str = "job_name") -> None:
+def require_job_name(name: Any, *, task: BaseOperator, argument: str = "job_name", given: str = "") -> None:
     """Refuse what is no name of a job, such as what a template made of an upstream task that returned nothing.
 
     :param argument: the argument whose value it is
+    :param given: as of :func:`check_argument`
     :raises ConfigurationError: names the task and the argument
     """
     if _is_text(name):
@@ -144,9 +145,9 @@ def require_job_name(name: Any, *, task: BaseOperator, argument: str = "job_name
             f"{found}: the upstream task{upstream} that it comes from returned nothing, or was skipped. Let it return "
             f"the job's name."
         )
+    source = f", which {given} gives." if given else ": what does its template give?"
     raise FinalConfigurationError(
-        f"{found}: what does its template give? With render_template_as_native_obj=True a name of digits becomes a "
-        f"number."
+        f"{found}{source} With render_template_as_native_obj=True a name of digits becomes a number."
     )
 
 
@@ -228,7 +229,7 @@ class CheckedArguments:
         if "aliases" not in unknown:
             checked_aliases(getattr(self, "aliases", None), task=self.task_id)
         if self.takes_job and "job_name" not in unknown:
-            require_job_name(self.job_name, task=self)
+            require_job_name(self.job_name, task=self, given=self.given_argument("job_name"))
         for name, rule in self.argument_rules.items():
             if name not in unknown:
                 check_argument(self, name, getattr(self, name), rule, given=self.given_argument(name))

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import DAG, AirflowException, AirflowFailException, ObjectStoragePath
+from airflow.providers.standard.operators.empty import EmptyOperator
 
 from airflow_provider_benchmarks.client import BenchmarkClient, ClientConfig
 from airflow_provider_benchmarks.exceptions import BenchmarkError, ConfigurationError
@@ -242,3 +243,15 @@ def test_a_spec_that_became_a_text():
     with pytest.raises(ConfigurationError, match="spec must be a mapping.*render_template_as_native_obj=True"):
         task.execute(context)
     assert json.dumps(SPEC)
+
+
+def test_the_result_of_a_task_that_is_another_thing(place):
+    with DAG("d", schedule=None, start_date=datetime(2026, 1, 1)):
+        upstream = EmptyOperator(task_id="upstream")
+        task = DownloadAggregateScoresOperator(task_id="the-task", job_name=upstream.output, workspace=upstream.output)
+    task.job_name = 2026
+    with pytest.raises(ConfigurationError, match="job_name .*found 2026, which the result of task upstream gives"):
+        task.execute(task_context())
+    task.job_name, task.workspace = "job-1", ["a"]
+    with pytest.raises(ConfigurationError, match=r"workspace .*found \['a'\], which the result of task upstream gives"):
+        task.execute(task_context())
