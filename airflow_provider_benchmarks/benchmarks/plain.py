@@ -67,7 +67,7 @@ def plain_text(value: Any, name: str) -> str | None:
     :raises WrongBenchmark: it is neither, or no text in UTF-8
     """
     if value is not None and not isinstance(value, str):
-        raise WrongBenchmark(f"{name} must be a text, found {brief(value)}", (name,))
+        raise WrongBenchmark(f"{name} must be a text, or None, found {brief(value)}", (name,))
     return value if value is None else _text(value, (name,))
 
 

@@ -19,6 +19,7 @@ from airflow_provider_benchmarks.client._headers import checked_headers, checked
 from airflow_provider_benchmarks.client._requests import Request
 from airflow_provider_benchmarks.client.generations import AUTO, Generation, generations_of
 from airflow_provider_benchmarks.exceptions import ConfigurationError
+from airflow_provider_benchmarks.masking import register_secrets
 from airflow_provider_benchmarks.retry_policy import DEFAULT_RETRY_SECONDS
 from airflow_provider_benchmarks.scores.metric_names import checked_references
 
@@ -72,6 +73,7 @@ class ClientConfig:
         if self.token is not None:
             object.__setattr__(self, "token", checked_value("API token", self.token))
         object.__setattr__(self, "headers", checked_headers(self.headers))
+        register_secrets((self.token or "", *self.headers.values()))
         if not _is_number(self.timeout) or not 0 < self.timeout <= _MAX_TIMEOUT_SECONDS:
             raise ConfigurationError(
                 f"the request timeout must be more than 0 seconds and at most {_MAX_TIMEOUT_SECONDS:,}, "

@@ -22,6 +22,7 @@ from airflow_provider_benchmarks.exceptions import (
     ServiceUnavailable,
     Unauthorized,
 )
+from airflow_provider_benchmarks.masking import mask_chain, masked_content
 
 #: What sending a request and reading its answer may raise: anything. Not all errors of the system and of the libraries
 #: below become httpx's own: a redirect to port 99999 is an OverflowError, and an ExceptionGroup in asyncio.
@@ -37,7 +38,7 @@ def error_of_answer(
     request: Request, status: int, headers: httpx.Headers, content: bytes, generation: Generation
 ) -> ServiceError:
     """Make the error for an answer that is not a success."""
-    detail = generation.detail_of(content)
+    detail = generation.detail_of(masked_content(content))  # before it is cut, which may cut a secret in two
     if status == 404:
         kind, advice = _missing(request, content, detail, generation)
     else:
@@ -60,6 +61,7 @@ def error_of_request(request: Request, error: Exception, base_url: str) -> Servi
 
     :param error: one of ``FAULTS``
     """
+    mask_chain(error)
     kind: type[ServiceError] = ServiceUnavailable
     advice = "Check that the service runs and that the connection's host is right."
     advice += _other_scheme(error, base_url)
@@ -190,10 +192,8 @@ def _kind_and_advice(
     if status == 409:
         return Conflict, "Choose another job name, or mend what the message names."
     if 300 <= status < 400:
-        return InvalidRequest, (
-            f"The service sends requests on to {shortened(headers.get('location', 'another address'))}: set that as "
-            f"the connection's host."
-        )
+        place = shortened(headers.get("location", "another address"))
+        return InvalidRequest, f"The service sends requests on to {place}: set that as the connection's host."
     if status >= 500:
         other = f" It also fails so where {generation.fails_where}." if request.job else ""
         return ProtocolError, f"The service failed inside; its own log has the reason.{other}"

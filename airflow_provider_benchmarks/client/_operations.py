@@ -19,7 +19,7 @@ from airflow_provider_benchmarks.client._config import ClientConfig
 from airflow_provider_benchmarks.client._errors import protocol_error
 from airflow_provider_benchmarks.client._name_conflicts import name_unusable, taken_by_another, taken_by_another_kind
 from airflow_provider_benchmarks.client._requests import Answer, Operation, Request
-from airflow_provider_benchmarks.client._response_body import parse_answer
+from airflow_provider_benchmarks.client._response_body import parsed
 from airflow_provider_benchmarks.client._stored_benchmarks import store_benchmark
 from airflow_provider_benchmarks.client._whose import require_entries_of, require_job, require_owner
 from airflow_provider_benchmarks.client.generations import HEALTH_PATH, VERSION_PATH, Generation, read_version
@@ -43,6 +43,7 @@ from airflow_provider_benchmarks.jobs import (
     fingerprint,
 )
 from airflow_provider_benchmarks.jobs.identity import check_name
+from airflow_provider_benchmarks.masking import mask_chain, masked
 from airflow_provider_benchmarks.retry_policy import SUBMITS
 from airflow_provider_benchmarks.scores import AggregateScores
 from airflow_provider_benchmarks.scores.metric_names import MetricNames
@@ -58,6 +59,8 @@ _SUBMIT_TRIES = 5
 _LOOKUPS_AFTER_CONFLICT = 6
 _LIST_PAGE = 200
 _LOG_PAGE = 1000
+#: Of the beginning of an answer that can't be read: no secret at its end is cut in two where it is shown.
+_SEARCHED_BYTES = 16_384
 FINGERPRINT = "fingerprint"
 #: Distinguishes the job of this very submit from that of an earlier one with the same name and fingerprint.
 _SUBMIT_ID = "submit_id"
@@ -94,7 +97,7 @@ class Operations:
     ) -> Operation[Submission]:
         """Submit a job at most once: after a lost answer or a conflict, compare the fingerprint of the name's job.
 
-        :raises ConfigurationError: the spec or the custom fields are no JSON; names the place
+        :raises ConfigurationError: the spec or the custom fields are no JSON, or the description is no text; names it
         """
         if not isinstance(spec, JobRequest):
             spec = plain_mapping(spec, "spec")
@@ -366,11 +369,12 @@ class Operations:
     @staticmethod
     def _read(request: Request, answer: Answer, read: Callable[[Any], T]) -> T:
         try:
-            return read(parse_answer(answer.content))
+            return read(parsed(answer.content))
         except BenchmarkError:
             raise
         except Exception as error:  # whatever makes a reader fail is in the answer
-            found = answer.content[:120].decode("utf-8", "replace")
+            mask_chain(error)
+            found = masked(answer.content[:_SEARCHED_BYTES].decode("utf-8", "replace"))[:120]
             raise protocol_error(request, answer.status, f'{error}; it begins "{found}"') from error
 
 

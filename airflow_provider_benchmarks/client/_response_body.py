@@ -11,6 +11,7 @@ import httpcore
 import httpx
 
 from airflow_provider_benchmarks.client._body_encoding import BodyDecoder, decoded
+from airflow_provider_benchmarks.masking import masked_content, masked_values
 from airflow_provider_benchmarks.scores.json_values import parse_json
 from airflow_provider_benchmarks.storable import whole_characters
 
@@ -120,6 +121,15 @@ def closed_on_error(response: httpx.Response) -> Iterator[None]:
     except BaseException:
         response.close()
         raise
+
+
+def parsed(content: bytes) -> Any:
+    """Decode an answer, without the secrets that the service may echo.
+
+    :raises ValueError: it is not JSON, has too many values, or is nested too deeply
+    """
+    value = parse_answer(content)
+    return value if masked_content(content) is content else masked_values(value)
 
 
 def parse_answer(content: bytes) -> Any:

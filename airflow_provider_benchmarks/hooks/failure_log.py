@@ -6,6 +6,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_benchmarks.exceptions import BenchmarkError, JobTimeout, ServiceError
+from airflow_provider_benchmarks.inert import one_line
 from airflow_provider_benchmarks.jobs import BenchmarkJob, JobStatus, LogSummary
 from airflow_provider_benchmarks.jobs.failures import clean
 
@@ -51,7 +52,7 @@ def log_failure(job: BenchmarkJob, summary: LogSummary, log: Any) -> None:
     log.error("::group::What the service says of %s", job)
     for step in job.steps:
         if step.status == JobStatus.ERROR and step.error:
-            log.error("step %s: %s", step.name, clean(step.error, MAX_STEP_ERROR_LENGTH))
+            log.error("step %s: %s", one_line(step.name), clean(step.error, MAX_STEP_ERROR_LENGTH))
     for line in summary.tail(LINES_IN_TASK_LOG):
         log.error("%s", line)
     log.error("::endgroup::")

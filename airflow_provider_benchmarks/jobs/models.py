@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any, Self
 
 from airflow_provider_benchmarks.brief import shortened
+from airflow_provider_benchmarks.inert import one_line
 
 #: Fields of a job's custom fields for results that do not name the benchmark and its metrics by their references:
 #: the benchmark's reference, and a map from the service's key of a metric to its reference, each ``workspace/name``.
@@ -157,7 +158,7 @@ class BenchmarkJob:
 
     def __str__(self) -> str:
         of = f" of benchmark {shortened(self.benchmark)}" if self.benchmark else ""
-        return f'benchmark job "{self.name}"{of} in workspace "{self.workspace}"'
+        return one_line(f'benchmark job "{self.name}"{of} in workspace "{self.workspace}"')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

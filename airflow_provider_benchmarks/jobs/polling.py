@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.exceptions import JobError, JobTimeout, ServiceError, Unauthorized
+from airflow_provider_benchmarks.inert import one_line
 from airflow_provider_benchmarks.jobs.models import BenchmarkJob, JobStatus
 from airflow_provider_benchmarks.retry_policy import is_recoverable, is_unexpected_answer, polls
 
@@ -134,4 +135,4 @@ def progress_line(job: BenchmarkJob, now: float | None = None) -> str:
     if now is not None and job.created_at is not None:
         # The service's clock may be ahead of ours.
         parts.append(f"submitted {timedelta(seconds=max(int(now - job.created_at.timestamp()), 0))} ago")
-    return ", ".join(parts)
+    return one_line(", ".join(parts))

@@ -27,15 +27,17 @@ class Place:
 
     :param url: a path or URL: ``/data/x``, ``s3://bucket/x``; ``s3://connection@bucket/x`` names its connection
     :param conn_id: Airflow connection of the storage; None for the one that the URL names, if it does
-    :raises ConfigurationError: the URL is empty
+    :raises ConfigurationError: the URL is empty, or can't be one
     """
 
     url: str
     conn_id: str | None = None
 
     def __post_init__(self) -> None:
-        if not self.url or not self.url.strip():
+        if not self.url or not self.url.strip() or "\0" in self.url:
             raise ConfigurationError(f"a path or URL in object storage is needed, found {brief(self.url)}")
+        if self.conn_id is not None and not isinstance(self.conn_id, str):
+            raise ConfigurationError(f"storage_conn_id must be a text, or None, found {brief(self.conn_id)}")
 
     @classmethod
     def of(cls, path: Any, conn_id: str | None = None) -> Place:
@@ -45,6 +47,8 @@ class Place:
         :param conn_id: used rather than the connection of the path
         :raises ConfigurationError: the path is empty
         """
+        if not (path is None or isinstance(path, str | os.PathLike) or hasattr(path, "protocol")):
+            raise ConfigurationError(f"a path or URL in object storage is needed, found {brief(path)}")
         # Airflow 2.11 has the connection among the options of the storage only.
         own = getattr(path, "conn_id", None) or getattr(path, "storage_options", {}).get("conn_id")
         return cls("" if path is None else str(path), conn_id or own)

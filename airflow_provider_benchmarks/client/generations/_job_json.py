@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from airflow_provider_benchmarks.benchmarks import RecordedBenchmark
 from airflow_provider_benchmarks.brief import brief, shortened
+from airflow_provider_benchmarks.inert import inert_text
 from airflow_provider_benchmarks.jobs import BenchmarkJob, JobResult, JobStep, LogLine, RowCounts
 from airflow_provider_benchmarks.jobs.models import row_count
 from airflow_provider_benchmarks.scores.json_values import is_number, parse_json
@@ -51,7 +53,7 @@ def read_job(payload: Any, *, workspace: str) -> BenchmarkJob:
     return BenchmarkJob(
         name=of_type(str, payload, "name"),
         workspace=of_type(str, payload, "workspace") or workspace,
-        status=of_type(str, payload, "status"),
+        status=inert_text(of_type(str, payload, "status")),
         benchmark=_text(spec.get("benchmark")),
         dataset=recorded.dataset if recorded else dataset_of(spec.get("dataset")),
         id=_text(payload.get("id")),
@@ -117,6 +119,13 @@ def read_log_line(payload: Any) -> LogLine:
     )
 
 
+def inert_line(line: LogLine) -> LogLine:
+    """A line whose texts have no hold on what shows them."""
+    texts = {name: getattr(line, name) for name in ("message", "level", "step", "at", "root_error", "error")}
+    changed: dict[str, Any] = {name: found for name, text in texts.items() if (found := inert_text(text)) is not text}
+    return replace(line, **changed) if changed else line
+
+
 def _processed(counts: RowCounts | None) -> int | None:
     if counts is None or counts.scored is None:
         return None
@@ -164,7 +173,7 @@ def of_type(kind: type[T], payload: Mapping[str, Any], key: str) -> T:
 
 def _text(value: Any) -> str:
     """A text that is shown to people; empty where it is none."""
-    return value if isinstance(value, str) else ""
+    return inert_text(value) if isinstance(value, str) else ""
 
 
 def _shown(value: Any) -> str:
@@ -179,8 +188,8 @@ def _objects(value: Any) -> list[dict[str, Any]]:
 
 def _message(details: Any) -> str | None:
     if isinstance(details, str):
-        return details or None
-    return _shown(details.get("message")) or None if isinstance(details, dict) else None
+        return inert_text(details) or None
+    return inert_text(_shown(details.get("message"))) or None if isinstance(details, dict) else None
 
 
 def _percent(value: Any) -> float | None:

@@ -15,9 +15,16 @@ from airflow_provider_benchmarks.benchmarks import JobRequest, JobSpec
 from airflow_provider_benchmarks.brief import brief, shortened
 from airflow_provider_benchmarks.client._response_body import parse_answer
 from airflow_provider_benchmarks.client._whose import require_job, stored_file_path
-from airflow_provider_benchmarks.client.generations._job_json import dataset_of, read_job, read_log_line, read_result
+from airflow_provider_benchmarks.client.generations._job_json import (
+    dataset_of,
+    inert_line,
+    read_job,
+    read_log_line,
+    read_result,
+)
 from airflow_provider_benchmarks.client.generations.stored_benchmarks import StoredBenchmarks
 from airflow_provider_benchmarks.exceptions import ConfigurationError
+from airflow_provider_benchmarks.inert import one_line
 from airflow_provider_benchmarks.jobs import BenchmarkJob, JobResult, LogLine
 from airflow_provider_benchmarks.scores import AggregateScores
 from airflow_provider_benchmarks.scores.json_values import fits_utf8
@@ -216,7 +223,7 @@ class Generation(ABC):
         cursor = payload.get("next_page") if isinstance(payload, dict) else None
         if cursor is not None and not isinstance(cursor, str):
             raise ValueError(f'expected a text as "next_page", found {shortened(cursor, 80)}')
-        return [line for entry in _entries(payload) for line in self.read_log_lines(entry)], cursor
+        return [inert_line(line) for entry in _entries(payload) for line in self.read_log_lines(entry)], cursor
 
     def read_log_lines(self, payload: Any) -> list[LogLine]:
         """Read an entry of a log; more than one line where the service has squeezed them together."""
@@ -291,7 +298,7 @@ def read_version(payload: Any) -> str:
     version = payload.get("platform_version") if isinstance(payload, dict) else None
     if not isinstance(version, str):
         raise ValueError(f'expected a text as "platform_version", found {shortened(payload)}')
-    return shortened(version, 80)
+    return one_line(shortened(version, 80))
 
 
 def release_of(version: str) -> Release | None:
