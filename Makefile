@@ -34,7 +34,8 @@ export UV_SYSTEM_CERTS := true
 # Airflow must not touch the user's own installation.
 export AIRFLOW_HOME := $(CURDIR)/.build/airflow
 
-.PHONY: help demo test-fast test test-lowest test-system test-generations test-matrix test-distributed lint types imports dependencies \
+.PHONY: help demo test-fast test test-lowest test-system test-generations test-matrix test-distributed fuzz lint types \
+	imports dependencies \
 	$(RELEASES:%=test-real-%) $(AIRFLOWS:%=test-airflow-%) test-move schema audit sbom check hooks bench-rows bench-gates bench-waiting clean
 help:
 	@echo "make demo         run example DAGs nightly_regression and model_release_gate on a local evaluation service"
@@ -46,6 +47,7 @@ help:
 	@echo "make test-distributed  a night of mapped jobs on PostgreSQL, Celery and Redis, of which a worker and a triggerer die"
 	@echo "make test-matrix  the wheel on every Airflow from 2.11 to 3.3, and the newest on Python 3.12 and 3.13"
 	@echo "make test-airflow-2.11.2  the wheel on one of these: $(AIRFLOWS)"
+	@echo "make fuzz         odd answers of every kind to every request, new ones for ten minutes: MINUTES=60 for an hour"
 	@echo "make check        formatting, lint, types, import rules and declared dependencies"
 	@echo "make audit        known weaknesses of the packages that constraints.txt pins"
 	@echo "make sbom         the bill of materials of the wheel and what it is installed with, to .build/sbom.json"
@@ -105,6 +107,11 @@ test-fast: $(VENV)/.installed
 # Fails below the coverage in pyproject.toml; .build/coverage/html shows the lines and branches that no test reaches.
 test: $(VENV)/.installed
 	$(PYTEST) --cov --cov-report=html:.build/coverage/html -m "not real_platform" tests
+
+# Prints the seeds of what fails, and keeps the examples in .build/fuzz, from where the next run takes them first.
+MINUTES ?= 10
+fuzz: $(VENV)/.installed
+	$(BIN)/python -m tests.fuzz --minutes $(MINUTES)
 
 test-lowest: $(LOWEST_VENV)/.installed
 	AIRFLOW_HOME=$(CURDIR)/.build/airflow-lowest $(LOWEST_VENV)/bin/python -m pytest tests/unit

@@ -8,8 +8,12 @@ from collections.abc import Iterable
 from itertools import islice
 from typing import Any
 
+from airflow_provider_benchmarks.masking import masked
+
 _MOST_CHARACTERS = 200
 _MOST_NAMES = 20
+#: Number of characters in which secrets are searched, of a text that is cut: more than any secret has.
+_MOST_SEARCHED = 16_384
 #: Number of names, and of characters of each, among which a similar one is searched: that takes time.
 _MOST_CANDIDATES, _MOST_COMPARED = 1000, 100
 
@@ -31,6 +35,10 @@ class _Brief(reprlib.Repr):
         shown = [f"{self.repr1(key, level - 1)}: {self.repr1(x[key], level - 1)}" for key in islice(x, self.maxdict)]
         return f"{{{', '.join([*shown, self.fillvalue] if len(x) > len(shown) else shown)}}}"
 
+    def repr_str(self, x: str, level: int) -> str:
+        # A secret is masked before it could be cut in two.
+        return super().repr_str(masked(x[:_MOST_SEARCHED]) + x[_MOST_SEARCHED:], level)
+
     def repr_int(self, x: int, level: int) -> str:
         # Python writes no number of more than 4,300 digits.
         return super().repr_int(x, level) if x.bit_length() < 4096 else f"a whole number of {x.bit_length()} bits"
@@ -47,6 +55,8 @@ def brief(value: Any) -> str:
 def shortened(text: object, limit: int = _MOST_CHARACTERS) -> str:
     """Show a text, or what an error says, as it is, and any other value as Python writes it."""
     text = str(text) if isinstance(text, str | Exception) else _BRIEF.repr(text)
+    if len(text) > limit:
+        text = masked(text[: limit + _MOST_SEARCHED]) + text[limit + _MOST_SEARCHED :]
     return text if len(text) <= limit else f"{text[:limit]}… ({len(text):,} characters)"
 
 

@@ -11,10 +11,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_benchmarks.brief import shortened
+from airflow_provider_benchmarks.brief import did_you_mean, shortened
 from airflow_provider_benchmarks.exceptions import ConfigurationError
+from airflow_provider_benchmarks.masking import secrets_of
 
+#: What an extra may have in the place of a field of the connection itself.
+_OWN_FIELDS = {
+    **dict.fromkeys(("token", "api_token", "password", "api_key", "bearer_token", "access_token"), "password"),
+    **dict.fromkeys(("host", "url", "base_url", "endpoint"), "host"),
+    "port": "port",
+    "schema": "schema",
+}
 _BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+_NO_LIMIT = frozenset({"off", "none", "false", "no"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,11 +60,21 @@ def _boolean_or_path(value: Any) -> bool | str | None:
 
 
 def _seconds(value: Any) -> float | None:
+    return _number(value, "timeout", "a number of seconds")
+
+
+def _speed(value: Any) -> float | None:
+    if value is False or (isinstance(value, str) and value.strip().lower() in _NO_LIMIT):
+        return 0.0
+    return _number(value, "min_download_speed", "a number of bytes per second, or 0 for no limit")
+
+
+def _number(value: Any, name: str, what: str) -> float | None:
     text = _text(value)
     try:
         return None if text is None else float(text)
     except ValueError:
-        raise ConfigurationError(f'extra "timeout" must be a number of seconds, found "{shortened(text)}"') from None
+        raise ConfigurationError(f'extra "{name}" must be {what}, found "{shortened(text)}"') from None
 
 
 def _headers(value: Any) -> dict[str, str] | None:
@@ -88,6 +107,12 @@ CONNECTION_FIELDS: Mapping[str, ConnectionField] = {
         read=_seconds,
         json_type="number",
     ),
+    "min_download_speed": ConnectionField(
+        label="Least download speed",
+        description="Bytes per second that a download must have, over a minute; 0 for no limit. Default: 1000",
+        read=_speed,
+        json_type="number",
+    ),
     "api": ConnectionField(
         label="API generation",
         description=(
@@ -113,10 +138,27 @@ def read_fields(extra: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
+def unknown_keys(extra: Mapping[str, Any]) -> dict[str, str]:
+    """What is wrong with each key of a connection's extra that nothing reads."""
+    unknown = [str(key) for key in extra if key not in CONNECTION_FIELDS]
+    return {key: f'the extra has an unknown key "{shortened(key, 80)}"{_meant(key)}' for key in unknown}
+
+
+def _meant(key: str) -> str:
+    if (field := _OWN_FIELDS.get(key.lower().replace("-", "_"))) is not None:
+        return f", which is not read: it belongs into the connection's {field}"
+    return did_you_mean(key, CONNECTION_FIELDS) or f"; known: {', '.join(CONNECTION_FIELDS)}"
+
+
 def secret_values(extra: Mapping[str, Any]) -> list[str]:
     """The texts of a connection's extra that must be masked in logs.
 
     :raises ConfigurationError: a secret field can't be used; names it
     """
     secret = {name: extra[name] for name, field in CONNECTION_FIELDS.items() if field.is_secret and name in extra}
-    return [text.strip() for headers in read_fields(secret).values() for text in headers.values()]
+    return [part for headers in read_fields(secret).values() for text in headers.values() for part in _parts(text)]
+
+
+def _parts(text: str) -> list[str]:
+    text = text.strip()
+    return list(dict.fromkeys([text, *secrets_of(text)]))

@@ -9,18 +9,24 @@ from __future__ import annotations
 
 from typing import Any, Self
 
+from airflow_provider_benchmarks.inert import inert_text
+from airflow_provider_benchmarks.masking import masked
 from airflow_provider_benchmarks.storable import storable_text
+
+
+def _shown(text: str) -> str:
+    return storable_text(masked(inert_text(text)))
 
 
 class BenchmarkError(Exception):
     """Base of every error of this package.
 
     Airflow stores what ends a trigger, and passes messages on to logs and callbacks, so that these must be texts that
-    every database and encoding can hold.
+    every database and encoding can hold, without a connection's secrets, and without a hold on logs and terminals.
     """
 
     def __init__(self, *args: Any) -> None:
-        super().__init__(*(storable_text(arg) if isinstance(arg, str) else arg for arg in args))
+        super().__init__(*(_shown(arg) if isinstance(arg, str) else arg for arg in args))
 
 
 class ConfigurationError(BenchmarkError, ValueError):
@@ -54,7 +60,7 @@ class ServiceError(BenchmarkError):
     ) -> None:
         super().__init__(message)
         self.status_code = status_code
-        self.detail = detail
+        self.detail = _shown(detail)
         self.method = method
         self.path = path
         self.workspace = workspace
@@ -131,8 +137,8 @@ class JobError(BenchmarkError):
         super().__init__(message)
         self.job = job
         self.workspace = workspace
-        self.benchmark = benchmark
-        self.status = status
+        self.benchmark = _shown(benchmark)
+        self.status = _shown(status)
 
     def reworded(self, message: str) -> Self:
         """The same error with another message."""
@@ -158,6 +164,10 @@ class JobTimeout(JobError):
 
 class IncompleteResults(BenchmarkError):
     """Results are missing, damaged, or fewer than the service says that it holds."""
+
+
+class NewerFormat(IncompleteResults):
+    """A newer release of this package has written what is stored: update this one."""
 
 
 class ResultsChanged(IncompleteResults):

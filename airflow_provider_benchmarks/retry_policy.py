@@ -3,15 +3,29 @@
 Two words for errors. A fault is *transient* if the same request may well succeed in a moment: the client retries it. It
 is *recoverable* if a later poll may be answered: the wait for a job goes on. A transient fault is recoverable. So is an
 answer that can't be understood, such as the login page of a gateway, which the same request would get again.
+
+A retry of a whole task is another matter: :func:`can_retry_mend` says which errors end a task for good.
 """
 
 from __future__ import annotations
 
 import math
 import random
+import re
 from dataclasses import dataclass
 
-from airflow_provider_benchmarks.exceptions import ProtocolError, ServiceError, ServiceUnavailable
+from airflow_provider_benchmarks.exceptions import (
+    BenchmarkError,
+    ConfigurationError,
+    DestinationExists,
+    InvalidRequest,
+    NotFound,
+    ProtocolError,
+    ResultsTooLarge,
+    ServiceError,
+    ServiceUnavailable,
+    Unauthorized,
+)
 
 #: How long one request is retried in all, unless Airflow's configuration says otherwise.
 DEFAULT_RETRY_SECONDS = 60.0
@@ -19,6 +33,9 @@ DEFAULT_RETRY_SECONDS = 60.0
 _LONGEST_POLL_PAUSE_SECONDS = 300.0
 #: Doublings after which no pause is short any more; a float has no room for many more.
 _MAX_DOUBLINGS = 16
+#: In the detail of a 422: before it accepts an online job, the service calls the model. What the model refuses stays
+#: refused.
+_MODEL_OUT_OF_REACH = re.compile(r"Model '[^']*' is not reachable(?!.* because a 4(?!08|29)\d\d error)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,3 +97,20 @@ def is_recoverable(error: ServiceError) -> bool:
 def is_unexpected_answer(error: ServiceError) -> bool:
     """True if the service did answer, and did not fail, but with something that is not a job."""
     return isinstance(error, ProtocolError) and (error.status_code or 0) < 500
+
+
+def can_retry_mend(error: BenchmarkError) -> bool:
+    """True if a retry of the task, with the same arguments and connection, may end otherwise.
+
+    A 401 may be mended by a token that is renewed in time, a missing result by a job that goes on. A 403, what a submit
+    names and is not there, and what the service refuses to take (400, 422, …) stay as they are until somebody changes
+    them.
+    """
+    if isinstance(error, Unauthorized):
+        return error.status_code != 403
+    if isinstance(error, NotFound):
+        return error.method != "POST"
+    if isinstance(error, InvalidRequest):
+        is_refused = 400 <= (error.status_code or 0) < 500
+        return not is_refused or _MODEL_OUT_OF_REACH.search(error.detail) is not None
+    return not isinstance(error, ConfigurationError | DestinationExists | ResultsTooLarge)

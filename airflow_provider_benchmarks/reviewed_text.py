@@ -63,8 +63,8 @@ class ReviewedText:
     def read(cls, text: str | bytes, name: str, kind: Kind) -> ReviewedText:
         """Read JSON, or else YAML; a file with a name in ``.json`` must be JSON.
 
-        :raises ConfigurationError: it is neither, is too large or too deep, has a key twice, or has what JSON has not:
-            anchors and tags; says in which line
+        :raises ConfigurationError: it is neither, is too large or too deep, has too many values or a key twice, or has
+            what JSON has not: anchors and tags; says in which line
         """
         if len(text) > MAX_BYTES:
             raise ConfigurationError(
@@ -111,6 +111,10 @@ def _too_deep(where: str, kind: Kind) -> ConfigurationError:
     return ConfigurationError(f"{where}: nested too deeply. {kind.shape}, and needs no more than {_MAX_DEPTH} levels.")
 
 
+def _too_many(where: str, kind: Kind) -> ConfigurationError:
+    return ConfigurationError(f"{where}: more than the {_MAX_NODES:,} values that {kind.noun} may have. {kind.smaller}")
+
+
 class _Loader(yaml.SafeLoader):
     """The part of YAML that JSON has too, with the words and numbers of YAML 1.2, as editors read them."""
 
@@ -139,9 +143,7 @@ class _Loader(yaml.SafeLoader):
             raise _too_deep(where, self._kind)
         self._nodes += 1
         if self._nodes > _MAX_NODES:
-            raise ConfigurationError(
-                f"{where}: more than the {_MAX_NODES:,} values that {self._kind.noun} may have. {self._kind.smaller}"
-            )
+            raise _too_many(where, self._kind)
         self._depth += 1
         node: yaml.Node | None = super().compose_node(parent, index)
         self._depth -= 1
@@ -204,6 +206,7 @@ class _JsonNodes:
         self._tokens = self._with_marks(text)
         self._name = name
         self._kind = kind
+        self._nodes = 0
 
     def root(self) -> yaml.Node:
         return self._node(*next(self._tokens), _MAX_DEPTH)
@@ -221,8 +224,12 @@ class _JsonNodes:
 
         :param levels: number of levels that it may have
         """
+        where = f"{self._name}, line {_line(mark)}"
         if not levels:
-            raise _too_deep(f"{self._name}, line {_line(mark)}", self._kind)
+            raise _too_deep(where, self._kind)
+        self._nodes += 1
+        if self._nodes > _MAX_NODES:
+            raise _too_many(where, self._kind)
         if token == "[":
             members = [self._node(*each, levels - 1) for each in self._until("]")]
             return yaml.SequenceNode(f"{_TAG}seq", members, mark)

@@ -44,13 +44,18 @@ def storable(value: Any) -> Any:
 
 def storable_text(text: str) -> str:
     """Replace NUL and halves of surrogate pairs in a text; two halves that belong together become their character."""
+    return whole_characters(text).replace("\0", _NUL)
+
+
+def whole_characters(text: str) -> str:
+    """Replace halves of surrogate pairs in a text by ``�``; two that belong together become their character."""
     if text.isascii():
-        return text.replace("\0", _NUL)
+        return text
     try:
         text.encode()
     except UnicodeEncodeError:
         text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    return text.replace("\0", _NUL)
+    return text
 
 
 def _storable_keys(data: dict[Any, Any]) -> dict[Any, Any]:

@@ -54,6 +54,13 @@ def generations_of_this_test() -> None:
         choice.forget_choices()
 
 
+@pytest.fixture(autouse=True)
+def secrets_of_this_test() -> None:
+    """Forget what other tests have as secrets: words of a message may be among them."""
+    if masking := sys.modules.get("airflow_provider_benchmarks.masking"):
+        masking.forget_secrets()
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Raise the time limit of tests that start whole Airflows or the real platform: these have limits of their own."""
     for item in items:

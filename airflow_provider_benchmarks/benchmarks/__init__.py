@@ -12,7 +12,7 @@ from airflow_provider_benchmarks.benchmarks.benchmark_file import (
 from airflow_provider_benchmarks.benchmarks.derived_name import derived_name, is_derived
 from airflow_provider_benchmarks.benchmarks.differences import differences
 from airflow_provider_benchmarks.benchmarks.job_request import JobRequest, is_reference
-from airflow_provider_benchmarks.benchmarks.plain import WrongBenchmark, plain, plain_mapping
+from airflow_provider_benchmarks.benchmarks.plain import WrongBenchmark, plain, plain_mapping, plain_text
 from airflow_provider_benchmarks.benchmarks.recorded import RecordedBenchmark
 from airflow_provider_benchmarks.benchmarks.specs import JobSpec, bundle_spec, stored_benchmark_spec
 
@@ -31,6 +31,7 @@ __all__ = [
     "parse_benchmark",
     "plain",
     "plain_mapping",
+    "plain_text",
     "read_benchmark",
     "requested",
     "stored_benchmark_spec",

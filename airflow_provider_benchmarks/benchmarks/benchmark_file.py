@@ -43,7 +43,8 @@ def read_benchmark(path: Any) -> Benchmark:
     :raises ConfigurationError: it is not a benchmark; says in which line, and what is allowed there
     :raises OSError: it can't be read
     """
-    if not path or not (isinstance(path, str | PathLike) or hasattr(path, "open")):
+    is_path = isinstance(path, str | PathLike) or hasattr(path, "open")
+    if not path or not is_path or "\0" in str(path):
         raise ConfigurationError(
             f"expected a Benchmark, the path of a benchmark file, or a reference, found {brief(path)}"
         )

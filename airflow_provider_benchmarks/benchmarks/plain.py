@@ -61,6 +61,16 @@ def plain_mapping(value: Any, name: str) -> dict[str, Any]:
     return copied
 
 
+def plain_text(value: Any, name: str) -> str | None:
+    """Return a text as it is, and None.
+
+    :raises WrongBenchmark: it is neither, or no text in UTF-8
+    """
+    if value is not None and not isinstance(value, str):
+        raise WrongBenchmark(f"{name} must be a text, or None, found {brief(value)}", (name,))
+    return value if value is None else _text(value, (name,))
+
+
 def _text(value: str, path: tuple[str | int, ...]) -> str:
     if not fits_utf8(value):
         raise WrongBenchmark(f"{_words(path)} holds half a surrogate pair, which is no text in UTF-8", path)

@@ -4,28 +4,34 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
-from typing import Generic, Self, TypeVar, cast
+from typing import Generic, Self, TypeVar
 
 import httpx
 from tenacity import AsyncRetrying
 
 from airflow_provider_benchmarks.client._choice import Conversation, converse
-from airflow_provider_benchmarks.client._config import ClientConfig
-from airflow_provider_benchmarks.client._errors import FAULTS, error_of_answer, error_of_request, too_large
+from airflow_provider_benchmarks.client._config import MAX_CONNECTIONS, ClientConfig
+from airflow_provider_benchmarks.client._errors import (
+    FAULTS,
+    client_closed,
+    error_of_answer,
+    error_of_request,
+    too_large,
+)
 from airflow_provider_benchmarks.client._headers import strip_secrets
 from airflow_provider_benchmarks.client._paging import Pages
+from airflow_provider_benchmarks.client._redirects import send_async
 from airflow_provider_benchmarks.client._requests import Answer, Operation, Request
 from airflow_provider_benchmarks.client._response_body import (
     MAX_ANSWER_BYTES,
-    MAX_ERROR_BYTES,
     WholeBody,
-    refuse_packed_twice,
+    read_whole_async,
 )
 from airflow_provider_benchmarks.client._retry import retry_arguments
+from airflow_provider_benchmarks.client._targets import require_possible
 from airflow_provider_benchmarks.client._time_limits import overtime
 from airflow_provider_benchmarks.exceptions import ServiceError
 from airflow_provider_benchmarks.jobs import BenchmarkJob
@@ -64,6 +70,9 @@ class AsyncBenchmarkClient:
     def __init__(self, config: ClientConfig, transport: httpx.AsyncBaseTransport | None = None) -> None:
         self.config = config
         hooks = {"request": [self._guard_secrets]}
+        # A request that is cancelled while it waits for the pool takes one of the pool's connections with it for good,
+        # so none waits there.
+        self._slots = asyncio.Semaphore(MAX_CONNECTIONS)
         self._http = httpx.AsyncClient(**config.transport_options(), transport=transport, event_hooks=hooks)
 
     async def __aenter__(self) -> Self:
@@ -102,7 +111,7 @@ class AsyncBenchmarkClient:
         workspace: str | None = None,
         time_limit: float | None = None,
     ) -> AsyncGenerator[tuple[list[BenchmarkJob], int]]:
-        """Pages of jobs, newest first, each with the number of pages that are left.
+        """Pages of jobs that were on no page before, newest first, each with the number of pages that are left.
 
         :param status: status words to choose by; they don't make the pages fewer, ``created_since`` does
         :param time_limit: seconds for each page
@@ -120,8 +129,8 @@ class AsyncBenchmarkClient:
                 ),
                 time_limit=time_limit,
             )
-            pages.has_read(total)
-            yield jobs, pages.left
+            new = pages.has_read(total, jobs)
+            yield new, pages.left
 
     async def cancel_job(self, name: str, *, workspace: str | None = None) -> BenchmarkJob:
         return await self._run(lambda service: service.cancel(name, workspace=self._in(workspace)))
@@ -133,6 +142,7 @@ class AsyncBenchmarkClient:
         return workspace or self.config.workspace
 
     async def _guard_secrets(self, request: httpx.Request) -> None:
+        require_possible(request)
         strip_secrets(self.config, request)
 
     async def _run(self, conversation: Conversation[T], *, time_limit: float | None = None) -> T:
@@ -167,7 +177,10 @@ class AsyncBenchmarkClient:
         return answer
 
     async def _complete_once(self, request: Request) -> Answer:
+        if self._http.is_closed:
+            raise client_closed(request)
         limit = self.config.time_limit(request)
+        await self._take_slot(request, limit)
         try:
             async with asyncio.timeout(limit):
                 response, body = await self._send(request)
@@ -176,23 +189,25 @@ class AsyncBenchmarkClient:
             raise error_of_request(request, late, self.config.base_url) from None
         except FAULTS as fault:
             raise error_of_request(request, fault, self.config.base_url) from fault
+        finally:
+            self._slots.release()
         if response.status_code >= 300:
-            raise error_of_answer(request, response.status_code, response.headers, body.content(), request.generation)
+            arguments = request, response.status_code, response.headers, body.content(), request.generation
+            if len(arguments[3]) <= _MAX_BYTES_READ_ON_THE_LOOP:
+                raise error_of_answer(*arguments)
+            raise await asyncio.to_thread(error_of_answer, *arguments)
         if body.is_cut:
             raise too_large(request, response.status_code, MAX_ANSWER_BYTES)
         return Answer(response.status_code, response.headers, body.content())
 
+    async def _take_slot(self, request: Request, limit: float) -> None:
+        try:
+            async with asyncio.timeout(limit):
+                await self._slots.acquire()
+        except TimeoutError:
+            raise error_of_request(request, httpx.PoolTimeout(""), self.config.base_url) from None
+
     async def _send(self, request: Request) -> tuple[httpx.Response, WholeBody]:
         built = self._http.build_request(**self.config.request_arguments(request))
-        response = await self._http.send(built, stream=True, follow_redirects=request.method == "GET")
-        body = WholeBody(MAX_ANSWER_BYTES if response.status_code < 300 else MAX_ERROR_BYTES)
-        try:
-            refuse_packed_twice(response)
-            # Without this, a body that is left early is closed at some later time, or never.
-            async with aclosing(cast(AsyncGenerator[bytes], response.aiter_bytes())) as pieces:
-                async for piece in pieces:
-                    if not body.add(piece):
-                        break
-        finally:
-            await response.aclose()
-        return response, body
+        response = await send_async(self._http, built, follows=request.method == "GET")
+        return response, await read_whole_async(response)

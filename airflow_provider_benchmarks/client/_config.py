@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import math
 import os
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 
 import httpx
 
+from airflow_provider_benchmarks.brief import brief
+from airflow_provider_benchmarks.client._download_speed import DEFAULT_MIN_SPEED
 from airflow_provider_benchmarks.client._headers import checked_headers, checked_value, headers_of_every_request
 from airflow_provider_benchmarks.client._requests import Request
 from airflow_provider_benchmarks.client.generations import AUTO, Generation, generations_of
 from airflow_provider_benchmarks.exceptions import ConfigurationError
+from airflow_provider_benchmarks.masking import register_secrets
 from airflow_provider_benchmarks.retry_policy import DEFAULT_RETRY_SECONDS
 from airflow_provider_benchmarks.scores.metric_names import checked_references
 
 #: The service closes idle connections after 5 seconds; ours are dropped before that.
 _KEEPALIVE_SECONDS = 4.0
-_MAX_CONNECTIONS = 10
+MAX_CONNECTIONS = 10
 _CONNECT_SECONDS = 10.0
 _MAX_TIMEOUT_SECONDS = 86_400
 #: The whole of an answer may take this many times as long as each wait for a piece of it. Downloads, whose pieces are
@@ -40,8 +45,11 @@ class ClientConfig:
     :param verify: check the server's certificate: True, False, or the path of a CA file or folder
     :param timeout: seconds to wait for an answer, and between two pieces of a body; the whole of an answer that is
         not a download may take half as long again
+    :param min_download_speed: bytes per second that a download must have, measured over at least 20 s and twice the
+        timeout, as long as the network is waited for; 0 for no limit
     :param api: generation of the service, one of ``GENERATIONS``; or ``auto``: the service is asked
-    :param retry_seconds: how long a request is retried after transient faults, in all
+    :param retry_seconds: how long a request is retried after transient faults: no try begins later than this after the
+        first, so that all of them take at most this and the time of one request
     :param aliases: other names of metrics, by those that results have for them, ``{"exact-match": "ws/exact-match"}``.
         What a job itself says of a metric's name counts first
     :param trust_env: take proxies (``HTTPS_PROXY``, ``NO_PROXY``, …) and CA settings from the environment
@@ -54,6 +62,7 @@ class ClientConfig:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     verify: bool | str = True
     timeout: float = 30.0
+    min_download_speed: float = DEFAULT_MIN_SPEED
     api: str = AUTO
     retry_seconds: float = DEFAULT_RETRY_SECONDS
     trust_env: bool = True
@@ -64,10 +73,19 @@ class ClientConfig:
         if self.token is not None:
             object.__setattr__(self, "token", checked_value("API token", self.token))
         object.__setattr__(self, "headers", checked_headers(self.headers))
-        if not 0 < self.timeout <= _MAX_TIMEOUT_SECONDS:
+        register_secrets((self.token or "", *self.headers.values()))
+        if not _is_number(self.timeout) or not 0 < self.timeout <= _MAX_TIMEOUT_SECONDS:
             raise ConfigurationError(
                 f"the request timeout must be more than 0 seconds and at most {_MAX_TIMEOUT_SECONDS:,}, "
-                f"found {self.timeout}"
+                f"found {brief(self.timeout)}"
+            )
+        if not _is_number(self.retry_seconds) or not 0 <= self.retry_seconds <= _MAX_TIMEOUT_SECONDS:
+            raise ConfigurationError(
+                f"retry_seconds must be a number from 0 to {_MAX_TIMEOUT_SECONDS:,}, found {brief(self.retry_seconds)}"
+            )
+        if not 0 <= self.min_download_speed < math.inf:
+            raise ConfigurationError(
+                f"min_download_speed must be 0 bytes per second (no limit) or more, found {self.min_download_speed}"
             )
         generations_of(self.api)
         checked_references(self.aliases)
@@ -101,8 +119,10 @@ class ClientConfig:
         return {
             "verify": self._verify(),
             "timeout": _timeout(self.timeout),
-            "limits": httpx.Limits(max_connections=_MAX_CONNECTIONS, keepalive_expiry=_KEEPALIVE_SECONDS),
+            "limits": httpx.Limits(max_connections=MAX_CONNECTIONS, keepalive_expiry=_KEEPALIVE_SECONDS),
             "headers": headers_of_every_request(self),
+            # An odd cookie would spoil all later requests of a client.
+            "cookies": CookieJar(DefaultCookiePolicy(allowed_domains=())),
             "trust_env": self.trust_env,
         }
 
@@ -137,6 +157,10 @@ class ClientConfig:
 
     def _read_timeout(self, request: Request) -> float:
         return max(self.timeout, request.min_timeout)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _timeout(seconds: float) -> httpx.Timeout:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 import httpx
 
 from airflow_provider_benchmarks.brief import shortened
+from airflow_provider_benchmarks.client._config import MAX_CONNECTIONS
 from airflow_provider_benchmarks.client._requests import Request
 from airflow_provider_benchmarks.client.generations import Generation
 from airflow_provider_benchmarks.exceptions import (
@@ -20,9 +22,15 @@ from airflow_provider_benchmarks.exceptions import (
     ServiceUnavailable,
     Unauthorized,
 )
+from airflow_provider_benchmarks.masking import mask_chain, masked_content
 
-#: What sending a request and reading its answer may raise: not all of the system's errors become httpx's own.
-FAULTS = (httpx.RequestError, OSError, UnicodeError)
+#: What sending a request and reading its answer may raise: anything. Not all errors of the system and of the libraries
+#: below become httpx's own: a redirect to port 99999 is an OverflowError, and an ExceptionGroup in asyncio.
+FAULTS = (Exception,)
+#: What httpx says of a redirect to what is no URL.
+_NOWHERE = "in location header"
+#: Of what the service asks to wait; more is as good as for ever.
+_LONGEST_RETRY_AFTER_SECONDS = 365 * 86_400.0
 _TRANSIENT = frozenset({408, 429, 502, 503, 504})
 
 
@@ -30,7 +38,7 @@ def error_of_answer(
     request: Request, status: int, headers: httpx.Headers, content: bytes, generation: Generation
 ) -> ServiceError:
     """Make the error for an answer that is not a success."""
-    detail = generation.detail_of(content)
+    detail = generation.detail_of(masked_content(content))  # before it is cut, which may cut a secret in two
     if status == 404:
         kind, advice = _missing(request, content, detail, generation)
     else:
@@ -53,13 +61,17 @@ def error_of_request(request: Request, error: Exception, base_url: str) -> Servi
 
     :param error: one of ``FAULTS``
     """
+    mask_chain(error)
     kind: type[ServiceError] = ServiceUnavailable
     advice = "Check that the service runs and that the connection's host is right."
     advice += _other_scheme(error, base_url)
-    said = f"{type(error).__name__}: {shortened(error)}"
+    said = _words(error)
     if "CERTIFICATE_VERIFY_FAILED" in str(error):
         kind = InvalidRequest
         advice = "Set the connection's extra \"verify\" to the path of the CA that signed the server's certificate."
+    elif isinstance(error, httpx.PoolTimeout):
+        said = f"all {MAX_CONNECTIONS} connections of this client were in use"
+        advice = "Send fewer requests at a time through one client, and close the downloads that are not read on."
     elif isinstance(error, httpx.TimeoutException):
         advice = 'The service is slow or gone; the connection\'s extra "timeout" says how long to wait.'
     elif isinstance(error, httpx.LocalProtocolError):
@@ -68,8 +80,9 @@ def error_of_request(request: Request, error: Exception, base_url: str) -> Servi
         advice = "The request is not valid HTTP: check the connection's token and further headers."
     elif isinstance(error, httpx.UnsupportedProtocol | UnicodeError):  # the latter of a host that can be none
         kind = InvalidRequest
-    elif not isinstance(error, httpx.TransportError | OSError):  # a redirect loop, a body that can't be decoded
-        kind = ProtocolError
+    elif not isinstance(error, httpx.TransportError | OSError) or _NOWHERE in str(error):
+        kind = ProtocolError  # of a redirect to where nothing can be, or a body that can't be decoded
+        advice = "Check that the connection's host is the service itself, and not a login page or a proxy."
     return kind(
         f"{request.method} {request.path} got no answer from {base_url} ({request.subject}): {said}. {advice}",
         method=request.method,
@@ -77,6 +90,13 @@ def error_of_request(request: Request, error: Exception, base_url: str) -> Servi
         workspace=request.workspace,
         job=request.job,
     )
+
+
+def _words(error: BaseException) -> str:
+    """Name an error, and say what it says; of several at once the first."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return f"{type(error).__name__}: {shortened(str(error))}"
 
 
 def _other_scheme(error: Exception, base_url: str) -> str:
@@ -102,6 +122,18 @@ def protocol_error(request: Request, status: int, reason: str) -> ProtocolError:
     )
 
 
+def client_closed(request: Request) -> ServiceError:
+    """Make the error for a request through a client that was closed."""
+    return ServiceError(
+        f"{request.method} {request.path} was not sent ({request.subject}): this client is closed. Make a new one, or "
+        f"send requests within its with block.",
+        method=request.method,
+        path=request.path,
+        workspace=request.workspace,
+        job=request.job,
+    )
+
+
 def too_large(request: Request, status: int, limit: int) -> ProtocolError:
     """Make the error for an answer that is larger than we read."""
     return protocol_error(request, status, f"the answer is larger than {limit // 1024**2} MiB")
@@ -113,15 +145,15 @@ def retry_after(headers: httpx.Headers) -> float | None:
     if not value:
         return None
     try:
-        return max(0.0, float(value))
+        seconds = float(value)
     except ValueError:
-        pass
-    try:
-        moment = parsedate_to_datetime(value)
-    except (ValueError, OverflowError):
-        return None
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - datetime.now(UTC)).total_seconds())
+        try:
+            moment = parsedate_to_datetime(value)
+            moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+            seconds = (moment - datetime.now(UTC)).total_seconds()
+        except Exception:  # noqa: BLE001  the parser fails in several ways, and no date is no reason to fail
+            return None
+    return None if math.isnan(seconds) else min(max(0.0, seconds), _LONGEST_RETRY_AFTER_SECONDS)
 
 
 def is_unreachable(error: ServiceError, base_url: str) -> bool:
@@ -160,10 +192,8 @@ def _kind_and_advice(
     if status == 409:
         return Conflict, "Choose another job name, or mend what the message names."
     if 300 <= status < 400:
-        return InvalidRequest, (
-            f"The service sends requests on to {headers.get('location', 'another address')}: set that as the "
-            f"connection's host."
-        )
+        place = shortened(headers.get("location", "another address"))
+        return InvalidRequest, f"The service sends requests on to {place}: set that as the connection's host."
     if status >= 500:
         other = f" It also fails so where {generation.fails_where}." if request.job else ""
         return ProtocolError, f"The service failed inside; its own log has the reason.{other}"

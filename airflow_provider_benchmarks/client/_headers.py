@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import httpx
 
 from airflow_provider_benchmarks import __version__
+from airflow_provider_benchmarks.client._body_encoding import ACCEPTED_ENCODINGS
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
@@ -16,8 +17,16 @@ if TYPE_CHECKING:
 
 #: What every request carries, unless the connection has a header of the same name. The user agent tells the service's
 #: operators which client it is that asks.
-_EVERY_REQUEST = {"Accept": "*/*", "User-Agent": f"airflow-provider-benchmarks/{__version__}"}
+_EVERY_REQUEST = {
+    "Accept": "*/*",
+    "Accept-Encoding": ACCEPTED_ENCODINGS,
+    "User-Agent": f"airflow-provider-benchmarks/{__version__}",
+}
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
+#: Say how a request's own body is sent, or what part of an answer is wanted: one for all requests breaks some.
+_OF_A_REQUEST = frozenset(
+    {"content-length", "transfer-encoding", "content-encoding", "trailer", "te", "upgrade", "expect", "range"}
+)
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -60,6 +69,8 @@ def checked_headers(headers: Mapping[str, str]) -> dict[str, str]:
     for name in headers:
         if not _NAME.fullmatch(name):
             raise ConfigurationError(f'"{name}" can\'t be the name of an HTTP header')
+        if name.lower() in _OF_A_REQUEST:
+            raise ConfigurationError(f'the header "{name}" is set for each request by itself: leave it out')
     return _merged({name: checked_value(f'header "{name}"', value) for name, value in headers.items()})
 
 

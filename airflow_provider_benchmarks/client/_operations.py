@@ -7,20 +7,21 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
 
-from airflow_provider_benchmarks.benchmarks import Benchmark, JobRequest, JobSpec, plain_mapping
-from airflow_provider_benchmarks.brief import shortened
+from airflow_provider_benchmarks.benchmarks import Benchmark, JobRequest, JobSpec, plain_mapping, plain_text
 from airflow_provider_benchmarks.client._config import ClientConfig
 from airflow_provider_benchmarks.client._errors import protocol_error
 from airflow_provider_benchmarks.client._name_conflicts import name_unusable, taken_by_another, taken_by_another_kind
 from airflow_provider_benchmarks.client._requests import Answer, Operation, Request
-from airflow_provider_benchmarks.client._response_body import parse_answer
+from airflow_provider_benchmarks.client._response_body import parsed
 from airflow_provider_benchmarks.client._stored_benchmarks import store_benchmark
+from airflow_provider_benchmarks.client._whose import require_entries_of, require_job, require_owner
 from airflow_provider_benchmarks.client.generations import HEALTH_PATH, VERSION_PATH, Generation, read_version
 from airflow_provider_benchmarks.exceptions import (
     BenchmarkError,
@@ -42,6 +43,7 @@ from airflow_provider_benchmarks.jobs import (
     fingerprint,
 )
 from airflow_provider_benchmarks.jobs.identity import check_name
+from airflow_provider_benchmarks.masking import mask_chain, masked
 from airflow_provider_benchmarks.retry_policy import SUBMITS
 from airflow_provider_benchmarks.scores import AggregateScores
 from airflow_provider_benchmarks.scores.metric_names import MetricNames
@@ -57,6 +59,8 @@ _SUBMIT_TRIES = 5
 _LOOKUPS_AFTER_CONFLICT = 6
 _LIST_PAGE = 200
 _LOG_PAGE = 1000
+#: Of the beginning of an answer that can't be read: no secret at its end is cut in two where it is shown.
+_SEARCHED_BYTES = 16_384
 FINGERPRINT = "fingerprint"
 #: Distinguishes the job of this very submit from that of an earlier one with the same name and fingerprint.
 _SUBMIT_ID = "submit_id"
@@ -93,11 +97,12 @@ class Operations:
     ) -> Operation[Submission]:
         """Submit a job at most once: after a lost answer or a conflict, compare the fingerprint of the name's job.
 
-        :raises ConfigurationError: the spec or the custom fields are no JSON; names the place
+        :raises ConfigurationError: the spec or the custom fields are no JSON, or the description is no text; names it
         """
         if not isinstance(spec, JobRequest):
             spec = plain_mapping(spec, "spec")
         custom_fields = plain_mapping(custom_fields or {}, "custom_fields")
+        description = plain_text(description, "description")
         name = check_name(name) if name is not None else f"benchmark-{secrets.token_hex(6)}"
         submit_id = secrets.token_hex(8)
         custom_fields = {FINGERPRINT: fingerprint_of(spec), **custom_fields, _SUBMIT_ID: submit_id}
@@ -118,6 +123,7 @@ class Operations:
             workspace=workspace,
             job=name,
         )
+        began = time.monotonic()
         for attempt in range(1, _SUBMIT_TRIES + 1):
             try:
                 answer = yield post
@@ -129,6 +135,8 @@ class Operations:
                 if attempt == _SUBMIT_TRIES or pause > self.config.retry_seconds:
                     raise
                 found = yield from self._find(post, delay=pause)
+                if found is None and time.monotonic() - began > self.config.retry_seconds:
+                    raise
             if found is not None:
                 if found.custom_fields.get(FINGERPRINT) != custom_fields[FINGERPRINT]:
                     raise taken_by_another(post, found)
@@ -245,13 +253,13 @@ class Operations:
         path = self.generation.logs_path(workspace, name)
         params = self.generation.log_params(limit=_LOG_PAGE, cursor=cursor, tail=tail)
         request = self._request(method="GET", path=path, params=params, workspace=workspace, job=name)
-        lines, next_cursor = self._read(request, (yield request), self.generation.read_log_page)
+        lines, next_cursor = self._read(request, (yield request), self._of_job(name, self.generation.read_log_page))
         return lines, next_cursor or None
 
     def results(self, name: str, *, workspace: str) -> Operation[list[JobResult]]:
         path = self.generation.results_path(workspace, name)
         request = self._request(method="GET", path=path, workspace=workspace, job=name)
-        return self._read(request, (yield request), self.generation.read_results)
+        return self._read(request, (yield request), self._of_job(name, self.generation.read_results))
 
     def metric_names(self, name: str, *, workspace: str) -> Operation[MetricNames]:
         """What is known of the names of the metrics in a job's results; requests the job only where they need it."""
@@ -293,8 +301,13 @@ class Operations:
         path = self.generation.stored_scores_path(job.workspace, job.name)
         params = self.generation.stored_dataset_params()
         request = self._request(method="GET", path=path, params=params, workspace=job.workspace, job=job.name)
+
+        def read(payload: Any) -> str:
+            require_owner(job.name, payload.get("name"))
+            return self.generation.read_stored_dataset(payload)
+
         try:
-            return self._read(request, (yield request), self.generation.read_stored_dataset)
+            return self._read(request, (yield request), read)
         except ServiceUnavailable:
             raise
         except ServiceError:  # not every service stores them, nor lets everybody read them
@@ -305,11 +318,14 @@ class Operations:
         path = self.generation.result_path(workspace, name, result)
         return self._request(method="GET", path=path, workspace=workspace, job=name)
 
-    def row_scores_file(self, name: str, *, workspace: str) -> Operation[Request | None]:
+    def row_scores_file(
+        self, name: str, *, workspace: str, results: Sequence[JobResult] | None = None
+    ) -> Operation[Request | None]:
         """The request for the row scores' file in the files service; None where the result has no file there."""
-        results = yield from self.results(name, workspace=workspace)
-        paths = (self.generation.file_path(result) for result in results if result.name == ResultName.ROW_SCORES)
-        path = next(paths, None)
+        if results is None:
+            results = yield from self.results(name, workspace=workspace)
+        own = [result for result in results if result.name == ResultName.ROW_SCORES]
+        path = self.generation.file_path(own[0], job=name, workspace=workspace) if own else None
         return self._request(method="GET", path=path, workspace=workspace, job=name) if path else None
 
     def health(self) -> Operation[Any]:
@@ -336,29 +352,30 @@ class Operations:
 
         def read(payload: Any) -> BenchmarkJob:
             job = self.generation.read_job(payload, workspace=request.workspace)
-            if job.name != request.job:
-                raise ValueError(f'expected benchmark job "{request.job}", found "{shortened(job.name)}"')
-            return job
+            return require_job(job, name=request.job, workspace=request.workspace)
 
         return self._read(request, answer, read)
 
     @staticmethod
+    def _of_job(name: str, read: Callable[[Any], T]) -> Callable[[Any], T]:
+        """Read a list of what belongs to a job, and refuse one of another job."""
+
+        def checked(payload: Any) -> T:
+            require_entries_of(name, payload)
+            return read(payload)
+
+        return checked
+
+    @staticmethod
     def _read(request: Request, answer: Answer, read: Callable[[Any], T]) -> T:
         try:
-            return read(parse_answer(answer.content))
+            return read(parsed(answer.content))
         except BenchmarkError:
             raise
         except Exception as error:  # whatever makes a reader fail is in the answer
-            found = answer.content[:120].decode("utf-8", "replace")
+            mask_chain(error)
+            found = masked(answer.content[:_SEARCHED_BYTES].decode("utf-8", "replace"))[:120]
             raise protocol_error(request, answer.status, f'{error}; it begins "{found}"') from error
-
-
-def without_repeats(jobs: Iterable[BenchmarkJob], seen: set[str]) -> Iterator[BenchmarkJob]:
-    """Drop jobs that were seen: one that is submitted while the pages are read pushes the others one place on."""
-    for job in jobs:
-        if job.name not in seen:
-            seen.add(job.name)
-            yield job
 
 
 def fingerprint_of(spec: Mapping[str, Any] | JobRequest) -> str:

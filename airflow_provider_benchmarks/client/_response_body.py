@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+import asyncio
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing, closing, contextmanager
+from typing import Any, cast
 
 import httpcore
 import httpx
 
+from airflow_provider_benchmarks.client._body_encoding import BodyDecoder, decoded
+from airflow_provider_benchmarks.masking import masked_content, masked_values
 from airflow_provider_benchmarks.scores.json_values import parse_json
+from airflow_provider_benchmarks.storable import whole_characters
 
 #: One read of the network. The usual way reads 64 KiB at a time through an HTTP parser written in Python, which is what
 #: limits the speed of a large body.
@@ -20,8 +23,10 @@ _READ_BYTES = 1024 * 1024
 DROPPED = (httpx.RequestError, httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError)
 
 
-#: Of an answer that is read whole. Lists and scores take a few MB at most.
+#: Of an answer that is read whole, once it is decoded. Lists and scores take a few MB at most.
 MAX_ANSWER_BYTES = 32 * 1024 * 1024
+#: ... and of the values in it, which take more memory than their text.
+MAX_VALUES = 4_000_000
 #: Of an error's body: its beginning says what there is to say.
 MAX_ERROR_BYTES = 1024 * 1024
 
@@ -51,16 +56,61 @@ class WholeBody:
         return b"".join(self._pieces)[: self._limit]
 
 
-def read_whole(response: httpx.Response, limit: int) -> WholeBody:
-    """Read a body up to a limit, and close the response."""
-    body = WholeBody(limit)
-    try:
-        for piece in response.iter_bytes():
-            if not body.add(piece):
-                break
-    finally:
-        response.close()
+def read_whole(response: httpx.Response) -> WholeBody:
+    """Read a body up to the limit of its kind, and close the response.
+
+    An error's body that is damaged counts as far as it can be read.
+    """
+    body = WholeBody(limit_of(response))
+    with closing(response):
+        pieces = decoded(response)
+        try:
+            for piece in pieces:
+                if not body.add(piece):
+                    break
+        except httpx.DecodingError:
+            if response.status_code < 300:
+                raise
     return body
+
+
+async def read_whole_async(response: httpx.Response) -> WholeBody:
+    """Read a body as :func:`read_whole` does; what is more than one piece is decoded off the event loop."""
+    body = WholeBody(limit_of(response))
+    try:
+        decoder = None if response.is_stream_consumed else BodyDecoder(response)
+        # Without this, a body that is left early is closed at some later time, or never.
+        async with aclosing(_decoded_async(response, decoder)) as pieces:
+            try:
+                async for piece in pieces:
+                    if not body.add(piece):
+                        break
+            except httpx.DecodingError:
+                if response.status_code < 300:
+                    raise
+    finally:
+        await response.aclose()
+    return body
+
+
+async def _decoded_async(response: httpx.Response, decoder: BodyDecoder | None) -> AsyncGenerator[bytes]:
+    if decoder is None:  # of a transport that does not stream, which has decoded it
+        yield response.content
+        return
+    async with aclosing(cast(AsyncGenerator[bytes], response.aiter_raw())) as received:
+        async for data in received:
+            pieces = decoder.pieces(data)
+            piece = next(pieces, None)
+            while piece:
+                yield piece
+                # The rest of what one read of the network has brought may be a thousand times as much.
+                piece = await asyncio.to_thread(next, pieces, None) if decoder.has_more else None
+    yield decoder.end()
+
+
+def limit_of(response: httpx.Response) -> int:
+    """Number of bytes that are read of a body that is read whole."""
+    return MAX_ANSWER_BYTES if response.status_code < 300 else MAX_ERROR_BYTES
 
 
 @contextmanager
@@ -73,24 +123,33 @@ def closed_on_error(response: httpx.Response) -> Iterator[None]:
         raise
 
 
-def refuse_packed_twice(response: httpx.Response) -> None:
-    """Refuse a body of which a few hundred bytes could become gigabytes before anybody can count them.
+def parsed(content: bytes) -> Any:
+    """Decode an answer, without the secrets that the service may echo.
 
-    :raises httpx.DecodingError: the body is compressed more than once
+    :raises ValueError: it is not JSON, has too many values, or is nested too deeply
     """
-    if "," in response.headers.get("content-encoding", ""):
-        raise httpx.DecodingError("the body is compressed more than once", request=response.request)
+    value = parse_answer(content)
+    return value if masked_content(content) is content else masked_values(value)
 
 
 def parse_answer(content: bytes) -> Any:
-    """Decode an answer; halves of characters, which neither Airflow nor its database can store, become "?".
+    """Decode an answer; halves of characters, which neither Airflow nor its database can store, become "�".
 
-    :raises ValueError: it is not JSON
+    :raises ValueError: it is not JSON, has too many values, or is nested too deeply
     """
+    # An empty list takes 3 bytes as text, and 64 in memory.
+    if len(content) > MAX_VALUES and sum(map(content.count, (b",", b"[", b"{"))) > MAX_VALUES:
+        raise ValueError(f"the answer has more than {MAX_VALUES:,} values, the most that are read")
     value = parse_json(content)
-    if b"\\ud" in content or b"\\uD" in content:
-        value = json.loads(json.dumps(value, ensure_ascii=False).encode(errors="replace"))
-    return value
+    return _without_halves(value) if b"\\ud" in content or b"\\uD" in content else value
+
+
+def _without_halves(value: Any) -> Any:
+    if isinstance(value, str):
+        return whole_characters(value)
+    if isinstance(value, dict):
+        return {whole_characters(key): _without_halves(member) for key, member in value.items()}
+    return [_without_halves(member) for member in value] if isinstance(value, list) else value
 
 
 def body_length(response: httpx.Response) -> int | None:
@@ -109,7 +168,7 @@ def read_body(response: httpx.Response, *, timeout: float) -> Iterator[bytes]:
     length = body_length(response)
     network = response.extensions.get("network_stream")
     if length is None or network is None:
-        yield from response.iter_bytes()
+        yield from decoded(response)
         return
     # The first piece comes through the parser, which holds what arrived together with the headers. All that follows is
     # the body's plain bytes, read from the connection itself. It can't be used again, and closing the response ends it.

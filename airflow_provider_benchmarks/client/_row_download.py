@@ -13,6 +13,8 @@ from dataclasses import replace
 
 import httpx
 
+from airflow_provider_benchmarks.client._config import ClientConfig
+from airflow_provider_benchmarks.client._download_speed import DownloadSpeed
 from airflow_provider_benchmarks.client._errors import protocol_error
 from airflow_provider_benchmarks.client._requests import Request
 from airflow_provider_benchmarks.client._response_body import DROPPED, body_length, read_body
@@ -34,13 +36,14 @@ class FileDownload:
 
     :param request: for the whole file
     :param open_response: sends a request, with retries, and returns the response with its body unread
-    :param timeout: seconds to wait for each piece
     """
 
-    def __init__(self, request: Request, open_response: Callable[[Request], httpx.Response], *, timeout: float) -> None:
+    def __init__(
+        self, request: Request, open_response: Callable[[Request], httpx.Response], config: ClientConfig
+    ) -> None:
         self._request = request
         self._open = open_response
-        self._timeout = timeout
+        self._config = config
         # Opened at once, so that a refusal is known before anything has been written.
         self._response = open_response(request)
         if self._response.headers.get("content-type", "").startswith("text/html"):
@@ -54,13 +57,20 @@ class FileDownload:
         """Iterate over the file's bytes, once.
 
         :raises ResultsChanged: after a drop the file is another one, or the service refuses the rest
-        :raises ServiceUnavailable: the connection keeps dropping
+        :raises ServiceUnavailable: the connection keeps dropping, or is slower than the configuration allows
         """
+        timeout = self._config.timeout
+        speed = DownloadSpeed(
+            f"row scores of {self._request.subject}",
+            least=self._config.min_download_speed,
+            timeout=timeout,
+            length=self.length,
+        )
         received, drops, reached = 0, 0, 0
         response = self._response
         while True:
             try:
-                for piece in read_body(response, timeout=self._timeout):
+                for piece in speed.of(read_body(response, timeout=timeout)):
                     received += len(piece)
                     yield piece
                 return

@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Iterator
 
 from airflow_provider_benchmarks.exceptions import ResultsChanged
+from airflow_provider_benchmarks.scores.completeness import MAX_LINE_BYTES, line_too_long
 
 #: Number of times that a body whose connection drops is begun again.
 MAX_RESTARTS = 5
@@ -26,6 +27,7 @@ class RowStream:
 
     def _restart(self) -> None:
         self._carry: list[bytes] = []
+        self._carried = 0
         self._seen = 0
         self._seen_checksum = 0
 
@@ -34,14 +36,20 @@ class RowStream:
         self._restart()
 
     def feed(self, chunk: bytes) -> Iterator[bytes]:
-        """Add a piece of the body, and return the lines that it completes."""
+        """Add a piece of the body, and return the lines that it completes.
+
+        :raises IncompleteResults: a line is longer than ``MAX_LINE_BYTES``
+        """
         *ended, rest = chunk.split(b"\n")
         for piece in ended:
             line = b"".join((*self._carry, piece)) if self._carry else piece
-            self._carry = []
+            self._carry, self._carried = [], 0
             yield from self._deliver(line)
         if rest:
             self._carry.append(rest)
+            self._carried += len(rest)
+            if self._carried > MAX_LINE_BYTES:
+                raise line_too_long()
 
     def end(self) -> Iterator[bytes]:
         """Take the end of the body, and return a last line that has no line end."""

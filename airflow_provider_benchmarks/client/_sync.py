@@ -5,40 +5,53 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
-from itertools import islice
 from typing import Any, TypeVar
 
 import httpx
 
 from airflow_provider_benchmarks.benchmarks import JobRequest
+from airflow_provider_benchmarks.brief import brief
+from airflow_provider_benchmarks.client._archive import ArchiveCheck, CutArchive, NotAnArchive, refuse_text
+from airflow_provider_benchmarks.client._body_encoding import decoded
 from airflow_provider_benchmarks.client._choice import choose, choose_again
+from airflow_provider_benchmarks.client._download_speed import DownloadSpeed
 from airflow_provider_benchmarks.client._errors import (
     error_of_request,
     protocol_error,
 )
-from airflow_provider_benchmarks.client._operations import Operations, Submission, without_repeats
+from airflow_provider_benchmarks.client._operations import Operations, Submission
 from airflow_provider_benchmarks.client._paging import Pages
+from airflow_provider_benchmarks.client._readable_rows import readable_rows
 from airflow_provider_benchmarks.client._requests import Request
+from airflow_provider_benchmarks.client._response_body import body_length
 from airflow_provider_benchmarks.client._row_download import FileDownload
 from airflow_provider_benchmarks.client._row_stream import MAX_RESTARTS, RowStream
 from airflow_provider_benchmarks.client._sync_requests import SyncRequests
 from airflow_provider_benchmarks.client.generations import Generation
-from airflow_provider_benchmarks.exceptions import IncompleteResults, ServiceError, ServiceUnavailable
+from airflow_provider_benchmarks.exceptions import (
+    ConfigurationError,
+    IncompleteResults,
+    ProtocolError,
+    ServiceError,
+    ServiceUnavailable,
+)
 from airflow_provider_benchmarks.jobs import BenchmarkJob, JobResult, LogLine, ResultName, RowCounts
 from airflow_provider_benchmarks.jobs.failures import in_time_order
 from airflow_provider_benchmarks.scores import AggregateScores, RowScore
+from airflow_provider_benchmarks.scores.line_ends import with_line_feeds
 from airflow_provider_benchmarks.scores.renamed_rows import RenamedRows, renamed_line
-from airflow_provider_benchmarks.scores.rows import read_rows
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
 #: More pages than any real log has. A service that repeats itself must not keep us for ever.
-_MAX_LOG_PAGES = 10_000
+MAX_LOG_PAGES = 10_000
+#: Of a log that is held in memory, with what each line takes besides its text.
+MAX_LOG_BYTES, LINE_OVERHEAD_BYTES = 256 * 1024**2, 500
 
 
 class BenchmarkClient(SyncRequests):
@@ -105,14 +118,12 @@ class BenchmarkClient(SyncRequests):
 
         :param status: only jobs with one of these status words
         """
-        seen: set[str] = set()
         pages = Pages()
         while pages.left:
             jobs, total = self._run(
                 lambda service: service.list_page(pages.next, workspace=self._in(workspace), status=status)
             )
-            pages.has_read(total)
-            yield from without_repeats(jobs, seen)
+            yield from pages.has_read(total, jobs)
 
     def check_workspace(self, workspace: str | None = None) -> None:
         """Read one page of the workspace's jobs.
@@ -141,25 +152,44 @@ class BenchmarkClient(SyncRequests):
         ends = math.inf if time_limit is None else time.monotonic() + time_limit
         cursor: str | None = None
         seen: set[str | None] = set()
-        while (
-            cursor not in seen and len(seen) < _MAX_LOG_PAGES
-        ):  # a cursor that comes again leads back to pages that were read
-            if time.monotonic() > ends:
+        while cursor not in seen:  # a cursor that comes again leads back to pages that were read
+            left = ends - time.monotonic()
+            if left <= 0:
                 raise ServiceUnavailable(
                     f'The log of benchmark job "{name}" was not there to its end after {time_limit:.0f} s. '
                     f"Read it on the service.",
                     workspace=self._in(workspace),
                     job=name,
                 )
+            if len(seen) >= MAX_LOG_PAGES:
+                logger.warning(
+                    'The log of benchmark job "%s" goes on after %d pages, the most that are read.', name, len(seen)
+                )
+                return
             seen.add(cursor)
-            page, cursor = self._log_page(name, cursor, self._in(workspace), tail)
+            with self.within(left):
+                page, cursor = self._log_page(name, cursor, self._in(workspace), tail)
             yield from page
             if cursor is None:
                 return
 
     def get_logs(self, name: str, *, workspace: str | None = None) -> list[LogLine]:
-        """All log lines of the job, oldest first; of a long log :meth:`iter_logs` takes less memory."""
-        return in_time_order(self.iter_logs(name, workspace=workspace))
+        """All log lines of the job, oldest first; of a long log :meth:`iter_logs` takes less memory.
+
+        :raises ProtocolError: the log is larger than fits in memory, 256 MiB
+        """
+        lines, size = [], 0
+        for line in self.iter_logs(name, workspace=workspace):
+            lines.append(line)
+            size += LINE_OVERHEAD_BYTES + len(line.message)
+            if size > MAX_LOG_BYTES:
+                raise ProtocolError(
+                    f'The log of benchmark job "{name}" is larger than {MAX_LOG_BYTES // 1024**2} MiB, the most that '
+                    f"get_logs() returns: iter_logs() reads it line by line.",
+                    workspace=self._in(workspace),
+                    job=name,
+                )
+        return in_time_order(lines)
 
     def list_results(self, name: str, *, workspace: str | None = None) -> list[JobResult]:
         return self._run(lambda service: service.results(name, workspace=self._in(workspace)))
@@ -181,12 +211,17 @@ class BenchmarkClient(SyncRequests):
         """Stream the rows in constant memory.
 
         :param limit: number of rows to stop after; the service itself always sends all
+        :raises ConfigurationError: the limit is no number of rows
         :raises IncompleteResults: a line is not a row, or the service ended the stream with an error
         """
+        if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or limit < 0):
+            raise ConfigurationError(f"limit must be None or a number of rows, 0 or more, found {brief(limit)}")
+        return self._rows(name, limit, workspace)
+
+    def _rows(self, name: str, limit: int | None, workspace: str | None) -> Iterator[RowScore]:
         lines = self.iter_row_lines(name, workspace=workspace)
         try:
-            with closing(lines):
-                yield from islice(read_rows(lines), limit)
+            yield from readable_rows(lines, lambda: self.open_row_scores(name, workspace=workspace)[0], limit)
         except IncompleteResults as error:
             raise IncompleteResults(
                 f'row scores of benchmark job "{name}" in workspace "{self._in(workspace)}": {error}'
@@ -200,10 +235,12 @@ class BenchmarkClient(SyncRequests):
         workspace = self._in(workspace)
         references = self._references(name, workspace)
         stream = RowStream()
+        subject = f'row scores of benchmark job "{name}" in workspace "{workspace}"'
+        speed = self._speed(subject, rows=lambda: stream.delivered)
         for restarts in range(MAX_RESTARTS + 1):
             request, response = self._open_result(name, ResultName.ROW_SCORES, workspace)
             try:
-                for chunk in response.iter_bytes():
+                for chunk in with_line_feeds(speed.of(decoded(response))):
                     yield from _renamed(stream.feed(chunk), references)
             except httpx.RequestError as fault:
                 if restarts == MAX_RESTARTS:
@@ -215,7 +252,9 @@ class BenchmarkClient(SyncRequests):
             yield from _renamed(stream.end(), references)
             return
 
-    def open_row_scores(self, name: str, *, workspace: str | None = None) -> tuple[Iterable[bytes], int | None]:
+    def open_row_scores(
+        self, name: str, *, results: Sequence[JobResult] | None = None, workspace: str | None = None
+    ) -> tuple[Iterable[bytes], int | None]:
         """Open the stored row scores as JSONL bytes, from the fastest route that serves them.
 
         The files service returns the file as it is stored. Where it refuses, or the result has no file, the documented
@@ -223,6 +262,7 @@ class BenchmarkClient(SyncRequests):
 
         Metrics have their references as names, where the job says which.
 
+        :param results: of the job, where they are known already; None requests them
         :return: the pieces, cut anywhere, and their number of bytes; None where the service does not say, or the names
             are changed on the way. Pieces that have a ``close`` and are not read must be closed
         :raises ResultsChanged: while reading: the file is another one after a dropped connection; begin again
@@ -230,11 +270,11 @@ class BenchmarkClient(SyncRequests):
         """
         workspace = self._in(workspace)
         try:
-            request = self._run(lambda service: service.row_scores_file(name, workspace=workspace))
+            request = self._run(lambda service: service.row_scores_file(name, results=results, workspace=workspace))
             reason = "the result has no file there"
             if request is not None:
                 references = self._references(name, workspace)
-                download = FileDownload(request, self._open, timeout=self.config.timeout)
+                download = FileDownload(request, self._open, self.config)
                 logger.info("Reading the row scores of %s from the Files API", request.subject)
                 if references:
                     return RenamedRows(download, references), None
@@ -250,15 +290,43 @@ class BenchmarkClient(SyncRequests):
         :raises ProtocolError: something on the way has encoded it in a way that can't be undone
         :raises ServiceUnavailable: the connection dropped; begin again, a part can't be continued
         """
+        request, response = self._open_packed(name, result, self._in(workspace))
+        yield from self._body(request, response, result)
+
+    def iter_artifacts(self, name: str, *, workspace: str | None = None) -> Generator[bytes, None, None]:
+        """Stream the archive of the artifacts, a tar.gz, as :meth:`iter_result` does; it is checked as it passes.
+
+        :raises ProtocolError: something else than an archive comes, such as a login page
+        :raises IncompleteResults: the archive is damaged or cut short, or something follows it
+        """
+        request, response = self._open_packed(name, ResultName.ARTIFACTS, self._in(workspace))
+        check = ArchiveCheck()
+        try:
+            with closing(self._body(request, response, ResultName.ARTIFACTS)) as pieces:
+                refuse_text(response.headers.get("content-type", ""))
+                for piece in pieces:
+                    check.add(piece)
+                    yield piece
+            check.finish()
+        except NotAnArchive as error:
+            raise protocol_error(request, response.status_code, str(error)) from error
+        except CutArchive as error:
+            raise IncompleteResults(f"artifacts of {request.subject}: {error}. Nothing was stored.") from error
+        finally:
+            response.close()
+
+    def _open_packed(self, name: str, result: str, workspace: str) -> tuple[Request, httpx.Response]:
         # A gateway would pack what is packed already; one that does it all the same is undone.
-        headers = {"Accept-Encoding": "identity"}
-        request, response = self._open_result(name, result, self._in(workspace), headers=headers)
+        return self._open_result(name, result, workspace, headers={"Accept-Encoding": "identity"})
+
+    def _body(self, request: Request, response: httpx.Response, result: str) -> Generator[bytes, None, None]:
         try:
             encoding = response.headers.get("content-encoding", "identity").lower()
             if encoding not in ("identity", "gzip", "deflate"):
                 found = f'the body is encoded as "{encoding}", though "identity" was asked for'
                 raise protocol_error(request, response.status_code, found)
-            yield from response.iter_bytes()
+            subject = f'result "{result}" of {request.subject}'
+            yield from self._speed(subject, length=body_length(response)).of(decoded(response))
         except httpx.RequestError as fault:
             raise error_of_request(request, fault, self.config.base_url) from fault
         finally:
@@ -285,6 +353,12 @@ class BenchmarkClient(SyncRequests):
 
     def _in(self, workspace: str | None) -> str:
         return workspace or self.config.workspace
+
+    def _speed(
+        self, subject: str, *, length: int | None = None, rows: Callable[[], int] | None = None
+    ) -> DownloadSpeed:
+        config = self.config
+        return DownloadSpeed(subject, least=config.min_download_speed, timeout=config.timeout, length=length, rows=rows)
 
     def _log_page(
         self, name: str, cursor: str | None, workspace: str, tail: int | None

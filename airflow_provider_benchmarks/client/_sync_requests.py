@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -11,20 +12,26 @@ from tenacity import Retrying
 
 from airflow_provider_benchmarks.client._choice import Conversation, converse
 from airflow_provider_benchmarks.client._config import ClientConfig
-from airflow_provider_benchmarks.client._errors import FAULTS, error_of_answer, error_of_request, too_large
+from airflow_provider_benchmarks.client._errors import (
+    FAULTS,
+    client_closed,
+    error_of_answer,
+    error_of_request,
+    too_large,
+)
 from airflow_provider_benchmarks.client._headers import strip_secrets
+from airflow_provider_benchmarks.client._redirects import send
 from airflow_provider_benchmarks.client._reentrant_pool import allow_reentry
 from airflow_provider_benchmarks.client._requests import Answer, Operation, Request
 from airflow_provider_benchmarks.client._response_body import (
     MAX_ANSWER_BYTES,
-    MAX_ERROR_BYTES,
     closed_on_error,
     read_whole,
-    refuse_packed_twice,
 )
 from airflow_provider_benchmarks.client._retry import retry_arguments
-from airflow_provider_benchmarks.client._time_limits import keep_time_limits, time_limit
-from airflow_provider_benchmarks.exceptions import ServiceError
+from airflow_provider_benchmarks.client._targets import require_possible
+from airflow_provider_benchmarks.client._time_limits import keep_time_limits, time_left, time_limit
+from airflow_provider_benchmarks.exceptions import BenchmarkError, ServiceError
 
 T = TypeVar("T")
 
@@ -53,7 +60,15 @@ class SyncRequests:
     def close(self) -> None:
         self._http.close()
 
+    def within(self, seconds: float | None) -> AbstractContextManager[None]:
+        """Limit the time of all requests in a block, with their retries; those of downloads until they begin.
+
+        :param seconds: in all; None for no limit
+        """
+        return nullcontext() if seconds is None else time_limit(seconds)
+
     def _guard_secrets(self, request: httpx.Request) -> None:
+        require_possible(request)
         strip_secrets(self.config, request)
 
     def _run(self, conversation: Conversation[T], *, time_limit: float | None = None) -> T:
@@ -78,14 +93,17 @@ class SyncRequests:
             time.sleep(request.delay)
         if not request.retry:
             return self._complete_once(request)
-        answer: Answer = Retrying(**retry_arguments(self.config.retry_seconds))(self._complete_once, request)
+        answer: Answer = Retrying(**retry_arguments(self._retry_seconds()))(self._complete_once, request)
         return answer
+
+    def _retry_seconds(self) -> float:
+        return min(self.config.retry_seconds, time_left())
 
     def _complete_once(self, request: Request) -> Answer:
         with time_limit(self.config.time_limit(request)):
             response = self._send(request)
             try:
-                body = read_whole(response, MAX_ANSWER_BYTES)
+                body = read_whole(response)
             except FAULTS as fault:
                 raise error_of_request(request, fault, self.config.base_url) from fault
         if body.is_cut:
@@ -99,19 +117,22 @@ class SyncRequests:
             with time_limit(self.config.time_limit(request)):
                 return self._send(request)
 
-        opened: httpx.Response = Retrying(**retry_arguments(self.config.retry_seconds))(send)
+        opened: httpx.Response = Retrying(**retry_arguments(self._retry_seconds()))(send)
         return opened
 
     def _send(self, request: Request) -> httpx.Response:
         """Send, and return the response with its body unread; an error status raises."""
-        built = self._http.build_request(**self.config.request_arguments(request))
+        if self._http.is_closed:
+            raise client_closed(request)
         try:
-            response = self._http.send(built, stream=True, follow_redirects=request.method == "GET")
+            built = self._http.build_request(**self.config.request_arguments(request))
+            response = send(self._http, built, follows=request.method == "GET")
             with closed_on_error(response):
-                refuse_packed_twice(response)
                 if response.status_code >= 300:
-                    content = read_whole(response, MAX_ERROR_BYTES).content()
+                    content = read_whole(response).content()
                     raise error_of_answer(request, response.status_code, response.headers, content, request.generation)
+        except BenchmarkError:
+            raise
         except FAULTS as fault:
             raise error_of_request(request, fault, self.config.base_url) from fault
         return response

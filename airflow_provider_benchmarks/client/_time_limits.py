@@ -1,7 +1,8 @@
 """A limit for the time that a whole request takes: its connection, every header and every byte of its answer.
 
 httpx's own limits are for one read of the network, and begin anew with every byte that comes. The asynchronous client
-has asyncio's limits; for the synchronous one every read of the network checks the time.
+has asyncio's limits; for the synchronous one every call of the network checks the time. Downloads, which may take any
+time, have a least speed instead, which the reads of the network measure.
 """
 
 from __future__ import annotations
@@ -17,6 +18,14 @@ from typing import Any
 
 import httpcore
 import httpx
+
+from airflow_provider_benchmarks.client._addresses import addresses_of
+from airflow_provider_benchmarks.client._download_speed import measured_download
+
+#: Of what is sent in one call of the network: the time is checked before each.
+_WRITE_BYTES = 16 * 1024
+#: Seconds for the attempt to connect to one of several addresses, at least.
+_MIN_CONNECT_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +59,21 @@ def overtime(seconds: float) -> str:
 def time_limit(seconds: float) -> Iterator[None]:
     """Limit the time of all that a client of :func:`keep_time_limits` does in this block.
 
+    Within another block the limit that ends first holds.
+
     :raises httpx.TimeoutException: it takes longer
     """
-    token = _limit.set(_Limit(seconds, time.monotonic() + seconds))
+    limit = _Limit(seconds, time.monotonic() + seconds)
+    token = _limit.set(min(limit, _limit.get(), key=lambda each: each.ends))
     try:
         yield
     finally:
         _limit.reset(token)
+
+
+def time_left() -> float:
+    """Seconds until the limit of this block; infinite where it has none."""
+    return _limit.get().ends - time.monotonic()
 
 
 def keep_time_limits(client: httpx.Client) -> None:
@@ -83,8 +100,23 @@ class _LimitedBackend(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
-        timeout = _limit.get().timeout_within(timeout, httpcore.ConnectTimeout)
-        return _LimitedStream(self._backend.connect_tcp(host, port, timeout, local_address, socket_options))
+        limit = _limit.get()
+        timeout = limit.timeout_within(timeout, httpcore.ConnectTimeout)
+        ends = math.inf if timeout is None else time.monotonic() + timeout
+        try:
+            addresses = addresses_of(host, port, timeout)
+            while True:
+                address = addresses.pop(0)
+                left = None if timeout is None else _share(ends - time.monotonic(), 1 + len(addresses))
+                try:
+                    stream = self._backend.connect_tcp(address, port, left, local_address, socket_options)
+                    return _LimitedStream(stream)
+                except (httpcore.ConnectError, httpcore.ConnectTimeout):
+                    if not addresses or time.monotonic() >= ends:
+                        raise
+        except httpcore.ConnectTimeout:
+            limit.timeout_within(None, httpcore.ConnectTimeout)  # raises where it is the whole that took too long
+            raise
 
     def sleep(self, seconds: float) -> None:
         self._backend.sleep(seconds)
@@ -97,14 +129,20 @@ class _LimitedStream(httpcore.NetworkStream):
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         limit = _limit.get()
         allowed = limit.timeout_within(timeout, httpcore.ReadTimeout)
+        began = time.monotonic()
         try:
-            return self._stream.read(max_bytes, allowed)
+            data = self._stream.read(max_bytes, allowed)
         except httpcore.ReadTimeout:
             limit.timeout_within(timeout, httpcore.ReadTimeout)  # raises where it is the whole that took too long
             raise
+        if (download := measured_download()) is not None:
+            download.add(len(data), time.monotonic() - began)
+        return data
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._stream.write(buffer, _limit.get().timeout_within(timeout, httpcore.WriteTimeout))
+        for start in range(0, len(buffer), _WRITE_BYTES):
+            allowed = _limit.get().timeout_within(timeout, httpcore.WriteTimeout)
+            self._stream.write(buffer[start : start + _WRITE_BYTES], allowed)
 
     def close(self) -> None:
         self._stream.close()
@@ -117,3 +155,8 @@ class _LimitedStream(httpcore.NetworkStream):
 
     def get_extra_info(self, info: str) -> Any:
         return self._stream.get_extra_info(info)
+
+
+def _share(left: float, addresses: int) -> float:
+    """Seconds for the first of several addresses: one that does not answer must leave time for the others."""
+    return max(left / addresses, min(left, _MIN_CONNECT_SECONDS), 0.001)

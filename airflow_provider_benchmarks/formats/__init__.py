@@ -50,7 +50,7 @@ class RowFormat(WriteOptions):
     name: str = "jsonl"
 
     def __post_init__(self) -> None:
-        if self.name not in FORMATS:
+        if not isinstance(self.name, str) or self.name not in FORMATS:
             raise ConfigurationError(
                 f'unknown format of row scores "{shortened(self.name)}"; known: {", ".join(FORMATS)}'
             )

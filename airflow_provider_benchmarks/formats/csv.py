@@ -43,7 +43,7 @@ class Csv(TableFormat):
     def convert(self, parquet: Path, target: BinaryIO, options: WriteOptions) -> None:
         import pyarrow.parquet as pq
 
-        clean = _neutralised if options.neutralise_formulas else _as_is
+        clean = _neutralised if options.neutralise_formulas else _escaped
         text = io.TextIOWrapper(target, encoding="utf-8", newline="", write_through=True)
         with pq.ParquetFile(parquet) as file:
             schema = file.schema_arrow
@@ -96,11 +96,19 @@ def _as_is(value: Any) -> Any:
 
 
 def _neutralised(value: Any) -> Any:
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else _as_is(value)
+    """A cell that no spreadsheet runs. One apostrophe more, also before those of the text itself, or it would lose one
+    when it is read.
+    """
+    return f"'{value}" if isinstance(value, str) and value.lstrip("'").startswith(_FORMULA) else _as_is(value)
+
+
+def _escaped(value: Any) -> Any:
+    """A cell as it is, that is read like those of :func:`_neutralised`."""
+    return _neutralised(value) if isinstance(value, str) and value.startswith("'") else _as_is(value)
 
 
 def _original(text: str) -> str:
-    return text[1:] if text[:1] == "'" and text[1:].startswith(_FORMULA) else text
+    return text[1:] if text.startswith("'") and text.lstrip("'").startswith(_FORMULA) else text
 
 
 def _read_texts(file: RowFile, columns: Sequence[str] | None) -> dict[str, list[str]]:
@@ -108,7 +116,7 @@ def _read_texts(file: RowFile, columns: Sequence[str] | None) -> dict[str, list[
 
     :raises ConfigurationError: there is no such column
     """
-    constants = {name: "" if value is None else str(value) for name, value in file.values.items()}
+    constants = {name: "" if value is None else _escaped(str(value)) for name, value in file.values.items()}
     names = [_original(name) for name in _cells(file, nrows=1).iloc[0]]
     known = [*constants, *names]
     errors = [INFERENCE_ERROR] if INFERENCE_ERROR in known else []

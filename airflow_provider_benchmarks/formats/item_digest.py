@@ -36,7 +36,7 @@ class ItemDigest:
     def __init__(self, fields: dict[str, Kind], folder: Path) -> None:
         self._columns = {name: _ColumnDigest(kind) for name, kind in [(ROW_INDEX, Kind.INT), *sorted(fields.items())]}
         self._fields = fields
-        self._sample = RepeatSample()
+        self._sample = RepeatSample(len(fields))
         self._signatures = folder / "signatures"
         self._signed: str | None = None
         self._rows = 0

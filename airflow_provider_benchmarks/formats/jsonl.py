@@ -1,4 +1,4 @@
-"""Row scores as JSONL: byte for byte the file that the service holds."""
+"""Row scores as JSONL: byte for byte the file that the service holds, but for bare CRs between rows."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ from airflow_provider_benchmarks.scores.frames import (
     json_column,
     score_column,
 )
+from airflow_provider_benchmarks.scores.own_fields import OTHER_FIELDS, OTHERS
 from airflow_provider_benchmarks.scores.row_decoder import RowDecoder
 from airflow_provider_benchmarks.scores.stored_files import is_damage
 
@@ -101,7 +102,8 @@ class Jsonl(Format):
         try:
             for each in files:
                 for block in line_blocks(_decompressed(each.file, each.kind), _BLOCK_BYTES):
-                    found.append(decoder.decode(block, check), keep=lambda name: _may_be_asked_for(name, columns))
+                    for batch in decoder.batches(block, check):
+                        found.append(batch, keep=lambda name: _may_be_asked_for(name, columns))
         except IncompleteResults as error:
             raise IncompleteResults(f"{path}: {error}") from error
         return _frame(found, columns, path)
@@ -123,7 +125,7 @@ class _RowsOfAnyKind(RowCheck):
 
 def _may_be_asked_for(name: str, columns: Sequence[str] | None) -> bool:
     """False only for a field or score of no use. Its column's name is known in the end, but has its own name in it."""
-    readable = name.encode(errors="backslashreplace").decode()
+    readable = OTHER_FIELDS if name == OTHERS else name.encode(errors="backslashreplace").decode()
     return columns is None or any(readable in column for column in columns)
 
 

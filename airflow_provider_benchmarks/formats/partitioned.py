@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_benchmarks.exceptions import ConfigurationError
+from airflow_provider_benchmarks.brief import shortened
+from airflow_provider_benchmarks.exceptions import IncompleteResults
 from airflow_provider_benchmarks.formats import TABLE_FORMATS
 from airflow_provider_benchmarks.formats.table_format import TableFormat
+from airflow_provider_benchmarks.scores.manifests import read_manifest
 from airflow_provider_benchmarks.scores.stored_files import open_stored, within
 
 MANIFEST = "_manifest.json"
@@ -29,7 +30,7 @@ class Partitions:
 def read_partitions(folder: Any) -> Partitions | None:
     """Read the manifest of a folder; None where there is none.
 
-    :raises ConfigurationError: it is the manifest of something else
+    :raises IncompleteResults: it can't be read, or is the manifest of something else
     """
     place = within(folder, MANIFEST)
     try:
@@ -38,9 +39,12 @@ def read_partitions(folder: Any) -> Partitions | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     try:
-        return _partitions(folder, json.loads(content))
+        return _partitions(folder, read_manifest(place, content))
     except (ValueError, LookupError, TypeError, AttributeError) as error:
-        raise ConfigurationError(f"{place} is not a manifest of row scores ({error!r})") from error
+        raise IncompleteResults(
+            f"{place} is not a manifest of row scores ({shortened(repr(error))}). If it is damaged, download the row "
+            f"scores again."
+        ) from error
 
 
 def _partitions(folder: Any, manifest: dict[str, Any]) -> Partitions:

@@ -13,6 +13,7 @@ from airflow_provider_benchmarks.formats.parquet import named_if_damaged, open_p
 from airflow_provider_benchmarks.formats.table_file import FIELD_KEY, JSON_KEY, SCORE_COLUMNS_KEY, SCORE_KEY
 from airflow_provider_benchmarks.scores.columns import FIXED, INFERENCE_ERROR, METRIC_ERRORS, ROW_INDEX, SAMPLE
 from airflow_provider_benchmarks.scores.json_values import json_text, parse_json
+from airflow_provider_benchmarks.scores.own_fields import item_of
 
 #: A batch takes as much memory as its rows, so it has few.
 _BATCH_ROWS = 1024
@@ -69,7 +70,7 @@ class _Shape:
         error = row.get(INFERENCE_ERROR)
         data = {
             "row_index": row[ROW_INDEX],
-            "item": {field: row[column] for column, field in self.items.items()},
+            "item": item_of({field: row[column] for column, field in self.items.items()}),
             "sample": {**(row.get(SAMPLE) or {}), **({} if error is None else {INFERENCE_ERROR: error})},
             "metrics": metrics,
             "metric_errors": row.get(METRIC_ERRORS),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import tempfile
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from typing import Any, BinaryIO
 
 from airflow_provider_benchmarks.extras import PARQUET, require
 from airflow_provider_benchmarks.formats.format import Format, WriteOptions
+from airflow_provider_benchmarks.formats.spool import spool_folder
 from airflow_provider_benchmarks.formats.table_file import TABLES_NEED, TableFile
 from airflow_provider_benchmarks.scores.completeness import RowCheck
 from airflow_provider_benchmarks.scores.row_decoder import RowDecoder
@@ -48,18 +48,18 @@ class TableFormat(Format):
     def writing(self, target: BinaryIO, check: RowCheck, options: WriteOptions) -> Iterator[Callable[[bytes], None]]:
         decoder = RowDecoder(with_sample=options.with_sample)
         with (
-            tempfile.TemporaryDirectory(prefix="row-scores-") as folder,
-            TableFile(Path(folder), with_sample=options.with_sample, compression=options.compression) as rows,
+            spool_folder() as folder,
+            TableFile(folder, with_sample=options.with_sample, compression=options.compression) as rows,
         ):
 
             def write(block: bytes) -> None:
-                columns = decoder.decode(block, check)
-                check.note_scores((*key, _any_value(values)) for key, values in columns.scores.items())
-                rows.write(columns)
+                for columns in decoder.batches(block, check):
+                    check.note_scores((*key, _any_value(values)) for key, values in columns.scores.items())
+                    rows.write(columns)
 
             with _no_cycle_search():
                 yield write
-            self.finish(rows, Path(folder), target, options)
+            self.finish(rows, folder, target, options)
 
 
 def _any_value(values: Iterable[Any]) -> Any:

@@ -11,6 +11,7 @@ from airflow_provider_benchmarks.scores import AggregateScore
 from airflow_provider_benchmarks.scores.column_names import without_number
 from airflow_provider_benchmarks.scores.columns import FIXED
 from airflow_provider_benchmarks.scores.frames import CALL_ERRORS, ITEM_FIELDS, ITEM_HASH, PLACE, SCORE_COLUMNS
+from airflow_provider_benchmarks.scores.own_fields import OTHER_FIELDS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -173,10 +174,24 @@ def field_column(rows: pd.DataFrame, name: str) -> pd.Series[Any]:
     column = name if name in rows.columns and name not in FIXED else f"item.{name}"
     scores = rows.attrs.get(SCORE_COLUMNS, ())
     if column not in rows.columns or column in scores:
+        if (values := _without_column(rows, name)) is not None:
+            return values
         known = rows.attrs.get(ITEM_FIELDS) or item_fields(rows)
         has = f"{brief_names(known) or 'none'}{did_you_mean(name, known)}"
         raise ScoreNotFound(f'the items have no field "{shortened(name)}"; they have: {has}')
     return rows[column]
+
+
+def _without_column(rows: pd.DataFrame, name: str) -> pd.Series[Any] | None:
+    """The values of a field that has no column of its own; None where no item has it."""
+    import pandas as pd
+
+    if OTHER_FIELDS not in rows.columns or OTHER_FIELDS in rows.attrs.get(SCORE_COLUMNS, ()):
+        return None
+    values = [other.get(name) if isinstance(other, dict) else None for other in rows[OTHER_FIELDS]]
+    if all(value is None for value in values):
+        return None
+    return pd.Series(values, index=rows.index, dtype=object, name=name)
 
 
 def item_fields(rows: pd.DataFrame) -> list[str]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.gates.check import Check
 from airflow_provider_benchmarks.gates.result import Finding, Outcome
 from airflow_provider_benchmarks.gates.row_conditions import matching, shown_value, why_none_matches
@@ -16,10 +17,21 @@ from airflow_provider_benchmarks.scores import AggregateScore
 from airflow_provider_benchmarks.scores.equality import canonical_column
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
+    from numpy.typing import NDArray
 
 #: Judges a slice, from its name and its rows.
 JudgeSlice: TypeAlias = "Callable[[str, pd.DataFrame], Finding]"
+
+
+#: Number of groups of one check. On a busy machine 10,000 take 50 s, in a comparison 120 s, and 4 to 15 MB of the
+#: verdict; both grow with their number (benchmarks/many_groups.py).
+MOST_GROUPS = 10_000
+
+
+class TooManyGroups(Exception):
+    """A field has more values than can be judged one by one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +68,11 @@ class Slices:
             return [self._failed(why_none_matches(rows, self.where), score, count=0, nan_count=0)]
         findings: list[Finding] = []
         small: list[tuple[str, pd.DataFrame]] = []
-        for name, group in self._split(chosen):
+        try:
+            slices = self._split(chosen)
+        except TooManyGroups as error:
+            return [self._failed(str(error), score)]
+        for name, group in slices:
             if self.by is not None and len(group) < self.min_count:
                 small.append((name, group))
             else:
@@ -80,13 +96,13 @@ class Slices:
         """The name and the rows of each slice.
 
         :param chosen: the rows that meet the conditions
+        :raises TooManyGroups: there are more groups than can be judged
         """
         name = conditions(self.where)
         if self.by is None:
-            yield name, chosen
-            return
-        for value, group in groups(chosen, self.by):
-            yield ", ".join(part for part in (name, f"{self.by} = {value}") if part), group
+            return iter([(name, chosen)])
+        found = groups(chosen, self.by)
+        return ((", ".join(part for part in (name, f"{self.by} = {value}") if part), group) for value, group in found)
 
     def _joined(self, groups: Sequence[tuple[str, pd.DataFrame]]) -> tuple[str, pd.DataFrame]:
         import pandas as pd
@@ -103,6 +119,7 @@ def groups(rows: pd.DataFrame, by: str) -> Iterator[tuple[str, pd.DataFrame]]:
     A text is in quotes where another value has the same text.
 
     :raises ScoreNotFound: the items have no such field
+    :raises TooManyGroups: it has more than ``MOST_GROUPS`` values
     """
     import numpy as np
     import pandas as pd
@@ -111,11 +128,22 @@ def groups(rows: pd.DataFrame, by: str) -> Iterator[tuple[str, pd.DataFrame]]:
     kinds = column
     if column.dtype == object:  # 1, True and "1" are equal or have the same text, and are three groups
         kinds = pd.Series(canonical_column(column)).mask(column.isna().to_numpy())
-    numbers, _ = pd.factorize(kinds)
+    numbers, values = pd.factorize(kinds)
+    if len(values) > MOST_GROUPS:
+        raise TooManyGroups(
+            f"{shortened(by)} has {len(values):,} values, and by= judges {MOST_GROUPS:,} groups at most: name a field "
+            f"that groups rows, or name it with cluster_by= if its rows belong together"
+        )
     places = np.split(np.argsort(numbers, kind="stable"), np.cumsum(np.bincount(numbers + 1))[:-1])
     named = [(shown_value(column.iloc[at[0]]) if numbers[at[0]] >= 0 else None, at) for at in places if at.size]
     times = Counter(str(value) for value, _ in named)
-    for value, at in sorted(named, key=lambda group: str(group[0])):
-        group = rows.iloc[at]
+
+    def group_at(places: NDArray[np.intp]) -> pd.DataFrame:
+        group = rows.iloc[places]
         group.attrs = rows.attrs
-        yield f'"{value}"' if isinstance(value, str) and times[value] > 1 else str(value), group
+        return group
+
+    return (
+        (f'"{value}"' if isinstance(value, str) and times[value] > 1 else str(value), group_at(at))
+        for value, at in sorted(named, key=lambda group: str(group[0]))
+    )

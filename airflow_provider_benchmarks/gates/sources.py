@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from airflow_provider_benchmarks.benchmarks.recorded import content_of
+from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.exceptions import IncompleteResults
 from airflow_provider_benchmarks.extras import missing, require
 from airflow_provider_benchmarks.gates.check import Check
@@ -15,7 +16,8 @@ from airflow_provider_benchmarks.gates.stored_rows import must_have_rows, read_r
 from airflow_provider_benchmarks.jobs import RowCounts
 from airflow_provider_benchmarks.scores import AggregateScores, JobScores
 from airflow_provider_benchmarks.scores.json_values import parse_json
-from airflow_provider_benchmarks.scores.stored_files import filesystem_of, storage_errors
+from airflow_provider_benchmarks.scores.manifests import read_manifest
+from airflow_provider_benchmarks.scores.stored_files import filesystem_of, is_there, storage_errors
 
 #: Names of baselines that a score store resolves to a job; other names are a job's, or the path of a folder.
 PINNED, LAST_PASSED, PREVIOUS = "pinned", "last_passed", "previous"
@@ -122,11 +124,11 @@ def load_scores(path: str, checks: Sequence[Check]) -> LoadedScores:
     try:
         with storage_errors(path):
             aggregate = AggregateScores.from_json(parse_json(filesystem.cat_file(file)))
-    except ValueError as error:
-        raise IncompleteResults(f"{file} holds no aggregate scores: {error}") from error
+    except (ValueError, IncompleteResults) as error:
+        raise IncompleteResults(f"{file} holds no aggregate scores: {shortened(error)}") from error
     folder = place.rstrip("/") if is_folder else None
     scores = JobScores(aggregate, **{"job": place.rstrip("/").rpartition("/")[2], **_manifest(filesystem, folder)})
-    rows = next((row for row in ROWS_FILES if folder and filesystem.exists(f"{folder}/{row}")), None)
+    rows = next((row for row in ROWS_FILES if folder and is_there(filesystem, f"{folder}/{row}")), None)
     if rows is None or not should_read_rows(checks, aggregate):
         return LoadedScores(scores)
     if rows.endswith(_BY_PYARROW) and missing("pyarrow"):
@@ -142,9 +144,17 @@ def load_scores(path: str, checks: Sequence[Check]) -> LoadedScores:
 
 
 def _manifest(filesystem: Any, folder: str | None) -> dict[str, Any]:
-    """What the manifest that a score store has says of the job, its benchmark and its dataset."""
-    if folder is None or not filesystem.exists(f"{folder}/{MANIFEST_FILE}"):
+    """What the manifest that a score store has says of the job, its benchmark and its dataset.
+
+    :raises IncompleteResults: it can't be read
+    """
+    if folder is None or not is_there(filesystem, path := f"{folder}/{MANIFEST_FILE}"):
         return {}
-    manifest = parse_json(filesystem.cat_file(f"{folder}/{MANIFEST_FILE}"))
+    with storage_errors(path):
+        content = filesystem.cat_file(path)
+    try:
+        manifest = read_manifest(path, content)
+    except ValueError as error:
+        raise IncompleteResults(f"{path} is not a manifest of a job: {shortened(error)}") from error
     names = {key: str(manifest[key]) for key in ("job", "benchmark", "dataset") if manifest.get(key)}
     return {**names, "content": content_of(manifest), "reported_rows": RowCounts.from_json(manifest.get("row_counts"))}

@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from airflow_provider_benchmarks.gates.check import check_from_dict
 from airflow_provider_benchmarks.gates.result import NOT_JUDGED, UNPROVEN, CheckResult, Outcome
+from airflow_provider_benchmarks.inert import markdown_text, one_line
 from airflow_provider_benchmarks.storable import storable_text
 
 _COLOURS = {Outcome.PASS: "#1b7f3b", Outcome.WARN: "#9a6700", Outcome.FAIL: "#b3261e", Outcome.INCONCLUSIVE: "#9a6700"}
@@ -76,7 +77,7 @@ class Verdict:
         counts += f", {warned} {'warns' if warned == 1 else 'warn'}" if warned else ""
         against = f" (baseline: {self.baseline})" if self.baseline else ""
         headline = self.outcome.upper() if self.judged or not self.passed else _NOTHING_JUDGED
-        return storable_text(f"{headline}: {counts}{against}")
+        return one_line(storable_text(f"{headline}: {counts}{against}"))
 
     @property
     def judged(self) -> bool:
@@ -125,7 +126,8 @@ class Verdict:
 
     def to_markdown(self) -> str:
         worst = self._worst("github", "\n\n**Rows that got worse most**\n\n")
-        return f"**{self.summary}**\n\n{self._subject()}\n\n{self._table('github')}{worst}"
+        summary, subject = markdown_text(self.summary), markdown_text(self._subject())
+        return f"**{summary}**\n\n{subject}\n\n{self._table('github')}{worst}"
 
     def to_html(self) -> str:
         """A whole HTML page; a notebook shows it too."""
@@ -147,7 +149,7 @@ class Verdict:
         place = f' in workspace "{self.workspace}"' if self.workspace else ""
         names = " and ".join(f'"{name}"' for name in self.baselines)
         subject = f'Benchmark job "{self.job}"{of}{place}{f", compared with {names}" if names else ""}.'
-        return storable_text(subject)
+        return one_line(storable_text(subject))
 
     def _table(self, style: str) -> str:
         return _tabulated([result.cells() for result in self.results], _COLUMNS, style, optional="evidence")
@@ -188,12 +190,11 @@ def _tabulated(rows: Sequence[tuple[str, ...]], columns: tuple[str, ...], style:
     place = columns.index(optional)
     if not any(row[place] for row in rows):
         columns, *rows = ((*row[:place], *row[place + 1 :]) for row in (columns, *rows))
-    rows = [tuple(map(storable_text, row)) for row in rows]
-    if style == "github":  # a bar ends the cell
-        rows = [tuple(cell.replace("|", r"\|").replace("\n", " ") for cell in row) for row in rows]
+    written = markdown_text if style == "github" else one_line
+    rows = [tuple(written(storable_text(cell)) for cell in row) for row in rows]
     return str(tabulate(rows, headers=columns, tablefmt=style, disable_numparse=True))
 
 
 def _short(item: Mapping[str, Any], limit: int = 160) -> str:
-    text = ", ".join(f"{name}: {value}" for name, value in item.items()).replace("\n", " ")
+    text = ", ".join(f"{name}: {value}" for name, value in item.items())
     return text if len(text) <= limit else f"{text[:limit]}…"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_provider_benchmarks.exceptions import BenchmarkError, JobTimeout, ServiceError
+from airflow_provider_benchmarks.given_values import require_count, texts_of
 from airflow_provider_benchmarks.jobs import BenchmarkJob, JobResult, JobStatus, LogSummary, finish, progress_line
 from airflow_provider_benchmarks.retry_policy import is_recoverable
 from airflow_provider_benchmarks.scores.metric_names import checked_references
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 #: Minimum number of log lines that are kept in memory, for repeats among them to be folded.
 MIN_LOG_LINES_KEPT = 1000
+#: Seconds for the pages of a log.
+MAX_LOG_SECONDS = 300.0
 
 
 class BenchmarkHook(BaseHook):
@@ -169,7 +172,7 @@ class BenchmarkHook(BaseHook):
 
         :param status: only jobs with this status, or with one of these; None (the default) for all
         """
-        return self.client.list_jobs(status=[status] if isinstance(status, str) else list(status or ()))
+        return self.client.list_jobs(status=[] if status is None else texts_of(status, "status"))
 
     def wait_for_job(
         self,
@@ -276,9 +279,12 @@ class BenchmarkHook(BaseHook):
         :param name: name of the job
         :param lines: maximum number of lines
         :raises NotFound: there is no such job
+        :raises ServiceUnavailable: it takes more than five minutes to read the log
         """
+        require_count(lines, "lines")
         keep = max(lines, MIN_LOG_LINES_KEPT)
-        return LogSummary(self.client.iter_logs(name, tail=keep), keep=keep).tail(lines)
+        log = self.client.iter_logs(name, time_limit=MAX_LOG_SECONDS, tail=keep)
+        return LogSummary(log, keep=keep).tail(lines)
 
     def get_dataset(self, job: BenchmarkJob) -> str:
         """Return the reference of the dataset that a job ran on; empty where the service does not say.
@@ -310,6 +316,8 @@ class BenchmarkHook(BaseHook):
         :param limit: maximum number of rows, None (the default) for all
         :raises IncompleteResults: a row can't be read, or the service's stored file is damaged
         """
+        if limit is not None:
+            require_count(limit, "limit")
         return self.client.iter_row_scores(name, limit=limit)
 
     def download_row_scores(

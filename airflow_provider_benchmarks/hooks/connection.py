@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Mapping
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
-from airflow_provider_benchmarks.connection_fields import read_fields, secret_values
+from airflow_provider_benchmarks.connection_fields import read_fields, secret_values, unknown_keys
 from airflow_provider_benchmarks.exceptions import ConfigurationError
+from airflow_provider_benchmarks.hooks.base_url import base_url
+from airflow_provider_benchmarks.inert import one_line
+from airflow_provider_benchmarks.masking import register_secrets, secrets_of
 from airflow_provider_benchmarks.retry_policy import DEFAULT_RETRY_SECONDS
 
 if TYPE_CHECKING:
@@ -17,15 +19,22 @@ if TYPE_CHECKING:
 
     from airflow_provider_benchmarks.client import AsyncBenchmarkClient, ClientConfig
 
+logger = logging.getLogger(__name__)
+
+#: Connections and keys that were warned of.
+_warned: set[tuple[str, str]] = set()
+_MAX_WARNED = 1000
+
 
 def config_of(
     connection: Connection, workspace: str | None = None, aliases: Mapping[str, str] | None = None
 ) -> ClientConfig:
     """Read a connection of type ``nemo_evaluator``.
 
-    ``host`` is the base URL (or host name, with ``port`` and ``schema``), ``password`` the API token; the extra may
-    hold the fields of :mod:`airflow_provider_benchmarks.connection_fields`. The token and the values of the headers are
-    masked in logs from here on.
+    ``host`` is the base URL (or host name, with ``port`` and ``schema``; also of a connection as a URL, such as
+    ``https://host/gateway``), ``password`` the API token; the extra may hold the fields of
+    :mod:`airflow_provider_benchmarks.connection_fields`. The token and the values of the headers are masked in logs
+    from here on.
 
     :param workspace: takes the place of the connection's
     :param aliases: other names of metrics, by those that results have for them
@@ -38,15 +47,20 @@ def config_of(
     _quiet_request_log()
     token = (connection.password or "").strip() or None
     try:
-        extra = connection.extra_dejson
-        for secret in (token, *secret_values(extra)):  # before anything else can fail
+        extra = _extra_of(connection)
+        secrets = [*([token, *secrets_of(token)] if token else []), *secret_values(extra)]
+        for secret in secrets:  # before anything else can fail
             if secret:
                 mask_secret(secret)
+        register_secrets(secrets)
+        _warn_of_unknown(connection, extra)
         fields = read_fields(extra)
         if workspace:
             fields["workspace"] = workspace
         return ClientConfig(
-            base_url=_base_url(connection),
+            base_url=base_url(
+                conn_type=connection.conn_type, host=connection.host, schema=connection.schema, port=connection.port
+            ),
             token=token,
             aliases=aliases or {},
             retry_seconds=conf.getfloat("benchmarks", "retry_seconds", fallback=DEFAULT_RETRY_SECONDS),
@@ -86,25 +100,26 @@ def _quiet_request_log() -> None:
         log.setLevel(logging.WARNING)
 
 
-def _base_url(connection: Connection) -> str:
-    host = (connection.host or "").strip()
-    if not host:
-        raise ConfigurationError('no host: set it to the service\'s base URL, such as "https://evaluator.example.com"')
-    if "://" in host:
-        scheme, _, rest = host.partition("://")
-    else:
-        # A token must not travel in the clear by default; on this machine itself it does not travel.
-        scheme = connection.schema or ("http" if _is_this_machine(host) else "https")
-        rest = host
-    address, slash, prefix = rest.rstrip("/").partition("/")
-    if connection.port and not address.rpartition("]")[2].count(":"):
-        address = f"{address}:{connection.port}"
-    return f"{scheme}://{address}{slash}{prefix}"
+def _extra_of(connection: Connection) -> Mapping[str, Any]:
+    """The extra of a connection.
 
-
-def _is_this_machine(address: str) -> bool:
+    :raises ConfigurationError: it is no JSON object
+    """
     try:
-        host = urlsplit(f"//{address}").hostname or ""
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:  # a name, such as 127.example.com
-        return False
+        # Airflow takes what is no JSON for an empty extra, whose headers would be missed much later.
+        found = json.loads(connection.extra or "{}")
+        extra = {} if found is None else connection.extra_dejson
+    except (ValueError, TypeError, RecursionError):  # their texts may show it
+        found = extra = None
+    if (found is not None and not isinstance(found, Mapping)) or not isinstance(extra, Mapping):
+        raise ConfigurationError('the extra must be a JSON object, such as {"workspace": "my-workspace"}')
+    return extra
+
+
+def _warn_of_unknown(connection: Connection, extra: Mapping[str, Any]) -> None:
+    """Warn, once a process, of keys that nothing reads. A watcher reads its connection again and again."""
+    for key, problem in unknown_keys(extra).items():
+        warned = (str(connection.conn_id), key)
+        if warned not in _warned and len(_warned) < _MAX_WARNED:
+            _warned.add(warned)
+            logger.warning('connection "%s": %s', connection.conn_id, one_line(problem))

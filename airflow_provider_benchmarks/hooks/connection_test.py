@@ -11,6 +11,8 @@ from airflow_provider_benchmarks.hooks.quick_requests import short_timeout_clien
 if TYPE_CHECKING:
     from airflow_provider_benchmarks.client import ClientConfig
 
+#: For all its requests: a person waits for it.
+TOTAL_SECONDS = 30.0
 #: What a gateway that lets only the service's own paths through answers a request for its health: jobs work then.
 _HIDDEN_HEALTH = (NotFound, ProtocolError, InvalidRequest, Unauthorized)
 
@@ -21,7 +23,7 @@ def reached(config: ClientConfig) -> str:
     :return: what was reached, in a sentence
     :raises BenchmarkError: says what to mend
     """
-    with short_timeout_client(config) as client:
+    with short_timeout_client(config) as client, client.within(TOTAL_SECONDS):
         generation = client.get_generation()
         client.check_workspace()
         with suppress(*_HIDDEN_HEALTH):

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import logging
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from contextlib import closing, contextmanager, suppress
 from typing import TypeVar
 
 from tenacity import Retrying, retry_if_exception, stop_after_attempt
@@ -23,8 +21,9 @@ from airflow_provider_benchmarks.exceptions import (
     ServiceError,
 )
 from airflow_provider_benchmarks.formats import TABLE_FORMATS, RowFormat
+from airflow_provider_benchmarks.formats.spool import spool_folder
 from airflow_provider_benchmarks.hooks.row_sources import RowSource, ServiceRows, purged_rows
-from airflow_provider_benchmarks.jobs import BenchmarkJob, ResultName, require_completed
+from airflow_provider_benchmarks.jobs import BenchmarkJob, require_completed
 from airflow_provider_benchmarks.retry_policy import is_recoverable
 from airflow_provider_benchmarks.scores import AggregateScores
 from airflow_provider_benchmarks.scores.completeness import FirstRows, RowCheck, line_blocks
@@ -117,8 +116,8 @@ class RowDownload:
             target = RowTarget(place=place, row_format=row_format, limit=limit)
             self._new, *files = fetch_files(self._source, [target, *others])
             return files
-        with tempfile.TemporaryDirectory(prefix="row-scores-") as folder:
-            whole = Path(folder) / "rows.parquet"
+        with spool_folder() as folder:
+            whole = folder / "rows.parquet"
             as_table = RowFormat(name="parquet", with_sample=row_format.with_sample)
             target = RowTarget(place=Place(str(whole)), row_format=as_table, limit=limit)
             self._new, *files = fetch_files(self._source, [target, *others])
@@ -272,14 +271,21 @@ def _finish_despite(download: RowDownload) -> None:
 
 
 def download_artifacts(client: BenchmarkClient, job_name: str, place: Place) -> StoredFile:
-    """Fetch the archive of a job's artifacts. It is packed anew for each request, so a broken download begins again."""
+    """Fetch the archive of a job's artifacts. It is packed anew for each request, so a broken download begins again.
+
+    :raises ProtocolError: what comes is no archive; nothing is stored
+    :raises IncompleteResults: the archive is damaged, or its end is missing; nothing is stored
+    """
     refuse_other_kind(place, is_folder=False)
 
     def fetch() -> StoredFile:
-        chunks = client.iter_result(job_name, ResultName.ARTIFACTS)
-        return store_bytes(chunks, place, format="tar.gz")
+        with closing(client.iter_artifacts(job_name)) as chunks:
+            return store_bytes(chunks, place, format="tar.gz")
 
-    return _retry(fetch, lambda error: isinstance(error, ServiceError) and is_recoverable(error))
+    def is_worth_it(error: BaseException) -> bool:
+        return isinstance(error, IncompleteResults) or (isinstance(error, ServiceError) and is_recoverable(error))
+
+    return _retry(fetch, is_worth_it)
 
 
 def store_job(
@@ -339,7 +345,7 @@ def add_to_store(
         target = RowTarget(place=place, row_format=RowFormat(name="parquet"))
         return fetch(target) if fetch else fetch_file(source, target)
 
-    has_rows = any(result.name == ResultName.ROW_SCORES for result in client.list_results(job.name))
+    has_rows = source.has_rows()
     aggregate = source.aggregate()
     stored = store.add(job, aggregate, store_rows=store_rows if has_rows else None, dataset=client.get_dataset(job))
     logger.info('Benchmark job "%s" is in the score store %s', job.name, store.root)

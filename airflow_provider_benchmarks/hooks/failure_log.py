@@ -6,6 +6,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_benchmarks.exceptions import BenchmarkError, JobTimeout, ServiceError
+from airflow_provider_benchmarks.inert import one_line
 from airflow_provider_benchmarks.jobs import BenchmarkJob, JobStatus, LogSummary
 from airflow_provider_benchmarks.jobs.failures import clean
 
@@ -22,6 +23,8 @@ MAX_LINES_AFTER_TIMEOUT = 5000
 MIN_LINES_AFTER_TIMEOUT = 200
 #: For reading that log, which only adds to the error.
 TIMEOUT_LOG_SECONDS = 10.0
+#: For reading its steps.
+STEPS_SECONDS = 15.0
 #: For reading the log of a failed job. It is for people, and shown as far as it was read.
 FAILURE_LOG_SECONDS = 300.0
 #: Maximum length of a step's own error, characters.
@@ -32,7 +35,8 @@ def read_failure(client: BenchmarkClient, job: BenchmarkJob, log: Any) -> tuple[
     """Read the steps and the log of a failed job. What can't be read is left out, with a warning."""
     if not job.steps:
         try:
-            job = job.with_status(client.get_status(job.name))
+            with client.within(STEPS_SECONDS):
+                job = job.with_status(client.get_status(job.name))
         except ServiceError as error:  # the failure of the job is what matters
             log.warning("The job's steps can't be read: %s", error)
     summary = LogSummary()
@@ -48,7 +52,7 @@ def log_failure(job: BenchmarkJob, summary: LogSummary, log: Any) -> None:
     log.error("::group::What the service says of %s", job)
     for step in job.steps:
         if step.status == JobStatus.ERROR and step.error:
-            log.error("step %s: %s", step.name, clean(step.error, MAX_STEP_ERROR_LENGTH))
+            log.error("step %s: %s", one_line(step.name), clean(step.error, MAX_STEP_ERROR_LENGTH))
     for line in summary.tail(LINES_IN_TASK_LOG):
         log.error("%s", line)
     log.error("::endgroup::")

@@ -52,7 +52,8 @@ def wait_until_finished(
             try:
                 left = None if deadline is None else max(deadline - time.time(), MIN_POLL_TIMEOUT_SECONDS)
                 request = client.get_status if job else client.get_job
-                latest = request(name, time_limit=left)
+                with client.within(left):
+                    latest = request(name)
             except ServiceError as error:
                 pause: float | None = poller.on_error(error, time.time())
                 log.warning("%s Polling again in %.0f s.", error, pause)

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 #: Limits of a request for a caller that can't wait long, seconds; with all its retries it takes about 10 s.
 SHORT_RETRY_SECONDS = 3.0
 SHORT_TIMEOUT_SECONDS = 5.0
+#: For all requests that a poll after the deadline, or a cancel, takes, where it must be found out first which release
+#: the service has, or whether the job exists.
+SHORT_TOTAL_SECONDS = 20.0
 
 
 def short_timeout_client(config: ClientConfig) -> BenchmarkClient:
@@ -35,7 +38,7 @@ def cancel_quickly(hook: BenchmarkHook, name: str, *, fingerprint: str | None) -
     :return: True if the service was asked to cancel it
     """
     try:
-        with short_timeout_client(hook.config) as client:
+        with short_timeout_client(hook.config) as client, client.within(SHORT_TOTAL_SECONDS):
             if fingerprint is not None:
                 job = wait_until_created(client, name)
                 if job.custom_fields.get("fingerprint") != fingerprint:
@@ -56,7 +59,8 @@ def after_deadline(hook: BenchmarkHook, error: JobTimeout, *, cancel: bool) -> B
         its log
     """
     with short_timeout_client(hook.config) as client:
-        latest = poll_after_deadline(error, client)
+        with client.within(SHORT_TOTAL_SECONDS):
+            latest = poll_after_deadline(error, client)
         if isinstance(latest, BenchmarkJob):
             return latest
         is_cancelled = cancel and hook.cancel_job_quickly(error.job)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import ClassVar
@@ -12,6 +12,7 @@ from typing import ClassVar
 from airflow_provider_benchmarks.client import BenchmarkClient
 from airflow_provider_benchmarks.exceptions import NotFound, NotStored, ServiceError
 from airflow_provider_benchmarks.formats.service_rows import service_lines
+from airflow_provider_benchmarks.jobs import JobResult, ResultName
 from airflow_provider_benchmarks.scores import AggregateScores, RowScore
 from airflow_provider_benchmarks.scores.renamed_rows import RenamedRows
 from airflow_provider_benchmarks.scores.rows import read_rows
@@ -59,18 +60,25 @@ class ServiceRows(RowSource):
     """Rows from the evaluation service.
 
     :param fetched: the aggregate scores, once they were fetched
+    :param results: what the service has of the job, once that was fetched
     """
 
     client: BenchmarkClient
     job_name: str
     fetched: AggregateScores | None = field(default=None, init=False)
+    results: Sequence[JobResult] | None = field(default=None, init=False)
 
     @property
     def job(self) -> str:
         return f'benchmark job "{self.job_name}" in workspace "{self.client.config.workspace}"'
 
     def open(self) -> tuple[Iterable[bytes], int | None]:
-        return self.client.open_row_scores(self.job_name)
+        return self.client.open_row_scores(self.job_name, results=self.results)
+
+    def has_rows(self) -> bool:
+        """True if the job has row scores."""
+        self.results = self.client.list_results(self.job_name)
+        return any(result.name == ResultName.ROW_SCORES for result in self.results)
 
     def aggregate(self) -> AggregateScores:
         if self.fetched is None:

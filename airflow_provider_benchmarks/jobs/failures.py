@@ -7,7 +7,9 @@ from collections.abc import Iterable
 from heapq import nlargest
 from operator import itemgetter
 
+from airflow_provider_benchmarks.inert import indented, inert_text
 from airflow_provider_benchmarks.jobs.models import BenchmarkJob, JobStatus, LogLine
+from airflow_provider_benchmarks.masking import masked
 
 #: The place of a line in a log: the time that it has or follows, and its number.
 _Place = tuple[str, int]
@@ -125,16 +127,16 @@ def in_time_order(log: Iterable[LogLine]) -> list[LogLine]:
 
 
 def clean(text: str, limit: int, *, more: int = 0) -> str:
-    """Cut a text of the service to a readable length; drop directories of the service's machine, and hide secrets.
+    """Cut a text of the service to a readable length, inert; drop directories of its machine, and hide secrets.
 
     :param more: characters that have been cut off already
     """
-    text = _URL_PASSWORD.sub(_HIDDEN, text)
+    text = _URL_PASSWORD.sub(_HIDDEN, masked(inert_text(text)))
     text = _NAMED_SECRET.sub(rf"\1{_HIDDEN}", text)
     text = _KNOWN_SECRET.sub(_HIDDEN, text)
     text = _SERVER_PATH.sub(lambda path: f"…/{path[1] or path[2]}", text)
     left_out = max(len(text) - limit, 0) + more
-    return f"{text[:limit]}… ({left_out} more characters)" if left_out else text
+    return indented(f"{text[:limit]}… ({left_out} more characters)" if left_out else text)
 
 
 def _text(line: LogLine) -> str:

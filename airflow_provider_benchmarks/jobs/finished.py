@@ -7,6 +7,7 @@ were created since then, and those that were not finished.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -17,6 +18,9 @@ from airflow_provider_benchmarks.jobs.models import BenchmarkJob
 
 #: A job may get into the list a little later than a job that was created after it.
 _LATE = timedelta(minutes=2)
+#: The service's clock may be ahead of ours by this. A job of a later time, as an odd answer may have, says nothing
+#: about which jobs are new: all that come after it would count as old.
+_AHEAD = timedelta(days=1)
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -88,7 +92,8 @@ class FinishedJobs:
         self._reported: dict[str, _Reported] = {}
         self._has_state = state is not None
         if state is not None:
-            self._newest = _moment(state["newest"])
+            newest = _moment(state["newest"])
+            self._newest = newest if newest is not None and newest <= _latest() else None
             self._running = {name: _moment(at) for name, at in state["running"].items()}
             self._reported = {name: _Reported.from_json(each) for name, each in state["reported"].items()}
 
@@ -112,11 +117,12 @@ class FinishedJobs:
     def take(self, poll: JobsPoll) -> list[BenchmarkJob]:
         """Take a poll that serves, and return the jobs that have finished, oldest first. Polls come in their order."""
         news = []
-        known_until = self.since
+        known_until, latest = self.since, _latest()
         self._running = {name: at for name, at in self._running.items() if name not in poll.deleted}
         for job in sorted(poll.jobs, key=created_at):
             created = created_at(job)
-            self._newest = max(self._newest or created, created)
+            if created <= latest:
+                self._newest = max(self._newest or created, created)
             if not self._is_wanted(job):
                 continue
             if not job.is_finished:
@@ -156,6 +162,11 @@ class FinishedJobs:
 def created_at(job: BenchmarkJob) -> datetime:
     """When a job was created; long ago where the service does not say."""
     return job.created_at or _LONG_AGO
+
+
+def _latest() -> datetime:
+    """The latest time at which a job can have been created."""
+    return datetime.fromtimestamp(time.time(), UTC) + _AHEAD
 
 
 def _moment(text: str | None) -> Any:

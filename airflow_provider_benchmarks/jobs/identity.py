@@ -19,8 +19,14 @@ from airflow_provider_benchmarks.exceptions import ConfigurationError
 
 #: The service takes 2 to 51 characters: it puts "job-fileset-" before the name, and that must fit 63.
 NAME_PATTERN = re.compile(r"^[a-z](?!.*--)[a-z0-9._-]{1,50}(?<!-)$")
+NOT_A_NAME = (
+    'can\'t be the name of a benchmark job. The service takes 2 to 51 characters of a-z, 0-9, ".", "_" and "-", '
+    'starting with a letter, without "--" and not ending in "-".'
+)
 _MAX_LENGTH = 51
 _HASH_LENGTH = 12
+#: Of the hash in a given name that is cut for the number of an attempt: a few such names are in use at a time.
+_CUT_HASH_LENGTH = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,11 +87,18 @@ class RunIdentity:
 
 
 def numbered(name: str, attempt: int) -> str:
-    """Append the number of the attempt from the second on, shortening the name where it would get too long."""
+    """Append the number of the attempt from the second on.
+
+    A name that would get too long is cut, and gets a hash of all of it, so that two names that differ in what is cut
+    off remain two.
+    """
     if attempt == 1:
         return name
     suffix = f"-{attempt}"
-    return name[: _MAX_LENGTH - len(suffix)].rstrip("-") + suffix
+    if len(name) + len(suffix) > _MAX_LENGTH:
+        suffix = f"-{hashlib.sha256(name.encode()).hexdigest()[:_CUT_HASH_LENGTH]}{suffix}"
+        name = name[: _MAX_LENGTH - len(suffix)].rstrip("-")
+    return f"{name}{suffix}"
 
 
 def check_name(name: str) -> str:
@@ -94,10 +107,7 @@ def check_name(name: str) -> str:
     :raises ConfigurationError: it does not; says which names it takes
     """
     if not isinstance(name, str) or not NAME_PATTERN.fullmatch(name):
-        raise ConfigurationError(
-            f'"{shortened(name)}" can\'t be the name of a benchmark job. The service takes 2 to 51 characters of a-z, '
-            f'0-9, ".", "_" and "-", starting with a letter, without "--" and not ending in "-".'
-        )
+        raise ConfigurationError(f'"{shortened(name)}" {NOT_A_NAME}')
     return name
 
 

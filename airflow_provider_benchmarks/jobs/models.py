@@ -8,6 +8,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Self
 
+from airflow_provider_benchmarks.brief import shortened
+from airflow_provider_benchmarks.inert import one_line
+
 #: Fields of a job's custom fields for results that do not name the benchmark and its metrics by their references:
 #: the benchmark's reference, and a map from the service's key of a metric to its reference, each ``workspace/name``.
 BENCHMARK, METRIC_NAMES = "benchmark", "metric_names"
@@ -80,7 +83,7 @@ class RowCounts:
             return None
         message = payload.get("message")
         return cls(
-            **{name: _row_count(payload.get(name)) for name in ("total", "scored", "errored")},
+            **{name: row_count(payload.get(name)) for name in ("total", "scored", "errored")},
             is_failure=payload.get("failed") not in (None, False),
             message=message if isinstance(message, str) else "",
         )
@@ -154,8 +157,8 @@ class BenchmarkJob:
         )
 
     def __str__(self) -> str:
-        of = f" of benchmark {self.benchmark}" if self.benchmark else ""
-        return f'benchmark job "{self.name}"{of} in workspace "{self.workspace}"'
+        of = f" of benchmark {shortened(self.benchmark)}" if self.benchmark else ""
+        return one_line(f'benchmark job "{self.name}"{of} in workspace "{self.workspace}"')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,6 +200,7 @@ class LogLine:
     fields: Mapping[str, Any] = field(default_factory=dict)
 
 
-def _row_count(value: Any) -> int | None:
+def row_count(value: Any) -> int | None:
+    """A number of rows; None for what can be none: a fraction, a number below 0, or another type."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return int(value) if is_number and abs(value) <= _MOST_ROWS else None
+    return int(value) if is_number and 0 <= value <= _MOST_ROWS and value == int(value) else None

@@ -15,6 +15,8 @@ from airflow_provider_benchmarks.storable import storable
 #: What a trigger reports besides the terminal statuses: the job was still running at its deadline; and the service gave
 #: a definite answer that is not a job.
 TIMED_OUT, FAILED_TO_WAIT = "timed_out", "failed_to_wait"
+#: Maximum number of characters of each of an error's fields in an event.
+_FIELD = 2000
 
 
 def finish(job: BenchmarkJob, *, log: LogSummary | None = None) -> bool:
@@ -61,7 +63,12 @@ def require_completed(job: BenchmarkJob, *, takes: str) -> None:
 def wait_failed(error: BenchmarkError) -> dict[str, Any]:
     """Say why a wait failed, as plain values of an event."""
     status = TIMED_OUT if isinstance(error, JobTimeout) else FAILED_TO_WAIT
-    return {"status": status, "error": type(error).__name__, "message": str(error), "fields": dict(vars(error))}
+    return {"status": status, "error": type(error).__name__, "message": str(error), "fields": _fields(error)}
+
+
+def _fields(error: BenchmarkError) -> dict[str, Any]:
+    """The fields of an error, without what is too long for an event: a database keeps it."""
+    return {name: value[:_FIELD] if isinstance(value, str) else value for name, value in vars(error).items()}
 
 
 def status_of_event(event: Mapping[str, Any] | None, *, job_name: str) -> str:

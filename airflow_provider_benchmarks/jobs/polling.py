@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.exceptions import JobError, JobTimeout, ServiceError, Unauthorized
+from airflow_provider_benchmarks.inert import one_line
 from airflow_provider_benchmarks.jobs.models import BenchmarkJob, JobStatus
 from airflow_provider_benchmarks.retry_policy import is_recoverable, is_unexpected_answer, polls
 
@@ -16,6 +18,8 @@ from airflow_provider_benchmarks.retry_policy import is_recoverable, is_unexpect
 _MAX_REFUSALS = 5
 #: Number of answers in a row that can't be understood before the address or the service counts as wrong.
 _MAX_UNEXPECTED_ANSWERS = 10
+#: Maximum number of characters that are shown of a word of the service.
+_WORD = 80
 
 
 class JobPoller:
@@ -69,8 +73,8 @@ class JobPoller:
         """Notice a job that was deleted and submitted again, or rerun, under the name that is waited for."""
         if self._id and job.id and job.id != self._id:
             raise JobError(
-                f"{job} is another job now: its id was {self._id} and is {job.id}. Somebody has deleted it and used "
-                f"its name again, or run it again. Check whose job it is; then clear this task.",
+                f"{job} is another job now: its id was {shortened(self._id)} and is {shortened(job.id)}. Somebody has "
+                f"deleted it and used its name again, or run it again. Check whose job it is; then clear this task.",
                 job=job.name,
                 workspace=job.workspace,
                 benchmark=job.benchmark,
@@ -117,9 +121,11 @@ def progress_line(job: BenchmarkJob, now: float | None = None) -> str:
     """
     parts = [str(job.status)]
     if job.status not in set(JobStatus):
-        parts = [f'"{job.status}" (a word that this release does not know, so the job counts as running)']
+        parts = [
+            f'"{shortened(job.status, _WORD)}" (a word that this release does not know, so the job counts as running)'
+        ]
     if job.current_step and not job.is_finished:
-        parts.append(f"step {job.current_step}")
+        parts.append(f"step {shortened(job.current_step, _WORD)}")
     if job.progress is not None:
         parts.append(f"{job.progress:.0f} %")
     if job.samples_processed is not None:
@@ -129,4 +135,4 @@ def progress_line(job: BenchmarkJob, now: float | None = None) -> str:
     if now is not None and job.created_at is not None:
         # The service's clock may be ahead of ours.
         parts.append(f"submitted {timedelta(seconds=max(int(now - job.created_at.timestamp()), 0))} ago")
-    return ", ".join(parts)
+    return one_line(", ".join(parts))

@@ -7,11 +7,10 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import BaseOperator, XComArg, conf
+from airflow.providers.common.compat.sdk import BaseOperator, conf
 
-from airflow_provider_benchmarks.brief import brief, brief_names
-from airflow_provider_benchmarks.exceptions import ConfigurationError, ResultsTooLarge
-from airflow_provider_benchmarks.scores.metric_names import checked_references
+from airflow_provider_benchmarks.exceptions import ResultsTooLarge
+from airflow_provider_benchmarks.operators._arguments import TEXT, WORKSPACE, CheckedArguments, Rule
 
 if TYPE_CHECKING:
     from airflow_provider_benchmarks.hooks.benchmarks import BenchmarkHook
@@ -23,7 +22,7 @@ DEFAULT_MAX_XCOM_BYTES = 1024 * 1024
 STORE_AS_FILE = "Set destination= to store them as a file; its path is what goes to XCom then."
 
 
-class BenchmarkOperator(BaseOperator):
+class BenchmarkOperator(CheckedArguments, BaseOperator):
     """Base of the operators.
 
     :param conn_id: connection to the evaluation service (templated). Default: ``nemo_evaluator_default``
@@ -31,6 +30,7 @@ class BenchmarkOperator(BaseOperator):
     """
 
     template_fields: Sequence[str] = ("conn_id", "workspace")
+    argument_rules: Mapping[str, Rule] = {"conn_id": TEXT, "workspace": WORKSPACE}
     ui_color = "#e3f2d3"
     #: Other names of metrics, by those that results have for them; of operators that read results.
     aliases: Mapping[str, str] | None = None
@@ -45,49 +45,6 @@ class BenchmarkOperator(BaseOperator):
         from airflow_provider_benchmarks.hooks.benchmarks import BenchmarkHook
 
         return BenchmarkHook(self.conn_id, workspace=self.workspace, aliases=self.aliases)
-
-
-def checked_aliases(aliases: Any, *, task: str) -> Any:
-    """Return the argument ``aliases`` of a task, checked as far as it is known when the DAG is parsed.
-
-    :raises ConfigurationError: it is not a map of names, or two metrics would have the same name; names the task
-    """
-    if aliases is None or isinstance(aliases, XComArg) or has_template(aliases):
-        return aliases
-    try:
-        return checked_references(aliases)
-    except ConfigurationError as error:
-        raise ConfigurationError(f'task "{task}": aliases: {error}') from error
-
-
-def require_job_name(name: Any, *, task: BaseOperator, argument: str = "job_name") -> None:
-    """Refuse what is no name of a job, such as what a template made of an upstream task that returned nothing.
-
-    :param argument: the argument whose value it is
-    :raises ConfigurationError: names the task and the argument
-    """
-    # No job has the name "None", which services refuse: it is what a template makes of None.
-    if isinstance(name, str) and name and name != "None":
-        return
-    found = f'task "{task.task_id}": {argument} must be the name of a job, found {brief(name)}'
-    if name in (None, "None"):
-        upstream = f" ({brief_names(sorted(task.upstream_task_ids))})" if task.upstream_task_ids else ""
-        raise ConfigurationError(
-            f"{found}: the upstream task{upstream} that it comes from returned nothing, or was skipped. Let it return "
-            f"the job's name."
-        )
-    raise ConfigurationError(
-        f"{found}: what does its template give? With render_template_as_native_obj=True a name of digits becomes a "
-        f"number."
-    )
-
-
-def has_template(value: Any) -> bool:
-    """Return True if a string, or a string within plain data, has a Jinja template."""
-    if isinstance(value, str):
-        return "{{" in value or "{%" in value
-    values = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
-    return any(map(has_template, values))
 
 
 def score_store(store: str | None) -> ScoreStore | None:

@@ -9,14 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.exceptions import ConfigurationError
-from airflow_provider_benchmarks.operators._asset_extra import add_outlet_extra
-from airflow_provider_benchmarks.operators._base import (
-    BenchmarkOperator,
+from airflow_provider_benchmarks.operators._arguments import (
+    BASELINE,
+    FILE,
+    PATH,
+    STORE,
+    Rule,
     checked_aliases,
     has_template,
     require_job_name,
-    score_store,
 )
+from airflow_provider_benchmarks.operators._asset_extra import add_outlet_extra
+from airflow_provider_benchmarks.operators._base import BenchmarkOperator, score_store
 from airflow_provider_benchmarks.operators._gate_arguments import (
     has_no_store,
     read_checks,
@@ -51,6 +55,16 @@ class GateOperator(BenchmarkOperator):
         *BenchmarkOperator.template_fields,
     )
 
+    takes_job = True
+    kind_of_task = "gate"
+    argument_rules: Mapping[str, Rule] = {
+        **BenchmarkOperator.argument_rules,
+        "policy": FILE.or_none(),
+        "baseline": BASELINE,
+        "store": STORE.or_none(),
+        "report": PATH.or_none(),
+    }
+
     def __init__(
         self,
         *,
@@ -76,6 +90,7 @@ class GateOperator(BenchmarkOperator):
         self.if_no_baseline = if_no_baseline
         self.aliases = checked_aliases(aliases, task=self.task_id)
         self._verdict: Verdict | None = None
+        self.check_known_arguments()
         self._check_arguments()
 
     def _check_arguments(self) -> None:
@@ -109,7 +124,7 @@ class GateOperator(BenchmarkOperator):
         from airflow_provider_benchmarks.gates.run import run_gate
         from airflow_provider_benchmarks.operators._service_source import ServiceSource
 
-        require_job_name(self.job_name, task=self)
+        self.check_rendered_arguments()
         if self.baseline:
             require_job_name(self.baseline, task=self, argument="baseline")
         check_report(self.report, gate=self.task_id)

@@ -15,7 +15,7 @@ from airflow_provider_benchmarks.gates.check import KINDS
 from airflow_provider_benchmarks.gates.run import modules_of
 from airflow_provider_benchmarks.gates.sources import PINNED, STORED_BASELINES
 from airflow_provider_benchmarks.gates.stored_rows import must_have_rows
-from airflow_provider_benchmarks.operators._base import has_template
+from airflow_provider_benchmarks.operators._arguments import has_template
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import BaseOperator, Context
@@ -39,11 +39,23 @@ def read_checks(checks: Any, *, gate: str) -> list[Check]:
 
 
 def render_checks(checks: Iterable[Check], operator: BaseOperator, context: Context) -> tuple[Check, ...]:
-    """Render the templates in the checks' texts, such as ``baseline="{{ params.released }}"``."""
+    """Render the templates in the checks' texts, such as ``baseline="{{ params.released }}"``.
+
+    :raises ConfigurationError: what a template gives is not what the field may be; names the gate and the field
+    """
     return tuple(
-        check_from_dict(operator.render_template(check.to_dict(), context)) if has_template(check.to_dict()) else check
+        _check_of(operator.render_template(check.to_dict(), context), gate=operator.task_id)
+        if has_template(check.to_dict())
+        else check
         for check in checks
     )
+
+
+def _check_of(data: Any, *, gate: str) -> Check:
+    try:
+        return check_from_dict(data)
+    except ConfigurationError as error:
+        raise ConfigurationError(f'gate "{gate}": {error}') from error
 
 
 def require_extras(checks: Sequence[Check], *, gate: str) -> None:
@@ -89,7 +101,7 @@ def _read_check(check: Any, gate: str) -> Check:
     if isinstance(check, Check):
         return check
     if isinstance(check, Mapping):
-        return check_from_dict(check)
+        return _check_of(check, gate=gate)
     raise _error(gate, check)
 
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_benchmarks.benchmarks import Benchmark, JobRequest, is_reference, parse_benchmark
+from airflow_provider_benchmarks.benchmarks import Benchmark, JobRequest, is_reference, parse_benchmark, plain_mapping
 from airflow_provider_benchmarks.brief import brief
 from airflow_provider_benchmarks.exceptions import ConfigurationError
-from airflow_provider_benchmarks.operators._base import has_template
+from airflow_provider_benchmarks.operators._arguments import is_known, origin
 from airflow_provider_benchmarks.operators._reviewed_file import ReviewedFile
 
 if TYPE_CHECKING:
@@ -37,6 +37,8 @@ class JobContent:
             raise self._error('give a benchmark, such as "benchmarks/qa-bench.yaml", or a spec')
         if task.spec is not None:
             self._check_spec()
+            if isinstance(task.spec, Mapping):
+                self._plain_spec()
             return
         if isinstance(task.benchmark, Benchmark) or is_reference(task.benchmark):
             self._check_request(task.benchmark)
@@ -60,7 +62,10 @@ class JobContent:
         task = self.task
         if task.spec is not None:
             self._check_spec()
-            return task.spec
+            return self._plain_spec()
+        if task.benchmark is None:
+            given = task.given_argument("spec") or task.given_argument("benchmark")
+            raise self._error(f"both spec and benchmark are None{origin(task, None, given)}")
         params = _triggered_params(task, context)
         if isinstance(task.benchmark, Benchmark) or is_reference(task.benchmark):
             return self._request(task.benchmark, params)
@@ -73,11 +78,25 @@ class JobContent:
             raise self._error(f"a spec has these of its own: put {', '.join(given)} into it, or leave the spec out")
         if not isinstance(task.spec, Mapping):
             if is_known(task.spec):
-                raise self._error(f"spec must be a mapping, the service's own job spec, found {brief(task.spec)}")
+                native = (
+                    ". A template gives a text, unless its DAG has render_template_as_native_obj=True"
+                    if isinstance(task.spec, str)
+                    else ""
+                )
+                raise self._error(
+                    f"spec must be a mapping, the service's own job spec, found {brief(task.spec)}{native}"
+                )
         elif not (task.spec.get("benchmark") or task.spec.get("metrics")):
             raise self._error(
                 'spec needs a "benchmark", such as "my-workspace/qa-bench", or "metrics" where the service takes them'
             )
+
+    def _plain_spec(self) -> dict[str, Any]:
+        """The spec as JSON has it, with a text in the place of what is not known yet."""
+        try:
+            return plain_mapping(_known(self.task.spec), "spec")
+        except ConfigurationError as error:
+            raise self._error(str(error)) from error
 
     def _check_request(self, benchmark: Any) -> None:
         """Check what a benchmark is run with, but for the results of other tasks, which are not known yet."""
@@ -103,11 +122,6 @@ class JobContent:
 
     def _error(self, problem: str) -> ConfigurationError:
         return ConfigurationError(f'task "{self.task.task_id}": {problem}')
-
-
-def is_known(value: Any) -> bool:
-    """False for a template and for the result of another task, whose value is known only when the task runs."""
-    return not hasattr(value, "iter_references") and not (isinstance(value, str) and has_template(value))
 
 
 def _known(value: Any) -> Any:

@@ -12,7 +12,7 @@ from airflow.providers.common.compat.sdk import conf
 
 from airflow_provider_benchmarks.brief import brief, shortened
 from airflow_provider_benchmarks.exceptions import ConfigurationError
-from airflow_provider_benchmarks.operators._base import has_template
+from airflow_provider_benchmarks.operators._arguments import has_template
 from airflow_provider_benchmarks.reviewed_text import MAX_BYTES
 
 

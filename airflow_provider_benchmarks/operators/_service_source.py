@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import logging
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from airflow_provider_benchmarks.benchmarks import RecordedBenchmark
@@ -340,13 +338,15 @@ class ServiceSource:
 
         :return: its path; None where the job has no row scores
         """
+        from airflow_provider_benchmarks.formats.spool import named_if_full, spool_folder
         from airflow_provider_benchmarks.hooks.downloads import fetch_file
         from airflow_provider_benchmarks.store import Place, RowFormat, RowTarget
 
-        folder = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="gate-"))
-        path = str(Path(folder) / "row-scores.parquet")
+        folder = self._stack.enter_context(spool_folder("gate-"))
+        path = str(folder / "row-scores.parquet")
         try:
-            fetch_file(self._rows_of(job), RowTarget(place=Place(path), row_format=RowFormat(name="parquet")))
+            with named_if_full(folder):
+                fetch_file(self._rows_of(job), RowTarget(place=Place(path), row_format=RowFormat(name="parquet")))
         except NotFound:
             return None
         return path

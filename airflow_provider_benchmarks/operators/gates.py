@@ -12,12 +12,9 @@ from airflow_provider_benchmarks import exceptions
 from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.exceptions import ConfigurationError, NotStored
 from airflow_provider_benchmarks.extras import PARQUET, missing
-from airflow_provider_benchmarks.operators._base import (
-    DEFAULT_CONN_ID,
-    BenchmarkOperator,
-    require_job_name,
-    score_store,
-)
+from airflow_provider_benchmarks.operators._arguments import STORE, TEXTS, Rule, check_argument
+from airflow_provider_benchmarks.operators._base import DEFAULT_CONN_ID, BenchmarkOperator, score_store
+from airflow_provider_benchmarks.operators._final_errors import fails_for_good
 from airflow_provider_benchmarks.operators._gate import GateOperator
 from airflow_provider_benchmarks.storable import storable_text
 
@@ -117,6 +114,7 @@ class BenchmarkGateOperator(GateOperator):
             )
         self.on_failure = on_failure
 
+    @fails_for_good
     def execute(self, context: Context) -> dict[str, Any]:
         verdict, record = self.judge(context)
         if verdict.passed or self.on_failure == "continue":
@@ -203,7 +201,10 @@ class BenchmarkGateBranchOperator(GateOperator, BranchMixIn):
         )
         self.follow_if_passed = follow_if_passed
         self.follow_if_failed = follow_if_failed
+        for name in ("follow_if_passed", "follow_if_failed"):
+            check_argument(self, name, getattr(self, name), TEXTS)
 
+    @fails_for_good
     def execute(self, context: Context) -> Any:
         verdict, record = self.judge(context)
         record.raise_first()
@@ -229,6 +230,11 @@ class PinBaselineOperator(BenchmarkOperator):
     """
 
     template_fields: Sequence[str] = ("job_name", "store", *BenchmarkOperator.template_fields)
+    takes_job = True
+    argument_rules: Mapping[str, Rule] = {
+        **BenchmarkOperator.argument_rules,
+        "store": STORE.or_none(),
+    }
 
     def __init__(
         self,
@@ -242,9 +248,11 @@ class PinBaselineOperator(BenchmarkOperator):
         super().__init__(conn_id=conn_id, workspace=workspace, **kwargs)
         self.job_name = job_name
         self.store = store
+        self.check_known_arguments()
 
+    @fails_for_good
     def execute(self, context: Context) -> str:
-        require_job_name(self.job_name, task=self)
+        self.check_rendered_arguments()
         store = score_store(self.store)
         if store is None:
             raise ConfigurationError(
@@ -264,7 +272,9 @@ class PinBaselineOperator(BenchmarkOperator):
         try:
             before = store.pinned(workspace=stored.workspace, benchmark=stored.benchmark)
             name = before.job if before else "none"
-        except NotStored as error:  # to pin another job repairs that
+        except exceptions.NewerFormat:
+            raise
+        except (NotStored, exceptions.IncompleteResults) as error:  # to pin another job repairs that
             name = str(error)
         store.pin(stored, by=f"{context['ti'].dag_id}.{self.task_id} {context['ti'].run_id}")
         self.log.info(

@@ -22,10 +22,12 @@ from airflow_provider_benchmarks.exceptions import (
 )
 from airflow_provider_benchmarks.job_xcom import TaskJob, push_job
 from airflow_provider_benchmarks.jobs import BenchmarkJob, JobStatus, RunIdentity, fingerprint, progress_line
-from airflow_provider_benchmarks.jobs.identity import check_name, numbered
+from airflow_provider_benchmarks.jobs.identity import numbered
 from airflow_provider_benchmarks.links import BenchmarkJobLink
+from airflow_provider_benchmarks.operators._arguments import FLAG, JOB_NAME, MODEL, Rule
 from airflow_provider_benchmarks.operators._base import DEFAULT_CONN_ID, BenchmarkOperator
-from airflow_provider_benchmarks.operators._job_content import JobContent, is_known, own_params
+from airflow_provider_benchmarks.operators._final_errors import fails_for_good
+from airflow_provider_benchmarks.operators._job_content import JobContent, own_params
 from airflow_provider_benchmarks.operators._task_state import PreviousJob, TaskState
 from airflow_provider_benchmarks.retry_policy import is_recoverable
 from airflow_provider_benchmarks.storable import storable
@@ -114,6 +116,14 @@ class RunBenchmarkJobOperator(BenchmarkOperator):
         *BenchmarkOperator.template_fields,
     )
     template_fields_renderers = {"spec": "json", "model": "json", "job_params": "json"}  # noqa: RUF012
+    argument_rules: Mapping[str, Rule] = {
+        **BenchmarkOperator.argument_rules,
+        "job_name": JOB_NAME.or_none(),
+        "model": MODEL,
+        **dict.fromkeys(
+            ("wait_for_completion", "deferrable", "cancel_on_kill", "cancel_on_timeout", "reuse_job"), FLAG
+        ),
+    }
     operator_extra_links = (BenchmarkJobLink(),)
 
     def __init__(
@@ -139,14 +149,11 @@ class RunBenchmarkJobOperator(BenchmarkOperator):
         require_seconds(poll_interval, f'task "{self.task_id}": poll_interval')
         if timeout is not None:
             require_seconds(timeout, f'task "{self.task_id}": timeout')
-        if job_name is not None and is_known(job_name):
-            check_name(job_name)
         self.spec = spec
         self.benchmark = benchmark
         self.model = model
         self.prompt_template = prompt_template
         self.job_params = own_params(self)
-        JobContent(self).check()
         self.job_name = job_name
         self.wait_for_completion = wait_for_completion
         self.deferrable = deferrable
@@ -155,6 +162,8 @@ class RunBenchmarkJobOperator(BenchmarkOperator):
         self.cancel_on_kill = cancel_on_kill
         self.cancel_on_timeout = cancel_on_timeout
         self.reuse_job = reuse_job
+        self.check_known_arguments()
+        JobContent(self).check()
         self._running_job: str | None = None
         #: Fingerprint that a job with this name must have, until the service has confirmed that it is this task's.
         self._unconfirmed: str | None = None
@@ -176,7 +185,9 @@ class RunBenchmarkJobOperator(BenchmarkOperator):
         rest = {key: value for key, value in content.items() if key not in own}
         return {**super().render_template(rest, *args, **kwargs), **own}
 
+    @fails_for_good
     def execute(self, context: Context) -> str:
+        self.check_rendered_arguments()
         job, created = self._submit(context)
         push_job(context, TaskJob(name=job.name, workspace=self.hook.workspace))
         BenchmarkJobLink().persist(context, self.hook.job_url(job.name))
@@ -242,6 +253,7 @@ class RunBenchmarkJobOperator(BenchmarkOperator):
             self.log.warning("%s The job will be polled again.", error)
             return job
 
+    @fails_for_good
     def execute_complete(
         self,
         context: Context,
@@ -322,8 +334,6 @@ class RunBenchmarkJobOperator(BenchmarkOperator):
 
         :param used_up: a name whose job was deleted; the service would let the next job of that name fail
         """
-        if self.job_name:
-            check_name(self.job_name)
         attempts = range(1, MAX_ATTEMPTS + 1)
         names = [numbered(self.job_name, n) if self.job_name else identity.job_name(n) for n in attempts]
         return names[names.index(used_up) + 1 :] if used_up in names else names

@@ -15,6 +15,15 @@ from airflow_provider_benchmarks.exceptions import (
 )
 from airflow_provider_benchmarks.formats import FORMATS
 from airflow_provider_benchmarks.jobs import JobStatus
+from airflow_provider_benchmarks.operators._arguments import (
+    FLAG,
+    NAMES,
+    PATH,
+    STORE,
+    TEXT,
+    Rule,
+    checked_aliases,
+)
 from airflow_provider_benchmarks.operators._asset_extra import add_outlet_extra
 from airflow_provider_benchmarks.operators._base import (
     DEFAULT_CONN_ID,
@@ -22,11 +31,10 @@ from airflow_provider_benchmarks.operators._base import (
     BenchmarkOperator,
     check_xcom_bytes,
     check_xcom_size,
-    checked_aliases,
-    require_job_name,
     score_store,
     xcom_bytes,
 )
+from airflow_provider_benchmarks.operators._final_errors import fails_for_good
 from airflow_provider_benchmarks.operators.store_results import StoreResultsOperator
 from airflow_provider_benchmarks.storable import storable
 
@@ -53,6 +61,14 @@ class _DownloadOperator(BenchmarkOperator):
         *BenchmarkOperator.template_fields,
     )
     formats: tuple[str, ...] = ()
+    takes_job = True
+    argument_rules: Mapping[str, Rule] = {
+        **BenchmarkOperator.argument_rules,
+        "destination": PATH.or_none(),
+        "storage_conn_id": TEXT.or_none(),
+        "if_exists": TEXT,
+        "store": STORE.or_none(),
+    }
 
     def __init__(
         self,
@@ -204,11 +220,13 @@ class DownloadAggregateScoresOperator(_DownloadOperator):
             workspace=workspace,
             **kwargs,
         )
+        self.check_known_arguments()
         self._check_options()
         self._refuse_unused()
 
+    @fails_for_good
     def execute(self, context: Context) -> list[dict[str, Any]]:
-        require_job_name(self.job_name, task=self)
+        self.check_rendered_arguments()
         stored = self._store_job()
         job = stored or self._get_job()
         scores = stored.aggregate if stored else self.hook.get_aggregate_scores(self.job_name)
@@ -271,6 +289,13 @@ class DownloadRowScoresOperator(_DownloadOperator):
 
     template_fields: Sequence[str] = ("partition_by", *_DownloadOperator.template_fields)
     formats = tuple(FORMATS)
+    argument_rules: Mapping[str, Rule] = {
+        **_DownloadOperator.argument_rules,
+        "compression": TEXT.or_none(),
+        "with_sample": FLAG,
+        "neutralise_formulas": FLAG,
+        "partition_by": NAMES,
+    }
 
     def __init__(
         self,
@@ -308,6 +333,7 @@ class DownloadRowScoresOperator(_DownloadOperator):
         self.neutralise_formulas = neutralise_formulas
         self.limit = limit
         self.partition_by = partition_by
+        self.check_known_arguments()
         self._check_options()
         self._refuse_unused(
             format=format != "jsonl",
@@ -331,8 +357,9 @@ class DownloadRowScoresOperator(_DownloadOperator):
             partition_by=self.partition_by,
         )
 
+    @fails_for_good
     def execute(self, context: Context) -> dict[str, Any] | list[dict[str, Any]]:
-        require_job_name(self.job_name, task=self)
+        self.check_rendered_arguments()
         return self._return_rows(context) if self.destination is None else self._store_rows(context)
 
     def _store_rows(self, context: Context) -> dict[str, Any]:

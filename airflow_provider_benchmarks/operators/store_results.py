@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,16 @@ from airflow.providers.common.compat.sdk import BaseOperator, ObjectStoragePath
 
 from airflow_provider_benchmarks.brief import brief, shortened
 from airflow_provider_benchmarks.exceptions import ConfigurationError
-from airflow_provider_benchmarks.operators._base import check_xcom_size, has_template, score_store
+from airflow_provider_benchmarks.operators._arguments import (
+    PATH,
+    STORE,
+    TEXT,
+    CheckedArguments,
+    Rule,
+    has_template,
+)
+from airflow_provider_benchmarks.operators._base import check_xcom_size, score_store
+from airflow_provider_benchmarks.operators._final_errors import fails_for_good
 from airflow_provider_benchmarks.scores.results_files import AUTO, EVALUATORS
 from airflow_provider_benchmarks.storable import storable
 
@@ -22,7 +31,7 @@ if TYPE_CHECKING:
 FORMATS = (AUTO, *EVALUATORS)
 
 
-class StoreResultsOperator(BaseOperator):
+class StoreResultsOperator(CheckedArguments, BaseOperator):
     """Put a run of another evaluator into the score store, where gates, history and pages find it.
 
     Of lm-evaluation-harness, inspect_ai, NVIDIA's nel and lighteval. Each benchmark of the run becomes a job of its
@@ -48,6 +57,13 @@ class StoreResultsOperator(BaseOperator):
     """
 
     template_fields: Sequence[str] = ("path", "store", "benchmark", "task_name", "format")
+    argument_rules: Mapping[str, Rule] = {
+        "path": PATH,
+        "store": STORE.or_none(),
+        "benchmark": TEXT.or_none(),
+        "task_name": Rule("a text", lambda value: value == "" or TEXT.accepts(value)).or_none(),
+        "format": TEXT,
+    }
     ui_color = "#e3f2d3"
 
     def __init__(
@@ -72,10 +88,13 @@ class StoreResultsOperator(BaseOperator):
         self.benchmark = benchmark
         self.task_name = task_name
         self.format = format
+        self.check_known_arguments()
 
+    @fails_for_good
     def execute(self, context: Context) -> list[dict[str, Any]]:
         from airflow_provider_benchmarks.store import store_results
 
+        self.check_rendered_arguments()
         store = score_store(self.store)
         if store is None:
             raise ConfigurationError(

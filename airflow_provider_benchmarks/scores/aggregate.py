@@ -103,7 +103,7 @@ class AggregateScore:
             percentiles=found.numbers("percentiles"),
             histogram=tuple(HistogramBin(**each) for each in found.bins()),
             rubric_distribution=tuple(map(_object, found.of_type(list, "rubric_distribution"))),
-            mode_category=payload.get("mode_category"),
+            mode_category=found.of_type(str, "mode_category") or None,
             extra={key: value for key, value in payload.items() if key not in _SCORE_FIELDS},
             unread=found.unread,
         )

@@ -1,6 +1,7 @@
 """Names of the columns of row scores: one for each item field and each score, whatever their own names are.
 
-An item field's column has the field's name. In files it is ``item.<field>`` where a fixed column has that name.
+An item field's column has the field's name. In files it is ``item.<field>`` where a fixed column has that name. Fields
+without a column of their own are ``other_fields``.
 
 A score's column has the score's name where that is unique in the job and no item field or fixed column has it.
 Otherwise it is ``metric_ref:score``, also where its name is the long name of another score.
@@ -18,6 +19,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
+from airflow_provider_benchmarks.scores.own_fields import OTHER_FIELDS, OTHERS
+
 _NUMBER = re.compile(r" \([0-9]+\)$")
 
 _Key = TypeVar("_Key", str, tuple[str, str])
@@ -32,13 +35,19 @@ def column_names(
     :param fixed: names of columns that are neither
     """
     taken = set(fixed)
-    items = _distinct({field: f"item.{field}" if field in taken else field for field in fields}, taken)
+    items = _distinct({field: _wanted(field, taken) for field in fields}, taken)
     taken |= items.keys() | set(items.values())
     times = Counter(name for _, name in scores)
     long = {(metric, name): f"{metric}:{name}" for metric, name in scores}
     others = taken | set(long.values())
     wanted = {key: key[1] if times[key[1]] == 1 and key[1] not in others else long[key] for key in scores}
     return items, _distinct(wanted, taken)
+
+
+def _wanted(field: str, taken: set[str]) -> str:
+    if field == OTHERS:
+        return OTHER_FIELDS
+    return f"item.{field}" if field in taken else field
 
 
 def without_number(column: str) -> str:

@@ -13,35 +13,51 @@ from airflow_provider_benchmarks.brief import brief
 from airflow_provider_benchmarks.exceptions import IncompleteResults
 from airflow_provider_benchmarks.scores.aggregate import AggregateScores
 from airflow_provider_benchmarks.scores.json_values import DECODE_ERRORS
+from airflow_provider_benchmarks.scores.line_ends import with_line_feeds
 from airflow_provider_benchmarks.scores.rows import RowScore
 
 #: A larger index is damage.
 _MAX_ROWS = 1_000_000_000
 #: Number of indices whose bits are held together, so that a single one far from all others takes 4 KiB.
 _PAGE_BITS = 32 * 1024
+#: Of one line, which is held in memory.
+MAX_LINE_BYTES = 32 * 1024 * 1024
 #: Number of rows at the beginning of a file that are decoded completely.
 _FULLY_READ_ROWS = 100
 
 
 def line_blocks(pieces: Iterable[bytes], size: int) -> Iterator[bytes]:
-    """Join the pieces of a JSONL file, cut anywhere, into blocks of whole lines.
+    """Join the pieces of a JSONL file, cut anywhere, into blocks of whole lines, whatever ends these.
 
     Where a block ends hangs on the file alone, and not on the pieces: the same file makes the same blocks, and tables
     that are written block by block are the same, too.
 
     :param size: minimum size of a block in bytes, except for the last: a block ends with the line that reaches it
+    :raises IncompleteResults: a line is longer than ``MAX_LINE_BYTES``
     """
     pending: list[bytes] = []
     missing = size  # bytes, until the next line end ends the block
-    for piece in pieces:
+    for piece in with_line_feeds(pieces):
         start = 0
         while (end := piece.find(b"\n", start + max(missing - 1, 0)) + 1) > 0:
+            if end - start - missing > MAX_LINE_BYTES:
+                raise line_too_long()
             yield b"".join((*pending, piece[start:end]))
             pending, missing, start = [], size, end
         pending.append(piece[start:])
         missing -= len(piece) - start
+        if -missing > MAX_LINE_BYTES:
+            raise line_too_long()
     if rest := b"".join(pending):
         yield rest
+
+
+def line_too_long() -> IncompleteResults:
+    """Make the error for a line that is longer than what is read into memory."""
+    return IncompleteResults(
+        f"a line is longer than {MAX_LINE_BYTES // 1024**2} MiB, the most that is read of one row. What is there is no "
+        f"row scores, or the job's rows hold far too much"
+    )
 
 
 class FirstRows:

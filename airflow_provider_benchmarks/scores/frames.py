@@ -16,6 +16,7 @@ from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.scores.column_names import column_names
 from airflow_provider_benchmarks.scores.columns import EXACT_IN_FLOAT, FIXED, ROW_INDEX, HalfCharacter, Kind, kind_of
 from airflow_provider_benchmarks.scores.json_values import LABEL
+from airflow_provider_benchmarks.scores.own_fields import OwnFields
 from airflow_provider_benchmarks.scores.rows import RowScore
 
 if TYPE_CHECKING:
@@ -55,7 +56,8 @@ def row_scores_frame(rows: Iterable[RowScore]) -> pd.DataFrame:
 
     A score's column is its name where that is unique in the job and no item field has it, else
     ``metric_ref:score``; names that would still be the same are numbered, ``name (2)``. An item field with the name of
-    a column that stored rows have besides (``row_index``, ``sample``, …) is ``item.<field>``, as there. Numbers are
+    a column that stored rows have besides (``row_index``, ``sample``, …) is ``item.<field>``, as there. Of items
+    with more than 2,000 fields the first ones have columns, and ``other_fields`` has objects of the rest. Numbers are
     float64, with NaN where a row has none; a score with any other value in it (labels, booleans) is a column of
     objects, with its values as they are. ``frame.attrs["score_columns"]`` lists the score columns, and
     ``frame.attrs["call_errors"]`` the row indices for which the call of the model failed.
@@ -63,14 +65,17 @@ def row_scores_frame(rows: Iterable[RowScore]) -> pd.DataFrame:
     import pandas as pd
 
     rows = list(rows)
+    fields = OwnFields()
+    fields.see(row.item for row in rows)
+    values = fields.columns([row.item for row in rows])
     items, scores = column_names(
-        dict.fromkeys(key for row in rows for key in row.item),
+        values,
         list(dict.fromkeys((m, name) for row in rows for m, named in row.metrics.items() for name in named)),
         fixed=FIXED,
     )
     numbers = [position if row.row_index is None else row.row_index for position, row in enumerate(rows)]
     index = pd.Index(numbers, name="row_index", dtype="int64")
-    data = {name: item_column([row.item.get(key) for row in rows], index) for key, name in items.items()}
+    data = {name: item_column(values[key], index) for key, name in items.items()}
     for (metric, score), name in scores.items():
         data[name] = score_column([row.metrics.get(metric, {}).get(score) for row in rows], index)
     frame = pd.DataFrame(data, index=index)

@@ -5,14 +5,19 @@ from __future__ import annotations
 import json
 import math
 import sys
+from itertools import chain
 from typing import Any, TypeGuard
 
 import msgspec
+
+from airflow_provider_benchmarks.exceptions import IncompleteResults
 
 #: How the names of a rubric's labels end; the score itself has the name before it.
 LABEL = ".label"
 #: Raised by the strict decoder for what it does not accept, the last for what is nested too deeply.
 DECODE_ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+#: Of lists and objects in each other. No service nests a tenth as deep.
+_MOST_LEVELS = 200
 #: Of a whole number that Python reads.
 _MOST_DIGITS = 4300
 _NUMBERS_IN_WORDS = {
@@ -31,12 +36,31 @@ def parse_json(data: bytes | str) -> Any:
     """
     try:
         try:
-            return msgspec.json.decode(data)
+            value = msgspec.json.decode(data)
         except (msgspec.DecodeError, UnicodeDecodeError):
             # The strict decoder is several times faster. The lenient one gets only what the strict one refused.
-            return _lenient(data)
+            value = _lenient(data)
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
+    _refuse_depth(value, data)
+    return value
+
+
+def _refuse_depth(value: Any, data: bytes | str) -> None:
+    """Refuse a value that is nested more deeply than code that walks through it can go.
+
+    How deep that is depends on who calls it. So the limit is one that always holds.
+    """
+    opened = data.count("[") + data.count("{") if isinstance(data, str) else data.count(b"[") + data.count(b"{")
+    if opened <= _MOST_LEVELS:
+        return
+    level = [value]
+    for _ in range(_MOST_LEVELS):
+        members = chain.from_iterable(each.values() if isinstance(each, dict) else each for each in level)
+        level = [member for member in members if isinstance(member, dict | list)]
+        if not level:
+            return
+    raise ValueError(f"it is nested more than {_MOST_LEVELS} levels deep")
 
 
 def _lenient(data: bytes | str) -> Any:
@@ -49,9 +73,15 @@ def _lenient(data: bytes | str) -> Any:
 
 
 def json_text(value: Any) -> str:
-    """Encode as JSON that UTF-8 can hold; NaN and infinities are the bare words that :func:`parse_json` accepts."""
-    text = json.dumps(value, ensure_ascii=False)
-    return text if fits_utf8(text) else json.dumps(value)
+    """Encode as JSON that UTF-8 can hold; NaN and infinities are the bare words that :func:`parse_json` accepts.
+
+    :raises IncompleteResults: it is nested too deeply
+    """
+    try:
+        text = json.dumps(value, ensure_ascii=False)
+        return text if fits_utf8(text) else json.dumps(value)
+    except RecursionError as error:
+        raise IncompleteResults("a value is nested too deeply to be written as JSON") from error
 
 
 def fits_utf8(text: str) -> bool:

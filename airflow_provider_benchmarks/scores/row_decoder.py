@@ -8,8 +8,9 @@ refuses is decoded in the general way.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from io import BytesIO
 from operator import attrgetter, itemgetter
 from types import GenericAlias
 from typing import Any, Literal
@@ -21,6 +22,7 @@ from airflow_provider_benchmarks.scores import rows as row_scores
 from airflow_provider_benchmarks.scores.columns import Columns, HalfCharacter
 from airflow_provider_benchmarks.scores.completeness import RowCheck, read_one_by_one, require_row_a_line
 from airflow_provider_benchmarks.scores.json_values import DECODE_ERRORS, json_text, parse_json, score_value
+from airflow_provider_benchmarks.scores.own_fields import OwnFields
 from airflow_provider_benchmarks.scores.rows import RowScore
 
 #: In the text of every row whose model call failed.
@@ -72,26 +74,27 @@ def decode_rows(block: bytes, check: RowCheck) -> list[DecodedRow]:
     return rows
 
 
-def columns_of(rows: Sequence[DecodedRow], *, with_sample: bool = False) -> Columns:
+def columns_of(rows: Sequence[DecodedRow], *, with_sample: bool = False, fields: OwnFields | None = None) -> Columns:
     """Turn rows into columns.
 
+    :param fields: those of the items that have columns, which have seen these rows; None for those of these rows
     :raises IncompleteResults: a score comes twice in a row, or a sample can't be read
     """
     indices = [row.row_index for row in rows]
+    items = [row.item or {} for row in rows]
+    if fields is None:
+        fields = OwnFields()
+        fields.see(items)
     samples = [row.sample for row in rows]
     return Columns(
         rows=len(rows),
         row_index=indices,
-        items=_item_columns([row.item or {} for row in rows]),
+        items=fields.columns(items),
         scores=_score_columns(rows),
         metric_errors=[_errors_text(row.metric_errors) for row in rows],
         inference_error=_read_samples(_inference_error, samples, indices),
         sample=_read_samples(_sample_text, samples, indices) if with_sample else [],
     )
-
-
-def _item_columns(items: list[dict[str, Any]]) -> dict[str, list[Any]]:
-    return {name: [item.get(name) for item in items] for name in dict.fromkeys(name for item in items for name in item)}
 
 
 def _score_columns(rows: Sequence[DecodedRow]) -> dict[tuple[str, str], list[Any]]:
@@ -156,13 +159,16 @@ class _Shape:
     fields: tuple[str, ...] = ()
     metrics: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
-    def widened_by(self, rows: Sequence[DecodedRow]) -> _Shape:
-        fields = dict.fromkeys((*self.fields, *(name for row in rows for name in row.item or ())))
+    def widened_by(self, rows: Sequence[DecodedRow], fields: tuple[str, ...]) -> _Shape:
+        """The shape of some rows more.
+
+        :param fields: of the items of all rows
+        """
         metrics = dict(self.metrics)
         for row in rows:
             for metric, scores in row.metrics.items():
                 metrics.setdefault(metric, tuple(score.name for score in scores))
-        return _Shape(tuple(fields), metrics)
+        return _Shape(fields, metrics)
 
     def row_type(self) -> type[Any] | None:
         """A type that accepts rows of this shape and no others; None where there can be none."""
@@ -208,6 +214,7 @@ class RowDecoder:
     def __init__(self, *, with_sample: bool = False) -> None:
         self._with_sample = with_sample
         self._shape = _Shape()
+        self._fields = OwnFields()
         self._decoder: msgspec.json.Decoder[Any] | None = None
 
     def decode(self, block: bytes, check: RowCheck) -> Columns:
@@ -215,21 +222,46 @@ class RowDecoder:
 
         :raises IncompleteResults: a line is not a row; says which
         """
-        if self._decoder is not None:
-            try:
-                rows = self._decoder.decode_lines(block)
-                require_row_a_line(rows, block)
-            except (*DECODE_ERRORS, ValueError):  # a ValidationError is a DecodeError too
-                pass
-            else:
-                return self._columns(rows, check, may_have_failed=_ERROR_KEY in block)
-        general = decode_rows(block, check)
-        shape = self._shape.widened_by(general)
-        if shape != self._shape:
-            self._shape = shape
+        found, *more = self.batches(block, check)
+        for columns in more:
+            found.append(columns, keep=lambda _: True)
+        return found
+
+    def batches(self, block: bytes, check: RowCheck) -> Iterator[Columns]:
+        """Decode lines, so few at a time that columns of very many fields stay small.
+
+        :raises IncompleteResults: a line is not a row; says which
+        """
+        for lines in _of_lines(block, self._fields.most_rows):
+            if (rows := self._uniform(lines)) is not None:
+                yield self._columns(rows, check, may_have_failed=_ERROR_KEY in lines)
+                continue
+            general = decode_rows(lines, check)
+            self._widen(general)
+            for first in range(0, max(len(general), 1), self._fields.most_rows):
+                some = general[first : first + self._fields.most_rows]
+                yield columns_of(some, with_sample=self._with_sample, fields=self._fields)
+
+    def _uniform(self, block: bytes) -> list[Any] | None:
+        """The rows of lines that all have the known shape; None where one may have not."""
+        if self._decoder is None:
+            return None
+        try:
+            rows: list[Any] = self._decoder.decode_lines(block)
+            require_row_a_line(rows, block)
+        except (*DECODE_ERRORS, ValueError):  # a ValidationError is a DecodeError too
+            return None
+        return rows
+
+    def _widen(self, rows: Sequence[DecodedRow]) -> None:
+        self._fields.see(row.item or {} for row in rows)
+        shape = self._shape.widened_by(rows, self._fields.names)
+        if self._fields.is_passed:  # most blocks have rows with other fields
+            self._decoder = None
+        elif shape != self._shape:
             row_type = shape.row_type()
             self._decoder = None if row_type is None else msgspec.json.Decoder(row_type)
-        return columns_of(general, with_sample=self._with_sample)
+        self._shape = shape
 
     def _columns(self, rows: list[Any], check: RowCheck, *, may_have_failed: bool) -> Columns:
         first = check.rows
@@ -255,6 +287,16 @@ class RowDecoder:
             inference_error=_read_samples(_inference_error, samples, indices) if may_have_failed else nothing,
             sample=_read_samples(_sample_text, samples, indices) if self._with_sample else [],
         )
+
+
+def _of_lines(block: bytes, most: int) -> Iterator[bytes]:
+    """Cut whole lines into parts of a number of lines at most."""
+    if block.count(b"\n") <= most:
+        yield block
+        return
+    lines = list(BytesIO(block))
+    for first in range(0, len(lines), most):
+        yield b"".join(lines[first : first + most])
 
 
 def _values(structs: Iterable[Any], attribute: str) -> list[Any]:

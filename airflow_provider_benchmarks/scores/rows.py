@@ -12,6 +12,10 @@ from airflow_provider_benchmarks.scores.json_values import json_safe, json_text,
 from airflow_provider_benchmarks.scores.metric_names import BY_METRIC, rename_keys
 
 
+class UnreadByService(IncompleteResults):
+    """The service can't decode a line of its own file, which may be well: it knows no byte order mark, for one."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowScore:
     """The scores of one dataset row.
@@ -43,7 +47,7 @@ class RowScore:
         except ValueError as error:
             raise IncompleteResults(f"expected a row as JSON, found {brief(line)}: {error}") from error
         if not isinstance(payload, dict) or not isinstance(payload.get("metrics"), dict):
-            raise IncompleteResults(_not_a_row(payload))
+            raise _not_a_row(payload)
         if not isinstance(payload.get("item") or {}, dict):
             raise IncompleteResults(f"expected a row's item to be an object, found {brief(payload['item'])}")
         index, sample = payload.get("row_index"), payload.get("sample")
@@ -114,7 +118,7 @@ def read_rows(lines: Iterable[bytes]) -> Iterator[RowScore]:
         try:
             row = RowScore.from_json(line)
         except IncompleteResults as error:
-            raise IncompleteResults(f"line {number}: {error}") from error
+            raise type(error)(f"line {number}: {error}") from error
         yield row
 
 
@@ -141,17 +145,18 @@ def _by_name(metric: str, scores: Any) -> dict[str, Any]:
     return named
 
 
-def _not_a_row(payload: Any) -> str:
+def _not_a_row(payload: Any) -> IncompleteResults:
     error = payload.get("error") if isinstance(payload, dict) else None
     if isinstance(error, dict):
         # The service answers 200 and ends the stream with this line where the stored file can't be read on.
         said = f"{shortened(error.get('type'))}: {shortened(error.get('message'))}"
         line = f"line {brief(error.get('line'))}"
         if _LACKS_FIELD in str(error.get("message")):  # another run of the job would lack it, too
-            return (
+            return IncompleteResults(
                 f"the service can't read its own row scores from {line} on, as rows lack a field that it asks for: "
                 f"{said}. Gates, and a download to a destination, need no such field where the Files API serves "
                 f"the file."
             )
-        return f"the service's stored row scores are damaged at {line}: {said}. Run the job again."
-    return f'expected a row with "item" and "metrics", found {brief(payload)}'
+        kind = UnreadByService if error.get("type") == "JSONDecodeError" else IncompleteResults
+        return kind(f"the service's stored row scores are damaged at {line}: {said}. Run the job again.")
+    return IncompleteResults(f'expected a row with "item" and "metrics", found {brief(payload)}')

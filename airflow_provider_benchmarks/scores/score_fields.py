@@ -69,9 +69,8 @@ class ScoreFields:
         for each in bins if isinstance(bins, list) else ():
             bin = each if isinstance(each, dict) else {}
             ends = {name: bin.get(name) for name in ("lower_bound", "upper_bound")}
-            count = bin.get("count")
             known: dict[str, Any] = {name: end if is_number(end) else math.nan for name, end in ends.items()}
-            found.append({**known, "count": int(count) if is_number(count) else 0})
+            found.append({**known, "count": _rows_in(bin.get("count"))})
         return found
 
     def _number(self, key: str, value: Any) -> float | None:
@@ -81,3 +80,8 @@ class ScoreFields:
         if number is not None:
             self.unread[key] = brief(value)
         return None
+
+
+def _rows_in(count: Any) -> int:
+    """The count of a bin; 0 for what is no count."""
+    return int(count) if is_number(count) and 0 <= count <= _MOST_ROWS and count == int(count) else 0

@@ -13,6 +13,7 @@ from airflow_provider_benchmarks.scores.columns import INFERENCE_ERROR, METRIC_E
 from airflow_provider_benchmarks.scores.equality import canonical_texts, hash_items
 from airflow_provider_benchmarks.scores.frames import ITEM_FIELDS, REPEATS, SCORE_COLUMNS
 from airflow_provider_benchmarks.scores.json_values import LABEL, parse_json
+from airflow_provider_benchmarks.scores.own_fields import OTHER_FIELDS
 from airflow_provider_benchmarks.scores.reading import read_row_scores
 from airflow_provider_benchmarks.scores.stored_files import open_stored
 
@@ -40,7 +41,10 @@ def read_selected_rows(path: Any, *, scores: Iterable[str], fields: Iterable[str
         if column in wanted or column.removesuffix(LABEL) in wanted or without_number(column) in wanted
     ]
     named = set(fields)
-    chosen += [column for column in columns.items if column in named or column.removeprefix("item.") in named]
+    own = [column for column in columns.items if column in named or column.removeprefix("item.") in named]
+    chosen += own
+    if OTHER_FIELDS in columns.items and len(own) < len(named) and OTHER_FIELDS not in own:
+        chosen.append(OTHER_FIELDS)
     frame = read_row_scores(path, columns=chosen)
     frame.attrs |= {SCORE_COLUMNS: frame.attrs.get(SCORE_COLUMNS, []), ITEM_FIELDS: columns.items}
     frame.attrs[REPEATS] = columns.repeats

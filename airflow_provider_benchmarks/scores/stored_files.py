@@ -87,17 +87,33 @@ def _known_protocol(path: Any) -> Iterator[None]:
 def storage_errors(path: Any) -> Iterator[None]:
     """Raise as an OSError that names the path what the client of a storage raises as an error of its own.
 
-    :raises OSError: the storage can't be reached, or refuses
+    :raises OSError: the storage can't be reached, or refuses: PermissionError where it denies access
     """
     try:
         yield
     except Exception as error:
+        _name(path, error)
         if not _is_of_client(error):
             raise
         raise OSError(
             f"{path}: the storage can't be reached, or refuses ({type(error).__name__}: {shortened(error)}). Try "
             f"again; then check the storage and its connection."
         ) from error
+
+
+def is_there(filesystem: Any, path: str) -> bool:
+    """True if there is a file or folder; raises what the storage raises where it fails.
+
+    fsspec's own ``exists`` says no there, too.
+
+    :param path: in the filesystem
+    """
+    try:
+        with storage_errors(path):
+            filesystem.info(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
 
 
 def is_folder(path: Any) -> bool:
@@ -134,6 +150,17 @@ def has_changed(error: Exception) -> bool:
 
 def _is_of_client(error: Exception) -> bool:
     return any(kind.__module__.partition(".")[0] in _CLIENTS for kind in type(error).__mro__)
+
+
+def _name(path: Any, error: Exception) -> None:
+    """Name the path in what fsspec makes of a storage's refusal; an error of the local disk names its file."""
+    if not isinstance(error, OSError) or error.filename is not None:
+        return
+    if isinstance(error, PermissionError) and error.errno is None and str(path) not in str(error):
+        error.strerror = f"the storage denies access ({shortened(error)}); check the rights of its connection"
+        error.errno, error.filename = errno.EACCES, str(path)
+    elif error.errno in (errno.EIO, getattr(errno, "EREMOTEIO", errno.EIO)):
+        error.filename = str(path)
 
 
 def _raised_in(error: Exception) -> str:

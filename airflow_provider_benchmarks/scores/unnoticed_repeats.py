@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 #: Rows of a sample at least, where there are so many, and twice as many at most. Of a million rows in pairs, 8 to 33
 #: pairs are among them.
 _SAMPLE_ROWS = 4096
+#: Values of a sample, about: of items with very many fields it has fewer rows.
+_SAMPLE_VALUES = 500_000
 #: With fewer rows there is nothing to see.
 _LEAST_ROWS = 20
 #: Pairs that a sample must have; one or two may be chance.
@@ -117,10 +119,14 @@ class _Field:
 
 
 class RepeatSample:
-    """A random sample of rows that come in batches; how they are cut into batches does not matter."""
+    """A random sample of rows that come in batches; how they are cut into batches does not matter.
 
-    def __init__(self) -> None:
+    :param fields: number of fields of the items
+    """
+
+    def __init__(self, fields: int = 1) -> None:
         self._rows = 0
+        self._most = 2 * _sample_rows(fields)
         #: Rows whose number, which is random, is less than this are in the sample.
         self._limit = 2**64
         self._batches: list[tuple[NDArray[np.uint64], dict[str, _Field]]] = []
@@ -139,7 +145,7 @@ class RepeatSample:
             return
         found = {name: _Field.of(name, some) for name, some in values(places).items()}
         self._batches.append((numbers[places], found))
-        while sum(kept.size for kept, _ in self._batches) > 2 * _SAMPLE_ROWS:
+        while sum(kept.size for kept, _ in self._batches) > self._most:
             self._limit //= 2
             self._batches = [self._within_limit(*batch) for batch in self._batches]
 
@@ -167,6 +173,10 @@ class RepeatSample:
         return _find(fields, self._rows)
 
 
+def _sample_rows(fields: int) -> int:
+    return min(_SAMPLE_ROWS, max(_SAMPLE_VALUES // max(fields, 1), _LEAST_ROWS))
+
+
 def find_repeats(rows: pd.DataFrame, fields: Sequence[str]) -> UnnoticedRepeats | None:
     """Find rows of a frame that look like repeats.
 
@@ -176,10 +186,10 @@ def find_repeats(rows: pd.DataFrame, fields: Sequence[str]) -> UnnoticedRepeats 
 
     if len(rows) < _LEAST_ROWS:
         return None
-    places = np.arange(len(rows))
-    if len(rows) > 2 * _SAMPLE_ROWS:
+    places, most = np.arange(len(rows)), 2 * _sample_rows(len(fields))
+    if len(rows) > most:
         # All at once: only the rows of the sample are read.
-        places = np.sort(np.argsort(_random(places.astype(np.uint64)))[: 2 * _SAMPLE_ROWS])
+        places = np.sort(np.argsort(_random(places.astype(np.uint64)))[:most])
     chosen = rows[list(fields)].iloc[places]
     found = {name: _Field.of(name, _plain_values(chosen[name])) for name in fields}
     return _find(found, len(rows))

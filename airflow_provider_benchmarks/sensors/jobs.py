@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,9 @@ from airflow.providers.common.compat.sdk import BaseSensorOperator, conf
 from airflow_provider_benchmarks.deferral import deadline_after, deferral_timeout, is_of_earlier_try
 from airflow_provider_benchmarks.exceptions import ServiceError
 from airflow_provider_benchmarks.links import BenchmarkJobLink
-from airflow_provider_benchmarks.operators._base import DEFAULT_CONN_ID, require_job_name
+from airflow_provider_benchmarks.operators._arguments import FLAG, TEXT, WORKSPACE, CheckedArguments, Rule
+from airflow_provider_benchmarks.operators._base import DEFAULT_CONN_ID
+from airflow_provider_benchmarks.operators._final_errors import fails_for_good
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from airflow_provider_benchmarks.hooks.benchmarks import BenchmarkHook
 
 
-class BenchmarkJobSensor(BaseSensorOperator):
+class BenchmarkJobSensor(CheckedArguments, BaseSensorOperator):
     """Wait until a benchmark job has completed.
 
     The arguments of Airflow's sensors mean the same as ever: ``poke_interval`` is the number of seconds between two
@@ -39,6 +41,12 @@ class BenchmarkJobSensor(BaseSensorOperator):
     """
 
     template_fields: Sequence[str] = ("job_name", "conn_id", "workspace")
+    takes_job = True
+    argument_rules: Mapping[str, Rule] = {
+        "conn_id": TEXT,
+        "workspace": WORKSPACE,
+        "deferrable": FLAG,
+    }
     operator_extra_links = (BenchmarkJobLink(),)
     ui_color = "#e3f2d3"
 
@@ -56,6 +64,7 @@ class BenchmarkJobSensor(BaseSensorOperator):
         self.conn_id = conn_id
         self.workspace = workspace
         self.deferrable = deferrable
+        self.check_known_arguments()
 
     @cached_property
     def hook(self) -> BenchmarkHook:
@@ -66,8 +75,9 @@ class BenchmarkJobSensor(BaseSensorOperator):
     def poke(self, context: Context) -> bool:
         return self.hook.poke(self.job_name)
 
+    @fails_for_good
     def execute(self, context: Context) -> Any:
-        require_job_name(self.job_name, task=self)
+        self.check_rendered_arguments()
         self._persist_link(context)
         if not self.deferrable:
             return super().execute(context)
@@ -101,6 +111,7 @@ class BenchmarkJobSensor(BaseSensorOperator):
             kwargs={"try_number": context["ti"].try_number},
         )
 
+    @fails_for_good
     def execute_complete(
         self, context: Context, event: dict[str, Any] | None = None, *, try_number: int | None = None
     ) -> Any:

@@ -5,17 +5,23 @@ A listing of names opens no file, so it takes the same few requests whatever the
 
 from __future__ import annotations
 
+import logging
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from urllib.parse import unquote
 
+from airflow_provider_benchmarks.brief import brief_names
 from airflow_provider_benchmarks.scores.stored_files import storage_errors
 from airflow_provider_benchmarks.store.folder_names import gate_name
 from airflow_provider_benchmarks.store.place import Place
 from airflow_provider_benchmarks.store.stored_job import MANIFEST
 
+logger = logging.getLogger(__name__)
+
 #: How times are written in names: in their order as texts.
 TIME = "%Y%m%dT%H%M%S.%fZ"
+_IS_TIME = re.compile(r"[0-9]{5,8}T[0-9]{6}\.[0-9]{6}Z")
 #: The folders of the names, in that of a benchmark.
 INDEX, VERDICTS = "_index", "_verdicts"
 
@@ -55,18 +61,32 @@ def complete_jobs(folder: str) -> set[str]:
 
 
 def _entries(folder: str, parts: int) -> list[list[str]]:
-    """The parts of each name in a folder of the store's own, last first; files of others are left out."""
-    entries = [name.split(",") for name in sorted(names_in(folder), reverse=True)]
-    return [entry for entry in entries if len(entry) == parts]
+    """The parts of each name in a folder of the store's own, last first; other names are left out, with a warning."""
+    entries: list[list[str]] = []
+    others: list[str] = []
+    for name in sorted(names_in(folder), reverse=True):
+        entry = name.split(",")
+        if len(entry) == parts and all(entry) and _IS_TIME.fullmatch(entry[0]):
+            entries.append(entry)
+        else:
+            others.append(name)
+    if others:
+        logger.warning("Left out of %s what is no entry of a score store: %s", folder, brief_names(reversed(others)))
+    return entries
 
 
 def names_in(folder: str) -> Iterator[str]:
-    """Names in a folder, without opening anything."""
-    path = Place(folder).object_path
+    """Names in a folder, without opening anything.
+
+    :raises ConfigurationError: there is no such bucket
+    """
+    place = Place(folder)
+    path = place.object_path
     try:
         with storage_errors(folder):
             entries = path.fs.ls(path.path, detail=False)
     except FileNotFoundError:
+        place.require_bucket()
         return
     for entry in entries:
         # A part of a file that is being written, on a local disk, begins with a dot.

@@ -15,19 +15,21 @@ import hashlib
 import json
 import logging
 import re
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.exceptions import DestinationExists, IncompleteResults
 from airflow_provider_benchmarks.formats import TABLE_FORMATS, RowFormat
 from airflow_provider_benchmarks.formats.partitioned import MANIFEST
+from airflow_provider_benchmarks.formats.spool import spool_folder
+from airflow_provider_benchmarks.scores.manifests import read_manifest
 from airflow_provider_benchmarks.scores.stored_files import storage_errors
 from airflow_provider_benchmarks.store.partition_files import Part, cut
 from airflow_provider_benchmarks.store.place import Place
-from airflow_provider_benchmarks.store.stored_file import StoredFile, store_bytes
+from airflow_provider_benchmarks.store.stored_file import StoredFile, read_if_there, store_bytes
 
 logger = logging.getLogger(__name__)
 
@@ -50,8 +52,8 @@ def store_partitions(parquet: Path, place: Place | None, *, fields: Sequence[str
     folder = None if place is None else _Folder(place)
     files: list[dict[str, Any]] = []
     try:
-        with tempfile.TemporaryDirectory(prefix="row-scores-") as name:
-            for part in cut(parquet, Path(name), fields=fields, row_format=row_format):
+        with spool_folder() as spool:
+            for part in cut(parquet, spool, fields=fields, row_format=row_format):
                 files.append(_describe(part))
                 if folder is not None:
                     folder.store(files[-1]["path"], _read(part.file), row_format.name)
@@ -77,6 +79,7 @@ def find_partitions(place: Place) -> StoredFile | None:
     """Describe the folder at a place; None where there is no complete one.
 
     :raises DestinationExists: its manifest is not one of partitioned row scores
+    :raises NewerFormat: a newer release has written it
     """
     content = _Folder(place).manifest()
     return None if content is None else _stored(place.url, content)
@@ -103,10 +106,7 @@ class _Folder:
         store_bytes(pieces, self._place / path, format=format)
 
     def manifest(self) -> bytes | None:
-        try:
-            return (self._place / MANIFEST).read_bytes()
-        except FileNotFoundError:
-            return None
+        return read_if_there(self._place / MANIFEST)
 
     def sweep(self, manifest: bytes) -> None:
         """Delete files of other downloads.
@@ -152,17 +152,19 @@ class _Folder:
 
 def _stored(destination: str, manifest: bytes) -> StoredFile:
     try:
-        data = json.loads(manifest)
+        data = read_manifest(f"{destination}/{MANIFEST}", manifest)
         rows, size, kind = int(data["rows"]), int(data["bytes"]), str(data["format"])
-    except (ValueError, KeyError, TypeError) as error:
+        _named_by(manifest)
+    except (ValueError, LookupError, TypeError) as error:
         raise DestinationExists(
-            f"{destination}/{MANIFEST} is not a manifest of row scores ({error!r}). Choose another destination."
+            f"{destination}/{MANIFEST} is not a manifest of row scores ({shortened(repr(error))}). Choose another "
+            f"destination."
         ) from error
     return StoredFile(path=destination, rows=rows, bytes=size, sha256=hashlib.sha256(manifest).hexdigest(), format=kind)
 
 
 def _named_by(manifest: bytes) -> set[str]:
-    return {file["path"] for file in json.loads(manifest)["files"]}
+    return {str(file["path"]) for file in json.loads(manifest)["files"]}
 
 
 def _describe(part: Part) -> dict[str, Any]:

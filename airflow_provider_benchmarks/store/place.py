@@ -13,6 +13,11 @@ from airflow_provider_benchmarks.brief import brief
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.scores.stored_files import storage_errors
 
+#: Schemes of object storages; what is first in their paths is a bucket or container.
+_WITH_BUCKETS = ("s3", "s3a", "gs", "gcs", "abfs", "abfss", "adl")
+#: Connections, and URLs without their paths, of buckets that this process has seen.
+_FOUND_BUCKETS: set[tuple[str | None, str]] = set()
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -22,15 +27,17 @@ class Place:
 
     :param url: a path or URL: ``/data/x``, ``s3://bucket/x``; ``s3://connection@bucket/x`` names its connection
     :param conn_id: Airflow connection of the storage; None for the one that the URL names, if it does
-    :raises ConfigurationError: the URL is empty
+    :raises ConfigurationError: the URL is empty, or can't be one
     """
 
     url: str
     conn_id: str | None = None
 
     def __post_init__(self) -> None:
-        if not self.url or not self.url.strip():
+        if not self.url or not self.url.strip() or "\0" in self.url:
             raise ConfigurationError(f"a path or URL in object storage is needed, found {brief(self.url)}")
+        if self.conn_id is not None and not isinstance(self.conn_id, str):
+            raise ConfigurationError(f"storage_conn_id must be a text, or None, found {brief(self.conn_id)}")
 
     @classmethod
     def of(cls, path: Any, conn_id: str | None = None) -> Place:
@@ -40,6 +47,8 @@ class Place:
         :param conn_id: used rather than the connection of the path
         :raises ConfigurationError: the path is empty
         """
+        if not (path is None or isinstance(path, str | os.PathLike) or hasattr(path, "protocol")):
+            raise ConfigurationError(f"a path or URL in object storage is needed, found {brief(path)}")
         # Airflow 2.11 has the connection among the options of the storage only.
         own = getattr(path, "conn_id", None) or getattr(path, "storage_options", {}).get("conn_id")
         return cls("" if path is None else str(path), conn_id or own)
@@ -121,9 +130,33 @@ class Place:
         try:
             with storage_errors(self.url):
                 kind: str = path.fs.info(path.path)["type"]
+        except NotADirectoryError:
+            return False
         except FileNotFoundError:
+            self.require_bucket()
             return False
         return kind != "directory"
+
+    def require_bucket(self) -> None:
+        """Refuse a bucket that is not there: for the objects in it, a storage says the same as of missing ones.
+
+        :raises ConfigurationError: there is no such bucket
+        """
+        url, path = urlsplit(self.url), self.object_path
+        seen = (self.conn_id, f"{url.scheme}://{url.netloc}")
+        bucket = path.fs._strip_protocol(path.path).strip("/").partition("/")[0]
+        if url.scheme in _WITH_BUCKETS and bucket and seen not in _FOUND_BUCKETS:
+            try:
+                with storage_errors(self.url):
+                    path.fs.info(bucket)
+            except FileNotFoundError as error:
+                raise ConfigurationError(
+                    f'{self.url}: there is no bucket "{bucket}" in the storage. Create it, or correct the URL and its '
+                    f"connection."
+                ) from error
+            except PermissionError:  # to read objects is another right
+                pass
+            _FOUND_BUCKETS.add(seen)
 
 
 def _remedy(error: Exception) -> str:

@@ -21,16 +21,17 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
-from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.exceptions import ConfigurationError, DestinationExists, IncompleteResults, NotStored
 from airflow_provider_benchmarks.jobs import BenchmarkJob
 from airflow_provider_benchmarks.scores import AggregateScores, JobScores
+from airflow_provider_benchmarks.scores.json_values import json_safe
 from airflow_provider_benchmarks.scores.rerun import scores_differ
 from airflow_provider_benchmarks.store.folder_names import folder_name, gate_name
 from airflow_provider_benchmarks.store.job_names import (
@@ -42,6 +43,7 @@ from airflow_provider_benchmarks.store.job_names import (
     names_of_jobs,
     outcomes_of_gates,
 )
+from airflow_provider_benchmarks.store.pins import PINNED, pin_of, read_pin
 from airflow_provider_benchmarks.store.place import Place
 from airflow_provider_benchmarks.store.stored_file import StoredFile, read_if_there, store_bytes
 from airflow_provider_benchmarks.store.stored_job import (
@@ -61,7 +63,6 @@ _MAX_MISSING_MANIFESTS = 10
 _RUN_AGAIN = (
     "Somebody has run it again under its name, and what is stored is not changed: give each run a name of its own."
 )
-_PINNED = "_pinned.json"
 #: Paths of the store's own files, below its root.
 _OWN_FILE = re.compile(
     r"[^/]+/[^/]+/(_.*|[^/]+/(job\.json|aggregate-scores\.json|row-scores\.parquet|manifest\.json|verdict-[^/]*\.json))"
@@ -174,7 +175,7 @@ class ScoreStore:
 
         :raises NotStored: it is not in the store
         """
-        folder = self.folder(workspace, benchmark)
+        folder = self._there(workspace, benchmark)
         found = self._read_job(f"{folder}/{folder_name(job, 'benchmark job')}")
         if found is None:
             raise NotStored(
@@ -186,11 +187,22 @@ class ScoreStore:
     def find(self, job: str, *, workspace: str) -> StoredJob | None:
         """Find a job of whatever benchmark; reads one small file for each benchmark of the workspace.
 
+        :raises IncompleteResults: the only job of this name can't be read; names its manifest
         :raises ConfigurationError: there are several: a name can be used again, for another benchmark, too
         """
+        self._require_folder()
         folder, place = f"{self.root}/{folder_name(workspace, 'workspace')}", folder_name(job, "benchmark job")
         folders = [f"{folder}/{name}/{place}" for name in sorted(names_in(folder))]
-        found = {path: stored for path in folders if (stored := self._readable_job(path)) is not None}
+        found, damaged = {}, None
+        for path in folders:
+            try:
+                if (stored := self._read_job(path)) is not None:
+                    found[path] = stored
+            except IncompleteResults as error:
+                damaged = error
+                logger.warning("Left out a job of the score store: %s", error)
+        if damaged is not None and not found:
+            raise damaged
         if len(found) > 1:
             raise ConfigurationError(
                 f'the score store {self.root} has {len(found)} benchmark jobs "{job}" in workspace "{workspace}", of '
@@ -208,7 +220,7 @@ class ScoreStore:
 
         :param before: only jobs that were created before this
         """
-        folder = self.folder(workspace, benchmark)
+        folder = self._there(workspace, benchmark)
         outcomes = outcomes_of_gates(folder)
         jobs: list[StoredJob] = []
         missing, complete = 0, None
@@ -248,7 +260,7 @@ class ScoreStore:
         :param before: only jobs that were created before this
         :return: the oldest, and the newest; None in place of these where the former are all
         """
-        folder = self.folder(workspace, benchmark)
+        folder = self._there(workspace, benchmark)
         outcomes = outcomes_of_gates(folder)
         names = [
             name
@@ -266,7 +278,7 @@ class ScoreStore:
 
     def job_names(self, *, workspace: str, benchmark: str) -> list[str]:
         """Names of all the benchmark's jobs, newest first; one listing."""
-        return names_of_jobs(self.folder(workspace, benchmark))
+        return names_of_jobs(self._there(workspace, benchmark))
 
     def last_passed(
         self, *, workspace: str, benchmark: str, but: Sequence[str] = (), before: datetime | None = None
@@ -276,7 +288,7 @@ class ScoreStore:
         :param but: names of jobs to leave out, such as the candidate itself
         :param before: only jobs that were created before this
         """
-        folder = self.folder(workspace, benchmark)
+        folder = self._there(workspace, benchmark)
         outcomes = outcomes_of_gates(folder)
         for name in names_of_jobs(folder, before):
             if name not in but and set(outcomes.get(name, {}).values()) == {"pass"}:
@@ -306,26 +318,16 @@ class ScoreStore:
 
         :param by: who or what promotes it, for people
         """
-        pinned = {"job": stored.job, "pinned_at": datetime.now(UTC).isoformat(), "pinned_by": by}
-        _store_json(f"{self.folder(stored.workspace, stored.benchmark)}/{_PINNED}", pinned)
+        _store_json(f"{self.folder(stored.workspace, stored.benchmark)}/{PINNED}", pin_of(stored.job, by))
 
     def pinned(self, *, workspace: str, benchmark: str) -> StoredJob | None:
         """The benchmark's pinned baseline, or None.
 
         :raises NotStored: it is pinned, but not in the store any more
-        :raises IncompleteResults: what says which job it is can't be read
+        :raises IncompleteResults: the pin, or the job's manifest, can't be read; names it
         """
-        content = read_if_there(f"{self.folder(workspace, benchmark)}/{_PINNED}")
-        if content is None:
-            return None
-        try:
-            job = json.loads(content)["job"]
-        except (ValueError, TypeError, LookupError) as error:
-            raise IncompleteResults(
-                f"{self.folder(workspace, benchmark)}/{_PINNED} can't be read ({type(error).__name__}: "
-                f"{shortened(error)}). Pin the job again with PinBaselineOperator."
-            ) from error
-        return self.get(str(job), workspace=workspace, benchmark=benchmark)
+        job = read_pin(f"{self._there(workspace, benchmark)}/{PINNED}")
+        return None if job is None else self.get(job, workspace=workspace, benchmark=benchmark)
 
     def scores(self, stored: StoredJob, *, columns: Sequence[str] | None = None) -> JobScores:
         """Load a job's scores.
@@ -347,12 +349,25 @@ class ScoreStore:
             reported_rows=stored.reported_rows,
         )
 
+    def _there(self, workspace: str, benchmark: str) -> str:
+        """The folder of a benchmark's jobs, to be read.
+
+        :raises ConfigurationError: as of :meth:`folder`, or the store's root is a file
+        """
+        self._require_folder()
+        return self.folder(workspace, benchmark)
+
+    def _require_folder(self) -> None:
+        place = Place(self.root)
+        if place.is_local and os.path.isfile(place.path):
+            raise ConfigurationError(f"the score store {self.root} is a file. Name a folder, which need not be there.")
+
     def _folder_of(self, job: BenchmarkJob) -> str:
         return f"{self.folder(job.workspace, job.benchmark)}/{folder_name(job.name, 'benchmark job')}"
 
     def _read_job(self, folder: str, outcomes: dict[str, str] | None = None) -> StoredJob | None:
         content = read_if_there(f"{folder}/{MANIFEST}")
-        return None if content is None else parse_manifest(folder, content, outcomes)
+        return None if content is None else parse_manifest(folder, content, outcomes, is_of_folder=True)
 
     def _readable_job(self, folder: str, outcomes: dict[str, str] | None = None) -> StoredJob | None:
         """A job, where one of many that can't be read must not hide the others."""
@@ -370,8 +385,8 @@ def _describe(job: BenchmarkJob) -> dict[str, Any]:
         "benchmark": job.benchmark,
         "status": job.status,
         "created_at": None if job.created_at is None else job.created_at.isoformat(),
-        "spec": job.spec,
-        "custom_fields": job.custom_fields,
+        "spec": json_safe(job.spec),
+        "custom_fields": json_safe(job.custom_fields),
     }
 
 

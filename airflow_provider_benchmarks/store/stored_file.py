@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Self
 
+from airflow_provider_benchmarks.brief import brief
 from airflow_provider_benchmarks.store.atomic import atomic_write
 from airflow_provider_benchmarks.store.hashed_file import HashedFile
 from airflow_provider_benchmarks.store.place import Place
@@ -27,6 +28,20 @@ class StoredFile:
     sha256: str
     format: str
 
+    @classmethod
+    def of(cls, data: Mapping[str, Any]) -> Self:
+        """Read what :meth:`to_dict` has written; what later releases add to it is left out.
+
+        :raises LookupError: a field is missing
+        :raises ValueError: a field has another type
+        """
+        path, rows, size, digest, kind = (data[name] for name in ("path", "rows", "bytes", "sha256", "format"))
+        if not all(isinstance(text, str) for text in (path, digest, kind)):
+            raise ValueError(f"expected texts in the description of a file, found {brief(data)}")
+        if type(size) is not int or not (rows is None or type(rows) is int):
+            raise ValueError(f"expected whole numbers in the description of a file, found {brief(data)}")
+        return cls(path=path, rows=rows, bytes=size, sha256=digest, format=kind)
+
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 
@@ -39,9 +54,16 @@ def store_bytes(pieces: Iterable[bytes], place: Place, *, format: str) -> Stored
     return StoredFile(path=place.url, rows=None, bytes=target.bytes, sha256=target.sha256, format=format)
 
 
-def read_if_there(path: str) -> bytes | None:
-    """The content of a small file; None where there is none."""
+def read_if_there(path: str | Place) -> bytes | None:
+    """The content of a small file; None where there is none.
+
+    :raises ConfigurationError: there is no such bucket
+    """
+    place = path if isinstance(path, Place) else Place(path)
     try:
-        return Place(path).read_bytes()
-    except (FileNotFoundError, NotADirectoryError):  # the latter, where someone's file lies among the store's folders
+        return place.read_bytes()
+    except NotADirectoryError:  # someone's file lies among the store's folders
+        return None
+    except FileNotFoundError:
+        place.require_bucket()
         return None

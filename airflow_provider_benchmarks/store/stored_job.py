@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 
 from airflow_provider_benchmarks.benchmarks.benchmark import hash_of
 from airflow_provider_benchmarks.benchmarks.recorded import CONTENT, CONTENT_HASH, RecordedBenchmark, content_of
@@ -14,6 +14,7 @@ from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.exceptions import IncompleteResults, NotStored
 from airflow_provider_benchmarks.jobs import BenchmarkJob, RowCounts
 from airflow_provider_benchmarks.scores import AggregateScores
+from airflow_provider_benchmarks.scores.manifests import VERSION, read_manifest, text_in
 from airflow_provider_benchmarks.scores.metric_names import checked_references
 from airflow_provider_benchmarks.store.stored_file import StoredFile, read_if_there
 
@@ -84,7 +85,7 @@ def manifest_of(
     :param dataset: what it ran on, where its spec does not say so
     """
     return {
-        "version": 1,
+        "version": VERSION,
         "job": job.name,
         "id": job.id,
         "workspace": job.workspace,
@@ -113,40 +114,55 @@ def read_stored_job(folder: str) -> StoredJob:
     return parse_manifest(folder, content)
 
 
-def parse_manifest(folder: str, manifest: bytes, outcomes: dict[str, str] | None = None) -> StoredJob:
+def parse_manifest(
+    folder: str, manifest: bytes, outcomes: dict[str, str] | None = None, *, is_of_folder: bool = False
+) -> StoredJob:
     """Read the manifest of a job's folder.
 
     :param outcomes: of the gates that judged the job
+    :param is_of_folder: the folder has the job's name, as in a store; one that someone has copied may have another
     :raises IncompleteResults: it is none that can be read; names it
     """
+    path = f"{folder}/{MANIFEST}"
     try:
-        return job_of(folder, json.loads(manifest), outcomes)
+        found = read_manifest(path, manifest)
+    except ValueError as error:
+        raise _unreadable(path, error) from error
+    try:
+        job = job_of(folder, found, outcomes)
+        if is_of_folder and quote(job.job, safe="") != folder.rpartition("/")[2]:
+            raise ValueError(f'it is of another job, "{job.job}"')
+        return job
     except (IncompleteResults, ValueError, TypeError, LookupError, AttributeError) as error:
-        raise IncompleteResults(
-            f"{folder}/{MANIFEST} can't be read ({type(error).__name__}: {shortened(error)}). Delete the folder, and "
-            f"store the job again."
-        ) from error
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: str, error: Exception) -> IncompleteResults:
+    return IncompleteResults(
+        f"{path} can't be read ({type(error).__name__}: {shortened(error)}). Delete the folder, and store the job "
+        f"again."
+    )
 
 
 def job_of(folder: str, manifest: dict[str, Any], outcomes: dict[str, str] | None = None) -> StoredJob:
     """The job that a manifest describes."""
     rows = next((file for file in manifest["files"] if file["path"] == ROWS_FILE), None)
     return StoredJob(
-        job=manifest["job"],
-        workspace=manifest["workspace"],
-        benchmark=manifest["benchmark"],
-        dataset=manifest.get("dataset", ""),
+        job=text_in(manifest, "job"),
+        workspace=text_in(manifest, "workspace"),
+        benchmark=text_in(manifest, "benchmark"),
+        dataset=text_in(manifest, "dataset", is_optional=True),
         content=content_of(manifest),
         created_at=datetime.fromisoformat(manifest["created_at"]),
         aggregate=replace(
             AggregateScores.from_json(manifest["scores"]),
             without_aliases=checked_references(manifest.get("without_aliases", {})),
         ),
-        rows=None if rows is None else StoredFile(**{**rows, "path": f"{folder}/{ROWS_FILE}"}),
+        rows=None if rows is None else StoredFile.of({**rows, "path": f"{folder}/{ROWS_FILE}"}),
         outcomes=outcomes or {},
         reported_rows=RowCounts.from_json(manifest.get("row_counts")),
-        id=manifest.get("id", ""),
-        run_with=manifest.get("run_with", ""),
+        id=text_in(manifest, "id", is_optional=True),
+        run_with=text_in(manifest, "run_with", is_optional=True),
     )
 
 

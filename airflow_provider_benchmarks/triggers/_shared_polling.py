@@ -136,7 +136,7 @@ class SharedPoll:
                     await self._guarded_poll(requests)
         finally:
             if requests is not None:
-                await requests.client.close()
+                await requests.close()
 
     def _is_paused(self) -> bool:
         return self._outage is not None and self._loop.time() < self._outage.until
@@ -225,7 +225,7 @@ class SharedPoll:
             created = {name: waits[0].created_at for name, waits in due.items()}
             await requests.poll(created, report, after_outage=self._outage is not None)
         except ServiceError as error:
-            if await self._responds_for_others(requests, due, error):
+            if await self._responds_for_others(requests, due):
                 for name in list(due):
                     report(name, error)
                 self._end_outage()
@@ -233,6 +233,7 @@ class SharedPoll:
                 self._add_outage(error, due)
         else:
             self._end_outage()
+            self._put_off(due)
             await self._poll_steps(requests)
         self._last_poll = self._loop.time()
         # From one moment for all. From one moment each, waits could be on both sides of a tick, and part for good.
@@ -242,6 +243,13 @@ class SharedPoll:
         for wait in self._waits:
             if wait.joined >= now:  # during this poll
                 wait.due = max(wait.due, self._last_poll + wait.first_delay)
+
+    def _put_off(self, due: dict[str, list[JobWait]]) -> None:
+        """Put off the waits of jobs whose request is slow, and is reported later."""
+        now = self._loop.time()
+        for wait in [wait for waits in due.values() for wait in waits]:
+            if wait.due < math.inf:
+                wait.due = self._next_tick(wait.interval, now)
 
     async def _poll_steps(self, requests: StatusRequests) -> None:
         """Request the steps of a few jobs that have progressed. Lists don't have steps."""
@@ -259,12 +267,13 @@ class SharedPoll:
         chosen = random.sample(list(progressed), min(len(progressed), STEP_REQUESTS_PER_POLL))
         await requests.poll_steps(chosen, report)
 
-    async def _responds_for_others(
-        self, requests: StatusRequests, due: dict[str, list[JobWait]], error: ServiceError
-    ) -> bool:
-        """Poll a job that is not due, so that errors of the few jobs that are due do not count as an outage."""
+    async def _responds_for_others(self, requests: StatusRequests, due: dict[str, list[JobWait]]) -> bool:
+        """Poll a job that is not due, so that errors of the few jobs that are due do not count as an outage.
+
+        Also where they come with a time to wait: that may be meant for these jobs alone.
+        """
         others = [wait for wait in self._waits if wait.due < math.inf and wait.job_name not in due]
-        if not others or len(due) > REQUESTS_PER_PAGE or error.retry_after is not None:
+        if not others or len(due) > REQUESTS_PER_PAGE:
             return False
         other = random.choice(others)
         try:

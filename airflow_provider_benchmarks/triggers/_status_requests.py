@@ -9,6 +9,7 @@ import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from airflow_provider_benchmarks.exceptions import (
@@ -19,6 +20,7 @@ from airflow_provider_benchmarks.exceptions import (
 )
 from airflow_provider_benchmarks.jobs import TERMINAL_STATUSES, BenchmarkJob, JobStatus
 from airflow_provider_benchmarks.retry_policy import is_recoverable, is_unexpected_answer
+from airflow_provider_benchmarks.triggers._slow_requests import SlowRequests
 
 if TYPE_CHECKING:
     from airflow_provider_benchmarks.client import AsyncBenchmarkClient
@@ -74,6 +76,11 @@ class StatusRequests:
         self._list_failures = 0
         self._list_responded = self._list_refused = False
         self._filters_by_time = True
+        self._slow = SlowRequests()
+
+    async def close(self) -> None:
+        await self._slow.close()
+        await self.client.close()
 
     async def reconnect(self) -> bool:
         """Look the connection up again and use it as it is now. Return True if it has changed."""
@@ -98,12 +105,17 @@ class StatusRequests:
 
         :param wanted: names of the jobs, with their creation times where these are known
         :param report: called for every job that the service returned, and for each with an error of its own
+        A job whose request is slow, while the service responds to others, is reported later: it holds up no other.
+
         :param after_outage: begin with a single job, to see whether the service responds again
         :raises ServiceError: the service is down; the jobs that were not reported are still to be polled
         """
-        missing = dict(wanted)
-        names = list(wanted)
+        missing = {name: created for name, created in wanted.items() if name not in self._slow}
+        names = list(missing)
         random.shuffle(names)  # so that a few jobs with errors of their own can't always come before all others
+        names = self._slow.last(names)
+        if after_outage:
+            self._slow.note_outage()
         self._list_responded = self._list_refused = False
         if after_outage:
             # A refusal may be this job's own. The list, or the other jobs, decide.
@@ -111,7 +123,7 @@ class StatusRequests:
         refusal = await self._read_lists(missing, report, responds=after_outage)
         self._list_refused = refusal is not None
         left = [name for name in names if name in missing]
-        responded = self._list_responded or len(missing) < len(wanted)
+        responded = self._list_responded or len(missing) < len(names)
         if errors := await self._request_each(left, missing, report, responded=responded):
             *_, last = errors.values()
             if refusal is not None and isinstance(last, Unauthorized):
@@ -119,7 +131,9 @@ class StatusRequests:
             for name, error in errors.items():
                 missing.pop(name)
                 report(name, error)
-            if any(name in missing for name in left):  # these errors say nothing about the other jobs
+            if any(
+                name in missing and name not in self._slow for name in left
+            ):  # these errors say nothing about the other jobs
                 raise ServiceUnavailable(str(last), retry_after=last.retry_after) from last
         if refusal is not None:  # only of the list: single requests were not refused
             self._pause_list(refusal)
@@ -128,11 +142,13 @@ class StatusRequests:
         """Request a few jobs one by one, for their steps. The first error ends this without a report."""
         for name in names:
             try:
-                job = await self.client.get_status(name, time_limit=STEPS_TIMEOUT_SECONDS)
+                request = partial(self.client.get_status, name, time_limit=STEPS_TIMEOUT_SECONDS)
+                job = await self._slow.request(name, request, report)
             except Exception as error:  # noqa: BLE001  the next poll finds out what it is
                 logger.debug("The steps of benchmark job %s can't be read now. %s", name, error)
                 return
-            report(name, job)
+            if job is not None:
+                report(name, job)
 
     async def _read_lists(
         self, missing: dict[str, datetime | None], report: Report, *, responds: bool
@@ -172,6 +188,7 @@ class StatusRequests:
             async with aclosing(pages):
                 async for jobs, left in pages:
                     self._list_responded = True
+                    self._slow.note_response()
                     for number, job in enumerate(jobs, 1):
                         if job.name in missing:
                             del missing[job.name]
@@ -206,13 +223,14 @@ class StatusRequests:
         remaining = iter(names)
         errors: dict[str, ServiceError] = {}
         in_a_row = 0
+        limit = self.client.config.poll_time_limit
 
         async def request_remaining() -> None:
             nonlocal responded, in_a_row
             for name in remaining:
                 try:
-                    result: BenchmarkJob | Exception = await self.client.get_status(
-                        name, time_limit=self.client.config.poll_time_limit
+                    result: BenchmarkJob | Exception | None = await self._slow.request(
+                        name, partial(self.client.get_status, name, time_limit=limit), report
                     )
                 except Exception as error:  # noqa: BLE001  an error of one job, of whatever kind, is no other job's
                     # A refusal, too, can concern all jobs: the token has expired, or a gateway restarts.
@@ -223,6 +241,9 @@ class StatusRequests:
                             return
                         continue
                     result = error
+                if result is None:  # it is reported later
+                    continue
+                self._slow.note_response()
                 responded, in_a_row = True, 0
                 missing.pop(name)
                 report(name, result)

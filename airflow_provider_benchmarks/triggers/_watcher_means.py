@@ -18,6 +18,8 @@ logger = logging.getLogger(__name__)
 
 #: Seconds in which the client retries the request for the scores of a job. The events of later jobs wait meanwhile.
 MEANS_RETRY_SECONDS = 10.0
+#: Seconds for the scores of a job with all retries, for the same reason.
+MEANS_TIMEOUT_SECONDS = 30.0
 #: Number of concurrent requests for scores.
 MAX_CONCURRENT_REQUESTS = 4
 #: Maximum length of the error in an event, characters.
@@ -64,7 +66,12 @@ class _MeansReader:
             # imported them.
             from airflow_provider_benchmarks.scores.means import means_of
 
-            return {"means": means_of(await self._client.get_aggregate_scores(job.name))}
+            async with asyncio.timeout(MEANS_TIMEOUT_SECONDS):
+                scores = await self._client.get_aggregate_scores(job.name)
+            return {"means": means_of(scores)}
+        except TimeoutError:
+            logger.warning("The means of benchmark job %s are not in its event: they take too long.", job.name)
+            return {"means_error": f"the scores were not there after {MEANS_TIMEOUT_SECONDS:.0f} s"}
         except Exception as error:  # noqa: BLE001  the job has finished all the same
             logger.warning("The means of benchmark job %s are not in its event. %s", job.name, error)
             return {"means_error": str(error)[:MAX_ERROR_LENGTH]}

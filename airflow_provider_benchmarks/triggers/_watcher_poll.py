@@ -37,6 +37,9 @@ MAX_OLD_JOBS_BY_NAME = 3
 MAX_PAGES_OF_FIRST_POLL = 5
 #: Number of jobs in a row that can't be requested after which the service is down. The rest is left for the next poll.
 OUTAGE_FAILURES = 3
+#: Seconds for the requests for single jobs in one poll. Slow ones must not hold up the jobs that the list has: the rest
+#: is left for the next poll.
+MAX_REQUEST_SECONDS = 30.0
 #: Share of the interval by which it varies at random, so that several triggerers do not poll at the same moment.
 JITTER_SHARE = 0.1
 
@@ -156,6 +159,7 @@ async def _request_each(
     """
     deleted = set()
     in_a_row = 0
+    ends = now() + MAX_REQUEST_SECONDS
     for name in random.sample(sorted(names), len(names)):  # so that no job always comes after those with errors
         try:
             found[name] = await client.get_job(name, time_limit=client.config.poll_time_limit)
@@ -166,6 +170,6 @@ async def _request_each(
         except ServiceError as error:
             logger.debug("Benchmark job %s can't be requested now. %s", name, error)
             in_a_row = in_a_row + 1 if isinstance(error, ServiceUnavailable) else 0
-            if in_a_row >= OUTAGE_FAILURES:
+            if in_a_row >= OUTAGE_FAILURES or now() >= ends:
                 break
     return frozenset(deleted)

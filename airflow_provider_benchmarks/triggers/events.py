@@ -12,6 +12,7 @@ from airflow.triggers.base import TriggerEvent
 
 from airflow_provider_benchmarks.durations import require_seconds
 from airflow_provider_benchmarks.exceptions import ConfigurationError
+from airflow_provider_benchmarks.given_values import require_text, texts_of
 from airflow_provider_benchmarks.jobs import TERMINAL_STATUSES, BenchmarkJob, JobStatus
 from airflow_provider_benchmarks.jobs.finished import FinishedJobs, JobsPoll
 from airflow_provider_benchmarks.storable import storable
@@ -64,6 +65,11 @@ class BenchmarkJobEventTrigger(BaseEventTrigger):
         poll_interval: float = 60,
     ) -> None:
         super().__init__()
+        statuses = texts_of(statuses, "statuses")
+        require_text(benchmark, "benchmark")
+        require_text(conn_id, "conn_id")
+        require_text(name_pattern, "name_pattern", optional=True)
+        require_text(workspace, "workspace", optional=True)
         if not statuses or not set(statuses) <= TERMINAL_STATUSES:
             known = ", ".join(sorted(TERMINAL_STATUSES))
             raise ConfigurationError(f"statuses must be some of {known}, found {list(statuses)}")

@@ -9,6 +9,7 @@ from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+from airflow_provider_benchmarks.durations import require_number, require_seconds
 from airflow_provider_benchmarks.exceptions import BenchmarkError
 from airflow_provider_benchmarks.jobs import progress_line
 from airflow_provider_benchmarks.jobs.outcome import wait_failed
@@ -36,6 +37,7 @@ class BenchmarkJobTrigger(BaseTrigger):
         None (the default) for no limit
     :param cancel_on_kill: cancel the job when the deferred task is marked, cleared or timed out by Airflow; never when
         a triggerer stops or another one takes over. Default: False
+    :raises ConfigurationError: the interval or the deadline is no finite number, or the interval is not positive
     """
 
     def __init__(
@@ -49,6 +51,10 @@ class BenchmarkJobTrigger(BaseTrigger):
         cancel_on_kill: bool = False,
     ) -> None:
         super().__init__()
+        # One that is no number would end the poll loop of all jobs of the connection.
+        require_seconds(poll_interval, "poll_interval")
+        if deadline is not None:
+            require_number(deadline, "deadline")
         self.conn_id = conn_id
         self.workspace = workspace
         self.job_name = job_name

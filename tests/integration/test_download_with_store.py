@@ -74,11 +74,11 @@ def test_the_rows_are_fetched_once_for_both(service, hook, download, store, tmp_
     assert store.get("job-1", **WHERE).rows.sha256 == stored.sha256
 
 
-def test_a_download_and_a_store_take_six_requests(service, download):
+def test_a_download_and_a_store_take_five_requests(service, download):
     service.clear_requests()
     download()
     asked = [request.path.rpartition("/")[2] for request in service.requests]
-    assert (asked[0], asked[-1], len(asked)) == ("job-1", "row-scores", 6)  # job, 2 × results, scores, dataset, rows
+    assert (asked[0], asked[-1], len(asked)) == ("job-1", "row-scores", 5)  # job, results, scores, dataset, rows
     service.clear_requests()
     download()
     asked = [request.path.rpartition("/")[2] for request in service.requests]

@@ -5,15 +5,27 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from dataclasses import replace
 
 import httpx
 import pytest
 
-from airflow_provider_benchmarks.client import BenchmarkClient, ClientConfig
+from airflow_provider_benchmarks.client import AsyncBenchmarkClient, BenchmarkClient, ClientConfig
 from airflow_provider_benchmarks.client._response_body import MAX_ANSWER_BYTES
-from airflow_provider_benchmarks.exceptions import InvalidRequest, JobTimeout, ProtocolError, ServiceUnavailable
+from airflow_provider_benchmarks.exceptions import (
+    ConfigurationError,
+    InvalidRequest,
+    JobFailed,
+    JobTimeout,
+    ProtocolError,
+    ServiceError,
+    ServiceUnavailable,
+)
+from airflow_provider_benchmarks.hooks import connection_test, failure_log, quick_requests
 from airflow_provider_benchmarks.hooks.benchmarks import BenchmarkHook
+from airflow_provider_benchmarks.jobs import JobStatus
 from airflow_provider_benchmarks.testing import Fault
+from airflow_provider_benchmarks.triggers import _slow_requests
 from tests.integration.conftest import WORKSPACE, completed_job, only_sync
 from tests.support.contexts import until
 from tests.support.raw_server import RawServer, send_json
@@ -222,6 +234,29 @@ class TestHook:
         assert fault.fired
         assert time.monotonic() - began < 60
 
+    @pytest.mark.parametrize("what", ["status line", "chunks"])
+    def test_all_requests_together_have_a_limit(self, monkeypatch, what):
+        monkeypatch.setattr(quick_requests, "SHORT_TOTAL_SECONDS", 0.3)
+        monkeypatch.setattr(connection_test, "TOTAL_SECONDS", 0.3)
+        with trickling(*TRICKLES[what]) as server:
+            monkeypatch.setenv("AIRFLOW_CONN_NEMO_EVALUATOR_DEFAULT", server.connection_json())
+            hook = BenchmarkHook()
+            works, message = hook.test_connection()
+            assert (works, "was not there after 0.3 s" in message) == (False, True)
+            assert len(server.paths) == 1
+            assert not hook.cancel_job_quickly("job-1")
+            assert len(server.paths) == 2
+
+    def test_a_job_whose_log_trickles_has_failed(self, held, impatient, monkeypatch):
+        (name,) = held(1)
+        monkeypatch.setattr(failure_log, "FAILURE_LOG_SECONDS", 1.0)
+        monkeypatch.setattr(failure_log, "STEPS_SECONDS", 1.0)
+        fault = impatient.inject(TRICKLE.on("GET", f"*/{name}/*", times=None))
+        hook = BenchmarkHook()
+        with pytest.raises(JobFailed, match="the service gives no reason"):
+            hook.finish(replace(hook.get_job(name), status=JobStatus.ERROR))
+        assert fault.fired >= 2
+
     @pytest.mark.parametrize("path", ["/health/ready", "*/benchmark-jobs"])
     def test_so_does_the_test_of_a_connection(self, impatient, path):
         impatient.inject(TRICKLE.on("GET", path, times=None))
@@ -242,6 +277,25 @@ class TestSharedPoll:
         assert not waiting[0].done()
         impatient.clear_faults()
         assert (await waiting[0])["status"] == "completed"
+
+    async def test_nor_while_its_request_goes_on(self, held, impatient, monkeypatch):
+        monkeypatch.setattr(_slow_requests, "SLOW_SECONDS", 0.2)
+        connection = json.loads(impatient.connection_json())
+        connection["extra"] = {**(connection.get("extra") or {}), "workspace": WORKSPACE, "timeout": 600}
+        monkeypatch.setenv("AIRFLOW_CONN_NEMO_EVALUATOR_DEFAULT", json.dumps(connection))
+        names = held(8)
+        waiting = wait_for_all(names)
+        await until(lambda: polls(impatient) >= 8)  # from here on it is jobs that are slow, and not the service
+        impatient.clear_requests()
+        faults = [impatient.inject(TRICKLE.on("GET", f"*/{name}/status", times=None)) for name in names[:6]]
+        await until(lambda: sum(fault.fired for fault in faults) >= 4 and polls(impatient) > 30)
+        impatient.release_jobs()
+        assert await statuses_of(waiting[6:]) == ["completed"] * 2
+        assert sum(fault.fired for fault in faults) < polls(impatient) / 2
+        assert not any(wait.done() for wait in waiting[:6])
+        for wait in waiting[:6]:
+            wait.cancel()
+        await asyncio.gather(*waiting[:6], return_exceptions=True)
 
     async def test_nor_does_it_outlast_its_own_deadline(self, held, impatient):
         (name,) = held(1)
@@ -264,3 +318,72 @@ class TestSharedPoll:
         await until(lambda: fault.fired >= 2)
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)
+
+
+class TestManyAtOnce:
+    async def test_ended_requests_of_the_asynchronous_client_lose_no_connections(self):
+        server = RawServer(
+            lambda path, send: (
+                send_json(send, {"name": "good", "status": "active"})
+                if "good" in path
+                else server.trickle(send, *TRICKLES["chunks"])
+            )
+        )
+        config = ClientConfig(api="benchmark-jobs", timeout=5, retry_seconds=0, base_url=server.url, trust_env=False)
+        with server:
+            async with AsyncBenchmarkClient(config) as client:
+                for step in (0.0, 0.001, 0.002, 0.005):  # some end just when they would get another's connection
+                    waits = [client.get_status("job-1", time_limit=0.2 + n * step) for n in range(40)]
+                    errors = await asyncio.gather(*waits, return_exceptions=True)
+                    assert {type(error) for error in errors} == {ServiceUnavailable}
+                for _ in range(12):
+                    assert (await client.get_status("good")).status == "active"
+
+    def test_who_keeps_all_connections_is_told_so(self, connect):
+        with trickling(OK + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n") as server:
+            config = ClientConfig(api="benchmark-jobs", timeout=1, retry_seconds=0, base_url=server.url)
+            with BenchmarkClient(config) as client:
+                downloads = [client.iter_result("job-1", "artifacts") for _ in range(10)]
+                for download in downloads:
+                    next(download)
+                with pytest.raises(ServiceUnavailable, match="all 10 connections of this client were in use"):
+                    client.get_status("job-1")
+                for download in downloads:
+                    download.close()
+
+
+async def test_a_closed_client_says_so(service):
+    config = ClientConfig(base_url=service.url, trust_env=False)
+    with BenchmarkClient(config) as client:
+        pass
+    async with AsyncBenchmarkClient(config) as other:
+        pass
+    with pytest.raises(ServiceError, match=r'was not sent \(benchmark job "job-1".*this client is closed'):
+        client.get_status("job-1")
+    with pytest.raises(ServiceError, match=r'was not sent \(benchmark job "job-1".*this client is closed'):
+        await other.get_status("job-1")
+
+
+@only_sync
+@pytest.mark.parametrize("limit", [-1, 1.5, "2", True])
+def test_a_limit_is_a_number_of_rows(connect, service, limit):
+    with pytest.raises(ConfigurationError, match="limit must be None or a number of rows"):
+        connect(service.url).iter_row_scores("job-1", limit=limit)
+
+
+@only_sync
+def test_a_time_limit_around_requests_holds_for_their_retries(connect):
+    with trickling(*TRICKLES["chunks"]) as server:
+        client = connect(server.url, timeout=0.2, retry_seconds=600, api="benchmark-jobs")
+        with client.within(1), pytest.raises(ServiceUnavailable):
+            client.get_status("job-1")
+        assert len(server.paths) >= 2
+
+
+@only_sync
+def test_no_try_begins_after_the_time_for_retries(connect):
+    with trickling(*TRICKLES["chunks"]) as server:
+        client = connect(server.url, timeout=1, retry_seconds=1, api="benchmark-jobs")
+        with pytest.raises(ServiceUnavailable, match=LATE):
+            client.get_status("job-1")
+        assert len(server.paths) == 1  # it ended after 1.5 s

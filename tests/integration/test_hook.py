@@ -246,6 +246,17 @@ class TestConnection:
             ({"host": "localhost.corp.example"}, "https://localhost.corp.example"),
             ({"host": "localhost-eval.corp.example", "port": 80}, "https://localhost-eval.corp.example:80"),
             ({"host": "127.evil.example"}, "https://127.evil.example"),
+            ({"host": "::1", "port": 8080}, "http://[::1]:8080"),
+            ({"host": "2001:db8::1"}, "https://[2001:db8::1]"),
+            ({"host": "http://[2001:db8::1]:8080/base"}, "http://[2001:db8::1]:8080/base"),
+            ({"host": "http://2001:db8::1", "port": 8080}, "http://[2001:db8::1]:8080"),
+            ({"host": "e.example.com", "schema": "gateway"}, "https://e.example.com/gateway"),
+            ({"host": "e.example.com", "schema": "HTTP/gateway/a"}, "http://e.example.com/gateway/a"),
+            ({"host": "e.example.com", "schema": "http://"}, "http://e.example.com"),
+            ({"host": "https://e.example.com/a", "schema": "b", "port": 1}, "https://e.example.com:1/a/b"),
+            ({"conn_type": "http", "host": "e.example.com"}, "http://e.example.com"),
+            ({"conn_type": "http", "host": "e.example.com", "schema": "https"}, "https://e.example.com"),
+            ({"conn_type": "https", "host": "localhost", "schema": "gateway"}, "https://localhost/gateway"),
         ],
     )
     def test_the_base_url_in_all_its_forms(self, connect_as, fields, url):
@@ -258,6 +269,80 @@ class TestConnection:
         config = BenchmarkHook("mine").config
         assert (config.base_url, config.token, config.workspace) == ("https://e.example.com:8443", "s3cret", "qa")
         assert config.timeout == 5.0
+
+    @pytest.mark.parametrize(
+        ("uri", "url"),
+        [
+            ("http://host:8080", "http://host:8080"),
+            ("https://host/gateway", "https://host/gateway"),
+            ("https://host:8443/gateway/a", "https://host:8443/gateway/a"),
+            ("http://[::1]:8080", "http://[::1]:8080"),
+            ("https://[2001:db8::1]:8080/gateway", "https://[2001:db8::1]:8080/gateway"),
+            ("nemo-evaluator://[2001:db8::1]:8080", "https://[2001:db8::1]:8080"),
+            ("nemo-evaluator://host:8080/http", "http://host:8080"),
+            ("nemo-evaluator://host:8080/gateway", "https://host:8080/gateway"),
+            ("nemo-evaluator://http://host:8080", "http://host:8080"),
+            ("nemo-evaluator://https://host:8080/gateway", "https://host:8080/gateway"),
+            ("nemo-evaluator://https%3A%2F%2Fhost%2Fgateway", "https://host/gateway"),
+            ("nemo-evaluator://host", "https://host"),
+        ],
+    )
+    def test_a_url_of_a_connection_is_what_it_says(self, monkeypatch, uri, url):
+        for credentials in ("", ":t0ken-of-it@"):
+            scheme, _, rest = uri.rpartition("://")
+            monkeypatch.setenv("AIRFLOW_CONN_MINE", f"{scheme}://{credentials}{rest}?workspace=qa")
+            config = BenchmarkHook("mine").config
+            assert (config.base_url, config.workspace) == (url, "qa")
+            assert config.token == (credentials[1:-1] or None)
+
+    @pytest.mark.parametrize(
+        ("fields", "warning"),
+        [
+            (
+                {"host": "https://e.example.com:1", "port": 8443},
+                "the host has the port 1, the port field 8443: the host",
+            ),
+            ({"host": "e.example.com:1", "port": 8443}, "the host has the port 1"),
+            ({"host": "http://[::1]:1", "port": 8443}, "the host has the port 1"),
+            (
+                {"host": "http://e.example.com", "schema": "https"},
+                'the host begins with "http://", the schema is "https"',
+            ),
+            ({"extra": {"timeuot": 5}}, 'the extra has an unknown key "timeuot". Did you mean "timeout"?'),
+            ({"extra": {"Headers": {}}}, 'unknown key "Headers". Did you mean "headers"?'),
+            (
+                {"extra": {"api_key": "x"}},
+                'unknown key "api_key", which is not read: it belongs into the connection\'s pass',
+            ),
+            ({"extra": {"zzz\n::group::": 1}}, '"zzz : :group::"; known: workspace, verify, timeout, api, headers'),
+            ({"host": "https://e.example.com:8443", "port": 8443}, None),
+            ({"host": "e.example.com", "port": 8443, "schema": "https", "extra": {"workspace": "w"}}, None),
+        ],
+    )
+    def test_what_is_warned_of(self, connect_as, caplog, monkeypatch, fields, warning):
+        from airflow_provider_benchmarks.hooks import connection
+
+        monkeypatch.setattr(connection, "_warned", set())
+        for _ in range(2):
+            assert connect_as(**{"host": "e.example.com", **fields}).config
+        found = [each.getMessage() for each in caplog.records if each.levelname == "WARNING"]
+        assert (warning in found[0]) if warning else not found
+        if "extra" in fields:
+            assert len(found) <= 1
+
+    def test_credentials_in_a_host_are_shown_nowhere(self, connect_as, caplog):
+        with pytest.raises(ConfigurationError, match="must not hold credentials") as caught:
+            assert connect_as(host="https://me:pa55word@e.example.com", port=8443).config
+        assert "pa55word" not in f"{caught.value} {caplog.text}"
+
+    @pytest.mark.parametrize("extra", ["[1]", '"x"', "5", "{", "null"])
+    def test_an_extra_that_is_no_object(self, connect_as, extra):
+        hook = connect_as(host="e.example.com", extra=extra)
+        if extra == "null":
+            assert hook.config
+            return
+        with pytest.raises(ConfigurationError, match="the extra must be a JSON object"):
+            assert hook.config
 
     def test_the_workspace_of_the_task_wins(self, service):
         assert BenchmarkHook().workspace == WORKSPACE

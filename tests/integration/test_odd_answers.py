@@ -214,3 +214,21 @@ class TestUnexpectedErrors:
         assert len(broken) == 2
         service.release_jobs()
         assert await statuses_of(waiting) == ["completed"] * 3
+
+
+@pytest.mark.parametrize("port", [0, 65536, 99999, -1, 10**30, "x"])
+def test_a_redirect_to_an_impossible_port(port):
+    """The system would take the last 16 bits of such a number, and ask another service of the machine."""
+
+    def answer(path, send):
+        send(f"HTTP/1.1 307 X\r\nLocation: http://127.0.0.1:{port}/\r\nContent-Length: 0\r\n\r\n".encode())
+
+    async def ask():
+        async with AsyncBenchmarkClient(client.config) as other:
+            await other.get_status("job-1")
+
+    with RawServer(answer) as server, _client(server) as client:
+        with pytest.raises(ProtocolError, match=r"a redirect leads to port|in location header"):
+            client.get_status("job-1")
+        with pytest.raises(ProtocolError, match=r"a redirect leads to port|in location header"):
+            asyncio.run(ask())

@@ -281,7 +281,14 @@ def test_files_that_another_task_has_deleted_are_missed(download, tmp_path):
     assert download(items, destination=str(tmp_path))["rows"] == 8
 
 
-@pytest.mark.parametrize("content", ["{}", "[]", "no JSON", '{"rows": null, "bytes": 1, "format": "csv"}'])
+DAMAGED = [
+    '{"rows": null, "bytes": 1, "format": "csv"}',
+    '{"rows": 1, "bytes": 1, "format": "csv"}',
+    '{"rows": 1, "bytes": 1, "format": "csv", "files": [5]}',
+]
+
+
+@pytest.mark.parametrize("content", ["{}", "[]", "", "[" * 100_000, "no JSON", *DAMAGED])
 def test_another_manifest_is_reported(download, tmp_path, content):
     (tmp_path / partitions.MANIFEST).write_text(content)
     with pytest.raises(DestinationExists, match="is not a manifest of row scores"):

@@ -37,3 +37,15 @@ def test_the_values_of_headers_are_secrets():
     assert secret_values({"workspace": "qa"}) == []
     with pytest.raises(ConfigurationError, match='extra "headers" must be a JSON object'):
         secret_values({"headers": "k3y"})
+
+
+@pytest.mark.parametrize(
+    ("value", "speed"), [(0, 0.0), ("0", 0.0), ("off", 0.0), ("None", 0.0), (False, 0.0), (250, 250.0), ("1e3", 1000.0)]
+)
+def test_the_least_speed_of_downloads_can_be_turned_off(value, speed):
+    assert read_fields({"min_download_speed": value}) == {"min_download_speed": speed}
+
+
+def test_a_least_speed_is_a_number():
+    with pytest.raises(ConfigurationError, match='"min_download_speed" must be a number of bytes per second, or 0'):
+        read_fields({"min_download_speed": "fast"})

@@ -7,14 +7,17 @@ where it has another type, since no wait should end for it.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from airflow_provider_benchmarks.benchmarks import RecordedBenchmark
-from airflow_provider_benchmarks.brief import shortened
+from airflow_provider_benchmarks.brief import brief, shortened
+from airflow_provider_benchmarks.inert import inert_text
 from airflow_provider_benchmarks.jobs import BenchmarkJob, JobResult, JobStep, LogLine, RowCounts
+from airflow_provider_benchmarks.jobs.models import row_count
+from airflow_provider_benchmarks.scores.json_values import is_number, parse_json
 
 T = TypeVar("T")
 N = TypeVar("N", int, float)
@@ -50,14 +53,14 @@ def read_job(payload: Any, *, workspace: str) -> BenchmarkJob:
     return BenchmarkJob(
         name=of_type(str, payload, "name"),
         workspace=of_type(str, payload, "workspace") or workspace,
-        status=of_type(str, payload, "status"),
+        status=inert_text(of_type(str, payload, "status")),
         benchmark=_text(spec.get("benchmark")),
-        dataset=recorded.dataset if recorded else _dataset(spec),
+        dataset=recorded.dataset if recorded else dataset_of(spec.get("dataset")),
         id=_text(payload.get("id")),
         description=_text(payload.get("description")) or None,
         spec=spec,
-        progress=_first(_number(details.get("progress")), _share(counts)),
-        samples_processed=_first(_whole_number(details.get("samples_processed")), _processed(counts)),
+        progress=_first(_percent(details.get("progress")), _share(counts)),
+        samples_processed=_first(row_count(details.get("samples_processed")), _processed(counts)),
         row_counts=counts,
         error=_message(payload.get("error_details")),
         created_at=_utc(payload.get("created_at")),
@@ -92,28 +95,35 @@ def read_log_line(payload: Any) -> LogLine:
     """
     if not isinstance(payload, dict):
         return LogLine(message=shortened(payload))
-    text = str(payload.get("message", "")).removeprefix("[stderr] ").removeprefix("[stdout] ").rstrip()
-    step = str(payload.get("job_step") or "")
-    at = str(payload.get("timestamp") or "")
+    text = _shown(payload.get("message")).removeprefix("[stderr] ").removeprefix("[stdout] ").rstrip()
+    step = _shown(payload.get("job_step"))
+    at = _shown(payload.get("timestamp"))
     at = "" if at.startswith("1970") else at
     inner: Any = None
     if text.startswith("{"):
         try:
-            inner = json.loads(text)
-        except (ValueError, RecursionError):
+            inner = parse_json(text)
+        except ValueError:
             inner = None
     if not isinstance(inner, dict):
         return LogLine(message=text, step=step, at=at)
     return LogLine(
-        message=str(inner.pop("message", "")),
-        level=str(inner.pop("level", "")),
+        message=_shown(inner.pop("message", "")),
+        level=_shown(inner.pop("level", "")),
         step=step,
-        at=str(inner.pop("timestamp", "") or at),
-        root_error=str(inner.get("root_error") or ""),
-        error=str(inner.get("error") or ""),
+        at=_shown(inner.pop("timestamp", "")) or at,
+        root_error=_shown(inner.get("root_error")),
+        error=_shown(inner.get("error")),
         details={name: inner[name] for name in _LOG_DETAILS if inner.get(name) not in (None, "")},
         fields=inner,
     )
+
+
+def inert_line(line: LogLine) -> LogLine:
+    """A line whose texts have no hold on what shows them."""
+    texts = {name: getattr(line, name) for name in ("message", "level", "step", "at", "root_error", "error")}
+    changed: dict[str, Any] = {name: found for name, text in texts.items() if (found := inert_text(text)) is not text}
+    return replace(line, **changed) if changed else line
 
 
 def _processed(counts: RowCounts | None) -> int | None:
@@ -143,8 +153,8 @@ def _read_step(payload: Mapping[str, Any]) -> JobStep:
     return JobStep(name=_text(payload.get("name")), status=_text(payload.get("status")), error=error)
 
 
-def _dataset(spec: Mapping[str, Any]) -> str:
-    named = spec.get("dataset")
+def dataset_of(named: Any) -> str:
+    """A dataset as the service names it: a reference, or JSON for one that is described otherwise. Empty for none."""
     return named if isinstance(named, str) else json.dumps(named, sort_keys=True) if named else ""
 
 
@@ -163,7 +173,12 @@ def of_type(kind: type[T], payload: Mapping[str, Any], key: str) -> T:
 
 def _text(value: Any) -> str:
     """A text that is shown to people; empty where it is none."""
-    return value if isinstance(value, str) else ""
+    return inert_text(value) if isinstance(value, str) else ""
+
+
+def _shown(value: Any) -> str:
+    """A text of a log; any other value as Python writes it, shortened. Empty for none."""
+    return value if isinstance(value, str) else brief(value) if value else ""
 
 
 def _objects(value: Any) -> list[dict[str, Any]]:
@@ -173,22 +188,12 @@ def _objects(value: Any) -> list[dict[str, Any]]:
 
 def _message(details: Any) -> str | None:
     if isinstance(details, str):
-        return details or None
-    return str(details["message"]) if isinstance(details, dict) and details.get("message") else None
+        return inert_text(details) or None
+    return inert_text(_shown(details.get("message"))) or None if isinstance(details, dict) else None
 
 
-def _number(value: Any) -> float | None:
-    if not isinstance(value, int | float) or isinstance(value, bool):
-        return None
-    try:
-        return float(value)
-    except OverflowError:
-        return None
-
-
-def _whole_number(value: Any) -> int | None:
-    number = _number(value)
-    return None if number is None or not math.isfinite(number) else int(number)
+def _percent(value: Any) -> float | None:
+    return float(value) if is_number(value) and 0 <= value <= 100 else None
 
 
 def _utc(value: Any) -> datetime | None:

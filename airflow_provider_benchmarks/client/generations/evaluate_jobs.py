@@ -13,6 +13,7 @@ from typing import Any
 
 from airflow_provider_benchmarks.benchmarks import JobRequest, JobSpec, bundle_spec, derived_name, is_reference
 from airflow_provider_benchmarks.benchmarks.benchmark import hash_of
+from airflow_provider_benchmarks.client.generations._job_json import dataset_of
 from airflow_provider_benchmarks.client.generations._log_text import read_text_lines
 from airflow_provider_benchmarks.client.generations.generation import Generation, Params, Release, quoted
 from airflow_provider_benchmarks.exceptions import ConfigurationError
@@ -63,7 +64,7 @@ class EvaluateJobs(Generation):
         return {}
 
     def read_stored_dataset(self, payload: Any) -> str:
-        return str(payload.get("dataset_ref") or "")
+        return dataset_of(payload.get("dataset_ref"))
 
     def read_job(self, payload: Any, *, workspace: str) -> BenchmarkJob:
         job = super().read_job(payload, workspace=workspace)

@@ -12,11 +12,19 @@ from typing import Any, ClassVar
 from urllib.parse import quote
 
 from airflow_provider_benchmarks.benchmarks import JobRequest, JobSpec
-from airflow_provider_benchmarks.brief import shortened
+from airflow_provider_benchmarks.brief import brief, shortened
 from airflow_provider_benchmarks.client._response_body import parse_answer
-from airflow_provider_benchmarks.client.generations._job_json import read_job, read_log_line, read_result
+from airflow_provider_benchmarks.client._whose import require_job, stored_file_path
+from airflow_provider_benchmarks.client.generations._job_json import (
+    dataset_of,
+    inert_line,
+    read_job,
+    read_log_line,
+    read_result,
+)
 from airflow_provider_benchmarks.client.generations.stored_benchmarks import StoredBenchmarks
 from airflow_provider_benchmarks.exceptions import ConfigurationError
+from airflow_provider_benchmarks.inert import one_line
 from airflow_provider_benchmarks.jobs import BenchmarkJob, JobResult, LogLine
 from airflow_provider_benchmarks.scores import AggregateScores
 from airflow_provider_benchmarks.scores.json_values import fits_utf8
@@ -26,8 +34,8 @@ logger = logging.getLogger(__name__)
 
 #: More than any real list has. One that reports more must not keep us for ever.
 _MAX_PAGES = 100_000
-#: Maximum number of characters of an error's detail.
-_DETAIL_LIMIT = 1000
+#: Maximum number of characters of an error's detail, and of field errors in it.
+_DETAIL_LIMIT, _MOST_FIELD_ERRORS = 1000, 100
 
 #: Fields of RFC 9457's problem details, which gateways answer with and the service does not.
 _PROBLEM = frozenset({"title", "type", "status"})
@@ -128,16 +136,12 @@ class Generation(ABC):
         """
         return f"{self.results_path(workspace, job)}/{quoted(result, 'result')}/download"
 
-    def file_path(self, result: JobResult) -> str | None:
-        """Path of a result's file in the files service; None where it has none."""
-        place, _, path = result.artifact_url.partition("#")  # workspace/fileset#path
-        workspace, _, fileset = place.partition("/")
-        parts = path.split("/")
-        if not workspace or not fileset or any(part in ("", ".", "..") for part in (fileset, *parts)):
-            return None
-        return (
-            f"/apis/files/v2/workspaces/{quote(workspace, safe='')}/filesets/{quote(fileset, safe='')}/-/{quote(path)}"
-        )
+    def file_path(self, result: JobResult, *, job: str, workspace: str) -> str | None:
+        """Path of a result's file in the files service; None where it has none.
+
+        :param job: the job whose result it is
+        """
+        return stored_file_path(result.artifact_url, job=job, workspace=workspace)
 
     # What requests carry.
 
@@ -189,7 +193,8 @@ class Generation(ABC):
         jobs, errors = [], []
         for entry in _entries(payload):
             try:
-                jobs.append(self.read_job(entry, workspace=workspace))
+                job = self.read_job(entry, workspace=workspace)
+                jobs.append(require_job(job, name=job.name, workspace=workspace))
             except Exception as error:  # noqa: BLE001  what is wrong with one job must not hide the others
                 errors.append(error)
         if errors:
@@ -218,7 +223,7 @@ class Generation(ABC):
         cursor = payload.get("next_page") if isinstance(payload, dict) else None
         if cursor is not None and not isinstance(cursor, str):
             raise ValueError(f'expected a text as "next_page", found {shortened(cursor, 80)}')
-        return [line for entry in _entries(payload) for line in self.read_log_lines(entry)], cursor
+        return [inert_line(line) for entry in _entries(payload) for line in self.read_log_lines(entry)], cursor
 
     def read_log_lines(self, payload: Any) -> list[LogLine]:
         """Read an entry of a log; more than one line where the service has squeezed them together."""
@@ -236,7 +241,7 @@ class Generation(ABC):
 
     def read_stored_dataset(self, payload: Any) -> str:
         """The dataset that the entity of a job's scores names; empty where it names none."""
-        return str(payload.get("dataset") or "")
+        return dataset_of(payload.get("dataset"))
 
     # Errors.
 
@@ -251,8 +256,8 @@ class Generation(ABC):
             payload = content.decode("utf-8", "replace").strip()
         detail = payload.get("detail", payload) if isinstance(payload, dict) else payload
         if isinstance(detail, list):
-            detail = "; ".join(_field_error(entry) for entry in detail)
-        text = detail if isinstance(detail, str) else str(detail)
+            detail = "; ".join(_field_error(entry) for entry in detail[:_MOST_FIELD_ERRORS])
+        text = detail if isinstance(detail, str) else brief(detail)
         return text if len(text) <= _DETAIL_LIMIT else f"{text[:_DETAIL_LIMIT]}…"
 
     def is_unknown_path(self, content: bytes) -> bool:
@@ -286,8 +291,14 @@ class Generation(ABC):
 
 
 def read_version(payload: Any) -> str:
-    """Read the platform's version, which all generations report alike."""
-    return str(payload["platform_version"])
+    """Read the platform's version, which all generations report alike.
+
+    :raises ValueError: there is none
+    """
+    version = payload.get("platform_version") if isinstance(payload, dict) else None
+    if not isinstance(version, str):
+        raise ValueError(f'expected a text as "platform_version", found {shortened(payload)}')
+    return one_line(shortened(version, 80))
 
 
 def release_of(version: str) -> Release | None:
@@ -332,8 +343,9 @@ def _number_of_pages(pagination: Any) -> int:
 
 
 def _field_error(entry: Any) -> str:
-    if not isinstance(entry, dict):
-        return str(entry)
+    message = entry.get("msg") if isinstance(entry, dict) else entry
+    if not isinstance(entry, dict) or not isinstance(message, str):
+        return message if isinstance(message, str) else brief(entry)
     place = entry.get("loc")
-    where = ".".join(str(part) for part in place if part != "body") if isinstance(place, list) else ""
-    return f"{where}: {entry.get('msg')}" if where else str(entry.get("msg"))
+    where = ".".join(shortened(part) for part in place if part != "body") if isinstance(place, list) else ""
+    return f"{where}: {message}" if where else message

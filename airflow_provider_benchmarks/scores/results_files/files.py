@@ -8,16 +8,23 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
 from airflow_provider_benchmarks.brief import brief, shortened
 from airflow_provider_benchmarks.exceptions import BenchmarkError, ConfigurationError, IncompleteResults
+from airflow_provider_benchmarks.scores.line_ends import with_line_feeds
 from airflow_provider_benchmarks.scores.results_files.json_size import (
     MAX_DOCUMENT_VALUE_BYTES,
     MAX_LINE_VALUE_BYTES,
     parse_bounded,
 )
-from airflow_provider_benchmarks.scores.stored_files import filesystem_of, has_changed, is_damage, storage_errors
+from airflow_provider_benchmarks.scores.stored_files import (
+    filesystem_of,
+    has_changed,
+    is_damage,
+    is_there,
+    storage_errors,
+)
 
 #: Size of one JSON document in bytes, unpacked. Memory of its values has a limit of its own (json_size.py).
 MAX_DOCUMENT_BYTES = 256 * 1024 * 1024
@@ -25,6 +32,7 @@ MAX_DOCUMENT_BYTES = 256 * 1024 * 1024
 MAX_LINES_BYTES = 2 * 1024 * 1024 * 1024
 #: Size of one line in bytes. A line of an agent's run has its whole trajectory.
 MAX_LINE_BYTES = 64 * 1024 * 1024
+_PIECE_BYTES = 1024 * 1024
 #: Number of rows of one benchmark.
 MAX_ROWS = 1_000_000
 #: Number of files and folders in a folder that is searched for results.
@@ -74,7 +82,8 @@ class ResultFile:
 
     def exists(self) -> bool:
         self._forget()
-        return bool(self.filesystem.exists(self.path))
+        with storage_errors(self.url):
+            return is_there(self.filesystem, self.path)
 
     @contextmanager
     def opened(self) -> Iterator[BinaryIO]:
@@ -102,7 +111,7 @@ class ResultFile:
         """
         number, size = 0, 0
         with self.opened() as opened:
-            file = io.BufferedReader(cast("io.RawIOBase", opened))  # not all files of fsspec limit the size of a line
+            file = io.BufferedReader(_WithLineFeeds(opened))  # not all files of fsspec limit the size of a line
             while line := file.readline(MAX_LINE_BYTES + 1):
                 number, size = number + 1, size + len(line)
                 if len(line) > MAX_LINE_BYTES:
@@ -111,6 +120,25 @@ class ResultFile:
                     raise IncompleteResults(f"it is larger than {MAX_LINES_BYTES:,} bytes")
                 if line.strip():
                     yield _object_of(line, number)
+
+
+class _WithLineFeeds(io.RawIOBase):
+    """A file of lines, each of which ends with a line feed."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        super().__init__()
+        self._pieces = with_line_feeds(iter(lambda: file.read(_PIECE_BYTES), b""))
+        self._left = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int:
+        self._left = self._left or memoryview(next(self._pieces, b""))
+        size = min(len(buffer), len(self._left))
+        buffer[:size] = self._left[:size]
+        self._left = self._left[size:]
+        return size
 
 
 def bounded(file: Any, limit: int) -> bytes:

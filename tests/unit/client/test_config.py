@@ -32,6 +32,15 @@ BASE = "https://evaluator.example.com"
         ({"timeout": 0}, "more than 0 seconds"),
         ({"timeout": float("inf")}, "at most 86,400"),
         ({"timeout": float("nan")}, "at most 86,400"),
+        ({"timeout": "5"}, "at most 86,400, found '5'"),
+        ({"timeout": None}, "at most 86,400, found None"),
+        ({"timeout": True}, "at most 86,400, found True"),
+        ({"timeout": 10**400}, "at most 86,400"),
+        *(({"retry_seconds": odd}, "retry_seconds must be") for odd in (float("inf"), float("nan"), -1, "5", 10**5000)),
+        *(
+            ({"headers": {name: "5"}}, f'the header "{name}" is set')
+            for name in ("Content-Length", "TRANSFER-ENCODING")
+        ),
         ({"api": "v3"}, 'unknown api generation "v3"; known: auto, benchmark-jobs'),
         ({"verify": "/no/such/ca.pem"}, "does not exist"),
     ],
@@ -70,3 +79,9 @@ def test_secrets_are_not_in_the_repr():
     config = ClientConfig(base_url=BASE, token="s3cret", headers={"X-Api-Key": "k3y"})
     assert "s3cret" not in repr(config)
     assert "k3y" not in repr(config)
+
+
+@pytest.mark.parametrize("speed", [-1, float("nan"), float("inf")])
+def test_a_least_speed_is_a_number_that_can_be_had(speed):
+    with pytest.raises(ConfigurationError, match="min_download_speed must be 0 bytes per second"):
+        ClientConfig(base_url="http://evaluator.invalid", min_download_speed=speed)

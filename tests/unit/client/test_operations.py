@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import chain
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import pytest
 
-from airflow_provider_benchmarks.client import GENERATIONS, ClientConfig
+from airflow_provider_benchmarks.client import GENERATIONS, ClientConfig, _operations
 from airflow_provider_benchmarks.client._errors import error_of_answer
 from airflow_provider_benchmarks.client._operations import Operations
 from airflow_provider_benchmarks.client._requests import Answer, Operation, Request
@@ -203,6 +204,13 @@ class TestSubmit:
         hurried = Operations(replace(CONFIG, retry_seconds=0), SERVICE)
         with pytest.raises(ServiceUnavailable):
             submit(LOST, operations=hurried)
+
+    def test_no_submit_is_sent_again_after_the_time_for_retries(self, recorded, monkeypatch):
+        """Its own answer may have taken longer than that: the job is looked for once, since it may be there."""
+        clock = iter([0.0, OPERATIONS.config.retry_seconds + 1])
+        monkeypatch.setattr(_operations, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+        with pytest.raises(ServiceUnavailable, match="the answer was lost"):
+            submit(LOST, (404, recorded(78)))
 
     def test_the_service_says_how_long_to_wait(self, recorded):
         drive = submit(ServiceUnavailable("busy", retry_after=20), (200, ours(recorded)))
@@ -413,4 +421,4 @@ class TestPlatform:
 
 def test_half_characters_of_an_answer_can_be_stored():
     body = b'{"name": "run-1", "status": "error", "error_details": "\\ud800"}'
-    assert Drive(OPERATIONS.get("run-1", workspace=WORKSPACE), (200, body)).result.error == "?"
+    assert Drive(OPERATIONS.get("run-1", workspace=WORKSPACE), (200, body)).result.error == "\N{REPLACEMENT CHARACTER}"

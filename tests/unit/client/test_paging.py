@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_benchmarks.client._paging import Pages
+from airflow_provider_benchmarks.client._paging import MAX_PAGES, Pages
+from airflow_provider_benchmarks.exceptions import ProtocolError
+from airflow_provider_benchmarks.jobs import BenchmarkJob
 
 
 def read_all(numbers_of_pages: list[int]) -> list[int]:
@@ -27,3 +29,38 @@ def test_the_number_of_pages_left():
     assert pages.left == 1
     pages.has_read(4)
     assert (pages.next, pages.left) == (2, 3)
+
+
+def jobs(*names: str) -> list[BenchmarkJob]:
+    return [BenchmarkJob(name=name, workspace="ws", status="active") for name in names]
+
+
+def test_a_job_that_was_pushed_onto_the_next_page_counts_once():
+    pages = Pages()
+    assert pages.has_read(2, jobs("c", "b")) == jobs("c", "b")
+    assert pages.has_read(2, jobs("b", "a")) == jobs("a")
+    assert pages.left == 0
+
+
+def test_a_list_ends_at_a_page_that_has_no_new_job():
+    pages = Pages()
+    pages.has_read(1000, jobs("b"))
+    pages.has_read(1000, jobs("a"))
+    assert pages.left == 998
+    assert pages.has_read(1000, jobs("b", "a")) == []
+    assert pages.left == 0
+
+
+def test_an_empty_page_is_followed_by_others():  # the service filters pages that it has cut already
+    pages = Pages()
+    pages.has_read(3)
+    pages.has_read(3)
+    assert pages.left == 1
+
+
+def test_a_list_ends_at_a_most():
+    pages = Pages()
+    for _ in range(MAX_PAGES):
+        pages.has_read(10**9)
+    with pytest.raises(ProtocolError, match="goes on after 5,000 pages"):
+        pages.has_read(10**9)

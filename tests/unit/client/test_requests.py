@@ -7,7 +7,7 @@ import gzip
 import httpx
 import pytest
 
-from airflow_provider_benchmarks.client import BenchmarkClient, ClientConfig
+from airflow_provider_benchmarks.client import BenchmarkClient, ClientConfig, _sync
 from airflow_provider_benchmarks.exceptions import (
     ConfigurationError,
     InvalidRequest,
@@ -160,3 +160,19 @@ def test_a_log_whose_pages_lead_round_in_a_circle_is_read_once():
     service = Service(answer)
     with BenchmarkClient(CONFIG, httpx.MockTransport(service)) as client:
         assert [line.message for line in client.iter_logs("job-1")] == ["line 1", "line 2"]
+
+
+def test_a_log_without_end_ends_at_a_most(monkeypatch, caplog):
+    monkeypatch.setattr(_sync, "MAX_LOG_PAGES", 7)
+    service = Service(lambda request: httpx.Response(200, json={"data": [{}], "next_page": str(len(service.requests))}))
+    with BenchmarkClient(CONFIG, httpx.MockTransport(service)) as client:
+        assert len(list(client.iter_logs("job-1"))) == 7
+    assert 'The log of benchmark job "job-1" goes on after 7 pages, the most that are read.' in caplog.text
+
+
+def test_a_log_that_is_returned_whole_fits_in_memory():
+    page = {"data": [{"message": "x" * 1024**2}] * 10}
+    service = Service(lambda request: httpx.Response(200, json={**page, "next_page": str(len(service.requests))}))
+    with BenchmarkClient(CONFIG, httpx.MockTransport(service)) as client:
+        with pytest.raises(ProtocolError, match=r"larger than 256 MiB, the most that get_logs\(\) returns"):
+            client.get_logs("job-1")

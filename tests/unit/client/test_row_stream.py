@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_benchmarks.client._row_stream import RowStream
-from airflow_provider_benchmarks.exceptions import ResultsChanged
+from airflow_provider_benchmarks.exceptions import IncompleteResults, ResultsChanged
 
 lines = st.lists(st.binary(max_size=20).map(lambda b: b.replace(b"\n", b" ") or b"-"), max_size=8)
 
@@ -61,3 +61,12 @@ def test_a_body_that_got_shorter_is_noticed():
     list(stream.feed(b"one\n"))
     with pytest.raises(ResultsChanged, match="2 lines before the connection was lost, 1 after it"):
         list(stream.end())
+
+
+def test_a_line_without_end_is_not_held_in_memory():
+    stream = RowStream()
+    mebibyte = b"x" * 1024**2
+    for _ in range(32):
+        assert [*stream.feed(mebibyte)] == []
+    with pytest.raises(IncompleteResults, match="a line is longer than 32 MiB"):
+        list(stream.feed(mebibyte))

@@ -16,6 +16,7 @@ from airflow_provider_benchmarks.exceptions import ConfigurationError, Incomplet
 from airflow_provider_benchmarks.formats import WriteOptions
 from airflow_provider_benchmarks.formats.csv import Csv
 from airflow_provider_benchmarks.scores import low_scoring_rows, read_row_scores
+from airflow_provider_benchmarks.store import Place, RowFormat, store_partitions
 from tests.support.stored_rows import line, store
 
 #: pandas before 3.1 ends a cell where it reads this character.
@@ -46,6 +47,34 @@ def test_formulas_are_neutralised(tmp_path, text):
     assert read_row_scores(stored.path)["=f"].tolist() == [text]
     plain = store(tmp_path / "b.csv", [line(0, {"=f": text})], "csv", neutralise_formulas=False)
     assert rows_of(plain.path)[1][1] == text
+
+
+@pytest.mark.parametrize("neutralise", [True, False])
+@pytest.mark.parametrize(
+    "text", ["'", "''", "'text", "'=1+1", "''=1+1", "'-5", "'+1", "'@x", "'\tx", "'\n", "'5", "'＝1"]
+)
+def test_an_apostrophe_of_the_text_itself_comes_back(tmp_path, text, neutralise):
+    lines = [line(0, {text: text, "part": text}), line(1, {text: text.lstrip("'"), "part": text})]
+    stored = store(tmp_path / "a.csv", lines, "csv", neutralise_formulas=neutralise)
+    frame = read_row_scores(stored.path)
+    assert list(frame.columns) == [text, "part", "metric_errors"]
+    assert frame["part"].tolist() == [text, text]
+    assert frame[text].tolist()[0] == text
+    assert not neutralise or not any(cell[:1] in "=+-@\t\n＝" for row in rows_of(stored.path) for cell in row if cell)
+    whole = store(tmp_path / "rows.parquet", lines)
+    place = Place(str(tmp_path / "parts"))
+    row_format = RowFormat(name="csv", neutralise_formulas=neutralise)
+    store_partitions(Path(whole.path), place, fields=["part"], row_format=row_format)
+    assert read_row_scores(place.url)["part"].tolist() == [text, text]
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@given(st.text(st.sampled_from("'=+-@\t\r\n\"a1 ,＝"), min_size=1, max_size=6), st.booleans())
+def test_every_text_comes_back(tmp_path, text, neutralise):
+    stored = store(
+        tmp_path / "a.csv", [line(0, {"t": text}), line(1, {"t": "no number"})], "csv", neutralise_formulas=neutralise
+    )
+    assert read_row_scores(stored.path)["t"].tolist() == [text, "no number"]
 
 
 def test_a_negative_number_among_values_of_other_kinds_stays_a_number(tmp_path):

@@ -102,6 +102,20 @@ def test_yaml_that_is_nested_deeply_is_reported_so(policy):
     assert "nested too deeply" in message_of(read_policy, policy)
 
 
+MANY = {
+    "numbers": [0] * 10_000,
+    "mappings": [{}] * 10_000,
+    "keys": {f"a{number}": 0 for number in range(5000)},
+}
+
+
+@pytest.mark.parametrize("values", MANY.values(), ids=MANY)
+@pytest.mark.parametrize("name", ["p.json", "p.yaml", "p"])
+def test_too_many_values_are_reported_so(values, name):
+    policy = json.dumps({"checks": values})
+    assert "more than the 10,000 values that a policy may have" in message_of(read_policy, policy, name=name)
+
+
 def test_a_policy_may_be_as_deep_as_checks_are():
     policy = {"checks": [{"metric": "m", "at_least": 0, "where": {"a": {"at_least": 1}, "b": [1, 2]}}]}
     assert read_policy(json.dumps(policy)) == read_policy("checks:\n- " + json.dumps(policy["checks"][0]))

@@ -199,3 +199,22 @@ def test_a_poll_that_was_made_for_others_serves_if_it_shows_all(shown: JobsPoll,
     news(finished, job("running", "active", 0), job("other", "completed", 100))
 
     assert finished.is_served_by(shown) == serves
+
+
+def test_a_job_of_the_far_future_hides_no_later_one() -> None:
+    finished = FinishedJobs(benchmark="w/b")
+    future = replace(job("odd", "active", 0), created_at=datetime(5000, 1, 1, tzinfo=UTC))
+
+    assert news(finished, job("old", "completed", 0), future) == []
+    for known in (finished, restarted(finished)):
+        assert known.since == at(-2)
+        assert known.running.keys() == {"odd"}
+        assert news(known, job("next", "completed", 5), replace(future, status="completed")) == ["next", "odd"]
+        assert news(known, job("next", "completed", 5), job("more", "completed", 6)) == ["more"]
+
+
+def test_a_state_with_a_time_of_the_far_future_is_as_good_as_none() -> None:
+    state = {"newest": "5000-01-01T00:00:00+00:00", "running": {}, "reported": {}}
+    finished = FinishedJobs(benchmark="w/b", state=state)
+    assert finished.since is None
+    assert news(finished, job("next", "completed", 5)) == ["next"]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -54,9 +55,24 @@ def test_the_fingerprint_is_of_the_spec_whatever_its_order():
 
 
 def test_a_long_name_is_shortened_for_its_number():
-    assert numbered("a" * 51, 12) == "a" * 48 + "-12"
-    assert NAME_PATTERN.match(numbered("a" * 47 + "-" + "bbb", 2))
-    assert numbered("a" * 48 + "-" + "bb", 2) == "a" * 48 + "-2"
+    assert numbered("a" * 49, 2) == "a" * 49 + "-2"
+    assert re.fullmatch(r"a{39}-[0-9a-f]{8}-12", numbered("a" * 51, 12))
+    assert re.fullmatch(r"a{39}-[0-9a-f]{8}-2", numbered("a" * 39 + "-" + "b" * 11, 2))
+
+
+@given(
+    name=st.from_regex(r"[a-z](-?[a-z0-9._])*", fullmatch=True).filter(lambda name: 2 <= len(name) <= 51),
+    attempt=st.integers(1, 999),
+)
+def test_every_attempt_has_a_name_that_the_service_takes(name, attempt):
+    assert NAME_PATTERN.fullmatch(numbered(name, attempt))
+
+
+def test_long_names_that_differ_at_their_ends_remain_different():
+    names = [f"{'nightly-regression-of-a-model-with-a-very-long-name'[:49]}{end}" for end in "abc"]
+    assert {len(name) for name in names} == {50}
+    for attempt in (2, 12, 100):
+        assert len({numbered(name, attempt) for name in names}) == 3
 
 
 @pytest.mark.parametrize("name", ["ab", "a1", "run.1_x-2", "a" * 51])

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -13,7 +15,8 @@ from airflow_provider_benchmarks.exceptions import (
     ServiceUnavailable,
     Unauthorized,
 )
-from airflow_provider_benchmarks.jobs import BenchmarkJob, JobPoller, progress_line
+from airflow_provider_benchmarks.jobs import BenchmarkJob, JobPoller, JobStep, progress_line
+from airflow_provider_benchmarks.jobs.outcome import wait_failed
 
 
 def job(status: str = "active", **more) -> BenchmarkJob:
@@ -110,3 +113,18 @@ def test_the_progress_line_has_what_is_known(recorded):
 
 def test_the_progress_line_says_when_it_does_not_know_a_status():
     assert progress_line(job("archiving", progress=3.0)).startswith('"archiving" (a word that this release does not')
+
+
+def test_what_a_service_calls_a_job_stays_short_where_it_is_shown():
+    long = "x" * 1_000_000
+    job = BenchmarkJob(
+        name="job-1", workspace="ws", status=long, benchmark=long, id="1", steps=(JobStep(name=long, status="active"),)
+    )
+    assert len(progress_line(job, 1e9)) < 500
+    poller = JobPoller("job-1", "ws", interval=1, deadline=None)
+    poller.on_job(job, 0.0)
+    with pytest.raises(JobError, match="another job now") as caught:
+        poller.on_job(replace(job, id=long), 1.0)
+    assert len(str(caught.value)) < 1500
+    event = wait_failed(caught.value)
+    assert len(json.dumps(event)) < 10_000

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_benchmarks.exceptions import IncompleteResults
 from airflow_provider_benchmarks.scores import AggregateScores
-from airflow_provider_benchmarks.scores.completeness import RowCheck, skim
+from airflow_provider_benchmarks.scores.completeness import RowCheck, line_blocks, skim
 from airflow_provider_benchmarks.scores.rows import read_rows
 
 FAR = 999_999_998
@@ -128,3 +128,14 @@ def test_scores_over_the_corpus_do_not_tell_how_many_rows_there_are(counts, scor
     check = check_of(list(range(rows)))
     check.note_scores(scored)
     assert check.expected_rows(aggregate(**counts)) == expected
+
+
+@pytest.mark.parametrize("ends", [True, False])
+@pytest.mark.parametrize("pieces", [1, 34])
+def test_a_line_is_not_held_in_memory_whatever_its_length(pieces, ends):
+    line = b"x" * (34 * 1024**2)
+    size = len(line) // pieces
+    cut = [line[at : at + size] for at in range(0, len(line), size)]
+    with pytest.raises(IncompleteResults, match="a line is longer than 32 MiB"):
+        list(line_blocks([b"{}\n", *cut, *([b"\n"] if ends else [])], 1024**2))
+    assert list(line_blocks([line[: 32 * 1024**2], b"\n"], 1024**2)) == [line[: 32 * 1024**2] + b"\n"]

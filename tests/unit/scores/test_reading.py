@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from airflow_provider_benchmarks.exceptions import ConfigurationError, IncompleteResults
+from airflow_provider_benchmarks.exceptions import ConfigurationError, IncompleteResults, NewerFormat
 from airflow_provider_benchmarks.formats.partitioned import MANIFEST
 from airflow_provider_benchmarks.scores import low_scoring_rows, read_row_scores
 from airflow_provider_benchmarks.store import Place, RowFormat, store_partitions
@@ -267,10 +267,21 @@ class TestFolders:
         with pytest.raises(IncompleteResults, match=f"rows is a folder without a {MANIFEST}"):
             read_row_scores(folder)
 
-    @pytest.mark.parametrize("content", ["", "[]", '{"files": 1}', '{"files": [{"path": "a"}], "partition_by": ["a"]}'])
+    def test_a_manifest_of_a_newer_release(self, cut):
+        folder, whole = cut(["level"])
+        manifest = json.loads((folder / MANIFEST).read_text())
+        (folder / MANIFEST).write_text(json.dumps({**manifest, "version": 1}))
+        assert len(read_row_scores(folder)) == len(whole)
+        (folder / MANIFEST).write_text(json.dumps({**manifest, "version": 2}))
+        with pytest.raises(NewerFormat, match=f"{folder}/{MANIFEST} has the format version 2, of a newer release"):
+            read_row_scores(folder)
+
+    @pytest.mark.parametrize(
+        "content", ["", "[]", "[" * 100_000, "\0", '{"files": 1}', '{"files": [{"path": "a"}], "partition_by": ["a"]}']
+    )
     def test_a_manifest_of_something_else(self, tmp_path, content):
         (tmp_path / MANIFEST).write_text(content)
-        with pytest.raises(ConfigurationError, match=f"{MANIFEST} is not a manifest of row scores"):
+        with pytest.raises(IncompleteResults, match=f"{tmp_path}/{MANIFEST} is not a manifest of row scores"):
             read_row_scores(tmp_path)
 
     @pytest.mark.parametrize(
@@ -328,6 +339,11 @@ class TestOddLines:
             b"\n" * 30 + b"\n".join(ROWS),
             b"  " + b"\n\xef\xbb\xbf".join(ROWS),
             b"\n".join(ROWS).replace(b', "item"', b',\r"item"'),
+            b"\r".join(ROWS),
+            b"\xef\xbb\xbf" + b"\r".join(ROWS) + b"\r",
+            b" \r\r ".join(ROWS),
+            b"\r\xef\xbb\xbf".join(ROWS),
+            ROWS[0] + b"\r" + ROWS[1] + b"\n" + ROWS[2] + b"\r\n",
         ],
     )
     def test_that_are_rows(self, tmp_path, form, data):
@@ -336,7 +352,7 @@ class TestOddLines:
         for frame in (read_row_scores(path), read_row_scores(tmp_path / "as-it-came.jsonl")):
             assert (frame.index.tolist(), frame["q"].tolist()) == ([0, 1, 2], [0, 1, 2])
 
-    @pytest.mark.parametrize("data", [b"\r".join(ROWS), b" ".join(ROWS), ROWS[0] + b"\n" + ROWS[1] + ROWS[2]])
+    @pytest.mark.parametrize("data", [b"\r,".join(ROWS), b" ".join(ROWS), ROWS[0] + b"\n" + ROWS[1] + ROWS[2]])
     def test_that_are_none(self, tmp_path, form, data):
         (tmp_path / "as-it-came.jsonl").write_bytes(data)
         for read in (

@@ -5,18 +5,20 @@ from __future__ import annotations
 import json
 import logging
 import re
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from airflow_provider_benchmarks.exceptions import IncompleteResults
+from airflow_provider_benchmarks.exceptions import ConfigurationError, IncompleteResults, NewerFormat
 from airflow_provider_benchmarks.jobs import BenchmarkJob, JobStatus
 from airflow_provider_benchmarks.scores import AggregateScores
 from airflow_provider_benchmarks.scores.aggregate import AggregateScore
 from airflow_provider_benchmarks.store import ScoreStore, read_stored_job
 
 SCORE = AggregateScore(metric="f1", name="f1", count=9, nan_count=0, mean=0.5)
+ROWS = {"path": "row-scores.parquet", "rows": 9, "bytes": 9, "sha256": "0", "format": "parquet"}
 BENCHMARK = {"workspace": "ws", "benchmark": "ws/qa"}
 
 
@@ -59,7 +61,17 @@ def test_scores_that_can_not_be_read_again_are_not_stored(tmp_path):
         twice,
         lambda manifest: json.dumps(manifest)[:-20],
         lambda manifest: "[]",
+        lambda manifest: "",
+        lambda manifest: "null",
         lambda manifest: "\x00",
+        lambda manifest: "[" * 100_000,
+        lambda manifest: manifest | {"version": "1"},
+        lambda manifest: manifest | {"job": 5},
+        lambda manifest: manifest | {"job": "job-2"},
+        lambda manifest: manifest | {"id": 5},
+        lambda manifest: manifest | {"files": [{"path": "row-scores.parquet"}]},
+        lambda manifest: manifest | {"files": [{**ROWS, "rows": "9"}]},
+        lambda manifest: manifest | {"files": [{**ROWS, "sha256": None}]},
         lambda manifest: {key: value for key, value in manifest.items() if key != "created_at"},
         lambda manifest: manifest | {"created_at": 5},
         lambda manifest: manifest | {"scores": {}},
@@ -73,7 +85,8 @@ def test_one_that_is_there_is_left_out_with_a_warning(store, change, caplog):
     (record,) = caplog.records
     assert re.search(told, record.getMessage())
     assert store.last_passed(**BENCHMARK).job == "job-2"
-    assert store.find("job-3", workspace="ws") is None
+    with pytest.raises(IncompleteResults, match=r"/ws/qa/job-3/manifest.json can't be read"):
+        store.find("job-3", workspace="ws")
     assert store.find("job-1", workspace="ws").job == "job-1"
 
 
@@ -91,7 +104,60 @@ def test_who_asks_for_it_is_told_what_to_do(store):
             read()
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "{}", "null", "5"])
+def test_a_job_of_a_newer_release_is_left_out_and_an_error_for_who_asks_for_it(store, caplog):
+    damage(store, lambda manifest: manifest | {"version": 2})
+    with caplog.at_level(logging.WARNING):
+        assert [found.job for found in store.history(**BENCHMARK)] == ["job-2", "job-1"]
+    told = r"/ws/qa/job-3/manifest.json has the format version 2, of a newer release: this one reads version 1\. Update"
+    (record,) = caplog.records
+    assert re.search(told, record.getMessage())
+    for read in (
+        lambda: store.get("job-3", **BENCHMARK),
+        lambda: store.find("job-3", workspace="ws"),
+        lambda: store.find_same(job(3)),
+    ):
+        with pytest.raises(NewerFormat, match=told):
+            read()
+
+
+def test_what_a_later_release_adds_is_no_damage(store):
+    damage(store, lambda manifest: manifest | {"files": [{**ROWS, "rows_by_part": 5}], "more": 1})
+    assert store.get("job-3", **BENCHMARK).rows.rows == 9
+
+
+def test_the_folder_of_a_job_can_be_copied_under_another_name(store, tmp_path):
+    copy = shutil.copytree(Path(store.root, "ws", "qa", "job-3"), tmp_path / "a copy")
+    assert read_stored_job(str(copy)).job == "job-3"
+
+
+@pytest.mark.parametrize("folder", ["_index", "_verdicts"])
+@pytest.mark.parametrize("name", ["no entry", "a,job-1", "20261105T000000.000000Z,job-1,dag.gate,pass,x", ",,,"])
+def test_an_entry_of_the_index_that_can_not_be_read_is_left_out_with_a_warning(store, folder, name, caplog):
+    (Path(store.root, "ws", "qa", folder) / name).write_bytes(b"")
+    with caplog.at_level(logging.WARNING):
+        history = store.history(**BENCHMARK)
+    assert [(found.job, found.passed) for found in history] == [(f"job-{i}", True) for i in (3, 2, 1)]
+    (told,) = [record.getMessage() for record in caplog.records]
+    assert f"/ws/qa/{folder}" in told
+    assert name in told
+
+
+@pytest.mark.parametrize("content", ['{"version": 2, "job": "job-1"}', '{"version": 99}'])
+def test_a_pin_of_a_newer_release_says_so(store, content):
+    path = Path(store.root, "ws", "qa", "_pinned.json")
+    path.write_text(content)
+    with pytest.raises(NewerFormat, match=f"{path} has the format version .*, of a newer release"):
+        store.pinned(**BENCHMARK)
+
+
+def test_a_pin_of_the_first_releases_does_not_say_its_version(store):
+    Path(store.root, "ws", "qa", "_pinned.json").write_text('{"job": "job-1", "pinned_at": "", "pinned_by": ""}')
+    assert store.pinned(**BENCHMARK).job == "job-1"
+
+
+@pytest.mark.parametrize(
+    "content", ["", "{", "[]", "{}", "null", "5", "\0", "[" * 100_000, '{"job": 5}', '{"job": null}', '{"job": ""}']
+)
 def test_a_pin_that_can_not_be_read_is_an_error_that_names_it(store, content):
     store.pin(store.get("job-1", **BENCHMARK))
     assert store.pinned(**BENCHMARK).job == "job-1"
@@ -99,3 +165,22 @@ def test_a_pin_that_can_not_be_read_is_an_error_that_names_it(store, content):
     path.write_text(content)
     with pytest.raises(IncompleteResults, match=f"{path} can't be read .* Pin the job again with PinBaselineOperator"):
         store.pinned(**BENCHMARK)
+
+
+def test_a_file_is_no_store(tmp_path):
+    path = tmp_path / "store"
+    path.write_text("something")
+    store = ScoreStore(str(path))
+    for read in (
+        lambda: store.history(**BENCHMARK),
+        lambda: store.job_names(**BENCHMARK),
+        lambda: store.pinned(**BENCHMARK),
+        lambda: store.get("job-1", **BENCHMARK),
+        lambda: store.last_passed(**BENCHMARK),
+        lambda: store.find("job-1", workspace="ws"),
+    ):
+        with pytest.raises(ConfigurationError, match=f"the score store {path} is a file. Name a folder"):
+            read()
+    with pytest.raises(OSError, match=f'could not write "{path}/ws/qa/job-1/job.json"'):
+        store.add(job(1), AggregateScores((SCORE,)), store_rows=None)
+    assert path.read_text() == "something"

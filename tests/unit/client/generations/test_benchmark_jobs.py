@@ -71,16 +71,31 @@ def test_results_keep_unknown_fields(recorded):
     assert results[1].extra["artifact_storage_type"] == "fileset"
 
 
+RUN_1 = {"job": "run-1", "workspace": "my-workspace"}
+
+
 def test_the_file_of_a_result_is_in_the_files_service(recorded):
     _, rows, _ = SERVICE.read_results(recorded(33))
     place = rows.artifact_url.partition("#")[2]
     assert rows.name == ResultName.ROW_SCORES
-    assert SERVICE.file_path(rows) == (f"/apis/files/v2/workspaces/my-workspace/filesets/job-fileset-run-1/-/{place}")
+    assert SERVICE.file_path(rows, **RUN_1) == (
+        f"/apis/files/v2/workspaces/my-workspace/filesets/job-fileset-run-1/-/{place}"
+    )
 
 
-@pytest.mark.parametrize("url", ["", "ws", "ws#a", "/files#a", "ws/..#a", "ws/files", "ws/files#a//b", "ws/files#../a"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("", "ws", "ws#a", "/files#a", "my-workspace/files", "#a", "my-workspace#a", "my-workspace/#a"),
+        *("my-workspace/..#a", "my-workspace/.#a", "my-workspace/a/b#c", "my-workspace/a b#c", "my-workspace/a?b#c"),
+        *("my-workspace/files#a//b", "my-workspace/files#../a", "my-workspace/files#a/..", "my-workspace/files#./a"),
+        *("my-workspace/files#a\\..\\b", "my-workspace/files#a\0b", "my-workspace/files#a\r\nb"),
+        *("../files#a", "./files#a", "other/files#a", "MY-WORKSPACE/files#a", " my-workspace/files#a"),
+        "my-workspace/job-fileset-run-2#results/a/row-scores",
+    ],
+)
 def test_an_address_that_leads_elsewhere_is_no_file(url):
-    assert SERVICE.file_path(JobResult(name="row-scores", artifact_url=url)) is None
+    assert SERVICE.file_path(JobResult(name="row-scores", artifact_url=url), **RUN_1) is None
 
 
 def test_a_log_line_is_taken_apart(recorded):

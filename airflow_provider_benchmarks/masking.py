@@ -1,0 +1,267 @@
+"""Secrets in the texts of others: a service, or a gateway before it, may echo what it was sent.
+
+Whoever makes a client registers its secrets. Every error of this package masks them in its message, and the client
+masks them in what it reads, so that neither logs nor XComs nor Airflow's database get them. An echo is found as it was
+sent, percent-encoded, with the escapes of JSON or HTML, and in base64.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from bisect import bisect_right
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator
+from threading import Lock
+from typing import Any
+
+HIDDEN = "***"
+#: A shorter value is not masked: it may well be a part of any word, and hardly protects anything.
+MIN_CHARACTERS = 6
+#: Number of secrets that are remembered, the latest. A token that is renewed each hour must not fill the memory.
+_MAX_REMEMBERED = 256
+#: What stands for another character: with the percent sign or the backslash encoded as often as one likes.
+_ESCAPE = re.compile(
+    r"%(?:25)*(?P<percent>[0-9A-Fa-f]{2})"
+    r"|(?<!\\)\\++(?:u(?P<json>[0-9A-Fa-f]{4})|x(?P<python>[0-9A-Fa-f]{2})|(?P<itself>.))"
+    r"|&(?:amp;)*(?:#(?P<decimal>[0-9]{1,7});|#[xX](?P<hex>[0-9A-Fa-f]{1,6});|(?P<named>amp|lt|gt|quot|apos);)"
+)
+#: Encodings within each other that are taken off.
+_MAX_LEVELS = 4
+_NAMED = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'"}
+_SCHEME = re.compile(r"\S+\s+")
+#: The values of ``name=value`` pairs, as cookies and some schemes have them.
+_PAIR = re.compile(r"""[\w.-]+=["']?([^\s"',;]+)""")
+
+#: Members of an answer by which later requests and comparisons go. They are masked where a message shows them.
+_KEPT = frozenset({"name", "workspace", "id", "metric", "metric_ref", "artifact_url", "download_url", "next_page"})
+#: Members of an answer that hold what people wrote, at any depth.
+_FREE = frozenset({"spec", "custom_fields", "error_details", "status_details", "steps", "detail", "message"})
+
+
+def secrets_of(value: str) -> list[str]:
+    """What is secret of a token or of a header's value: itself, what follows its scheme, and what that encodes.
+
+    :return: at least :data:`MIN_CHARACTERS` long each
+    """
+    value = value.strip()
+    scheme = _SCHEME.match(value)
+    rest = value[scheme.end() :] if scheme else ""
+    found = [value, rest, *_PAIR.findall(value)]
+    if scheme and scheme[0].strip().lower() == "basic":
+        pair = _decoded_base64(rest)
+        found += [pair, pair.partition(":")[2]]
+    return [each for each in dict.fromkeys(found) if len(each) >= MIN_CHARACTERS]
+
+
+def register_secrets(values: Iterable[str]) -> None:
+    """Mask these tokens and values of headers in every message of this process from here on."""
+    global _mask
+    found = [secret for value in values for secret in secrets_of(value)]
+    with _lock:
+        is_new = any(secret not in _remembered for secret in found)
+        for secret in found:
+            _remembered[secret] = None
+            _remembered.move_to_end(secret)
+        while len(_remembered) > _MAX_REMEMBERED:
+            _remembered.popitem(last=False)
+        if is_new:
+            _mask = Mask(_remembered)
+
+
+def forget_secrets() -> None:
+    """Mask nothing any more."""
+    global _mask
+    with _lock:
+        _remembered.clear()
+        _mask = Mask(())
+
+
+def masked(text: str) -> str:
+    """The text with ``***`` in place of each registered secret; the very same text where it has none."""
+    return _mask(text)
+
+
+def masked_content(content: bytes) -> bytes:
+    """Mask the secrets in the body of an answer; the very same bytes where it has none."""
+    if not _mask:
+        return content
+    text = content.decode(json.detect_encoding(content), "replace")
+    found = _mask(text)
+    return content if found is text else found.encode()
+
+
+def masked_values(payload: Any) -> Any:
+    """Mask the secrets in an answer's texts, but for the names by which it is compared and requested."""
+    return _masked_member(payload, is_free=False)
+
+
+def mask_chain(error: BaseException) -> None:
+    """Mask the secrets in the texts of an error that is not ours, and in those of what caused it.
+
+    A traceback shows them behind the error that is made of it.
+    """
+    seen: set[int] = set()
+    following: list[BaseException | None] = [error]
+    while following:
+        each = following.pop()
+        if each is None or id(each) in seen:
+            continue
+        seen.add(id(each))
+        each.args = tuple(_mask(arg) if isinstance(arg, str) else arg for arg in each.args)
+        following += [each.__cause__, each.__context__]
+
+
+class Mask:
+    """Finds secrets in texts.
+
+    :param secrets: as they are sent
+    """
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        plain = {*secrets}
+        encoded = {each for secret in plain for each in _in_base64(secret)}
+        self._needles = _longest_first(plain | encoded)
+        # A secret may have what looks like an escape itself, which is decoded with the text.
+        unescaped = {*self._needles, *(level.text for each in self._needles for level in _levels(each))}
+        in_bytes = {_as_bytes(each).decode("latin-1") for each in unescaped if not each.isascii()}
+        self._unescaped_needles = _longest_first(unescaped | in_bytes)
+        self._sign = _sign_of_escapes("".join(self._needles))
+
+    def __bool__(self) -> bool:
+        return bool(self._needles)
+
+    def __call__(self, text: str) -> str:
+        for needle in self._needles:
+            if needle in text:
+                text = text.replace(needle, HIDDEN)
+        if not self._needles or self._sign.search(text) is None:
+            return text
+        levels = _levels(text)
+        spans = []
+        for number, level in enumerate(levels):
+            for span in (span for needle in self._unescaped_needles for span in _spans(level.text, needle)):
+                for inner in reversed(levels[: number + 1]):
+                    span = inner.original(*span)
+                spans.append(span)
+        return _without(text, spans) if spans else text
+
+
+class _Unescaped:
+    """A text with its escapes decoded, and where each of its characters comes from."""
+
+    def __init__(self, text: str) -> None:
+        pieces: list[str] = []
+        #: Of each piece: where it begins here, and where in the original. Every second one is a decoded escape.
+        self._here: list[int] = []
+        self._there: list[int] = []
+        here = there = 0
+        for escape in _ESCAPE.finditer(text):
+            pieces += [text[there : escape.start()], _character(escape)]
+            self._here += [here, here + escape.start() - there]
+            self._there += [there, escape.start()]
+            here += escape.start() - there + 1
+            there = escape.end()
+        pieces.append(text[there:])
+        self._here.append(here)
+        self._there.append(there)
+        self.text = "".join(pieces)
+        self.has_escapes = len(pieces) > 1
+
+    def original(self, start: int, end: int) -> tuple[int, int]:
+        """Where the characters of a span are in the original, with whole escapes."""
+        return self._original(start, is_end=False), self._original(end - 1, is_end=True)
+
+    def _original(self, place: int, *, is_end: bool) -> int:
+        piece = bisect_right(self._here, place) - 1
+        if piece % 2:  # an escape
+            return self._there[piece + 1] if is_end else self._there[piece]
+        return self._there[piece] + place - self._here[piece] + is_end
+
+
+def _sign_of_escapes(characters: str) -> re.Pattern[str]:
+    """What a text has that writes some of the characters as escapes; to decode all escapes of a log takes long."""
+    unicode, digits = ("u00", "[2-7]") if characters.isascii() else ("u", "")
+    special = re.escape("".join(sorted({each for each in characters if not each.isalnum()})))
+    itself = rf"|\\[{special}]" if special else ""
+    return re.compile(rf"%{digits}|&(?:#|amp;|lt;|gt;|quot;|apos;)|\\(?:{unicode}|x){digits}{itself}")
+
+
+def _levels(text: str) -> list[_Unescaped]:
+    """Decode escapes, and those that come out of it, as of JSON in a URL in HTML."""
+    levels: list[_Unescaped] = []
+    while len(levels) < _MAX_LEVELS and (level := _Unescaped(text)).has_escapes:
+        levels.append(level)
+        text = level.text
+    return levels
+
+
+def _spans(text: str, needle: str) -> Iterator[tuple[int, int]]:
+    start = text.find(needle)
+    while start >= 0:
+        yield start, start + len(needle)
+        start = text.find(needle, start + len(needle))
+
+
+def _character(escape: re.Match[str]) -> str:
+    kind, value = escape.lastgroup, escape[escape.lastgroup or 0]
+    if kind == "itself":
+        return value
+    if kind == "named":
+        return _NAMED[value]
+    number = int(value, 10 if kind == "decimal" else 16)
+    return chr(number) if number < 0x110000 else "\ufffd"
+
+
+def _without(text: str, spans: list[tuple[int, int]]) -> str:
+    pieces, done = [], 0
+    for start, end in sorted(spans):
+        if start >= done:
+            pieces += [text[done:start], HIDDEN]
+        done = max(done, end)
+    return "".join([*pieces, text[done:]])
+
+
+def _in_base64(secret: str) -> Iterator[str]:
+    """How base64 writes a text, whatever stands before and behind it, in both alphabets."""
+    for before in range(3):
+        content = b"\0" * before + _as_bytes(secret)
+        whole = base64.b64encode(content).decode()[-(-before * 8 // 6) : len(content) * 8 // 6]
+        yield from {whole, whole.replace("+", "-").replace("/", "_")}
+
+
+def _as_bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _decoded_base64(text: str) -> str:
+    try:
+        return base64.b64decode(text, validate=True).decode()
+    except (binascii.Error, ValueError):
+        return ""
+
+
+def _longest_first(texts: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted((each for each in texts if len(each) >= MIN_CHARACTERS), key=len, reverse=True))
+
+
+def _masked_member(value: Any, *, is_free: bool) -> Any:
+    if isinstance(value, str):
+        return _mask(value)
+    if isinstance(value, list):
+        return [_masked_member(each, is_free=is_free) for each in value]
+    if not isinstance(value, dict):
+        return value
+    found = {}
+    for key, member in value.items():
+        inside = is_free or key in _FREE
+        is_kept = not inside and key in _KEPT and isinstance(member, str)
+        found[_mask(key) if inside else key] = member if is_kept else _masked_member(member, is_free=inside)
+    return found
+
+
+_lock = Lock()
+_remembered: OrderedDict[str, None] = OrderedDict()
+_mask = Mask(())

@@ -1,0 +1,235 @@
+"""What the arguments of tasks may be, checked while the DAG is parsed and again when templates are rendered.
+
+A template may give anything: the number 2026 for a name of digits, None for an upstream task that returned nothing, or
+the text "None" of it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import XComArg
+
+from airflow_provider_benchmarks.brief import brief, brief_names, shortened
+from airflow_provider_benchmarks.exceptions import ConfigurationError
+from airflow_provider_benchmarks.jobs.identity import NAME_PATTERN, NOT_A_NAME
+from airflow_provider_benchmarks.operators._final_errors import ConfigurationError as FinalConfigurationError
+from airflow_provider_benchmarks.scores.metric_names import checked_references
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import BaseOperator
+
+#: Texts that templates make of nothing, and of what is no number.
+_NOTHING = ("None", "nan", "NaN", "null")
+#: A part of a path that is such a text, and a file that is called so.
+_NOTHING_IN_PATH = re.compile(rf"(?:^|/)(?:{'|'.join(_NOTHING)}|None(?:\.[^/]*)?)(?=/|$)")
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What an argument may be.
+
+    :param expected: in words: ``a text``
+    :param accepts: True for a value that it may be
+    :param wording: what is wrong with another one
+    :param optional_words: what follows ``expected`` where None is accepted, too
+    """
+
+    expected: str
+    accepts: Callable[[Any], bool]
+    wording: str = "{name} must be {expected}, found {value}"
+    optional_words: str = ", or None"
+
+    def or_none(self) -> Rule:
+        return replace(
+            self,
+            expected=f"{self.expected}{self.optional_words}",
+            accepts=lambda value: value is None or self.accepts(value),
+        )
+
+    def problem(self, name: str, value: Any) -> str:
+        return self.wording.format(name=name, expected=self.expected, value=brief(value), text=shortened(value))
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and bool(value.strip()) and value not in _NOTHING
+
+
+def _is_path(value: Any) -> bool:
+    if not isinstance(value, str | PurePath):
+        from airflow.providers.common.compat.sdk import ObjectStoragePath
+
+        if not isinstance(value, ObjectStoragePath):
+            return False
+    path = str(value)
+    return bool(path.strip()) and "\0" not in path and _NOTHING_IN_PATH.search(path) is None
+
+
+def _is_texts(value: Any) -> bool:
+    texts = [value] if isinstance(value, str) else value
+    return isinstance(texts, Iterable) and not isinstance(texts, Mapping | bytes) and all(map(_is_text, texts))
+
+
+def _is_names(value: Any) -> bool:
+    return isinstance(value, list | tuple | str) and (not value or _is_texts(value))
+
+
+TEXT = Rule("a text", _is_text)
+PATH = Rule("a path", _is_path, "{name}: a path or URL in object storage is needed, found {value}")
+FILE = Rule("the path of a file", _is_path, optional_words="")
+#: An empty text stands for none.
+STORE = Rule("the path or URL of a folder, an empty text for none", lambda value: value == "" or _is_path(value))
+#: An empty text stands for the connection's.
+WORKSPACE = Rule("the name of a workspace", lambda value: value == "" or _is_text(value)).or_none()
+FLAG = Rule("True or False", lambda value: isinstance(value, bool))
+TEXTS = Rule("a text, or several", _is_texts)
+NAMES = Rule("the name of a field, or a list of them", _is_names)
+BASELINE = Rule(
+    '"pinned", "last_passed", "previous", the name of a job, or the folder of a stored one',
+    lambda value: value == "" or (isinstance(value, str) and bool(value.strip())),
+).or_none()
+#: Of a job that is submitted.
+JOB_NAME = Rule(
+    "a name",
+    lambda value: _is_text(value) and NAME_PATTERN.fullmatch(value) is not None,
+    f'{{name}}: "{{text}}" {NOT_A_NAME}',
+)
+#: What else it may be is checked with the benchmark.
+MODEL = Rule(
+    'a reference "workspace/name", or a mapping with "url" and "name"',
+    lambda value: not isinstance(value, str) or _is_text(value),
+).or_none()
+
+
+def check_argument(task: BaseOperator, name: str, value: Any, rule: Rule, *, given: str = "") -> None:
+    """Refuse a value that an argument can't have.
+
+    :param given: what the DAG file has in its place, where that is a template or the result of another task
+    :raises ConfigurationError: names the task, the argument, and where the value comes from
+    """
+    if not rule.accepts(value):
+        owner = f'{getattr(task, "kind_of_task", "task")} "{task.task_id}"'
+        raise FinalConfigurationError(f"{owner}: {rule.problem(name, value)}{origin(task, value, given)}")
+
+
+def origin(task: BaseOperator, value: Any, given: str) -> str:
+    """Where a wrong value may come from, a part of a message."""
+    upstream = f" ({brief_names(sorted(task.upstream_task_ids))})" if task.upstream_task_ids else ""
+    source = f", which {given} gives" if given else ""
+    if value is None or (isinstance(value, str) and (not value or _NOTHING_IN_PATH.search(value))):
+        if not given and not upstream:
+            return source
+        return f"{source}: the upstream task{upstream} that it comes from may have returned nothing, or was skipped"
+    if given and not isinstance(value, str):
+        return f"{source}. With render_template_as_native_obj=True a text of digits becomes a number"
+    return source
+
+
+def require_job_name(name: Any, *, task: BaseOperator, argument: str = "job_name", given: str = "") -> None:
+    """Refuse what is no name of a job, such as what a template made of an upstream task that returned nothing.
+
+    :param argument: the argument whose value it is
+    :param given: as of :func:`check_argument`
+    :raises ConfigurationError: names the task and the argument
+    """
+    if _is_text(name):
+        return
+    found = f'task "{task.task_id}": {argument} must be the name of a job, found {brief(name)}'
+    if name is None or name == "None":
+        upstream = f" ({brief_names(sorted(task.upstream_task_ids))})" if task.upstream_task_ids else ""
+        raise FinalConfigurationError(
+            f"{found}: the upstream task{upstream} that it comes from returned nothing, or was skipped. Let it return "
+            f"the job's name."
+        )
+    source = f", which {given} gives." if given else ": what does its template give?"
+    raise FinalConfigurationError(
+        f"{found}{source} With render_template_as_native_obj=True a name of digits becomes a number."
+    )
+
+
+def checked_aliases(aliases: Any, *, task: str) -> Any:
+    """Return the argument ``aliases`` of a task, checked as far as it is known when the DAG is parsed.
+
+    :raises ConfigurationError: it is not a map of names, or two metrics would have the same name; names the task
+    """
+    if aliases is None or isinstance(aliases, XComArg) or has_template(aliases):
+        return aliases
+    try:
+        return checked_references(aliases)
+    except ConfigurationError as error:
+        raise FinalConfigurationError(f'task "{task}": aliases: {error}') from error
+
+
+def is_known(value: Any) -> bool:
+    """False for a template and for the result of another task, whose value is known only when the task runs."""
+    if hasattr(value, "iter_references"):
+        return False
+    if isinstance(value, Mapping | list | tuple):
+        return all(map(is_known, value.values() if isinstance(value, Mapping) else value))
+    is_path = isinstance(value, PurePath) or hasattr(value, "protocol")
+    return not has_template(str(value) if is_path else value)
+
+
+def has_template(value: Any) -> bool:
+    """Return True if a string, or a string within plain data, has a Jinja template."""
+    if isinstance(value, str):
+        return "{{" in value or "{%" in value
+    values = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
+    return any(map(has_template, values))
+
+
+def words_of(value: Any) -> str:
+    """What stands in the DAG file for a value that is not known yet."""
+    if isinstance(value, str):
+        return f"the template {shortened(value, 80)}"
+    if not hasattr(value, "iter_references"):
+        return f"the template {brief(value)}"
+    return f"the result of task {brief_names(sorted({operator.task_id for operator, _ in value.iter_references()}))}"
+
+
+class CheckedArguments:
+    """A task whose arguments have rules. It checks them at the end of its ``__init__``, and when it is executed."""
+
+    #: Of each argument, by its name.
+    argument_rules: Mapping[str, Rule] = {}
+    template_fields: Sequence[str]
+    #: True if the argument ``job_name`` is the name of a job that is there.
+    takes_job: bool = False
+    #: For messages.
+    kind_of_task: str = "task"
+
+    def check_known_arguments(self: Any) -> None:
+        """Check what is known when the DAG is parsed.
+
+        :raises ConfigurationError: names the task and the argument
+        """
+        #: What the DAG file has in the place of the others.
+        self._given_arguments = {
+            name: words_of(value) for name in self.template_fields if not is_known(value := getattr(self, name, None))
+        }
+        self._check_arguments_but(self._given_arguments)
+
+    def check_rendered_arguments(self: Any) -> None:
+        """Check all when the task runs, with what templates and other tasks have given.
+
+        :raises ConfigurationError: names the task and the argument, and what stands in its place in the DAG file
+        """
+        self._check_arguments_but(())
+
+    def given_argument(self: Any, name: str) -> str:
+        """What the DAG file has in the place of an argument, in words; empty where that is its value itself."""
+        given: dict[str, str] = getattr(self, "_given_arguments", {})
+        return given.get(name, "")
+
+    def _check_arguments_but(self: Any, unknown: Container[str]) -> None:
+        if "aliases" not in unknown:
+            checked_aliases(getattr(self, "aliases", None), task=self.task_id)
+        if self.takes_job and "job_name" not in unknown:
+            require_job_name(self.job_name, task=self, given=self.given_argument("job_name"))
+        for name, rule in self.argument_rules.items():
+            if name not in unknown:
+                check_argument(self, name, getattr(self, name), rule, given=self.given_argument(name))

@@ -1,0 +1,38 @@
+"""The pin of a benchmark in a score store: a small file that says which job is the baseline."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from airflow_provider_benchmarks.brief import shortened
+from airflow_provider_benchmarks.exceptions import IncompleteResults
+from airflow_provider_benchmarks.scores.manifests import VERSION, read_manifest, text_in
+from airflow_provider_benchmarks.store.stored_file import read_if_there
+
+PINNED = "_pinned.json"
+
+
+def pin_of(job: str, by: str) -> dict[str, Any]:
+    """The content of a pin.
+
+    :param by: who or what promotes the job, for people
+    """
+    return {"version": VERSION, "job": job, "pinned_at": datetime.now(UTC).isoformat(), "pinned_by": by}
+
+
+def read_pin(path: str) -> str | None:
+    """The name of the job that is pinned; None where none is.
+
+    :raises IncompleteResults: the file can't be read; names it
+    """
+    content = read_if_there(path)
+    if content is None:
+        return None
+    try:
+        return text_in(read_manifest(path, content), "job")
+    except (ValueError, LookupError) as error:
+        raise IncompleteResults(
+            f"{path} can't be read ({type(error).__name__}: {shortened(error)}). Pin the job again with "
+            f"PinBaselineOperator."
+        ) from error
