@@ -8,7 +8,6 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import conf
-from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
 
 from airflow_provider_benchmarks.benchmarks import JobRequest
 from airflow_provider_benchmarks.deferral import deadline_after, deferral_timeout, is_of_earlier_try, seconds_until
@@ -28,6 +27,7 @@ from airflow_provider_benchmarks.operators._arguments import FLAG, JOB_NAME, MOD
 from airflow_provider_benchmarks.operators._base import DEFAULT_CONN_ID, BenchmarkOperator
 from airflow_provider_benchmarks.operators._final_errors import fails_for_good
 from airflow_provider_benchmarks.operators._job_content import JobContent, own_params
+from airflow_provider_benchmarks.operators._task_identity import identity_of
 from airflow_provider_benchmarks.operators._task_state import PreviousJob, TaskState
 from airflow_provider_benchmarks.retry_policy import is_recoverable
 from airflow_provider_benchmarks.storable import storable
@@ -391,24 +391,3 @@ class RunBenchmarkJobOperator(BenchmarkOperator):
         except ServiceError:
             return False
         return isinstance(owner, Mapping) and identity.continues(owner)
-
-
-def identity_of(context: Context, *, unique: bool = False) -> RunIdentity:
-    """Return the identity of a task run, the same for all its retries.
-
-    :param unique: return one that no other try has
-    """
-    ti = context["ti"]
-    dag_run = context["dag_run"]
-    deployment = conf.get("benchmarks", "deployment", fallback="")
-    if not deployment:  # Airflow 3 warns about the option's old name
-        deployment = conf.get("api" if AIRFLOW_V_3_0_PLUS else "webserver", "base_url", fallback="") or ""
-    return RunIdentity(
-        dag_id=ti.dag_id,
-        run_id=ti.run_id,
-        task_id=ti.task_id,
-        map_index=-1 if ti.map_index is None else ti.map_index,
-        clear_number=getattr(dag_run, "clear_number", 0) or 0,
-        max_tries=getattr(ti, "max_tries", 0) or 0,
-        deployment=f"{deployment}#{time.time_ns()}" if unique else deployment,
-    )

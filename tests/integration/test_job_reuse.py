@@ -11,7 +11,7 @@ from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
 from airflow_provider_benchmarks.client import BenchmarkClient, ClientConfig
 from airflow_provider_benchmarks.exceptions import Conflict, JobCancelled, JobFailed, ServiceUnavailable
 from airflow_provider_benchmarks.job_xcom import JOB_XCOM_KEY
-from airflow_provider_benchmarks.operators.jobs import identity_of
+from airflow_provider_benchmarks.operators._task_identity import identity_of
 from airflow_provider_benchmarks.testing import Fault, Seeder
 from tests.integration.conftest import BENCHMARK, SPEC, WORKSPACE, Crash, cancels, wait_until_finished
 from tests.support.contexts import run_task, task_context

@@ -13,7 +13,8 @@ from airflow.providers.common.compat.sdk import TaskDeferred
 from airflow_provider_benchmarks.client import BenchmarkClient, ClientConfig
 from airflow_provider_benchmarks.exceptions import JobFailed, JobTimeout
 from airflow_provider_benchmarks.hooks import failure_log
-from airflow_provider_benchmarks.operators.jobs import RunBenchmarkJobOperator, identity_of
+from airflow_provider_benchmarks.operators._task_identity import identity_of
+from airflow_provider_benchmarks.operators.jobs import RunBenchmarkJobOperator
 from airflow_provider_benchmarks.testing import Fault
 from tests.integration.conftest import SPEC, WORKSPACE, cancels, wait_until_finished
 from tests.support.contexts import events_of, run_task, stored, task_context

@@ -12,7 +12,8 @@ from airflow.providers.common.compat.sdk import TaskDeferred, XCom
 
 from airflow_provider_benchmarks.client import BenchmarkClient, ClientConfig
 from airflow_provider_benchmarks.job_xcom import JOB_XCOM_KEY
-from airflow_provider_benchmarks.operators.jobs import RunBenchmarkJobOperator, identity_of
+from airflow_provider_benchmarks.operators._task_identity import identity_of
+from airflow_provider_benchmarks.operators.jobs import RunBenchmarkJobOperator
 from airflow_provider_benchmarks.sensors.jobs import BenchmarkJobSensor
 from airflow_provider_benchmarks.testing import Fault
 from airflow_provider_benchmarks.triggers import _on_kill, jobs

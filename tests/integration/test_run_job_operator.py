@@ -18,7 +18,8 @@ from airflow_provider_benchmarks.exceptions import (
     JobTimeout,
 )
 from airflow_provider_benchmarks.job_xcom import JOB_XCOM_KEY
-from airflow_provider_benchmarks.operators.jobs import RunBenchmarkJobOperator, identity_of
+from airflow_provider_benchmarks.operators._task_identity import identity_of
+from airflow_provider_benchmarks.operators.jobs import RunBenchmarkJobOperator
 from airflow_provider_benchmarks.testing import Fault
 from tests.integration.conftest import BENCHMARK, SPEC, WORKSPACE, cancels, wait_until_finished
 from tests.support.contexts import TaskInstance, run_task, task_context

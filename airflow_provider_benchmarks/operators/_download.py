@@ -1,0 +1,145 @@
+"""What the downloads of scores have in common: where to, and from which job."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_benchmarks.brief import shortened
+from airflow_provider_benchmarks.exceptions import (
+    ConfigurationError,
+)
+from airflow_provider_benchmarks.jobs import JobStatus
+from airflow_provider_benchmarks.operators._arguments import (
+    PATH,
+    STORE,
+    TEXT,
+    Rule,
+    checked_aliases,
+)
+from airflow_provider_benchmarks.operators._asset_extra import add_outlet_extra
+from airflow_provider_benchmarks.operators._base import BenchmarkOperator, score_store
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_benchmarks.jobs import BenchmarkJob
+    from airflow_provider_benchmarks.scores import AggregateScores
+    from airflow_provider_benchmarks.store import Place, RowOptions, StoredJob
+
+
+class DownloadOperator(BenchmarkOperator):
+    """Base of the downloads: the arguments that both have."""
+
+    template_fields: Sequence[str] = (
+        "job_name",
+        "destination",
+        "storage_conn_id",
+        "store",
+        "aliases",
+        *BenchmarkOperator.template_fields,
+    )
+    formats: tuple[str, ...] = ()
+    takes_job = True
+    argument_rules: Mapping[str, Rule] = {
+        **BenchmarkOperator.argument_rules,
+        "destination": PATH.or_none(),
+        "storage_conn_id": TEXT.or_none(),
+        "if_exists": TEXT,
+        "store": STORE.or_none(),
+    }
+
+    def __init__(
+        self,
+        *,
+        job_name: str,
+        destination: str | None,
+        format: str,
+        storage_conn_id: str | None,
+        if_exists: str,
+        store: str | None,
+        aliases: Mapping[str, str] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if format not in self.formats:
+            raise ConfigurationError(
+                f'task "{self.task_id}": unknown format "{shortened(format)}"; known: {", ".join(self.formats)}'
+            )
+        self.job_name = job_name
+        self.destination = destination
+        self.format = format
+        self.storage_conn_id = storage_conn_id
+        self.if_exists = if_exists
+        self.store = store
+        self.aliases = checked_aliases(aliases, task=self.task_id)
+
+    def _check_options(self) -> None:
+        """Refuse what can't be done when the DAG is parsed already.
+
+        :raises ConfigurationError: names the task and the argument
+        """
+        try:
+            self._options()
+        except ConfigurationError as error:
+            raise ConfigurationError(f'task "{self.task_id}": {error}') from error
+
+    def _options(self) -> RowOptions:
+        """What is to be stored where; the arguments may be templates still.
+
+        :raises ConfigurationError: it can't be done
+        """
+        from airflow_provider_benchmarks.store import RowOptions
+
+        return RowOptions(place=self._place(), if_exists=self.if_exists)
+
+    def _place(self) -> Place | None:
+        from airflow_provider_benchmarks.store import Place
+
+        return None if self.destination is None else Place.of(self.destination, self.storage_conn_id)
+
+    def _refuse_unused(self, **given: bool) -> None:
+        """Refuse options of the file where none is written.
+
+        :param given: by their names, whether they are other than their defaults
+        :raises ConfigurationError: names them, and says what the task returns instead
+        """
+        if self.store:  # a store names its own connection, and keeps what it has
+            given |= {"if_exists": self.if_exists != "replace", "storage_conn_id": self.storage_conn_id is not None}
+        names = [f"{name}=" for name, is_given in given.items() if is_given]
+        if self.destination is None and names:
+            instead = "the score store keeps the whole job as it is" if self.store else "the rows themselves go to XCom"
+            raise ConfigurationError(
+                f'task "{self.task_id}": {", ".join(names)} would be ignored, as there is no destination and '
+                f"{instead}. Give a destination= for the file, or leave {'it' if len(names) == 1 else 'them'} out."
+            )
+
+    def _store_job(self) -> StoredJob | None:
+        """Put the job into the score store, where there is one, which has jobs also that the service has purged.
+
+        :raises JobError: it has not completed
+        """
+        store = score_store(self.store)
+        if store is None:
+            return None
+        if (place := self._place()) is not None:
+            store.refuse_own_file(place)
+        return self.hook.store_job(store, self.job_name)
+
+    def _get_job(self) -> BenchmarkJob:
+        """Fetch the job's status before its results: it may complete between the two."""
+        job = self.hook.get_job(self.job_name)
+        if job.status != JobStatus.COMPLETED:
+            advice = "" if job.is_finished else " Wait for it first."
+            self.log.warning('%s is "%s": its scores may not be of all rows.%s', job, job.status, advice)
+        return job
+
+    def _add_outlet_extra(
+        self, context: Context, job: BenchmarkJob | StoredJob, aggregate: AggregateScores | None, **more: Any
+    ) -> None:
+        """Describe the download in the events of the task's outlets.
+
+        :param more: of which None is left out
+        """
+        more = {name: value for name, value in more.items() if value is not None}
+        add_outlet_extra(self, context, job_name=self.job_name, benchmark=job.benchmark, aggregate=aggregate, more=more)
