@@ -18,6 +18,7 @@ LABEL = ".label"
 DECODE_ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 #: Of lists and objects in each other. No service nests a tenth as deep.
 _MOST_LEVELS = 200
+_NO_BRACKETS = bytes(sorted(set(range(256)) - set(b"[]{}")))
 #: Of a whole number that Python reads.
 _MOST_DIGITS = 4300
 _NUMBERS_IN_WORDS = {
@@ -51,8 +52,7 @@ def _refuse_depth(value: Any, data: bytes | str) -> None:
 
     How deep that is depends on who calls it. So the limit is one that always holds.
     """
-    opened = data.count("[") + data.count("{") if isinstance(data, str) else data.count(b"[") + data.count(b"{")
-    if opened <= _MOST_LEVELS:
+    if _is_surely_flat(data.encode(errors="replace") if isinstance(data, str) else data):
         return
     level = [value]
     for _ in range(_MOST_LEVELS):
@@ -61,6 +61,21 @@ def _refuse_depth(value: Any, data: bytes | str) -> None:
         if not level:
             return
     raise ValueError(f"it is nested more than {_MOST_LEVELS} levels deep")
+
+
+def _is_surely_flat(data: bytes) -> bool:
+    """True if the brackets alone show few levels; False also where those in texts hide how many there are."""
+    if data.count(b"[") + data.count(b"{") <= _MOST_LEVELS:
+        return True
+    brackets = data.translate(None, _NO_BRACKETS)
+    for _ in range(_MOST_LEVELS // 2):  # a round takes off two levels at most
+        left = brackets.replace(b"[]", b"").replace(b"{}", b"")
+        if not left:
+            return True
+        if left == brackets:
+            return False
+        brackets = left
+    return False
 
 
 def _lenient(data: bytes | str) -> Any:
