@@ -37,6 +37,8 @@ _PAIR = re.compile(r"""[\w.-]+=["']?([^\s"',;]+)""")
 
 #: Members of an answer by which later requests and comparisons go. They are masked where a message shows them.
 _KEPT = frozenset({"name", "workspace", "id", "metric", "metric_ref", "artifact_url", "download_url", "next_page"})
+#: Members of an answer that hold what somebody has to say, at any depth; all others are data.
+_WORDS = frozenset({"description", "detail", "error_details", "error_stack", "message", "status_details", "steps"})
 #: Members of an answer that hold what people wrote, at any depth.
 _FREE = frozenset({"spec", "custom_fields", "error_details", "status_details", "steps", "detail", "message"})
 
@@ -56,27 +58,33 @@ def secrets_of(value: str) -> list[str]:
     return [each for each in dict.fromkeys(found) if len(each) >= MIN_CHARACTERS]
 
 
-def register_secrets(values: Iterable[str]) -> None:
-    """Mask these tokens and values of headers in every message of this process from here on."""
-    global _mask
-    found = [secret for value in values for secret in secrets_of(value)]
+def register_secrets(values: Iterable[str], *, names: Iterable[str] = ()) -> None:
+    """Mask these tokens and values of headers in every message of this process from here on.
+
+    :param names: values that may be the name of something, such as a gateway's tenant: masked in messages alone, as
+        answers are compared by such names
+    """
+    global _mask, _mask_of_data
+    found = {secret: True for value in names for secret in secrets_of(value)}
+    found |= {secret: False for value in values for secret in secrets_of(value)}
     with _lock:
-        is_new = any(secret not in _remembered for secret in found)
-        for secret in found:
-            _remembered[secret] = None
+        is_new = any(_remembered.get(secret) != is_name for secret, is_name in found.items())
+        for secret, is_name in found.items():
+            _remembered[secret] = is_name
             _remembered.move_to_end(secret)
         while len(_remembered) > _MAX_REMEMBERED:
             _remembered.popitem(last=False)
         if is_new:
             _mask = Mask(_remembered)
+            _mask_of_data = Mask(secret for secret, is_name in _remembered.items() if not is_name)
 
 
 def forget_secrets() -> None:
     """Mask nothing any more."""
-    global _mask
+    global _mask, _mask_of_data
     with _lock:
         _remembered.clear()
-        _mask = Mask(())
+        _mask = _mask_of_data = Mask(())
 
 
 def masked(text: str) -> str:
@@ -95,7 +103,7 @@ def masked_content(content: bytes) -> bytes:
 
 def masked_values(payload: Any) -> Any:
     """Mask the secrets in an answer's texts, but for the names by which it is compared and requested."""
-    return _masked_member(payload, is_free=False)
+    return _masked_member(payload, _mask_of_data, is_free=False)
 
 
 def mask_chain(error: BaseException) -> None:
@@ -247,21 +255,24 @@ def _longest_first(texts: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted((each for each in texts if len(each) >= MIN_CHARACTERS), key=len, reverse=True))
 
 
-def _masked_member(value: Any, *, is_free: bool) -> Any:
+def _masked_member(value: Any, mask: Mask, *, is_free: bool) -> Any:
     if isinstance(value, str):
-        return _mask(value)
+        return mask(value)
     if isinstance(value, list):
-        return [_masked_member(each, is_free=is_free) for each in value]
+        return [_masked_member(each, mask, is_free=is_free) for each in value]
     if not isinstance(value, dict):
         return value
     found = {}
     for key, member in value.items():
         inside = is_free or key in _FREE
         is_kept = not inside and key in _KEPT and isinstance(member, str)
-        found[_mask(key) if inside else key] = member if is_kept else _masked_member(member, is_free=inside)
+        of_member = _mask if key in _WORDS else mask
+        found[mask(key) if inside else key] = member if is_kept else _masked_member(member, of_member, is_free=inside)
     return found
 
 
 _lock = Lock()
-_remembered: OrderedDict[str, None] = OrderedDict()
+#: Secrets, the latest last; True for one that may be a name.
+_remembered: OrderedDict[str, bool] = OrderedDict()
 _mask = Mask(())
+_mask_of_data = Mask(())

@@ -19,6 +19,7 @@ from airflow_provider_benchmarks.exceptions import (
     ConfigurationError,
     DestinationExists,
     InvalidRequest,
+    NewerFormat,
     NotFound,
     ProtocolError,
     ResultsTooLarge,
@@ -113,4 +114,4 @@ def can_retry_mend(error: BenchmarkError) -> bool:
     if isinstance(error, InvalidRequest):
         is_refused = 400 <= (error.status_code or 0) < 500
         return not is_refused or _MODEL_OUT_OF_REACH.search(error.detail) is not None
-    return not isinstance(error, ConfigurationError | DestinationExists | ResultsTooLarge)
+    return not isinstance(error, ConfigurationError | DestinationExists | NewerFormat | ResultsTooLarge)

@@ -15,7 +15,12 @@ import httpx
 
 from airflow_provider_benchmarks.brief import brief
 from airflow_provider_benchmarks.client._download_speed import DEFAULT_MIN_SPEED
-from airflow_provider_benchmarks.client._headers import checked_headers, checked_value, headers_of_every_request
+from airflow_provider_benchmarks.client._headers import (
+    checked_headers,
+    checked_value,
+    headers_of_every_request,
+    names_in_headers,
+)
 from airflow_provider_benchmarks.client._requests import Request
 from airflow_provider_benchmarks.client.generations import AUTO, Generation, generations_of
 from airflow_provider_benchmarks.exceptions import ConfigurationError
@@ -73,7 +78,11 @@ class ClientConfig:
         if self.token is not None:
             object.__setattr__(self, "token", checked_value("API token", self.token))
         object.__setattr__(self, "headers", checked_headers(self.headers))
-        register_secrets((self.token or "", *self.headers.values()))
+        names = names_in_headers(self.headers)
+        register_secrets(
+            [self.token or "", *(each for each in self.headers.values() if each not in names)],
+            names=names - {self.workspace},
+        )
         if not _is_number(self.timeout) or not 0 < self.timeout <= _MAX_TIMEOUT_SECONDS:
             raise ConfigurationError(
                 f"the request timeout must be more than 0 seconds and at most {_MAX_TIMEOUT_SECONDS:,}, "

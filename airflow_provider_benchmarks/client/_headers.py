@@ -27,6 +27,10 @@ _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
 _OF_A_REQUEST = frozenset(
     {"content-length", "transfer-encoding", "content-encoding", "trailer", "te", "upgrade", "expect", "range"}
 )
+#: In the names of headers whose values are secrets, whatever they look like.
+_SENSITIVE = re.compile(r"auth|cookie|credential|key|pass|secret|session|token", re.IGNORECASE)
+#: What may be the name of something on the service, or a word.
+_POSSIBLE_NAME = re.compile(r"[A-Za-z][a-z]*(?:[._/-][a-z0-9]+)*")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -72,6 +76,11 @@ def checked_headers(headers: Mapping[str, str]) -> dict[str, str]:
         if name.lower() in _OF_A_REQUEST:
             raise ConfigurationError(f'the header "{name}" is set for each request by itself: leave it out')
     return _merged({name: checked_value(f'header "{name}"', value) for name, value in headers.items()})
+
+
+def names_in_headers(headers: Mapping[str, str]) -> set[str]:
+    """Values that may be the name of something, such as the tenant that a gateway asks for, rather than a secret."""
+    return {value for name, value in headers.items() if _POSSIBLE_NAME.fullmatch(value) and not _SENSITIVE.search(name)}
 
 
 def checked_value(what: str, value: str) -> str:

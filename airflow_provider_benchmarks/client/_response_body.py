@@ -154,9 +154,11 @@ def _without_halves(value: Any) -> Any:
 
 def body_length(response: httpx.Response) -> int | None:
     """Number of bytes of the body; None where the service does not say, or sends it compressed."""
-    if "content-encoding" in response.headers or not response.headers.get("content-length", "").isdigit():
+    length = response.headers.get("content-length", "")
+    # Beside a transfer encoding a length says nothing (RFC 9112, 6.3).
+    if not length.isdigit() or {"content-encoding", "transfer-encoding"} & response.headers.keys():
         return None
-    return int(response.headers["content-length"])
+    return int(length)
 
 
 def read_body(response: httpx.Response, *, timeout: float) -> Iterator[bytes]:

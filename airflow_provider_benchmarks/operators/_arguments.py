@@ -66,7 +66,8 @@ def _is_path(value: Any) -> bool:
         if not isinstance(value, ObjectStoragePath):
             return False
     path = str(value)
-    return bool(path.strip()) and "\0" not in path and _NOTHING_IN_PATH.search(path) is None
+    # A template that is still there when the task runs is in an object, in which Airflow renders none.
+    return not has_template(path) and bool(path.strip()) and "\0" not in path and _NOTHING_IN_PATH.search(path) is None
 
 
 def _is_texts(value: Any) -> bool:
@@ -172,6 +173,13 @@ def is_known(value: Any) -> bool:
         return all(map(is_known, value.values() if isinstance(value, Mapping) else value))
     is_path = isinstance(value, PurePath) or hasattr(value, "protocol")
     return not has_template(str(value) if is_path else value)
+
+
+def path_text(value: Any) -> Any:
+    """A path as text, since Airflow renders templates in texts alone; a template, or the output of a task, as it is."""
+    from airflow.providers.common.compat.sdk import ObjectStoragePath
+
+    return str(value) if isinstance(value, PurePath | ObjectStoragePath) else value
 
 
 def has_template(value: Any) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_benchmarks.brief import shortened
@@ -16,6 +17,8 @@ from airflow_provider_benchmarks.operators._arguments import (
     TEXT,
     Rule,
     checked_aliases,
+    is_known,
+    path_text,
 )
 from airflow_provider_benchmarks.operators._asset_extra import add_outlet_extra
 from airflow_provider_benchmarks.operators._base import BenchmarkOperator, score_store
@@ -67,11 +70,12 @@ class DownloadOperator(BenchmarkOperator):
                 f'task "{self.task_id}": unknown format "{shortened(format)}"; known: {", ".join(self.formats)}'
             )
         self.job_name = job_name
-        self.destination = destination
+        # An ObjectStoragePath brings its connection along; any other path is a text, in which templates are rendered.
+        self.destination = str(destination) if isinstance(destination, PurePath) else destination
         self.format = format
         self.storage_conn_id = storage_conn_id
         self.if_exists = if_exists
-        self.store = store
+        self.store = path_text(store)
         self.aliases = checked_aliases(aliases, task=self.task_id)
 
     def _check_options(self) -> None:
@@ -96,7 +100,10 @@ class DownloadOperator(BenchmarkOperator):
     def _place(self) -> Place | None:
         from airflow_provider_benchmarks.store import Place
 
-        return None if self.destination is None else Place.of(self.destination, self.storage_conn_id)
+        if self.destination is None:
+            return None
+        known = [value if is_known(value) else str(value) for value in (self.destination, self.storage_conn_id)]
+        return Place.of(*known)
 
     def _refuse_unused(self, **given: bool) -> None:
         """Refuse options of the file where none is written.

@@ -46,6 +46,10 @@ class DestinationExists(exceptions.DestinationExists, AirflowFailException):
     """The destination holds another file."""
 
 
+class NewerFormat(exceptions.NewerFormat, AirflowFailException):
+    """A newer release of this package has written what is stored."""
+
+
 _FINAL: dict[type[BenchmarkError], type[BenchmarkError]] = {
     exceptions.ConfigurationError: ConfigurationError,
     exceptions.Unauthorized: Unauthorized,
@@ -54,6 +58,7 @@ _FINAL: dict[type[BenchmarkError], type[BenchmarkError]] = {
     exceptions.InvalidRequest: InvalidRequest,
     exceptions.ResultsTooLarge: ResultsTooLarge,
     exceptions.DestinationExists: DestinationExists,
+    exceptions.NewerFormat: NewerFormat,
 }
 
 

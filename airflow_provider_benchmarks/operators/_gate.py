@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_benchmarks.brief import shortened
@@ -17,6 +16,7 @@ from airflow_provider_benchmarks.operators._arguments import (
     Rule,
     checked_aliases,
     has_template,
+    path_text,
     require_job_name,
 )
 from airflow_provider_benchmarks.operators._asset_extra import add_outlet_extra
@@ -82,10 +82,10 @@ class GateOperator(BenchmarkOperator):
         super().__init__(**kwargs)
         self.job_name = job_name
         self.checks = read_checks(checks, gate=self.task_id)
-        self.policy = _path(policy)
-        self.baseline = _path(baseline)
-        self.store = _path(store)
-        self.report = _path(report)
+        self.policy = path_text(policy)
+        self.baseline = path_text(baseline)
+        self.store = path_text(store)
+        self.report = path_text(report)
         self.if_inconclusive = if_inconclusive
         self.if_no_baseline = if_no_baseline
         self.aliases = checked_aliases(aliases, task=self.task_id)
@@ -190,10 +190,3 @@ class GateOperator(BenchmarkOperator):
     def _policy_file(self) -> ReviewedFile:
         dag_file = self.dag.fileloc if self.has_dag() else None
         return ReviewedFile(f'gate "{self.task_id}"', "policy", self.policy, dag_file)
-
-
-def _path(value: Any) -> Any:
-    """A path as text; a template, or the output of a task, as it is."""
-    from airflow.providers.common.compat.sdk import ObjectStoragePath
-
-    return str(value) if isinstance(value, PurePath | ObjectStoragePath) else value

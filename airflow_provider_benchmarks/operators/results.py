@@ -18,6 +18,7 @@ from airflow_provider_benchmarks.operators._arguments import (
     NAMES,
     TEXT,
     Rule,
+    is_known,
 )
 from airflow_provider_benchmarks.operators._base import (
     DEFAULT_CONN_ID,
@@ -231,7 +232,7 @@ class DownloadRowScoresOperator(DownloadOperator):
             neutralise_formulas=self.neutralise_formulas,
             if_exists=self.if_exists,
             limit=self.limit,
-            partition_by=self.partition_by,
+            partition_by=self.partition_by if is_known(self.partition_by) else (),
         )
 
     @fails_for_good

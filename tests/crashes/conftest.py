@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -65,18 +64,9 @@ class Crashes:
         """
         job = self.running_job(case)
         self.wait(lambda: self.states(case) == ["deferred"], case)
-        self.wait(lambda: self.is_known_to_have_ended(case, try_number=1), case)
+        self.wait(lambda: self.airflow.has_heard_of_end(case, try_number=1), case)
         self.wait(lambda: " starting" in self.airflow.task_logs(case), case)
         return job.name
-
-    def is_known_to_have_ended(self, case: str, *, try_number: int) -> bool:
-        """Whether the scheduler has heard of the end of a process of a case's task.
-
-        It does not write "TaskInstance Finished" for every end: where it is busy, one such line is for two tries.
-        """
-        key = rf"TaskInstanceKey\(dag_id='{re.escape(case)}',.* try_number={try_number},"
-        line = rf"Received executor event with state (success|failed) for task instance {key}"
-        return re.search(line, self.airflow.whole_log("scheduler")) is not None
 
     def states(self, case: str) -> list[str | None]:
         return [task["state"] for task in self.airflow.api.task_instances(case)]

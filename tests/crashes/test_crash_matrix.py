@@ -112,7 +112,7 @@ def test_a_cancelled_job_is_followed_by_the_next(crashes):
     crashes.client.cancel_job(name)
     crashes.wait(lambda: len(crashes.jobs_of("cancelled")) == 2, "cancelled")
     crashes.wait(lambda: crashes.states("cancelled") == ["deferred"], "cancelled")
-    crashes.wait(lambda: crashes.is_known_to_have_ended("cancelled", try_number=2), "cancelled")
+    crashes.wait(lambda: crashes.airflow.has_heard_of_end("cancelled", try_number=2), "cancelled")
     crashes.service.finish_job(WORKSPACE, f"{name}-2", "completed")
     tasks = crashes.succeeds("cancelled")
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from threading import Thread
 
 import pytest
@@ -31,10 +32,11 @@ with DAG("retry", schedule=None, start_date=datetime(2026, 1, 1)):
 
 @pytest.fixture(scope="module")
 def service() -> Iterator[EvaluationService]:
-    with EvaluationService(job_seconds=5) as service:
+    with EvaluationService() as service:
         service.seed_question_answer_example()
         with Seeder(service.url) as seeder:
             seeder.benchmark(WORKSPACE, "to-retry", metrics=[f"{WORKSPACE}/exact-match"], dataset=f"{WORKSPACE}/qa")
+        service.hold_jobs("active")
         yield service
 
 
@@ -56,8 +58,28 @@ def airflow(service: EvaluationService, tmp_path_factory: pytest.TempPathFactory
         yield running
 
 
-def test_a_job_is_waited_for_by_a_triggerer(airflow):
-    run = airflow.run_dag("model_release_gate", trigger=True)
+@contextmanager
+def each_try(airflow: AirflowServices, dag_id: str, *ends: Callable[[], None]) -> Iterator[None]:
+    """End the job of each try of a DAG's task in its way, when Airflow knows that the task's first process is over."""
+
+    def end_each() -> None:
+        for number, end in enumerate(ends, start=1):
+            wait_for(
+                lambda number=number: airflow.has_heard_of_end(dag_id, try_number=number),
+                1800,
+                lambda: f"{airflow.log('scheduler')}\n{airflow.task_logs(dag_id)}",
+            )
+            end()
+
+    thread = Thread(target=end_each, daemon=True)
+    thread.start()
+    yield
+    thread.join(timeout=60)
+
+
+def test_a_job_is_waited_for_by_a_triggerer(airflow, service):
+    with each_try(airflow, "model_release_gate", service.release_jobs):
+        run = airflow.run_dag("model_release_gate", trigger=True)
 
     assert run.tasks["run_benchmark"] == "success", run.log
     assert run.tries["run_benchmark"] == 1, run.log
@@ -70,20 +92,15 @@ def test_a_job_is_waited_for_by_a_triggerer(airflow):
 
 def test_a_retry_of_a_deferred_task_runs_the_next_job(airflow, service):
     """Airflow 3.0 resumes the retry with the event of the try before."""
-    benchmark = f"{WORKSPACE}/to-retry"
-    service.fail_jobs(benchmark, "no")
+    service.hold_jobs("active")
 
-    def mend() -> None:
+    def fail_first() -> None:
         with BenchmarkClient(ClientConfig(base_url=service.url, workspace=WORKSPACE, trust_env=False)) as client:
-            wait_for(
-                lambda: any(job.benchmark == benchmark and job.status == "error" for job in client.list_jobs()),
-                900,
-                lambda: airflow.task_logs("retry"),
-            )
-        service.evaluate_jobs(benchmark)
+            (job,) = [job for job in client.list_jobs() if job.benchmark == f"{WORKSPACE}/to-retry"]
+        service.finish_job(WORKSPACE, job.name, "error", message="no")
 
-    Thread(target=mend, daemon=True).start()
-    run = airflow.run_dag("retry", trigger=True)
+    with each_try(airflow, "retry", fail_first, service.release_jobs):
+        run = airflow.run_dag("retry", trigger=True)
 
     assert (run.tasks["run"], run.tries["run"]) == ("success", 2), run.log
     assert run.xcoms["run", "return_value"].endswith("-2")

@@ -78,6 +78,7 @@ VERBS: dict[str, Verb] = {
     "iter_row_scores": lambda client: check_rows(client.iter_row_scores(NAME)),
     "iter_row_lines": lambda client: deque(client.iter_row_lines(NAME), 0).clear(),
     "open_row_scores": _rows_of_file,
+    "iter_artifacts": lambda client: deque(client.iter_artifacts(NAME), 0).clear(),
     "iter_result": lambda client: deque(client.iter_result(NAME, "artifacts"), 0).clear(),
     "check_health": lambda client: client.check_health(),
     "get_platform_version": lambda client: check_text(client.get_platform_version()),

@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-from airflow.providers.common.compat.sdk import DAG, ObjectStoragePath
+from airflow.providers.common.compat.sdk import DAG, BaseOperator, ObjectStoragePath
 
 from airflow_provider_benchmarks.client import BenchmarkClient, ClientConfig
 from airflow_provider_benchmarks.exceptions import (
@@ -506,3 +506,42 @@ def test_what_is_templated(kind):
         operator = kind(task_id="download", **{name: f"{name}-{{{{ ds }}}}" for name in names})
     operator.render_template_fields({"ds": "2026-01-02"})
     assert [getattr(operator, name) for name in names] == [f"{name}-2026-01-02" for name in names]
+
+
+class TestValuesThatComeLater:
+    """The output of a task, and a template in a path, are known when the task runs."""
+
+    @pytest.fixture
+    def before(self):
+        with DAG("d", schedule=None, start_date=datetime(2026, 1, 1)):
+            yield BaseOperator(task_id="before").output
+
+    @pytest.mark.parametrize("kind", [DownloadAggregateScoresOperator, DownloadRowScoresOperator])
+    @pytest.mark.parametrize("name", ["destination", "storage_conn_id", "store"])
+    def test_the_output_of_a_task(self, before, kind, name):
+        arguments = {"destination": "s3://bucket/x", name: before}
+        task = kind(task_id="t", job_name=before, **arguments)
+        assert task.upstream_task_ids == {"before"}
+
+    def test_fields_to_partition_by(self, before):
+        task = DownloadRowScoresOperator(
+            task_id="t", job_name="j", destination="/x", format="parquet", partition_by=[before]
+        )
+        assert task.upstream_task_ids == {"before"}
+
+    def test_a_template_in_a_path_is_rendered(self, run_job, tmp_path):
+        run_job()
+        folder = tmp_path / "{{ params.day }}"
+        with DAG("d", schedule=None, start_date=datetime(2026, 1, 1)):
+            task = DownloadRowScoresOperator(task_id="t", job_name="job-1", destination=folder / "rows.jsonl")
+        context = {**task_context(), "params": {"day": "monday"}}
+        task.render_template_fields(context)
+        task.execute(context)
+        assert [path.name for path in tmp_path.iterdir()] == ["monday"]
+
+    def test_a_template_in_a_path_of_object_storage_is_refused(self, run_job, tmp_path):
+        run_job()
+        destination = ObjectStoragePath(f"file://{tmp_path}/{{{{ ds }}}}/rows.jsonl")
+        with pytest.raises(ConfigurationError, match=r"destination: a path .*\{\{ ds \}\}"):
+            rows(destination=destination)
+        assert list(tmp_path.iterdir()) == []

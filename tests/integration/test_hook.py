@@ -314,7 +314,10 @@ class TestConnection:
                 {"extra": {"api_key": "x"}},
                 'unknown key "api_key", which is not read: it belongs into the connection\'s pass',
             ),
-            ({"extra": {"zzz\n::group::": 1}}, '"zzz : :group::"; known: workspace, verify, timeout, api, headers'),
+            (
+                {"extra": {"zzz\n::group::": 1}},
+                '"zzz : :group::"; known: workspace, verify, timeout, min_download_speed, api, headers',
+            ),
             ({"host": "https://e.example.com:8443", "port": 8443}, None),
             ({"host": "e.example.com", "port": 8443, "schema": "https", "extra": {"workspace": "w"}}, None),
         ],

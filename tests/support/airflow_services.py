@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import signal
 import socket
 import sqlite3
@@ -267,6 +268,16 @@ class AirflowServices:
 
         left = wait_for(ended, _RUN_LIMIT, lambda: f"{self.log('scheduler')}\n{self.task_logs(dag_id)}")
         return outcome(left, self.task_logs(dag_id))
+
+    def has_heard_of_end(self, dag_id: str, *, try_number: int) -> bool:
+        """Whether the scheduler has heard of the end of a process of a try of the task of a DAG.
+
+        Before that, Airflow takes a task for failed that is resumed. It does not write "TaskInstance Finished" for
+        every end: where it is busy, one such line is for two tries.
+        """
+        key = rf"TaskInstanceKey\(dag_id='{re.escape(dag_id)}',.* try_number={try_number},"
+        line = rf"Received executor event with state (success|failed) for task instance {key}"
+        return re.search(line, self.whole_log("scheduler")) is not None
 
     def task_logs(self, dag_id: str) -> str:
         """All task logs of a DAG, with those of its triggers."""

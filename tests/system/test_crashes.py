@@ -48,7 +48,7 @@ def test_a_triggerer_dies_while_a_task_is_deferred(crashes) -> None:
     # A job of five rows can end before a busy scheduler has heard that the task's first process has ended, and Airflow
     # takes a task that resumes before that for failed. So the triggerer dies first, and comes back after it.
     crashes.airflow.kill("triggerer")
-    crashes.wait(lambda: crashes.is_known_to_have_ended("restarted", try_number=1), "restarted")
+    crashes.wait(lambda: crashes.airflow.has_heard_of_end("restarted", try_number=1), "restarted")
     crashes.airflow.start("triggerer")
     tasks = crashes.succeeds("restarted")
 

@@ -36,6 +36,7 @@ FINAL = [
     InvalidRequest("x", status_code=422, detail=MODEL.format("… because a 401 error occurred.")),
     exceptions.ResultsTooLarge("x"),
     exceptions.DestinationExists("x"),
+    exceptions.NewerFormat("x"),
 ]
 MENDED = [
     Unauthorized("x", status_code=401),

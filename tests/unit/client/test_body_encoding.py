@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from airflow_provider_benchmarks.client._body_encoding import PIECE_BYTES, BodyDecoder
+from airflow_provider_benchmarks.client._response_body import body_length
 
 TEXT = b'{"name": "job-1"}' * 1000
 
@@ -79,3 +80,17 @@ def test_what_was_not_asked_for_is_refused(encoding):
 def test_damage_is_noticed(body, match):
     with pytest.raises(httpx.DecodingError, match=match):
         decode("gzip", body)
+
+
+@pytest.mark.parametrize(
+    ("headers", "length"),
+    [
+        ({"content-length": "5"}, 5),
+        ({}, None),
+        ({"content-length": "-5"}, None),
+        ({"content-length": "5", "content-encoding": "gzip"}, None),
+        ({"content-length": "5", "transfer-encoding": "chunked"}, None),
+    ],
+)
+def test_the_length_of_a_body(headers, length):
+    assert body_length(httpx.Response(200, headers=headers, stream=httpx.ByteStream(b""))) == length
