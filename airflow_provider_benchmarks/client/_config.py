@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import os
 import ssl
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -74,6 +74,7 @@ class ClientConfig:
     aliases: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self._check_types()
         self._check_base_url()
         if self.token is not None:
             object.__setattr__(self, "token", checked_value("API token", self.token))
@@ -92,14 +93,31 @@ class ClientConfig:
             raise ConfigurationError(
                 f"retry_seconds must be a number from 0 to {_MAX_TIMEOUT_SECONDS:,}, found {brief(self.retry_seconds)}"
             )
-        if not 0 <= self.min_download_speed < math.inf:
+        if not _is_number(self.min_download_speed) or not 0 <= self.min_download_speed <= sys.float_info.max:
             raise ConfigurationError(
-                f"min_download_speed must be 0 bytes per second (no limit) or more, found {self.min_download_speed}"
+                f"min_download_speed must be 0 bytes per second (no limit) or more, "
+                f"found {brief(self.min_download_speed)}"
             )
         generations_of(self.api)
         checked_references(self.aliases)
         if isinstance(self.verify, str) and not os.path.exists(self.verify):
             raise ConfigurationError(f'the CA path "{self.verify}" does not exist on this machine')
+
+    def _check_types(self) -> None:
+        texts = {"base_url": self.base_url, "workspace": self.workspace, "api": self.api, "token": self.token or ""}
+        if isinstance(self.headers, Mapping):
+            texts |= {f"header {brief(name)}": value for name, value in self.headers.items()}
+        else:
+            raise ConfigurationError(f"headers must be a mapping, found a {type(self.headers).__name__}")
+        for name, value in texts.items():
+            if not isinstance(value, str):  # it is not shown: it may be a secret
+                raise ConfigurationError(f"{name} must be a text, found a value of type {type(value).__name__}")
+        if any(not isinstance(name, str) for name in self.headers):
+            raise ConfigurationError("the names of headers must be texts")
+        if not isinstance(self.verify, bool | str):
+            raise ConfigurationError(
+                f"verify must be True, False, or the path of a CA file or folder, found {brief(self.verify)}"
+            )
 
     def _check_base_url(self) -> None:
         # First of all, and however wrong the rest is: what follows shows the URL, which must not show a password.

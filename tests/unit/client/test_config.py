@@ -85,3 +85,26 @@ def test_secrets_are_not_in_the_repr():
 def test_a_least_speed_is_a_number_that_can_be_had(speed):
     with pytest.raises(ConfigurationError, match="min_download_speed must be 0 bytes per second"):
         ClientConfig(base_url="http://evaluator.invalid", min_download_speed=speed)
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"base_url": None}, "base_url must be a text, found a value of type NoneType"),
+        ({"base_url": 5}, "base_url must be a text"),
+        ({"workspace": None}, "workspace must be a text"),
+        ({"workspace": ["a"]}, "workspace must be a text"),
+        ({"token": 5}, "token must be a text"),
+        ({"headers": [1]}, "headers must be a mapping, found a list"),
+        ({"headers": {"a": 5}}, "header a must be a text|header 'a' must be a text"),
+        ({"headers": {5: "a"}}, "the names of headers must be texts"),
+        ({"api": []}, "api must be a text"),
+        ({"verify": None}, "verify must be True, False, or the path"),
+        ({"min_download_speed": "x"}, "min_download_speed must be 0 bytes per second"),
+        ({"min_download_speed": None}, "min_download_speed must be 0 bytes per second"),
+        ({"min_download_speed": 10**400}, "min_download_speed must be 0 bytes per second"),
+    ],
+)
+def test_values_of_another_type(fields, said):
+    with pytest.raises(ConfigurationError, match=said):
+        ClientConfig(**{"base_url": "http://evaluator.invalid", **fields})
