@@ -15,8 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import DAG, AirflowException, AirflowFailException, ObjectStoragePath
-from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.providers.common.compat.sdk import (
+    DAG,
+    AirflowException,
+    AirflowFailException,
+    BaseOperator,
+    ObjectStoragePath,
+)
 
 from airflow_provider_benchmarks.client import BenchmarkClient, ClientConfig
 from airflow_provider_benchmarks.exceptions import BenchmarkError, ConfigurationError
@@ -247,7 +252,7 @@ def test_a_spec_that_became_a_text():
 
 def test_the_result_of_a_task_that_is_another_thing(place):
     with DAG("d", schedule=None, start_date=datetime(2026, 1, 1)):
-        upstream = EmptyOperator(task_id="upstream")
+        upstream = BaseOperator(task_id="upstream")
         task = DownloadAggregateScoresOperator(task_id="the-task", job_name=upstream.output, workspace=upstream.output)
     task.job_name = 2026
     with pytest.raises(ConfigurationError, match="job_name .*found 2026, which the result of task upstream gives"):

@@ -258,7 +258,13 @@ class AirflowServices:
             command = ["airflow", "dags", action, dag_id]
             return subprocess.run(command, env=self.environment, capture_output=True, check=False).returncode == 0
 
-        wait_for(lambda: run("unpause"), _START_LIMIT, lambda: self.log("scheduler"))
+        def is_unpaused() -> bool:
+            run("unpause")  # which succeeds also where there is no such DAG yet
+            with closing(sqlite3.connect(self.airflow.home / "airflow.db", timeout=60)) as database:
+                found = database.execute("select 1 from dag where dag_id = ? and not is_paused", (dag_id,)).fetchone()
+            return found is not None
+
+        wait_for(is_unpaused, _START_LIMIT, lambda: self.log("scheduler"))
         if trigger:
             assert run("trigger"), self.log("scheduler")
 
