@@ -36,7 +36,8 @@ export AIRFLOW_HOME := $(CURDIR)/.build/airflow
 
 .PHONY: help demo test-fast test test-lowest test-system test-generations test-matrix test-distributed fuzz lint types \
 	imports dependencies \
-	$(RELEASES:%=test-real-%) $(AIRFLOWS:%=test-airflow-%) test-move schema audit sbom check hooks bench-rows bench-gates bench-waiting clean
+	$(RELEASES:%=test-real-%) $(AIRFLOWS:%=test-airflow-%) test-move schema audit sbom check hooks \
+	bench-rows bench-gates bench-waiting clean
 help:
 	@echo "make demo         run example DAGs nightly_regression and model_release_gate on a local evaluation service"
 	@echo "make test-fast    unit and contract tests on a local service: two minutes on two cores"
@@ -198,6 +199,7 @@ bench-gates: $(VENV)/.installed
 	PYTHONPATH=$(CURDIR) $(BIN)/python benchmarks/drift.py
 	PYTHONPATH=$(CURDIR) $(BIN)/python benchmarks/nights.py
 	PYTHONPATH=$(CURDIR) $(BIN)/python benchmarks/gate_speed.py
+	PYTHONPATH=$(CURDIR) $(BIN)/python benchmarks/many_groups.py
 
 bench-waiting: $(VENV)/.installed .venv-platform-0.1/.installed
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --group bench

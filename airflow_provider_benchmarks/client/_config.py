@@ -104,11 +104,10 @@ class ClientConfig:
             raise ConfigurationError(f'the CA path "{self.verify}" does not exist on this machine')
 
     def _check_types(self) -> None:
-        texts = {"base_url": self.base_url, "workspace": self.workspace, "api": self.api, "token": self.token or ""}
-        if isinstance(self.headers, Mapping):
-            texts |= {f"header {brief(name)}": value for name, value in self.headers.items()}
-        else:
+        if not isinstance(self.headers, Mapping):
             raise ConfigurationError(f"headers must be a mapping, found a {type(self.headers).__name__}")
+        texts = {"base_url": self.base_url, "workspace": self.workspace, "api": self.api, "token": self.token or ""}
+        texts |= {f"header {brief(name)}": value for name, value in self.headers.items()}
         for name, value in texts.items():
             if not isinstance(value, str):  # it is not shown: it may be a secret
                 raise ConfigurationError(f"{name} must be a text, found a value of type {type(value).__name__}")

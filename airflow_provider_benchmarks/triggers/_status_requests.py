@@ -101,12 +101,11 @@ class StatusRequests:
         """Poll each job once.
 
         A few jobs are requested one by one. For many, the lists of running and of finished jobs are read, and only jobs
-        that neither list has are requested one by one.
+        that neither list has are requested one by one. A job whose request is slow, while the service responds to
+        others, is reported later: it holds up no other.
 
         :param wanted: names of the jobs, with their creation times where these are known
         :param report: called for every job that the service returned, and for each with an error of its own
-        A job whose request is slow, while the service responds to others, is reported later: it holds up no other.
-
         :param after_outage: begin with a single job, to see whether the service responds again
         :raises ServiceError: the service is down; the jobs that were not reported are still to be polled
         """
