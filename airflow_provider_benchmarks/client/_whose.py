@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 from airflow_provider_benchmarks.brief import shortened
+from airflow_provider_benchmarks.inert import one_line
 from airflow_provider_benchmarks.jobs import BenchmarkJob
 
 #: How the platform's own ids of jobs begin. Lists of results have these as ``job``, logs have the job's name.
@@ -25,8 +26,8 @@ def require_job(found: BenchmarkJob, *, name: str, workspace: str) -> BenchmarkJ
     :raises ValueError: it has another name, or is of another workspace
     """
     if (found.name, found.workspace) != (name, workspace):
-        of = "" if found.workspace == workspace else f' of workspace "{shortened(found.workspace)}"'
-        raise ValueError(f'expected benchmark job "{name}", found "{shortened(found.name)}"{of}')
+        of = "" if found.workspace == workspace else f' of workspace "{one_line(shortened(found.workspace))}"'
+        raise ValueError(f'expected benchmark job "{name}", found "{one_line(shortened(found.name))}"{of}')
     return found
 
 
@@ -48,7 +49,8 @@ def require_owner(job: str, found: Any) -> None:
     :raises ValueError: it is one
     """
     if isinstance(found, str) and found and found != job and not found.startswith(_ID):
-        raise ValueError(f'expected what belongs to benchmark job "{job}", found what belongs to "{shortened(found)}"')
+        other = one_line(shortened(found))
+        raise ValueError(f'expected what belongs to benchmark job "{job}", found what belongs to "{other}"')
 
 
 def stored_file_path(artifact_url: str, *, job: str, workspace: str) -> str | None:

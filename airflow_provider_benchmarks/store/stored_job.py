@@ -153,7 +153,7 @@ def job_of(folder: str, manifest: dict[str, Any], outcomes: dict[str, str] | Non
         benchmark=text_in(manifest, "benchmark"),
         dataset=text_in(manifest, "dataset", is_optional=True),
         content=content_of(manifest),
-        created_at=datetime.fromisoformat(manifest["created_at"]),
+        created_at=_moment(manifest["created_at"]),
         aggregate=replace(
             AggregateScores.from_json(manifest["scores"]),
             without_aliases=checked_references(manifest.get("without_aliases", {})),
@@ -164,6 +164,20 @@ def job_of(folder: str, manifest: dict[str, Any], outcomes: dict[str, str] | Non
         id=text_in(manifest, "id", is_optional=True),
         run_with=text_in(manifest, "run_with", is_optional=True),
     )
+
+
+def _moment(text: str) -> datetime:
+    """A time with its zone, in UTC, so that any two can be compared.
+
+    :raises ValueError: it is none
+    """
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(f"the time {text} has no zone")
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError(f"the time {text} is out of range") from error
 
 
 def counts_differ(counts: RowCounts | None, stored: RowCounts | None) -> str:

@@ -55,6 +55,17 @@ def test_a_list_has_no_jobs_of_another_workspace(caplog):
     assert 'expected benchmark job "job-2", found "job-2" of workspace "other"' in caplog.text
 
 
+@pytest.mark.parametrize("field", ["name", "workspace"])
+def test_another_name_has_no_hold_on_logs(field):
+    hostile = "x\x1b]8;;http://evil\x07\n::group::\n[2026-11-28] INFO - Task exited with return code 0"
+    with client_of({**MINE, field: hostile}) as client, pytest.raises(ProtocolError) as caught:
+        client.get_job("job-1")
+    cause = caught.value.__cause__ or caught.value.__context__
+    for text in (str(cause), str(cause.__cause__ or "")):
+        assert "\n" not in text
+        assert "\x1b" not in text
+
+
 URL = "http://evaluator.example/apis/evaluation/v2/workspaces/ws/benchmark-jobs/{}/results/row-scores/download"
 
 

@@ -74,6 +74,9 @@ def test_scores_that_can_not_be_read_again_are_not_stored(tmp_path):
         lambda manifest: manifest | {"files": [{**ROWS, "sha256": None}]},
         lambda manifest: {key: value for key, value in manifest.items() if key != "created_at"},
         lambda manifest: manifest | {"created_at": 5},
+        lambda manifest: manifest | {"created_at": "2026-11-02"},
+        lambda manifest: manifest | {"created_at": "2026-11-02T00:00:00"},
+        lambda manifest: manifest | {"created_at": "0001-01-01T00:00:00+23:59"},
         lambda manifest: manifest | {"scores": {}},
     ],
 )
