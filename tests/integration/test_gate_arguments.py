@@ -189,7 +189,8 @@ def test_a_dag_with_gates_can_be_stored(tmp_path):
     stored = Serialized.from_dict(Serialized.to_dict(dag))
     gate = stored.get_task("gate")
     assert {name: getattr(gate, name) for name in arguments} == arguments
-    assert {task.task_id: task.is_mapped for task in stored.tasks} == {"gate": False, "by-job": True, "by-check": True}
+    mapped = {task.task_id for task in stored.tasks if type(task).__name__.endswith("MappedOperator")}
+    assert (set(stored.task_ids), mapped) == ({"gate", "by-job", "by-check"}, {"by-job", "by-check"})
 
 
 @pytest.mark.parametrize("name", [2026, None, "None", "", ["job-1"]])
