@@ -34,7 +34,7 @@ export UV_SYSTEM_CERTS := true
 # Airflow must not touch the user's own installation.
 export AIRFLOW_HOME := $(CURDIR)/.build/airflow
 
-.PHONY: help demo test-fast test test-lowest test-system test-generations test-matrix test-distributed fuzz lint types \
+.PHONY: help demo test-fast test test-lowest test-system test-generations test-matrix test-distributed soak fuzz lint types \
 	imports dependencies \
 	$(RELEASES:%=test-real-%) $(AIRFLOWS:%=test-airflow-%) test-move schema audit sbom check hooks \
 	bench-rows bench-gates bench-waiting clean
@@ -49,6 +49,7 @@ help:
 	@echo "make test-matrix  the wheel on every Airflow from 2.11 to 3.3, and the newest on Python 3.12 and 3.13"
 	@echo "make test-airflow-2.11.2  the wheel on one of these: $(AIRFLOWS)"
 	@echo "make fuzz         odd answers of every kind to every request, new ones for ten minutes: MINUTES=60 for an hour"
+	@echo "make soak         500 jobs in 15 minutes, with odd answers of every kind, while workers and triggerers die"
 	@echo "make check        formatting, lint, types, import rules and declared dependencies"
 	@echo "make audit        known weaknesses of the packages that constraints.txt pins"
 	@echo "make sbom         the bill of materials of the wheel and what it is installed with, to .build/sbom.json"
@@ -138,6 +139,10 @@ test-matrix:
 test-distributed: .venv-distributed/.installed
 	@command -v redis-server > /dev/null || { echo "Redis and PostgreSQL are needed; on Debian: apt-get install postgresql redis-server"; exit 1; }
 	AIRFLOW_HOME=$(AIRFLOW_HOME)-distributed .venv-distributed/bin/python -m pytest tests/distributed
+
+# Hundreds of jobs; MINUTES, JOBS and SEED change it.
+soak: .venv-distributed/.installed
+	AIRFLOW_HOME=$(AIRFLOW_HOME)-distributed .venv-distributed/bin/python -m pytest -s --basetemp .build/soak tests/soak
 
 .venv-distributed/.installed: pyproject.toml constraints.txt constraints/distributed.txt $(VENV)/.installed
 	$(BIN)/uv venv --quiet --clear --python $(PYTHON) .venv-distributed

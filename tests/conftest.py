@@ -64,5 +64,5 @@ def secrets_of_this_test() -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Raise the time limit of tests that start whole Airflows or the real platform: these have limits of their own."""
     for item in items:
-        if "crashes" in item.path.parts or item.get_closest_marker("real_platform"):
+        if {"crashes", "distributed"} & set(item.path.parts) or item.get_closest_marker("real_platform"):
             item.add_marker(pytest.mark.timeout(3600))

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,10 +16,9 @@ import pytest
 from airflow_provider_benchmarks.client import BenchmarkClient, ClientConfig
 from airflow_provider_benchmarks.store import ScoreStore
 from airflow_provider_benchmarks.testing import EvaluationService, Seeder
+from tests.distributed.deployment import deployment
 from tests.support.airflow_runs import AirflowHome
-from tests.support.airflow_services import AirflowServices, free_port, wait_for
-from tests.support.postgres_server import PostgresServer, postgres_folder
-from tests.support.redis_server import RedisServer
+from tests.support.airflow_services import AirflowServices, wait_for
 
 WORKSPACE = "my-workspace"
 CASES = [f"case-{case:02}" for case in range(20)]
@@ -55,52 +53,14 @@ class Night:
         return "\n".join([str(tasks), f"{len(list(self.client.list_jobs()))} jobs", *logs])
 
 
-def start_worker(airflow: AirflowServices, name: str) -> None:
-    port = str(free_port())  # of its logs
-    command = f"celery worker --concurrency 3 --celery-hostname {name}@localhost"
-    airflow.start(command, name, AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT=port)
-
-
-def start_triggerer(airflow: AirflowServices, name: str) -> None:
-    airflow.start("triggerer", name, AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT=str(free_port()))
-
-
-def settings_of(postgres: PostgresServer, redis: RedisServer, store: str) -> dict[str, str]:
-    return {
-        "STORE": store,
-        "AIRFLOW__CORE__EXECUTOR": "CeleryExecutor",
-        "AIRFLOW__CORE__PARALLELISM": "8",
-        "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": postgres.url("postgresql+psycopg2"),
-        "AIRFLOW__CELERY__BROKER_URL": redis.url,
-        "AIRFLOW__CELERY__RESULT_BACKEND": postgres.url("db+postgresql"),
-        # What has died is noticed within half a minute, not within minutes.
-        "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_SEC": "2",
-        "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "30",
-        "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "5",
-        "AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT": "60",
-        "AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT_CHECK_INTERVAL": "10",
-        "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "2",
-        "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "20",
-    }
-
-
 @pytest.fixture(scope="module")
 def night(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Night]:
-    programs = postgres_folder()
-    assert programs, "PostgreSQL is not installed; on Debian: apt-get install postgresql redis-server"
     home = AirflowHome(tmp_path_factory.mktemp("distributed"), Path(__file__).parent / "dags")
-    with EvaluationService() as service, PostgresServer(programs) as postgres, RedisServer() as redis:
+    store = f"file://{tmp_path_factory.mktemp('store')}"
+    with EvaluationService() as service:
         seed(service)
-        store = f"file://{tmp_path_factory.mktemp('store')}"
-        airflow = AirflowServices(home, service.url, **settings_of(postgres, redis, store))
-        subprocess.run(["airflow", "db", "migrate"], env=airflow.environment, check=True, capture_output=True)
         config = ClientConfig(base_url=service.url, workspace=WORKSPACE, trust_env=False)
-        with airflow, BenchmarkClient(config) as client:
-            airflow.kill("triggerer")
-            for number in (1, 2):
-                start_worker(airflow, f"worker-{number}")
-                start_triggerer(airflow, f"triggerer-{number}")
+        with deployment(home, service.url, STORE=store) as airflow, BenchmarkClient(config) as client:
             yield Night(airflow, service, client, store)
 
 

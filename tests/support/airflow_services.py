@@ -217,6 +217,9 @@ class AirflowServices:
             os.killpg(process.pid, sig)
         process.wait(timeout=60)
 
+    def pid(self, name: str) -> int:
+        return self._processes[name].pid
+
     def is_running(self, name: str) -> bool:
         return self._processes[name].poll() is None
 
