@@ -29,6 +29,9 @@ WORKERS ?= $(shell expr 2 '*' $$(nproc))
 PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 # What every Airflow must pass: DAG runs, example DAGs, and tasks that a whole Airflow defers and resumes.
 MATRIX_TESTS ?= tests/integration tests/crashes/test_deferral.py tests/crashes/test_slow_airflow.py
+# Processes keep the bytecode of what they import, also where the environment says that they don't: a process of Airflow
+# takes half of the time to start so, and tests start hundreds.
+unexport PYTHONDONTWRITEBYTECODE
 # The machine's own certificates, for networks whose proxy signs with its own.
 export UV_SYSTEM_CERTS := true
 # Airflow must not touch the user's own installation.

@@ -20,6 +20,8 @@ _MAX_REFUSALS = 5
 _MAX_UNEXPECTED_ANSWERS = 10
 #: Maximum number of characters that are shown of a word of the service.
 _WORD = 80
+#: The same of the error of the last poll.
+_ERROR = 1000
 
 
 class JobPoller:
@@ -37,6 +39,8 @@ class JobPoller:
         self.interval = interval
         self.deadline = deadline
         self._last: BenchmarkJob | None = None
+        #: Of the last poll; None if it succeeded.
+        self.last_error: ServiceError | None = None
         self._id = ""
         self._failures = 0
         self._refusals = 0
@@ -49,7 +53,7 @@ class JobPoller:
         :raises JobError: another job has the name now
         """
         self._refuse_another(job)
-        self._last = job
+        self._last, self.last_error = job, None
         self._failures = self._refusals = 0
         if job.is_finished:
             return None
@@ -63,6 +67,7 @@ class JobPoller:
         :raises ServiceError: the same error, if it is a definite answer (404, …, or several refusals in a row)
         :raises JobTimeout: the deadline has passed
         """
+        self.last_error = error
         self._failures += 1
         self._refusals += isinstance(error, Unauthorized)
         if self._is_definite(error):
@@ -93,20 +98,24 @@ class JobPoller:
         if self.deadline is None:
             return pause
         if now >= self.deadline:
-            raise not_in_time(self._last, name=self.job_name, workspace=self.workspace, now=now)
+            raise not_in_time(self._last, name=self.job_name, workspace=self.workspace, now=now, error=self.last_error)
         return min(pause, self.deadline - now)
 
 
-def not_in_time(job: BenchmarkJob | None, *, name: str, workspace: str, now: float) -> JobTimeout:
+def not_in_time(
+    job: BenchmarkJob | None, *, name: str, workspace: str, now: float, error: ServiceError | None = None
+) -> JobTimeout:
     """Make the error for a job that has not finished in time.
 
-    :param job: the job as the last poll has shown it; None if no poll succeeded
+    :param job: the job as the last poll that succeeded has shown it; None if no poll did
+    :param error: of the last poll; None if it succeeded
     """
     what = str(job) if job else f'benchmark job "{name}" in workspace "{workspace}"'
     seen = progress_line(job, now) if job else "nothing, no look at it succeeded"
+    failed = f" The last poll failed: {shortened(str(error), _ERROR)}" if error else ""
     return JobTimeout(
-        f"{what} did not end in time; last seen: {seen}. Raise the task's timeout, or look at what holds the job up on "
-        f"the service.",
+        f"{what} did not end in time; last seen: {seen}.{failed} Raise the task's timeout, or look at what holds the "
+        f"job up on the service.",
         job=name,
         workspace=workspace,
         benchmark=job.benchmark if job else "",

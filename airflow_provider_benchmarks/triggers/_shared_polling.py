@@ -115,7 +115,7 @@ class SharedPoll:
             if wait.due == math.inf or wait.deadline is None:
                 continue
             if now > max(wait.deadline, wait.started) + LAST_POLL_TIMEOUT_SECONDS:
-                wait.update(overdue)
+                wait.update(wait.poller.last_error or overdue)
         self._deadline_check = self._loop.call_later(DEADLINE_CHECK_SECONDS, self._check_deadlines)
 
     async def _run(self) -> None:

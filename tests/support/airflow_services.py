@@ -257,26 +257,34 @@ class AirflowServices:
         return outcome(self.airflow.last_run(dag_id, self.environment), self.task_logs(dag_id))
 
     def _run_dag_by_command(self, dag_id: str, *, trigger: bool) -> RunOutcome:
+        """Poll the database, since a command takes seconds to start."""
+
         def run(action: str) -> bool:
             command = ["airflow", "dags", action, dag_id]
             return subprocess.run(command, env=self.environment, capture_output=True, check=False).returncode == 0
 
-        def is_unpaused() -> bool:
-            run("unpause")  # which succeeds also where there is no such DAG yet
-            with closing(sqlite3.connect(self.airflow.home / "airflow.db", timeout=60)) as database:
-                found = database.execute("select 1 from dag where dag_id = ? and not is_paused", (dag_id,)).fetchone()
-            return found is not None
+        def is_there() -> bool:
+            return self._first("select dag_id from serialized_dag join dag using (dag_id) where dag_id = ?", dag_id)
 
+        def is_unpaused() -> bool:
+            return run("unpause") and self._first("select dag_id from dag where dag_id = ? and not is_paused", dag_id)
+
+        wait_for(is_there, _START_LIMIT, lambda: self.log("scheduler"))
         wait_for(is_unpaused, _START_LIMIT, lambda: self.log("scheduler"))
         if trigger:
             assert run("trigger"), self.log("scheduler")
 
-        def ended() -> dict[str, Any] | None:
-            left = self.airflow.last_run(dag_id, self.environment)
-            return left if left["state"] in ("success", "failed") else None
+        def ended() -> bool:
+            state = self._first("select state from dag_run where dag_id = ? order by id desc limit 1", dag_id)
+            return state in ("success", "failed")
 
-        left = wait_for(ended, _RUN_LIMIT, lambda: f"{self.log('scheduler')}\n{self.task_logs(dag_id)}")
-        return outcome(left, self.task_logs(dag_id))
+        wait_for(ended, _RUN_LIMIT, lambda: f"{self.log('scheduler')}\n{self.task_logs(dag_id)}")
+        return outcome(self.airflow.last_run(dag_id, self.environment), self.task_logs(dag_id))
+
+    def _first(self, query: str, *parameters: str) -> Any:
+        """The first column of the first row that Airflow's database has for a query."""
+        with closing(sqlite3.connect(self.airflow.home / "airflow.db", timeout=60)) as database:
+            return next(iter(database.execute(query, parameters).fetchone() or ()), None)
 
     def has_heard_of_end(self, dag_id: str, *, try_number: int) -> bool:
         """Whether the scheduler has heard of the end of a process of a try of the task of a DAG.

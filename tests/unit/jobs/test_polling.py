@@ -105,6 +105,29 @@ def test_a_timeout_without_any_answer_says_so():
         poller(deadline=1).on_error(ServiceUnavailable("down"), 2)
 
 
+def test_a_timeout_says_why_the_last_poll_failed():
+    waiting = poller(deadline=10)
+    waiting.on_job(job(progress=40.0), 0)
+    waiting.on_error(ProtocolError("a login page", status_code=200), 1)
+    seen = r"last seen: active, 40 %\. The last poll failed: the name of another job Raise the task's timeout"
+    with pytest.raises(JobTimeout, match=seen):
+        waiting.on_error(ProtocolError("the name of another job", status_code=200), 11)
+
+
+def test_an_error_before_a_poll_that_succeeded_is_not_in_the_timeout():
+    waiting = poller(deadline=10)
+    waiting.on_error(ServiceUnavailable("down"), 0)
+    with pytest.raises(JobTimeout) as timeout:
+        waiting.on_job(job(), 11)
+    assert "down" not in str(timeout.value)
+
+
+def test_a_long_error_is_cut_in_the_timeout():
+    with pytest.raises(JobTimeout) as timeout:
+        poller(deadline=1).on_error(ServiceUnavailable("x" * 100_000), 2)
+    assert len(str(timeout.value)) < 2000
+
+
 def test_the_progress_line_has_what_is_known(recorded):
     running = GENERATIONS["benchmark-jobs"].read_job(recorded(147), workspace="w")
     assert progress_line(running) == "active, step evaluation, 20 %, 1 samples"
