@@ -5,6 +5,7 @@ Airflow 2 parses DAGs in its scheduler, and its API asks for a webserver with us
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import random
@@ -152,6 +153,9 @@ class AirflowServices:
             "AIRFLOW__API__HOST": "127.0.0.1",
             "AIRFLOW__API__WORKERS": "1",
             "AIRFLOW__API__BASE_URL": self.url,
+            # Each process that finds no airflow.cfg writes one with a key of its own; a triggerer of Airflow 2 that
+            # starts beside the scheduler may read it half written, and dies of triggers that it can't decrypt.
+            "AIRFLOW__CORE__FERNET_KEY": base64.urlsafe_b64encode(os.urandom(32)).decode(),
             "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
             # Airflow 2 runs one task at a time on SQLite.
             "AIRFLOW__CORE__EXECUTOR": "LocalExecutor" if AIRFLOW_V_3_0_PLUS else "SequentialExecutor",
