@@ -31,7 +31,8 @@ def airflow(tmp_path_factory) -> AirflowHome:
 def services(platform, tmp_path_factory):
     """A whole Airflow with the example DAGs, whose default store is its own: tests of other releases run meanwhile."""
     folder = tmp_path_factory.mktemp("airflow-services")
-    shutil.copytree(EXAMPLE_DAGS, folder / "dags")
+    # Bytecode that others write there comes and goes.
+    shutil.copytree(EXAMPLE_DAGS, folder / "dags", ignore=shutil.ignore_patterns("__pycache__"))
     for file in (folder / "dags").glob("*.py"):
         file.write_text(file.read_text().replace("file:///tmp/benchmark-scores", f"file://{folder}/scores"))
     with AirflowServices(AirflowHome(folder / "airflow", folder / "dags"), platform.url, **DEFERRED) as running:
