@@ -9,13 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Self
 
-from airflow_provider_benchmarks.inert import inert_text
-from airflow_provider_benchmarks.masking import masked
-from airflow_provider_benchmarks.storable import storable_text
-
-
-def _shown(text: str) -> str:
-    return storable_text(masked(inert_text(text)))
+from airflow_provider_benchmarks.masking import safe_text
 
 
 class BenchmarkError(Exception):
@@ -26,7 +20,7 @@ class BenchmarkError(Exception):
     """
 
     def __init__(self, *args: Any) -> None:
-        super().__init__(*(_shown(arg) if isinstance(arg, str) else arg for arg in args))
+        super().__init__(*(safe_text(arg) if isinstance(arg, str) else arg for arg in args))
 
 
 class ConfigurationError(BenchmarkError, ValueError):
@@ -60,7 +54,7 @@ class ServiceError(BenchmarkError):
     ) -> None:
         super().__init__(message)
         self.status_code = status_code
-        self.detail = _shown(detail)
+        self.detail = safe_text(detail)
         self.method = method
         self.path = path
         self.workspace = workspace
@@ -137,8 +131,8 @@ class JobError(BenchmarkError):
         super().__init__(message)
         self.job = job
         self.workspace = workspace
-        self.benchmark = _shown(benchmark)
-        self.status = _shown(status)
+        self.benchmark = safe_text(benchmark)
+        self.status = safe_text(status)
 
     def reworded(self, message: str) -> Self:
         """The same error with another message."""

@@ -10,10 +10,11 @@ from __future__ import annotations
 import re
 
 #: Sequences of a terminal, with the one that makes links (OSC 8): what they do is dropped, the text between them stays.
-_SEQUENCE = re.compile(
+#: None holds the beginning of another: many that have no end would be searched again and again for it.
+SEQUENCE = re.compile(
     r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"
-    r"|(?:\x1b\]|\x9d)[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)"
-    r"|(?:\x1b[PX^_]|[\x90\x98\x9e\x9f])[^\x1b\x9c]*(?:\x1b\\|\x9c)"
+    r"|(?:\x1b\]|\x9d)[^\x07\x1b\x90\x98\x9c-\x9f]*(?:\x07|\x1b\\|\x9c)"
+    r"|(?:\x1b[PX^_]|[\x90\x98\x9e\x9f])[^\x1b\x90\x98\x9c-\x9f]*(?:\x1b\\|\x9c)"
     r"|\x1b[ -/]*[0-OQ-WYZ\\`-~]"
 )
 #: Control characters but for tabs and ends of lines, the ends of lines that only some programs know, and what changes
@@ -21,6 +22,7 @@ _SEQUENCE = re.compile(
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 #: What begins and ends a group in Airflow's log view, wherever it stands in a line.
 _GROUP = re.compile(r"::(?=(?:end)?group::)|##(?=\[(?:end)?group\])")
+_FURTHER_LINE = re.compile(r"\n(?! {4})")
 _SIGN = re.compile(rf"{_CONTROL.pattern}|{_GROUP.pattern}")
 _PICTURES = 0x2400
 #: What means something in the middle of a line of Markdown: emphasis, code, links, images, HTML, entities, tables,
@@ -38,7 +40,7 @@ def inert_text(text: str) -> str:
     """
     if _SIGN.search(text) is None:
         return text
-    text = _SEQUENCE.sub("", text.replace("\r\n", "\n"))
+    text = SEQUENCE.sub("", text.replace("\r\n", "\n"))
     text = _CONTROL.sub(_visible, text)
     return _GROUP.sub(lambda mark: " ".join(mark[0]), text)
 
@@ -54,8 +56,11 @@ def markdown_text(text: str) -> str:
 
 
 def indented(text: str) -> str:
-    """A text with its further lines indented, so that none of them passes for a line of the log itself."""
-    return text.replace("\n", "\n    ")
+    """A text with its further lines indented, so that none of them passes for a line of the log itself.
+
+    Those that are indented already stay as they are.
+    """
+    return _FURTHER_LINE.sub("\n    ", text)
 
 
 def _visible(found: re.Match[str]) -> str:

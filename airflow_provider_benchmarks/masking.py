@@ -2,7 +2,9 @@
 
 Whoever makes a client registers its secrets. Every error of this package masks them in its message, and the client
 masks them in what it reads, so that neither logs nor XComs nor Airflow's database get them. An echo is found as it was
-sent, percent-encoded, with the escapes of JSON or HTML, and in base64.
+sent, percent-encoded, with the escapes of JSON or HTML, in base64 and in hexadecimal; also where control characters,
+sequences of a terminal or ends of lines split it. So it makes no difference whether these are dropped before a text is
+masked or after it. :func:`safe_text` does both, for every text that is shown.
 """
 
 from __future__ import annotations
@@ -13,9 +15,13 @@ import json
 import re
 from bisect import bisect_right
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from threading import Lock
 from typing import Any
+
+from airflow_provider_benchmarks.inert import SEQUENCE, indented, inert_text
+from airflow_provider_benchmarks.storable import storable_text
 
 HIDDEN = "***"
 #: A shorter value is not masked: it may well be a part of any word, and hardly protects anything.
@@ -28,6 +34,26 @@ _ESCAPE = re.compile(
     r"|(?<!\\)\\++(?:u(?P<json>[0-9A-Fa-f]{4})|x(?P<python>[0-9A-Fa-f]{2})|(?P<itself>.))"
     r"|&(?:amp;)*(?:#(?P<decimal>[0-9]{1,7});|#[xX](?P<hex>[0-9A-Fa-f]{1,6});|(?P<named>amp|lt|gt|quot|apos);)"
 )
+#: What a backslash makes of a letter in JSON; of any other character it makes that itself.
+_AFTER_BACKSLASH = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
+#: ... where it is a backslash itself, of which the escape is a part.
+_AS_ITSELF: Mapping[str, str] = {}
+#: What may split a secret, and is dropped or hardly seen where a text is shown: sequences of a terminal, control
+#: characters, ends of lines with the indentation behind them, and characters without a width.
+_SPLITTER = re.compile(
+    # Where backslashes are escapes, that of a sequence's end is gone.
+    rf"\x1b[]PX^_][^\x07\x1b\x90\x98\x9c-\x9f]*\x1b(?!\\)|{SEQUENCE.pattern}|\n[ \t]*"
+    r"|[\x00-\x1f\x7f-\x9f\xad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]"
+)
+#: The same as escapes of JSON, in whatever depth; of sequences those that nearly all logs with colours have. It begins
+#: with one certain character, for which a text is searched ten times as fast as for several.
+_ESCAPED_SPLITTER = re.compile(
+    r"\\(?<!\\\\)\\*+(?:(?:u00|x)1[bB](?:\[[0-?]*[ -/]*[@-~]|\][^\\\x22]*\\+u00(?:07|1[bB]\\+))|n[ ]*|[bfrt]"
+    r"|(?:u00|x)(?:0[0-9A-Fa-f]|1[0-9AaC-Fc-f]|7[fF]|8[0-9A-Fa-f]|[aA][dD])|u(?:20[0-6][0-9A-Fa-f]|[fF][eE][fF][fF]))"
+)
+_PERCENT_SPLITTER = re.compile(r"%(?:25)*(?:[01][0-9A-Fa-f]|7[fF])")
+#: The beginning of another sequence: all escapes must be decoded to find its end.
+_OTHER_SEQUENCE = re.compile(r"\\(?:u00|x)(?:1[bB]|9[0-9A-Fa-f])")
 #: Encodings within each other that are taken off.
 _MAX_LEVELS = 4
 _NAMED = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'"}
@@ -101,13 +127,23 @@ def masked_content(content: bytes) -> bytes:
     return content if found is text else found.encode()
 
 
+def may_hold_secrets(content: bytes) -> bool:
+    """False for nearly all answers: no text in it has a secret, once it is read as JSON."""
+    return bool(_mask) and _mask.may_find_in_json(content.decode(json.detect_encoding(content), "replace"))
+
+
 def masked_values(payload: Any) -> Any:
     """Mask the secrets in an answer's texts, but for the names by which it is compared and requested."""
     return _masked_member(payload, _mask_of_data, is_free=False)
 
 
-def mask_chain(error: BaseException) -> None:
-    """Mask the secrets in the texts of an error that is not ours, and in those of what caused it.
+def safe_text(text: str) -> str:
+    """A text to be shown or stored: without the registered secrets, a hold on logs, and what no database stores."""
+    return storable_text(inert_text(_mask(text)))
+
+
+def make_chain_safe(error: BaseException) -> None:
+    """Make the texts of an error that is not ours safe, as :func:`safe_text` does, and those of what caused it.
 
     A traceback shows them behind the error that is made of it.
     """
@@ -118,8 +154,15 @@ def mask_chain(error: BaseException) -> None:
         if each is None or id(each) in seen:
             continue
         seen.add(id(each))
-        each.args = tuple(_mask(arg) if isinstance(arg, str) else arg for arg in each.args)
-        following += [each.__cause__, each.__context__]
+        each.args = tuple(indented(safe_text(arg)) if isinstance(arg, str) else arg for arg in each.args)
+        # What these errors show is no longer in their arguments.
+        for name in ("strerror", "filename", "filename2") if isinstance(each, OSError) else ():
+            if isinstance(text := getattr(each, name), str):
+                setattr(each, name, indented(safe_text(text)))
+        if hasattr(each, "__notes__"):
+            each.__notes__ = [indented(safe_text(str(note))) for note in each.__notes__]
+        following += [each.__cause__, each.__context__, *(arg for arg in each.args if isinstance(arg, BaseException))]
+        following += each.exceptions if isinstance(each, BaseExceptionGroup) else ()
 
 
 class Mask:
@@ -130,53 +173,74 @@ class Mask:
 
     def __init__(self, secrets: Iterable[str]) -> None:
         plain = {*secrets}
-        encoded = {each for secret in plain for each in _in_base64(secret)}
+        encoded = {each for secret in plain for each in (*_in_base64(secret), *_in_hexadecimal(secret))}
         self._needles = _longest_first(plain | encoded)
         # A secret may have what looks like an escape itself, which is decoded with the text.
-        unescaped = {*self._needles, *(level.text for each in self._needles for level in _levels(each))}
+        unescaped = {*self._needles, *(view[-1].text for each in self._needles for view in _views(each))}
         in_bytes = {_as_bytes(each).decode("latin-1") for each in unescaped if not each.isascii()}
         self._unescaped_needles = _longest_first(unescaped | in_bytes)
-        self._sign = _sign_of_escapes("".join(self._needles))
+        self._signs = _signs_of_escapes("".join(self._needles))
 
     def __bool__(self) -> bool:
         return bool(self._needles)
 
     def __call__(self, text: str) -> str:
-        for needle in self._needles:
-            if needle in text:
-                text = text.replace(needle, HIDDEN)
-        if not self._needles or self._sign.search(text) is None:
+        if not self._needles:
             return text
-        levels = _levels(text)
-        spans = []
-        for number, level in enumerate(levels):
-            for span in (span for needle in self._unescaped_needles for span in _spans(level.text, needle)):
-                for inner in reversed(levels[: number + 1]):
-                    span = inner.original(*span)
-                spans.append(span)
+        if not (self._may_be_escaped(text) or self._may_be_split(text, is_json=False)):
+            for needle in self._needles:
+                if needle in text:
+                    text = text.replace(needle, HIDDEN)
+            return text
+        # All are found before any is replaced: one may be a part of another, of which the rest would be left.
+        spans = [span for needle in self._needles for span in _spans(text, needle)]
+        for view in _views(text):
+            found = (span for needle in self._unescaped_needles for span in _spans(view[-1].text, needle))
+            spans += (_in_original(span, view) for span in found)
         return _without(text, spans) if spans else text
 
+    def may_find_in_json(self, text: str) -> bool:
+        """False for nearly all texts, in the time of a few searches: no value of the JSON has a secret."""
+        return any(each in text for each in self._needles) or (
+            bool(self) and (self._may_be_escaped(text) or self._may_be_split(text, is_json=True))
+        )
 
-class _Unescaped:
-    """A text with its escapes decoded, and where each of its characters comes from."""
+    def _may_be_escaped(self, text: str) -> bool:
+        """False for nearly all texts: to decode all escapes of a log takes long."""
+        return any(first in text and sign.search(text) is not None for first, sign in self._signs.items())
 
-    def __init__(self, text: str) -> None:
+    def _may_be_split(self, text: str, *, is_json: bool) -> bool:
+        # In JSON the control characters of ASCII, but for the last, are escapes.
+        is_plain = (is_json and text.isascii() and "\x7f" not in text) or text.isprintable()
+        joined = text if is_plain else _SPLITTER.sub("", text)
+        joined = _ESCAPED_SPLITTER.sub("", joined) if "\\" in joined else joined
+        joined = _PERCENT_SPLITTER.sub("", joined) if "%" in joined else joined
+        is_shorter = len(joined) < len(text)
+        return (is_shorter and any(each in joined for each in self._needles)) or (
+            "\\" in joined and _OTHER_SEQUENCE.search(joined) is not None
+        )
+
+
+class _Rewritten:
+    """A text with what a pattern finds replaced, and where each of its characters comes from."""
+
+    def __init__(self, text: str, pattern: re.Pattern[str], replacement: Callable[[re.Match[str]], str]) -> None:
         pieces: list[str] = []
-        #: Of each piece: where it begins here, and where in the original. Every second one is a decoded escape.
+        #: Of each piece: where it begins here, and where in the original. Every second one is a replacement.
         self._here: list[int] = []
         self._there: list[int] = []
         here = there = 0
-        for escape in _ESCAPE.finditer(text):
-            pieces += [text[there : escape.start()], _character(escape)]
-            self._here += [here, here + escape.start() - there]
-            self._there += [there, escape.start()]
-            here += escape.start() - there + 1
-            there = escape.end()
+        for found in pattern.finditer(text):
+            pieces += [text[there : found.start()], replacement(found)]
+            self._here += [here, here + found.start() - there]
+            self._there += [there, found.start()]
+            here += found.start() - there + len(pieces[-1])
+            there = found.end()
         pieces.append(text[there:])
         self._here.append(here)
         self._there.append(there)
         self.text = "".join(pieces)
-        self.has_escapes = len(pieces) > 1
+        self.is_changed = len(pieces) > 1
 
     def original(self, start: int, end: int) -> tuple[int, int]:
         """Where the characters of a span are in the original, with whole escapes."""
@@ -184,23 +248,53 @@ class _Unescaped:
 
     def _original(self, place: int, *, is_end: bool) -> int:
         piece = bisect_right(self._here, place) - 1
-        if piece % 2:  # an escape
+        if piece % 2:  # a replacement, of one character: empty ones are passed over
             return self._there[piece + 1] if is_end else self._there[piece]
         return self._there[piece] + place - self._here[piece] + is_end
 
 
-def _sign_of_escapes(characters: str) -> re.Pattern[str]:
-    """What a text has that writes some of the characters as escapes; to decode all escapes of a log takes long."""
+#: How a text is rewritten, step by step.
+_View = list[_Rewritten]
+
+
+def _views(text: str) -> Iterator[_View]:
+    """Ways to read a text: with escapes decoded, as often as they come out of each other, and without splitters."""
+    for levels in (_levels(text), _levels(text, _AS_ITSELF)):
+        for number in range(len(levels) + 1):
+            view = levels[:number]
+            if view:
+                yield view
+            whole = _Rewritten(view[-1].text if view else text, _SPLITTER, lambda _: "")
+            if whole.is_changed:
+                yield [*view, whole]
+
+
+def _in_original(span: tuple[int, int], view: _View) -> tuple[int, int]:
+    for step in reversed(view):
+        span = step.original(*span)
+    return span
+
+
+def _signs_of_escapes(characters: str) -> dict[str, re.Pattern[str]]:
+    """What a text has that writes some of the characters as escapes, by what that begins with."""
     unicode, digits = ("u00", "[2-7]") if characters.isascii() else ("u", "")
     special = re.escape("".join(sorted({each for each in characters if not each.isalnum()})))
-    itself = rf"|\\[{special}]" if special else ""
-    return re.compile(rf"%{digits}|&(?:#|amp;|lt;|gt;|quot;|apos;)|\\(?:{unicode}|x){digits}{itself}")
+    itself = rf"|[{special}]" if special else ""
+    return {
+        "%": re.compile(f"%{digits}"),
+        "&": re.compile("&(?:#|amp;|lt;|gt;|quot;|apos;)"),
+        "\\": re.compile(rf"\\(?:(?:{unicode}|x){digits}{itself})"),
+    }
 
 
-def _levels(text: str) -> list[_Unescaped]:
-    """Decode escapes, and those that come out of it, as of JSON in a URL in HTML."""
-    levels: list[_Unescaped] = []
-    while len(levels) < _MAX_LEVELS and (level := _Unescaped(text)).has_escapes:
+def _levels(text: str, after_backslash: Mapping[str, str] = _AFTER_BACKSLASH) -> _View:
+    """Decode escapes, and those that come out of it, as of JSON in a URL in HTML.
+
+    :param after_backslash: what a backslash makes of a letter
+    """
+    levels: _View = []
+    decoded = partial(_character, after_backslash=after_backslash)
+    while len(levels) < _MAX_LEVELS and (level := _Rewritten(text, _ESCAPE, decoded)).is_changed:
         levels.append(level)
         text = level.text
     return levels
@@ -213,10 +307,10 @@ def _spans(text: str, needle: str) -> Iterator[tuple[int, int]]:
         start = text.find(needle, start + len(needle))
 
 
-def _character(escape: re.Match[str]) -> str:
+def _character(escape: re.Match[str], *, after_backslash: Mapping[str, str]) -> str:
     kind, value = escape.lastgroup, escape[escape.lastgroup or 0]
     if kind == "itself":
-        return value
+        return after_backslash.get(value, value)
     if kind == "named":
         return _NAMED[value]
     number = int(value, 10 if kind == "decimal" else 16)
@@ -238,6 +332,11 @@ def _in_base64(secret: str) -> Iterator[str]:
         content = b"\0" * before + _as_bytes(secret)
         whole = base64.b64encode(content).decode()[-(-before * 8 // 6) : len(content) * 8 // 6]
         yield from {whole, whole.replace("+", "-").replace("/", "_")}
+
+
+def _in_hexadecimal(secret: str) -> Iterator[str]:
+    digits = _as_bytes(secret).hex()
+    yield from (digits, digits.upper())
 
 
 def _as_bytes(text: str) -> bytes:

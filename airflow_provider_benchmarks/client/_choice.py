@@ -29,6 +29,7 @@ from airflow_provider_benchmarks.exceptions import (
     ServiceUnavailable,
     Unauthorized,
 )
+from airflow_provider_benchmarks.inert import indented
 
 logger = logging.getLogger(__name__)
 
@@ -255,7 +256,8 @@ def _none_of_them(config: ClientConfig, version: str, tried: Sequence[_Tried]) -
     paths = ", ".join(f"{each.error.method} {each.error.path}" for each in tried)
     known = ", ".join(each.generation.description for each in tried)
     return ProtocolError(
-        f'Every list of benchmark jobs answered 404 ("{last.detail}"): {paths}. The platform version is {version}. '
+        f'Every list of benchmark jobs answered 404 ("{indented(last.detail)}"): {paths}. The platform version is '
+        f"{version}. "
         f"This address knows no benchmark jobs: check the connection's host (with the prefix of a gateway, without "
         f'"/apis"), and that the service is one of {known}.',
         status_code=last.status_code,

@@ -22,7 +22,8 @@ from airflow_provider_benchmarks.exceptions import (
     ServiceUnavailable,
     Unauthorized,
 )
-from airflow_provider_benchmarks.masking import mask_chain, masked_content
+from airflow_provider_benchmarks.inert import indented
+from airflow_provider_benchmarks.masking import make_chain_safe, masked_content
 
 #: What sending a request and reading its answer may raise: anything. Not all errors of the system and of the libraries
 #: below become httpx's own: a redirect to port 99999 is an OverflowError, and an ExceptionGroup in asyncio.
@@ -43,7 +44,7 @@ def error_of_answer(
         kind, advice = _missing(request, content, detail, generation)
     else:
         kind, advice = _kind_and_advice(request, status, headers, generation)
-    said = f': "{detail}"' if detail else ""
+    said = f': "{indented(detail)}"' if detail else ""
     return kind(
         f"{request.method} {request.path} answered {status}{said} ({request.subject}). {advice}",
         status_code=status,
@@ -61,7 +62,7 @@ def error_of_request(request: Request, error: Exception, base_url: str) -> Servi
 
     :param error: one of ``FAULTS``
     """
-    mask_chain(error)
+    make_chain_safe(error)
     kind: type[ServiceError] = ServiceUnavailable
     advice = "Check that the service runs and that the connection's host is right."
     advice += _other_scheme(error, base_url)
@@ -96,7 +97,7 @@ def _words(error: BaseException) -> str:
     """Name an error, and say what it says; of several at once the first."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
-    return f"{type(error).__name__}: {shortened(str(error))}"
+    return f"{type(error).__name__}: {indented(shortened(str(error)))}"
 
 
 def _other_scheme(error: Exception, base_url: str) -> str:
@@ -113,7 +114,8 @@ def protocol_error(request: Request, status: int, reason: str) -> ProtocolError:
     """Make the error for a success whose body can't be understood."""
     return ProtocolError(
         f"{request.method} {request.path} answered {status}, but not as the service does ({request.subject}): "
-        f"{reason}. Check that the connection's host is the evaluation service itself and not a login page or a proxy.",
+        f"{indented(reason)}. Check that the connection's host is the evaluation service itself and not a login page "
+        f"or a proxy.",
         status_code=status,
         method=request.method,
         path=request.path,
@@ -192,7 +194,7 @@ def _kind_and_advice(
     if status == 409:
         return Conflict, "Choose another job name, or mend what the message names."
     if 300 <= status < 400:
-        place = shortened(headers.get("location", "another address"))
+        place = indented(shortened(headers.get("location", "another address")))
         return InvalidRequest, f"The service sends requests on to {place}: set that as the connection's host."
     if status >= 500:
         other = f" It also fails so where {generation.fails_where}." if request.job else ""

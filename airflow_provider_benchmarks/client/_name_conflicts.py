@@ -8,14 +8,16 @@ from typing import Any
 from airflow_provider_benchmarks.benchmarks import RecordedBenchmark, differences
 from airflow_provider_benchmarks.client._requests import Request
 from airflow_provider_benchmarks.exceptions import Conflict, NameUnusable
+from airflow_provider_benchmarks.inert import indented
 from airflow_provider_benchmarks.jobs import BenchmarkJob
 
 
 def name_unusable(post: Request, conflict: Conflict) -> NameUnusable:
     """Make the error for a name that the service refuses, though no job has it."""
+    said = indented(conflict.detail)
     error = NameUnusable(
-        f'the service refuses the job name "{post.job}" in workspace "{post.workspace}" ("{conflict.detail}"), yet no '
-        f"such job exists",
+        f'the service refuses the job name "{post.job}" in workspace "{post.workspace}" ("{said}"), yet no such job '
+        f"exists",
         status_code=conflict.status_code,
         detail=conflict.detail,
         method=post.method,

@@ -43,7 +43,7 @@ from airflow_provider_benchmarks.jobs import (
     fingerprint,
 )
 from airflow_provider_benchmarks.jobs.identity import check_name
-from airflow_provider_benchmarks.masking import mask_chain, masked
+from airflow_provider_benchmarks.masking import make_chain_safe, masked
 from airflow_provider_benchmarks.retry_policy import SUBMITS
 from airflow_provider_benchmarks.scores import AggregateScores
 from airflow_provider_benchmarks.scores.metric_names import MetricNames
@@ -373,7 +373,7 @@ class Operations:
         except BenchmarkError:
             raise
         except Exception as error:  # whatever makes a reader fail is in the answer
-            mask_chain(error)
+            make_chain_safe(error)
             found = masked(answer.content[:_SEARCHED_BYTES].decode("utf-8", "replace"))[:120]
             raise protocol_error(request, answer.status, f'{error}; it begins "{found}"') from error
 

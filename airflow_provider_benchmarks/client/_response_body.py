@@ -11,7 +11,7 @@ import httpcore
 import httpx
 
 from airflow_provider_benchmarks.client._body_encoding import BodyDecoder, decoded
-from airflow_provider_benchmarks.masking import masked_content, masked_values
+from airflow_provider_benchmarks.masking import masked_values, may_hold_secrets
 from airflow_provider_benchmarks.scores.json_values import parse_json
 from airflow_provider_benchmarks.storable import whole_characters
 
@@ -129,7 +129,7 @@ def parsed(content: bytes) -> Any:
     :raises ValueError: it is not JSON, has too many values, or is nested too deeply
     """
     value = parse_answer(content)
-    return value if masked_content(content) is content else masked_values(value)
+    return masked_values(value) if may_hold_secrets(content) else value
 
 
 def parse_answer(content: bytes) -> Any:

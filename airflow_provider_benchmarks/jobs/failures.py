@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from heapq import nlargest
 from operator import itemgetter
 
-from airflow_provider_benchmarks.inert import indented, inert_text
+from airflow_provider_benchmarks.inert import indented
 from airflow_provider_benchmarks.jobs.models import BenchmarkJob, JobStatus, LogLine
-from airflow_provider_benchmarks.masking import masked
+from airflow_provider_benchmarks.masking import safe_text
 
 #: The place of a line in a log: the time that it has or follows, and its number.
 _Place = tuple[str, int]
@@ -131,7 +131,7 @@ def clean(text: str, limit: int, *, more: int = 0) -> str:
 
     :param more: characters that have been cut off already
     """
-    text = _URL_PASSWORD.sub(_HIDDEN, masked(inert_text(text)))
+    text = _URL_PASSWORD.sub(_HIDDEN, safe_text(text))
     text = _NAMED_SECRET.sub(rf"\1{_HIDDEN}", text)
     text = _KNOWN_SECRET.sub(_HIDDEN, text)
     text = _SERVER_PATH.sub(lambda path: f"…/{path[1] or path[2]}", text)

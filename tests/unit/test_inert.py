@@ -56,6 +56,13 @@ def test_errors_are_inert():
 
 def test_further_lines_are_indented():
     assert indented("a\nERROR b") == "a\n    ERROR b"
+    assert indented(indented("a\nERROR b")) == "a\n    ERROR b"
+
+
+@pytest.mark.parametrize("start", ["\x9d", "\x90", "\x1b]", "\x1bP", "\x9b", "\x1b["])
+def test_many_beginnings_without_an_end(start):
+    # A search for the end of each took hours.
+    assert "\x9d" not in inert_text(start * 500_000)
 
 
 @pytest.mark.parametrize(

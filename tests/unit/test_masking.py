@@ -4,6 +4,8 @@ import base64
 import html
 import json
 import pickle
+import re
+import traceback
 from urllib.parse import quote
 
 import pytest
@@ -11,10 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_benchmarks.brief import brief, shortened
+from airflow_provider_benchmarks.client._response_body import parsed
 from airflow_provider_benchmarks.exceptions import BenchmarkError, ServiceError
+from airflow_provider_benchmarks.inert import inert_text
 from airflow_provider_benchmarks.masking import (
     forget_secrets,
-    mask_chain,
+    make_chain_safe,
     masked,
     masked_content,
     masked_values,
@@ -55,6 +59,57 @@ def test_a_secret_is_found_in_every_encoding(write, token):
     assert write(token) not in shown
     assert shown.startswith('before "')
     assert shown.endswith('" behind')
+
+
+SPLIT = ["\x1b[31m", "\x1b[0m\x1b[1;32m", "\x1b]8;;https://a.example\x07", "\x1b]0;t\x1b\\", "\x1bc", "\x9b1m"]
+SPLIT += ["\0", "\r", "\n", "\r\n", "\n    ", "\r\n\t", "\b", "\x7f", "\x85", "\u2028", "\u200b", "\u202e", "\xad"]
+
+
+@pytest.mark.parametrize("splitter", SPLIT, ids=ascii)
+@pytest.mark.parametrize(
+    "write", [str, json.dumps, lambda text: json.dumps(json.dumps(text))], ids=["", "JSON", "twice"]
+)
+@pytest.mark.parametrize("token", [TOKEN, "s3cr3t-w0rd"])
+@pytest.mark.parametrize("every", [1, 4, 7])
+def test_a_secret_that_something_splits(token, splitter, write, every):
+    register_secrets([token])
+    split = splitter.join(token[start : start + every] for start in range(0, len(token), every))
+    shown = masked(f"before {write(f'[{split}]')} behind")
+    assert shown.startswith("before ")
+    assert shown.endswith("] behind" if write is str else '" behind')
+    assert "[***]" in shown
+    assert token not in inert_text(masked(split))
+    assert token not in inert_text(split) or masked(inert_text(split)) == "***"
+    body = json.dumps({"data": [{"message": f"a {split}", "job": "run-1"}]}).encode()
+    assert parsed(body) == {"data": [{"message": "a ***", "job": "run-1"}]}
+
+
+def test_a_text_that_is_split_and_has_no_secret_stays():
+    register_secrets([TOKEN])
+    text = '\x1b[31mred\x1b[0m\r\n\tline\0 {"a": "\\u001b[0m\\nb"}'
+    assert masked(text) is text
+    body = json.dumps({"message": text}).encode()
+    assert masked_content(body) is body
+    assert parsed(body) == {"message": text}
+
+
+@pytest.mark.parametrize("encode", [base64.encodebytes, lambda data: base64.encodebytes(data).replace(b"\n", b"\r\n")])
+def test_base64_in_lines_as_in_mail(encode):
+    register_secrets([TOKEN])
+    lines = encode(b"x" * 50 + TOKEN.encode() + b"y" * 60).decode()
+    for text in (lines, json.dumps(lines), json.dumps(json.dumps(lines))):
+        shown = masked(text)
+        assert shown.count("***") == 1
+        left = "".join(shown.replace("***", "").split())
+        assert len(re.sub(r"\\+[rn]|\W", "", left)) <= len(re.sub(r"\s", "", lines)) - len(TOKEN) * 8 // 6 + 2
+
+
+@pytest.mark.parametrize("write", [str.lower, str.upper])
+def test_hexadecimal(write):
+    register_secrets([TOKEN])
+    digits = write(TOKEN.encode().hex())
+    assert masked(f"0x{digits}00") == "0x***00"
+    assert masked(digits[:20] + "\n" + digits[20:]) == "***"
 
 
 @pytest.mark.parametrize("before", ["", "a", "ab", "Bearer ", '{"key": "'])
@@ -123,13 +178,38 @@ def test_what_is_cut_is_masked_first(before):
         assert not [place for place in range(len(secret) - 9) if secret[place : place + 10] in shown]
 
 
+HOLD = "\x1b[31m::group::x\rb\0c\x1b]8;;https://a.example\x07\nERROR forged"
+INERT = ": :group::x␍b␀c\n    ERROR forged"
+
+
 def test_what_caused_an_error():
     register_secrets([TOKEN])
     inner, outer = ValueError(f"inner {TOKEN}", 5), OSError(f"outer {TOKEN}")
     outer.__cause__ = inner
     inner.__context__ = outer
-    mask_chain(outer)
+    make_chain_safe(outer)
     assert (inner.args, outer.args) == (("inner ***", 5), ("outer ***",))
+
+
+def test_what_caused_an_error_is_inert():
+    register_secrets([TOKEN])
+    split = f"{TOKEN[:3]}\x1b[0m{TOKEN[3:]}"
+    causes = [
+        ValueError(HOLD + split),
+        OSError(5, HOLD + split, "a\r" + split),
+        ExceptionGroup("several", [KeyError(HOLD + split)]),
+        RuntimeError(ValueError(HOLD + split)),
+    ]
+    outer = BenchmarkError("outer")
+    for number, cause in enumerate(causes):
+        (causes[number - 1] if number else outer).__cause__ = cause
+    causes[0].add_note(HOLD + split)
+    make_chain_safe(causes[0])
+    shown = "".join(traceback.format_exception(outer))
+    assert shown.count(INERT + "***") == 4
+    assert INERT.replace("\n", "\\n") + "***" in shown  # of the KeyError
+    assert not set("\x1b\r\0\x07") & set(shown)
+    assert "\nERROR" not in shown
 
 
 def test_answers_keep_the_names_by_which_they_are_compared():

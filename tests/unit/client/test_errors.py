@@ -10,7 +10,8 @@ import httpx
 import pytest
 
 from airflow_provider_benchmarks.client import GENERATIONS
-from airflow_provider_benchmarks.client._errors import error_of_answer, error_of_request, retry_after
+from airflow_provider_benchmarks.client._errors import error_of_answer, error_of_request, protocol_error, retry_after
+from airflow_provider_benchmarks.client._name_conflicts import name_unusable
 from airflow_provider_benchmarks.client._requests import Request
 from airflow_provider_benchmarks.exceptions import (
     Conflict,
@@ -85,6 +86,18 @@ def test_a_job_is_missing_only_in_the_service_s_own_words(service, detail, kind)
 def test_field_errors_are_readable():
     detail = [{"type": "extra_forbidden", "loc": ["body", "spec", "offline", "foo"], "msg": "Extra inputs", "input": 1}]
     assert 'answered 422: "spec.offline.foo: Extra inputs"' in str(answer(422, detail))
+
+
+FORGED = "first\r\nERROR second\n    third"
+
+
+def test_further_lines_of_the_service_s_words_are_indented():
+    page = error_of_answer(REQUEST, 400, httpx.Headers(), FORGED.encode(), SERVICE)
+    transport = error_of_request(REQUEST, httpx.ReadError(FORGED), "https://evaluator.example.com")
+    odd = protocol_error(REQUEST, 200, f'it begins "{FORGED}"')
+    conflict = name_unusable(REQUEST, answer(409, FORGED))
+    for error in (answer(422, FORGED), page, transport, odd, conflict):
+        assert "first\n    ERROR second\n    third" in str(error)
 
 
 def test_a_redirect_names_the_new_address():
