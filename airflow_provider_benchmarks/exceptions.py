@@ -38,6 +38,8 @@ class ServiceError(BenchmarkError):
     :param workspace: workspace of the request
     :param job: name of the job that the request was about, if any
     :param retry_after: seconds that the service asks to wait (Retry-After), if it does
+    :param should_retry: True if the same request may be answered otherwise in a moment, False if not; None leaves that
+        to the class of the error. The service may say so (x-should-retry)
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class ServiceError(BenchmarkError):
         workspace: str = "",
         job: str = "",
         retry_after: float | None = None,
+        should_retry: bool | None = None,
     ) -> None:
         super().__init__(message)
         self.status_code = status_code
@@ -60,6 +63,7 @@ class ServiceError(BenchmarkError):
         self.workspace = workspace
         self.job = job
         self.retry_after = retry_after
+        self.should_retry = should_retry
 
     def reworded(self, message: str) -> Self:
         """The same error with another message."""
@@ -73,7 +77,10 @@ class ServiceError(BenchmarkError):
 
 
 class ServiceUnavailable(ServiceError):
-    """A transient fault: no connection, a lost answer, 408, 429, 502, 503 or 504. The same request is retried."""
+    """A transient fault: no connection, a lost answer, 408, 421, 423, 425, 429, 502, 503 or 504.
+
+    The same request is retried.
+    """
 
 
 class Unauthorized(ServiceError):
@@ -109,9 +116,10 @@ class InvalidRequest(ServiceError):
 
 
 class ProtocolError(ServiceError):
-    """The service's answer can't be understood, or it failed inside (500); says what was expected.
+    """The answer is not the service's or can't be understood, or the service failed inside (500).
 
-    Recoverable, though not transient: the request is not retried, but a wait for a job goes on for some polls.
+    Recoverable, though not transient but for a refusal of something on the way (a page with 400, 403, 410, …): the
+    request is not retried, but a wait for a job goes on for some polls.
     """
 
 

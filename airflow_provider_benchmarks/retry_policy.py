@@ -17,8 +17,10 @@ from dataclasses import dataclass
 from airflow_provider_benchmarks.exceptions import (
     BenchmarkError,
     ConfigurationError,
+    Conflict,
     DestinationExists,
     InvalidRequest,
+    NameUnusable,
     NewerFormat,
     NotFound,
     ProtocolError,
@@ -86,13 +88,15 @@ def polls(interval: float) -> Backoff:
 
 
 def is_transient(error: BaseException | None) -> bool:
-    """True if the same request may well succeed in a moment."""
+    """True if the same request may well succeed in a moment, by what the service says of it, or by its kind."""
+    if isinstance(error, ServiceError) and error.should_retry is not None:
+        return error.should_retry
     return isinstance(error, ServiceUnavailable)
 
 
 def is_recoverable(error: ServiceError) -> bool:
     """True if a later poll may be answered."""
-    return is_transient(error) or isinstance(error, ProtocolError)
+    return is_transient(error) or isinstance(error, ServiceUnavailable | ProtocolError)
 
 
 def is_unexpected_answer(error: ServiceError) -> bool:
@@ -104,13 +108,17 @@ def can_retry_mend(error: BenchmarkError) -> bool:
     """True if a retry of the task, with the same arguments and connection, may end otherwise.
 
     A 401 may be mended by a token that is renewed in time, a missing result by a job that goes on. A 403, what a submit
-    names and is not there, and what the service refuses to take (400, 422, …) stay as they are until somebody changes
-    them.
+    names and is not there, a name that another job has, and what the service refuses to take (400, 422, …) stay as
+    they are until somebody changes them.
     """
+    if isinstance(error, ServiceError) and error.should_retry:
+        return True
     if isinstance(error, Unauthorized):
         return error.status_code != 403
     if isinstance(error, NotFound):
         return error.method != "POST"
+    if isinstance(error, Conflict):  # a name that is unusable may be that of a submit that is still under way
+        return error.method != "POST" or isinstance(error, NameUnusable)
     if isinstance(error, InvalidRequest):
         is_refused = 400 <= (error.status_code or 0) < 500
         return not is_refused or _MODEL_OUT_OF_REACH.search(error.detail) is not None

@@ -131,7 +131,7 @@ def _is_doubtful(error: ServiceError, generation: Generation) -> bool:
     """
     if isinstance(error, NotFound):
         return not isinstance(error, JobNotFound) and not generation.is_missing_workspace(error.detail)
-    is_page = isinstance(error, ProtocolError) and (error.status_code or 0) < 300
+    is_page = isinstance(error, ProtocolError) and (error.status_code or 0) < 500
     return is_page or isinstance(error, Unauthorized) or error.status_code in _GONE
 
 

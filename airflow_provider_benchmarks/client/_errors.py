@@ -11,6 +11,7 @@ import httpx
 from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.client._config import MAX_CONNECTIONS
 from airflow_provider_benchmarks.client._requests import Request
+from airflow_provider_benchmarks.client._response_body import parse_answer
 from airflow_provider_benchmarks.client.generations import Generation
 from airflow_provider_benchmarks.exceptions import (
     Conflict,
@@ -32,7 +33,7 @@ FAULTS = (Exception,)
 _NOWHERE = "in location header"
 #: Of what the service asks to wait; more is as good as for ever.
 _LONGEST_RETRY_AFTER_SECONDS = 365 * 86_400.0
-_TRANSIENT = frozenset({408, 429, 502, 503, 504})
+_TRANSIENT = frozenset({408, 421, 423, 425, 429, 502, 503, 504})
 
 
 def error_of_answer(
@@ -40,8 +41,16 @@ def error_of_answer(
 ) -> ServiceError:
     """Make the error for an answer that is not a success."""
     detail = generation.detail_of(masked_content(content))  # before it is cut, which may cut a secret in two
+    asked = should_retry(headers)
     if status == 404:
         kind, advice = _missing(request, content, detail, generation)
+    elif _is_refused_on_the_way(status, content):
+        kind = ProtocolError
+        advice = (
+            "That is not how the service refuses, but something before it: a gateway, perhaps for a moment. Where it "
+            "stays so, check the connection's host, and the token and headers that the gateway takes."
+        )
+        asked = True if asked is None and request.method == "GET" else asked
     else:
         kind, advice = _kind_and_advice(request, status, headers, generation)
     said = f': "{indented(detail)}"' if detail else ""
@@ -54,6 +63,7 @@ def error_of_answer(
         workspace=request.workspace,
         job=request.job,
         retry_after=retry_after(headers),
+        should_retry=asked,
     )
 
 
@@ -156,6 +166,24 @@ def retry_after(headers: httpx.Headers) -> float | None:
         except Exception:  # noqa: BLE001  the parser fails in several ways, and no date is no reason to fail
             return None
     return None if math.isnan(seconds) else min(max(0.0, seconds), _LONGEST_RETRY_AFTER_SECONDS)
+
+
+def should_retry(headers: httpx.Headers) -> bool | None:
+    """What the service says about another try, as its own clients understand it; None where it says nothing."""
+    return {"true": True, "false": False}.get(headers.get("x-should-retry", "").strip().lower())
+
+
+def _is_refused_on_the_way(status: int, content: bytes) -> bool:
+    """True for a refusal in a page or a plain text: those of the service itself, and of most gateways, are JSON.
+
+    That of a token is definite, whoever refuses it, and a transient one is none.
+    """
+    if not 400 <= status < 500 or status == 401 or status in _TRANSIENT:
+        return False
+    try:
+        return not isinstance(parse_answer(content), dict)
+    except ValueError:
+        return True
 
 
 def is_unreachable(error: ServiceError, base_url: str) -> bool:

@@ -44,7 +44,7 @@ from airflow_provider_benchmarks.jobs import (
 )
 from airflow_provider_benchmarks.jobs.identity import check_name
 from airflow_provider_benchmarks.masking import make_chain_safe, masked
-from airflow_provider_benchmarks.retry_policy import SUBMITS
+from airflow_provider_benchmarks.retry_policy import SUBMITS, is_transient
 from airflow_provider_benchmarks.scores import AggregateScores
 from airflow_provider_benchmarks.scores.metric_names import MetricNames
 
@@ -130,12 +130,15 @@ class Operations:
                 return Submission(self._read_job(post, answer), created=True)
             except Conflict as conflict:
                 found: BenchmarkJob | None = yield from self._taken_by(post, conflict)
-            except ServiceUnavailable as fault:
+            except ServiceError as fault:
+                if not (is_transient(fault) or isinstance(fault, ServiceUnavailable)):
+                    raise
                 pause = SUBMITS.pause(attempt, retry_after=fault.retry_after)
                 if attempt == _SUBMIT_TRIES or pause > self.config.retry_seconds:
                     raise
                 found = yield from self._find(post, delay=pause)
-                if found is None and time.monotonic() - began > self.config.retry_seconds:
+                is_last = not is_transient(fault) or time.monotonic() - began > self.config.retry_seconds
+                if found is None and is_last:
                     raise
             if found is not None:
                 if found.custom_fields.get(FINGERPRINT) != custom_fields[FINGERPRINT]:

@@ -38,6 +38,10 @@ class InvalidRequest(exceptions.InvalidRequest, AirflowFailException):  # type: 
     """The service refuses the request (400, 405, 422, …)."""
 
 
+class Conflict(exceptions.Conflict, AirflowFailException):  # type: ignore[misc]
+    """Another job has the name of a submit (409)."""
+
+
 class ResultsTooLarge(exceptions.ResultsTooLarge, AirflowFailException):
     """A value is too large for an XCom."""
 
@@ -56,6 +60,7 @@ _FINAL: dict[type[BenchmarkError], type[BenchmarkError]] = {
     exceptions.NotFound: NotFound,
     exceptions.JobNotFound: JobNotFound,
     exceptions.InvalidRequest: InvalidRequest,
+    exceptions.Conflict: Conflict,
     exceptions.ResultsTooLarge: ResultsTooLarge,
     exceptions.DestinationExists: DestinationExists,
     exceptions.NewerFormat: NewerFormat,

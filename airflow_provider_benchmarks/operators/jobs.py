@@ -375,7 +375,8 @@ class RunBenchmarkJobOperator(BenchmarkOperator):
             return job, False
         raise Conflict(
             f"{MAX_ATTEMPTS} jobs of this task run have failed or left their names unusable "
-            f'(last "{names[-1]}"). Clear the task, or give it another job_name.'
+            f'(last "{names[-1]}"). Clear the task, or give it another job_name.',
+            method="POST",
         )
 
     def _log_attached(self, job: BenchmarkJob) -> None:

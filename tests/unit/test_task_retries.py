@@ -34,6 +34,7 @@ FINAL = [
     JobNotFound("x", status_code=404, method="POST"),
     *(InvalidRequest("x", status_code=status) for status in (400, 405, 413, 415, 422)),
     InvalidRequest("x", status_code=422, detail=MODEL.format("… because a 401 error occurred.")),
+    exceptions.Conflict("x", status_code=409, method="POST"),
     exceptions.ResultsTooLarge("x"),
     exceptions.DestinationExists("x"),
     exceptions.NewerFormat("x"),
@@ -48,9 +49,14 @@ MENDED = [
         InvalidRequest("x", status_code=422, detail=MODEL.format(why))
         for why in ("because a 500 error occurred", "because a 429 error occurred", "timed out", "Connection refused")
     ),
-    exceptions.Conflict("x", status_code=409),
-    exceptions.NameUnusable("x", status_code=409),
+    InvalidRequest("x", status_code=422, should_retry=True),
+    Unauthorized("x", status_code=403, should_retry=True),
+    exceptions.Conflict("x", status_code=409, method="DELETE"),
+    exceptions.Conflict("x", status_code=409, method="POST", should_retry=True),
+    exceptions.NameUnusable("x", status_code=409, method="POST"),
     exceptions.ServiceUnavailable("x", status_code=503),
+    exceptions.ServiceUnavailable("x", status_code=503, should_retry=False),
+    exceptions.ProtocolError("x", status_code=403),
     exceptions.ProtocolError("x", status_code=500),
     exceptions.JobFailed("x"),
     exceptions.JobCancelled("x"),
@@ -127,6 +133,6 @@ def test_the_readme_says_which():
         words = set(re.findall(r"\b(yes|no)\b", retried[name]))
         is_final = error in FINAL or isinstance(error, GateFailed | GateInconclusive)
         assert ("no" if is_final else "yes") in words, name
-        both = {"Unauthorized", "NotFound", "InvalidRequest", "JobTimeout"}
+        both = {"Unauthorized", "NotFound", "InvalidRequest", "Conflict", "JobTimeout"}
         assert name in both or len(words) == 1, name
     assert isinstance(InvalidRequest("x"), ServiceError)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import pickle
 import ssl
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -22,6 +23,7 @@ from airflow_provider_benchmarks.exceptions import (
     ServiceUnavailable,
     Unauthorized,
 )
+from airflow_provider_benchmarks.retry_policy import can_retry_mend, is_recoverable, is_transient
 
 SERVICE = GENERATIONS["benchmark-jobs"]
 REQUEST = Request(method="GET", path="/apis/x/benchmark-jobs/run-1", workspace="qa", job="run-1")
@@ -35,6 +37,7 @@ def answer(status: int, detail: object = "the reason", headers: dict[str, str] |
 @pytest.mark.parametrize(
     ("status", "kind"),
     [(408, ServiceUnavailable), (429, ServiceUnavailable), (502, ServiceUnavailable), (503, ServiceUnavailable)]
+    + [(421, ServiceUnavailable), (423, ServiceUnavailable), (425, ServiceUnavailable)]
     + [(504, ServiceUnavailable), (401, Unauthorized), (403, Unauthorized), (404, NotFound), (409, Conflict)]
     + [
         (400, InvalidRequest),
@@ -86,6 +89,42 @@ def test_a_job_is_missing_only_in_the_service_s_own_words(service, detail, kind)
 def test_field_errors_are_readable():
     detail = [{"type": "extra_forbidden", "loc": ["body", "spec", "offline", "foo"], "msg": "Extra inputs", "input": 1}]
     assert 'answered 422: "spec.offline.foo: Extra inputs"' in str(answer(422, detail))
+
+
+PAGES = [b"<html><body>403 Forbidden</body></html>", b"Forbidden", b"", b'"text"', b"\xff"]
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("status", [400, 402, 403, 405, 409, 410, 413, 422, 451])
+def test_a_refusal_that_is_not_the_service_s_may_pass(status, page):
+    read = error_of_answer(REQUEST, status, httpx.Headers(), page, SERVICE)
+    write = error_of_answer(replace(REQUEST, method="POST"), status, httpx.Headers(), page, SERVICE)
+    assert (type(read), read.status_code, type(write)) == (ProtocolError, status, ProtocolError)
+    assert (is_transient(read), is_transient(write)) == (True, False)
+    assert (is_recoverable(read), can_retry_mend(read), can_retry_mend(write)) == (True, True, True)
+    assert "gateway" in str(read)
+    own = answer(status)
+    assert type(own) is not ProtocolError
+    assert not is_transient(own)
+
+
+def test_a_token_that_a_gateway_refuses_in_a_page_is_refused():
+    error = error_of_answer(REQUEST, 401, httpx.Headers(), b"<html>401</html>", SERVICE)
+    assert type(error) is Unauthorized
+    assert not is_transient(error)
+
+
+def test_the_service_says_whether_to_try_again():
+    for status in (400, 403, 404, 422, 500):
+        error = answer(status, headers={"X-Should-Retry": "True"})
+        assert (is_transient(error), can_retry_mend(error), is_recoverable(error)) == (True, True, True)
+        assert pickle.loads(pickle.dumps(error)).should_retry is True
+    busy = answer(503, headers={"x-should-retry": "false"})
+    assert type(busy) is ServiceUnavailable
+    assert (is_transient(busy), is_recoverable(busy), can_retry_mend(busy)) == (False, True, True)
+    page = error_of_answer(REQUEST, 403, httpx.Headers({"x-should-retry": "false"}), b"<html>", SERVICE)
+    assert not is_transient(page)
+    assert answer(503, headers={"x-should-retry": "perhaps"}).should_retry is None
 
 
 FORGED = "first\r\nERROR second\n    third"

@@ -25,6 +25,7 @@ from airflow_provider_benchmarks.exceptions import (
     NameUnusable,
     NotFound,
     ProtocolError,
+    ServiceError,
     ServiceUnavailable,
     Unauthorized,
 )
@@ -188,6 +189,31 @@ class TestSubmit:
         drive = submit(LOST, (404, recorded(78)), LOST, (404, recorded(78)), (201, recorded(16)))
         assert drive.lines == [f"POST {JOBS}", f"GET {JOBS}/run-1"] * 2 + [f"POST {JOBS}"]
         assert drive.result.created
+
+    @pytest.mark.parametrize("status", [400, 500, 503])
+    def test_what_the_service_wants_again_is_looked_for_first(self, recorded, status):
+        again = ServiceError("again", status_code=status, should_retry=True)
+        drive = submit(again, (200, ours(recorded)))
+        assert drive.lines == [f"POST {JOBS}", f"GET {JOBS}/run-1"]
+        assert drive.result.job.name == "run-1"
+        drive = submit(again, (404, recorded(78)), (201, recorded(16)))
+        assert drive.lines == [f"POST {JOBS}", f"GET {JOBS}/run-1", f"POST {JOBS}"]
+
+    def test_what_the_service_does_not_want_again_is_not_sent_again(self, recorded):
+        busy = ServiceUnavailable("busy", status_code=503, should_retry=False)
+        assert submit(busy, (200, ours(recorded))).result.job.name == "run-1"
+        with pytest.raises(ServiceUnavailable):
+            submit(busy, (404, recorded(78)))
+
+    @pytest.mark.parametrize("status", [400, 403, 410, 413])
+    def test_a_gateway_s_refusal_is_not_sent_again(self, status):
+        with pytest.raises(ProtocolError, match="gateway"):
+            submit((status, b"<html>no</html>"))
+
+    @pytest.mark.parametrize("status", [421, 423, 425])
+    def test_a_refusal_for_the_moment_is_looked_for_first(self, recorded, status):
+        drive = submit((status, {"detail": "later"}), (404, recorded(78)), (201, recorded(16)))
+        assert drive.lines == [f"POST {JOBS}", f"GET {JOBS}/run-1", f"POST {JOBS}"]
 
     def test_a_lost_answer_whose_name_belongs_to_another_job(self, recorded):
         with pytest.raises(Conflict, match="is taken by a job that is not this one"):
