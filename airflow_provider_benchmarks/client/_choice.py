@@ -9,7 +9,9 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
@@ -38,6 +40,8 @@ Conversation = Callable[[Operations], Operation[T]]
 
 #: By what routes a request, for all clients of the process.
 _chosen: dict[tuple[str, str, str], Generation] = {}
+#: Set within :func:`assuming`.
+_assumed: ContextVar[Generation | None] = ContextVar("assumed generation", default=None)
 #: More than a process has connections; headers that differ each time must not fill the memory.
 _MAX_CHOSEN = 1000
 #: When each was asked for its release, seconds of the monotonic clock.
@@ -78,6 +82,8 @@ def choose(config: ClientConfig, *, time_limit: float | None = None) -> Operatio
     :raises ProtocolError: the address has none of them; says what was tried
     :raises Unauthorized: the token is refused everywhere, so that no answer tells them apart
     """
+    if (assumed := _assumed.get()) is not None:
+        return assumed
     if len(config.generations) == 1:
         return config.generations[0]
     known = _chosen.get(_key(config))
@@ -103,7 +109,8 @@ def choose_again(
     :raises ProtocolError: the address has none of them; says what was tried
     """
     is_certain = is_unknown_path(error)
-    if not (is_certain or _is_doubtful(error, before)) or len(config.generations) == 1:
+    is_settled = len(config.generations) == 1 or _assumed.get() is not None
+    if is_settled or not (is_certain or _is_doubtful(error, before)):
         raise error
     key = _key(config)
     known = _chosen.get(key)
@@ -133,6 +140,16 @@ def _is_doubtful(error: ServiceError, generation: Generation) -> bool:
         return not isinstance(error, JobNotFound) and not generation.is_missing_workspace(error.detail)
     is_page = isinstance(error, ProtocolError) and (error.status_code or 0) < 500
     return is_page or isinstance(error, Unauthorized) or error.status_code in _GONE
+
+
+@contextmanager
+def assuming(generation: Generation) -> Iterator[None]:
+    """Let all requests of a block be those of a generation, for who can't wait until the service's own is known."""
+    token = _assumed.set(generation)
+    try:
+        yield
+    finally:
+        _assumed.reset(token)
 
 
 def forget_choices() -> None:

@@ -12,6 +12,7 @@ from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.client._config import MAX_CONNECTIONS
 from airflow_provider_benchmarks.client._requests import Request
 from airflow_provider_benchmarks.client._response_body import parse_answer
+from airflow_provider_benchmarks.client._time_limits import is_total_over
 from airflow_provider_benchmarks.client.generations import Generation
 from airflow_provider_benchmarks.exceptions import (
     Conflict,
@@ -83,6 +84,9 @@ def error_of_request(request: Request, error: Exception, base_url: str) -> Servi
     elif isinstance(error, httpx.PoolTimeout):
         said = f"all {MAX_CONNECTIONS} connections of this client were in use"
         advice = "Send fewer requests at a time through one client, and close the downloads that are not read on."
+    elif is_total_over(error):
+        said = str(error)
+        advice = "The service is slow or gone."
     elif isinstance(error, httpx.TimeoutException):
         advice = 'The service is slow or gone; the connection\'s extra "timeout" says how long to wait.'
     elif isinstance(error, httpx.LocalProtocolError):
@@ -176,9 +180,9 @@ def should_retry(headers: httpx.Headers) -> bool | None:
 def _is_refused_on_the_way(status: int, content: bytes) -> bool:
     """True for a refusal in a page or a plain text: those of the service itself, and of most gateways, are JSON.
 
-    That of a token is definite, whoever refuses it, and a transient one is none.
+    That of a token is definite, whoever refuses it, and a transient one is none. An empty body tells nothing.
     """
-    if not 400 <= status < 500 or status == 401 or status in _TRANSIENT:
+    if not 400 <= status < 500 or status == 401 or status in _TRANSIENT or not content.strip():
         return False
     try:
         return not isinstance(parse_answer(content), dict)
@@ -189,7 +193,7 @@ def _is_refused_on_the_way(status: int, content: bytes) -> bool:
 def is_unreachable(error: ServiceError, base_url: str) -> bool:
     """True if no connection to the address itself could be made; one to where it redirects to is another matter."""
     fault = error.__cause__
-    if not isinstance(fault, httpx.ConnectError | httpx.ConnectTimeout):
+    if not isinstance(fault, httpx.ConnectError | httpx.ConnectTimeout) or is_total_over(fault):
         return False
     try:
         tried, address = fault.request.url, httpx.URL(base_url)

@@ -58,6 +58,7 @@ _SUBMIT_TRIES = 5
 #: After a conflict the other submit of the same name may still be under way, and its job not there yet.
 _LOOKUPS_AFTER_CONFLICT = 6
 _LIST_PAGE = 200
+_TO_FIND_THE_RELEASE = "to find out which release it has"
 _LOG_PAGE = 1000
 #: Of the beginning of an answer that can't be read: no secret at its end is cut in two where it is shown.
 _SEARCHED_BYTES = 16_384
@@ -230,7 +231,13 @@ class Operations:
         params = self.generation.list_params(page=1, page_size=1, status=(), created_since=None)
         path = self.generation.jobs_path(workspace)
         request = self._request(
-            method="GET", path=path, params=params, workspace=workspace, retry=retry, time_limit=time_limit
+            method="GET",
+            path=path,
+            params=params,
+            workspace=workspace,
+            retry=retry,
+            time_limit=time_limit,
+            purpose=_TO_FIND_THE_RELEASE,
         )
         self._read(request, (yield request), self.generation.require_job_page)
 
@@ -347,7 +354,9 @@ class Operations:
 
         :raises ServiceError: it does not, or a gateway hides it
         """
-        request = self._request(method="GET", path=VERSION_PATH, retry=retry, time_limit=time_limit)
+        request = self._request(
+            method="GET", path=VERSION_PATH, retry=retry, time_limit=time_limit, purpose=_TO_FIND_THE_RELEASE
+        )
         return self._read(request, (yield request), read_version)
 
     def _read_job(self, request: Request, answer: Answer) -> BenchmarkJob:

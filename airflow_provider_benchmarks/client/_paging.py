@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 
 from airflow_provider_benchmarks.exceptions import ProtocolError
 from airflow_provider_benchmarks.jobs import BenchmarkJob
+
+logger = logging.getLogger(__name__)
 
 #: Number of pages that a list may grow by while it is read. One that grows with every page would never end.
 _MAX_GROWTH_PAGES = 10
@@ -51,6 +54,14 @@ class Pages:
         jobs = list(jobs)
         new = {job.name: job for job in jobs if job.name not in self._seen}
         self._seen |= new.keys()
+        if self.next >= self._limit and pages > self.next:
+            logger.warning(
+                "The list of jobs grows while it is read: from %d pages at least to %d. What is behind page %d is left "
+                "out.",
+                self._limit - _MAX_GROWTH_PAGES,
+                pages,
+                self.next,
+            )
         if jobs and not new:
             self._last = self.next
         self.next += 1

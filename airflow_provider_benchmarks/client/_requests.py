@@ -21,6 +21,7 @@ class Request:
     :param time_limit: seconds that the whole request may take, where that is less than the client's timeout allows
     :param retry: True if the client may send it again after a transient fault
     :param delay: seconds to wait before sending
+    :param purpose: what it is for, where that is not what the caller has asked for
     :param generation: whose request it is; explains an error's answer
     """
 
@@ -36,16 +37,18 @@ class Request:
     delay: float = 0.0
     workspace: str = ""
     job: str = ""
+    purpose: str = ""
     generation: Generation = field(default=GENERATIONS["benchmark-jobs"], repr=False)
 
     @property
     def subject(self) -> str:
         """What the request is about, for errors."""
-        return (
+        what = (
             f'benchmark job "{self.job}" in workspace "{self.workspace}"'
             if self.job
             else (f'workspace "{self.workspace}"' if self.workspace else "the service")
         )
+        return f"{what}, {self.purpose}" if self.purpose else what
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,8 @@ T = TypeVar("T")
 
 #: More pages than any real log has. A service that repeats itself must not keep us for ever.
 MAX_LOG_PAGES = 10_000
+#: Number of pages in a row without a line, each with the cursor of another: no log has many.
+MAX_EMPTY_LOG_PAGES = 100
 #: Of a log that is held in memory, with what each line takes besides its text.
 MAX_LOG_BYTES, LINE_OVERHEAD_BYTES = 256 * 1024**2, 500
 
@@ -152,6 +154,7 @@ class BenchmarkClient(SyncRequests):
         ends = math.inf if time_limit is None else time.monotonic() + time_limit
         cursor: str | None = None
         seen: set[str | None] = set()
+        empty = 0
         while cursor not in seen:  # a cursor that comes again leads back to pages that were read
             left = ends - time.monotonic()
             if left <= 0:
@@ -170,6 +173,10 @@ class BenchmarkClient(SyncRequests):
             with self.within(left):
                 page, cursor = self._log_page(name, cursor, self._in(workspace), tail)
             yield from page
+            empty = 0 if page else empty + 1
+            if empty >= MAX_EMPTY_LOG_PAGES and cursor is not None:
+                logger.warning('The log of benchmark job "%s" ends here: %d pages in a row had no line.', name, empty)
+                return
             if cursor is None:
                 return
 

@@ -65,7 +65,7 @@ class SyncRequests:
 
         :param seconds: in all; None for no limit
         """
-        return nullcontext() if seconds is None else time_limit(seconds)
+        return nullcontext() if seconds is None else time_limit(seconds, is_total=True)
 
     def _guard_secrets(self, request: httpx.Request) -> None:
         require_possible(request)

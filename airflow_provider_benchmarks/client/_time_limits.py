@@ -30,10 +30,14 @@ _MIN_CONNECT_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True)
 class _Limit:
-    """A limit in seconds, and the moment on the monotonic clock at which it is reached."""
+    """A limit in seconds, and the moment on the monotonic clock at which it is reached.
+
+    :param is_total: True if it is for several requests
+    """
 
     seconds: float
     ends: float
+    is_total: bool = False
 
     def timeout_within(self, timeout: float | None, fault: type[httpcore.TimeoutException]) -> float | None:
         """The timeout of one call of the network: at most the time that is left.
@@ -42,10 +46,12 @@ class _Limit:
         """
         left = self.ends - time.monotonic()
         if left <= 0:
-            raise fault(overtime(self.seconds))
+            raise fault(f"{overtime(self.seconds)}{_TOGETHER if self.is_total else ''}")
         return timeout if left == math.inf else left if timeout is None else min(timeout, left)
 
 
+#: What is said of seconds that are for several requests.
+_TOGETHER = ", which is the limit for all requests together"
 _UNLIMITED = _Limit(math.inf, math.inf)
 _limit: ContextVar[_Limit] = ContextVar("limit of the request", default=_UNLIMITED)
 
@@ -55,15 +61,21 @@ def overtime(seconds: float) -> str:
     return f"the whole answer was not there after {seconds:.3g} s"
 
 
+def is_total_over(fault: BaseException) -> bool:
+    """True for the timeout of a limit for several requests: the request at which it ended may have had hardly any."""
+    return str(fault).endswith(_TOGETHER)
+
+
 @contextmanager
-def time_limit(seconds: float) -> Iterator[None]:
+def time_limit(seconds: float, *, is_total: bool = False) -> Iterator[None]:
     """Limit the time of all that a client of :func:`keep_time_limits` does in this block.
 
     Within another block the limit that ends first holds.
 
+    :param is_total: True for a block of several requests
     :raises httpx.TimeoutException: it takes longer
     """
-    limit = _Limit(seconds, time.monotonic() + seconds)
+    limit = _Limit(seconds, time.monotonic() + seconds, is_total)
     token = _limit.set(min(limit, _limit.get(), key=lambda each: each.ends))
     try:
         yield

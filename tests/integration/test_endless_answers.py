@@ -10,7 +10,7 @@ from dataclasses import replace
 import httpx
 import pytest
 
-from airflow_provider_benchmarks.client import AsyncBenchmarkClient, BenchmarkClient, ClientConfig
+from airflow_provider_benchmarks.client import AsyncBenchmarkClient, BenchmarkClient, ClientConfig, _sync
 from airflow_provider_benchmarks.client._response_body import MAX_ANSWER_BYTES
 from airflow_provider_benchmarks.exceptions import (
     ConfigurationError,
@@ -28,7 +28,7 @@ from airflow_provider_benchmarks.testing import Fault
 from airflow_provider_benchmarks.triggers import _slow_requests
 from tests.integration.conftest import WORKSPACE, completed_job, only_sync
 from tests.support.contexts import until
-from tests.support.raw_server import RawServer, send_json
+from tests.support.raw_server import RawServer, Send, send_json
 from tests.support.triggers import event_of, held_jobs, polls, statuses_of, trigger_for, wait_for_all
 
 #: Seconds. A whole answer may take half as long again.
@@ -246,6 +246,55 @@ class TestHook:
             assert len(server.paths) == 1
             assert not hook.cancel_job_quickly("job-1")
             assert len(server.paths) == 2
+
+    @pytest.mark.parametrize("prefix", ["/apis/evaluation/", "/apis/evaluator/", "/apis/evals/"])
+    @pytest.mark.parametrize("fingerprint", [None, "mine"])
+    def test_a_hurried_cancel_does_not_wait_for_the_release(self, monkeypatch, caplog, prefix, fingerprint):
+        monkeypatch.setattr(quick_requests, "RELEASE_SECONDS", 0.5)
+        job = {"name": "job-1", "workspace": "my-workspace", "status": "active"}
+        job["custom_fields"] = {"fingerprint": "mine"}
+
+        def answer(path: str, send: Send) -> None:
+            if path.endswith(("/jobs", "-jobs", "/version")):
+                server.trickle(send, *TRICKLES["chunks"])
+            elif path.startswith(prefix):
+                send_json(send, job)
+            else:
+                send_json(send, {"detail": "Not Found"}, 404)
+
+        with RawServer(answer) as server:
+            monkeypatch.setenv("AIRFLOW_CONN_NEMO_EVALUATOR_DEFAULT", server.connection_json())
+            assert BenchmarkHook().cancel_job_quickly("job-1", fingerprint=fingerprint)
+        assert server.paths[-1].startswith(prefix)
+        assert server.paths[-1].endswith("/job-1/cancel")
+
+    def test_a_total_time_that_ends_while_the_release_is_found_out(self):
+        def answer(path: str, send: Send) -> None:
+            server.trickle(send, *TRICKLES["chunks"])
+
+        with RawServer(answer) as server:
+            config = ClientConfig(base_url=server.url, trust_env=False)
+            with BenchmarkClient(config) as client, pytest.raises(ServiceUnavailable) as caught, client.within(0.5):
+                client.get_status("job-1")
+        text = str(caught.value)
+        assert "the whole answer was not there after 0.5 s, which is the limit for all requests together" in text
+        assert "to find out which release it has" in text
+        assert "Timeout" not in text
+
+    def test_a_log_of_empty_pages_has_an_end(self, monkeypatch, caplog):
+        monkeypatch.setattr(_sync, "MAX_EMPTY_LOG_PAGES", 5)
+
+        def answer(path: str, send: Send) -> None:
+            number = len(server.paths)
+            lines = [{"job": "job-1", "message": "a line"}] if number == 4 else []
+            send_json(send, {"data": lines, "next_page": f"c{number}"})
+
+        with RawServer(answer) as server:
+            config = ClientConfig(base_url=server.url, api="benchmark-jobs", trust_env=False)
+            with BenchmarkClient(config) as client:
+                assert [line.message for line in client.get_logs("job-1")] == ["a line"]
+        assert len(server.paths) == 9
+        assert "5 pages in a row had no line" in caplog.text
 
     def test_a_job_whose_log_trickles_has_failed(self, held, impatient, monkeypatch):
         (name,) = held(1)

@@ -91,7 +91,7 @@ def test_field_errors_are_readable():
     assert 'answered 422: "spec.offline.foo: Extra inputs"' in str(answer(422, detail))
 
 
-PAGES = [b"<html><body>403 Forbidden</body></html>", b"Forbidden", b"", b'"text"', b"\xff"]
+PAGES = [b"<html><body>403 Forbidden</body></html>", b"Forbidden", b'"text"', b"\xff"]
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -106,6 +106,11 @@ def test_a_refusal_that_is_not_the_service_s_may_pass(status, page):
     own = answer(status)
     assert type(own) is not ProtocolError
     assert not is_transient(own)
+
+
+def test_an_empty_refusal_is_what_its_status_says():
+    assert type(error_of_answer(REQUEST, 403, httpx.Headers(), b" ", SERVICE)) is Unauthorized
+    assert type(error_of_answer(REQUEST, 400, httpx.Headers(), b"", SERVICE)) is InvalidRequest
 
 
 def test_a_token_that_a_gateway_refuses_in_a_page_is_refused():

@@ -24,6 +24,14 @@ def test_pages_are_read_to_the_end_of_a_list_that_may_grow_or_shrink(numbers_of_
     assert read_all(numbers_of_pages) == [*range(1, read + 1)]
 
 
+def test_a_list_that_grows_all_the_time_ends_with_a_warning(caplog):
+    read_all([*range(2, 1000)])
+    assert "grows while it is read: from 2 pages at least to 13. What is behind page 12 is left out" in caplog.text
+    caplog.clear()
+    read_all([3, 5, 13])
+    assert not caplog.text
+
+
 def test_the_number_of_pages_left():
     pages = Pages()
     assert pages.left == 1
