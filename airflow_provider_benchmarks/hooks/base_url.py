@@ -22,6 +22,7 @@ def base_url(*, conn_type: str | None, host: str | None, schema: str | None, por
     A connection as a URL is taken apart by Airflow: of ``https://host/gateway`` the type is ``https`` and the schema
     ``gateway``. So the scheme is that of the host, or the schema if it is one, or the connection's type if it is one. A
     schema that is none is the prefix of a gateway. Without any, it is ``http`` on this machine and ``https`` elsewhere.
+    A prefix may begin like a scheme, where the scheme is known without it: that of ``https://host/http/v1``.
 
     :raises ConfigurationError: there is no host
     """
@@ -30,7 +31,8 @@ def base_url(*, conn_type: str | None, host: str | None, schema: str | None, por
         raise ConfigurationError('no host: set it to the service\'s base URL, such as "https://evaluator.example.com"')
     named, separator, rest = host.rpartition("://")
     address, *prefix = rest.rstrip("/").split("/")
-    own_scheme, *schema_prefix = list(_parts_of_schema(schema))
+    is_url = bool(separator) or conn_type in _SCHEMES
+    own_scheme, *schema_prefix = _parts_of_schema(schema, is_url=is_url, is_https=conn_type == "https")
     address, own_port = _bracketed(address)
     for problem in _contradictions(named.lower() if separator else "", own_scheme, own_port, port):
         logger.warning("%s", one_line(problem))
@@ -42,10 +44,15 @@ def base_url(*, conn_type: str | None, host: str | None, schema: str | None, por
     return "/".join([f"{scheme}://{address}", *prefix, *schema_prefix])
 
 
-def _parts_of_schema(schema: str | None) -> Iterator[str]:
-    """The scheme in a connection's schema, or an empty text, and then the parts of a prefix."""
+def _parts_of_schema(schema: str | None, *, is_url: bool, is_https: bool) -> Iterator[str]:
+    """The scheme in a connection's schema, or an empty text, and then the parts of a prefix.
+
+    :param is_url: the connection was made of a URL with a scheme, or its host is one
+    :param is_https: its type is ``https``, which no form has: its schema is what follows the URL's host
+    """
     parts = (schema or "").strip().removesuffix("://").strip("/").split("/")
-    is_scheme = parts[0].lower() in _SCHEMES
+    is_prefix = is_https or (is_url and len(parts) > 1)
+    is_scheme = parts[0].lower() in _SCHEMES and not is_prefix
     yield parts[0].lower() if is_scheme else ""
     yield from filter(None, parts[1:] if is_scheme else parts)
 

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from airflow_provider_benchmarks.brief import shortened
+from airflow_provider_benchmarks.brief import brief, shortened
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 
 #: The service takes 2 to 51 characters: it puts "job-fileset-" before the name, and that must fit 63.
@@ -106,7 +106,9 @@ def check_name(name: str) -> str:
 
     :raises ConfigurationError: it does not; says which names it takes
     """
-    if not isinstance(name, str) or not NAME_PATTERN.fullmatch(name):
+    if not isinstance(name, str):
+        raise ConfigurationError(f"{brief(name)} can't be the name of a benchmark job: it must be a text")
+    if not NAME_PATTERN.fullmatch(name):
         raise ConfigurationError(f'"{shortened(name)}" {NOT_A_NAME}')
     return name
 

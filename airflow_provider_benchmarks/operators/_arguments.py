@@ -7,8 +7,9 @@ the text "None" of it.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
@@ -23,10 +24,18 @@ from airflow_provider_benchmarks.scores.metric_names import checked_references
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import BaseOperator
 
-#: Texts that templates make of nothing, and of what is no number.
+#: Texts that templates make of nothing, and of what is no number. In the DAG file itself they may be names of paths
+#: and jobs; but the whole text "None" is what Python makes of nothing there, too.
 _NOTHING = ("None", "nan", "NaN", "null")
 #: A part of a path that is such a text, and a file that is called so.
 _NOTHING_IN_PATH = re.compile(rf"(?:^|/)(?:{'|'.join(_NOTHING)}|None(?:\.[^/]*)?)(?=/|$)")
+
+
+#: What a template is replaced by when the text has been rendered.
+_TEMPLATE = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
+
+
+_WORDING = "{name} must be {expected}, found {value}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +46,15 @@ class Rule:
     :param accepts: True for a value that it may be
     :param wording: what is wrong with another one
     :param optional_words: what follows ``expected`` where None is accepted, too
+    :param accepts_literally: True for a value that it may be where the DAG file itself says so, and no template has
+        made it of nothing
     """
 
     expected: str
     accepts: Callable[[Any], bool]
-    wording: str = "{name} must be {expected}, found {value}"
+    wording: str = _WORDING
     optional_words: str = ", or None"
+    accepts_literally: Callable[[Any], bool] = field(default=lambda value: False)
 
     def or_none(self) -> Rule:
         return replace(
@@ -52,14 +64,15 @@ class Rule:
         )
 
     def problem(self, name: str, value: Any) -> str:
-        return self.wording.format(name=name, expected=self.expected, value=brief(value), text=shortened(value))
+        wording = self.wording if isinstance(value, str) or "{text}" not in self.wording else _WORDING
+        return wording.format(name=name, expected=self.expected, value=brief(value), text=shortened(value))
 
 
 def _is_text(value: Any) -> bool:
     return isinstance(value, str) and bool(value.strip()) and value not in _NOTHING
 
 
-def _is_path(value: Any) -> bool:
+def _is_any_path(value: Any) -> bool:
     if not isinstance(value, str | PurePath):
         from airflow.providers.common.compat.sdk import ObjectStoragePath
 
@@ -67,7 +80,15 @@ def _is_path(value: Any) -> bool:
             return False
     path = str(value)
     # A template that is still there when the task runs is in an object, in which Airflow renders none.
-    return not has_template(path) and bool(path.strip()) and "\0" not in path and _NOTHING_IN_PATH.search(path) is None
+    return not has_template(path) and bool(path.strip()) and "\0" not in path and path != "None"
+
+
+def _is_path(value: Any) -> bool:
+    return _is_any_path(value) and _NOTHING_IN_PATH.search(str(value)) is None
+
+
+def _is_name_of_job(value: Any) -> bool:
+    return isinstance(value, str) and NAME_PATTERN.fullmatch(value) is not None
 
 
 def _is_texts(value: Any) -> bool:
@@ -80,10 +101,19 @@ def _is_names(value: Any) -> bool:
 
 
 TEXT = Rule("a text", _is_text)
-PATH = Rule("a path", _is_path, "{name}: a path or URL in object storage is needed, found {value}")
-FILE = Rule("the path of a file", _is_path, optional_words="")
+PATH = Rule(
+    "a path",
+    _is_path,
+    "{name}: a path or URL in object storage is needed, found {value}",
+    accepts_literally=_is_any_path,
+)
+FILE = Rule("the path of a file", _is_path, optional_words="", accepts_literally=_is_any_path)
 #: An empty text stands for none.
-STORE = Rule("the path or URL of a folder, an empty text for none", lambda value: value == "" or _is_path(value))
+STORE = Rule(
+    "the path or URL of a folder, an empty text for none",
+    lambda value: value == "" or _is_path(value),
+    accepts_literally=_is_any_path,
+)
 #: An empty text stands for the connection's.
 WORKSPACE = Rule("the name of a workspace", lambda value: value == "" or _is_text(value)).or_none()
 FLAG = Rule("True or False", lambda value: isinstance(value, bool))
@@ -96,8 +126,9 @@ BASELINE = Rule(
 #: Of a job that is submitted.
 JOB_NAME = Rule(
     "a name",
-    lambda value: _is_text(value) and NAME_PATTERN.fullmatch(value) is not None,
+    lambda value: _is_text(value) and _is_name_of_job(value),
     f'{{name}}: "{{text}}" {NOT_A_NAME}',
+    accepts_literally=_is_name_of_job,
 )
 #: What else it may be is checked with the benchmark.
 MODEL = Rule(
@@ -106,15 +137,26 @@ MODEL = Rule(
 ).or_none()
 
 
-def check_argument(task: BaseOperator, name: str, value: Any, rule: Rule, *, given: str = "") -> None:
+def check_argument(
+    task: BaseOperator, name: str, value: Any, rule: Rule, *, given: str = "", template: Any = None
+) -> None:
     """Refuse a value that an argument can't have.
 
-    :param given: what the DAG file has in its place, where that is a template or the result of another task
+    :param given: what the DAG file has in its place, in words, where that is a template or the result of another task
+    :param template: that itself
     :raises ConfigurationError: names the task, the argument, and where the value comes from
     """
-    if not rule.accepts(value):
+    is_literal = rule.accepts_literally(value) and not (given and _is_made_of_nothing(str(value), template))
+    if not is_literal and not rule.accepts(value):
         owner = f'{getattr(task, "kind_of_task", "task")} "{task.task_id}"'
         raise FinalConfigurationError(f"{owner}: {rule.problem(name, value)}{origin(task, value, given)}")
+
+
+def _is_made_of_nothing(value: str, template: Any) -> bool:
+    """True if a part of a rendered path is the text of nothing, and does not stand in the template itself."""
+    literal = "" if hasattr(template, "iter_references") else _TEMPLATE.sub("\0", str(template))
+    found, own = (Counter(_NOTHING_IN_PATH.findall(f"/{text}")) for text in (value, literal))
+    return bool(found - own)
 
 
 def origin(task: BaseOperator, value: Any, given: str) -> str:
@@ -124,8 +166,10 @@ def origin(task: BaseOperator, value: Any, given: str) -> str:
     if value is None or (isinstance(value, str) and (not value or _NOTHING_IN_PATH.search(value))):
         if not given and not upstream:
             return source
-        return f"{source}: the upstream task{upstream} that it comes from may have returned nothing, or was skipped"
-    if given and not isinstance(value, str):
+        unsure = "" if not value or value in _NOTHING else ". A part of a path that is really called so looks the same"
+        source = f"{source}: the upstream task{upstream} that it comes from"
+        return f"{source} may have returned nothing, or was skipped{unsure}"
+    if given and isinstance(value, int | float):
         return f"{source}. With render_template_as_native_obj=True a text of digits becomes a number"
     return source
 
@@ -137,7 +181,7 @@ def require_job_name(name: Any, *, task: BaseOperator, argument: str = "job_name
     :param given: as of :func:`check_argument`
     :raises ConfigurationError: names the task and the argument
     """
-    if _is_text(name):
+    if _is_text(name) or (not given and name in ("nan", "null")):
         return
     found = f'task "{task.task_id}": {argument} must be the name of a job, found {brief(name)}'
     if name is None or name == "None":
@@ -146,10 +190,13 @@ def require_job_name(name: Any, *, task: BaseOperator, argument: str = "job_name
             f"{found}: the upstream task{upstream} that it comes from returned nothing, or was skipped. Let it return "
             f"the job's name."
         )
-    source = f", which {given} gives." if given else ": what does its template give?"
-    raise FinalConfigurationError(
-        f"{found}{source} With render_template_as_native_obj=True a name of digits becomes a number."
-    )
+    source = f", which {given} gives" if given else ""
+    why = "that is no text"
+    if isinstance(name, int | float):
+        why = "with render_template_as_native_obj=True a name of digits becomes a number"
+    elif isinstance(name, str):
+        why = "what does its template give?"
+    raise FinalConfigurationError(f"{found}{source}: {why}")
 
 
 def checked_aliases(aliases: Any, *, task: str) -> Any:
@@ -216,9 +263,10 @@ class CheckedArguments:
         :raises ConfigurationError: names the task and the argument
         """
         #: What the DAG file has in the place of the others.
-        self._given_arguments = {
-            name: words_of(value) for name in self.template_fields if not is_known(value := getattr(self, name, None))
+        self._templates = {
+            name: value for name in self.template_fields if not is_known(value := getattr(self, name, None))
         }
+        self._given_arguments = {name: words_of(value) for name, value in self._templates.items()}
         self._check_arguments_but(self._given_arguments)
 
     def check_rendered_arguments(self: Any) -> None:
@@ -240,4 +288,6 @@ class CheckedArguments:
             require_job_name(self.job_name, task=self, given=self.given_argument("job_name"))
         for name, rule in self.argument_rules.items():
             if name not in unknown:
-                check_argument(self, name, getattr(self, name), rule, given=self.given_argument(name))
+                template = getattr(self, "_templates", {}).get(name)
+                given = self.given_argument(name)
+                check_argument(self, name, getattr(self, name), rule, given=given, template=template)

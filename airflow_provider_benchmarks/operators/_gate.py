@@ -126,7 +126,7 @@ class GateOperator(BenchmarkOperator):
 
         self.check_rendered_arguments()
         if self.baseline:
-            require_job_name(self.baseline, task=self, argument="baseline")
+            require_job_name(self.baseline, task=self, argument="baseline", given=self.given_argument("baseline"))
         check_report(self.report, gate=self.task_id)
         policy, store = self._policy(context), score_store(self.store)
         if store is None:

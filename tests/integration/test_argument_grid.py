@@ -26,6 +26,7 @@ from airflow.providers.common.compat.sdk import (
 from airflow_provider_benchmarks.client import BenchmarkClient, ClientConfig
 from airflow_provider_benchmarks.exceptions import BenchmarkError, ConfigurationError
 from airflow_provider_benchmarks.gates import Threshold
+from airflow_provider_benchmarks.jobs.identity import check_name
 from airflow_provider_benchmarks.operators.gates import (
     BenchmarkGateBranchOperator,
     BenchmarkGateOperator,
@@ -94,6 +95,9 @@ ALLOWED = {
 REQUIRED = {(StoreResultsOperator, "benchmark"): {"None"}, (RunBenchmarkJobOperator, "job_name"): {"None"}}
 #: Texts that are names, though odd ones: a connection, a job or a baseline may be called so.
 TEXTS = {"text None", "text nan", "text null"}
+#: Those that a path or a job may have where the DAG file itself says so.
+LITERAL = {"text nan", "text null"}
+MAY_BE_LITERAL = {"job_name", "store", "destination", "path", "policy"}
 
 
 def arguments_of(kind: type) -> list[str]:
@@ -163,7 +167,9 @@ def test_values_in_the_dag_file(kind, name, place):
                 kind(task_id="the-task", **arguments)
 
         error = outcome(parse)
-        if is_wrong(kind, name, label) and not (name == "baseline" and label in TEXTS):
+        if name in MAY_BE_LITERAL and label in LITERAL:
+            assert not isinstance(error, ConfigurationError) or "found" not in str(error)
+        elif is_wrong(kind, name, label) and not (name == "baseline" and label in TEXTS):
             require_named(error, name)
     require_no_odd_folder(place)
 
@@ -194,17 +200,65 @@ def test_values_of_templates(kind, name, native, place):
     require_no_odd_folder(place)
 
 
+PATHS = [(kind, name) for kind, name in CASES if name in ("store", "destination", "report", "path")]
+
+
 @pytest.mark.parametrize(
-    "make", [Path, ObjectStoragePath, lambda path: f"s3://bucket/{path}", lambda path: f"a/{path}/b"]
+    "make", [lambda path: f"s3://bucket/{path}", lambda path: f"a/{path}/b", lambda path: f"{path}/{{{{ params.b }}}}"]
 )
 @pytest.mark.parametrize("text", ["None", "nan", "null"])
-def test_paths_that_are_called_after_nothing(make, text, place):
-    for kind, name in CASES:
-        if name in ("store", "destination", "report", "path"):
-            with pytest.raises(ConfigurationError, match=name) as caught:
-                kind(task_id="the-task", **{**TASKS[kind], name: make(text)})
-            require_named(caught.value, name)
+def test_paths_that_the_dag_file_calls_after_nothing(make, text, place):
+    for kind, name in PATHS:
+        path = make(text) + ("/verdict.md" if name == "report" else "")
+        for wrap in (str,) if "{{" in path else (str, Path, ObjectStoragePath):
+            with DAG("d", schedule=None, start_date=datetime(2026, 1, 1)):
+                task = kind(task_id="the-task", **{**TASKS[kind], name: wrap(path)})
+            context = {**task_context(), "params": {"b": "b"}}
+            task.render_template_fields(context, task.dag.get_template_env())
+            task.check_rendered_arguments()
+    with pytest.raises(ConfigurationError, match="store must be"):
+        PinBaselineOperator(task_id="the-task", job_name="job-1", store=Path("None"))
+
+
+@pytest.mark.parametrize(
+    "template", ["{{ params.x }}", "s3://bucket/{{ params.x }}", "a/{{ params.x }}/b", "null/None/nan/{{ params.x }}"]
+)
+@pytest.mark.parametrize("value", [None, "None", math.nan, "null"])
+def test_paths_that_a_template_calls_after_nothing(template, value, place):
+    for kind, name in PATHS:
+        with DAG("d", schedule=None, start_date=datetime(2026, 1, 1)):
+            task = kind(task_id="the-task", **{**TASKS[kind], name: template})
+        context = {**task_context(), "params": {"x": value}}
+        task.render_template_fields(context, task.dag.get_template_env())
+        with pytest.raises(ConfigurationError, match=name) as caught:
+            task.check_rendered_arguments()
+        require_named(caught.value, name)
+        assert ("A part of a path that is really called so looks the same" in str(caught.value)) is ("/" in template)
     require_no_odd_folder(place)
+
+
+@pytest.mark.parametrize("name", ["null", "nan"])
+def test_a_job_that_is_called_after_nothing(name):
+    RunBenchmarkJobOperator(task_id="the-task", job_name=name, spec=SPEC, wait_for_completion=False).execute(
+        task_context()
+    )
+    task = DownloadAggregateScoresOperator(task_id="the-task", job_name=name)
+    task.check_rendered_arguments()
+    with DAG("d", schedule=None, start_date=datetime(2026, 1, 1)):
+        task = DownloadAggregateScoresOperator(task_id="the-task", job_name="{{ params.x }}")
+    task.job_name = name
+    with pytest.raises(ConfigurationError, match="job_name must be the name of a job, found"):
+        task.check_rendered_arguments()
+
+
+def test_a_job_name_that_is_a_path():
+    said = r'"the-task": job_name must be a name, or None, found \w+Path\(.job-1.\)$'
+    with pytest.raises(ConfigurationError, match=said):
+        RunBenchmarkJobOperator(task_id="the-task", job_name=Path("job-1"), spec=SPEC)
+    with pytest.raises(ConfigurationError, match=r"the name of a job, found \w+Path\(.job-1.\): that is no text$"):
+        DownloadAggregateScoresOperator(task_id="the-task", job_name=Path("job-1"))
+    with pytest.raises(ConfigurationError, match="can't be the name of a benchmark job: it must be a text"):
+        check_name(Path("job-1"))
 
 
 def test_the_store_of_a_template_that_gives_nothing(place):
