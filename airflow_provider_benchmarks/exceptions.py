@@ -118,7 +118,7 @@ class InvalidRequest(ServiceError):
 class ProtocolError(ServiceError):
     """The answer is not the service's or can't be understood, or the service failed inside (500).
 
-    Recoverable, though not transient but for a refusal of something on the way (a page with 400, 403, 410, …): the
+    That may be a refusal of something on the way: a page with 400, 403, 410, …. Recoverable, though not transient: the
     request is not retried, but a wait for a job goes on for some polls.
     """
 

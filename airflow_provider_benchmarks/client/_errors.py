@@ -42,7 +42,6 @@ def error_of_answer(
 ) -> ServiceError:
     """Make the error for an answer that is not a success."""
     detail = generation.detail_of(masked_content(content))  # before it is cut, which may cut a secret in two
-    asked = should_retry(headers)
     if status == 404:
         kind, advice = _missing(request, content, detail, generation)
     elif _is_refused_on_the_way(status, content):
@@ -51,7 +50,6 @@ def error_of_answer(
             "That is not how the service refuses, but something before it: a gateway, perhaps for a moment. Where it "
             "stays so, check the connection's host, and the token and headers that the gateway takes."
         )
-        asked = True if asked is None and request.method == "GET" else asked
     else:
         kind, advice = _kind_and_advice(request, status, headers, generation)
     said = f': "{indented(detail)}"' if detail else ""
@@ -64,7 +62,7 @@ def error_of_answer(
         workspace=request.workspace,
         job=request.job,
         retry_after=retry_after(headers),
-        should_retry=asked,
+        should_retry=should_retry(headers),
     )
 
 

@@ -60,9 +60,9 @@ class BenchmarkClient(SyncRequests):
     """Talk to the evaluation service.
 
     A context manager; :meth:`close` ends its connections. Transient faults (no connection, 408, 421, 423, 425, 429,
-    502, 503, 504, and a GET that something on the way refuses, in a page or a text that is not JSON) are retried for
-    ``config.retry_seconds``; every method raises a :class:`~airflow_provider_benchmarks.exceptions.ServiceError`
-    otherwise. ``workspace`` defaults to the configuration's.
+    502, 503, 504) are retried for ``config.retry_seconds``; every method raises a
+    :class:`~airflow_provider_benchmarks.exceptions.ServiceError` otherwise. ``workspace`` defaults to the
+    configuration's.
 
     :param transport: sends the requests in place of the network, such as ``httpx.MockTransport``; proxies and
         ``config.verify`` have no effect then. The limit for the time of a whole request holds where it is an
