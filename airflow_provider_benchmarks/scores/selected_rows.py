@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from airflow_provider_benchmarks.scores.frames import ITEM_FIELDS, REPEATS, SCOR
 from airflow_provider_benchmarks.scores.json_values import LABEL, parse_json
 from airflow_provider_benchmarks.scores.own_fields import OTHER_FIELDS
 from airflow_provider_benchmarks.scores.reading import read_row_scores
-from airflow_provider_benchmarks.scores.stored_files import open_stored
+from airflow_provider_benchmarks.scores.stored_files import named_if_unreadable, open_stored, storage_errors
 
 if TYPE_CHECKING:
     import numpy as np
@@ -99,7 +100,7 @@ def read_items(path: Any, row_indices: Sequence[int]) -> dict[int, dict[str, Any
     wanted = pa.array(row_indices, type=pa.int64())
     found: list[dict[str, Any]] = []
     # Without read_table(filters=…), which reads with Arrow's threads.
-    with open_stored(path) as file, named_if_damaged(path), open_parquet(file) as parquet:
+    with _opened(path) as file, open_parquet(file) as parquet:
         for group in range(parquet.num_row_groups):
             indices = parquet.read_row_group(group, columns=[ROW_INDEX], use_threads=False)[ROW_INDEX]
             mask = pc.is_in(indices, value_set=wanted)
@@ -121,7 +122,7 @@ class _Columns:
 
         import pyarrow.parquet as pq
 
-        with open_stored(path) as file, named_if_damaged(path):
+        with _opened(path) as file:
             found = pq.read_metadata(file)
         metadata = found.metadata or {}
         self.rows: int = found.num_rows
@@ -141,12 +142,23 @@ def _item_hashes(path: Any, items: list[str]) -> NDArray[np.uint64]:
     parts = []
     # Where items have no fields each row is an item of its own.
     fields = sorted(items) or [ROW_INDEX]
-    with open_stored(path) as file, named_if_damaged(path), open_parquet(file) as parquet:
+    with _opened(path) as file, open_parquet(file) as parquet:
         for batch in parquet.iter_batches(batch_size=_BATCH_ROWS, columns=fields, use_threads=False):
             columns = zip(batch.schema, batch.columns, strict=True)
             texts = ((field.name, canonical_texts(_values(field, column))) for field, column in columns)
             parts.append(hash_items(texts, batch.num_rows))
     return np.concatenate(parts) if parts else np.zeros(0, dtype=np.uint64)
+
+
+@contextmanager
+def _opened(path: Any) -> Iterator[Any]:
+    """Open a Parquet file to be read in the block.
+
+    :raises IncompleteResults: it can't be read; names it
+    :raises OSError: it is not there, or the storage fails
+    """
+    with storage_errors(path), named_if_unreadable(path), open_stored(path) as file, named_if_damaged(path):
+        yield file
 
 
 def _values(field: pa.Field, column: pa.Array | pa.ChunkedArray) -> list[Any]:
