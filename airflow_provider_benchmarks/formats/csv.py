@@ -9,11 +9,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 
 from airflow_provider_benchmarks.exceptions import IncompleteResults
+from airflow_provider_benchmarks.formats.csv_others import others_among, read_others
 from airflow_provider_benchmarks.formats.format import RowFile, WriteOptions
 from airflow_provider_benchmarks.formats.table_file import JSON_KEY
 from airflow_provider_benchmarks.formats.table_format import TableFormat
 from airflow_provider_benchmarks.scores.columns import INFERENCE_ERROR, METRIC_ERRORS, ROW_INDEX, SAMPLE
-from airflow_provider_benchmarks.scores.frames import CALL_ERRORS, choose_columns, item_column, json_column
+from airflow_provider_benchmarks.scores.frames import (
+    CALL_ERRORS,
+    OTHERS_COLUMN,
+    choose_columns,
+    item_column,
+    json_column,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,13 +67,17 @@ class Csv(TableFormat):
         """Load files.
 
         A column is of numbers or booleans where all its cells are spelled as :meth:`convert` spells those, else of
-        texts; empty cells are missing values. The frame does not know its score columns.
+        texts; empty cells are missing values. Fields without a column are objects, of values as a column of each would
+        have them. The frame does not know its score columns.
         """
         texts: dict[str, list[str]] = {}
+        others = None
         for file in files:
-            for name, column in _read_texts(file, columns).items():
+            names = [_original(name) for name in _cells(file, nrows=1).iloc[0]]
+            others = others or others_among([*file.values, *names])
+            for name, column in _read_texts(file, names, columns).items():
                 texts.setdefault(name, []).extend(column)
-        return _frame(texts, columns, path)
+        return _frame(texts, columns, others, path)
 
     def count_rows(self, file: BinaryIO, compression: str | None) -> int:
         return max(count_records(iter(lambda: file.read(_CHUNK_BYTES), b"")) - 1, 0)
@@ -111,13 +122,13 @@ def _original(text: str) -> str:
     return text[1:] if text.startswith("'") and text.lstrip("'").startswith(_FORMULA) else text
 
 
-def _read_texts(file: RowFile, columns: Sequence[str] | None) -> dict[str, list[str]]:
+def _read_texts(file: RowFile, names: Sequence[str], columns: Sequence[str] | None) -> dict[str, list[str]]:
     """Read the cells, column by column, the row index first.
 
+    :param names: of the columns in the file
     :raises ConfigurationError: there is no such column
     """
     constants = {name: "" if value is None else _escaped(str(value)) for name, value in file.values.items()}
-    names = [_original(name) for name in _cells(file, nrows=1).iloc[0]]
     known = [*constants, *names]
     errors = [INFERENCE_ERROR] if INFERENCE_ERROR in known else []
     wanted = [ROW_INDEX, *choose_columns(columns, known, file.path), *errors]
@@ -141,19 +152,27 @@ def _cells(file: RowFile, **options: Any) -> pd.DataFrame:
     return table
 
 
-def _frame(texts: Mapping[str, list[str]], columns: Sequence[str] | None, path: str) -> pd.DataFrame:
+def _frame(
+    texts: Mapping[str, list[str]], columns: Sequence[str] | None, others: str | None, path: str
+) -> pd.DataFrame:
     """Make a frame of cells.
 
+    :param others: the column that may have the fields without one
     :raises IncompleteResults: a row index is no whole number, or what should be JSON is none
     """
     import pandas as pd
 
+    objects = (
+        read_others(texts[others], clean=_neutralised, typed=_values)
+        if others is not None and others in texts
+        else None
+    )
     try:
         index = pd.Index([int(text) for text in texts[ROW_INDEX]], name=ROW_INDEX, dtype="int64")
         data = {
             name: json_column([text or None for text in column], index)
             if name in (METRIC_ERRORS, SAMPLE)
-            else item_column(_values(column), index)
+            else item_column(objects if objects is not None and name == others else _values(column), index)
             for name, column in texts.items()
             if name != ROW_INDEX
         }
@@ -163,6 +182,8 @@ def _frame(texts: Mapping[str, list[str]], columns: Sequence[str] | None, path: 
     failed = list(index[frame[INFERENCE_ERROR].notna()]) if INFERENCE_ERROR in frame else []
     frame = frame[[name for name in data if columns is None or name in columns]]
     frame.attrs[CALL_ERRORS] = failed
+    if objects is not None and others in frame:
+        frame.attrs[OTHERS_COLUMN] = others
     return frame
 
 

@@ -24,6 +24,7 @@ from airflow_provider_benchmarks.scores.columns import (
 from airflow_provider_benchmarks.scores.completeness import RowCheck, line_blocks, skim
 from airflow_provider_benchmarks.scores.frames import (
     CALL_ERRORS,
+    OTHERS_COLUMN,
     SCORE_COLUMNS,
     choose_columns,
     item_column,
@@ -150,6 +151,8 @@ def _frame(found: Columns, columns: Sequence[str] | None, path: str) -> pd.DataF
         data[SAMPLE] = json_column(found.sample, index)
     frame = pd.DataFrame({name: data[name] for name in chosen}, index=index)
     frame.attrs |= {SCORE_COLUMNS: [name for name in scores.values() if name in chosen], CALL_ERRORS: failed}
+    if items.get(OTHERS) in chosen:
+        frame.attrs[OTHERS_COLUMN] = items[OTHERS]
     return frame
 
 

@@ -12,16 +12,18 @@ from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 from airflow_provider_benchmarks.exceptions import IncompleteResults
 from airflow_provider_benchmarks.extras import require
 from airflow_provider_benchmarks.formats.format import RowFile, WriteOptions
-from airflow_provider_benchmarks.formats.table_file import JSON_KEY, SCORE_COLUMNS_KEY, TableFile
+from airflow_provider_benchmarks.formats.table_file import JSON_KEY, SCORE_COLUMNS_KEY, TableFile, own_field
 from airflow_provider_benchmarks.formats.table_format import TableFormat
 from airflow_provider_benchmarks.scores.columns import EXACT_IN_FLOAT, INFERENCE_ERROR, ROW_INDEX
 from airflow_provider_benchmarks.scores.frames import (
     CALL_ERRORS,
+    OTHERS_COLUMN,
     SCORE_COLUMNS,
     choose_columns,
     json_column,
     score_column,
 )
+from airflow_provider_benchmarks.scores.own_fields import OTHERS
 from airflow_provider_benchmarks.scores.stored_files import is_damage
 
 if TYPE_CHECKING:
@@ -127,6 +129,8 @@ def _frame(table: pa.Table, columns: Sequence[str] | None) -> pd.DataFrame:
     failed = list(frame.index[frame[INFERENCE_ERROR].notna()]) if INFERENCE_ERROR in frame else []
     frame = frame[[name for name in frame.columns if columns is None or name in columns]]
     frame.attrs[CALL_ERRORS] = failed
+    if others := [name for name in frame.columns if own_field(schema.field(name)) == OTHERS]:
+        frame.attrs[OTHERS_COLUMN] = others[0]
     if SCORE_COLUMNS_KEY in metadata:
         frame.attrs[SCORE_COLUMNS] = [name for name in scores if name in frame]
     return frame

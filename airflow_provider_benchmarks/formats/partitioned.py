@@ -9,8 +9,8 @@ from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.exceptions import IncompleteResults
 from airflow_provider_benchmarks.formats import TABLE_FORMATS
 from airflow_provider_benchmarks.formats.table_format import TableFormat
-from airflow_provider_benchmarks.scores.manifests import read_manifest
-from airflow_provider_benchmarks.scores.stored_files import open_stored, within
+from airflow_provider_benchmarks.scores.manifests import files_in, read_manifest
+from airflow_provider_benchmarks.scores.stored_files import named_if_unreadable, open_stored, within
 
 MANIFEST = "_manifest.json"
 
@@ -34,7 +34,7 @@ def read_partitions(folder: Any) -> Partitions | None:
     """
     place = within(folder, MANIFEST)
     try:
-        with open_stored(place) as file:
+        with named_if_unreadable(place), open_stored(place) as file:
             content = file.read()
     except (FileNotFoundError, NotADirectoryError):
         return None
@@ -50,6 +50,6 @@ def read_partitions(folder: Any) -> Partitions | None:
 def _partitions(folder: Any, manifest: dict[str, Any]) -> Partitions:
     fields = tuple(manifest["partition_by"])
     files = tuple(
-        (within(folder, file["path"]), {name: file["values"][name] for name in fields}) for file in manifest["files"]
+        (within(folder, file["path"]), {name: file["values"][name] for name in fields}) for file in files_in(manifest)
     )
     return Partitions(TABLE_FORMATS[manifest["format"]], files)

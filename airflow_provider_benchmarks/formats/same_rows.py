@@ -4,30 +4,51 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from io import BytesIO
-from itertools import zip_longest
 from typing import Any
 
 from airflow_provider_benchmarks.exceptions import IncompleteResults
-from airflow_provider_benchmarks.scores.rows import RowScore, read_rows
+from airflow_provider_benchmarks.scores.rows import RowScore
 
 
-def same_rows(one: Iterable[bytes], other: Iterable[bytes], *, but_outputs: bool = False) -> bool:
-    """Compare rows, in constant memory.
+class RowComparison:
+    """Compare rows as they come with those of a file, in constant memory.
 
-    :param one: whole JSONL lines
-    :param other: whole JSONL lines
+    :param lines: of the file, whole JSONL lines
     :param but_outputs: compare only what the score store keeps, which is all but the model's outputs
     """
-    content = _without_outputs if but_outputs else _content
-    pairs = zip_longest(map(content, _rows(one)), map(content, _rows(other)))
-    try:
-        return all(row == same for row, same in pairs)
-    except IncompleteResults:
-        return False
+
+    def __init__(self, lines: Iterable[bytes], *, but_outputs: bool = False) -> None:
+        self._lines = _lines(lines)
+        self._content = _without_outputs if but_outputs else _content
+        self._is_same = True
+
+    def add(self, block: bytes) -> None:
+        """Take the next rows.
+
+        :param block: whole JSONL lines
+        """
+        if self._is_same:
+            try:
+                self._is_same = all(map(self._is_next, _lines([block])))
+            except IncompleteResults:  # of the file, which is damaged; that of the rows is an error elsewhere
+                self._is_same = False
+
+    def finish(self) -> bool:
+        """Whether the file has these rows, and no more."""
+        try:
+            return self._is_same and next(self._lines, None) is None
+        except IncompleteResults:
+            return False
+
+    def _is_next(self, line: bytes) -> bool:
+        old = next(self._lines, None)
+        if old is None:
+            return False
+        return line == old or self._content(RowScore.from_json(line)) == self._content(RowScore.from_json(old))
 
 
-def _rows(blocks: Iterable[bytes]) -> Iterator[RowScore]:
-    return read_rows(line for block in blocks for line in BytesIO(block))
+def _lines(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    return (line for block in blocks for line in BytesIO(block) if line.strip())
 
 
 def _content(row: RowScore) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 
 from airflow_provider_benchmarks.exceptions import IncompleteResults
 from airflow_provider_benchmarks.formats.parquet import named_if_damaged, open_parquet
-from airflow_provider_benchmarks.formats.table_file import FIELD_KEY, JSON_KEY, SCORE_COLUMNS_KEY, SCORE_KEY
+from airflow_provider_benchmarks.formats.table_file import JSON_KEY, SCORE_COLUMNS_KEY, SCORE_KEY, own_field
 from airflow_provider_benchmarks.scores.columns import FIXED, INFERENCE_ERROR, METRIC_ERRORS, ROW_INDEX, SAMPLE
 from airflow_provider_benchmarks.scores.json_values import json_text, parse_json
 from airflow_provider_benchmarks.scores.own_fields import item_of
@@ -56,7 +56,7 @@ class _Shape:
     def of(cls, schema: Any, path: str) -> _Shape:
         columns = json.loads((schema.metadata or {}).get(SCORE_COLUMNS_KEY, b"[]"))
         return cls(
-            items={field.name: _field(field) for field in schema if field.name not in (*FIXED, *columns)},
+            items={field.name: own_field(field) for field in schema if field.name not in (*FIXED, *columns)},
             scores={name: _score(schema.field(name), path) for name in columns},
             as_json=frozenset(field.name for field in schema if JSON_KEY in (field.metadata or {})),
         )
@@ -91,14 +91,6 @@ def _score(field: Any, path: str) -> tuple[str, str]:
             f"package has written it, or changed it. Restore the file from a backup, or run the benchmark again."
         ) from error
     return metric, name
-
-
-def _field(column: Any) -> str:
-    """The item's field in a column. Older files do not say: theirs follows from the column's name."""
-    if (own := (column.metadata or {}).get(FIELD_KEY)) is not None:
-        return str(json.loads(own))
-    name: str = column.name.removeprefix("item.")
-    return name if name in FIXED else str(column.name)
 
 
 def _word(value: Any) -> Any:

@@ -32,6 +32,7 @@ from airflow_provider_benchmarks.scores.columns import (
     kind_of,
     wider,
 )
+from airflow_provider_benchmarks.scores.item_hashes import field_named
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -299,6 +300,13 @@ def _metadata(key: Any, kind: Kind) -> dict[bytes, bytes]:
     metadata = {JSON_KEY: b"1"} if kind == Kind.JSON else {}
     own = {"item": FIELD_KEY, "score": SCORE_KEY}.get(key[0])
     return metadata if own is None else metadata | {own: json.dumps(key[1]).encode()}
+
+
+def own_field(column: pa.Field) -> str:
+    """The item's field in a column. Older files do not say: theirs follows from the column's name."""
+    if (own := (column.metadata or {}).get(FIELD_KEY)) is not None:
+        return str(json.loads(own))
+    return field_named(column.name)
 
 
 def _type(kind: Kind) -> pa.DataType:

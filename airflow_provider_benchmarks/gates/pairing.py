@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from airflow_provider_benchmarks.brief import brief
 from airflow_provider_benchmarks.gates.row_values import RowValues, all_item_fields, field_column, item_fields
-from airflow_provider_benchmarks.scores.equality import canonical, canonical_column, comparable, hash_items, same_values
+from airflow_provider_benchmarks.scores.equality import canonical, comparable, same_values
 from airflow_provider_benchmarks.scores.frames import CALL_ERRORS, ITEM_HASH, PLACE, STORED_ITEMS
+from airflow_provider_benchmarks.scores.item_hashes import by_column, hash_rows, others_column
+from airflow_provider_benchmarks.scores.own_fields import OTHER_FIELDS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -318,15 +320,24 @@ def _same_items(candidate: pd.DataFrame, baseline: pd.DataFrame) -> tuple[NDArra
     names = list(dict.fromkeys([*all_item_fields(candidate), *all_item_fields(baseline)]))
     if ITEM_HASH in candidate.columns and ITEM_HASH in baseline.columns:
         same = np.asarray(candidate[ITEM_HASH].to_numpy() == baseline[ITEM_HASH].to_numpy(), dtype=bool)
+    elif others_column(candidate) or others_column(baseline):
+        same = hash_rows(candidate, item_fields(candidate)) == hash_rows(baseline, item_fields(baseline))
     else:
         same = np.ones(len(candidate), dtype=bool)
         for name in names:
             same &= same_values(_field(candidate, name), _field(baseline, name))
     if same.all():
         return same, ""
+    names = list(dict.fromkeys([*names, OTHER_FIELDS]))
     shown = np.flatnonzero(~same)[:_COMPARED_ITEMS]
     items = zip(*(_items_at(rows, shown) for rows in (candidate, baseline)), strict=True)
-    differing = {name for one, other in items for name in names if not _are_equal(one.get(name), other.get(name))}
+    # Fields without a column are not named one by one: there may be thousands.
+    differing = {
+        name if name in names else OTHER_FIELDS
+        for one, other in items
+        for name in one.keys() | other.keys()
+        if not _are_equal(one.get(name), other.get(name))
+    }
     return same, (
         f"{int((~same).sum())} rows with the same index have items that differ in "
         f"{', '.join(name for name in names if name in differing)}; where that is meant, name the fields that tell "
@@ -342,7 +353,8 @@ def _items_at(rows: pd.DataFrame, places: NDArray[np.intp]) -> list[dict[str, An
         return [found.get(index, {}) for index in indices]
     columns = {name: rows[name] for name in item_fields(rows)}
     # Value by value: pandas gives a row of several columns one type, which may round a large integer.
-    return [json_item({name: column.iloc[place] for name, column in columns.items()}) for place in places.tolist()]
+    items = (json_item({name: column.iloc[place] for name, column in columns.items()}) for place in places.tolist())
+    return [by_column(item, others_column(rows)) for item in items]
 
 
 def _are_equal(one: Any, other: Any) -> bool:
@@ -365,7 +377,7 @@ def _item_hashes(rows: pd.DataFrame) -> NDArray[Any]:
     fields = item_fields(rows)
     if not fields:
         return rows.index.to_numpy()
-    return hash_items(((name, canonical_column(rows[name])) for name in fields), len(rows))
+    return hash_rows(rows, fields)
 
 
 def json_item(item: Mapping[str, Any]) -> dict[str, Any]:

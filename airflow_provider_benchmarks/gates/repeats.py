@@ -15,8 +15,9 @@ from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.exceptions import ScoreNotFound
 from airflow_provider_benchmarks.gates import field_rules as f
 from airflow_provider_benchmarks.gates.row_values import RowValues, are_binary, field_column, item_fields
-from airflow_provider_benchmarks.scores.equality import canonical_column, hash_field, hash_items
+from airflow_provider_benchmarks.scores.equality import canonical_column, hash_field
 from airflow_provider_benchmarks.scores.frames import ITEM_HASH
+from airflow_provider_benchmarks.scores.item_hashes import field_of, hash_rows
 
 if TYPE_CHECKING:
     import numpy as np
@@ -200,10 +201,14 @@ def items_without(rows: pd.DataFrame, field: str) -> NDArray[np.uint64]:
         if not has_field(rows, field):
             return total
         column = field_column(rows, field)
-        return total - hash_field(str(column.name), canonical_column(column))
-    left_out = field_column(rows, field).name if has_field(rows, field) else None
-    fields = [name for name in item_fields(rows) if name != left_out]
-    return hash_items(((name, canonical_column(rows[name])) for name in fields), len(rows))
+        return total - hash_field(field_of(rows, str(column.name)), canonical_column(column))
+    fields = item_fields(rows)
+    if not has_field(rows, field):
+        return hash_rows(rows, fields)
+    left_out = field_column(rows, field)
+    if left_out.name in fields:
+        return hash_rows(rows, [name for name in fields if name != left_out.name])
+    return hash_rows(rows, fields) - hash_field(str(left_out.name), canonical_column(left_out))
 
 
 def repeat_numbers(rows: pd.DataFrame, field: str) -> NDArray[Any]:

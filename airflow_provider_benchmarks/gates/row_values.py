@@ -11,7 +11,7 @@ from airflow_provider_benchmarks.scores import AggregateScore
 from airflow_provider_benchmarks.scores.column_names import without_number
 from airflow_provider_benchmarks.scores.columns import FIXED
 from airflow_provider_benchmarks.scores.frames import CALL_ERRORS, ITEM_FIELDS, ITEM_HASH, PLACE, SCORE_COLUMNS
-from airflow_provider_benchmarks.scores.own_fields import OTHER_FIELDS
+from airflow_provider_benchmarks.scores.item_hashes import others_column
 
 if TYPE_CHECKING:
     import numpy as np
@@ -186,9 +186,9 @@ def _without_column(rows: pd.DataFrame, name: str) -> pd.Series[Any] | None:
     """The values of a field that has no column of its own; None where no item has it."""
     import pandas as pd
 
-    if OTHER_FIELDS not in rows.columns or OTHER_FIELDS in rows.attrs.get(SCORE_COLUMNS, ()):
+    if (others := others_column(rows)) is None:
         return None
-    values = [other.get(name) if isinstance(other, dict) else None for other in rows[OTHER_FIELDS]]
+    values = [other.get(name) if isinstance(other, dict) else None for other in rows[others]]
     if all(value is None for value in values):
         return None
     return pd.Series(values, index=rows.index, dtype=object, name=name)

@@ -17,7 +17,7 @@ from airflow_provider_benchmarks.jobs import RowCounts
 from airflow_provider_benchmarks.scores import AggregateScores, JobScores
 from airflow_provider_benchmarks.scores.json_values import parse_json
 from airflow_provider_benchmarks.scores.manifests import read_manifest
-from airflow_provider_benchmarks.scores.stored_files import filesystem_of, is_there, storage_errors
+from airflow_provider_benchmarks.scores.stored_files import filesystem_of, is_there, named_if_unreadable, storage_errors
 
 #: Names of baselines that a score store resolves to a job; other names are a job's, or the path of a folder.
 PINNED, LAST_PASSED, PREVIOUS = "pinned", "last_passed", "previous"
@@ -122,7 +122,7 @@ def load_scores(path: str, checks: Sequence[Check]) -> LoadedScores:
         is_folder = filesystem.isdir(place)
     file = f"{place.rstrip('/')}/{AGGREGATE_FILE}" if is_folder else place
     try:
-        with storage_errors(path):
+        with storage_errors(path), named_if_unreadable(file):
             aggregate = AggregateScores.from_json(parse_json(filesystem.cat_file(file)))
     except (ValueError, IncompleteResults) as error:
         raise IncompleteResults(f"{file} holds no aggregate scores: {shortened(error)}") from error
@@ -150,7 +150,7 @@ def _manifest(filesystem: Any, folder: str | None) -> dict[str, Any]:
     """
     if folder is None or not is_there(filesystem, path := f"{folder}/{MANIFEST_FILE}"):
         return {}
-    with storage_errors(path):
+    with storage_errors(path), named_if_unreadable(path):
         content = filesystem.cat_file(path)
     try:
         manifest = read_manifest(path, content)

@@ -26,18 +26,18 @@ from airflow_provider_benchmarks.hooks.row_sources import RowSource, ServiceRows
 from airflow_provider_benchmarks.jobs import BenchmarkJob, require_completed
 from airflow_provider_benchmarks.retry_policy import is_recoverable
 from airflow_provider_benchmarks.scores import AggregateScores
-from airflow_provider_benchmarks.scores.completeness import FirstRows, RowCheck, line_blocks
+from airflow_provider_benchmarks.scores.completeness import RowCheck
 from airflow_provider_benchmarks.store import (
     IfExists,
     Place,
     RowOptions,
+    RowsToCompare,
     RowTarget,
     ScoreStore,
     StoredFile,
     StoredJob,
     find_partitions,
     find_row_file,
-    holds_same_rows,
     refuse_other_kind,
     require_stored,
     store_bytes,
@@ -45,7 +45,6 @@ from airflow_provider_benchmarks.store import (
     store_row_files,
     sweep_partitions,
 )
-from airflow_provider_benchmarks.store.row_files import BLOCK_BYTES
 
 logger = logging.getLogger(__name__)
 
@@ -66,6 +65,8 @@ class RowDownload:
         self._old: StoredFile | None = None
         #: What became of the destination's target; None as long as nothing was fetched.
         self._new: StoredFile | Exception | None = None
+        #: The old file, whose rows are compared with the new ones where the bytes do not tell.
+        self._compared: RowsToCompare | None = None
 
     def fetch_with(self, other: RowTarget) -> StoredFile:
         """Fetch the rows once, for the destination and for another file. Each is written though the other can't be.
@@ -113,7 +114,7 @@ class RowDownload:
         row_format, limit = self._options.row_format, self._options.limit
         place = self._place if self._old is None else None  # where there is an old one, the new one is only compared
         if not self._options.fields:
-            target = RowTarget(place=place, row_format=row_format, limit=limit)
+            target = RowTarget(place=place, row_format=row_format, limit=limit, compared=self._to_compare())
             self._new, *files = fetch_files(self._source, [target, *others])
             return files
         with spool_folder() as folder:
@@ -178,11 +179,18 @@ class RowDownload:
             return old.sha256 == new.sha256
         if not self._is_poorer and self._options.row_format.name in TABLE_FORMATS:
             return False
-        if self._options.fields:
-            return None
-        with _opened(self._source) as (pieces, _):
-            blocks = FirstRows(self._options.limit).of(line_blocks(pieces, BLOCK_BYTES))
-            return holds_same_rows(self._place, blocks, self._options.row_format, but_outputs=self._is_poorer)
+        return None if self._compared is None else self._compared.are_same
+
+    def _to_compare(self) -> RowsToCompare | None:
+        """The old file, where the bytes of the new one may be others though the rows are the same.
+
+        The rows are compared as they come: they are fetched once, and the service may purge them before a second time.
+        """
+        row_format = self._options.row_format
+        self._compared = None
+        if self._old is not None and (self._is_poorer or row_format.name not in TABLE_FORMATS):
+            self._compared = RowsToCompare(self._place, row_format, but_outputs=self._is_poorer)
+        return self._compared
 
     def _find_old(self) -> StoredFile | None:
         if self._options.fields:

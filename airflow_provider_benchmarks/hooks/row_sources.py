@@ -98,7 +98,10 @@ class ServiceRows(RowSource):
 
 @dataclass(frozen=True, slots=True)
 class StoredRows(RowSource):
-    """Rows from a score store, in the service's shape. The store does not keep the model's outputs.
+    """Rows from a score store, in the service's shape.
+
+    The store keeps what gates judge: items, scores and errors. The model's outputs, ``requests``, and fields of rows
+    that this package does not know are not in it, as they may be many times as large.
 
     :param file: the job's row scores in the store
     """
@@ -147,7 +150,7 @@ def purged_rows(stored: StoredJob | None, error: ServiceError) -> StoredRows:
         raise error
     logger.warning(
         'The service has no row scores of benchmark job "%s" any more: taking them from the score store (%s), '
-        "which has all but the model's outputs",
+        "which has all but the model's outputs, its requests, and fields of rows that this package does not know",
         stored.job,
         stored.rows.path,
     )

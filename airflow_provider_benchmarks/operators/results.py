@@ -131,7 +131,9 @@ class DownloadRowScoresOperator(DownloadOperator):
     """Fetch a job's row scores; from the score store where the service has purged them.
 
     Those of a job that has not completed may not be of all rows: the log warns, and a score store does not take them.
-    A file and a score store are filled by one download. The score store does not keep the model's outputs.
+    A file and a score store are filled by one download. Of purged rows the score store has
+    items, scores and errors, but neither the model's outputs nor ``requests`` nor fields that this package does not
+    know.
 
     :param job_name: name of the job (templated)
     :param destination: path or URL of the file to store them in, for Airflow's ObjectStoragePath; None puts the rows

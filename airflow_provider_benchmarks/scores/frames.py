@@ -16,7 +16,7 @@ from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.scores.column_names import column_names
 from airflow_provider_benchmarks.scores.columns import EXACT_IN_FLOAT, FIXED, ROW_INDEX, HalfCharacter, Kind, kind_of
 from airflow_provider_benchmarks.scores.json_values import LABEL
-from airflow_provider_benchmarks.scores.own_fields import OwnFields
+from airflow_provider_benchmarks.scores.own_fields import OTHERS, OwnFields
 from airflow_provider_benchmarks.scores.rows import RowScore
 
 if TYPE_CHECKING:
@@ -29,6 +29,10 @@ SCORE_COLUMNS = "score_columns"
 CALL_ERRORS = "call_errors"
 #: Key of ``frame.attrs``: all fields of the items, of a frame that was loaded without some of them.
 ITEM_FIELDS = "item_fields"
+#: Key of ``frame.attrs``: name of the column with the fields that have none of their own, of a frame with such fields.
+OTHERS_COLUMN = "others_column"
+#: Key of ``frame.attrs``: the fields in columns, by column, where its name does not say so.
+FIELD_NAMES = "field_names"
 #: Key of ``frame.attrs``: what looks like repeats of items, of a frame that was loaded without some fields; None for
 #: nothing.
 REPEATS = "repeats"
@@ -80,6 +84,8 @@ def row_scores_frame(rows: Iterable[RowScore]) -> pd.DataFrame:
         data[name] = score_column([row.metrics.get(metric, {}).get(score) for row in rows], index)
     frame = pd.DataFrame(data, index=index)
     frame.attrs[SCORE_COLUMNS] = list(scores.values())
+    if OTHERS in items:
+        frame.attrs[OTHERS_COLUMN] = items[OTHERS]
     frame.attrs[CALL_ERRORS] = [n for n, row in zip(numbers, rows, strict=True) if row.inference_error is not None]
     return frame
 

@@ -33,6 +33,34 @@ def read_manifest(path: object, content: bytes) -> dict[str, Any]:
     return manifest
 
 
+def files_in(manifest: dict[str, Any]) -> list[dict[str, Any]]:
+    """The files that the manifest of a partitioned folder lists, all of them below the folder.
+
+    :raises LookupError: it lists none, or a description lacks a field
+    :raises ValueError: a description is none, the path of a file leads elsewhere, or the files do not have the rows
+        that the manifest counts
+    """
+    files = manifest["files"]
+    if not isinstance(files, list) or not all(isinstance(file, dict) for file in files):
+        raise ValueError(f'expected a list of files as "files", found {brief(files)}')
+    paths = [text_in(file, "path") for file in files]
+    if strange := [path for path in paths if not {"", ".", ".."}.isdisjoint(path.split("/"))]:
+        raise ValueError(f"expected the path of a file below the folder, found {brief(strange[0])}")
+    if len(set(paths)) != len(paths):
+        raise ValueError("a file is listed twice")
+    rows = sum(_number_in(file, "rows") for file in files)
+    if rows != _number_in(manifest, "rows"):
+        raise ValueError(f"the files have {rows} rows, but it counts {manifest['rows']}")
+    return files
+
+
+def _number_in(manifest: dict[str, Any], key: str) -> int:
+    value = manifest[key]
+    if type(value) is not int or value < 0:
+        raise ValueError(f'expected a number as "{key}", found {brief(value)}')
+    return value
+
+
 def text_in(manifest: dict[str, Any], key: str, *, is_optional: bool = False) -> str:
     """A text of a manifest; an optional one is empty where it is missing.
 

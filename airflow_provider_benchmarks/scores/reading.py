@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from os import PathLike
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_benchmarks.exceptions import ConfigurationError, IncompleteResults
 from airflow_provider_benchmarks.scores.frames import CALL_ERRORS, row_scores_frame
@@ -102,5 +103,15 @@ def _opened(folder: Partitions) -> Iterator[RowFile]:
     from airflow_provider_benchmarks.formats import RowFile
 
     for place, values in folder.files:
-        with open_stored(place) as file:
+        with storage_errors(place), _named_if_missing(place), open_stored(place) as file:
             yield RowFile(file, str(place), values=values)
+
+
+@contextmanager
+def _named_if_missing(path: Any) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise IncompleteResults(
+            f"{path} is not there, which the folder's manifest lists. Download the row scores again."
+        ) from error

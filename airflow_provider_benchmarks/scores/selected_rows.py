@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_benchmarks.formats.parquet import named_if_damaged, open_parquet
-from airflow_provider_benchmarks.formats.table_file import ITEMS_KEY, JSON_KEY, SCORE_COLUMNS_KEY
+from airflow_provider_benchmarks.formats.table_file import ITEMS_KEY, JSON_KEY, SCORE_COLUMNS_KEY, own_field
 from airflow_provider_benchmarks.scores.column_names import without_number
 from airflow_provider_benchmarks.scores.columns import INFERENCE_ERROR, METRIC_ERRORS, ROW_INDEX, SAMPLE
 from airflow_provider_benchmarks.scores.equality import canonical_texts, hash_items
-from airflow_provider_benchmarks.scores.frames import ITEM_FIELDS, REPEATS, SCORE_COLUMNS
+from airflow_provider_benchmarks.scores.frames import FIELD_NAMES, ITEM_FIELDS, REPEATS, SCORE_COLUMNS
+from airflow_provider_benchmarks.scores.item_hashes import by_column, field_named, hash_others
 from airflow_provider_benchmarks.scores.json_values import LABEL, parse_json
-from airflow_provider_benchmarks.scores.own_fields import OTHER_FIELDS
+from airflow_provider_benchmarks.scores.own_fields import OTHERS
 from airflow_provider_benchmarks.scores.reading import read_row_scores
-from airflow_provider_benchmarks.scores.stored_files import open_stored
+from airflow_provider_benchmarks.scores.stored_files import named_if_unreadable, open_stored, storage_errors
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
     import pyarrow as pa
+    import pyarrow.parquet as pq
     from numpy.typing import NDArray
 
 _BATCH_ROWS = 8192
+#: Number of values, missing ones included, that are in memory at a time.
+_BATCH_VALUES = 4_000_000
 
 
 def read_selected_rows(path: Any, *, scores: Iterable[str], fields: Iterable[str]) -> pd.DataFrame:
@@ -43,11 +48,13 @@ def read_selected_rows(path: Any, *, scores: Iterable[str], fields: Iterable[str
     named = set(fields)
     own = [column for column in columns.items if column in named or column.removeprefix("item.") in named]
     chosen += own
-    if OTHER_FIELDS in columns.items and len(own) < len(named) and OTHER_FIELDS not in own:
-        chosen.append(OTHER_FIELDS)
+    if columns.others is not None and len(own) < len(named) and columns.others not in own:
+        chosen.append(columns.others)
     frame = read_row_scores(path, columns=chosen)
     frame.attrs |= {SCORE_COLUMNS: frame.attrs.get(SCORE_COLUMNS, []), ITEM_FIELDS: columns.items}
     frame.attrs[REPEATS] = columns.repeats
+    if odd := {name: field for name, field in columns.fields.items() if field != field_named(name)}:
+        frame.attrs[FIELD_NAMES] = odd
     return frame
 
 
@@ -65,11 +72,9 @@ def number_items(paths: Sequence[Any], *, by_field: bool = False) -> list[NDArra
     files = [_Columns(path) for path in paths]
     first = files[0]
     if first.digest is None or any(file.digest != first.digest for file in files):
-        return [_item_hashes(path, file.items) for path, file in zip(paths, files, strict=True)]
+        return [_item_hashes(path, file) for path, file in zip(paths, files, strict=True)]
     numbers = (
-        np.arange(first.rows, dtype=np.uint64)
-        if first.distinct and not by_field
-        else _item_hashes(paths[0], first.items)
+        np.arange(first.rows, dtype=np.uint64) if first.distinct and not by_field else _item_hashes(paths[0], first)
     )
     return [numbers] * len(files)
 
@@ -91,15 +96,19 @@ class StoredItems:
 
 
 def read_items(path: Any, row_indices: Sequence[int]) -> dict[int, dict[str, Any]]:
-    """Read the items of a few rows, by row index, without the fields that they do not have."""
+    """Read the items of a few rows, by row index, without the fields that they do not have.
+
+    A field without a column of its own is called as its column would be.
+    """
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    columns = [ROW_INDEX, *_Columns(path).items]
+    file_columns = _Columns(path)
+    columns = [ROW_INDEX, *file_columns.items]
     wanted = pa.array(row_indices, type=pa.int64())
     found: list[dict[str, Any]] = []
     # Without read_table(filters=…), which reads with Arrow's threads.
-    with open_stored(path) as file, named_if_damaged(path), open_parquet(file) as parquet:
+    with _opened(path) as file, open_parquet(file) as parquet:
         for group in range(parquet.num_row_groups):
             indices = parquet.read_row_group(group, columns=[ROW_INDEX], use_threads=False)[ROW_INDEX]
             mask = pc.is_in(indices, value_set=wanted)
@@ -107,7 +116,7 @@ def read_items(path: Any, row_indices: Sequence[int]) -> dict[int, dict[str, Any
                 rows = parquet.read_row_group(group, columns=columns, use_threads=False).filter(mask)
                 values = [_values(field, column) for field, column in zip(rows.schema, rows.columns, strict=True)]
                 found += (dict(zip(rows.column_names, row, strict=True)) for row in zip(*values, strict=True))
-    return {row.pop(ROW_INDEX): {name: value for name, value in row.items() if value is not None} for row in found}
+    return {row.pop(ROW_INDEX): by_column(row, file_columns.others) for row in found}
 
 
 class _Columns:
@@ -121,13 +130,19 @@ class _Columns:
 
         import pyarrow.parquet as pq
 
-        with open_stored(path) as file, named_if_damaged(path):
+        with _opened(path) as file:
             found = pq.read_metadata(file)
         metadata = found.metadata or {}
         self.rows: int = found.num_rows
         self.scores: list[str] = json.loads(metadata.get(SCORE_COLUMNS_KEY, b"[]"))
         fixed = {ROW_INDEX, METRIC_ERRORS, INFERENCE_ERROR, SAMPLE, *self.scores}
-        self.items = [name for name in found.schema.to_arrow_schema().names if name not in fixed]
+        #: The field in each column of the items.
+        self.fields = {
+            field.name: own_field(field) for field in found.schema.to_arrow_schema() if field.name not in fixed
+        }
+        self.items = list(self.fields)
+        #: The column of the fields that have none of their own; None where all have.
+        self.others = next((name for name, field in self.fields.items() if field == OTHERS), None)
         items = json.loads(metadata.get(ITEMS_KEY, b"{}"))
         self.digest: str | None = items.get("digest")
         self.distinct: bool = items.get("distinct", False)
@@ -135,18 +150,45 @@ class _Columns:
         self.repeats: dict[str, Any] | None = items.get("repeats")
 
 
-def _item_hashes(path: Any, items: list[str]) -> NDArray[np.uint64]:
+def _item_hashes(path: Any, columns: _Columns) -> NDArray[np.uint64]:
+    """By field and not by column, as another file may have the same items in other columns."""
     import numpy as np
 
     parts = []
     # Where items have no fields each row is an item of its own.
-    fields = sorted(items) or [ROW_INDEX]
-    with open_stored(path) as file, named_if_damaged(path), open_parquet(file) as parquet:
-        for batch in parquet.iter_batches(batch_size=_BATCH_ROWS, columns=fields, use_threads=False):
-            columns = zip(batch.schema, batch.columns, strict=True)
-            texts = ((field.name, canonical_texts(_values(field, column))) for field, column in columns)
+    names = sorted(columns.items) or [ROW_INDEX]
+    with _opened(path) as file, open_parquet(file) as parquet:
+        for batch in _batches(parquet, names):
+            found = dict(zip(batch.schema, batch.columns, strict=True))
+            texts = (
+                (columns.fields.get(field.name, field.name), canonical_texts(_values(field, column)))
+                for field, column in found.items()
+                if field.name != columns.others
+            )
             parts.append(hash_items(texts, batch.num_rows))
+            if columns.others is not None:
+                others = map(_parsed, batch.column(columns.others).to_pylist())
+                parts[-1] += hash_others(others, batch.num_rows)
     return np.concatenate(parts) if parts else np.zeros(0, dtype=np.uint64)
+
+
+def _batches(parquet: pq.ParquetFile, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    """Some columns, so few rows at a time that those of very many fields stay small."""
+    rows = max(min(_BATCH_ROWS, _BATCH_VALUES // len(columns)), 1)
+    # Row group by row group, as a batch of texts may be large where it has rows of several.
+    for group in range(parquet.num_row_groups):
+        yield from parquet.iter_batches(batch_size=rows, row_groups=[group], columns=columns, use_threads=False)
+
+
+@contextmanager
+def _opened(path: Any) -> Iterator[Any]:
+    """Open a Parquet file to be read in the block.
+
+    :raises IncompleteResults: it can't be read; names it
+    :raises OSError: it is not there, or the storage fails
+    """
+    with storage_errors(path), named_if_unreadable(path), open_stored(path) as file, named_if_damaged(path):
+        yield file
 
 
 def _values(field: pa.Field, column: pa.Array | pa.ChunkedArray) -> list[Any]:
@@ -154,4 +196,8 @@ def _values(field: pa.Field, column: pa.Array | pa.ChunkedArray) -> list[Any]:
     values: list[Any] = column.to_pylist()
     if JSON_KEY not in (field.metadata or {}):
         return values
-    return [None if text is None else parse_json(text) for text in values]
+    return list(map(_parsed, values))
+
+
+def _parsed(text: str | None) -> Any:
+    return None if text is None else parse_json(text)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from airflow_provider_benchmarks.brief import shortened
-from airflow_provider_benchmarks.exceptions import ConfigurationError
+from airflow_provider_benchmarks.exceptions import ConfigurationError, IncompleteResults
 from airflow_provider_benchmarks.openers import airflow_path
 
 #: Schemes whose URLs have no user, so that an Airflow connection may be before the @.
@@ -18,6 +19,12 @@ _WITH_CONNECTION = ("s3", "s3a", "gs", "gcs", "abfs", "abfss", "adl")
 _CLIENTS = ("adlfs", "aiobotocore", "aiohttp", "azure", "boto3", "botocore", "gcsfs", "google", "requests", "urllib3")
 #: Packages that raise an OSError without an errno for what they have read.
 _READERS = ("pyarrow", "gzip")
+#: What is wrong with a file of the local disk itself, and what to do. Storages deny access to more than one file.
+_UNREADABLE = {
+    errno.EISDIR: ("it is a folder, and should be a file", "Remove it, then store again what it was to hold."),
+    errno.ELOOP: ("its links lead in a circle", "Remove them, then store again what it was to hold."),
+    errno.EACCES: ("access is denied", "Give the user who runs this the right to read it."),
+}
 
 
 class Openable(Protocol):
@@ -101,6 +108,22 @@ def storage_errors(path: Any) -> Iterator[None]:
         ) from error
 
 
+@contextmanager
+def named_if_unreadable(path: Any) -> Iterator[None]:
+    """Read a file in the block, one of many of which none may hide the others.
+
+    :raises IncompleteResults: on the local disk it is a folder, a link that leads nowhere, or access to it is denied;
+        names it. The error of a storage stays what it is
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _UNREADABLE or urlsplit(str(path)).scheme not in ("", "file", "local"):
+            raise
+        what, remedy = _UNREADABLE[error.errno]
+        raise IncompleteResults(f"{path} can't be read ({what}). {remedy}") from error
+
+
 def is_there(filesystem: Any, path: str) -> bool:
     """True if there is a file or folder; raises what the storage raises where it fails.
 
@@ -159,6 +182,10 @@ def _name(path: Any, error: Exception) -> None:
     if isinstance(error, PermissionError) and error.errno is None and str(path) not in str(error):
         error.strerror = f"the storage denies access ({shortened(error)}); check the rights of its connection"
         error.errno, error.filename = errno.EACCES, str(path)
+    elif isinstance(error, FileNotFoundError) and error.errno is None:
+        # Of a missing object fsspec says nothing but its key, and of a missing bucket it says no name.
+        error.strerror = str(error) if " " in str(error) else os.strerror(errno.ENOENT)
+        error.errno, error.filename = errno.ENOENT, str(path)
     elif error.errno in (errno.EIO, getattr(errno, "EREMOTEIO", errno.EIO)):
         error.filename = str(path)
 

@@ -7,8 +7,8 @@ from airflow_provider_benchmarks.store.atomic import atomic_write
 from airflow_provider_benchmarks.store.evaluator_runs import store_results
 from airflow_provider_benchmarks.store.if_exists import (
     IfExists,
+    RowsToCompare,
     find_row_file,
-    holds_same_rows,
     refuse_other_kind,
     store_content,
 )
@@ -27,13 +27,13 @@ __all__ = [
     "RowFormat",
     "RowOptions",
     "RowTarget",
+    "RowsToCompare",
     "ScoreStore",
     "StoredFile",
     "StoredJob",
     "atomic_write",
     "find_partitions",
     "find_row_file",
-    "holds_same_rows",
     "read_stored_job",
     "refuse_other_kind",
     "require_stored",

@@ -28,6 +28,17 @@ def folder_name(name: str, what: str) -> str:
     return quote(name, safe="")
 
 
+def benchmark_folder(workspace: str, benchmark: str) -> str:
+    """The folder of a benchmark's jobs in a workspace, below the store's root.
+
+    :param benchmark: reference ``workspace/name``, or a name in the workspace
+    :raises ConfigurationError: there can be none for such names
+    """
+    owner, _, name = benchmark.rpartition("/")
+    place = name if owner in ("", workspace) else f"{owner}/{name}"
+    return f"{folder_name(workspace, 'workspace')}/{folder_name(place, 'benchmark')}"
+
+
 def gate_name(gate: str) -> str:
     """The name of a gate in the store: its own, or where that is long its beginning and a hash of the whole.
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 
 from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.exceptions import ConfigurationError, DestinationExists
 from airflow_provider_benchmarks.formats import START_BYTES, RowFormat, kind_of_file
-from airflow_provider_benchmarks.formats.same_rows import same_rows
+from airflow_provider_benchmarks.formats.same_rows import RowComparison
 from airflow_provider_benchmarks.scores.stored_files import is_damage
 from airflow_provider_benchmarks.store.place import Place
 from airflow_provider_benchmarks.store.stored_file import StoredFile, store_bytes
@@ -26,7 +27,8 @@ class IfExists(StrEnum):
     ``replace`` puts the new file in its place once it is complete; ``skip`` keeps the old one and downloads nothing;
     ``fail`` is an error, unless the old file is the very same: a retry of a task whose file was complete passes.
 
-    Rows that the service has purged come from the score store, without the model's outputs. A file of the same rows
+    Rows that the service has purged come from the score store, with items, scores and errors, but without the model's
+    outputs, ``requests`` and fields that this package does not know. A file of the same rows
     that may have the outputs (JSONL, or ``with_sample``) is kept then, also with ``replace``, and ``fail`` passes. CSV
     and folders of ``partition_by`` can't be compared so: with as many rows and ``with_sample`` they are an error.
     """
@@ -78,17 +80,29 @@ def refuse_other_kind(place: Place, *, is_folder: bool) -> None:
         raise DestinationExists(f"{place} is {found}, and {wanted} is to be there. Choose another destination.")
 
 
-def holds_same_rows(
-    place: Place, blocks: Iterable[bytes], row_format: RowFormat, *, but_outputs: bool = False
-) -> bool | None:
-    """Whether a file holds the same rows in other bytes; None where the format can't tell.
+class RowsToCompare:
+    """A file, to be compared with rows as they are fetched.
 
-    :param blocks: whole JSONL lines, as the service has them
     :param but_outputs: compare all but the model's outputs
     """
-    with place.open() as file:
-        lines = row_format.format.lines(file, row_format.compression)
-        return None if lines is None else same_rows(lines, blocks, but_outputs=but_outputs)
+
+    def __init__(self, place: Place, row_format: RowFormat, *, but_outputs: bool = False) -> None:
+        self._place, self._row_format, self._but_outputs = place, row_format, but_outputs
+        #: Whether the file has the rows in whatever bytes; None where its format can't tell.
+        self.are_same: bool | None = None
+
+    @contextmanager
+    def comparing(self) -> Iterator[Callable[[bytes], None]]:
+        """Compare with rows from the first on. The context returns a function that takes blocks of whole lines."""
+        self.are_same = None
+        with self._place.open() as file:
+            lines = self._row_format.format.lines(file, self._row_format.compression)
+            if lines is None:
+                yield lambda _: None
+                return
+            comparison = RowComparison(lines, but_outputs=self._but_outputs)
+            yield comparison.add
+            self.are_same = comparison.finish()
 
 
 def store_content(

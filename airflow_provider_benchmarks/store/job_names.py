@@ -6,13 +6,15 @@ A listing of names opens no file, so it takes the same few requests whatever the
 from __future__ import annotations
 
 import logging
+import os
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from urllib.parse import unquote
 
 from airflow_provider_benchmarks.brief import brief_names
-from airflow_provider_benchmarks.scores.stored_files import storage_errors
+from airflow_provider_benchmarks.exceptions import IncompleteResults
+from airflow_provider_benchmarks.scores.stored_files import named_if_unreadable, storage_errors
 from airflow_provider_benchmarks.store.folder_names import gate_name
 from airflow_provider_benchmarks.store.place import Place
 from airflow_provider_benchmarks.store.stored_job import MANIFEST
@@ -61,7 +63,13 @@ def complete_jobs(folder: str) -> set[str]:
 
 
 def _entries(folder: str, parts: int) -> list[list[str]]:
-    """The parts of each name in a folder of the store's own, last first; other names are left out, with a warning."""
+    """The parts of each name in a folder of the store's own, last first; other names are left out, with a warning.
+
+    :raises IncompleteResults: there is a file in place of the folder, or the local disk does not let it be read
+    """
+    place = Place(folder)
+    if place.is_local and os.path.isfile(place.path):
+        raise IncompleteResults(f"{folder} can't be read (it is a file, and should be a folder). Remove it.")
     entries: list[list[str]] = []
     others: list[str] = []
     for name in sorted(names_in(folder), reverse=True):
@@ -79,11 +87,12 @@ def names_in(folder: str) -> Iterator[str]:
     """Names in a folder, without opening anything.
 
     :raises ConfigurationError: there is no such bucket
+    :raises IncompleteResults: the local disk does not let it be read
     """
     place = Place(folder)
     path = place.object_path
     try:
-        with storage_errors(folder):
+        with storage_errors(folder), named_if_unreadable(folder):
             entries = path.fs.ls(path.path, detail=False)
     except FileNotFoundError:
         place.require_bucket()

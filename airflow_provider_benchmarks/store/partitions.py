@@ -25,7 +25,7 @@ from airflow_provider_benchmarks.exceptions import DestinationExists, Incomplete
 from airflow_provider_benchmarks.formats import TABLE_FORMATS, RowFormat
 from airflow_provider_benchmarks.formats.partitioned import MANIFEST
 from airflow_provider_benchmarks.formats.spool import spool_folder
-from airflow_provider_benchmarks.scores.manifests import read_manifest
+from airflow_provider_benchmarks.scores.manifests import files_in, read_manifest
 from airflow_provider_benchmarks.scores.stored_files import storage_errors
 from airflow_provider_benchmarks.store.partition_files import Part, cut
 from airflow_provider_benchmarks.store.place import Place
@@ -81,7 +81,10 @@ def find_partitions(place: Place) -> StoredFile | None:
     :raises DestinationExists: its manifest is not one of partitioned row scores
     :raises NewerFormat: a newer release has written it
     """
-    content = _Folder(place).manifest()
+    try:
+        content = _Folder(place).manifest()
+    except IncompleteResults as error:
+        raise DestinationExists(f"{error} Or choose another destination.") from error
     return None if content is None else _stored(place.url, content)
 
 
@@ -164,7 +167,7 @@ def _stored(destination: str, manifest: bytes) -> StoredFile:
 
 
 def _named_by(manifest: bytes) -> set[str]:
-    return {str(file["path"]) for file in json.loads(manifest)["files"]}
+    return {file["path"] for file in files_in(json.loads(manifest))}
 
 
 def _describe(part: Part) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -13,6 +13,7 @@ from airflow_provider_benchmarks.formats import RowFormat
 from airflow_provider_benchmarks.scores.completeness import FirstRows, RowCheck, line_blocks
 from airflow_provider_benchmarks.store.atomic import atomic_write
 from airflow_provider_benchmarks.store.hashed_file import HashedFile
+from airflow_provider_benchmarks.store.if_exists import RowsToCompare
 from airflow_provider_benchmarks.store.place import Place
 from airflow_provider_benchmarks.store.stored_file import StoredFile
 
@@ -30,11 +31,13 @@ class RowTarget:
 
     :param place: where; None only describes what the file would be
     :param limit: number of rows to store; None for all. Where it leaves some out, indices may have gaps
+    :param compared: a file that the rows are compared with as they come
     """
 
     place: Place | None
     row_format: RowFormat
     limit: int | None = None
+    compared: RowsToCompare | None = None
 
 
 def store_rows(
@@ -162,9 +165,13 @@ class _OpenFile:
         """Take blocks and a None at their end, then wait for the check of all targets before the file is committed."""
         target = self._target
         with _opened(target.place) as file, HashedFile(file) as hashed:
-            with target.row_format.format.writing(hashed, self._rows, target.row_format) as write:
+            with (
+                target.row_format.format.writing(hashed, self._rows, target.row_format) as write,
+                nullcontext(_ignore) if target.compared is None else target.compared.comparing() as compare,
+            ):
                 while block := (yield):
                     write(block)
+                    compare(block)
             yield
         return StoredFile(
             path="" if target.place is None else target.place.url,
@@ -173,6 +180,10 @@ class _OpenFile:
             sha256=hashed.sha256,
             format=target.row_format.name,
         )
+
+
+def _ignore(block: bytes) -> None:
+    pass
 
 
 @contextmanager

@@ -33,7 +33,7 @@ from airflow_provider_benchmarks.jobs import BenchmarkJob
 from airflow_provider_benchmarks.scores import AggregateScores, JobScores
 from airflow_provider_benchmarks.scores.json_values import json_safe
 from airflow_provider_benchmarks.scores.rerun import scores_differ
-from airflow_provider_benchmarks.store.folder_names import folder_name, gate_name
+from airflow_provider_benchmarks.store.folder_names import benchmark_folder, folder_name, gate_name
 from airflow_provider_benchmarks.store.job_names import (
     INDEX,
     TIME,
@@ -45,6 +45,7 @@ from airflow_provider_benchmarks.store.job_names import (
 )
 from airflow_provider_benchmarks.store.pins import PINNED, pin_of, read_pin
 from airflow_provider_benchmarks.store.place import Place
+from airflow_provider_benchmarks.store.readable_jobs import ReadableJobs
 from airflow_provider_benchmarks.store.stored_file import StoredFile, read_if_there, store_bytes
 from airflow_provider_benchmarks.store.stored_job import (
     MANIFEST,
@@ -86,9 +87,7 @@ class ScoreStore:
 
         :raises ConfigurationError: there can be none for such names
         """
-        owner, _, name = benchmark.rpartition("/")
-        place = name if owner in ("", workspace) else f"{owner}/{name}"
-        return f"{self.root}/{folder_name(workspace, 'workspace')}/{folder_name(place, 'benchmark')}"
+        return f"{self.root}/{benchmark_folder(workspace, benchmark)}"
 
     def job_folder(self, stored: StoredJob) -> str:
         """The folder of a job that is in the store."""
@@ -222,7 +221,7 @@ class ScoreStore:
         """
         folder = self._there(workspace, benchmark)
         outcomes = outcomes_of_gates(folder)
-        jobs: list[StoredJob] = []
+        readable, jobs = ReadableJobs(self._read_job), list[StoredJob]()
         missing, complete = 0, None
         for name in names_of_jobs(folder, before):
             if len(jobs) == limit:
@@ -230,12 +229,13 @@ class ScoreStore:
             # A marker without a manifest is of an interrupted task, or of a folder that someone has deleted.
             if complete is not None and name not in complete:
                 continue
-            if (found := self._readable_job(f"{folder}/{quote(name, safe='')}", outcomes.get(name))) is not None:
+            if (found := readable.read(f"{folder}/{quote(name, safe='')}", outcomes.get(name))) is not None:
                 jobs.append(found)
                 continue
             missing += 1
             if missing == _MAX_MISSING_MANIFESTS:
                 complete = complete_jobs(folder)
+        readable.require_access()
         return jobs
 
     def passed_since(
@@ -268,8 +268,11 @@ class ScoreStore:
             if name not in but and set(outcomes.get(name, {}).values()) == {"pass"}
         ]
 
+        readable = ReadableJobs(self._read_job)
+
         def read(names: Sequence[str]) -> list[StoredJob]:
-            found = (self._readable_job(f"{folder}/{quote(name, safe='')}", outcomes[name]) for name in names)
+            found = [readable.read(f"{folder}/{quote(name, safe='')}", outcomes[name]) for name in names]
+            readable.require_access()
             return [job for job in found if job is not None]
 
         if len(names) <= first + latest:
@@ -289,12 +292,13 @@ class ScoreStore:
         :param before: only jobs that were created before this
         """
         folder = self._there(workspace, benchmark)
-        outcomes = outcomes_of_gates(folder)
+        outcomes, readable = outcomes_of_gates(folder), ReadableJobs(self._read_job)
         for name in names_of_jobs(folder, before):
-            if name not in but and set(outcomes.get(name, {}).values()) == {"pass"}:
-                found = self._readable_job(f"{folder}/{quote(name, safe='')}", outcomes[name])
-                if found is not None:
-                    return found
+            if name in but or set(outcomes.get(name, {}).values()) != {"pass"}:
+                continue
+            if (found := readable.read(f"{folder}/{quote(name, safe='')}", outcomes[name])) is not None:
+                return found
+        readable.require_access()
         return None
 
     def outcomes(self, stored: StoredJob) -> dict[str, str]:
@@ -368,14 +372,6 @@ class ScoreStore:
     def _read_job(self, folder: str, outcomes: dict[str, str] | None = None) -> StoredJob | None:
         content = read_if_there(f"{folder}/{MANIFEST}")
         return None if content is None else parse_manifest(folder, content, outcomes, is_of_folder=True)
-
-    def _readable_job(self, folder: str, outcomes: dict[str, str] | None = None) -> StoredJob | None:
-        """A job, where one of many that can't be read must not hide the others."""
-        try:
-            return self._read_job(folder, outcomes)
-        except IncompleteResults as error:
-            logger.warning("Left out a job of the score store: %s", error)
-            return None
 
 
 def _describe(job: BenchmarkJob) -> dict[str, Any]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 from airflow_provider_benchmarks.brief import brief
+from airflow_provider_benchmarks.scores.stored_files import named_if_unreadable
 from airflow_provider_benchmarks.store.atomic import atomic_write
 from airflow_provider_benchmarks.store.hashed_file import HashedFile
 from airflow_provider_benchmarks.store.place import Place
@@ -58,12 +60,19 @@ def read_if_there(path: str | Place) -> bytes | None:
     """The content of a small file; None where there is none.
 
     :raises ConfigurationError: there is no such bucket
+    :raises IncompleteResults: a folder is in its place, its links lead in a circle, or the local disk denies access to
+        it; names it
     """
     place = path if isinstance(path, Place) else Place(path)
     try:
-        return place.read_bytes()
+        with named_if_unreadable(place):
+            return place.read_bytes()
     except NotADirectoryError:  # someone's file lies among the store's folders
         return None
     except FileNotFoundError:
         place.require_bucket()
+        return None
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:  # no file of this disk can be called so
+            raise
         return None

@@ -10,12 +10,13 @@ from urllib.parse import quote
 
 from airflow_provider_benchmarks.benchmarks.benchmark import hash_of
 from airflow_provider_benchmarks.benchmarks.recorded import CONTENT, CONTENT_HASH, RecordedBenchmark, content_of
-from airflow_provider_benchmarks.brief import shortened
+from airflow_provider_benchmarks.brief import brief, shortened
 from airflow_provider_benchmarks.exceptions import IncompleteResults, NotStored
 from airflow_provider_benchmarks.jobs import BenchmarkJob, RowCounts
 from airflow_provider_benchmarks.scores import AggregateScores
 from airflow_provider_benchmarks.scores.manifests import VERSION, read_manifest, text_in
 from airflow_provider_benchmarks.scores.metric_names import checked_references
+from airflow_provider_benchmarks.store.folder_names import benchmark_folder
 from airflow_provider_benchmarks.store.stored_file import StoredFile, read_if_there
 
 MANIFEST = "manifest.json"
@@ -130,11 +131,23 @@ def parse_manifest(
         raise _unreadable(path, error) from error
     try:
         job = job_of(folder, found, outcomes)
-        if is_of_folder and quote(job.job, safe="") != folder.rpartition("/")[2]:
-            raise ValueError(f'it is of another job, "{job.job}"')
+        if is_of_folder:
+            _require_of_folder(job, folder)
         return job
     except (IncompleteResults, ValueError, TypeError, LookupError, AttributeError) as error:
         raise _unreadable(path, error) from error
+
+
+def _require_of_folder(job: StoredJob, folder: str) -> None:
+    """Refuse the manifest of another job, which somebody has put here.
+
+    :raises ValueError: says whose it is
+    """
+    *_, workspace, benchmark, name = folder.split("/")
+    if quote(job.job, safe="") != name:
+        raise ValueError(f'it is of another job, "{job.job}"')
+    if benchmark_folder(job.workspace, job.benchmark) != f"{workspace}/{benchmark}":
+        raise ValueError(f'it is of a job of another benchmark, "{job.benchmark}" in workspace "{job.workspace}"')
 
 
 def _unreadable(path: str, error: Exception) -> IncompleteResults:
@@ -146,7 +159,7 @@ def _unreadable(path: str, error: Exception) -> IncompleteResults:
 
 def job_of(folder: str, manifest: dict[str, Any], outcomes: dict[str, str] | None = None) -> StoredJob:
     """The job that a manifest describes."""
-    rows = next((file for file in manifest["files"] if file["path"] == ROWS_FILE), None)
+    rows = _rows_in(manifest["files"])
     return StoredJob(
         job=text_in(manifest, "job"),
         workspace=text_in(manifest, "workspace"),
@@ -158,12 +171,29 @@ def job_of(folder: str, manifest: dict[str, Any], outcomes: dict[str, str] | Non
             AggregateScores.from_json(manifest["scores"]),
             without_aliases=checked_references(manifest.get("without_aliases", {})),
         ),
-        rows=None if rows is None else StoredFile.of({**rows, "path": f"{folder}/{ROWS_FILE}"}),
+        rows=None if rows is None else replace(rows, path=f"{folder}/{ROWS_FILE}"),
         outcomes=outcomes or {},
         reported_rows=RowCounts.from_json(manifest.get("row_counts")),
         id=text_in(manifest, "id", is_optional=True),
         run_with=text_in(manifest, "run_with", is_optional=True),
     )
+
+
+def _rows_in(files: Any) -> StoredFile | None:
+    """The row scores among the files that a manifest lists; None where the job has none.
+
+    :raises ValueError: it lists no files, or has rows in another file alone
+    :raises LookupError: the description of a file lacks a field
+    """
+    if not isinstance(files, list) or not files:
+        raise ValueError(f'expected a list of files as "files", found {brief(files)}')
+    found = [StoredFile.of(file) for file in files]
+    rows = [file for file in found if file.path == ROWS_FILE]
+    if others := [file.path for file in found if file.rows is not None and not rows]:
+        raise ValueError(f'expected rows in {ROWS_FILE}, found them in "{shortened(others[0])}"')
+    if len(rows) > 1 or any(file.rows is None for file in rows):
+        raise ValueError(f"expected {ROWS_FILE} once among the files, with its number of rows")
+    return rows[0] if rows else None
 
 
 def _moment(text: str) -> datetime:

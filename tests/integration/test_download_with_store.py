@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 from typing import ClassVar
 
@@ -106,6 +107,27 @@ def test_a_file_that_is_there_is_kept(service, hook, download, store, tmp_path, 
     service.clear_requests()
     assert download(if_exists=if_exists) == first.to_dict()
     assert store.get("job-1", **WHERE).rows.rows == 5
+    assert fetched(service) == 1
+
+
+@pytest.mark.parametrize("options", [{}, {"compression": "gzip"}, {"limit": 3}])
+@pytest.mark.parametrize("change", [b"", b" "])
+def test_rows_are_fetched_once_to_be_compared(service, hook, tmp_path, download, options, change):
+    path = tmp_path / "rows"
+    hook.download_row_scores("job-1", str(path), **options)
+    packed = options.get("compression") == "gzip"
+    content = gzip.decompress(path.read_bytes()) if packed else path.read_bytes()
+    content = content.replace(b"}\n", b"}" + change + b"\n")  # the same rows in other bytes
+    path.write_bytes(gzip.compress(content, 1) if packed else content)
+    service.clear_requests()
+    hook.download_row_scores("job-1", str(path), **options, if_exists="fail")
+    assert fetched(service) == 1
+    other = content.replace(b'"row_index": 1', b'"row_index": 7').replace(b'"row_index":1', b'"row_index":7')
+    assert other != content
+    path.write_bytes(gzip.compress(other, 1) if packed else other)
+    service.clear_requests()
+    with pytest.raises(DestinationExists, match="holds other row scores"):
+        hook.download_row_scores("job-1", str(path), **options, if_exists="fail")
     assert fetched(service) == 1
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,11 @@ import pytest
 from airflow_provider_benchmarks.exceptions import ConfigurationError, IncompleteResults, NewerFormat
 from airflow_provider_benchmarks.gates import NoRegression, WithinHistory
 from airflow_provider_benchmarks.gates.sources import load_scores
+from airflow_provider_benchmarks.jobs import BenchmarkJob, JobStatus
 from airflow_provider_benchmarks.operators.gates import BenchmarkGateOperator, PinBaselineOperator
 from airflow_provider_benchmarks.operators.results import DownloadRowScoresOperator
-from airflow_provider_benchmarks.scores import read_results, read_row_scores
+from airflow_provider_benchmarks.scores import AggregateScores, read_results, read_row_scores
+from airflow_provider_benchmarks.scores.selected_rows import read_items
 from airflow_provider_benchmarks.store import Place, ScoreStore, read_stored_job
 from tests.integration.conftest import BENCHMARK, WORKSPACE, completed_job, only_sync
 from tests.support.airflow_services import free_port
@@ -62,6 +65,8 @@ FILES = {
     "results of evaluators": lambda root: read_results(f"{root}/results"),
     "a download": lambda root: download(root, destination=f"{root}/rows.jsonl"),
 }
+#: Of a folder of results only names are listed, so there is nothing at its path.
+OF_BUCKETS = {name: read for name, read in (READS | FILES).items() if name != "results of evaluators"}
 
 
 @pytest.fixture
@@ -88,7 +93,7 @@ def test_a_storage_that_can_not_be_reached(s3, root_at, read):
     assert root in str(caught.value)
 
 
-@pytest.mark.parametrize("read", READS.values(), ids=READS)
+@pytest.mark.parametrize("read", OF_BUCKETS.values(), ids=OF_BUCKETS)
 def test_a_bucket_that_is_not_there(s3, root_at, read):
     root = root_at(s3.connection, bucket="no-such-bucket")
     with pytest.raises((ConfigurationError, OSError)) as caught:
@@ -106,6 +111,40 @@ def test_a_storage_that_refuses(s3, root_at, read, status, reason):
         with pytest.raises(OSError, match=f"{reason}|could not write") as caught:
             read(root)
     assert root in str(caught.value)
+
+
+def test_a_folder_in_place_of_a_manifest_of_an_object_storage_hides_no_other_job(s3, root_at):
+    root = root_at(s3.connection)
+    store = ScoreStore(root)
+    for number in (1, 2):
+        run = BenchmarkJob(
+            name=f"run-{number}",
+            status=JobStatus.COMPLETED,
+            created_at=datetime(2026, 11, number, tzinfo=UTC),
+            workspace="folders",
+            benchmark="folders/qa",
+        )
+        store.add(run, AggregateScores.from_json({"results": []}), store_rows=None)
+    key = "store/folders/qa/run-2/manifest.json"
+    s3.client.delete_object(Bucket=BUCKET, Key=key)
+    s3.client.put_object(Bucket=BUCKET, Key=f"{key}/part", Body=b"{}")
+    where = {"workspace": "folders", "benchmark": "folders/qa"}
+    assert [found.job for found in store.history(**where)] == ["run-1"]
+    s3.client.put_object(Bucket=BUCKET, Key="store/folders/qa/_pinned.json/part", Body=b"{}")
+    for read, name in (
+        (lambda: store.get("run-2", **where), "run-2/manifest.json"),
+        (lambda: read_stored_job(f"{root}/folders/qa/run-2"), "run-2/manifest.json"),
+        (lambda: store.pinned(**where), "_pinned.json"),
+    ):
+        with pytest.raises(IncompleteResults, match=f"{root}/folders/qa/{name} can't be read"):
+            read()
+
+
+def test_a_missing_object_is_named_with_its_url(s3, root_at):
+    root = root_at(s3.connection)
+    for read in (read_row_scores, lambda path: read_items(path, [0]), lambda path: load_scores(path, CHECKS)):
+        with pytest.raises(FileNotFoundError, match=f"No such file or directory: '{root}/none.parquet'"):
+            read(f"{root}/none.parquet")
 
 
 def test_a_bucket_that_is_there_is_asked_for_once(s3, root_at):

@@ -16,10 +16,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from airflow_provider_benchmarks.exceptions import ConfigurationError, IncompleteResults, NewerFormat
+from airflow_provider_benchmarks.exceptions import (
+    ConfigurationError,
+    DestinationExists,
+    IncompleteResults,
+    NewerFormat,
+)
 from airflow_provider_benchmarks.formats.partitioned import MANIFEST
 from airflow_provider_benchmarks.scores import low_scoring_rows, read_row_scores
-from airflow_provider_benchmarks.store import Place, RowFormat, store_partitions
+from airflow_provider_benchmarks.store import Place, RowFormat, find_partitions, store_partitions
 from tests.support.stored_rows import line, store
 
 
@@ -283,6 +288,41 @@ class TestFolders:
         (tmp_path / MANIFEST).write_text(content)
         with pytest.raises(IncompleteResults, match=f"{tmp_path}/{MANIFEST} is not a manifest of row scores"):
             read_row_scores(tmp_path)
+
+    @pytest.mark.parametrize(
+        ("change", "told"),
+        [
+            (lambda files: [], "the files have 0 rows, but it counts 40"),
+            (lambda files: files[:1], "the files have 14 rows, but it counts 40"),
+            (lambda files: {}, "expected a list of files"),
+            (lambda files: [*files, files[0]], "a file is listed twice"),
+            (lambda files: [{**files[0], "rows": "13"}, *files[1:]], 'expected a number as "rows"'),
+            (lambda files: [{**files[0], "path": "../rows/a.parquet"}, *files[1:]], "a file below the folder"),
+            (lambda files: [{**files[0], "path": "/a.parquet"}, *files[1:]], "a file below the folder"),
+        ],
+    )
+    def test_a_manifest_with_other_files_than_it_was_written_with(self, cut, change, told):
+        folder, _ = cut(["level"])
+        manifest = json.loads((folder / MANIFEST).read_text())
+        (folder / MANIFEST).write_text(json.dumps({**manifest, "files": change(manifest["files"])}))
+        with pytest.raises(IncompleteResults, match=f"{folder}/{MANIFEST} is not a manifest of row scores .*{told}"):
+            read_row_scores(folder)
+        with pytest.raises(DestinationExists, match=f"{folder}/{MANIFEST} is not a manifest of row scores"):
+            find_partitions(Place(str(folder)))
+
+    def test_a_file_that_the_manifest_lists_and_that_is_not_there_is_named(self, cut):
+        folder, _ = cut(["level"])
+        (part,) = folder.rglob("level=1/*.parquet")
+        part.unlink()
+        with pytest.raises(IncompleteResults, match=f"{part} is not there, which the folder's manifest lists"):
+            read_row_scores(folder)
+
+    def test_a_folder_in_place_of_the_manifest(self, tmp_path):
+        (tmp_path / MANIFEST).mkdir()
+        with pytest.raises(IncompleteResults, match=f"{tmp_path}/{MANIFEST} can't be read .*it is a folder"):
+            read_row_scores(tmp_path)
+        with pytest.raises(DestinationExists, match=f"{tmp_path}/{MANIFEST} can't be read .*another destination"):
+            find_partitions(Place(str(tmp_path)))
 
     @pytest.mark.parametrize(
         "values",

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
 import shutil
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
-from airflow_provider_benchmarks.exceptions import ConfigurationError, IncompleteResults, NewerFormat
+from airflow_provider_benchmarks.exceptions import ConfigurationError, IncompleteResults, NewerFormat, NotStored
 from airflow_provider_benchmarks.jobs import BenchmarkJob, JobStatus
 from airflow_provider_benchmarks.scores import AggregateScores
 from airflow_provider_benchmarks.scores.aggregate import AggregateScore
@@ -72,6 +75,18 @@ def test_scores_that_can_not_be_read_again_are_not_stored(tmp_path):
         lambda manifest: manifest | {"files": [{"path": "row-scores.parquet"}]},
         lambda manifest: manifest | {"files": [{**ROWS, "rows": "9"}]},
         lambda manifest: manifest | {"files": [{**ROWS, "sha256": None}]},
+        lambda manifest: manifest | {"files": []},
+        lambda manifest: manifest | {"files": {}},
+        lambda manifest: manifest | {"files": None},
+        lambda manifest: manifest | {"files": ["row-scores.parquet"]},
+        lambda manifest: manifest | {"files": [{**ROWS, "path": "row-scores.csv"}]},
+        lambda manifest: manifest | {"files": [{**ROWS, "path": "../job-2/row-scores.parquet"}]},
+        lambda manifest: manifest | {"files": [ROWS, ROWS]},
+        lambda manifest: manifest | {"files": [{**ROWS, "rows": None}]},
+        lambda manifest: manifest | {"workspace": "other"},
+        lambda manifest: manifest | {"benchmark": "ws/other"},
+        lambda manifest: manifest | {"benchmark": "other/qa"},
+        lambda manifest: manifest | {"benchmark": "ws/.."},
         lambda manifest: {key: value for key, value in manifest.items() if key != "created_at"},
         lambda manifest: manifest | {"created_at": 5},
         lambda manifest: manifest | {"created_at": "2026-11-02"},
@@ -91,6 +106,117 @@ def test_one_that_is_there_is_left_out_with_a_warning(store, change, caplog):
     with pytest.raises(IncompleteResults, match=r"/ws/qa/job-3/manifest.json can't be read"):
         store.find("job-3", workspace="ws")
     assert store.find("job-1", workspace="ws").job == "job-1"
+
+
+def folder(path):
+    path.unlink()
+    path.mkdir()
+    return "it is a folder"
+
+
+def file(path):
+    return "it is a file"
+
+
+def circle(path):
+    path.unlink()
+    path.symlink_to(path.name)
+    return "links lead in a circle"
+
+
+def circle_above(path):
+    shutil.rmtree(path.parent)
+    path.parent.symlink_to(path.parent.name)
+    return "links lead in a circle"
+
+
+@pytest.mark.parametrize("put", [folder, circle, circle_above])
+def test_something_else_in_place_of_a_manifest_hides_no_other_job(store, put, caplog):
+    path = Path(store.root, "ws", "qa", "job-3", "manifest.json")
+    told = f"{path} can't be read .*{put(path)}"
+    with caplog.at_level(logging.WARNING):
+        assert [found.job for found in store.history(**BENCHMARK)] == ["job-2", "job-1"]
+    (record,) = caplog.records
+    assert re.search(f"Left out a job of the score store: {told}", record.getMessage())
+    assert store.last_passed(**BENCHMARK).job == "job-2"
+    first, latest = store.passed_since(**BENCHMARK, first=1, latest=1)
+    assert [found.job for found in (*first, *latest)] == ["job-1"]
+    for read in (
+        lambda: store.get("job-3", **BENCHMARK),
+        lambda: store.find("job-3", workspace="ws"),
+        lambda: store.find_same(job(3)),
+        lambda: read_stored_job(str(path.parent)),
+    ):
+        with pytest.raises(IncompleteResults, match=told):
+            read()
+
+
+@pytest.mark.parametrize("put", [folder, circle])
+def test_something_else_in_place_of_a_pin_is_an_error_that_names_it(store, put):
+    store.pin(store.get("job-1", **BENCHMARK))
+    path = Path(store.root, "ws", "qa", "_pinned.json")
+    with pytest.raises(IncompleteResults, match=f"{path} can't be read .*{put(path)}"):
+        store.pinned(**BENCHMARK)
+
+
+@pytest.mark.parametrize("name", ["_index", "_verdicts"])
+@pytest.mark.parametrize("put", [file, circle])
+def test_something_else_in_place_of_a_folder_of_names_is_no_empty_store(store, name, put):
+    path = Path(store.root, "ws", "qa", name)
+    shutil.rmtree(path)
+    path.touch()
+    with pytest.raises(IncompleteResults, match=f"{path} can't be read .*{put(path)}"):
+        store.history(**BENCHMARK)
+
+
+@pytest.fixture
+def as_nobody():
+    """Become a user without rights, which only root can; a context manager."""
+    if os.geteuid():
+        pytest.skip("only root can become another user")
+
+    @contextmanager
+    def nobody():
+        os.seteuid(65534)
+        try:
+            yield
+        finally:
+            os.seteuid(0)
+
+    return nobody
+
+
+def test_a_job_that_a_user_may_not_read_hides_no_other_and_all_of_them_are_no_empty_store(as_nobody, caplog):
+    with TemporaryDirectory() as root:  # all users may enter its parents
+        Path(root).chmod(0o755)
+        store = ScoreStore(root)
+        for number in (1, 2):
+            store.add_verdict(
+                store.add(job(number), AggregateScores((SCORE,)), store_rows=None), "dag.gate", {"outcome": "pass"}
+            )
+        first, second = (Path(root, "ws", "qa", f"job-{number}", "manifest.json") for number in (1, 2))
+        second.chmod(0o600)
+        with as_nobody(), caplog.at_level(logging.WARNING):
+            assert [found.job for found in store.history(**BENCHMARK)] == ["job-1"]
+            with pytest.raises(IncompleteResults, match=f"{second} can't be read .*access is denied"):
+                store.get("job-2", **BENCHMARK)
+        assert f"{second} can't be read" in caplog.text
+        first.chmod(0o600)
+        for read in (
+            lambda: store.history(**BENCHMARK),
+            lambda: store.last_passed(**BENCHMARK),
+            lambda: store.passed_since(**BENCHMARK, first=1, latest=1),
+        ):
+            with as_nobody(), pytest.raises(IncompleteResults, match=r"job-.* can't be read .*access is denied"):
+                read()
+        Path(root, "ws", "qa", "_index").chmod(0o700)
+        with as_nobody(), pytest.raises(IncompleteResults, match="_index can't be read .*access is denied"):
+            store.history(**BENCHMARK)
+
+
+def test_a_job_whose_name_no_file_can_have_is_not_stored(store):
+    with pytest.raises(NotStored):
+        store.get("x" * 300, **BENCHMARK)
 
 
 def test_who_asks_for_it_is_told_what_to_do(store):
