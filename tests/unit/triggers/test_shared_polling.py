@@ -13,8 +13,8 @@ import httpx
 import pytest
 
 from airflow_provider_benchmarks.triggers import _shared_polling
+from airflow_provider_benchmarks.triggers._job_lists import LIST_PAUSE_SECONDS, MAX_LIST_FAILURES
 from airflow_provider_benchmarks.triggers._shared_polling import LAST_POLL_TIMEOUT_SECONDS
-from airflow_provider_benchmarks.triggers._status_requests import LIST_PAUSE_SECONDS, MAX_LIST_FAILURES
 from airflow_provider_benchmarks.triggers.jobs import BenchmarkJobTrigger
 from tests.support.jobs_in_memory import JobsInMemory
 from tests.support.triggers import Telling, trigger_for
@@ -228,8 +228,8 @@ class TestList:
     async def test_one_that_always_fails_leaves_single_requests(self, service):
         service.lists_fail_with = 504
         waiting = wait_for_all(names_of(MANY))
-        await until(lambda: len(service.polls) >= 2 * MANY)
-        assert len(service.lists) == MAX_LIST_FAILURES + 1  # the first is not counted: the service might be down
+        await until(lambda: len(service.polls) >= (MAX_LIST_FAILURES + 2) * MANY)
+        assert len(service.lists) == MAX_LIST_FAILURES
         service.finish_all()
         assert await statuses_of(waiting) == ["completed"] * MANY
 
