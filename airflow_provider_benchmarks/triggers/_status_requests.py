@@ -202,7 +202,9 @@ class StatusRequests:
                 and not (after_outage or self._lists.have_failed)
             ):
                 raise
-            self._round.list_error = error
+            # A page before it says nothing any more: the service may have gone down since.
+            self._round.list_error, self._round.is_answered, self._round.list_responded = error, False, False
+            self._slow.begin_poll()
         return None
 
     def _note_page(self, seconds: float) -> None:

@@ -64,12 +64,13 @@ class Service(JobsInMemory):
         super().__init__(NAMES)
         self.answers: dict[str, Answer] = {}
         self.seconds = 0.0
-        self.open = self.most_open = 0
+        self.received = self.open = self.most_open = 0
         self.answered: dict[str, list[float]] = defaultdict(list)
 
     async def _respond(self, request: httpx.Request) -> httpx.Response:
         *_, last, end = request.url.path.split("/")
         what = last if end == "status" else end
+        self.received += 1
         self.open += 1
         self.most_open = max(self.most_open, self.open)
         try:
@@ -101,8 +102,13 @@ def service(monkeypatch) -> Service:
     return made
 
 
-@pytest.mark.parametrize("trouble", TROUBLES)
-@pytest.mark.parametrize("of_list", [None, *TROUBLES])
+@pytest.mark.parametrize(
+    ("trouble", "of_list"),
+    [
+        *((trouble, of_list) for trouble in TROUBLES for of_list in (None, "500")),
+        *(("hang", each) for each in TROUBLES if each != "500"),
+    ],
+)
 @in_virtual_time
 async def test_jobs_with_trouble_delay_no_other(service, trouble, of_list):
     service.answers = dict.fromkeys(ODD, TROUBLES[trouble])
@@ -112,7 +118,7 @@ async def test_jobs_with_trouble_delay_no_other(service, trouble, of_list):
         service.answers["benchmark-jobs"] = TROUBLES[of_list]
     odd, good = wait_for_all(ODD), wait_for_all(GOOD)
     asked_to_pause = 300 if of_list == "503 with a pause" else 0
-    await until(lambda: now() > asked_to_pause + 20 * INTERVAL)
+    await until(lambda: now() > asked_to_pause + 8 * INTERVAL)
     for name in GOOD:
         assert service.longest_gap(name) <= INTERVAL + FEW_SECONDS + asked_to_pause
     finished = now()
@@ -128,7 +134,7 @@ async def test_jobs_with_trouble_delay_no_other(service, trouble, of_list):
 async def test_one_healthy_job_among_a_few_that_hang(service, count):
     service.answers = dict.fromkeys(ODD, hang)
     odd, good = wait_for_all(ODD[:count]), wait_for_all(GOOD[:1])
-    await until(lambda: now() > 3600)
+    await until(lambda: now() > 900)
     assert service.longest_gap(GOOD[0]) <= INTERVAL + FEW_SECONDS
     assert not any(task.done() for task in odd)
     await cancel([*odd, *good])
@@ -166,7 +172,7 @@ async def test_a_service_that_is_slow_is_not_down(service, caplog, count):
     service.timeout, service.seconds = 10.0, 8.0
     service.statuses = dict.fromkeys(NAMES, "hidden")
     waiting = wait_for_all(NAMES[:count])
-    await until(lambda: now() > 3600)
+    await until(lambda: now() > 900)
     for name in NAMES[:count]:
         assert service.longest_gap(name) <= 4 * INTERVAL
     assert service.most_open <= 10
@@ -183,13 +189,10 @@ async def test_a_service_that_hangs_gets_fewer_and_fewer_requests(service, caplo
     service.seconds = math.inf
     begun = now()
     await until(lambda: now() > begun + 3600)
-    service.sent.clear()
-    service.open = 0
-    begun, before = now(), service.most_open
-    requests = _count(service)
+    begun, before = now(), service.received
     await until(lambda: now() > begun + 3600)
-    assert requests() <= 2 * 3600 / 200
-    assert before <= 10
+    assert 0 < service.received - before <= 3 * 3600 / 200
+    assert service.most_open <= 10
     warnings = [r for r in caplog.records if r.levelno >= logging.WARNING and "Jobs waited for" in r.getMessage()]
     assert len(warnings) == 1
     service.seconds = 0.0
@@ -197,20 +200,6 @@ async def test_a_service_that_hangs_gets_fewer_and_fewer_requests(service, caplo
     begun = now()
     assert await statuses_of(waiting) == ["completed"] * count
     assert now() <= begun + 400 + INTERVAL
-
-
-def _count(service: Service) -> Callable[[], int]:
-    """Count the requests from now on, also those that are never answered."""
-    seen = 0
-    respond = service._respond
-
-    async def counted(request: httpx.Request) -> httpx.Response:
-        nonlocal seen
-        seen += 1
-        return await respond(request)
-
-    service._respond = counted
-    return lambda: seen
 
 
 @pytest.mark.parametrize("trouble", TROUBLES)
