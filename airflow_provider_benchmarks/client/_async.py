@@ -22,6 +22,7 @@ from airflow_provider_benchmarks.client._errors import (
     too_large,
 )
 from airflow_provider_benchmarks.client._headers import strip_secrets
+from airflow_provider_benchmarks.client._operations import Operations
 from airflow_provider_benchmarks.client._paging import Pages
 from airflow_provider_benchmarks.client._redirects import send_async
 from airflow_provider_benchmarks.client._requests import Answer, Operation, Request
@@ -137,6 +138,15 @@ class AsyncBenchmarkClient:
 
     async def get_aggregate_scores(self, name: str, *, workspace: str | None = None) -> AggregateScores:
         return await self._run(lambda service: service.aggregate_scores(name, workspace=self._in(workspace)))
+
+    async def check_responds(self, *, time_limit: float) -> None:
+        """Request what costs the service next to nothing, the platform's release.
+
+        :param time_limit: seconds for it
+        :raises ServiceError: there was no response, or none that says the release
+        """
+        operation = Operations(self.config, self.config.generations[0]).release(retry=False, time_limit=time_limit)
+        await self._complete_once(next(operation))
 
     def _in(self, workspace: str | None) -> str:
         return workspace or self.config.workspace

@@ -42,6 +42,7 @@ class JobWait:
         "due",
         "first_delay",
         "interval",
+        "is_new",
         "job_name",
         "joined",
         "poller",
@@ -58,6 +59,8 @@ class JobWait:
         self.created_at: datetime | None = None
         self.joined = self.due = math.inf
         self.started = time.time()
+        #: True until the first result of a poll, also if that is an error.
+        self.is_new = True
         #: True if the job has progressed since its steps were read. Lists don't have steps.
         self.wants_steps = False
         self._reported: tuple[object, ...] = ()
@@ -95,6 +98,7 @@ class JobWait:
 
         :return: seconds until the next poll, None when the wait is over
         """
+        self.is_new = False
         try:
             if isinstance(result, BenchmarkJob):
                 return self._update_job(result)

@@ -25,8 +25,9 @@ from airflow_provider_benchmarks.jobs import BenchmarkJob
 from airflow_provider_benchmarks.retry_policy import polls
 from airflow_provider_benchmarks.triggers._client import open_client
 from airflow_provider_benchmarks.triggers._event_loop_registry import EventLoopRegistry
+from airflow_provider_benchmarks.triggers._job_lists import REQUESTS_PER_PAGE
 from airflow_provider_benchmarks.triggers._job_wait import JobWait
-from airflow_provider_benchmarks.triggers._status_requests import REQUESTS_PER_PAGE, StatusRequests
+from airflow_provider_benchmarks.triggers._status_requests import StatusRequests
 
 if TYPE_CHECKING:
     from airflow_provider_benchmarks.client import AsyncBenchmarkClient
@@ -79,9 +80,8 @@ class SharedPoll:
     def join(self, wait: JobWait) -> None:
         now = self._loop.time()
         wait.joined = now
+        # During an outage, too: the faults that look like one may be those of the other jobs.
         wait.due = max(now, self._last_poll) + wait.first_delay
-        if self._outage is not None:
-            wait.due = _by_deadline(wait, max(wait.due, self._outage.until), now)
         self._waits.add(wait)
         if wait.due < self._asleep_until:
             self._wake.set()
@@ -127,7 +127,8 @@ class SharedPoll:
                     requests = await self._connect()
                     reconnect_at = self._loop.time() + RECONNECT_SECONDS
                 await self._sleep()
-                if self._outage is not None and self._is_paused():  # a deadline comes before the end of the pause
+                if self._outage is not None and self._is_paused() and not (requests and self._has_new()):
+                    # a deadline comes before the end of the pause
                     self._report_outage(self._outage, self._due())
                 elif requests is not None:
                     if self._loop.time() >= reconnect_at:
@@ -137,6 +138,10 @@ class SharedPoll:
         finally:
             if requests is not None:
                 await requests.close()
+
+    def _has_new(self) -> bool:
+        """True if a wait is due that was never polled."""
+        return any(wait.is_new for waits in self._due().values() for wait in waits)
 
     def _is_paused(self) -> bool:
         return self._outage is not None and self._loop.time() < self._outage.until
@@ -221,14 +226,17 @@ class SharedPoll:
                 if isinstance(result, BenchmarkJob):
                     returned.append(wait)
 
+        requests.keep_only({wait.job_name for wait in self._waits})
         try:
             created = {name: waits[0].created_at for name, waits in due.items()}
             await requests.poll(created, report, after_outage=self._outage is not None)
         except ServiceError as error:
-            if await self._responds_for_others(requests, due):
+            own = requests.errors
+            if self._outage is None and await self._responds_for_others(requests, due):
                 for name in list(due):
-                    report(name, error)
-                self._end_outage()
+                    if name in own:
+                        report(name, own[name])
+                self._put_off(due)
             else:
                 self._add_outage(error, due)
         else:
@@ -275,25 +283,32 @@ class SharedPoll:
         others = [wait for wait in self._waits if wait.due < math.inf and wait.job_name not in due]
         if not others or len(due) > REQUESTS_PER_PAGE:
             return False
-        other = random.choice(others)
+        random.shuffle(others)
+        other = min(others, key=lambda wait: requests.has_trouble(wait.job_name))
         try:
             await requests.poll(
                 {other.job_name: other.created_at}, lambda _, result: self._update(other, result), after_outage=False
             )
         except ServiceError:
             return False
-        return True
+        return requests.have_responses
 
     def _add_outage(self, error: ServiceError, due: dict[str, list[JobWait]]) -> None:
         """Begin or prolong an outage: a fault that concerns all waits."""
         self._outage = self._outage or _Outage(min((wait.interval for wait in self._waits), default=1.0))
-        self._outage.add(error, now=self._loop.time(), waits=len(self._waits))
+        if not self._is_paused():  # else it was a poll of a new job, which makes the pause no longer
+            self._outage.add(error, now=self._loop.time(), waits=len(self._waits))
         self._report_outage(self._outage, due)
 
     def _end_outage(self) -> None:
-        if self._outage is not None:
-            logger.info("The service of connection %s answers again.", self._conn_id)
+        if self._outage is None:
+            return
+        logger.info("The service of connection %s answers again.", self._conn_id)
         self._outage = None
+        now = self._loop.time()
+        for wait in self._waits:  # it may have been a new job that has shown it
+            if wait.due < math.inf:
+                wait.due = min(wait.due, self._next_tick(wait.interval, now))
 
     def _update(self, wait: JobWait, result: BenchmarkJob | Exception) -> None:
         if wait not in self._waits:  # it has left during the request

@@ -21,7 +21,7 @@ from airflow_provider_benchmarks.jobs import BenchmarkJob
 from airflow_provider_benchmarks.jobs.finished import FinishedJobs, JobsPoll, created_at
 from airflow_provider_benchmarks.retry_policy import polls
 from airflow_provider_benchmarks.triggers._client import open_client
-from airflow_provider_benchmarks.triggers._status_requests import REQUESTS_PER_PAGE
+from airflow_provider_benchmarks.triggers._job_lists import REQUESTS_PER_PAGE
 
 if TYPE_CHECKING:
     from airflow_provider_benchmarks.client import AsyncBenchmarkClient

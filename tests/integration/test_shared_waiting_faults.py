@@ -49,7 +49,7 @@ class TestOutage:
         waiting = wait_for_all(held(MANY))
         await until(lambda: len(service.requests) >= 4)
         injected = service.inject(fault.on("GET", "*", times=None))
-        await until(lambda: injected.fired >= 5)
+        await until(lambda: injected.fired >= 5 and "Jobs waited for" in caplog.text)
         service.clear_faults()
         service.release_jobs()
         assert await statuses_of(waiting) == ["completed"] * MANY

@@ -22,9 +22,11 @@ class Sent:
     """A request that the service received.
 
     :param at: seconds, on the event loop's clock
+    :param what: the last part of its path
     """
 
     at: float
+    what: str
     job: str | None
     query: dict[str, list[str]] = field(default_factory=dict)
 
@@ -44,19 +46,25 @@ class JobsInMemory:
         self.faults = 0
         self.lists_fail_with: int | None = None
         self.is_silent = False
+        #: Of the connection, seconds.
+        self.timeout = 30.0
         self.opened = 0
 
     async def open_client(self, conn_id: str, workspace: str | None, *, retry_seconds: float) -> AsyncBenchmarkClient:
         """Stand in for the function that opens a client of a connection."""
         self.opened += 1
         config = ClientConfig(
-            base_url="http://evaluator.invalid", workspace="ws", retry_seconds=retry_seconds, api="benchmark-jobs"
+            base_url="http://evaluator.invalid",
+            workspace="ws",
+            retry_seconds=retry_seconds,
+            api="benchmark-jobs",
+            timeout=self.timeout,
         )
         return AsyncBenchmarkClient(config, httpx.MockTransport(self._respond))
 
     @property
     def lists(self) -> list[Sent]:
-        return [sent for sent in self.sent if sent.job is None]
+        return [sent for sent in self.sent if sent.what == "benchmark-jobs"]
 
     @property
     def polls(self) -> list[Sent]:
@@ -78,12 +86,14 @@ class JobsInMemory:
         *_, last, end = request.url.path.split("/")
         name = last if end == "status" else None
         query = {key: request.url.params.get_list(key) for key in request.url.params}
-        self.sent.append(Sent(asyncio.get_running_loop().time(), name, query))
+        self.sent.append(Sent(asyncio.get_running_loop().time(), end, name, query))
         if self.is_silent:
             await asyncio.Event().wait()
         if self._fault is not None and self.faults < self._fault_times:
             self.faults += 1
             return self._fault(request)
+        if end == "cluster-info":
+            return httpx.Response(200, json={"platform_version": "0.1.0"})
         if name is None:
             return self._list(query)
         if name not in self.statuses:

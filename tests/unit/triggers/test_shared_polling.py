@@ -13,8 +13,8 @@ import httpx
 import pytest
 
 from airflow_provider_benchmarks.triggers import _shared_polling
+from airflow_provider_benchmarks.triggers._job_lists import LIST_PAUSE_SECONDS, MAX_LIST_FAILURES
 from airflow_provider_benchmarks.triggers._shared_polling import LAST_POLL_TIMEOUT_SECONDS
-from airflow_provider_benchmarks.triggers._status_requests import LIST_PAUSE_SECONDS, MAX_LIST_FAILURES
 from airflow_provider_benchmarks.triggers.jobs import BenchmarkJobTrigger
 from tests.support.jobs_in_memory import JobsInMemory
 from tests.support.triggers import Telling, trigger_for
@@ -137,6 +137,31 @@ class TestOutage:
         assert [f"Jobs waited for: {count}." in r.getMessage() for r in warnings] == [True]
 
     @in_virtual_time
+    async def test_that_begins_between_two_lists_is_logged_once(self, service, caplog):
+        """The list of finished jobs is requested where that of running ones does not have a job."""
+        service.statuses |= dict.fromkeys(names_of(MANY)[:20], "hidden")  # from lists
+        respond = service._respond
+        is_near = False
+
+        async def down_after_a_page(request: httpx.Request) -> httpx.Response:
+            nonlocal is_near
+            if is_near and service.lists:
+                is_near = False
+                service.inject(dropped)
+            return await respond(request)
+
+        service._respond = down_after_a_page
+        waiting = wait_for_all(names_of(MANY))
+        await until(lambda: len(service.lists) >= 4)
+        service.sent.clear()
+        is_near = True
+        await until(lambda: "Jobs waited for" in caplog.text)
+        assert "Polling again" not in "".join(r.getMessage() for r in caplog.records if r.name == "trigger")
+        service.clear_fault()
+        service.finish_all()
+        assert await statuses_of(waiting) == ["completed"] * MANY
+
+    @in_virtual_time
     async def test_requests_one_job_until_the_service_responds_less_and_less_often(self, service):
         waiting = wait_for_all(names_of(MANY))
         await until(lambda: len(service.lists) >= 2)
@@ -228,8 +253,8 @@ class TestList:
     async def test_one_that_always_fails_leaves_single_requests(self, service):
         service.lists_fail_with = 504
         waiting = wait_for_all(names_of(MANY))
-        await until(lambda: len(service.polls) >= 2 * MANY)
-        assert len(service.lists) == MAX_LIST_FAILURES + 1  # the first is not counted: the service might be down
+        await until(lambda: len(service.polls) >= (MAX_LIST_FAILURES + 2) * MANY)
+        assert len(service.lists) == MAX_LIST_FAILURES
         service.finish_all()
         assert await statuses_of(waiting) == ["completed"] * MANY
 

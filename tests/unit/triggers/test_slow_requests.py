@@ -1,3 +1,5 @@
+"""Slow requests on a virtual clock: which go on, which begin again, and in which order."""
+
 from __future__ import annotations
 
 import asyncio
@@ -6,92 +8,225 @@ import pytest
 
 from airflow_provider_benchmarks.exceptions import ServiceUnavailable
 from airflow_provider_benchmarks.jobs import BenchmarkJob
-from airflow_provider_benchmarks.triggers import _slow_requests
-from airflow_provider_benchmarks.triggers._slow_requests import MAX_SLOW_REQUESTS, SlowRequests
-from tests.support.contexts import until
+from airflow_provider_benchmarks.triggers._slow_requests import (
+    MAX_SILENT_REQUESTS,
+    MAX_SLOW_REQUESTS,
+    SHORT_SECONDS,
+    SLOW_SECONDS,
+    UNSURE_SECONDS,
+    SlowRequests,
+)
+from tests.support.virtual_time import in_virtual_time, until
 
-JOB = BenchmarkJob(name="job", workspace="ws", status="active")
+TIMEOUT = 30.0
 
 
 class Service:
-    """Answers when it is let to, and keeps count of the requests."""
+    """Answers for each job after a number of seconds, or not before a timeout."""
 
-    def __init__(self) -> None:
-        self.requests = 0
-        self.reported: list[tuple[str, BenchmarkJob | Exception]] = []
-        self.answer: asyncio.Future[BenchmarkJob] = asyncio.get_running_loop().create_future()
+    def __init__(self, **seconds: float) -> None:
+        self.seconds = seconds
+        self.requests: list[str] = []
+        self.open = self.most_open = 0
+        self.reported: dict[str, BenchmarkJob | Exception] = {}
 
-    async def __call__(self) -> BenchmarkJob:
-        self.requests += 1
-        return await asyncio.shield(self.answer)
+    async def answer(self, name: str) -> BenchmarkJob:
+        self.requests.append(name)
+        self.open += 1
+        self.most_open = max(self.most_open, self.open)
+        try:
+            await asyncio.sleep(min(self.seconds.get(name, 0.0), TIMEOUT))
+        finally:
+            self.open -= 1
+        if self.seconds.get(name, 0.0) >= TIMEOUT:
+            raise ServiceUnavailable(f"no answer for {name}")
+        return BenchmarkJob(name=name, workspace="ws", status="active")
 
     def report(self, name: str, result: BenchmarkJob | Exception) -> None:
-        self.reported.append((name, result))
+        self.reported[name] = result
+
+    async def poll(self, slow: SlowRequests, name: str) -> BenchmarkJob | None:
+        return await slow.request(name, lambda: self.answer(name), self.report)
 
 
-@pytest.fixture(autouse=True)
-def quick(monkeypatch):
-    monkeypatch.setattr(_slow_requests, "SLOW_SECONDS", 0.01)
+def now() -> float:
+    return asyncio.get_running_loop().time()
 
 
-async def test_a_slow_job_is_reported_later_while_others_are_answered():
-    slow, service = SlowRequests(), Service()
-    slow.note_response()
-    assert await slow.request("a", service, service.report) is None
+@in_virtual_time
+async def test_a_slow_job_is_reported_later_also_where_nothing_has_responded():
+    slow, service = SlowRequests(), Service(a=8)
+    assert await service.poll(slow, "a") is None
+    assert now() == SLOW_SECONDS
     assert "a" in slow
-    assert await slow.request("a", service, service.report) is None  # its request goes on
-    assert service.requests == 1
-    service.answer.set_result(JOB)
-    await until(lambda: service.reported == [("a", JOB)])
+    assert await service.poll(slow, "a") is None  # its request goes on
+    assert service.requests == ["a"]
+    await until(lambda: service.reported)
+    assert service.reported["a"].status == "active"
+    assert 8 <= now() < 9
     assert "a" not in slow
 
 
+@in_virtual_time
 async def test_an_error_is_reported_later_too():
-    slow, service, error = SlowRequests(), Service(), ServiceUnavailable("late")
-    slow.note_response()
-    assert await slow.request("a", service, service.report) is None
-    service.answer.set_exception(error)
-    await until(lambda: service.reported == [("a", error)])
-    assert slow.last(["a", "b"]) == ["b", "a"]
+    slow, service = SlowRequests(), Service(a=TIMEOUT)
+    assert await service.poll(slow, "a") is None
+    await until(lambda: service.reported)
+    assert isinstance(service.reported["a"], ServiceUnavailable)
+    assert slow.is_slow("a")
 
 
-@pytest.mark.parametrize("outage", [True, False])
-async def test_where_nothing_responds_it_is_the_service_that_is_slow(outage):
-    slow, service = SlowRequests(), Service()
-    if outage:
-        slow.note_response()
-        slow.note_outage()
-    asyncio.get_running_loop().call_later(0.1, service.answer.set_result, JOB)
-    assert await slow.request("a", service, service.report) == JOB
-    assert not service.reported
+@in_virtual_time
+async def test_a_job_that_was_slow_is_not_waited_for_again_until_it_is_quick():
+    slow, service = SlowRequests(), Service(a=8)
+    assert await service.poll(slow, "a") is None
+    await until(lambda: service.reported.pop("a", None))
+    service.seconds["a"] = 0.1
+    begun = now()
+    assert await service.poll(slow, "a") is None
+    assert now() == begun
+    await until(lambda: service.reported)
+    assert not slow.is_slow("a")
+    assert await service.poll(slow, "a") is not None
 
 
-async def test_a_few_slow_requests_go_on_at_a_time():
-    slow, service = SlowRequests(), Service()
-    slow.note_response()
-    names = [f"job-{n}" for n in range(MAX_SLOW_REQUESTS + 2)]
+@in_virtual_time
+async def test_a_quick_timeout_makes_a_job_slow_too():
+    slow = SlowRequests()
+
+    async def time_out() -> BenchmarkJob:
+        await asyncio.sleep(SHORT_SECONDS)
+        raise ServiceUnavailable("no answer after 1 s")
+
+    with pytest.raises(ServiceUnavailable):
+        await slow.request("a", time_out, Service().report)
+    assert slow.is_slow("a")
+    with pytest.raises(ServiceUnavailable):
+        await slow.request("b", fail, Service().report)
+    assert not slow.is_slow("b")  # it costs no time
+
+
+async def fail() -> BenchmarkJob:
+    raise ServiceUnavailable("the connection was closed")
+
+
+@in_virtual_time
+async def test_many_hanging_jobs_take_little_time_and_few_places():
+    names = [f"job-{number}" for number in range(20)]
+    slow, service = SlowRequests(), Service(**dict.fromkeys(names, TIMEOUT))
+    for name in names:
+        assert await service.poll(slow, name) is None
+    assert now() == SLOW_SECONDS + 19 * UNSURE_SECONDS
+    assert service.most_open <= MAX_SLOW_REQUESTS + 1
+    assert await service.poll(slow, "healthy") is not None
+    slow.begin_poll()
+    begun = now()
+    for name in names:
+        assert await service.poll(slow, name) is None
+    assert now() == begun
+    await until(lambda: service.reported.keys() == set(names))  # each gets its turn
+    assert now() < begun + 20 * TIMEOUT / MAX_SILENT_REQUESTS + TIMEOUT
+    assert service.most_open <= MAX_SLOW_REQUESTS + 1
+
+
+@in_virtual_time
+async def test_where_the_service_responds_to_others_hanging_jobs_take_less_time():
+    names = [f"job-{number}" for number in range(20)]
+    slow, service = SlowRequests(), Service(**dict.fromkeys(names, TIMEOUT))
+    assert await service.poll(slow, "healthy") is not None
+    for name in names:
+        assert await service.poll(slow, name) is None
+    assert now() == SLOW_SECONDS + 19 * SHORT_SECONDS
+
+
+@in_virtual_time
+async def test_a_late_job_does_not_wait_for_silent_ones():
+    names = [f"job-{number}" for number in range(12)]
+    slow, service = SlowRequests(), Service(**dict.fromkeys(names, TIMEOUT), late=SLOW_SECONDS + 1)
+    assert await service.poll(slow, "late") is None
+    for name in names:
+        await service.poll(slow, name)
+    await until(lambda: sum(name in service.reported for name in names) >= 6)  # the places are taken by silent ones
     for _ in range(3):
-        for name in names:
-            assert await slow.request(name, service, service.report) is None
-    assert sum(name in slow for name in names) == MAX_SLOW_REQUESTS
-    assert service.requests == MAX_SLOW_REQUESTS + 2  # the others are not requested again before there is room
+        service.reported.pop("late", None)
+        begun = now()
+        for name in [*names, "late"]:
+            await service.poll(slow, name)
+        await until(lambda: "late" in service.reported)
+        assert now() <= begun + SLOW_SECONDS + 3
+
+
+@in_virtual_time
+async def test_late_jobs_leave_a_place_for_silent_ones():
+    late = [f"late-{number}" for number in range(12)]
+    slow, service = SlowRequests(), Service(**dict.fromkeys(late, SLOW_SECONDS + 3), silent=TIMEOUT)
+    for name in [*late, "silent"]:
+        await service.poll(slow, name)
+    await until(lambda: len(service.reported) == 13)
+    service.seconds["silent"] = SLOW_SECONDS + 3
+    service.reported.clear()
+    begun = now()
+    while "silent" not in service.reported:
+        for name in [*late, "silent"]:  # more often than the late ones come to their ends
+            await service.poll(slow, name)
+        await asyncio.sleep(1)
+    assert now() < begun + 2 * TIMEOUT
     await slow.close()
-    assert not any(name in slow for name in names)
+
+
+@in_virtual_time
+async def test_a_job_that_was_ended_early_begins_again_before_silent_ones():
+    names = [f"job-{number}" for number in range(10)]
+    slow, service = SlowRequests(), Service(**dict.fromkeys(names, TIMEOUT), middling=SHORT_SECONDS + 0.5)
+    assert await service.poll(slow, "healthy") is not None
+    for name in [*names, "middling"]:
+        assert await service.poll(slow, name) is None
+    begun = now()
+    await until(lambda: "middling" in service.reported)
+    assert now() < begun + TIMEOUT
+    assert not slow.is_slow("middling")
+
+
+@in_virtual_time
+async def test_whether_the_service_responds_at_all():
+    async def cheap(seconds: float, error: ServiceUnavailable | None) -> ServiceUnavailable | None:
+        await asyncio.sleep(seconds)
+        return error
+
+    down = ServiceUnavailable("down")
+    for seconds, check, responds, ends in (
+        (TIMEOUT, cheap(1, None), True, SLOW_SECONDS + 1),
+        (8, cheap(20, down), True, 8),  # the job responds first
+        (TIMEOUT, cheap(1, down), False, TIMEOUT),
+    ):
+        slow, service, begun = SlowRequests(), Service(a=seconds), now()
+        assert await service.poll(slow, "a") is None
+        task = asyncio.ensure_future(check)
+        assert await slow.wait_for_response(task) is responds
+        assert now() - begun == pytest.approx(ends, abs=0.1)
+        task.cancel()
+        await slow.close()
+
+
+@in_virtual_time
+async def test_what_nobody_waits_for_any_more_is_forgotten():
+    names = [f"job-{number}" for number in range(8)]
+    slow, service = SlowRequests(), Service(**dict.fromkeys(names, TIMEOUT))
+    for name in names:
+        await service.poll(slow, name)
+    slow.keep_only({"job-0"})
+    await until(lambda: service.open == 1)
+    assert [name for name in names if name in slow or slow.is_slow(name)] == ["job-0"]
+    await slow.close()
+    assert service.open == 0
     assert not service.reported
 
 
+@in_virtual_time
 async def test_who_stops_waiting_ends_the_request():
-    slow, service = SlowRequests(), Service()
-    ended = []
-
-    async def request():
-        try:
-            return await service()
-        finally:
-            ended.append(True)
-
-    task = asyncio.create_task(slow.request("a", request, service.report))
-    await until(lambda: service.requests == 1)
+    slow, service = SlowRequests(), Service(a=TIMEOUT)
+    task = asyncio.create_task(service.poll(slow, "a"))
+    await until(lambda: service.open == 1)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-    await until(lambda: ended == [True])
+    await until(lambda: service.open == 0)
