@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import select
+import sys
 import threading
 from collections import Counter
 from http.client import HTTPConnection, HTTPException
@@ -38,8 +39,7 @@ class FaultyProxy:
         class Handler(_Handler):
             proxy = self
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
     def __enter__(self) -> Self:
@@ -64,6 +64,15 @@ class FaultyProxy:
             name = self._left.pop()
             self.faults[name] += 1
             return FAULTS[name]
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exception(), OSError):  # a client that dies resets its connections
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):
