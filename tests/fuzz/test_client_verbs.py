@@ -147,6 +147,7 @@ ASYNCHRONOUS: dict[str, Callable[[AsyncBenchmarkClient], Any]] = {
     "iter_pages": _pages,
     "cancel_job": lambda client: _checked(check_job, client.cancel_job(NAME)),
     "get_aggregate_scores": lambda client: _checked(check_scores, client.get_aggregate_scores(NAME)),
+    "check_responds": lambda client: client.check_responds(time_limit=10),
 }
 
 
