@@ -11,14 +11,12 @@ from tests.support.airflow_services import AirflowServices, free_port
 from tests.support.postgres_server import PostgresServer, postgres_folder
 from tests.support.redis_server import RedisServer
 
-_TASKS_OF_A_WORKER = 3
-
 
 @contextmanager
 def deployment(home: AirflowHome, service_url: str, **settings: str) -> Iterator[AirflowServices]:
     """Start all of it, with ``worker-1``, ``worker-2``, ``triggerer-1`` and ``triggerer-2``.
 
-    :param settings: further environment of all processes
+    :param settings: further environment of all processes; ``AIRFLOW__CELERY__WORKER_CONCURRENCY`` among it
     """
     programs = postgres_folder()
     assert programs, "PostgreSQL is not installed; on Debian: apt-get install postgresql redis-server"
@@ -35,8 +33,9 @@ def deployment(home: AirflowHome, service_url: str, **settings: str) -> Iterator
 
 def start_worker(airflow: AirflowServices, name: str) -> None:
     port = str(free_port())  # of its logs
-    command = f"celery worker --concurrency {_TASKS_OF_A_WORKER} --celery-hostname {name}@localhost"
-    airflow.start(command, name, AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT=port)
+    airflow.start(
+        f"celery worker --celery-hostname {name}@localhost", name, AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT=port
+    )
 
 
 def start_triggerer(airflow: AirflowServices, name: str) -> None:
@@ -49,6 +48,7 @@ def _settings(postgres: PostgresServer, redis: RedisServer) -> dict[str, str]:
         "AIRFLOW__CORE__PARALLELISM": "8",
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": postgres.url("postgresql+psycopg2"),
+        "AIRFLOW__CELERY__WORKER_CONCURRENCY": "3",
         "AIRFLOW__CELERY__BROKER_URL": redis.url,
         "AIRFLOW__CELERY__RESULT_BACKEND": postgres.url("db+postgresql"),
         # What has died is noticed within half a minute, not within minutes.

@@ -101,6 +101,9 @@ def soak(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Soak]:
         settings = {
             "STORE": f"s3://aws@{BUCKET}/store",
             "SOAK_CASES": str(CASES),
+            # Most tasks wait for an answer that does not come.
+            "AIRFLOW__CORE__PARALLELISM": "16",
+            "AIRFLOW__CELERY__WORKER_CONCURRENCY": "8",
             "AIRFLOW_CONN_AWS": s3.connection,
             "AIRFLOW_CONN_NEMO_EVALUATOR_DEFAULT": connection(proxy.url, timeout=TIMEOUT),
         }

@@ -15,7 +15,7 @@ CASES = int(os.environ["SOAK_CASES"])
 # Faults are met again and again, and what is killed counts as a try too.
 RETRIES = {"retries": 20, "retry_delay": timedelta(seconds=1), "max_retry_delay": timedelta(seconds=5)}
 
-with DAG("soak", schedule=None, start_date=datetime(2026, 1, 1), max_active_runs=3, default_args=RETRIES):
+with DAG("soak", schedule=None, start_date=datetime(2026, 1, 1), max_active_runs=8, default_args=RETRIES):
 
     @task_group
     def judged(spec: dict[str, str]) -> None:
