@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
 import psutil
 
-#: Share of the samples that are compared at the beginning and at the end.
-_PART = 4
+_PARTS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +43,8 @@ class Resources:
                     found = [total + one for total, one in zip(found, each, strict=True)]
             self.samples.append(Sample(*found))
 
-    def change(self, of: Callable[[Sample], int]) -> tuple[float, float]:
-        """Medians of the first and of the last quarter of the samples."""
-        size = max(len(self.samples) // _PART, 1)
-        return _median(self.samples[:size], of), _median(self.samples[-size:], of)
-
-
-def _median(samples: Sequence[Sample], of: Callable[[Sample], int]) -> float:
-    return statistics.median(of(sample) for sample in samples)
+    def medians(self, of: Callable[[Sample], int]) -> list[float]:
+        """Medians of equal parts of the time, in its order."""
+        size = max(len(self.samples) // _PARTS, 1)
+        parts = [self.samples[at : at + size] for at in range(0, len(self.samples), size)][:_PARTS]
+        return [statistics.median(of(sample) for sample in part) for part in parts]
