@@ -238,7 +238,7 @@ def test_a_file_and_a_reference_are_the_same_benchmark(hook, tmp_path):
         ({"benchmark": STORED, "model": ["ws/m"], "prompt_template": "x"}, "model must be a reference"),
         ({"benchmark": STORED, "model": "ws/m", "prompt_template": 5}, "prompt_template must be a text or a mapping"),
         ({"benchmark": STORED, "custom_fields": [1]}, r"custom_fields must be a mapping, found \[1\]"),
-        ({"benchmark": STORED, "name": 5}, '"5" can\'t be the name of a benchmark job'),
+        ({"benchmark": STORED, "name": 5}, "5 can't be the name of a benchmark job: it must be a text"),
         ({"benchmark": STORED, "model": "ws/m"}, "a model needs a prompt_template"),
     ],
 )

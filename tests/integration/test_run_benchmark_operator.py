@@ -141,7 +141,7 @@ class TestMistakes:
             ({"benchmark": ""}, "benchmark must be a Benchmark, .* found ''"),
             ({"spec": "x"}, "spec must be a mapping, the service's own job spec, found 'x'"),
             ({"spec": [1]}, r"spec must be a mapping, the service's own job spec, found \[1\]"),
-            ({"benchmark": STORED, "job_name": 5}, '"5" can\'t be the name of a benchmark job'),
+            ({"benchmark": STORED, "job_name": 5}, 'task "run": job_name must be a name, or None, found 5'),
             ({"benchmark": STORED, "model": 5}, "model must be a reference .* found 5"),
             ({"benchmark": STORED, "model": ["w/m"], "prompt_template": "x"}, "model must be a reference"),
             (
@@ -171,7 +171,10 @@ class TestMistakes:
         ("arguments", "message"),
         [
             ({"spec": "{{ number }}"}, "spec must be a mapping"),
-            ({"spec": SPEC, "job_name": "{{ number }}"}, '"5" can\'t be the name of a benchmark job'),
+            (
+                {"spec": SPEC, "job_name": "{{ number }}"},
+                "job_name must be a name, .* found 5, which the template {{ number",
+            ),
         ],
     )
     def test_a_template_that_gives_no_such_thing_is_reported_when_the_task_runs(self, service, arguments, message):
