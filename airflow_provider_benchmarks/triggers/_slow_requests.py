@@ -24,6 +24,9 @@ UNSURE_SECONDS = 3.0
 SHORT_SECONDS = 1.0
 #: Seconds for a request that begins again, after it was ended so soon, before its job counts as silent.
 TRIAL_SECONDS = 2.0
+#: Seconds after which a silent job's request may be ended for that of another that waits for its place; twice as many
+#: at its next turn. A job that is silent once, on a busy machine, must not wait until others have timed out.
+TURN_SECONDS = 10.0
 #: Seconds within which a response has come at once. The list of 200 jobs takes 1.8 s.
 QUICK_SECONDS = 2.0
 #: Number of slow requests that go on at a time, beside those of the poll. Each holds a connection.
@@ -54,6 +57,8 @@ class SlowRequests:
         #: Requests that wait for a place, in their order.
         self._queue: dict[str, tuple[Request, Report]] = {}
         self._paces: dict[str, _Pace] = {}
+        #: Number of times that a silent job's request was ended for that of another.
+        self._turns: dict[str, int] = {}
         self._was_slow = self._is_quick = False
         self._responses_before = 0
         #: Number of requests that the service has responded to.
@@ -87,7 +92,7 @@ class SlowRequests:
 
     def keep_only(self, names: Collection[str]) -> None:
         """Forget all other jobs."""
-        for known in (self._queue, self._paces):
+        for known in (self._queue, self._paces, self._turns):
             for name in known.keys() - names:
                 del known[name]
         for name in self._running.keys() - names:
@@ -155,6 +160,17 @@ class SlowRequests:
         """Number of silent jobs whose requests go on."""
         return sum(self._paces.get(name) is _Pace.SILENT for name in self._running)
 
+    def _silent_in_queue(self) -> list[str]:
+        return [name for name in self._queue if self._paces.get(name) is _Pace.SILENT]
+
+    def _turn(self, name: str) -> int:
+        return self._turns.get(name, 0)
+
+    def _must_leave(self, name: str, seconds: float) -> bool:
+        """True if a request has gone on for its turn, and one of a job that had no more turns waits for its place."""
+        is_over = self._paces.get(name) is _Pace.SILENT and seconds >= TURN_SECONDS * 2 ** self._turn(name)
+        return is_over and any(self._turn(other) <= self._turn(name) for other in self._silent_in_queue())
+
     def _has_place(self, name: str) -> bool:
         is_full = len(self._running) >= MAX_SLOW_REQUESTS
         return not is_full and (self._paces.get(name) is not _Pace.SILENT or self._silent() < MAX_SILENT_REQUESTS)
@@ -162,9 +178,10 @@ class SlowRequests:
     def _fill_places(self) -> None:
         """Begin with requests that wait: one of a silent job, then those of others, then further silent ones."""
         while self._queue:
-            is_silent = {name: self._paces.get(name) is _Pace.SILENT for name in self._queue}
-            wants_silent = not self._silent()
-            name = next((name for name in self._queue if is_silent[name] is wants_silent), next(iter(self._queue)))
+            silent = self._silent_in_queue()
+            others = [name for name in self._queue if name not in silent]
+            is_turn_of_silent = bool(silent) and not (others and self._silent())
+            name = min(silent, key=self._turn) if is_turn_of_silent else others[0]
             if not self._has_place(name):
                 return
             request, report = self._queue.pop(name)
@@ -194,7 +211,7 @@ class SlowRequests:
         going.add_done_callback(ended)
 
     async def _finish(self, name: str, task: asyncio.Future[BenchmarkJob], began: float) -> None:
-        """Let a request go on to its end; the first of a job, where others wait for its place, for a short time."""
+        """Let a request go on to its end, or to that of its turn; the first of a job, that others wait for, shortly."""
         try:
             if self._paces.get(name) is _Pace.UNKNOWN:
                 await asyncio.wait([task], timeout=TRIAL_SECONDS)
@@ -202,7 +219,11 @@ class SlowRequests:
                     self._paces[name] = _Pace.SILENT
                     if self._silent() > MAX_SILENT_REQUESTS:
                         return
-            await asyncio.wait([task])
+            while not task.done():
+                await asyncio.wait([task], timeout=SHORT_SECONDS)
+                if not task.done() and self._must_leave(name, _now() - began):
+                    self._turns[name] = self._turn(name) + 1
+                    return
             self._note(name, task, _now() - began)
         finally:
             task.cancel()
@@ -221,6 +242,7 @@ class SlowRequests:
             self._paces[name] = _Pace.LATE
         else:
             self._paces.pop(name, None)
+        self._turns.pop(name, None)
 
 
 def _now() -> float:

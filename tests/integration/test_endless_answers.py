@@ -329,6 +329,7 @@ class TestSharedPoll:
 
     async def test_nor_while_its_request_goes_on(self, held, impatient, monkeypatch):
         monkeypatch.setattr(_slow_requests, "SLOW_SECONDS", 0.2)
+        monkeypatch.setattr(_slow_requests, "TURN_SECONDS", 1)
         connection = json.loads(impatient.connection_json())
         connection["extra"] = {**(connection.get("extra") or {}), "workspace": WORKSPACE, "timeout": 600}
         monkeypatch.setenv("AIRFLOW_CONN_NEMO_EVALUATOR_DEFAULT", json.dumps(connection))

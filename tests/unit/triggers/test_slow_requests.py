@@ -13,6 +13,7 @@ from airflow_provider_benchmarks.triggers._slow_requests import (
     MAX_SLOW_REQUESTS,
     SHORT_SECONDS,
     SLOW_SECONDS,
+    TURN_SECONDS,
     UNSURE_SECONDS,
     SlowRequests,
 )
@@ -25,7 +26,7 @@ class Service:
     """Answers for each job after a number of seconds, or not before a timeout."""
 
     def __init__(self, **seconds: float) -> None:
-        self.seconds = seconds
+        self.seconds, self.timeout = seconds, TIMEOUT
         self.requests: list[str] = []
         self.open = self.most_open = 0
         self.reported: dict[str, BenchmarkJob | Exception] = {}
@@ -35,10 +36,10 @@ class Service:
         self.open += 1
         self.most_open = max(self.most_open, self.open)
         try:
-            await asyncio.sleep(min(self.seconds.get(name, 0.0), TIMEOUT))
+            await asyncio.sleep(min(self.seconds.get(name, 0.0), self.timeout))
         finally:
             self.open -= 1
-        if self.seconds.get(name, 0.0) >= TIMEOUT:
+        if self.seconds.get(name, 0.0) >= self.timeout:
             raise ServiceUnavailable(f"no answer for {name}")
         return BenchmarkJob(name=name, workspace="ws", status="active")
 
@@ -125,8 +126,24 @@ async def test_many_hanging_jobs_take_little_time_and_few_places():
         assert await service.poll(slow, name) is None
     assert now() == begun
     await until(lambda: service.reported.keys() == set(names))  # each gets its turn
-    assert now() < begun + 20 * TIMEOUT / MAX_SILENT_REQUESTS + TIMEOUT
+    assert now() < begun + 20 * (TURN_SECONDS + 2 * TURN_SECONDS + TIMEOUT) / MAX_SILENT_REQUESTS + TIMEOUT
     assert service.most_open <= MAX_SLOW_REQUESTS + 1
+
+
+@in_virtual_time
+async def test_a_job_that_is_silent_once_does_not_wait_until_others_have_timed_out():
+    names = [f"job-{number}" for number in range(6)]
+    slow, service = SlowRequests(), Service(**dict.fromkeys([*names, "once"], 600.0))
+    service.timeout = 600.0
+    for name in [*names, "once"]:
+        slow.begin_poll()  # so that each is waited for as long as the first
+        assert await service.poll(slow, name) is None
+    service.seconds["once"] = 0.1
+    begun = now()
+    await until(lambda: "once" in service.reported)
+    assert now() <= begun + 2 * TURN_SECONDS + 2 * SHORT_SECONDS
+    assert isinstance(service.reported["once"], BenchmarkJob)
+    await slow.close()
 
 
 @in_virtual_time
