@@ -32,7 +32,8 @@ _MAX_REMEMBERED = 256
 _ESCAPE = re.compile(
     r"%(?:25)*(?P<percent>[0-9A-Fa-f]{2})"
     r"|(?<!\\)\\++(?:u(?P<json>[0-9A-Fa-f]{4})|x(?P<python>[0-9A-Fa-f]{2})|(?P<itself>.))"
-    r"|&(?:amp;)*(?:#(?P<decimal>[0-9]{1,7});|#[xX](?P<hex>[0-9A-Fa-f]{1,6});|(?P<named>amp|lt|gt|quot|apos);)"
+    r"|&(?:amp;)*(?:#(?P<decimal>[0-9]{1,7});|#[xX](?P<hex>[0-9A-Fa-f]{1,6});"
+    r"|(?P<named>amp|lt|gt|quot|apos|sol|plus|equals|colon);)"
 )
 #: What a backslash makes of a letter in JSON; of any other character it makes that itself.
 _AFTER_BACKSLASH = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
@@ -56,7 +57,17 @@ _PERCENT_SPLITTER = re.compile(r"%(?:25)*(?:[01][0-9A-Fa-f]|7[fF])")
 _OTHER_SEQUENCE = re.compile(r"\\(?:u00|x)(?:1[bB]|9[0-9A-Fa-f])")
 #: Encodings within each other that are taken off.
 _MAX_LEVELS = 4
-_NAMED = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'"}
+_NAMED = {
+    "amp": "&",
+    "lt": "<",
+    "gt": ">",
+    "quot": '"',
+    "apos": "'",
+    "sol": "/",
+    "plus": "+",
+    "equals": "=",
+    "colon": ":",
+}
 _SCHEME = re.compile(r"\S+\s+")
 #: The values of ``name=value`` pairs, as cookies and some schemes have them.
 _PAIR = re.compile(r"""[\w.-]+=["']?([^\s"',;]+)""")

@@ -11,6 +11,7 @@ import httpx
 from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.client._config import MAX_CONNECTIONS
 from airflow_provider_benchmarks.client._requests import Request
+from airflow_provider_benchmarks.client._response_body import parse_answer
 from airflow_provider_benchmarks.client._time_limits import is_total_over
 from airflow_provider_benchmarks.client.generations import Generation
 from airflow_provider_benchmarks.exceptions import (
@@ -177,11 +178,16 @@ def should_retry(headers: httpx.Headers) -> bool | None:
 def _is_refused_on_the_way(status: int, content: bytes) -> bool:
     """True for a refusal in a page or a plain text: those of the service itself, and of most gateways, are JSON.
 
-    That of a token is definite, whoever refuses it, and a transient one is none. An empty body tells nothing, and of a
-    long one the end is cut off.
+    That of a token is definite, whoever refuses it, and a transient one is none. An empty body tells nothing.
     """
-    is_definite = 400 <= status < 500 and status != 401 and status not in _TRANSIENT
-    return is_definite and content.lstrip()[:1] not in (b"", b"{")
+    if not 400 <= status < 500 or status == 401 or status in _TRANSIENT:
+        return False
+    if content.lstrip()[:1] in (b"", b"{"):  # the end of a long one is cut off
+        return False
+    try:
+        return not isinstance(parse_answer(content), dict)
+    except ValueError:
+        return True
 
 
 def is_unreachable(error: ServiceError, base_url: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from airflow_provider_benchmarks.exceptions import BenchmarkError, JobTimeout, ServiceUnavailable
+from airflow_provider_benchmarks.exceptions import BenchmarkError, JobTimeout, ServiceError
 from airflow_provider_benchmarks.hooks.failure_log import add_log_tail
 from airflow_provider_benchmarks.hooks.inline_wait import poll_after_deadline, wait_until_created
 from airflow_provider_benchmarks.jobs import BenchmarkJob
@@ -48,13 +48,13 @@ def cancel_quickly(hook: BenchmarkHook, name: str, *, fingerprint: str | None) -
 
 
 def _cancel_in_any_release(hook: BenchmarkHook, client: BenchmarkClient, name: str, fingerprint: str | None) -> bool:
-    """Cancel a job; where the release is not found out in time, as each of them does."""
+    """Cancel a job; where the release is not found out, or not in time, as each of them does."""
     from airflow_provider_benchmarks.client._choice import assuming
 
     try:
         with client.within(RELEASE_SECONDS):
             client.get_generation()
-    except ServiceUnavailable as error:
+    except ServiceError as error:
         hook.log.info("%s The job is cancelled as each release does it.", error)
         failure: BenchmarkError = error
     else:

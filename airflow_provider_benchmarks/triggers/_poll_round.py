@@ -17,6 +17,8 @@ class PollRound:
     list_responded: bool = False
     list_refused: bool = False
     list_error: Exception | None = None
+    #: The connection was looked up again: a second refusal counts, also where each look-up gives another token.
+    is_renewed: bool = False
     #: Errors that may concern all jobs, by job.
     errors: dict[str, ServiceError] = field(default_factory=dict)
     #: Of the cheap request, if that got no response either.

@@ -78,6 +78,13 @@ class StatusRequests:
         await unused.close()
         return changed
 
+    async def _renew(self) -> bool:
+        """Look the connection up again, once in a poll. Return True if it has changed."""
+        if self._round.is_renewed:
+            return False
+        self._round.is_renewed = True
+        return await self.reconnect()
+
     def keep_only(self, names: AbstractSet[str]) -> None:
         """Forget what is known of all other jobs."""
         self._slow.keep_only(names)
@@ -192,7 +199,7 @@ class StatusRequests:
         try:
             await self._lists.read(self.client, missing, report)
         except Unauthorized as error:
-            if await self.reconnect():
+            if await self._renew():
                 return await self._read_lists(missing, report, after_outage=after_outage)
             return error
         except Exception as error:  # whatever is wrong with the list, single requests may still work
@@ -248,7 +255,7 @@ class StatusRequests:
         finally:
             if this.check_later is not None:
                 this.check_later.cancel()
-        if any(isinstance(error, Unauthorized) for error in errors.values()) and await self.reconnect():
+        if any(isinstance(error, Unauthorized) for error in errors.values()) and await self._renew():
             left = [name for name in names if name in missing and name not in self._slow]
             return await self._request_each(left, missing, report, alone=alone)
         if not this.is_answered and (refusals := await self._undecided(errors, alone=alone)):

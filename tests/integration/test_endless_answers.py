@@ -249,13 +249,16 @@ class TestHook:
 
     @pytest.mark.parametrize("prefix", ["/apis/evaluation/", "/apis/evaluator/", "/apis/evals/"])
     @pytest.mark.parametrize("fingerprint", [None, "mine"])
-    def test_a_hurried_cancel_does_not_wait_for_the_release(self, monkeypatch, caplog, prefix, fingerprint):
+    @pytest.mark.parametrize("refusal", [None, 401, 500])
+    def test_a_hurried_cancel_does_not_need_the_release(self, monkeypatch, caplog, prefix, fingerprint, refusal):
         monkeypatch.setattr(quick_requests, "RELEASE_SECONDS", 0.5)
         job = {"name": "job-1", "workspace": "my-workspace", "status": "active"}
         job["custom_fields"] = {"fingerprint": "mine"}
 
         def answer(path: str, send: Send) -> None:
-            if path.endswith(("/jobs", "-jobs", "/version")):
+            if path.endswith(("/jobs", "-jobs", "/version", "/cluster-info")) and refusal:
+                send_json(send, {"detail": "no"}, refusal)
+            elif path.endswith(("/jobs", "-jobs", "/version")):
                 server.trickle(send, *TRICKLES["chunks"])
             elif path.startswith(prefix):
                 send_json(send, job)

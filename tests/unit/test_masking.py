@@ -45,6 +45,9 @@ ENCODINGS = {
     "every character in JSON, in JSON": lambda text: json.dumps(every_character("\\u{:04x}".format)(text)),
     "Python's own": every_character("\\x{:02x}".format),
     "HTML": html.escape,
+    "HTML with all its names": lambda text: html.escape(text).translate(
+        {ord("/"): "&sol;", ord("+"): "&plus;", ord("="): "&equals;", ord(":"): "&colon;"}
+    ),
     "every character in HTML": every_character("&#{};".format),
     "every character in HTML, hexadecimal": every_character("&#x{:X};".format),
 }

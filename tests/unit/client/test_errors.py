@@ -108,6 +108,19 @@ def test_a_refusal_that_is_not_the_service_s_may_pass(status, page):
     assert not is_transient(own)
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be"])
+def test_json_in_any_encoding_is_the_service_s(encoding):
+    body = '{"detail": "taken"}'.encode(encoding)
+    error = error_of_answer(replace(REQUEST, method="POST"), 409, httpx.Headers(), body, SERVICE)
+    assert type(error) is Conflict
+    assert error.detail == "taken"
+
+
+def test_a_refusal_whose_end_is_cut_off_is_the_service_s():
+    body = b'{"detail": "' + b"x" * 1000
+    assert type(error_of_answer(REQUEST, 400, httpx.Headers(), body, SERVICE)) is InvalidRequest
+
+
 def test_an_empty_refusal_is_what_its_status_says():
     assert type(error_of_answer(REQUEST, 403, httpx.Headers(), b" ", SERVICE)) is Unauthorized
     assert type(error_of_answer(REQUEST, 400, httpx.Headers(), b"", SERVICE)) is InvalidRequest

@@ -8,11 +8,13 @@ import logging
 import math
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
 
+from airflow_provider_benchmarks.client import AsyncBenchmarkClient
 from airflow_provider_benchmarks.triggers import _shared_polling, _status_requests
 from tests.support.jobs_in_memory import JobsInMemory
 from tests.support.virtual_time import in_virtual_time, until
@@ -127,6 +129,25 @@ async def test_jobs_with_trouble_delay_no_other(service, trouble, of_list):
     assert now() <= finished + INTERVAL + FEW_SECONDS
     assert service.most_open <= 10
     await cancel(odd)
+
+
+@pytest.mark.parametrize("refused", ["benchmark-jobs", ODD[0]])
+@in_virtual_time
+async def test_a_connection_that_has_another_token_at_each_look_up(service, monkeypatch, refused):
+    async def open_client(*arguments: Any, **options: Any) -> AsyncBenchmarkClient:
+        client = await service.open_client(*arguments, **options)
+        config = replace(client.config, token=f"token-{service.opened}")
+        return AsyncBenchmarkClient(config, httpx.MockTransport(service._respond))
+
+    monkeypatch.setattr(_shared_polling, "open_client", open_client)
+    service.answers[refused] = status(403)
+    service.statuses = dict.fromkeys(NAMES, "hidden")  # from lists
+    waiting = wait_for_all(NAMES)
+    await until(lambda: all(len(service.answered[name]) >= 3 for name in GOOD))
+    service.statuses |= dict.fromkeys(NAMES, "completed")
+    assert await statuses_of(waiting[1:]) == ["completed"] * (len(NAMES) - 1)
+    assert service.opened < now()
+    await cancel(waiting)
 
 
 @pytest.mark.parametrize("count", [1, 5])
