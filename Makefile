@@ -37,8 +37,8 @@ export UV_SYSTEM_CERTS := true
 # Airflow must not touch the user's own installation.
 export AIRFLOW_HOME := $(CURDIR)/.build/airflow
 
-.PHONY: help demo test-fast test test-lowest test-system test-generations test-matrix test-distributed soak fuzz lint types \
-	imports dependencies \
+.PHONY: help demo test-fast test test-lowest test-system test-generations test-matrix test-distributed soak fuzz \
+	lint types imports dependencies \
 	$(RELEASES:%=test-real-%) $(AIRFLOWS:%=test-airflow-%) test-move schema audit sbom check hooks \
 	bench-rows bench-gates bench-waiting clean
 help:
