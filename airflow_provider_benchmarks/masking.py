@@ -20,7 +20,7 @@ from functools import partial
 from threading import Lock
 from typing import Any
 
-from airflow_provider_benchmarks.inert import SEQUENCE, indented, inert_text
+from airflow_provider_benchmarks.inert import SEQUENCE, inert_text
 from airflow_provider_benchmarks.storable import storable_text
 
 HIDDEN = "***"
@@ -39,6 +39,12 @@ _ESCAPE = re.compile(
 _AFTER_BACKSLASH = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 #: ... where it is a backslash itself, of which the escape is a part.
 _AS_ITSELF: Mapping[str, str] = {}
+#: Ends of lines behind blanks, and those of HTML, and what a text with one has: most have none.
+_HTML_LINE_END = r"<w?[bB][rR][ \t]*+/?>\n?"
+_ODD_LINE_END = re.compile(rf"(?<![ \t])(?:[ \t]++(?:\r?\n|{_HTML_LINE_END})|{_HTML_LINE_END})")
+_ODD_LINE_END_SIGNS = (" \n", " \r", "\t\n", "\t\r", "<b", "<B", "<w")
+#: Blanks before an end of a line that is an escape of JSON.
+_BLANKS_AT_END = re.compile(r"(?<!\x20)\x20++(?=\\++[nrt])")
 #: What may split a secret, and is dropped or hardly seen where a text is shown: sequences of a terminal, control
 #: characters, ends of lines with the indentation behind them, and characters without a width.
 _SPLITTER = re.compile(
@@ -153,29 +159,6 @@ def safe_text(text: str) -> str:
     return storable_text(inert_text(_mask(text)))
 
 
-def make_chain_safe(error: BaseException) -> None:
-    """Make the texts of an error that is not ours safe, as :func:`safe_text` does, and those of what caused it.
-
-    A traceback shows them behind the error that is made of it.
-    """
-    seen: set[int] = set()
-    following: list[BaseException | None] = [error]
-    while following:
-        each = following.pop()
-        if each is None or id(each) in seen:
-            continue
-        seen.add(id(each))
-        each.args = tuple(indented(safe_text(arg)) if isinstance(arg, str) else arg for arg in each.args)
-        # What these errors show is no longer in their arguments.
-        for name in ("strerror", "filename", "filename2") if isinstance(each, OSError) else ():
-            if isinstance(text := getattr(each, name), str):
-                setattr(each, name, indented(safe_text(text)))
-        if hasattr(each, "__notes__"):
-            each.__notes__ = [indented(safe_text(str(note))) for note in each.__notes__]
-        following += [each.__cause__, each.__context__, *(arg for arg in each.args if isinstance(arg, BaseException))]
-        following += each.exceptions if isinstance(each, BaseExceptionGroup) else ()
-
-
 class Mask:
     """Finds secrets in texts.
 
@@ -222,8 +205,10 @@ class Mask:
 
     def _may_be_split(self, text: str, *, is_json: bool) -> bool:
         # In JSON the control characters of ASCII, but for the last, are escapes.
-        is_plain = (is_json and text.isascii() and "\x7f" not in text) or text.isprintable()
-        joined = text if is_plain else _SPLITTER.sub("", text)
+        joined = _with_plain_line_ends(text)
+        is_plain = (is_json and joined.isascii() and "\x7f" not in joined) or joined.isprintable()
+        joined = joined if is_plain and joined is text else _SPLITTER.sub("", joined)
+        joined = _BLANKS_AT_END.sub("", joined) if " \\" in joined else joined
         joined = _ESCAPED_SPLITTER.sub("", joined) if "\\" in joined else joined
         joined = _PERCENT_SPLITTER.sub("", joined) if "%" in joined else joined
         is_shorter = len(joined) < len(text)
@@ -275,9 +260,19 @@ def _views(text: str) -> Iterator[_View]:
             view = levels[:number]
             if view:
                 yield view
+            found = view[-1].text if view else text
+            if any(sign in found for sign in _ODD_LINE_END_SIGNS):
+                view = [*view, _Rewritten(found, _ODD_LINE_END, lambda _: "\n")]
             whole = _Rewritten(view[-1].text if view else text, _SPLITTER, lambda _: "")
             if whole.is_changed:
                 yield [*view, whole]
+
+
+def _with_plain_line_ends(text: str) -> str:
+    """The very same text where all are plain."""
+    if not any(sign in text for sign in _ODD_LINE_END_SIGNS):
+        return text
+    return _ODD_LINE_END.sub("\n", text)
 
 
 def _in_original(span: tuple[int, int], view: _View) -> tuple[int, int]:

@@ -36,6 +36,7 @@ from airflow_provider_benchmarks.client._targets import require_possible
 from airflow_provider_benchmarks.client._time_limits import overtime
 from airflow_provider_benchmarks.exceptions import ServiceError
 from airflow_provider_benchmarks.jobs import BenchmarkJob
+from airflow_provider_benchmarks.safe_causes import safe_cause
 from airflow_provider_benchmarks.scores import AggregateScores
 
 T = TypeVar("T")
@@ -198,7 +199,7 @@ class AsyncBenchmarkClient:
             late = httpx.ReadTimeout(overtime(limit))
             raise error_of_request(request, late, self.config.base_url) from None
         except FAULTS as fault:
-            raise error_of_request(request, fault, self.config.base_url) from fault
+            raise error_of_request(request, fault, self.config.base_url) from safe_cause(fault)
         finally:
             self._slots.release()
         if response.status_code >= 300:

@@ -25,7 +25,7 @@ from airflow_provider_benchmarks.exceptions import (
     Unauthorized,
 )
 from airflow_provider_benchmarks.inert import indented
-from airflow_provider_benchmarks.masking import make_chain_safe, masked_content
+from airflow_provider_benchmarks.masking import masked_content
 
 #: What sending a request and reading its answer may raise: anything. Not all errors of the system and of the libraries
 #: below become httpx's own: a redirect to port 99999 is an OverflowError, and an ExceptionGroup in asyncio.
@@ -71,11 +71,10 @@ def error_of_request(request: Request, error: Exception, base_url: str) -> Servi
 
     :param error: one of ``FAULTS``
     """
-    make_chain_safe(error)
     kind: type[ServiceError] = ServiceUnavailable
     advice = "Check that the service runs and that the connection's host is right."
     advice += _other_scheme(error, base_url)
-    said = _words(error)
+    said = indented(_words(error))
     if "CERTIFICATE_VERIFY_FAILED" in str(error):
         kind = InvalidRequest
         advice = "Set the connection's extra \"verify\" to the path of the CA that signed the server's certificate."

@@ -43,8 +43,9 @@ from airflow_provider_benchmarks.jobs import (
     fingerprint,
 )
 from airflow_provider_benchmarks.jobs.identity import check_name
-from airflow_provider_benchmarks.masking import make_chain_safe, masked
+from airflow_provider_benchmarks.masking import masked
 from airflow_provider_benchmarks.retry_policy import SUBMITS, is_transient
+from airflow_provider_benchmarks.safe_causes import safe_cause
 from airflow_provider_benchmarks.scores import AggregateScores
 from airflow_provider_benchmarks.scores.metric_names import MetricNames
 
@@ -384,10 +385,9 @@ class Operations:
             return read(parsed(answer.content))
         except BenchmarkError:
             raise
-        except Exception as error:  # whatever makes a reader fail is in the answer
-            make_chain_safe(error)
+        except Exception as error:  # noqa: BLE001 - whatever makes a reader fail is in the answer
             found = masked(answer.content[:_SEARCHED_BYTES].decode("utf-8", "replace"))[:120]
-            raise protocol_error(request, answer.status, f'{error}; it begins "{found}"') from error
+            raise protocol_error(request, answer.status, f'{error}; it begins "{found}"') from safe_cause(error)
 
 
 def fingerprint_of(spec: Mapping[str, Any] | JobRequest) -> str:

@@ -40,6 +40,7 @@ from airflow_provider_benchmarks.exceptions import (
 )
 from airflow_provider_benchmarks.jobs import BenchmarkJob, JobResult, LogLine, ResultName, RowCounts
 from airflow_provider_benchmarks.jobs.failures import in_time_order
+from airflow_provider_benchmarks.safe_causes import safe_cause
 from airflow_provider_benchmarks.scores import AggregateScores, RowScore
 from airflow_provider_benchmarks.scores.line_ends import with_line_feeds
 from airflow_provider_benchmarks.scores.renamed_rows import RenamedRows, renamed_line
@@ -251,7 +252,7 @@ class BenchmarkClient(SyncRequests):
                     yield from _renamed(stream.feed(chunk), references)
             except httpx.RequestError as fault:
                 if restarts == MAX_RESTARTS:
-                    raise error_of_request(request, fault, self.config.base_url) from fault
+                    raise error_of_request(request, fault, self.config.base_url) from safe_cause(fault)
                 stream.reconnected()
                 continue
             finally:
@@ -335,7 +336,7 @@ class BenchmarkClient(SyncRequests):
             subject = f'result "{result}" of {request.subject}'
             yield from self._speed(subject, length=body_length(response)).of(decoded(response))
         except httpx.RequestError as fault:
-            raise error_of_request(request, fault, self.config.base_url) from fault
+            raise error_of_request(request, fault, self.config.base_url) from safe_cause(fault)
         finally:
             response.close()
 

@@ -32,6 +32,7 @@ from airflow_provider_benchmarks.client._retry import retry_arguments
 from airflow_provider_benchmarks.client._targets import require_possible
 from airflow_provider_benchmarks.client._time_limits import keep_time_limits, time_left, time_limit
 from airflow_provider_benchmarks.exceptions import BenchmarkError, ServiceError
+from airflow_provider_benchmarks.safe_causes import safe_cause
 
 T = TypeVar("T")
 
@@ -105,7 +106,7 @@ class SyncRequests:
             try:
                 body = read_whole(response)
             except FAULTS as fault:
-                raise error_of_request(request, fault, self.config.base_url) from fault
+                raise error_of_request(request, fault, self.config.base_url) from safe_cause(fault)
         if body.is_cut:
             raise too_large(request, response.status_code, MAX_ANSWER_BYTES)
         return Answer(response.status_code, response.headers, body.content())
@@ -134,5 +135,5 @@ class SyncRequests:
         except BenchmarkError:
             raise
         except FAULTS as fault:
-            raise error_of_request(request, fault, self.config.base_url) from fault
+            raise error_of_request(request, fault, self.config.base_url) from safe_cause(fault)
         return response

@@ -5,7 +5,6 @@ import html
 import json
 import pickle
 import re
-import traceback
 from urllib.parse import quote
 
 import pytest
@@ -18,7 +17,6 @@ from airflow_provider_benchmarks.exceptions import BenchmarkError, ServiceError
 from airflow_provider_benchmarks.inert import inert_text
 from airflow_provider_benchmarks.masking import (
     forget_secrets,
-    make_chain_safe,
     masked,
     masked_content,
     masked_values,
@@ -65,6 +63,7 @@ def test_a_secret_is_found_in_every_encoding(write, token):
 
 
 SPLIT = ["\x1b[31m", "\x1b[0m\x1b[1;32m", "\x1b]8;;https://a.example\x07", "\x1b]0;t\x1b\\", "\x1bc", "\x9b1m"]
+SPLIT += [" \n", "  \t\r\n ", "<br>", " <BR />\n", "<wbr>"]
 SPLIT += ["\0", "\r", "\n", "\r\n", "\n    ", "\r\n\t", "\b", "\x7f", "\x85", "\u2028", "\u200b", "\u202e", "\xad"]
 
 
@@ -179,40 +178,6 @@ def test_what_is_cut_is_masked_first(before):
     text = "x" * before + secret + "y" * 500
     for shown in (shortened(text), brief(text), brief([text]), brief({"a": [text]}), shortened([text]), brief(secret)):
         assert not [place for place in range(len(secret) - 9) if secret[place : place + 10] in shown]
-
-
-HOLD = "\x1b[31m::group::x\rb\0c\x1b]8;;https://a.example\x07\nERROR forged"
-INERT = ": :group::x␍b␀c\n    ERROR forged"
-
-
-def test_what_caused_an_error():
-    register_secrets([TOKEN])
-    inner, outer = ValueError(f"inner {TOKEN}", 5), OSError(f"outer {TOKEN}")
-    outer.__cause__ = inner
-    inner.__context__ = outer
-    make_chain_safe(outer)
-    assert (inner.args, outer.args) == (("inner ***", 5), ("outer ***",))
-
-
-def test_what_caused_an_error_is_inert():
-    register_secrets([TOKEN])
-    split = f"{TOKEN[:3]}\x1b[0m{TOKEN[3:]}"
-    causes = [
-        ValueError(HOLD + split),
-        OSError(5, HOLD + split, "a\r" + split),
-        ExceptionGroup("several", [KeyError(HOLD + split)]),
-        RuntimeError(ValueError(HOLD + split)),
-    ]
-    outer = BenchmarkError("outer")
-    for number, cause in enumerate(causes):
-        (causes[number - 1] if number else outer).__cause__ = cause
-    causes[0].add_note(HOLD + split)
-    make_chain_safe(causes[0])
-    shown = "".join(traceback.format_exception(outer))
-    assert shown.count(INERT + "***") == 4
-    assert INERT.replace("\n", "\\n") + "***" in shown  # of the KeyError
-    assert not set("\x1b\r\0\x07") & set(shown)
-    assert "\nERROR" not in shown
 
 
 def test_answers_keep_the_names_by_which_they_are_compared():

@@ -146,8 +146,13 @@ def test_row_downloads_are_tried_again(pauses):
     assert len(pauses) == 2
 
 
-def test_a_log_that_never_ends_is_left_after_its_time():
-    service = Service(lambda request: httpx.Response(200, json={"data": [], "next_page": str(len(service.requests))}))
+def test_a_log_that_never_ends_is_left_after_its_time(monkeypatch):
+    monkeypatch.setattr("airflow_provider_benchmarks.client._sync.MAX_LOG_PAGES", 10**9)
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, json={"data": [{"message": "a line"}], "next_page": str(len(service.requests))})
+
+    service = Service(answer)
     with BenchmarkClient(CONFIG, httpx.MockTransport(service)) as client:
         with pytest.raises(ServiceUnavailable, match=r'The log of benchmark job "job-1" was not there to its end'):
             list(client.iter_logs("job-1", time_limit=0.05))
