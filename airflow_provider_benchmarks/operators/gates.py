@@ -12,7 +12,7 @@ from airflow_provider_benchmarks import exceptions
 from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.exceptions import ConfigurationError, NotStored
 from airflow_provider_benchmarks.extras import PARQUET, missing
-from airflow_provider_benchmarks.operators._arguments import STORE, TEXTS, Rule, check_argument
+from airflow_provider_benchmarks.operators._arguments import STORE, TEXTS, Rule, check_argument, path_text
 from airflow_provider_benchmarks.operators._base import DEFAULT_CONN_ID, BenchmarkOperator, score_store
 from airflow_provider_benchmarks.operators._final_errors import fails_for_good
 from airflow_provider_benchmarks.operators._gate import GateOperator
@@ -247,7 +247,7 @@ class PinBaselineOperator(BenchmarkOperator):
     ) -> None:
         super().__init__(conn_id=conn_id, workspace=workspace, **kwargs)
         self.job_name = job_name
-        self.store = store
+        self.store = path_text(store)
         self.check_known_arguments()
 
     @fails_for_good

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import BaseOperator, ObjectStoragePath
+from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_benchmarks.brief import brief, shortened
 from airflow_provider_benchmarks.exceptions import ConfigurationError
@@ -17,6 +16,7 @@ from airflow_provider_benchmarks.operators._arguments import (
     CheckedArguments,
     Rule,
     has_template,
+    path_text,
 )
 from airflow_provider_benchmarks.operators._base import check_xcom_size, score_store
 from airflow_provider_benchmarks.operators._final_errors import fails_for_good
@@ -83,8 +83,8 @@ class StoreResultsOperator(CheckedArguments, BaseOperator):
             )
         if not path or not str(path).strip():
             raise ConfigurationError(f'task "{self.task_id}": path= names no results, found {brief(path)}')
-        self.path = str(path) if isinstance(path, PurePath | ObjectStoragePath) else path
-        self.store = store
+        self.path = path_text(path)
+        self.store = path_text(store)
         self.benchmark = benchmark
         self.task_name = task_name
         self.format = format

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+from airflow.providers.common.compat.sdk import AirflowNotFoundException
 
 from airflow_provider_benchmarks.exceptions import (
     ConfigurationError,
@@ -348,6 +349,10 @@ class TestConnection:
     @pytest.mark.parametrize("extra", ["[1]", '"x"', "5", "{", "null"])
     def test_an_extra_that_is_no_object(self, connect_as, extra):
         hook = connect_as(host="e.example.com", extra=extra)
+        try:
+            hook.get_connection("mine")
+        except AirflowNotFoundException:  # Airflow 3.0 does not take it for a connection
+            return
         if extra == "null":
             assert hook.config
             return
