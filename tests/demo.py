@@ -9,8 +9,10 @@ from itertools import takewhile
 from pathlib import Path
 
 from airflow_provider_benchmarks.client import BenchmarkClient, ClientConfig
+from airflow_provider_benchmarks.gates import Verdict
 from airflow_provider_benchmarks.scores import low_scoring_rows, read_row_scores, row_scores_frame
 from airflow_provider_benchmarks.testing import EvaluationService
+from airflow_provider_benchmarks.views import VerdictView, log_records
 from tests.support.airflow_runs import AirflowHome, RunOutcome
 
 #: The first line of an exception as a task log has it, after its traceback.
@@ -70,15 +72,10 @@ def _print_stored(run: RunOutcome) -> None:
 
 
 def _print_verdict(run: RunOutcome) -> None:
-    from tabulate import tabulate
-
-    verdict = run.xcoms[("gate", "verdict")]
-    columns = ("outcome", "metric", "statistic", "observed", "expected", "count", "nan_count", "reason")
-    rows = [[result[column] for column in columns] for result in verdict["results"]]
-    print(f"\nVerdict: {verdict['summary']}")
-    print(tabulate(rows, headers=columns))
-    if verdict["outcome"] == "fail":
-        _print_error(run)
+    print("\nThe gate's log:")
+    for record in log_records(VerdictView.of(Verdict.from_dict(run.xcoms[("gate", "verdict")]))):
+        if not record.text.startswith("::"):  # a mark for Airflow's log view
+            print(record.text)
 
 
 def _print_error(run: RunOutcome) -> None:

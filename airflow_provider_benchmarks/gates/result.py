@@ -179,10 +179,11 @@ class CheckResult:
         score = self.score or "–"
         return (
             self.outcome.upper(), self.metric, f"{score} [{self.group}]" if self.group else score,
-            self.check.observed_statistic, self._observed_text(), self.expected, *counts, self.evidence, self.reason,
+            self.check.observed_statistic, self.observed_text, self.expected, *counts, self.evidence, self.reason,
         )  # fmt: skip
 
-    def _observed_text(self) -> str:
+    @property
+    def observed_text(self) -> str:
         """The observed value, with the digits that distinguish it from the bars."""
         if self.observed is None:
             return "–"

@@ -126,7 +126,7 @@ class Verdict:
 
     def to_markdown(self) -> str:
         worst = self._worst("github", "\n\n**Rows that got worse most**\n\n")
-        summary, subject = markdown_text(self.summary), markdown_text(self._subject())
+        summary, subject = markdown_text(self.summary), markdown_text(self.subject)
         return f"**{summary}**\n\n{subject}\n\n{self._table('github')}{worst}"
 
     def to_html(self) -> str:
@@ -140,10 +140,11 @@ class Verdict:
         worst = self._worst("html", "\n<p><strong>Rows that got worse most</strong></p>\n")
         return (
             f'<!doctype html>\n<meta charset="utf-8">\n<title>{title}</title>\n<style>{_STYLE}</style>\n'
-            f"<p><strong>{title}</strong></p>\n<p>{escape(self._subject())}</p>\n{table}{worst}"
+            f"<p><strong>{title}</strong></p>\n<p>{escape(self.subject)}</p>\n{table}{worst}"
         )
 
-    def _subject(self) -> str:
+    @property
+    def subject(self) -> str:
         """The job and its baselines, for a reader who has only the report."""
         of = f" of benchmark {self.benchmark}" if self.benchmark else ""
         place = f' in workspace "{self.workspace}"' if self.workspace else ""

@@ -74,6 +74,8 @@ def fails_for_good(method: M) -> M:
     def run(*args: Any, **kwargs: Any) -> Any:
         try:
             return method(*args, **kwargs)
+        except (exceptions.GateFailed, exceptions.GateInconclusive) as error:
+            raise error.with_traceback(None)  # noqa: B904 - a verdict is no fault, whose place would help
         except BenchmarkError as error:
             final = as_final(error)
             if final is error:

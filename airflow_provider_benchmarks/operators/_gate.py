@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_benchmarks.gates import Check, Policy, Verdict
     from airflow_provider_benchmarks.operators._service_source import ServiceSource
+    from airflow_provider_benchmarks.store import ScoreStore
 
 #: The XCom key of a verdict. It is pushed before the task fails or skips: then Airflow pushes no return value.
 VERDICT_KEY = "verdict"
@@ -123,6 +124,7 @@ class GateOperator(BenchmarkOperator):
         """
         from airflow_provider_benchmarks.gates.run import run_gate
         from airflow_provider_benchmarks.operators._service_source import ServiceSource
+        from airflow_provider_benchmarks.views import VerdictView, log_records
 
         self.check_rendered_arguments()
         if self.baseline:
@@ -140,7 +142,8 @@ class GateOperator(BenchmarkOperator):
             )
         verdict = replace(verdict, workspace=source.workspace)
         self._verdict = verdict
-        self.log.info('Gate on benchmark job "%s": %s\n%s', self.job_name, verdict.summary, verdict.to_table())
+        for record in log_records(VerdictView.of(verdict)):
+            self.log.log(record.level, "%s", record.text)
         return verdict, self._write(verdict, source, context)
 
     def _write(self, verdict: Verdict, source: ServiceSource, context: Context) -> Record:
@@ -148,10 +151,10 @@ class GateOperator(BenchmarkOperator):
         record.write("XCom", lambda: ti.xcom_push(key=VERDICT_KEY, value=self._xcom_of(verdict)))
         if (report := self.report) is not None:
             record.write(f"the report {report}", lambda: store_report(verdict, report))
-        if source.store is not None:
+        if (store := source.store) is not None:
             mapped = ti.map_index is not None and ti.map_index >= 0
             gate = f"{ti.dag_id}.{self.task_id}{f'[{ti.map_index}]' if mapped else ''}"
-            record.write(f"the score store {source.store.root}", lambda: source.store_verdict(gate, data))
+            record.write(f"the score store {store.root}", lambda: self._store(source, store, gate, data))
         known: dict[str, Any] = {
             "job_name": verdict.job or self.job_name,
             "workspace": verdict.workspace,
@@ -161,6 +164,9 @@ class GateOperator(BenchmarkOperator):
         outcome = {"outcome": data["outcome"], "verdict": verdict.summary}
         record.write("asset events", lambda: add_outlet_extra(self, context, **known, more=outcome))
         return record
+
+    def _store(self, source: ServiceSource, store: ScoreStore, gate: str, verdict: dict[str, Any]) -> None:
+        self.log.info("Stored scores: %s", source.store_verdict(store, gate, verdict))
 
     def _xcom_of(self, verdict: Verdict) -> dict[str, Any]:
         store = score_store(self.store)

@@ -128,13 +128,15 @@ class ServiceSource:
             unbroken=None if latest is None else len(first),
         )
 
-    def store_verdict(self, gate: str, verdict: dict[str, Any]) -> None:
-        """Put the verdict beside the candidate in the score store, where there is one.
+    def store_verdict(self, store: ScoreStore, gate: str, verdict: dict[str, Any]) -> str:
+        """Put the verdict beside the candidate in the score store.
 
         :param gate: name of the gate in the store
+        :return: the folder of the candidate
         """
-        if self.store is not None:
-            self.store.add_verdict(self._in_store(self.store, self._job(self.job_name)), gate, verdict)
+        stored = self._in_store(store, self._job(self.job_name))
+        store.add_verdict(stored, gate, verdict)
+        return store.job_folder(stored)
 
     def _aggregate_scores(self, job: BenchmarkJob | StoredJob) -> JobScores:
         """The scores of an earlier job, without rows."""

@@ -116,6 +116,8 @@ class BenchmarkGateOperator(GateOperator):
 
     @fails_for_good
     def execute(self, context: Context) -> dict[str, Any]:
+        from airflow_provider_benchmarks.views import VerdictView, failing_lines
+
         verdict, record = self.judge(context)
         if verdict.passed or self.on_failure == "continue":
             record.raise_first()
@@ -123,7 +125,7 @@ class BenchmarkGateOperator(GateOperator):
         # A miss stands, even where it could not be written: it is not retried.
         message = (
             f'gate "{self.task_id}" on benchmark job "{self.job_name}" in workspace "{verdict.workspace}": '
-            f"{verdict.summary}\n{verdict.to_table()}{record}"
+            f"{verdict.summary}\n{failing_lines(VerdictView.of(verdict))}{record}"
         )
         if self.on_failure == "skip":
             raise AirflowSkipException(storable_text(message))

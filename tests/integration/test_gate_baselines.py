@@ -493,7 +493,7 @@ class TestDatasets:
 
 
 class TestSlices:
-    def test_a_slice_that_got_worse_stops_what_passes_as_a_whole(self, run_job):
+    def test_a_slice_that_got_worse_stops_what_passes_as_a_whole(self, run_job, task_log):
         run_job("before"), run_job("after", BAD_AT_MATH)
         whole = NoRegression("m", margin=0.13)
         assert gate(whole, job_name="after", baseline="before")["outcome"] == "pass"
@@ -506,9 +506,10 @@ class TestSlices:
                 baseline="before",
             )
         text = str(caught.value)
-        assert "accuracy [category = math]" in text
-        assert "mean of accuracy where category = math is 0.4, expected ≥ 0.6" in text
-        assert "question: question 0, category: math" in text  # a row that got worse, with its item
+        assert "FAIL m/accuracy difference [category = math]: accuracy fell by" in text
+        assert "FAIL mean of accuracy where category = math is 0.4, expected ≥ 0.6" in text
+        # A row that got worse, with its item.
+        assert "m/accuracy [category = math] 1 → 0  question: question 0, category: math" in task_log()
 
     def test_the_verdict_has_the_rows_that_got_worse(self, run_job):
         run_job("full"), run_job("less", BAD_AT_MATH)

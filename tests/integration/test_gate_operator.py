@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import traceback
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException
@@ -63,18 +64,37 @@ def test_a_miss_fails_the_task_for_good_after_its_verdict_was_pushed(run_job):
     assert verdict["results"][1]["reason"] == "mean of string-check is 0.8, expected ≥ 0.9"
 
 
-def test_the_message_has_a_table_of_every_check(run_job):
+def test_the_message_has_what_keeps_the_gate_from_passing_and_no_frames_of_its_own(run_job):
     run_job()
     with pytest.raises(GateFailed) as caught:
         gate(HOLDS, MISSES).execute(task_context())
-    first, header, _, held, missed = str(caught.value).splitlines()
-    assert first == 'gate "gate" on benchmark job "job-1" in workspace "my-workspace": FAIL: 1 of 2 checks hold'
-    columns = ["outcome", "metric", "score", "statistic", "observed", "expected", "count", "NaNs", "reason"]
-    assert header.split() == columns
-    assert " ".join(held.split()) == "PASS my-workspace/exact-match exact-match mean 0.6 ≥ 0.5 5 0"
-    assert " ".join(missed.split()) == (
-        "FAIL my-workspace/string-check string-check mean 0.8 ≥ 0.9 5 0 mean of string-check is 0.8, expected ≥ 0.9"
-    )
+    assert str(caught.value).splitlines() == [
+        'gate "gate" on benchmark job "job-1" in workspace "my-workspace": FAIL: 1 of 2 checks hold',
+        "FAIL mean of string-check is 0.8, expected ≥ 0.9",
+    ]
+    places = [frame.filename for frame in traceback.extract_tb(caught.value.__traceback__)]
+    assert sum("airflow_provider_benchmarks" in place for place in places) == 1
+    assert (caught.value.__cause__, caught.value.__context__) == (None, None)
+
+
+def test_the_log_begins_with_the_verdict_and_has_a_record_for_each_check(run_job, task_log, tmp_path):
+    run_job()
+    report = str(tmp_path / "report.md")
+    with pytest.raises(GateFailed):
+        gate(HOLDS, MISSES, store=str(tmp_path / "store"), report=report).execute(task_context())
+    log = task_log()
+    wanted = [
+        "FAIL: 1 of 2 checks hold",
+        f'Benchmark job "job-1" of benchmark {BENCHMARK} in workspace "{WORKSPACE}".',
+        "FAIL  string-check mean  0.8  ≥ 0.9  5 rows",
+        "::group::1 check that holds",
+        "PASS  exact-match mean   0.6  ≥ 0.5  5 rows",
+        "::endgroup::",
+        f"Stored scores: {tmp_path}/store/{WORKSPACE}/",
+    ]
+    places = [log.index(text) for text in wanted]
+    assert places == sorted(places)
+    assert f"Report: {report}" in log
 
 
 def test_a_miss_can_skip(run_job):

@@ -142,7 +142,7 @@ class TestWhatCannotBeWritten:
             gate(check, baseline=run_job("job-0"), on_failure=on_failure, **arguments)
         assert f"\nThe verdict could not be written to {said}" in str(caught.value)
         log = task_log()
-        assert log.index('Gate on benchmark job "job-1"') < log.index("The verdict could not be written to")
+        assert log.index('Benchmark job "job-1"') < log.index("The verdict could not be written to")
 
     @pytest.mark.parametrize(("check", "on_failure"), [(HOLDS, "fail"), (HOLDS, "skip"), (MISSES, "continue")])
     def test_a_pass_is_tried_again(self, broken, check, on_failure):

@@ -1,0 +1,8 @@
+"""Verdicts as people read them: what each form of them shows, and in which order."""
+
+from __future__ import annotations
+
+from airflow_provider_benchmarks.views.log import LogRecord, failing_lines, log_records
+from airflow_provider_benchmarks.views.verdict import CheckView, RowView, VerdictView
+
+__all__ = ["CheckView", "LogRecord", "RowView", "VerdictView", "failing_lines", "log_records"]

@@ -1,0 +1,127 @@
+"""What there is to be read of a verdict: the checks, failures first, and the rows that got worse most."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from airflow_provider_benchmarks.gates.result import CheckResult, Outcome
+from airflow_provider_benchmarks.gates.verdict import Verdict
+from airflow_provider_benchmarks.inert import one_line
+from airflow_provider_benchmarks.storable import storable_text
+
+#: In which order a reader wants the checks.
+_ORDER = (Outcome.FAIL, Outcome.INCONCLUSIVE, Outcome.WARN, Outcome.PASS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckView:
+    """One check, in words.
+
+    :param outcome: of the check
+    :param what: the score and its statistic, ``exact-match mean [category = math]``; the metric is named without the
+        verdict's own workspace
+    :param observed: the value; "–" where there is none
+    :param required: the bar
+    :param why: what the outcome rests on
+    :param sentence: which check, and why it did not pass
+    """
+
+    outcome: Outcome
+    what: str
+    observed: str
+    required: str
+    why: str
+    sentence: str
+
+    @classmethod
+    def of(cls, result: CheckResult, *, workspace: str) -> Self:
+        # It only says which value missed which bar.
+        restates = result.reason.endswith(f", expected {result.expected}")
+        what = _what(result, workspace)
+        # Any other reason has the evidence in it, where there is any.
+        evidence = ", ".join(filter(None, [_counted(result), result.evidence]))
+        texts = {
+            "what": what,
+            "observed": result.observed_text,
+            "required": result.expected,
+            "why": evidence if restates else result.reason or evidence,
+            "sentence": result.reason if restates else f"{what}: {result.reason}",
+        }
+        return cls(outcome=result.outcome, **{name: one_line(storable_text(text)) for name, text in texts.items()})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowView:
+    """A row that got worse: which, of what, both scores, and the dataset's item."""
+
+    row_index: int
+    score: str
+    group: str
+    baseline: float
+    candidate: float
+    item: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerdictView:
+    """A verdict, in words.
+
+    :param headline: outcome and counts
+    :param subject: the job and its baselines
+    :param checks: failures first
+    :param worst: the rows that got worse most, of checks that did not pass
+    """
+
+    outcome: Outcome
+    headline: str
+    subject: str
+    checks: tuple[CheckView, ...]
+    worst: tuple[RowView, ...]
+
+    @classmethod
+    def of(cls, verdict: Verdict) -> Self:
+        results = sorted(verdict.results, key=lambda result: _ORDER.index(result.outcome))
+        return cls(
+            outcome=verdict.outcome,
+            headline=verdict.summary,
+            subject=verdict.subject,
+            checks=tuple(CheckView.of(result, workspace=verdict.workspace) for result in results),
+            worst=tuple(_row(found, verdict.workspace) for found in verdict.worst),
+        )
+
+    @property
+    def unmet(self) -> tuple[CheckView, ...]:
+        """The checks that keep the gate from passing; where none does, none."""
+        return tuple(check for check in self.checks if check.outcome in (Outcome.FAIL, Outcome.INCONCLUSIVE))
+
+
+def _what(result: CheckResult, workspace: str) -> str:
+    name = _score_name(result.metric, result.score, workspace)
+    group = f" [{result.group}]" if result.group else ""
+    return f"{name} {result.check.observed_statistic}{group}"
+
+
+def _score_name(metric: str, score: str | None, workspace: str) -> str:
+    """``exact-match``; ``judge/helpfulness`` where the score is called otherwise than its metric."""
+    own = metric.removeprefix(f"{workspace}/") if workspace else metric
+    return own if score in (None, own, metric.rpartition("/")[2]) else f"{own}/{score}"
+
+
+def _counted(result: CheckResult) -> str:
+    if result.count is None:
+        return ""
+    without = f", {result.nan_count:,} without a value" if result.nan_count else ""
+    return f"{result.count:,} row{'' if result.count == 1 else 's'}{without}"
+
+
+def _row(found: Mapping[str, Any], workspace: str) -> RowView:
+    return RowView(
+        row_index=found["row_index"],
+        score=_score_name(found["metric"], found["score"], workspace),
+        group=found["group"],
+        baseline=found["baseline"],
+        candidate=found["candidate"],
+        item=found["item"],
+    )
