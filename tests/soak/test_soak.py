@@ -60,7 +60,8 @@ class Soak:
     triggerer: Resources = field(default_factory=Resources)
     kills: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
-    states: dict[tuple[str, int], str] = field(default_factory=dict)
+    #: By task, run and map index.
+    states: dict[tuple[str, str, int], str] = field(default_factory=dict)
     tries: int = 0
 
     def query(self, statement: str) -> list[Any]:
@@ -129,7 +130,7 @@ def soak(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Soak]:
                     thread.join(timeout=120)
             running.seconds = time.monotonic() - begin
             found = running.query("select task_id, map_index, run_id, state, try_number from task_instance")
-            running.states = {(f"{task} {run}", index): state for task, index, run, state, _ in found}
+            running.states = {(task, run, index): state for task, index, run, state, _ in found}
             running.tries = sum(number for *_, number in found)
             report(running)
             yield running
@@ -176,8 +177,9 @@ def report(soak: Soak) -> None:
     print(f"\n{written}")
 
 
-def tasks(soak: Soak, task_id: str) -> dict[tuple[str, int], str]:
-    return {key: state for key, state in soak.states.items() if key[0].startswith(f"{task_id} ")}
+def tasks(soak: Soak, task_id: str) -> list[tuple[int, str]]:
+    """Map index and state of each of its instances."""
+    return [(index, state) for (task, _, index), state in soak.states.items() if task == task_id]
 
 
 def passes(case: int) -> bool:
@@ -190,7 +192,7 @@ def test_all_of_it_happened(soak):
 
 
 def test_each_task_run_has_one_job(soak):
-    assert Counter(tasks(soak, "judged.run").values()) == {"success": RUNS * CASES}
+    assert Counter(state for _, state in tasks(soak, "judged.run")) == {"success": RUNS * CASES}
     with BenchmarkClient(ClientConfig(base_url=soak.service.url, workspace=WORKSPACE, trust_env=False)) as client:
         jobs = list(client.list_jobs())
     assert Counter(job.benchmark for job in jobs) == {f"{WORKSPACE}/case-{case:02}": RUNS for case in range(CASES)}
@@ -198,7 +200,9 @@ def test_each_task_run_has_one_job(soak):
 
 
 def test_each_verdict_is_what_the_data_say(soak):
-    for (_, index), state in tasks(soak, "judged.gate").items():
+    judged = tasks(soak, "judged.gate")
+    assert len(judged) == RUNS * CASES
+    for index, state in judged:
         assert state == ("success" if passes(index) else "failed"), index
 
 
