@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -27,6 +28,7 @@ from airflow_provider_benchmarks.formats.partitioned import MANIFEST
 from airflow_provider_benchmarks.formats.spool import spool_folder
 from airflow_provider_benchmarks.scores.manifests import files_in, read_manifest
 from airflow_provider_benchmarks.scores.stored_files import storage_errors
+from airflow_provider_benchmarks.store.hashed_file import HashedFile
 from airflow_provider_benchmarks.store.partition_files import Part, cut
 from airflow_provider_benchmarks.store.place import Place
 from airflow_provider_benchmarks.store.stored_file import StoredFile, read_if_there, store_bytes
@@ -172,12 +174,17 @@ def _named_by(manifest: bytes) -> set[str]:
 
 def _describe(part: Part) -> dict[str, Any]:
     """The file's entry in the manifest; its final name has its hash, so that no other file is overwritten."""
-    digest, size = hashlib.sha256(), 0
-    for chunk in _read(part.file):
-        digest.update(chunk)
-        size += len(chunk)
-    path = f"{part.place}/rows-{digest.hexdigest()[:12]}{part.file.suffix}"
-    return {"path": path, "values": part.values, "rows": part.rows, "bytes": size, "sha256": digest.hexdigest()}
+    with open(os.devnull, "wb") as nowhere, HashedFile(nowhere) as hashed:
+        for chunk in _read(part.file):
+            hashed.write(chunk)
+    return {
+        "path": f"{part.place}/rows-{hashed.sha256[:12]}{part.file.suffix}",
+        "values": part.values,
+        "rows": part.rows,
+        "bytes": hashed.bytes,
+        "sha256": hashed.sha256,
+        "end_sha256": hashed.end_sha256,
+    }
 
 
 def _read(path: Path) -> Iterator[bytes]:
