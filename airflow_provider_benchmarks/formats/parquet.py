@@ -15,6 +15,7 @@ from airflow_provider_benchmarks.formats.format import RowFile, WriteOptions
 from airflow_provider_benchmarks.formats.table_file import JSON_KEY, SCORE_COLUMNS_KEY, TableFile, own_field
 from airflow_provider_benchmarks.formats.table_format import TableFormat
 from airflow_provider_benchmarks.scores.columns import EXACT_IN_FLOAT, INFERENCE_ERROR, ROW_INDEX
+from airflow_provider_benchmarks.scores.completeness import RowCheck
 from airflow_provider_benchmarks.scores.frames import (
     CALL_ERRORS,
     OTHERS_COLUMN,
@@ -60,10 +61,14 @@ class Parquet(TableFormat):
             return _frame(pa.concat_tables(tables, promote_options="default"), columns)
 
     def count_rows(self, file: BinaryIO, compression: str | None) -> int:
-        import pyarrow.parquet as pq
-
-        found: int = pq.read_metadata(file).num_rows
-        return found
+        check = RowCheck()
+        with named_if_damaged("the file"):
+            parquet = open_parquet(file)
+            for group in range(parquet.num_row_groups):
+                indices = parquet.read_row_group(group, columns=[ROW_INDEX], use_threads=False)
+                check.add(indices.column(ROW_INDEX).to_pylist())
+            parquet.schema_arrow.field(ROW_INDEX)
+        return check.rows
 
     def lines(self, file: BinaryIO, compression: str | None) -> Iterator[bytes]:
         from airflow_provider_benchmarks.formats.service_rows import service_lines

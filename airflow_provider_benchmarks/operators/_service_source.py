@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 
 from airflow_provider_benchmarks.benchmarks import RecordedBenchmark
-from airflow_provider_benchmarks.exceptions import BenchmarkError, NotFound, NotStored
+from airflow_provider_benchmarks.exceptions import BenchmarkError, NotFound, NotStored, Unwritable
 from airflow_provider_benchmarks.extras import PARQUET, missing
 from airflow_provider_benchmarks.gates import Check
 from airflow_provider_benchmarks.gates.evidence import JobsSincePin, NoBaseline
@@ -296,9 +296,9 @@ class ServiceSource:
                 return self._load_stored(replace(stored, reported_rows=job.row_counts or stored.reported_rows))
             except NotStored as error:
                 logger.warning("%s They are read from the service.", error)
-            except BenchmarkError:
-                raise
-            except Exception as error:  # noqa: BLE001  of any storage; the service has the same rows
+            except Exception as error:  # of any storage; the service has the same rows
+                if isinstance(error, BenchmarkError) and not isinstance(error, Unwritable):
+                    raise
                 logger.warning("The row scores are read from the service, as the score store fails: %s", error)
         compares = any(check.needs().baseline is not None for check in self.checks)
         dataset = self.hook.get_dataset(job) if compares else ""

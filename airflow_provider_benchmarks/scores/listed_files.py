@@ -86,9 +86,7 @@ class ListedFile:
         try:
             yield
         except (FileNotFoundError, NotADirectoryError) as error:
-            raise IncompleteResults(
-                f"{self} is not there, which the folder's manifest lists. {self.remedy}"
-            ) from error
+            raise IncompleteResults(f"{self} is not there, which the folder's manifest lists. {self.remedy}") from error
 
     def _check(self, file: Any) -> None:
         size = file.seek(0, os.SEEK_END)

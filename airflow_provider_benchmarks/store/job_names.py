@@ -14,6 +14,7 @@ from urllib.parse import unquote
 
 from airflow_provider_benchmarks.brief import brief_names
 from airflow_provider_benchmarks.exceptions import IncompleteResults
+from airflow_provider_benchmarks.masking import safe_text
 from airflow_provider_benchmarks.scores.json_values import fits_utf8
 from airflow_provider_benchmarks.scores.stored_files import named_if_unreadable, storage_errors
 from airflow_provider_benchmarks.store.folder_names import gate_name, is_folder_name
@@ -81,7 +82,11 @@ def _entries(folder: str, parts: int) -> list[list[str]]:
         else:
             others.append(name)
     if others:
-        logger.warning("Left out of %s what is no entry of a score store: %s", folder, brief_names(reversed(others)))
+        logger.warning(
+            "Left out of %s what is no entry of a score store: %s",
+            folder,
+            brief_names(map(safe_text, reversed(others))),
+        )
     return entries
 
 

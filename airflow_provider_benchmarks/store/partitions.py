@@ -116,17 +116,25 @@ class _Folder:
     def sweep(self, manifest: bytes) -> None:
         """Delete files of other downloads.
 
-        :raises IncompleteResults: files of this one are not there
+        :raises IncompleteResults: files of this one are not there, or have another size
         """
-        named = _named_by(manifest)
+        sizes = {file["path"]: file["bytes"] for file in files_in(json.loads(manifest))}
+        named = set(sizes)
         root, start = self._root()
         with storage_errors(self._place):
-            there = {path.removeprefix(start) for path in root.fs.find(start)}
+            found = {path.removeprefix(start): info["size"] for path, info in root.fs.find(start, detail=True).items()}
+        there = set(found)
         if missing := sorted(named - there):
             raise IncompleteResults(
                 f'{self._place}: {len(missing)} files that {MANIFEST} names are not there, the first is "{missing[0]}"'
                 ": another task writes to this folder, or deletes from it. "
                 'Run the task again, with if_exists="replace".'
+            )
+        if others := sorted(path for path in named if found[path] != sizes[path]):
+            raise IncompleteResults(
+                f'{self._place}: {len(others)} files are not those that {MANIFEST} lists, the first is "{others[0]}", '
+                f"of {found[others[0]]} bytes in place of {sizes[others[0]]}. Run the task again, with "
+                f'if_exists="replace".'
             )
         self._remove(there - named)
 
