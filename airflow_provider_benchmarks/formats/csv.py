@@ -90,6 +90,8 @@ class Csv(TableFormat):
         check = RowCheck()
         # Python's own reader refuses cells of more than 128 KiB.
         for number, table in enumerate(_table(file, usecols=[0], chunksize=_CHUNK_ROWS)):
+            if not number and table[0].iloc[0] != ROW_INDEX:
+                raise IncompleteResults(f'its first column is not "{ROW_INDEX}"')
             check.add([int(text) for text in table[0].iloc[0 if number else 1 :]])
         return check.rows
 

@@ -197,8 +197,8 @@ class RowDownload:
         if self._options.fields:
             return find_partitions(self._place)
         old = find_row_file(self._place, self._options.row_format)
-        # An empty file may be of a job without rows, or of anything that was cut short: it is no download to skip.
-        return None if old is not None and not old.bytes and self._options.if_exists == IfExists.SKIP else old
+        # A file without rows may be of a job without any, or of anything that was cut short: it is no download to skip.
+        return None if old is not None and not old.rows and self._options.if_exists == IfExists.SKIP else old
 
 
 def fetch_file(source: RowSource, target: RowTarget) -> StoredFile:

@@ -16,7 +16,7 @@ from airflow_provider_benchmarks.scores.stored_files import named_if_unreadable,
 
 #: Bytes at its end that a file is known by, without reading the rest. They are all of a small file. Of a Parquet file
 #: they hold the digests of its columns; the pages before them have checksums of their own.
-END_BYTES = 1024 * 1024
+END_BYTES = 512 * 1024
 
 _STORE_AGAIN = "Delete the folder, and store the job again."
 DOWNLOAD_AGAIN = "Download the row scores again."

@@ -118,7 +118,7 @@ class _Folder:
 
         :raises IncompleteResults: files of this one are not there, or have another size
         """
-        sizes = {file["path"]: file["bytes"] for file in files_in(json.loads(manifest))}
+        sizes = {file["path"]: file.get("bytes") for file in files_in(json.loads(manifest))}
         named = set(sizes)
         root, start = self._root()
         with storage_errors(self._place):
@@ -130,7 +130,7 @@ class _Folder:
                 ": another task writes to this folder, or deletes from it. "
                 'Run the task again, with if_exists="replace".'
             )
-        if others := sorted(path for path in named if found[path] != sizes[path]):
+        if others := sorted(path for path in named if sizes[path] not in (None, found[path])):
             raise IncompleteResults(
                 f'{self._place}: {len(others)} files are not those that {MANIFEST} lists, the first is "{others[0]}", '
                 f"of {found[others[0]]} bytes in place of {sizes[others[0]]}. Run the task again, with "
