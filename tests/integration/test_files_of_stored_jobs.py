@@ -5,16 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from airflow_provider_benchmarks.exceptions import IncompleteResults
+from airflow_provider_benchmarks.exceptions import IncompleteResults, NotStored
 from airflow_provider_benchmarks.gates import NoRegression, Outcome, Threshold
 from airflow_provider_benchmarks.gates.run import run_gate
 from airflow_provider_benchmarks.gates.sources import FolderSource
 from airflow_provider_benchmarks.jobs import BenchmarkJob, JobStatus
-from airflow_provider_benchmarks.operators.gates import PinBaselineOperator
+from airflow_provider_benchmarks.operators.gates import BenchmarkGateOperator, PinBaselineOperator
 from airflow_provider_benchmarks.scores import AggregateScores
 from airflow_provider_benchmarks.scores.aggregate import AggregateScore
 from airflow_provider_benchmarks.scores.listed_files import END_BYTES
@@ -81,12 +82,15 @@ def reads(root):
     store = ScoreStore(root)
     checks = [NoRegression("f1", margin=0.01)]
     pin = PinBaselineOperator(task_id="pin", job_name=folder(root, "bad"), store=root)
+    places = {"job_name": folder(root, "bad"), "baseline": folder(root, "good")}
+    task = BenchmarkGateOperator(task_id="gate", checks=checks, **places)
     return [
         lambda: store.scores(store.get("bad", **WHERE)),
         lambda: store.scores(store.get("bad", **WHERE), columns=["f1"]),
         lambda: store.scores(read_stored_job(folder(root, "bad"))),
         lambda: gate(root, checks),
         lambda: pin.execute(task_context()),
+        lambda: task.execute(task_context()),
     ]
 
 
@@ -94,7 +98,7 @@ def refused(root, match):
     for read in reads(root):
         with pytest.raises(Exception, match=match) as caught:
             read()
-        assert isinstance(caught.value, IncompleteResults) or "can't be a baseline" in str(caught.value)
+        assert isinstance(caught.value, IncompleteResults | NotStored) or "can't be a baseline" in str(caught.value)
 
 
 def as_earlier_release(root, name):
@@ -143,7 +147,19 @@ def test_a_file_that_was_damaged_is_refused(jobs, change):
 
 def test_rows_that_are_not_there_are_named(jobs):
     path(jobs, "bad", ROWS).unlink()
-    refused(jobs, f"{folder(jobs, 'bad')}/{ROWS} is not there")
+    refused(jobs, f"{folder(jobs, 'bad')}/{ROWS} is not *there")
+
+
+@pytest.mark.parametrize("name", [ROWS, AGGREGATE, MANIFEST])
+def test_links_in_a_circle_are_named(tmp_path, name):
+    root = str(tmp_path)
+    add(root, "good", [1.0] * 9)
+    add(root, "bad", [0.0] * 9)
+    place = Path(folder(root, "bad"), name)
+    place.unlink()
+    place.symlink_to(name)
+    with pytest.raises(IncompleteResults, match=f"{place} can't be read .its links lead in a circle"):
+        gate(root, [NoRegression("f1", margin=0.01)])
 
 
 def test_another_number_of_rows_is_refused(jobs):
