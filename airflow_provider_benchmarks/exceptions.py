@@ -180,6 +180,10 @@ class DestinationExists(BenchmarkError):
     """The destination holds another file, and ``if_exists="fail"`` forbids replacing it."""
 
 
+class Unwritable(BenchmarkError, OSError):
+    """The local disk does not take a file: something else is in the place of it or of a folder, or access is denied."""
+
+
 class NotStored(BenchmarkError):
     """The score store does not have the job."""
 

@@ -28,6 +28,7 @@ from airflow_provider_benchmarks.exceptions import (
     ServiceError,
     ServiceUnavailable,
     Unauthorized,
+    Unwritable,
 )
 
 #: How long one request is retried in all, unless Airflow's configuration says otherwise.
@@ -122,4 +123,4 @@ def can_retry_mend(error: BenchmarkError) -> bool:
     if isinstance(error, InvalidRequest):
         is_refused = 400 <= (error.status_code or 0) < 500
         return not is_refused or _MODEL_OUT_OF_REACH.search(error.detail) is not None
-    return not isinstance(error, ConfigurationError | DestinationExists | NewerFormat | ResultsTooLarge)
+    return not isinstance(error, ConfigurationError | DestinationExists | NewerFormat | ResultsTooLarge | Unwritable)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
@@ -14,6 +15,7 @@ from airflow_provider_benchmarks.formats.format import RowFile, WriteOptions
 from airflow_provider_benchmarks.formats.table_file import JSON_KEY
 from airflow_provider_benchmarks.formats.table_format import TableFormat
 from airflow_provider_benchmarks.scores.columns import INFERENCE_ERROR, METRIC_ERRORS, ROW_INDEX, SAMPLE
+from airflow_provider_benchmarks.scores.completeness import RowCheck
 from airflow_provider_benchmarks.scores.frames import (
     CALL_ERRORS,
     OTHERS_COLUMN,
@@ -32,7 +34,8 @@ _UNREADABLE = "can't be read as CSV of row scores ({}). If it was changed, downl
 _BATCH_BYTES = 4 * 1024 * 1024
 #: Texts that repeat are small in a file and large in memory, so the size of a row in the file is not enough of a limit.
 _BATCH_ROWS = 1024
-_CHUNK_BYTES = 4 * 1024 * 1024
+#: Number of rows whose indices are in memory while rows are only counted.
+_CHUNK_ROWS = 16 * 1024
 
 
 class Csv(TableFormat):
@@ -80,19 +83,17 @@ class Csv(TableFormat):
         return _frame(texts, columns, others, path)
 
     def count_rows(self, file: BinaryIO, compression: str | None) -> int:
-        return max(count_records(iter(lambda: file.read(_CHUNK_BYTES), b"")) - 1, 0)
-
-
-def count_records(chunks: Iterable[bytes]) -> int:
-    """Count the line ends that are not in quotes; Python's reader refuses cells of more than 128 KiB."""
-    records, in_quotes, last = 0, False, b"\n"
-    for chunk in chunks:
-        for place, part in enumerate(chunk.split(b'"')):
-            in_quotes ^= place > 0
-            if not in_quotes:
-                records += part.count(b"\n")
-        last = chunk[-1:]
-    return records + (last != b"\n")
+        if file.seek(0, os.SEEK_END):
+            file.seek(-1, os.SEEK_END)
+        if file.read(1) != b"\n":
+            raise IncompleteResults("its last line has no end")
+        check = RowCheck()
+        # Python's own reader refuses cells of more than 128 KiB.
+        for number, table in enumerate(_table(file, usecols=[0], chunksize=_CHUNK_ROWS)):
+            if not number and table[0].iloc[0] != ROW_INDEX:
+                raise IncompleteResults(f'its first column is not "{ROW_INDEX}"')
+            check.add([int(text) for text in table[0].iloc[0 if number else 1 :]])
+        return check.rows
 
 
 def _batches(file: Any) -> Iterator[pa.RecordBatch]:
@@ -140,16 +141,20 @@ def _read_texts(file: RowFile, names: Sequence[str], columns: Sequence[str] | No
 
 
 def _cells(file: RowFile, **options: Any) -> pd.DataFrame:
-    import pandas as pd
-
-    file.file.seek(0)
     try:
-        table: pd.DataFrame = pd.read_csv(
-            file.file, header=None, dtype=str, na_filter=False, skip_blank_lines=False, encoding="utf-8-sig", **options
-        )
+        table: pd.DataFrame = _table(file.file, **options)
     except ValueError as error:  # pandas' own are some
         raise IncompleteResults(f"{file.path} {_UNREADABLE.format(error)}") from error
     return table
+
+
+def _table(file: BinaryIO, **options: Any) -> Any:
+    import pandas as pd
+
+    file.seek(0)
+    return pd.read_csv(
+        file, header=None, dtype=str, na_filter=False, skip_blank_lines=False, encoding="utf-8-sig", **options
+    )
 
 
 def _frame(

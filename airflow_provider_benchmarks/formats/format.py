@@ -105,9 +105,10 @@ class Format(ABC):
 
     @abstractmethod
     def count_rows(self, file: BinaryIO, compression: str | None) -> int:
-        """Count the rows of a file.
+        """Count the rows of a file, after checking that they are row scores.
 
-        :raises ValueError: the file is damaged; so do EOFError, zlib.error and Arrow's own OSError say
+        :raises IncompleteResults: the file is damaged, or holds something else, or a row twice; so do ValueError,
+            EOFError, zlib.error and Arrow's own OSError say
         """
 
     def lines(self, file: BinaryIO, compression: str | None) -> Iterator[bytes] | None:

@@ -1,4 +1,4 @@
-"""A digest of the items in a table of row scores, and whether they look like repeats.
+"""A digest of the items in a table of row scores, and whether they look like repeats; and one of other columns.
 
 It shows that two jobs of one dataset have the same items without reading them, which takes many times longer than
 reading their scores.
@@ -7,6 +7,7 @@ reading their scores.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -111,8 +112,35 @@ def _differ(numbers: NDArray[np.uint64]) -> bool:
     return bool((numbers[1:] != numbers[:-1]).all())
 
 
+class ValueDigest:
+    """Digest some columns of a table that comes in batches; how it is cut into batches does not matter.
+
+    :param names: of the columns
+    """
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._columns = {name: _ColumnDigest() for name in names}
+
+    def add(self, batch: pa.Table) -> None:
+        for name, digest in self._columns.items():
+            for chunk in batch.column(name).chunks:
+                digest.add(chunk)
+
+    def finish(self) -> bytes:
+        """In hex; equal for equal columns of the same names."""
+        from xxhash import xxh3_128_hexdigest
+
+        parts = [(name, *digest.finish()) for name, digest in self._columns.items()]
+        return xxh3_128_hexdigest(json.dumps(parts).encode()).encode()
+
+
 class _ColumnDigest:
-    def __init__(self, kind: Kind) -> None:
+    """Digest a column.
+
+    :param kind: of its values, where the same ones of another kind are others
+    """
+
+    def __init__(self, kind: str = "") -> None:
         from xxhash import xxh3_128
 
         self._kind = kind

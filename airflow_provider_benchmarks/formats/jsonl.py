@@ -6,7 +6,6 @@ import gzip
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from io import BytesIO
 from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, cast
 
 from airflow_provider_benchmarks.exceptions import IncompleteResults
@@ -43,7 +42,7 @@ GZIP = b"\x1f\x8b"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 ZSTD = b"\x28\xb5\x2f\xfd"
 _BLOCK_BYTES = 1024 * 1024
-#: Where rows are only counted or compared, and no columns are made of them.
+#: Where rows are only compared, and no columns are made of them.
 _LARGE_BLOCK_BYTES = 4 * 1024 * 1024
 
 
@@ -110,8 +109,10 @@ class Jsonl(Format):
         return _frame(found, columns, path)
 
     def count_rows(self, file: BinaryIO, compression: str | None) -> int:
-        blocks = line_blocks(_pieces(_stream(file, compression)), _LARGE_BLOCK_BYTES)
-        return sum(not line.isspace() for block in blocks for line in BytesIO(block))
+        check = RowCheck()
+        for block in line_blocks(_pieces(_stream(file, compression), _BLOCK_BYTES), _BLOCK_BYTES):
+            skim(block, check)
+        return check.rows
 
     def lines(self, file: BinaryIO, compression: str | None) -> Iterator[bytes]:
         return line_blocks(_pieces(_stream(file, compression)), _LARGE_BLOCK_BYTES)

@@ -9,12 +9,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 
-from airflow_provider_benchmarks.exceptions import IncompleteResults
+from airflow_provider_benchmarks.exceptions import BenchmarkError, IncompleteResults
 from airflow_provider_benchmarks.extras import require
 from airflow_provider_benchmarks.formats.format import RowFile, WriteOptions
 from airflow_provider_benchmarks.formats.table_file import JSON_KEY, SCORE_COLUMNS_KEY, TableFile, own_field
 from airflow_provider_benchmarks.formats.table_format import TableFormat
 from airflow_provider_benchmarks.scores.columns import EXACT_IN_FLOAT, INFERENCE_ERROR, ROW_INDEX
+from airflow_provider_benchmarks.scores.completeness import RowCheck
 from airflow_provider_benchmarks.scores.frames import (
     CALL_ERRORS,
     OTHERS_COLUMN,
@@ -56,13 +57,18 @@ class Parquet(TableFormat):
         import pyarrow as pa
 
         tables = [_read_table(file, columns) for file in files]
-        return _frame(pa.concat_tables(tables, promote_options="default"), columns)
+        with named_if_damaged(path):
+            return _frame(pa.concat_tables(tables, promote_options="default"), columns)
 
     def count_rows(self, file: BinaryIO, compression: str | None) -> int:
-        import pyarrow.parquet as pq
-
-        found: int = pq.read_metadata(file).num_rows
-        return found
+        check = RowCheck()
+        with named_if_damaged("the file"):
+            parquet = open_parquet(file)
+            for group in range(parquet.num_row_groups):
+                indices = parquet.read_row_group(group, columns=[ROW_INDEX], use_threads=False)
+                check.add(indices.column(ROW_INDEX).to_pylist())
+            parquet.schema_arrow.field(ROW_INDEX)
+        return check.rows
 
     def lines(self, file: BinaryIO, compression: str | None) -> Iterator[bytes]:
         from airflow_provider_benchmarks.formats.service_rows import service_lines
@@ -78,20 +84,23 @@ def open_parquet(file: BinaryIO) -> pq.ParquetFile:
     """
     import pyarrow.parquet as pq
 
-    return pq.ParquetFile(file, pre_buffer=False)
+    return pq.ParquetFile(file, pre_buffer=False, page_checksum_verification=True)
 
 
 @contextmanager
 def named_if_damaged(path: Any) -> Iterator[None]:
     """Read a Parquet file in the block; the error of a storage that fails stays what it is.
 
-    :raises IncompleteResults: the file can't be read; names it
+    :raises IncompleteResults: the file can't be read, or is none of row scores; names it
     """
     import pyarrow as pa
 
     try:
         yield
-    except (pa.ArrowException, OSError) as error:
+    except BenchmarkError:
+        raise
+    # Of what it reads, Arrow raises errors of its own and of Python. The latter are those of JSON in metadata, too.
+    except (pa.ArrowException, OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         if not is_damage(error):
             raise
         raise IncompleteResults(
@@ -110,9 +119,9 @@ def _read_table(file: RowFile, columns: Sequence[str] | None) -> pa.Table:
         errors = [INFERENCE_ERROR] if INFERENCE_ERROR in names else []
         wanted = list(dict.fromkeys([ROW_INDEX, *chosen, *errors]))
         table = parquet.read(columns=[name for name in wanted if name in names], use_threads=False)
-    for name, value in file.values.items():
-        table = table.append_column(name, pa.array([value] * len(table)))
-    return table.select(wanted)
+        for name, value in file.values.items():
+            table = table.append_column(name, pa.array([value] * len(table)))
+        return table.select(wanted)
 
 
 def _frame(table: pa.Table, columns: Sequence[str] | None) -> pd.DataFrame:

@@ -29,14 +29,15 @@ def service_lines(file: BinaryIO, path: str) -> Iterator[bytes]:
     """
     with named_if_damaged(path):
         parquet = open_parquet(file)
-    shape = _Shape.of(parquet.schema_arrow, path)
+        shape = _Shape.of(parquet.schema_arrow, path)
     batches = parquet.iter_batches(batch_size=_BATCH_ROWS, use_threads=False)
     while True:
         with named_if_damaged(path):
             batch = next(batches, None)
+            lines = b"" if batch is None else b"".join(map(shape.line, batch.to_pylist()))
         if batch is None:
             return
-        yield b"".join(shape.line(row) for row in batch.to_pylist())
+        yield lines
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from airflow_provider_benchmarks.background import BackgroundCalls
 from airflow_provider_benchmarks.extras import PARQUET, require
-from airflow_provider_benchmarks.formats.item_digest import ItemDigest
+from airflow_provider_benchmarks.formats.item_digest import ItemDigest, ValueDigest
 from airflow_provider_benchmarks.scores.column_names import column_names
 from airflow_provider_benchmarks.scores.columns import (
     FIXED,
@@ -46,6 +46,8 @@ SCORE_KEY = b"benchmarks.score"
 FIELD_KEY = b"benchmarks.field"
 #: Key of the file's metadata with the digest of its items, as of ItemDigest.
 ITEMS_KEY = b"benchmarks.items"
+#: Key of the file's metadata with the digest of its other columns: scores, errors and outputs.
+VALUES_KEY = b"benchmarks.values"
 
 TABLES_NEED = "Parquet and CSV files of row scores need"
 DEFAULT_COMPRESSION = "zstd"
@@ -218,7 +220,7 @@ class TableFile:
 
 
 class _Writer:
-    """Write tables of one schema, and what items they hold."""
+    """Write tables of one schema, and digests of what they hold."""
 
     def __init__(self, target: Path | BinaryIO, plan: _Plan, folder: Path, compression: str) -> None:
         import pyarrow as pa
@@ -227,20 +229,28 @@ class _Writer:
         self.schema = plan.schema()
         # The smallest and largest text of each group are of no use, and make the footer five times as large.
         measured = [field.name for field in self.schema if not pa.types.is_string(field.type)]
-        self._file = pq.ParquetWriter(target, self.schema, compression=compression, write_statistics=measured)
-        self._items = ItemDigest(plan.item_columns(), folder)
+        self._file = pq.ParquetWriter(
+            target, self.schema, compression=compression, write_statistics=measured, write_page_checksum=True
+        )
+        items = plan.item_columns()
+        self._items = ItemDigest(items, folder)
+        self._values = ValueDigest(name for name in self.schema.names if name not in items)
         # In many short steps, each of which waits until the thread that decodes releases Python's lock. The waiting
         # takes longer than the work.
         self._background = BackgroundCalls()
 
     def write(self, batch: pa.Table) -> None:
-        self._background.run(self._items.add, batch)
+        self._background.run(self._digest, batch)
         self._file.write_table(batch)
         self._background.wait()
 
     def finish(self) -> None:
-        self._file.add_key_value_metadata({ITEMS_KEY: self._items.finish()})
+        self._file.add_key_value_metadata({ITEMS_KEY: self._items.finish(), VALUES_KEY: self._values.finish()})
         self.close()
+
+    def _digest(self, batch: pa.Table) -> None:
+        self._items.add(batch)
+        self._values.add(batch)
 
     def close(self) -> None:
         self._background.close()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 from airflow_provider_benchmarks.benchmarks.recorded import content_of
 from airflow_provider_benchmarks.brief import shortened
@@ -16,6 +17,7 @@ from airflow_provider_benchmarks.gates.stored_rows import must_have_rows, read_r
 from airflow_provider_benchmarks.jobs import RowCounts
 from airflow_provider_benchmarks.scores import AggregateScores, JobScores
 from airflow_provider_benchmarks.scores.json_values import parse_json
+from airflow_provider_benchmarks.scores.listed_files import ListedFile, files_of_job
 from airflow_provider_benchmarks.scores.manifests import read_manifest
 from airflow_provider_benchmarks.scores.stored_files import filesystem_of, is_there, named_if_unreadable, storage_errors
 
@@ -114,22 +116,18 @@ def load_scores(path: str, checks: Sequence[Check]) -> LoadedScores:
     """Load the scores of a job from a folder or a file.
 
     :param path: as :class:`FolderSource` takes it
-    :raises IncompleteResults: the aggregate scores can't be read
+    :raises IncompleteResults: the aggregate scores can't be read, or the folder's manifest lists other files
     :raises OSError: there is nothing at the path
     """
     filesystem, place = filesystem_of(path)
     with storage_errors(path):
         is_folder = filesystem.isdir(place)
+    folder = _Folder.read(filesystem, place.rstrip("/"), path.rstrip("/")) if is_folder else None
     file = f"{place.rstrip('/')}/{AGGREGATE_FILE}" if is_folder else place
-    try:
-        with storage_errors(path), named_if_unreadable(file):
-            aggregate = AggregateScores.from_json(parse_json(filesystem.cat_file(file)))
-    except (ValueError, IncompleteResults) as error:
-        raise IncompleteResults(f"{file} holds no aggregate scores: {shortened(error)}") from error
-    folder = place.rstrip("/") if is_folder else None
-    scores = JobScores(aggregate, **{"job": place.rstrip("/").rpartition("/")[2], **_manifest(filesystem, folder)})
-    rows = next((row for row in ROWS_FILES if folder and is_there(filesystem, f"{folder}/{row}")), None)
-    if rows is None or not should_read_rows(checks, aggregate):
+    aggregate = _aggregate(filesystem, file, path, None if folder is None else folder.listed(AGGREGATE_FILE))
+    described = {} if folder is None else folder.described
+    scores = JobScores(aggregate, **{"job": place.rstrip("/").rpartition("/")[2], **described})
+    if folder is None or not should_read_rows(checks, aggregate) or (rows := folder.rows_file()) is None:
         return LoadedScores(scores)
     if rows.endswith(_BY_PYARROW) and missing("pyarrow"):
         if must_have_rows(checks):
@@ -137,24 +135,82 @@ def load_scores(path: str, checks: Sequence[Check]) -> LoadedScores:
         return LoadedScores(without_rows(scores))
     from airflow_provider_benchmarks.scores import read_row_scores
 
-    rows_path = f"{path.rstrip('/')}/{rows}"
-    if rows.endswith(".parquet"):
-        return LoadedScores(replace(scores, rows=read_rows(checks, aggregate, rows_path)), rows_path)
-    return LoadedScores(replace(scores, rows=read_row_scores(rows_path)))
+    rows_path = folder.listed(rows) or f"{folder.path}/{rows}"
+    with rows_path.named_if_missing() if isinstance(rows_path, ListedFile) else nullcontext():
+        if rows.endswith(".parquet"):
+            return LoadedScores(replace(scores, rows=read_rows(checks, aggregate, rows_path)), rows_path)
+        return LoadedScores(replace(scores, rows=read_row_scores(rows_path)))
 
 
-def _manifest(filesystem: Any, folder: str | None) -> dict[str, Any]:
-    """What the manifest that a score store has says of the job, its benchmark and its dataset.
+def _aggregate(filesystem: Any, file: str, path: str, listed: ListedFile | None) -> AggregateScores:
+    """Read a file of aggregate scores.
 
-    :raises IncompleteResults: it can't be read
+    :param path: as :func:`load_scores` takes it
+    :param listed: the file as a manifest lists it; None where none does
     """
-    if folder is None or not is_there(filesystem, path := f"{folder}/{MANIFEST_FILE}"):
-        return {}
-    with storage_errors(path), named_if_unreadable(path):
-        content = filesystem.cat_file(path)
+    with (
+        storage_errors(path),
+        named_if_unreadable(file),
+        nullcontext() if listed is None else listed.named_if_missing(),
+    ):
+        content = filesystem.cat_file(file)
+    if listed is not None:
+        listed.require_content(content)
     try:
-        manifest = read_manifest(path, content)
-    except ValueError as error:
-        raise IncompleteResults(f"{path} is not a manifest of a job: {shortened(error)}") from error
-    names = {key: str(manifest[key]) for key in ("job", "benchmark", "dataset") if manifest.get(key)}
-    return {**names, "content": content_of(manifest), "reported_rows": RowCounts.from_json(manifest.get("row_counts"))}
+        return AggregateScores.from_json(parse_json(content))
+    except (ValueError, IncompleteResults) as error:
+        raise IncompleteResults(f"{file} holds no aggregate scores: {shortened(error)}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Folder:
+    """A folder of scores.
+
+    :param place: in the filesystem
+    :param path: as it was named
+    :param described: what its manifest says of the job, its benchmark and its dataset
+    :param files: that its manifest lists; nothing where there is no manifest
+    """
+
+    filesystem: Any
+    place: str
+    path: str
+    described: Mapping[str, Any]
+    files: Mapping[str, ListedFile]
+
+    @classmethod
+    def read(cls, filesystem: Any, place: str, path: str) -> Self:
+        """Read the manifest that a score store has.
+
+        :raises IncompleteResults: it can't be read
+        """
+        file = f"{place}/{MANIFEST_FILE}"
+        if not is_there(filesystem, file):
+            return cls(filesystem, place, path, {}, {})
+        with storage_errors(file), named_if_unreadable(file):
+            content = filesystem.cat_file(file)
+        try:
+            manifest = read_manifest(file, content)
+            files = files_of_job(manifest, folder=path, path=file)
+        except (ValueError, LookupError) as error:
+            raise IncompleteResults(f"{file} is not a manifest of a job: {shortened(error)}") from error
+        described = {key: str(manifest[key]) for key in ("job", "benchmark", "dataset") if manifest.get(key)}
+        more = {"content": content_of(manifest), "reported_rows": RowCounts.from_json(manifest.get("row_counts"))}
+        return cls(filesystem, place, path, described | more, files)
+
+    def rows_file(self) -> str | None:
+        """The name of the file of row scores; None where there is none."""
+        there = (name for name in ROWS_FILES if is_there(self.filesystem, f"{self.place}/{name}"))
+        return next((name for name in ROWS_FILES if name in self.files), None) or next(there, None)
+
+    def listed(self, name: str) -> ListedFile | None:
+        """A file as the manifest lists it; None where there is no manifest, or one that lists no files.
+
+        :raises IncompleteResults: the manifest lists others
+        """
+        if self.files and name not in self.files:
+            raise IncompleteResults(
+                f"{self.path}/{name} is not among the files that {self.path}/{MANIFEST_FILE} lists. Remove it, or "
+                f"delete the folder, and store the job again."
+            )
+        return self.files.get(name)

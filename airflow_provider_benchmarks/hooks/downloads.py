@@ -19,6 +19,7 @@ from airflow_provider_benchmarks.exceptions import (
     ProtocolError,
     ResultsChanged,
     ServiceError,
+    Unwritable,
 )
 from airflow_provider_benchmarks.formats import TABLE_FORMATS, RowFormat
 from airflow_provider_benchmarks.formats.spool import spool_folder
@@ -195,7 +196,9 @@ class RowDownload:
     def _find_old(self) -> StoredFile | None:
         if self._options.fields:
             return find_partitions(self._place)
-        return find_row_file(self._place, self._options.row_format)
+        old = find_row_file(self._place, self._options.row_format)
+        # A file without rows may be of a job without any, or of anything that was cut short: it is no download to skip.
+        return None if old is not None and not old.rows and self._options.if_exists == IfExists.SKIP else old
 
 
 def fetch_file(source: RowSource, target: RowTarget) -> StoredFile:
@@ -257,10 +260,10 @@ def store_and_download(source: ServiceRows, store: ScoreStore, options: RowOptio
     download = RowDownload(source, options)
     try:
         stored = store_job(source, store, fetch=download.fetch_with)
-    except BenchmarkError:  # of the job or its results, for whatever they are
-        raise
-    except Exception:  # of the store's storage
-        _finish_despite(download)
+    except Exception as error:
+        # Others of the package's own are of the job or its results, for whatever they are.
+        if isinstance(error, Unwritable) or not isinstance(error, BenchmarkError):
+            _finish_despite(download)
         raise
     try:
         return stored, download.finish()

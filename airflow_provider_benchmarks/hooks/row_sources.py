@@ -14,9 +14,11 @@ from airflow_provider_benchmarks.exceptions import NotFound, NotStored, ServiceE
 from airflow_provider_benchmarks.formats.service_rows import service_lines
 from airflow_provider_benchmarks.jobs import JobResult, ResultName
 from airflow_provider_benchmarks.scores import AggregateScores, RowScore
+from airflow_provider_benchmarks.scores.listed_files import ListedFile
 from airflow_provider_benchmarks.scores.renamed_rows import RenamedRows
 from airflow_provider_benchmarks.scores.rows import read_rows
-from airflow_provider_benchmarks.store import Place, StoredFile, StoredJob
+from airflow_provider_benchmarks.scores.stored_files import storage_errors
+from airflow_provider_benchmarks.store import StoredJob
 
 logger = logging.getLogger(__name__)
 
@@ -107,7 +109,7 @@ class StoredRows(RowSource):
     """
 
     stored: StoredJob
-    file: StoredFile
+    file: ListedFile
     has_outputs: ClassVar[bool] = False
 
     @property
@@ -128,12 +130,12 @@ class StoredRows(RowSource):
 
     def _lines(self) -> Iterator[bytes]:
         try:
-            with Place(self.file.path).open() as file:
-                lines = service_lines(file, self.file.path)
+            with storage_errors(self.file), self.file.open() as file:
+                lines = service_lines(file, str(self.file))
                 yield from RenamedRows(lines, self.stored.row_names) if self.stored.row_names else lines
         except FileNotFoundError as error:
             raise NotStored(
-                f"{self.job}: the score store has lost its row scores, {self.file.path} is not there. The service has "
+                f"{self.job}: the score store has lost its row scores, {self.file} is not there. The service has "
                 f"none any more either: restore the file from a backup, or run the benchmark again."
             ) from error
 
@@ -146,12 +148,12 @@ def purged_rows(stored: StoredJob | None, error: ServiceError) -> StoredRows:
     """
     # A job whose fileset was deleted is answered by 500: its record is still there.
     is_gone = isinstance(error, NotFound) or error.status_code == HTTPStatus.INTERNAL_SERVER_ERROR
-    if not is_gone or stored is None or stored.rows is None:
+    if not is_gone or stored is None or (file := stored.rows_file) is None:
         raise error
     logger.warning(
         'The service has no row scores of benchmark job "%s" any more: taking them from the score store (%s), '
         "which has all but the model's outputs, its requests, and fields of rows that this package does not know",
         stored.job,
-        stored.rows.path,
+        file,
     )
-    return StoredRows(stored, stored.rows)
+    return StoredRows(stored, file)

@@ -50,6 +50,10 @@ class DestinationExists(exceptions.DestinationExists, AirflowFailException):
     """The destination holds another file."""
 
 
+class Unwritable(exceptions.Unwritable, AirflowFailException):
+    """The local disk does not take a file."""
+
+
 class NewerFormat(exceptions.NewerFormat, AirflowFailException):
     """A newer release of this package has written what is stored."""
 
@@ -63,6 +67,7 @@ _FINAL: dict[type[BenchmarkError], type[BenchmarkError]] = {
     exceptions.Conflict: Conflict,
     exceptions.ResultsTooLarge: ResultsTooLarge,
     exceptions.DestinationExists: DestinationExists,
+    exceptions.Unwritable: Unwritable,
     exceptions.NewerFormat: NewerFormat,
 }
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 
 from airflow_provider_benchmarks.benchmarks import RecordedBenchmark
-from airflow_provider_benchmarks.exceptions import BenchmarkError, NotFound, NotStored
+from airflow_provider_benchmarks.exceptions import BenchmarkError, NotFound, NotStored, Unwritable
 from airflow_provider_benchmarks.extras import PARQUET, missing
 from airflow_provider_benchmarks.gates import Check
 from airflow_provider_benchmarks.gates.evidence import JobsSincePin, NoBaseline
@@ -22,6 +22,7 @@ from airflow_provider_benchmarks.scores import AggregateScores, JobScores
 if TYPE_CHECKING:
     from airflow_provider_benchmarks.hooks.benchmarks import BenchmarkHook
     from airflow_provider_benchmarks.hooks.row_sources import ServiceRows
+    from airflow_provider_benchmarks.scores.listed_files import ListedFile
     from airflow_provider_benchmarks.store import ScoreStore, StoredJob
 
 #: Jobs of a benchmark that are read for each earlier job that passed.
@@ -297,9 +298,9 @@ class ServiceSource:
                 return self._load_stored(replace(stored, reported_rows=job.row_counts or stored.reported_rows))
             except NotStored as error:
                 logger.warning("%s They are read from the service.", error)
-            except BenchmarkError:
-                raise
-            except Exception as error:  # noqa: BLE001  of any storage; the service has the same rows
+            except Exception as error:  # of any storage; the service has the same rows
+                if isinstance(error, BenchmarkError) and not isinstance(error, Unwritable):
+                    raise
                 logger.warning("The row scores are read from the service, as the score store fails: %s", error)
         compares = any(check.needs().baseline is not None for check in self.checks)
         dataset = self.hook.get_dataset(job) if compares else ""
@@ -326,11 +327,11 @@ class ServiceSource:
             content=job.content,
             reported_rows=job.reported_rows,
         )
-        if job.rows is None or not should_read_rows(self.checks, job.aggregate):
+        if (file := job.rows_file) is None or not should_read_rows(self.checks, job.aggregate):
             return LoadedScores(scores)
         if missing(*PARQUET):
             return LoadedScores(without_rows(scores))
-        return self._with_rows(scores, job.rows.path, job.row_names)
+        return self._with_rows(scores, file, job.row_names)
 
     def _has_rows(self, name: str) -> bool:
         return any(result.name == ResultName.ROW_SCORES for result in self.hook.list_results(name))
@@ -353,22 +354,21 @@ class ServiceSource:
             return None
         return path
 
-    def _with_rows(self, scores: JobScores, path: str | None, renamed: Mapping[str, str] | None = None) -> LoadedScores:
+    def _with_rows(
+        self, scores: JobScores, file: str | ListedFile | None, renamed: Mapping[str, str] | None = None
+    ) -> LoadedScores:
         """Add the rows.
 
-        :param path: of their file; None where there is none
+        :param file: of the rows, a local path or one of the score store; None where there is none
         :param renamed: the names of metrics in the scores, by those in the file, where they are others
         """
-        if path is None:
+        if file is None:
             return LoadedScores(scores)
-        from airflow_provider_benchmarks.store import Place
-
-        file = Place(path)
         try:
             rows = read_rows(self.checks, scores.aggregate, file, renamed=renamed)
         except FileNotFoundError as error:
             raise NotStored(
-                f'benchmark job "{scores.job}": its row scores are not in the score store any more, {path} is not '
+                f'benchmark job "{scores.job}": its row scores are not in the score store any more, {file} is not '
                 f"there. Restore the file from a backup, or leave out the checks that need rows."
             ) from error
         return LoadedScores(replace(scores, rows=rows), file)

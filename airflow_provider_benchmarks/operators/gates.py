@@ -328,12 +328,11 @@ def _scores_with_rows(stored: StoredJob) -> JobScores:
     """
     from airflow_provider_benchmarks.gates.stored_rows import read_all_scores
     from airflow_provider_benchmarks.scores import JobScores
-    from airflow_provider_benchmarks.store import Place
 
     scores = JobScores(stored.aggregate, job=stored.job, reported_rows=stored.reported_rows)
-    if stored.rows is None:
+    if (file := stored.rows_file) is None:
         return scores
     if missing(*PARQUET):
         return replace(scores, rows_unread=True)
-    rows = read_all_scores(stored.aggregate, Place(stored.rows.path), renamed=stored.row_names)
+    rows = read_all_scores(stored.aggregate, file, renamed=stored.row_names)
     return replace(scores, rows=rows)

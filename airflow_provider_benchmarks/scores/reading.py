@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from os import PathLike
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from airflow_provider_benchmarks.exceptions import ConfigurationError, IncompleteResults
 from airflow_provider_benchmarks.scores.frames import CALL_ERRORS, row_scores_frame
+from airflow_provider_benchmarks.scores.listed_files import ListedFile
 from airflow_provider_benchmarks.scores.stored_files import (
     Openable,
     is_folder,
@@ -56,6 +56,8 @@ def _read(path: str | PathLike[str] | Openable, columns: Sequence[str] | None) -
     from airflow_provider_benchmarks.formats.partitioned import MANIFEST, read_partitions
 
     path = stored_path(path)
+    if isinstance(path, ListedFile):
+        return _read_listed(path, columns)
     missing: OSError | None = None
     try:
         with open_stored(path) as file:
@@ -78,6 +80,18 @@ def _read(path: str | PathLike[str] | Openable, columns: Sequence[str] | None) -
     return FORMATS["jsonl"].read([RowFile(io.BytesIO(), str(path))], columns, str(path))
 
 
+def _read_listed(path: ListedFile, columns: Sequence[str] | None) -> pd.DataFrame:
+    """Load a file that its manifest lists with its number of rows."""
+    from airflow_provider_benchmarks.formats import START_BYTES, RowFile
+
+    with path.open() as file:
+        start = file.read(START_BYTES)
+        file.seek(0)
+        frame = _read_file(RowFile(file, str(path)), start, columns)
+    path.require_rows(len(frame))
+    return frame
+
+
 def _read_file(file: RowFile, start: bytes, columns: Sequence[str] | None) -> pd.DataFrame:
     from dataclasses import replace
 
@@ -94,6 +108,7 @@ def _read_folder(folder: Partitions, columns: Sequence[str] | None, path: str) -
     if not folder.files:
         return row_scores_frame([])
     frame = folder.format.read(_opened(folder), columns, path).sort_index(kind="stable")
+    folder.require_rows(len(frame))
     frame.attrs[CALL_ERRORS] = sorted(frame.attrs[CALL_ERRORS])
     return frame
 
@@ -102,16 +117,6 @@ def _opened(folder: Partitions) -> Iterator[RowFile]:
     """The files of a folder, one at a time."""
     from airflow_provider_benchmarks.formats import RowFile
 
-    for place, values in folder.files:
-        with storage_errors(place), _named_if_missing(place), open_stored(place) as file:
-            yield RowFile(file, str(place), values=values)
-
-
-@contextmanager
-def _named_if_missing(path: Any) -> Iterator[None]:
-    try:
-        yield
-    except FileNotFoundError as error:
-        raise IncompleteResults(
-            f"{path} is not there, which the folder's manifest lists. Download the row scores again."
-        ) from error
+    for listed, values in folder.files:
+        with storage_errors(listed), listed.named_if_missing(), listed.open() as file:
+            yield RowFile(file, str(listed), values=values)

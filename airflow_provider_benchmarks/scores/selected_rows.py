@@ -126,12 +126,14 @@ class _Columns:
     """
 
     def __init__(self, path: Any) -> None:
-        import json
-
         import pyarrow.parquet as pq
 
         with _opened(path) as file:
-            found = pq.read_metadata(file)
+            self._read(pq.read_metadata(file))
+
+    def _read(self, found: Any) -> None:
+        import json
+
         metadata = found.metadata or {}
         self.rows: int = found.num_rows
         self.scores: list[str] = json.loads(metadata.get(SCORE_COLUMNS_KEY, b"[]"))

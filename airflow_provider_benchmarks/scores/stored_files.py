@@ -130,9 +130,10 @@ def is_there(filesystem: Any, path: str) -> bool:
     fsspec's own ``exists`` says no there, too.
 
     :param path: in the filesystem
+    :raises IncompleteResults: as of :func:`named_if_unreadable`
     """
     try:
-        with storage_errors(path):
+        with storage_errors(path), named_if_unreadable(path):
             filesystem.info(path)
     except (FileNotFoundError, NotADirectoryError):
         return False

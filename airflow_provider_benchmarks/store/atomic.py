@@ -6,6 +6,7 @@ looks like a result. Here the object appears only when the block has ended witho
 
 from __future__ import annotations
 
+import errno
 import io
 import logging
 import os
@@ -15,7 +16,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from airflow_provider_benchmarks.exceptions import Unwritable
 from airflow_provider_benchmarks.store.place import Place
+
+#: A file or a link is in the place of a folder, or a folder in that of the file.
+_IN_THE_WAY = (errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ELOOP)
+_DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +47,7 @@ def atomic_write(place: Place) -> Iterator[BinaryIO]:
       while it is written, and keeps one that was cut short.
 
     :raises ConfigurationError: Airflow has no filesystem for the place, or not its connection
+    :raises Unwritable: the local disk does not take the file, and will not until somebody changes that
     :raises OSError: the storage refused, failed or went away; its own error is the cause. A task that fails with it is
         retried. An error of the block itself passes as it is.
     """
@@ -66,11 +73,28 @@ def _storage_errors(place: Place) -> Iterator[None]:
     try:
         yield
     except Exception as error:
+        if place.is_local and (remedy := _remedy(Path(place.path), error)):
+            raise Unwritable(f'could not write "{place}" ({type(error).__name__}: {error}). {remedy}') from error
         connection = f' and connection "{place.conn_id}"' if place.conn_id else ""
         raise OSError(
             f'could not write "{place}" ({type(error).__name__}: {error}). No partial file is there. '
             f"Check the storage{connection}, then run the task again."
         ) from error
+
+
+def _remedy(path: Path, error: Exception) -> str:
+    """What to do where no retry of a write to the local disk mends it; empty where one may."""
+    if not isinstance(error, OSError):
+        return ""
+    if error.errno in _DENIED:
+        return "Give the user who runs this the right to write there, or choose another destination."
+    if error.errno not in _IN_THE_WAY:
+        return ""
+    if path.is_dir():
+        return "A folder is there already. Remove it, or choose another destination."
+    found = next((folder for folder in reversed(path.parents) if not folder.is_dir()), path.parent)
+    kind = "a link that leads to no folder" if found.is_symlink() else "no folder"
+    return f"{found} is {kind}. Remove it, or choose another destination."
 
 
 class _Writer(io.RawIOBase, BinaryIO):

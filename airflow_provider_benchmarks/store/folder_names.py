@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.exceptions import ConfigurationError
@@ -26,6 +26,14 @@ def folder_name(name: str, what: str) -> str:
     if name.rpartition("/")[2] in ("", ".", "..") or name.startswith("_") or not fits_utf8(name):
         raise ConfigurationError(f'the score store can\'t keep a {what} called "{shortened(name)}"')
     return quote(name, safe="")
+
+
+def is_folder_name(quoted: str) -> bool:
+    """True if :func:`folder_name` gives this for some name."""
+    try:
+        return folder_name(unquote(quoted, errors="strict"), "job") == quoted
+    except (ConfigurationError, UnicodeError):
+        return False
 
 
 def benchmark_folder(workspace: str, benchmark: str) -> str:

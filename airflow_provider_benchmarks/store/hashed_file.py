@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import io
+from collections import deque
 from typing import Any, BinaryIO
 
 from airflow_provider_benchmarks.background import BackgroundCalls
+from airflow_provider_benchmarks.scores.listed_files import END_BYTES
 
 
 class HashedFile(io.RawIOBase, BinaryIO):
@@ -22,6 +24,8 @@ class HashedFile(io.RawIOBase, BinaryIO):
         # Hashing takes as long as writing, and releases Python's lock meanwhile.
         self._background = BackgroundCalls()
         self.bytes = 0
+        # The last blocks: as few as have what is hashed of the end.
+        self._end, self._end_bytes = deque[bytes](), 0
 
     def writable(self) -> bool:
         return True
@@ -35,7 +39,14 @@ class HashedFile(io.RawIOBase, BinaryIO):
         self._background.run(self._digest.update, block)
         self._file.write(block)
         self.bytes += len(block)
+        self._keep(block)
         return len(block)
+
+    def _keep(self, block: bytes) -> None:
+        self._end.append(block)
+        self._end_bytes += len(block)
+        while self._end_bytes - len(self._end[0]) >= END_BYTES:
+            self._end_bytes -= len(self._end.popleft())
 
     def close(self) -> None:
         if not self.closed:
@@ -47,3 +58,8 @@ class HashedFile(io.RawIOBase, BinaryIO):
         """Of what has been written so far, in hex."""
         self._background.wait()
         return self._digest.hexdigest()
+
+    @property
+    def end_sha256(self) -> str:
+        """Of the last :data:`~airflow_provider_benchmarks.scores.listed_files.END_BYTES`, in hex."""
+        return hashlib.sha256(b"".join(self._end)[-END_BYTES:]).hexdigest()

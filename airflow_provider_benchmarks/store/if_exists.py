@@ -10,7 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from airflow_provider_benchmarks.brief import shortened
-from airflow_provider_benchmarks.exceptions import ConfigurationError, DestinationExists
+from airflow_provider_benchmarks.exceptions import ConfigurationError, DestinationExists, IncompleteResults
 from airflow_provider_benchmarks.formats import START_BYTES, RowFormat, kind_of_file
 from airflow_provider_benchmarks.formats.same_rows import RowComparison
 from airflow_provider_benchmarks.scores.stored_files import is_damage
@@ -45,7 +45,7 @@ class IfExists(StrEnum):
 def find_row_file(place: Place, row_format: RowFormat) -> StoredFile | None:
     """Describe the file of row scores at a place; None where there is none.
 
-    :raises DestinationExists: what is there is not a file of this format
+    :raises DestinationExists: what is there is not a whole file of row scores in this format
     """
     refuse_other_kind(place, is_folder=False)
     if not place.is_file():
@@ -60,7 +60,7 @@ def find_row_file(place: Place, row_format: RowFormat) -> StoredFile | None:
     try:
         with place.open() as file:
             rows = row_format.format.count_rows(file, row_format.compression)
-    except (ValueError, EOFError, zlib.error, OSError) as error:  # Arrow's are ValueErrors, or OSErrors
+    except (IncompleteResults, ValueError, EOFError, zlib.error, OSError) as error:
         if not is_damage(error):
             raise
         raise DestinationExists(f"{place} can't be read as {row_format.name} ({error}). {_NEXT}") from error
@@ -125,7 +125,7 @@ def store_content(
 def _check_beginning(place: Place, start: bytes, row_format: RowFormat) -> None:
     expected, found = row_format.format.kind(row_format.compression), kind_of_file(start)
     is_text = row_format.format.is_text and row_format.compression is None
-    if found != expected and (found or not is_text):
+    if found != expected and (start or not is_text):  # a text of no rows is empty
         raise DestinationExists(
             f"{place} is not {expected}: it is {found or 'another kind of file'}, and begins with {start!r}. {_NEXT}"
         )

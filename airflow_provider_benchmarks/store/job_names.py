@@ -14,8 +14,10 @@ from urllib.parse import unquote
 
 from airflow_provider_benchmarks.brief import brief_names
 from airflow_provider_benchmarks.exceptions import IncompleteResults
+from airflow_provider_benchmarks.masking import safe_text
+from airflow_provider_benchmarks.scores.json_values import fits_utf8
 from airflow_provider_benchmarks.scores.stored_files import named_if_unreadable, storage_errors
-from airflow_provider_benchmarks.store.folder_names import gate_name
+from airflow_provider_benchmarks.store.folder_names import gate_name, is_folder_name
 from airflow_provider_benchmarks.store.place import Place
 from airflow_provider_benchmarks.store.stored_job import MANIFEST
 
@@ -74,13 +76,22 @@ def _entries(folder: str, parts: int) -> list[list[str]]:
     others: list[str] = []
     for name in sorted(names_in(folder), reverse=True):
         entry = name.split(",")
-        if len(entry) == parts and all(entry) and _IS_TIME.fullmatch(entry[0]):
+        # Foreign names need not be UTF-8, nor lead to a folder of the store.
+        if len(entry) == parts and _IS_TIME.fullmatch(entry[0]) and is_folder_name(entry[1]) and _are_texts(entry[2:]):
             entries.append(entry)
         else:
             others.append(name)
     if others:
-        logger.warning("Left out of %s what is no entry of a score store: %s", folder, brief_names(reversed(others)))
+        logger.warning(
+            "Left out of %s what is no entry of a score store: %s",
+            folder,
+            brief_names(map(safe_text, reversed(others))),
+        )
     return entries
+
+
+def _are_texts(parts: list[str]) -> bool:
+    return all(part and fits_utf8(part) for part in parts)
 
 
 def names_in(folder: str) -> Iterator[str]:

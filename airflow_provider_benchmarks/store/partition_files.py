@@ -17,7 +17,8 @@ from urllib.parse import quote
 from airflow_provider_benchmarks.brief import brief, brief_names, shortened
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.formats import TABLE_FORMATS, RowFormat
-from airflow_provider_benchmarks.formats.table_file import DEFAULT_COMPRESSION, ITEMS_KEY, JSON_KEY
+from airflow_provider_benchmarks.formats.item_digest import ValueDigest
+from airflow_provider_benchmarks.formats.table_file import DEFAULT_COMPRESSION, ITEMS_KEY, JSON_KEY, VALUES_KEY
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -97,10 +98,10 @@ def _spill(parquet: Path, spilled: Path, fields: Sequence[str]) -> dict[str, tup
 
 
 def _schema_of_parts(schema: pa.Schema, fields: Sequence[str]) -> pa.Schema:
-    """The schema without the fields in folders' names, and without the digest of the items: no part has them all."""
+    """The schema without the fields in folders' names, and without the digests: no part has all rows."""
     import pyarrow as pa
 
-    metadata = {key: value for key, value in (schema.metadata or {}).items() if key != ITEMS_KEY}
+    metadata = {key: value for key, value in (schema.metadata or {}).items() if key not in (ITEMS_KEY, VALUES_KEY)}
     return pa.schema([field for field in schema if field.name not in fields], metadata=metadata)
 
 
@@ -173,11 +174,14 @@ def _write(groups: Iterable[pa.Table], target: Path, compression: str) -> int:
         for group in groups:
             if writer is None:
                 measured = [field.name for field in group.schema if not pa.types.is_string(field.type)]
-                writer = stack.enter_context(
-                    pq.ParquetWriter(target, group.schema, compression=compression, write_statistics=measured)
-                )
+                options = {"compression": compression, "write_statistics": measured, "write_page_checksum": True}
+                writer = stack.enter_context(pq.ParquetWriter(target, group.schema, **options))
+                values = ValueDigest(group.schema.names)
             writer.write_table(group)
+            values.add(group)
             rows += group.num_rows
+        if writer is not None:
+            writer.add_key_value_metadata({VALUES_KEY: values.finish()})
     return rows
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -27,6 +28,7 @@ from airflow_provider_benchmarks.formats.partitioned import MANIFEST
 from airflow_provider_benchmarks.formats.spool import spool_folder
 from airflow_provider_benchmarks.scores.manifests import files_in, read_manifest
 from airflow_provider_benchmarks.scores.stored_files import storage_errors
+from airflow_provider_benchmarks.store.hashed_file import HashedFile
 from airflow_provider_benchmarks.store.partition_files import Part, cut
 from airflow_provider_benchmarks.store.place import Place
 from airflow_provider_benchmarks.store.stored_file import StoredFile, read_if_there, store_bytes
@@ -114,17 +116,25 @@ class _Folder:
     def sweep(self, manifest: bytes) -> None:
         """Delete files of other downloads.
 
-        :raises IncompleteResults: files of this one are not there
+        :raises IncompleteResults: files of this one are not there, or have another size
         """
-        named = _named_by(manifest)
+        sizes = {file["path"]: file.get("bytes") for file in files_in(json.loads(manifest))}
+        named = set(sizes)
         root, start = self._root()
         with storage_errors(self._place):
-            there = {path.removeprefix(start) for path in root.fs.find(start)}
+            found = {path.removeprefix(start): info["size"] for path, info in root.fs.find(start, detail=True).items()}
+        there = set(found)
         if missing := sorted(named - there):
             raise IncompleteResults(
                 f'{self._place}: {len(missing)} files that {MANIFEST} names are not there, the first is "{missing[0]}"'
                 ": another task writes to this folder, or deletes from it. "
                 'Run the task again, with if_exists="replace".'
+            )
+        if others := sorted(path for path in named if sizes[path] not in (None, found[path])):
+            raise IncompleteResults(
+                f'{self._place}: {len(others)} files are not those that {MANIFEST} lists, the first is "{others[0]}", '
+                f"of {found[others[0]]} bytes in place of {sizes[others[0]]}. Run the task again, with "
+                f'if_exists="replace".'
             )
         self._remove(there - named)
 
@@ -172,12 +182,17 @@ def _named_by(manifest: bytes) -> set[str]:
 
 def _describe(part: Part) -> dict[str, Any]:
     """The file's entry in the manifest; its final name has its hash, so that no other file is overwritten."""
-    digest, size = hashlib.sha256(), 0
-    for chunk in _read(part.file):
-        digest.update(chunk)
-        size += len(chunk)
-    path = f"{part.place}/rows-{digest.hexdigest()[:12]}{part.file.suffix}"
-    return {"path": path, "values": part.values, "rows": part.rows, "bytes": size, "sha256": digest.hexdigest()}
+    with open(os.devnull, "wb") as nowhere, HashedFile(nowhere) as hashed:
+        for chunk in _read(part.file):
+            hashed.write(chunk)
+    return {
+        "path": f"{part.place}/rows-{hashed.sha256[:12]}{part.file.suffix}",
+        "values": part.values,
+        "rows": part.rows,
+        "bytes": hashed.bytes,
+        "sha256": hashed.sha256,
+        "end_sha256": hashed.end_sha256,
+    }
 
 
 def _read(path: Path) -> Iterator[bytes]:

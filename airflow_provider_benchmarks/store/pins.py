@@ -8,6 +8,7 @@ from typing import Any
 from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.exceptions import IncompleteResults
 from airflow_provider_benchmarks.scores.manifests import VERSION, read_manifest, text_in
+from airflow_provider_benchmarks.store.folder_names import folder_name
 from airflow_provider_benchmarks.store.stored_file import read_if_there
 
 PINNED = "_pinned.json"
@@ -24,13 +25,15 @@ def pin_of(job: str, by: str) -> dict[str, Any]:
 def read_pin(path: str) -> str | None:
     """The name of the job that is pinned; None where none is.
 
-    :raises IncompleteResults: the file can't be read; names it
+    :raises IncompleteResults: the file can't be read, or no job can be called what it says; names it
     """
     content = read_if_there(path)
     if content is None:
         return None
     try:
-        return text_in(read_manifest(path, content), "job")
+        job = text_in(read_manifest(path, content), "job")
+        folder_name(job, "benchmark job")
+        return job
     except (ValueError, LookupError) as error:
         raise IncompleteResults(
             f"{path} can't be read ({type(error).__name__}: {shortened(error)}). Pin the job again with "

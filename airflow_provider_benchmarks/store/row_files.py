@@ -179,6 +179,7 @@ class _OpenFile:
             bytes=hashed.bytes,
             sha256=hashed.sha256,
             format=target.row_format.name,
+            end_sha256=hashed.end_sha256,
         )
 
 

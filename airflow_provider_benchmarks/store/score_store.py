@@ -337,12 +337,14 @@ class ScoreStore:
         """Load a job's scores.
 
         :param columns: these columns of the row scores; an empty list leaves the rows out, None takes all
+        :raises IncompleteResults: the row scores are not there, are not those that were stored, or can't be read
         """
         from airflow_provider_benchmarks.scores import read_row_scores
 
         rows = None
-        if stored.rows is not None and (columns is None or columns):
-            rows = read_row_scores(Place(stored.rows.path), columns=columns)
+        if (file := stored.rows_file) is not None and (columns is None or columns):
+            with file.named_if_missing():
+                rows = read_row_scores(file, columns=columns)
         return JobScores(
             stored.aggregate,
             rows,

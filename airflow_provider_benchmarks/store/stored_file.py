@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 from airflow_provider_benchmarks.brief import brief
+from airflow_provider_benchmarks.scores.listed_files import ListedFile
 from airflow_provider_benchmarks.scores.stored_files import named_if_unreadable
 from airflow_provider_benchmarks.store.atomic import atomic_write
 from airflow_provider_benchmarks.store.hashed_file import HashedFile
@@ -22,6 +23,8 @@ class StoredFile:
     :param rows: dataset rows in it; None for a file that does not hold rows
     :param bytes: its size
     :param sha256: of its content, in hex
+    :param end_sha256: of its end, as of :class:`~airflow_provider_benchmarks.scores.listed_files.ListedFile`; empty
+        where it is not known
     """
 
     path: str
@@ -29,6 +32,7 @@ class StoredFile:
     bytes: int
     sha256: str
     format: str
+    end_sha256: str = field(default="", compare=False, repr=False)
 
     @classmethod
     def of(cls, data: Mapping[str, Any]) -> Self:
@@ -38,14 +42,34 @@ class StoredFile:
         :raises ValueError: a field has another type
         """
         path, rows, size, digest, kind = (data[name] for name in ("path", "rows", "bytes", "sha256", "format"))
-        if not all(isinstance(text, str) for text in (path, digest, kind)):
+        end = data.get("end_sha256", "")
+        if not all(isinstance(text, str) for text in (path, digest, kind, end)):
             raise ValueError(f"expected texts in the description of a file, found {brief(data)}")
         if type(size) is not int or not (rows is None or type(rows) is int):
             raise ValueError(f"expected whole numbers in the description of a file, found {brief(data)}")
-        return cls(path=path, rows=rows, bytes=size, sha256=digest, format=kind)
+        return cls(path=path, rows=rows, bytes=size, sha256=digest, format=kind, end_sha256=end)
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        """What a task returns."""
+        return {name: getattr(self, name) for name in ("path", "rows", "bytes", "sha256", "format")}
+
+    def to_listing(self) -> dict[str, Any]:
+        """What the manifest of its folder has of it."""
+        return {**self.to_dict(), "path": self.path.rpartition("/")[2], "end_sha256": self.end_sha256}
+
+    def listed_in(self, manifest: str) -> ListedFile:
+        """The file as one that a manifest lists, to be read.
+
+        :param manifest: its path, for messages
+        """
+        return ListedFile(
+            path=Place(self.path),
+            manifest=manifest,
+            size=self.bytes,
+            sha256=self.sha256,
+            end_sha256=self.end_sha256,
+            rows=self.rows,
+        )
 
 
 def store_bytes(pieces: Iterable[bytes], place: Place, *, format: str) -> StoredFile:
@@ -53,7 +77,14 @@ def store_bytes(pieces: Iterable[bytes], place: Place, *, format: str) -> Stored
     with atomic_write(place) as file, HashedFile(file) as target:
         for piece in pieces:
             target.write(piece)
-    return StoredFile(path=place.url, rows=None, bytes=target.bytes, sha256=target.sha256, format=format)
+    return StoredFile(
+        path=place.url,
+        rows=None,
+        bytes=target.bytes,
+        sha256=target.sha256,
+        format=format,
+        end_sha256=target.end_sha256,
+    )
 
 
 def read_if_there(path: str | Place) -> bytes | None:

@@ -14,6 +14,7 @@ from airflow_provider_benchmarks.brief import brief, shortened
 from airflow_provider_benchmarks.exceptions import IncompleteResults, NotStored
 from airflow_provider_benchmarks.jobs import BenchmarkJob, RowCounts
 from airflow_provider_benchmarks.scores import AggregateScores
+from airflow_provider_benchmarks.scores.listed_files import ListedFile
 from airflow_provider_benchmarks.scores.manifests import VERSION, read_manifest, text_in
 from airflow_provider_benchmarks.scores.metric_names import checked_references
 from airflow_provider_benchmarks.store.folder_names import benchmark_folder
@@ -72,6 +73,11 @@ class StoredJob:
         return replace(self, aggregate=aggregate, row_names=row_names)
 
     @property
+    def rows_file(self) -> ListedFile | None:
+        """The file of the row scores, to be read: it is checked to be the one that was stored."""
+        return None if self.rows is None else self.rows.listed_in(f"{self.rows.path.rpartition('/')[0]}/{MANIFEST}")
+
+    @property
     def passed(self) -> bool:
         """Whether gates judged the job, and every one's last verdict is a pass."""
         return bool(self.outcomes) and set(self.outcomes.values()) == {"pass"}
@@ -99,7 +105,7 @@ def manifest_of(
         "stored_at": datetime.now(UTC).isoformat(),
         "scores": aggregate.to_json(),
         "without_aliases": dict(aggregate.without_aliases),
-        "files": [{**file.to_dict(), "path": file.path.rpartition("/")[2]} for file in files],
+        "files": [file.to_listing() for file in files],
     }
 
 

@@ -255,10 +255,23 @@ class TestIfExists:
         assert service.requests == []
 
     def test_fail_keeps_another_file(self, content, tmp_path):
-        (tmp_path / "rows").write_bytes(b"old\n")
+        old = content.partition(b"\n")[0] + b"\n"
+        (tmp_path / "rows").write_bytes(old)
         with pytest.raises(DestinationExists, match=r"holds other row scores \(1 rows\).*job-1.*\(3000 rows\)"):
             BenchmarkHook().download_row_scores("job-1", str(tmp_path / "rows"), if_exists="fail")
-        assert (tmp_path / "rows").read_bytes() == b"old\n"
+        assert (tmp_path / "rows").read_bytes() == old
+
+    @pytest.mark.parametrize("other", [b"old\n", b'{"level": "info"}\n'])
+    @pytest.mark.parametrize("if_exists", ["skip", "fail"])
+    def test_a_file_of_something_else_is_no_download(self, content, tmp_path, other, if_exists):
+        (tmp_path / "rows").write_bytes(other)
+        with pytest.raises(DestinationExists, match="is not jsonl|can't be read as jsonl"):
+            BenchmarkHook().download_row_scores("job-1", str(tmp_path / "rows"), if_exists=if_exists)
+        assert (tmp_path / "rows").read_bytes() == other
+
+    def test_a_file_without_rows_is_no_download_to_skip(self, content, tmp_path):
+        (tmp_path / "rows").touch()
+        assert BenchmarkHook().download_row_scores("job-1", str(tmp_path / "rows"), if_exists="skip").rows == 3000
 
     @pytest.mark.parametrize("name", ["jsonl", "parquet"])
     def test_fail_lets_a_retry_of_the_same_download_pass(self, content, tmp_path, name):

@@ -38,6 +38,7 @@ FINAL = [
     exceptions.ResultsTooLarge("x"),
     exceptions.DestinationExists("x"),
     exceptions.NewerFormat("x"),
+    exceptions.Unwritable("x"),
 ]
 MENDED = [
     Unauthorized("x", status_code=401),

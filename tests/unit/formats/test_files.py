@@ -317,6 +317,60 @@ class TestNames:
             assert loaded[["half \\ud800", "\\ud800"]].iloc[0].tolist() == [1, 2]
 
 
+def read_or_error(path):
+    try:
+        return read_row_scores(path)
+    except (IncompleteResults, ConfigurationError) as error:
+        return error
+
+
+@pytest.mark.parametrize("place", range(0, 100, 7))
+def test_a_flipped_bit_of_a_parquet_file_changes_nothing_silently(tmp_path, place):
+    lines = [line(i, {"q": f"q{i}"}, {"w/m": {"s": i % 2, "t": i / 7}}) for i in range(100)]
+    path = tmp_path / "rows.parquet"
+    store(path, lines)
+    content, whole = path.read_bytes(), read_row_scores(path)
+    footer = int.from_bytes(content[-8:-4], "little") + 8  # a manifest has its hash
+    for at in range(place, len(content) - footer, 100):
+        path.write_bytes(content[:at] + bytes([content[at] ^ 1 << at % 8]) + content[at + 1 :])
+        found = read_or_error(path)
+        if isinstance(found, Exception):
+            assert str(path) in str(found)
+        else:
+            pd.testing.assert_frame_equal(found, whole)
+
+
+def test_a_flipped_bit_of_a_footer_is_named(tmp_path):
+    store(path := tmp_path / "rows.parquet", [line(i, {"q": f"q{i}"}, {"w/m": {"s": i}}) for i in range(100)])
+    content = path.read_bytes()
+    footer = int.from_bytes(content[-8:-4], "little") + 8
+    for at in range(len(content) - footer, len(content), 3):
+        path.write_bytes(content[:at] + bytes([content[at] ^ 1 << at % 8]) + content[at + 1 :])
+        found = read_or_error(path)
+        assert not isinstance(found, Exception) or str(path) in str(found)
+
+
+def test_the_metadata_has_a_digest_of_scores_and_errors(tmp_path):
+    def digest(change=lambda row: row, **options):
+        rows = [{"item": {"q": i}, "scores": {"w/m": {"s": i % 2, "s.label": "no"}}} for i in range(9)]
+        rows = [change(row) if i == 5 else row for i, row in enumerate(rows)]
+        lines = [line(i, row.pop("item"), row.pop("scores"), **row) for i, row in enumerate(rows)]
+        path = store(tmp_path / "rows.parquet", lines, **options).path
+        return pq.read_metadata(path).metadata[b"benchmarks.values"]
+
+    same = digest()
+    assert digest(batches=True) == digest(lambda row: {**row, "item": {"q": "?"}}) == same
+    others = {
+        digest(lambda row: {**row, "scores": {"w/m": {"s": 0, "s.label": "no"}}}),
+        digest(lambda row: {**row, "scores": {"w/m": {"s": None, "s.label": "no"}}}),
+        digest(lambda row: {**row, "scores": {"w/m": {"s": 1, "s.label": "on"}}}),
+        digest(lambda row: {**row, "metric_errors": {"w/m": "failed"}}),
+        digest(lambda row: {**row, "sample": {"inference_error": "failed"}}),
+        digest(with_sample=True),
+    }
+    assert len(others - {same}) == 6
+
+
 def test_no_rows_give_an_empty_file(tmp_path):
     for name in ("parquet", "jsonl", "csv"):
         assert store(tmp_path / name, [], name).rows == 0

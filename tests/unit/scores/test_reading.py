@@ -24,7 +24,7 @@ from airflow_provider_benchmarks.exceptions import (
 )
 from airflow_provider_benchmarks.formats.partitioned import MANIFEST
 from airflow_provider_benchmarks.scores import low_scoring_rows, read_row_scores
-from airflow_provider_benchmarks.store import Place, RowFormat, find_partitions, store_partitions
+from airflow_provider_benchmarks.store import Place, RowFormat, find_partitions, store_partitions, sweep_partitions
 from tests.support.stored_rows import line, store
 
 
@@ -316,6 +316,29 @@ class TestFolders:
         part.unlink()
         with pytest.raises(IncompleteResults, match=f"{part} is not there, which the folder's manifest lists"):
             read_row_scores(folder)
+
+    @pytest.mark.parametrize("name", ["parquet", "csv"])
+    def test_a_file_that_is_another_than_the_manifest_lists_is_refused(self, cut, name):
+        folder, _ = cut(["level"], name)
+        first, second = sorted(folder.rglob(f"*.{name}"))[:2]
+        content, swapped = first.read_bytes(), second.read_bytes()
+        place = len(content) // 2
+        flipped = content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :]
+        for other in (swapped, b"", content[:-1], content * 2, flipped):
+            first.write_bytes(other)
+            told = f"{first} is not the file that {folder}/{MANIFEST} lists: it.* Download the row scores again"
+            with pytest.raises(IncompleteResults, match=told):
+                read_row_scores(folder)
+            if len(other) != len(content):
+                with pytest.raises(IncompleteResults, match="1 files are not those that _manifest.json lists"):
+                    sweep_partitions(Place(str(folder)))
+
+    def test_a_manifest_of_an_earlier_release_is_read(self, cut):
+        folder, _ = cut(["level"])
+        manifest = json.loads((folder / MANIFEST).read_text())
+        files = [{key: file[key] for key in file if key != "end_sha256"} for file in manifest["files"]]
+        (folder / MANIFEST).write_text(json.dumps({**manifest, "files": files}))
+        assert len(read_row_scores(folder)) == 40
 
     def test_a_folder_in_place_of_the_manifest(self, tmp_path):
         (tmp_path / MANIFEST).mkdir()

@@ -1,17 +1,14 @@
 from __future__ import annotations
 
-import csv
 import gzip
-import io
 import json
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from airflow_provider_benchmarks.exceptions import ConfigurationError, DestinationExists
-from airflow_provider_benchmarks.formats.csv import count_records
 from airflow_provider_benchmarks.store import IfExists, Place, RowFormat, find_row_file, store_rows
 
 FORMATS = {
@@ -73,6 +70,67 @@ def test_a_damaged_gzip_checksum_is_reported(tmp_path):
         find_row_file(Place(str(tmp_path / "rows")), FORMATS["gzip"])
 
 
+LINE = b'{"row_index": 0, "item": {"a": "x"}, "metrics": {}}\n'
+FOREIGN = {
+    "jsonl": [
+        b"something else",
+        b"row_index,a\n0,x\n",
+        b"[]\n",
+        b'{"level": "info"}\n',
+        LINE + b'{"row_index": 1, "it',
+        LINE + b'{"row_index": 1',
+        LINE * 2,
+        LINE + b"\0" * 9,
+        b"\xff\xfe{",
+    ],
+    "csv": [
+        b"",
+        b"something else",
+        b"a,row_index\n",
+        b"row_index_2,a\n0,x\n",
+        LINE,
+        b"row_index,a\r\n0,x\r\n1,y",
+        b"row_index,a\r\n0,x\r\n1",
+        b'row_index,a\r\n0,"x\r\n',
+        b"row_index,a\r\n0,x\r\n" * 2,
+        b"row_index,a\r\n0,x\r\n0,x\r\n",
+        b"row_index,a\r\n0,\xff\r\n",
+    ],
+}
+
+
+@pytest.mark.parametrize(("kind", "content"), [(kind, content) for kind in FOREIGN for content in FOREIGN[kind]])
+def test_a_text_of_something_else_is_reported(tmp_path, kind, content):
+    (tmp_path / "rows").write_bytes(content)
+    with pytest.raises(DestinationExists, match=f'(is not {kind}: it is|can\'t be read as {kind} ).*"replace"'):
+        find_row_file(Place(str(tmp_path / "rows")), FORMATS[kind])
+
+
+@pytest.mark.parametrize("content", [content for content in FOREIGN["jsonl"] if content.strip()])
+def test_so_is_one_that_is_compressed(tmp_path, content):
+    (tmp_path / "rows").write_bytes(gzip.compress(content))
+    with pytest.raises(DestinationExists, match="can't be read as jsonl"):
+        find_row_file(Place(str(tmp_path / "rows")), FORMATS["gzip"])
+
+
+def test_a_table_of_something_else_is_reported(tmp_path):
+    pq.write_table(pa.table({"a": [1, 2]}), tmp_path / "rows")
+    with pytest.raises(DestinationExists, match="can't be read as parquet"):
+        find_row_file(Place(str(tmp_path / "rows")), FORMATS["parquet"])
+    store(tmp_path / "whole", "parquet", "x", "y")
+    content = (tmp_path / "whole").read_bytes()
+    for other in (content[:-4] + b"PAR2", content[:-1], content * 2 + b"x", b"PAR1", content + b"\n"):
+        (tmp_path / "rows").write_bytes(other)
+        with pytest.raises(DestinationExists, match="can't be read as parquet"):
+            find_row_file(Place(str(tmp_path / "rows")), FORMATS["parquet"])
+
+
+def test_a_text_without_rows_has_none(tmp_path):
+    for content in (b"", b"\n\n"):
+        (tmp_path / "rows").write_bytes(content)
+        assert find_row_file(Place(str(tmp_path / "rows")), RowFormat()).rows == 0
+
+
 def test_a_folder_is_reported(tmp_path):
     with pytest.raises(DestinationExists, match="is a folder"):
         find_row_file(Place(str(tmp_path)), RowFormat())
@@ -81,15 +139,6 @@ def test_a_folder_is_reported(tmp_path):
 def test_a_last_line_without_an_end_and_blank_lines(tmp_path):
     (tmp_path / "rows").write_bytes(b'{"metrics": {}}\n\n{"metrics": {}}')
     assert find_row_file(Place(str(tmp_path / "rows")), RowFormat()).rows == 2
-
-
-@given(st.lists(st.lists(st.text('a"\n\r,;', max_size=6), min_size=2, max_size=2), max_size=5), st.integers(1, 9))
-def test_records_of_csv_are_those_that_a_reader_finds(table, size):
-    text = io.StringIO(newline="")
-    csv.writer(text).writerows(table)
-    content = text.getvalue().encode()
-    assert count_records(content[at : at + size] for at in range(0, len(content), size)) == len(table)
-    assert count_records([content, b"a last one without an end"]) == len(table) + 1
 
 
 def test_what_is_not_known():

@@ -14,11 +14,18 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from airflow_provider_benchmarks.exceptions import ConfigurationError, IncompleteResults, NewerFormat, NotStored
+from airflow_provider_benchmarks.exceptions import (
+    ConfigurationError,
+    IncompleteResults,
+    NewerFormat,
+    NotStored,
+    Unwritable,
+)
 from airflow_provider_benchmarks.jobs import BenchmarkJob, JobStatus
+from airflow_provider_benchmarks.retry_policy import can_retry_mend
 from airflow_provider_benchmarks.scores import AggregateScores
 from airflow_provider_benchmarks.scores.aggregate import AggregateScore
-from airflow_provider_benchmarks.store import ScoreStore, read_stored_job
+from airflow_provider_benchmarks.store import RowFormat, ScoreStore, read_stored_job, store_rows
 
 SCORE = AggregateScore(metric="f1", name="f1", count=9, nan_count=0, mean=0.5)
 ROWS = {"path": "row-scores.parquet", "rows": 9, "bytes": 9, "sha256": "0", "format": "parquet"}
@@ -271,6 +278,40 @@ def test_an_entry_of_the_index_that_can_not_be_read_is_left_out_with_a_warning(s
     assert name in told
 
 
+@pytest.mark.parametrize("folder", ["_index", "_verdicts"])
+@pytest.mark.parametrize("job", [b"job\xff", b"..", b".", b"_x", b"job%2F..", b"a%2F", b"%ff", b"%ED%A0%80"])
+def test_an_entry_of_a_job_that_there_can_not_be_is_left_out_with_a_warning(store, folder, job, caplog):
+    rest = b",dag.gate,pass" if folder == "_verdicts" else b""
+    path = os.fsencode(Path(store.root, "ws", "qa", folder)) + b"/20261105T000000.000000Z," + job + rest
+    Path(os.fsdecode(path)).write_bytes(b"")
+    with caplog.at_level(logging.WARNING):
+        assert [(found.job, found.passed) for found in store.history(**BENCHMARK)] == [
+            (f"job-{i}", True) for i in (3, 2, 1)
+        ]
+    (told,) = [record.getMessage() for record in caplog.records]
+    assert "what is no entry of a score store: 20261105T" in told
+    told.encode()
+    assert store.last_passed(**BENCHMARK).job == "job-3"
+    assert set(store.job_names(**BENCHMARK)) == {"job-1", "job-2", "job-3"}
+
+
+@pytest.mark.parametrize("part", [b"gate\xff,pass", b"dag.gate,pass\xff"])
+def test_so_is_a_verdict_of_a_name_that_is_not_utf_8(store, part, caplog):
+    path = os.fsencode(Path(store.root, "ws", "qa", "_verdicts")) + b"/20261105T000000.000000Z,job-3," + part
+    Path(os.fsdecode(path)).write_bytes(b"")
+    assert [(found.job, found.passed) for found in store.history(**BENCHMARK)] == [
+        (f"job-{i}", True) for i in (3, 2, 1)
+    ]
+    assert "what is no entry of a score store" in caplog.text
+
+
+def test_a_folder_of_a_name_that_is_not_utf_8_hides_no_job(store):
+    Path(os.fsdecode(os.fsencode(Path(store.root, "ws")) + b"/\xff")).mkdir()
+    Path(os.fsdecode(os.fsencode(Path(store.root, "ws", "qa")) + b"/\xff")).mkdir()
+    assert store.find("job-1", workspace="ws").job == "job-1"
+    assert len(store.history(**BENCHMARK)) == 3
+
+
 @pytest.mark.parametrize("content", ['{"version": 2, "job": "job-1"}', '{"version": 99}'])
 def test_a_pin_of_a_newer_release_says_so(store, content):
     path = Path(store.root, "ws", "qa", "_pinned.json")
@@ -285,7 +326,9 @@ def test_a_pin_of_the_first_releases_does_not_say_its_version(store):
 
 
 @pytest.mark.parametrize(
-    "content", ["", "{", "[]", "{}", "null", "5", "\0", "[" * 100_000, '{"job": 5}', '{"job": null}', '{"job": ""}']
+    "content",
+    ["", "{", "[]", "{}", "null", "5", "\0", "[" * 100_000, '{"job": 5}', '{"job": null}', '{"job": ""}']
+    + [json.dumps({"job": name}) for name in ("..", ".", "_x", "j1/", "../..", "\ud800")],
 )
 def test_a_pin_that_can_not_be_read_is_an_error_that_names_it(store, content):
     store.pin(store.get("job-1", **BENCHMARK))
@@ -310,6 +353,98 @@ def test_a_file_is_no_store(tmp_path):
     ):
         with pytest.raises(ConfigurationError, match=f"the score store {path} is a file. Name a folder"):
             read()
-    with pytest.raises(OSError, match=f'could not write "{path}/ws/qa/job-1/job.json"'):
+    with pytest.raises(
+        Unwritable, match=f'could not write "{path}/ws/qa/job-1/job.json".* {path} is no folder. Remove'
+    ):
         store.add(job(1), AggregateScores((SCORE,)), store_rows=None)
     assert path.read_text() == "something"
+
+
+def with_rows(store):
+    """A job of the store whose rows are read."""
+    lines = [json.dumps({"row_index": i, "item": {}, "metrics": {}}).encode() + b"\n" for i in range(9)]
+
+    def write(place):
+        return store_rows(lines, place, row_format=RowFormat(name="parquet"))
+
+    return store.add(job(5), AggregateScores((SCORE,)), store_rows=write)
+
+
+def dangling(path):
+    path.unlink()
+    path.symlink_to("nowhere")
+    return "is not there, which the folder's manifest lists. Delete the folder, and store the job again"
+
+
+def gone(path):
+    shutil.rmtree(path.parent)
+    return "is not there, which"
+
+
+def file_above(path):
+    shutil.rmtree(path.parent)
+    path.parent.touch()
+    return "is not there, which"
+
+
+def empty(path):
+    path.write_bytes(b"")
+    return "is not the file that .*/job-5/manifest.json lists: it has 0 bytes"
+
+
+@pytest.mark.parametrize("put", [folder, circle, circle_above, dangling, gone, file_above, empty])
+def test_something_else_in_place_of_rows_is_an_error_that_names_it(store, put):
+    stored = with_rows(store)
+    assert len(store.scores(stored).rows) == 9
+    told = put(path := Path(stored.rows.path))
+    with pytest.raises(IncompleteResults, match=f"{path} (can't be read .*)?{told}"):
+        store.scores(stored)
+
+
+def test_rows_that_a_user_may_not_read_are_an_error_that_names_them(as_nobody):
+    with TemporaryDirectory() as root:
+        Path(root).chmod(0o755)
+        store = ScoreStore(root)
+        stored = with_rows(store)
+        Path(stored.rows.path).chmod(0o600)
+        with (
+            as_nobody(),
+            pytest.raises(IncompleteResults, match=f"{stored.rows.path} can't be read .*access is denied"),
+        ):
+            store.scores(stored)
+        told = f'could not write "{root}/ws/qa/job-6/job.json" .*denied.* Give the user who runs this the right'
+        with as_nobody(), pytest.raises(Unwritable, match=told):
+            store.add(job(6), AggregateScores((SCORE,)), store_rows=None)
+        told = f'could not write "{root}/ws/qa/job-5/verdict-dag.gate.json" .*denied'
+        with as_nobody(), pytest.raises(Unwritable, match=told):
+            store.add_verdict(stored, "dag.gate", {"outcome": "pass"})
+
+
+@pytest.mark.parametrize("name", ["ws", "ws/qa", "ws/qa/job-5", "ws/qa/_index"])
+@pytest.mark.parametrize("put", ["file", "dangling", "circle"])
+def test_something_in_place_of_a_folder_is_an_error_that_names_it(tmp_path, name, put):
+    store, path = ScoreStore(str(tmp_path)), tmp_path / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if put == "file":
+        path.touch()
+    else:
+        path.symlink_to("nowhere" if put == "dangling" else path.name)
+    what = "no folder" if put == "file" else "a link that leads to no folder"
+    told = rf'could not write "{path}/|it is a file|links lead in a circle'
+    with pytest.raises((Unwritable, IncompleteResults), match=told) as caught:
+        store.add(job(5), AggregateScores((SCORE,)), store_rows=None)
+    if isinstance(caught.value, Unwritable):
+        assert f"{path} is {what}. Remove it, or choose another destination." in str(caught.value)
+        assert not can_retry_mend(caught.value)
+
+
+def test_something_in_place_of_the_folder_of_verdicts_is_an_error_that_names_it(store):
+    path = Path(store.root, "ws", "qa", "_verdicts")
+    shutil.rmtree(path)
+    path.touch()
+    stored = store.get("job-1", **BENCHMARK)
+    with pytest.raises(Unwritable, match=f'could not write "{path}/.* {path} is no folder. Remove it'):
+        store.add_verdict(stored, "dag.gate", {"outcome": "pass"})
+    Path(store.root, "ws", "qa", "job-1", "verdict-dag.other.json").mkdir()
+    with pytest.raises(Unwritable, match=r"verdict-dag.other.json.* A folder is there already. Remove it"):
+        store.add_verdict(stored, "dag.other", {"outcome": "pass"})
