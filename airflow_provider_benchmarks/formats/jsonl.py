@@ -24,14 +24,14 @@ from airflow_provider_benchmarks.scores.columns import (
 from airflow_provider_benchmarks.scores.completeness import RowCheck, line_blocks, skim
 from airflow_provider_benchmarks.scores.frames import (
     CALL_ERRORS,
-    OTHERS_COLUMN,
     SCORE_COLUMNS,
     choose_columns,
     item_column,
     json_column,
+    says_fields,
     score_column,
 )
-from airflow_provider_benchmarks.scores.own_fields import OTHER_FIELDS, OTHERS
+from airflow_provider_benchmarks.scores.own_fields import Field
 from airflow_provider_benchmarks.scores.row_decoder import RowDecoder
 from airflow_provider_benchmarks.scores.stored_files import is_damage
 
@@ -124,9 +124,9 @@ class _RowsOfAnyKind(RowCheck):
         self.rows += len(indices)
 
 
-def _may_be_asked_for(name: str, columns: Sequence[str] | None) -> bool:
+def _may_be_asked_for(name: Field, columns: Sequence[str] | None) -> bool:
     """False only for a field or score of no use. Its column's name is known in the end, but has its own name in it."""
-    readable = OTHER_FIELDS if name == OTHERS else name.encode(errors="backslashreplace").decode()
+    readable = str(name).encode(errors="backslashreplace").decode()
     return columns is None or any(readable in column for column in columns)
 
 
@@ -151,8 +151,7 @@ def _frame(found: Columns, columns: Sequence[str] | None, path: str) -> pd.DataF
         data[SAMPLE] = json_column(found.sample, index)
     frame = pd.DataFrame({name: data[name] for name in chosen}, index=index)
     frame.attrs |= {SCORE_COLUMNS: [name for name in scores.values() if name in chosen], CALL_ERRORS: failed}
-    if items.get(OTHERS) in chosen:
-        frame.attrs[OTHERS_COLUMN] = items[OTHERS]
+    frame.attrs |= says_fields({name: field for field, name in items.items() if name in chosen})
     return frame
 
 
