@@ -1,4 +1,4 @@
-"""Which items are equal is told by their JSON alone: by field and value, whatever column, format or file they are in."""
+"""Which items are equal is told by their JSON alone: field by field, whatever column, format or file they are in."""
 
 from __future__ import annotations
 
@@ -110,10 +110,8 @@ def pair_of(ours, theirs, forms, folder, *, by_field=False, fields=()):
         frame_of(each, form, folder, name, fields) for each, form, name in zip((ours, theirs), forms, "ab", strict=True)
     ]
     if "numbers" in forms:
-        add_item_hashes(
-            [(JobScores(AGGREGATE, frame, job=name), Path(folder) / name) for frame, name in zip(frames, "ab")],
-            by_field=by_field,
-        )
+        files = [(JobScores(AGGREGATE, frames[at], job=name), Path(folder) / name) for at, name in enumerate("ab")]
+        add_item_hashes(files, by_field=by_field)
     return frames
 
 
