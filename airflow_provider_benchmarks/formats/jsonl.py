@@ -139,17 +139,18 @@ def _frame(found: Columns, columns: Sequence[str] | None, path: str) -> pd.DataF
     chosen = choose_columns(known if columns is None else columns, [ROW_INDEX, *known, SAMPLE], path)
     index = pd.Index(found.row_index, name=ROW_INDEX, dtype="int64")
     data: dict[str, pd.Series[Any]] = {}
+    # Each list goes when it has become a column: of very many columns, all of both take too much memory.
     for field, name in items.items():
         if name in chosen:
-            data[name] = item_column(found.items[field], index)
+            data[name] = item_column(found.items.pop(field), index)
     for key, name in scores.items():
         if name in chosen:
-            data[name] = score_column(found.scores[key], index)
+            data[name] = score_column(found.scores.pop(key), index)
     data[METRIC_ERRORS] = json_column(found.metric_errors, index)
     data[INFERENCE_ERROR] = item_column(found.inference_error, index)
     if SAMPLE in chosen:
         data[SAMPLE] = json_column(found.sample, index)
-    frame = pd.DataFrame({name: data[name] for name in chosen}, index=index)
+    frame = pd.DataFrame({name: data[name] for name in chosen}, index=index, copy=False)
     frame.attrs |= {SCORE_COLUMNS: [name for name in scores.values() if name in chosen], CALL_ERRORS: failed}
     frame.attrs |= says_fields({name: field for field, name in items.items() if name in chosen})
     return frame

@@ -136,7 +136,8 @@ def _frame(table: pa.Table, columns: Sequence[str] | None) -> pd.DataFrame:
             frame[name] = values
     frame = frame.set_index(ROW_INDEX)
     failed = list(frame.index[frame[INFERENCE_ERROR].notna()]) if INFERENCE_ERROR in frame else []
-    frame = frame[[name for name in frame.columns if columns is None or name in columns]]
+    wanted = [name for name in frame.columns if columns is None or name in columns]
+    frame = frame if len(wanted) == len(frame.columns) else frame[wanted]
     frame.attrs[CALL_ERRORS] = failed
     items = [name for name in frame.columns if name not in (*FIXED, *scores)]
     frame.attrs |= says_fields({name: own_field(schema.field(name)) for name in items})
