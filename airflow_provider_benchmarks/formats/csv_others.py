@@ -13,12 +13,9 @@ from airflow_provider_benchmarks.scores.own_fields import MOST_LATER_FIELDS, OTH
 def others_among(names: Sequence[str]) -> str | None:
     """The column of the other fields; None where each has its own.
 
-    CSV has no word for it: only where columns are this many can there be others. Where a field is called so itself, the
-    column has a number, and the field's the next.
+    No field's column is called so. In an earlier file one may be; but only where columns are many are there others.
     """
-    if len(names) <= MOST_LATER_FIELDS:
-        return None
-    return next((name for name in (f"{OTHER_FIELDS} (2)", OTHER_FIELDS) if name in names), None)
+    return OTHER_FIELDS if len(names) > MOST_LATER_FIELDS and OTHER_FIELDS in names else None
 
 
 def read_others(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_benchmarks.scores.columns import ROW_INDEX, Kind
 from airflow_provider_benchmarks.scores.json_values import parse_json
+from airflow_provider_benchmarks.scores.own_fields import Field
 from airflow_provider_benchmarks.scores.unnoticed_repeats import RepeatSample
 
 if TYPE_CHECKING:
@@ -30,20 +31,21 @@ _SIGNATURE_ROWS = 200_000
 class ItemDigest:
     """Digest the row indices and items of a table that comes in batches; how it is cut into batches does not matter.
 
-    :param fields: name and type of each item column
+    :param columns: field and type of each item column, by its name
     :param folder: for eight bytes a row; the caller's to delete
     """
 
-    def __init__(self, fields: dict[str, Kind], folder: Path) -> None:
-        self._columns = {name: _ColumnDigest(kind) for name, kind in [(ROW_INDEX, Kind.INT), *sorted(fields.items())]}
-        self._fields = fields
-        self._sample = RepeatSample(len(fields))
+    def __init__(self, columns: dict[str, tuple[Field, Kind]], folder: Path) -> None:
+        kinds = {ROW_INDEX: Kind.INT, **{name: columns[name][1] for name in sorted(columns)}}
+        self._digests = {name: _ColumnDigest(kind) for name, kind in kinds.items()}
+        self._columns = columns
+        self._sample = RepeatSample(len(columns))
         self._signatures = folder / "signatures"
         self._signed: str | None = None
         self._rows = 0
 
     def add(self, batch: pa.Table) -> None:
-        for name, digest in self._columns.items():
+        for name, digest in self._digests.items():
             for chunk in batch.column(name).chunks:
                 digest.add(chunk)
         self._sample.add(batch.num_rows, lambda places: self._values(batch, places))
@@ -57,35 +59,41 @@ class ItemDigest:
                     file.write(_signatures(chunk).tobytes())
 
     def finish(self) -> bytes:
-        """JSON: ``digest``, equal for equal items in the same order, and ``distinct`` where no item comes twice.
+        """JSON: ``digest``, equal for the same items in the same order, and ``all_differ`` where no two are equal.
 
-        Without ``distinct`` items may come twice or not. ``repeats`` has what looks like repeats of items.
+        Items with another digest may be equal all the same, and without ``all_differ`` none need be. ``repeats`` has
+        what looks like repeats of items. The digest is by column: it compares with that of a file whose columns hold
+        the same fields.
         """
         from xxhash import xxh3_128_hexdigest
 
-        parts = [self._rows, *((name, *digest.finish()) for name, digest in self._columns.items())]
+        parts = [self._rows, *((name, *digest.finish()) for name, digest in self._digests.items())]
         found: dict[str, Any] = {"digest": xxh3_128_hexdigest(json.dumps(parts).encode())}
         if self._signed is not None and self._are_distinct():
-            found["distinct"] = True
+            found["all_differ"] = True
         if (repeats := self._sample.find()) is not None:
             found["repeats"] = repeats.to_json()
         return json.dumps(found).encode()
 
-    def _values(self, batch: pa.Table, places: NDArray[np.intp]) -> dict[str, list[Any]]:
-        """The values of the items of some rows."""
-        some: dict[str, list[Any]] = batch.select(list(self._fields)).take(places).to_pydict()
-        for name, kind in self._fields.items():
-            if kind == Kind.JSON:
-                some[name] = [None if text is None else parse_json(text) for text in some[name]]
-        return some
+    def _values(self, batch: pa.Table, places: NDArray[np.intp]) -> dict[Field, list[Any]]:
+        """The values of the items of some rows, by field."""
+        some: dict[str, list[Any]] = batch.select(list(self._columns)).take(places).to_pydict()
+        return {
+            field: [None if text is None else parse_json(text) for text in some[name]]
+            if kind == Kind.JSON
+            else some[name]
+            for name, (field, kind) in self._columns.items()
+        }
 
     def _distinguishing_column(self, batch: pa.Table) -> str | None:
-        """The smallest item column whose values differ in all rows of a batch."""
+        """The smallest item column whose values differ in all rows of a batch.
+
+        None of JSON: its texts are others for equal values, too, as where the keys have another order.
+        """
         import numpy as np
 
-        for name in sorted(self._columns, key=lambda name: batch.column(name).nbytes):
-            if name == ROW_INDEX or not batch.num_rows:
-                continue
+        plain = [name for name, (_, kind) in self._columns.items() if kind != Kind.JSON] if batch.num_rows else []
+        for name in sorted(plain, key=lambda name: batch.column(name).nbytes):
             found = np.concatenate([_signatures(chunk) for chunk in batch.column(name).chunks])
             if len(np.unique(found)) == batch.num_rows:
                 return name
@@ -194,8 +202,12 @@ def _signatures(chunk: pa.Array) -> NDArray[np.uint64]:
 
     if pa.types.is_null(chunk.type):
         return np.zeros(len(chunk), dtype=np.uint64)
+    if pa.types.is_floating(chunk.type):
+        numbers = _numbers(chunk)
+        # NaN is as a missing value, which is 0 here. The sum makes 0.0 of -0.0.
+        return (np.where(np.isnan(numbers), 0.0, numbers) + 0.0).view(np.uint64)
     if not pa.types.is_string(chunk.type):
-        return _numbers(chunk).astype(np.float64 if pa.types.is_floating(chunk.type) else np.int64).view(np.uint64)
+        return _numbers(chunk).astype(np.int64).view(np.uint64)
     ends, content = _text(chunk)
     padded = b"".join((b"\0" * 2 * _WORD, content[ends[0] : ends[-1]], b"\0" * 2 * _WORD))
     # The word that begins at each byte.

@@ -23,14 +23,14 @@ from airflow_provider_benchmarks.scores.columns import (
 from airflow_provider_benchmarks.scores.completeness import RowCheck, line_blocks, skim
 from airflow_provider_benchmarks.scores.frames import (
     CALL_ERRORS,
-    OTHERS_COLUMN,
     SCORE_COLUMNS,
     choose_columns,
     item_column,
     json_column,
+    says_fields,
     score_column,
 )
-from airflow_provider_benchmarks.scores.own_fields import OTHER_FIELDS, OTHERS
+from airflow_provider_benchmarks.scores.own_fields import Field
 from airflow_provider_benchmarks.scores.row_decoder import RowDecoder
 from airflow_provider_benchmarks.scores.stored_files import is_damage
 
@@ -125,9 +125,9 @@ class _RowsOfAnyKind(RowCheck):
         self.rows += len(indices)
 
 
-def _may_be_asked_for(name: str, columns: Sequence[str] | None) -> bool:
+def _may_be_asked_for(name: Field, columns: Sequence[str] | None) -> bool:
     """False only for a field or score of no use. Its column's name is known in the end, but has its own name in it."""
-    readable = OTHER_FIELDS if name == OTHERS else name.encode(errors="backslashreplace").decode()
+    readable = str(name).encode(errors="backslashreplace").decode()
     return columns is None or any(readable in column for column in columns)
 
 
@@ -140,20 +140,20 @@ def _frame(found: Columns, columns: Sequence[str] | None, path: str) -> pd.DataF
     chosen = choose_columns(known if columns is None else columns, [ROW_INDEX, *known, SAMPLE], path)
     index = pd.Index(found.row_index, name=ROW_INDEX, dtype="int64")
     data: dict[str, pd.Series[Any]] = {}
+    # Each list goes when it has become a column: of very many columns, all of both take too much memory.
     for field, name in items.items():
         if name in chosen:
-            data[name] = item_column(found.items[field], index)
+            data[name] = item_column(found.items.pop(field), index)
     for key, name in scores.items():
         if name in chosen:
-            data[name] = score_column(found.scores[key], index)
+            data[name] = score_column(found.scores.pop(key), index)
     data[METRIC_ERRORS] = json_column(found.metric_errors, index)
     data[INFERENCE_ERROR] = item_column(found.inference_error, index)
     if SAMPLE in chosen:
         data[SAMPLE] = json_column(found.sample, index)
-    frame = pd.DataFrame({name: data[name] for name in chosen}, index=index)
+    frame = pd.DataFrame({name: data[name] for name in chosen}, index=index, copy=False)
     frame.attrs |= {SCORE_COLUMNS: [name for name in scores.values() if name in chosen], CALL_ERRORS: failed}
-    if items.get(OTHERS) in chosen:
-        frame.attrs[OTHERS_COLUMN] = items[OTHERS]
+    frame.attrs |= says_fields({name: field for field, name in items.items() if name in chosen})
     return frame
 
 

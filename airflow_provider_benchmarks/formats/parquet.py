@@ -12,19 +12,25 @@ from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 from airflow_provider_benchmarks.exceptions import BenchmarkError, IncompleteResults
 from airflow_provider_benchmarks.extras import require
 from airflow_provider_benchmarks.formats.format import RowFile, WriteOptions
-from airflow_provider_benchmarks.formats.table_file import JSON_KEY, SCORE_COLUMNS_KEY, TableFile, own_field
+from airflow_provider_benchmarks.formats.table_file import (
+    FIELD_KEY,
+    FOLDER_FIELDS_KEY,
+    JSON_KEY,
+    SCORE_COLUMNS_KEY,
+    TableFile,
+    own_field,
+)
 from airflow_provider_benchmarks.formats.table_format import TableFormat
-from airflow_provider_benchmarks.scores.columns import EXACT_IN_FLOAT, INFERENCE_ERROR, ROW_INDEX
+from airflow_provider_benchmarks.scores.columns import EXACT_IN_FLOAT, FIXED, INFERENCE_ERROR, ROW_INDEX
 from airflow_provider_benchmarks.scores.completeness import RowCheck
 from airflow_provider_benchmarks.scores.frames import (
     CALL_ERRORS,
-    OTHERS_COLUMN,
     SCORE_COLUMNS,
     choose_columns,
     json_column,
+    says_fields,
     score_column,
 )
-from airflow_provider_benchmarks.scores.own_fields import OTHERS
 from airflow_provider_benchmarks.scores.stored_files import is_damage
 
 if TYPE_CHECKING:
@@ -119,8 +125,11 @@ def _read_table(file: RowFile, columns: Sequence[str] | None) -> pa.Table:
         errors = [INFERENCE_ERROR] if INFERENCE_ERROR in names else []
         wanted = list(dict.fromkeys([ROW_INDEX, *chosen, *errors]))
         table = parquet.read(columns=[name for name in wanted if name in names], use_threads=False)
+        odd = json.loads((table.schema.metadata or {}).get(FOLDER_FIELDS_KEY, b"{}"))
         for name, value in file.values.items():
-            table = table.append_column(name, pa.array([value] * len(table)))
+            values = pa.array([value] * len(table))
+            metadata = {FIELD_KEY: json.dumps(odd[name])} if name in odd else None
+            table = table.append_column(pa.field(name, values.type, metadata=metadata), values)
         return table.select(wanted)
 
 
@@ -136,10 +145,11 @@ def _frame(table: pa.Table, columns: Sequence[str] | None) -> pd.DataFrame:
             frame[name] = values
     frame = frame.set_index(ROW_INDEX)
     failed = list(frame.index[frame[INFERENCE_ERROR].notna()]) if INFERENCE_ERROR in frame else []
-    frame = frame[[name for name in frame.columns if columns is None or name in columns]]
+    wanted = [name for name in frame.columns if columns is None or name in columns]
+    frame = frame if len(wanted) == len(frame.columns) else frame[wanted]
     frame.attrs[CALL_ERRORS] = failed
-    if others := [name for name in frame.columns if own_field(schema.field(name)) == OTHERS]:
-        frame.attrs[OTHERS_COLUMN] = others[0]
+    items = [name for name in frame.columns if name not in (*FIXED, *scores)]
+    frame.attrs |= says_fields({name: own_field(schema.field(name)) for name in items})
     if SCORE_COLUMNS_KEY in metadata:
         frame.attrs[SCORE_COLUMNS] = [name for name in scores if name in frame]
     return frame

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from io import BytesIO
 from typing import Any
 
 from airflow_provider_benchmarks.exceptions import IncompleteResults
+from airflow_provider_benchmarks.scores.equality import canonical
 from airflow_provider_benchmarks.scores.rows import RowScore
+
+#: What a field says that says nothing.
+_EMPTY = tuple(map(canonical, (None, [], {})))
 
 
 class RowComparison:
@@ -51,19 +55,31 @@ def _lines(blocks: Iterable[bytes]) -> Iterator[bytes]:
     return (line for block in blocks for line in BytesIO(block) if line.strip())
 
 
-def _content(row: RowScore) -> dict[str, Any]:
+def _content(row: RowScore) -> str:
     """What a row says. Fields that are empty, as a route of the service may write or leave out, do not count."""
-    return {name: value for name, value in row.to_dict().items() if value not in (None, [], {})}
-
-
-def _without_outputs(row: RowScore) -> dict[str, Any]:
-    """What a column can keep of a row, which is the same for a missing value and for null."""
-    said = row.to_dict()
-    scores = ((metric, score["name"], score["value"]) for metric, found in said["metrics"].items() for score in found)
-    return {
-        "row_index": said["row_index"],
-        "item": {name: value for name, value in said["item"].items() if value is not None},
-        "scores": {(metric, name): value for metric, name, value in scores if value is not None},
-        "metric_errors": said["metric_errors"],
-        "inference_error": row.inference_error,
+    said = {
+        "row_index": row.row_index,
+        "item": row.item,
+        "sample": row.sample,
+        "metrics": {metric: list(scores.items()) for metric, scores in row.metrics.items()},
+        "metric_errors": row.metric_errors,
+        **row.extra,
     }
+    return canonical({name: text for name, value in said.items() if (text := canonical(value)) not in _EMPTY})
+
+
+def _without_outputs(row: RowScore) -> str:
+    """What a column can keep of a row, which is the same for a missing value and for null."""
+    return canonical(
+        {
+            "row_index": row.row_index,
+            "item": _present(row.item),
+            "scores": {metric: found for metric, scores in row.metrics.items() if (found := _present(scores))},
+            "metric_errors": row.metric_errors or None,
+            "inference_error": row.inference_error,
+        }
+    )
+
+
+def _present(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if canonical(value) != canonical(None)}

@@ -13,7 +13,7 @@ from airflow_provider_benchmarks.formats.parquet import named_if_damaged, open_p
 from airflow_provider_benchmarks.formats.table_file import JSON_KEY, SCORE_COLUMNS_KEY, SCORE_KEY, own_field
 from airflow_provider_benchmarks.scores.columns import FIXED, INFERENCE_ERROR, METRIC_ERRORS, ROW_INDEX, SAMPLE
 from airflow_provider_benchmarks.scores.json_values import json_text, parse_json
-from airflow_provider_benchmarks.scores.own_fields import item_of
+from airflow_provider_benchmarks.scores.own_fields import Field, item_of
 
 #: A batch takes as much memory as its rows, so it has few.
 _BATCH_ROWS = 1024
@@ -49,7 +49,7 @@ class _Shape:
     :param as_json: columns of JSON text
     """
 
-    items: dict[str, str]
+    items: dict[str, Field]
     scores: dict[str, tuple[str, str]]
     as_json: frozenset[str]
 

@@ -29,10 +29,11 @@ from airflow_provider_benchmarks.scores.columns import (
     Columns,
     Kind,
     as_json,
+    field_named,
     kind_of,
     wider,
 )
-from airflow_provider_benchmarks.scores.item_hashes import field_named
+from airflow_provider_benchmarks.scores.own_fields import OTHERS, Field
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -44,6 +45,12 @@ JSON_KEY = b"benchmarks.json"
 SCORE_KEY = b"benchmarks.score"
 #: Key of an item column's metadata: the field's own name, as JSON.
 FIELD_KEY = b"benchmarks.field"
+#: Key of the metadata of the column with all fields that have none of their own.
+OTHERS_KEY = b"benchmarks.other_fields"
+#: Key of the metadata of a partitioned folder's file: the fields in the folders' names whose names do not say so.
+FOLDER_FIELDS_KEY = b"benchmarks.folder_fields"
+#: The name that earlier files have in place of that of all other fields.
+_EARLIER_OTHERS = "\0other_fields"
 #: Key of the file's metadata with the digest of its items, as of ItemDigest.
 ITEMS_KEY = b"benchmarks.items"
 #: Key of the file's metadata with the digest of its other columns: scores, errors and outputs.
@@ -59,7 +66,7 @@ _ROW_GROUP_BYTES = 8 * 1024 * 1024
 class _Plan:
     """Columns and their types, in the order of the file."""
 
-    items: dict[str, Kind] = field(default_factory=dict)
+    items: dict[Field, Kind] = field(default_factory=dict)
     scores: dict[tuple[str, str], Kind] = field(default_factory=dict)
     #: Why calls of the model failed; nothing unless one did.
     errors: Kind = Kind.NULL
@@ -96,8 +103,9 @@ class _Plan:
         scores = [name for key, name, _ in self.fields() if key[0] == "score"]
         return pa.schema(fields, metadata={SCORE_COLUMNS_KEY: json.dumps(scores).encode()})
 
-    def item_columns(self) -> dict[str, Kind]:
-        return {name: kind for key, name, kind in self.fields() if key[0] == "item"}
+    def item_columns(self) -> dict[str, tuple[Field, Kind]]:
+        """Field and type of each column of the items, by its name."""
+        return {name: (key[1], kind) for key, name, kind in self.fields() if key[0] == "item"}
 
 
 @dataclass(slots=True)
@@ -111,7 +119,7 @@ class _Segment:
     path: Path
     plan: _Plan
     rows: int = 0
-    integers: dict[str, bytearray] = field(default_factory=dict)
+    integers: dict[Field, bytearray] = field(default_factory=dict)
     #: Of the plan, which makes them anew each time.
     fields: list[tuple[Any, str, Kind]] = field(init=False)
 
@@ -308,15 +316,21 @@ def _metadata(key: Any, kind: Kind) -> dict[bytes, bytes]:
     :param key: as of :meth:`_Plan.fields`
     """
     metadata = {JSON_KEY: b"1"} if kind == Kind.JSON else {}
+    if key == ("item", OTHERS):
+        return metadata | {OTHERS_KEY: b"1"}
     own = {"item": FIELD_KEY, "score": SCORE_KEY}.get(key[0])
     return metadata if own is None else metadata | {own: json.dumps(key[1]).encode()}
 
 
-def own_field(column: pa.Field) -> str:
+def own_field(column: pa.Field) -> Field:
     """The item's field in a column. Older files do not say: theirs follows from the column's name."""
-    if (own := (column.metadata or {}).get(FIELD_KEY)) is not None:
-        return str(json.loads(own))
-    return field_named(column.name)
+    metadata = column.metadata or {}
+    if OTHERS_KEY in metadata:
+        return OTHERS
+    if FIELD_KEY not in metadata:
+        return field_named(column.name)
+    own = str(json.loads(metadata[FIELD_KEY]))
+    return OTHERS if own == _EARLIER_OTHERS != column.name else own
 
 
 def _type(kind: Kind) -> pa.DataType:

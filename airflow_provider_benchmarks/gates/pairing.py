@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from airflow_provider_benchmarks.brief import brief
-from airflow_provider_benchmarks.gates.row_values import RowValues, all_item_fields, field_column, item_fields
+from airflow_provider_benchmarks.gates.row_values import (
+    RowValues,
+    all_item_fields,
+    field_column,
+    item_columns,
+    own_column,
+)
 from airflow_provider_benchmarks.scores.equality import canonical, comparable, same_values
 from airflow_provider_benchmarks.scores.frames import CALL_ERRORS, ITEM_HASH, PLACE, STORED_ITEMS
-from airflow_provider_benchmarks.scores.item_hashes import by_column, hash_rows, others_column
+from airflow_provider_benchmarks.scores.item_hashes import field_of, hash_rows, others_column, present
 from airflow_provider_benchmarks.scores.own_fields import OTHER_FIELDS
 
 if TYPE_CHECKING:
@@ -135,16 +141,14 @@ class PairedScores:
             # Of rows that are as bad as the last one shown, the first are shown.
             lost = lost[change[lost] <= np.partition(change[lost], WORST_ROWS - 1)[WORST_ROWS - 1]]
         lost = lost[np.argsort(change[lost], kind="stable")][:WORST_ROWS]
-        fields = item_fields(self.rows)
         return tuple(
             {
                 "row_index": _json_value(self.rows.index[place]),
                 "candidate": float(self.first[place]),
                 "baseline": float(self.second[place]),
-                # Value by value: pandas gives a row of several columns one type, which may round a large integer.
-                "item": json_item({name: self.rows[name].iloc[place] for name in fields}),
+                "item": item,
             }
-            for place in lost.tolist()
+            for place, item in zip(lost.tolist(), _items_in(self.rows, lost), strict=True)
         )
 
     def by_item(self, clusters: NDArray[Any] | None) -> tuple[Values, Values, NDArray[Any] | None]:
@@ -283,11 +287,11 @@ def _under_indices(rows: pd.DataFrame, index: Any) -> pd.DataFrame:
 
 
 def _numbers_of_repeats(hashes: NDArray[Any]) -> NDArray[np.intp] | None:
-    """Number the items; None where none comes twice."""
+    """Number the items; None where none comes twice, or none has a field: then each row is an item of its own."""
     import numpy as np
     import pandas as pd
 
-    if hashes.dtype.kind in "ui" and bool(np.all(hashes[1:] > hashes[:-1])):
+    if bool(np.all(hashes[1:] > hashes[:-1])) or not hashes.any():
         return None
     numbers, found = pd.factorize(hashes)
     return numbers if len(found) < len(numbers) else None
@@ -317,11 +321,11 @@ def _same_items(candidate: pd.DataFrame, baseline: pd.DataFrame) -> tuple[NDArra
     """A mask of the pairs with equal items, and a hint that names the fields that differ in the others."""
     import numpy as np
 
-    names = list(dict.fromkeys([*all_item_fields(candidate), *all_item_fields(baseline)]))
+    names = [*all_item_fields(candidate) | all_item_fields(baseline)]
     if ITEM_HASH in candidate.columns and ITEM_HASH in baseline.columns:
         same = np.asarray(candidate[ITEM_HASH].to_numpy() == baseline[ITEM_HASH].to_numpy(), dtype=bool)
     elif others_column(candidate) or others_column(baseline):
-        same = hash_rows(candidate, item_fields(candidate)) == hash_rows(baseline, item_fields(baseline))
+        same = hash_rows(candidate, item_columns(candidate)) == hash_rows(baseline, item_columns(baseline))
     else:
         same = np.ones(len(candidate), dtype=bool)
         for name in names:
@@ -351,10 +355,17 @@ def _items_at(rows: pd.DataFrame, places: NDArray[np.intp]) -> list[dict[str, An
         indices = rows.index[places].tolist()
         found = stored.read(indices)
         return [found.get(index, {}) for index in indices]
-    columns = {name: rows[name] for name in item_fields(rows)}
+    return _items_in(rows, places)
+
+
+def _items_in(rows: pd.DataFrame, places: NDArray[np.intp]) -> list[dict[str, Any]]:
+    """The items of some rows, as far as they are in the frame."""
+    columns = {field_of(rows, name): rows[name] for name in item_columns(rows)}
     # Value by value: pandas gives a row of several columns one type, which may round a large integer.
-    items = (json_item({name: column.iloc[place] for name, column in columns.items()}) for place in places.tolist())
-    return [by_column(item, others_column(rows)) for item in items]
+    return [
+        present({field: _json_value(column.iloc[place]) for field, column in columns.items()})
+        for place in places.tolist()
+    ]
 
 
 def _are_equal(one: Any, other: Any) -> bool:
@@ -365,8 +376,8 @@ def _field(rows: pd.DataFrame, name: str) -> pd.Series[Any]:
     """A field's values; a field that no item has is missing in all of them."""
     import pandas as pd
 
-    if name in rows.columns and name in {*item_fields(rows), ITEM_HASH}:
-        return rows[name]
+    if (column := own_column(rows, name)) is not None:
+        return rows[column]
     return pd.Series([None] * len(rows), index=rows.index, dtype=object)
 
 
@@ -374,15 +385,7 @@ def _item_hashes(rows: pd.DataFrame) -> NDArray[Any]:
     if ITEM_HASH in rows.columns:
         hashes: NDArray[np.uint64] = rows[ITEM_HASH].to_numpy()
         return hashes
-    fields = item_fields(rows)
-    if not fields:
-        return rows.index.to_numpy()
-    return hash_rows(rows, fields)
-
-
-def json_item(item: Mapping[str, Any]) -> dict[str, Any]:
-    """An item as JSON values, without the missing ones."""
-    return {name: value for name, found in item.items() if (value := _json_value(found)) is not None}
+    return hash_rows(rows, item_columns(rows))
 
 
 def _json_value(value: Any) -> Any:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from airflow_provider_benchmarks.gates.result import CheckResult, Finding, Outcome, changed
-from airflow_provider_benchmarks.gates.row_values import item_fields
+from airflow_provider_benchmarks.gates.row_values import item_columns
 from airflow_provider_benchmarks.scores import JobScores
 from airflow_provider_benchmarks.scores.frames import ITEM_HASH, REPEATS
 from airflow_provider_benchmarks.scores.unnoticed_repeats import UnnoticedRepeats, find_repeats
@@ -54,7 +54,7 @@ class RepeatHints:
 def _repeats_in(rows: pd.DataFrame) -> UnnoticedRepeats | None:
     if REPEATS in rows.attrs:
         return UnnoticedRepeats.from_json(rows.attrs[REPEATS])
-    return None if ITEM_HASH in rows.columns else find_repeats(rows, item_fields(rows))
+    return None if ITEM_HASH in rows.columns else find_repeats(rows, item_columns(rows))
 
 
 def _hinted(result: CheckResult, hint: str) -> CheckResult:

@@ -10,13 +10,13 @@ from airflow_provider_benchmarks.gates import pairing
 from airflow_provider_benchmarks.gates.repeats import (
     NoItemValues,
     Repeats,
-    has_field,
     item_statistic,
     items_without,
     repeat_numbers,
     require_field,
 )
-from airflow_provider_benchmarks.gates.row_values import RowValues, field_column
+from airflow_provider_benchmarks.gates.row_values import RowValues, own_column
+from airflow_provider_benchmarks.scores.item_hashes import others_column
 
 if TYPE_CHECKING:
     import numpy as np
@@ -144,8 +144,21 @@ def pair_items(
 
 def _items_at(rows: pd.DataFrame, places: NDArray[np.intp], field: str) -> pd.DataFrame:
     """Some rows as items, without the field in which their repeats differ."""
+    import pandas as pd
+
     items = pairing.taken(rows, places)
-    return items.drop(columns=field_column(rows, field).name) if has_field(rows, field) else items
+    if (column := own_column(rows, field)) is not None:
+        return items.drop(columns=column)
+    if (others := others_column(rows)) is None:
+        return items
+    left = [_without(other, field) for other in items[others]]
+    changed = items.copy(deep=False)
+    changed[others] = pd.Series(left, index=items.index, dtype="object")
+    return changed
+
+
+def _without(fields: Any, field: str) -> Any:
+    return {name: value for name, value in fields.items() if name != field} if isinstance(fields, dict) else None
 
 
 def _items_of(

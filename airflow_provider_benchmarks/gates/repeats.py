@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.exceptions import ScoreNotFound
 from airflow_provider_benchmarks.gates import field_rules as f
-from airflow_provider_benchmarks.gates.row_values import RowValues, are_binary, field_column, item_fields
+from airflow_provider_benchmarks.gates.row_values import RowValues, are_binary, field_column, item_columns
 from airflow_provider_benchmarks.scores.equality import canonical_column, hash_field
 from airflow_provider_benchmarks.scores.frames import ITEM_HASH
-from airflow_provider_benchmarks.scores.item_hashes import field_of, hash_rows
+from airflow_provider_benchmarks.scores.item_hashes import hash_rows
 
 if TYPE_CHECKING:
     import numpy as np
@@ -196,19 +196,10 @@ def values_by_item(rows: pd.DataFrame, column: str, repeats: Repeats) -> ItemVal
 
 def items_without(rows: pd.DataFrame, field: str) -> NDArray[np.uint64]:
     """A number for the item of each row, the same for items that are equal but for a field."""
-    if ITEM_HASH in rows.columns:
-        total: NDArray[np.uint64] = rows[ITEM_HASH].to_numpy()
-        if not has_field(rows, field):
-            return total
-        column = field_column(rows, field)
-        return total - hash_field(field_of(rows, str(column.name)), canonical_column(column))
-    fields = item_fields(rows)
-    if not has_field(rows, field):
-        return hash_rows(rows, fields)
-    left_out = field_column(rows, field)
-    if left_out.name in fields:
-        return hash_rows(rows, [name for name in fields if name != left_out.name])
-    return hash_rows(rows, fields) - hash_field(str(left_out.name), canonical_column(left_out))
+    total: NDArray[np.uint64] = (
+        rows[ITEM_HASH].to_numpy() if ITEM_HASH in rows.columns else hash_rows(rows, item_columns(rows))
+    )
+    return total - hash_field(field, canonical_column(field_column(rows, field))) if has_field(rows, field) else total
 
 
 def repeat_numbers(rows: pd.DataFrame, field: str) -> NDArray[Any]:

@@ -11,7 +11,7 @@ from airflow_provider_benchmarks.scores import AggregateScore
 from airflow_provider_benchmarks.scores.column_names import without_number
 from airflow_provider_benchmarks.scores.columns import FIXED
 from airflow_provider_benchmarks.scores.frames import CALL_ERRORS, ITEM_FIELDS, ITEM_HASH, PLACE, SCORE_COLUMNS
-from airflow_provider_benchmarks.scores.item_hashes import others_column
+from airflow_provider_benchmarks.scores.item_hashes import columns_of, field_of, others_column
 
 if TYPE_CHECKING:
     import numpy as np
@@ -171,15 +171,19 @@ def field_column(rows: pd.DataFrame, name: str) -> pd.Series[Any]:
 
     :raises ScoreNotFound: the items have no such field
     """
-    column = name if name in rows.columns and name not in FIXED else f"item.{name}"
-    scores = rows.attrs.get(SCORE_COLUMNS, ())
-    if column not in rows.columns or column in scores:
-        if (values := _without_column(rows, name)) is not None:
-            return values
-        known = rows.attrs.get(ITEM_FIELDS) or item_fields(rows)
-        has = f"{brief_names(known) or 'none'}{did_you_mean(name, known)}"
-        raise ScoreNotFound(f'the items have no field "{shortened(name)}"; they have: {has}')
-    return rows[column]
+    if (column := own_column(rows, name)) is not None:
+        return rows[column]
+    if (values := _without_column(rows, name)) is not None:
+        return values
+    known = list(all_item_fields(rows))
+    has = f"{brief_names(known) or 'none'}{did_you_mean(name, known)}"
+    raise ScoreNotFound(f'the items have no field "{shortened(name)}"; they have: {has}')
+
+
+def own_column(rows: pd.DataFrame, name: str) -> str | None:
+    """The column of a field of the items; None where it has none of its own, or no item has it."""
+    others = (*rows.attrs.get(SCORE_COLUMNS, ()), *FIXED)
+    return next((column for column in columns_of(rows, name) if column not in others), None)
 
 
 def _without_column(rows: pd.DataFrame, name: str) -> pd.Series[Any] | None:
@@ -194,13 +198,14 @@ def _without_column(rows: pd.DataFrame, name: str) -> pd.Series[Any] | None:
     return pd.Series(values, index=rows.index, dtype=object, name=name)
 
 
-def item_fields(rows: pd.DataFrame) -> list[str]:
+def item_columns(rows: pd.DataFrame) -> list[str]:
     """The columns that hold fields of the items."""
     others = {*rows.attrs.get(SCORE_COLUMNS, ()), *FIXED, ITEM_HASH, PLACE}
     return [column for column in rows.columns if column not in others]
 
 
-def all_item_fields(rows: pd.DataFrame) -> list[str]:
-    """The columns of the fields of the items, of a frame that was loaded without some, too."""
+def all_item_fields(rows: pd.DataFrame) -> dict[str, None]:
+    """The fields of the items that have columns, of a frame that was loaded without some, too."""
     found: list[str] | None = rows.attrs.get(ITEM_FIELDS)
-    return item_fields(rows) if found is None else found
+    columns = item_columns(rows) if found is None else found
+    return dict.fromkeys(str(field_of(rows, column)) for column in columns)

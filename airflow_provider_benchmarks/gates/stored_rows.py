@@ -131,7 +131,7 @@ def with_items(verdict: Verdict, path: Any) -> Verdict:
 def _shown(item: Mapping[str, Any], check: Check) -> dict[str, Any]:
     """An item without the field that tells its repeats apart, where a check takes them for one."""
     repeat_by = check.needs().repeat_by
-    return {name: value for name, value in item.items() if name not in (repeat_by, f"item.{repeat_by}")}
+    return {name: value for name, value in item.items() if name != repeat_by}
 
 
 def _checked_scores(checks: Sequence[Check], aggregate: AggregateScores) -> list[AggregateScore]:

@@ -1,42 +1,49 @@
 """Names of the columns of row scores: one for each item field and each score, whatever their own names are.
 
-An item field's column has the field's name. In files it is ``item.<field>`` where a fixed column has that name. Fields
-without a column of their own are ``other_fields``.
+An item field's column has the field's name. In files it is ``item.<field>`` where a fixed column has that name, or
+would have it without the ``item.`` that the field's name begins with. Fields without a column of their own are
+``other_fields``, and that is a fixed name, too. So a column's name says what the field is called, but for the two cases
+below.
 
 A score's column has the score's name where that is unique in the job and no item field or fixed column has it.
 Otherwise it is ``metric_ref:score``, also where its name is the long name of another score.
 
+Half a surrogate pair, which JSON may hold and UTF-8 can't, is written as its escape.
+
 A name that is taken even so, or that two of them would get, is followed by the first free number, from ``(2)`` on. The
 order of rows, metrics and scores changes no name.
-
-Half a surrogate pair, which JSON may hold and UTF-8 can't, is written as its escape.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import TypeVar
 
-from airflow_provider_benchmarks.scores.own_fields import OTHER_FIELDS, OTHERS
+from airflow_provider_benchmarks.scores.own_fields import OTHER_FIELDS, OTHERS, Field
 
 _NUMBER = re.compile(r" \([0-9]+\)$")
+#: Before the names of fields that are called like a fixed column.
+ITEM = "item."
+_ITEMS = re.compile(r"^(?:item\.)+")
 
 _Key = TypeVar("_Key", str, tuple[str, str])
 
 
 def column_names(
-    fields: Iterable[str], scores: Sequence[tuple[str, str]], *, fixed: Iterable[str] = ()
-) -> tuple[dict[str, str], dict[tuple[str, str], str]]:
+    fields: Iterable[Field], scores: Sequence[tuple[str, str]], *, fixed: Iterable[str] = ()
+) -> tuple[dict[Field, str], dict[tuple[str, str], str]]:
     """Name the column of each item field and of each score.
 
     :param scores: ``(metric reference, score name)``
     :param fixed: names of columns that are neither
     """
-    taken = set(fixed)
-    items = _distinct({field: _wanted(field, taken) for field in fields}, taken)
-    taken |= items.keys() | set(items.values())
+    taken = {*fixed, OTHER_FIELDS}
+    fields = list(fields)
+    own = _distinct({field: column_wanted(field, taken) for field in fields if field is not OTHERS}, taken)
+    items = {field: OTHER_FIELDS if field is OTHERS else own[field] for field in fields}
+    taken |= own.keys() | set(own.values())
     times = Counter(name for _, name in scores)
     long = {(metric, name): f"{metric}:{name}" for metric, name in scores}
     others = taken | set(long.values())
@@ -44,10 +51,12 @@ def column_names(
     return items, _distinct(wanted, taken)
 
 
-def _wanted(field: str, taken: set[str]) -> str:
-    if field == OTHERS:
-        return OTHER_FIELDS
-    return f"item.{field}" if field in taken else field
+def column_wanted(field: str, taken: Collection[str]) -> str:
+    """The column that an item field has where no other gets the same.
+
+    :param taken: names of fixed columns
+    """
+    return f"{ITEM}{field}" if _ITEMS.sub("", field) in taken else field
 
 
 def without_number(column: str) -> str:

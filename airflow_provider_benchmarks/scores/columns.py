@@ -16,7 +16,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from airflow_provider_benchmarks.scores.column_names import ITEM, column_wanted
 from airflow_provider_benchmarks.scores.json_values import fits_utf8, json_text
+from airflow_provider_benchmarks.scores.own_fields import OTHER_FIELDS, Field
 
 ROW_INDEX = "row_index"
 METRIC_ERRORS = "metric_errors"
@@ -26,6 +28,17 @@ FIXED = (ROW_INDEX, METRIC_ERRORS, INFERENCE_ERROR, SAMPLE)
 #: A float64 holds every whole number up to here; a larger one stays the int that it is.
 EXACT_IN_FLOAT = 2**53
 _INT64 = 2**63
+
+
+def column_named(field: str) -> str:
+    """The column that a field has in files, where no other gets the same."""
+    return column_wanted(field, (*FIXED, OTHER_FIELDS))
+
+
+def field_named(column: str) -> str:
+    """The field in a column, as far as its name says so."""
+    field = column.removeprefix(ITEM)
+    return field if column_named(field) == column else column
 
 
 class Kind(StrEnum):
@@ -105,14 +118,14 @@ class Columns:
 
     rows: int = 0
     row_index: list[int | None] = field(default_factory=list)
-    items: dict[str, list[Any]] = field(default_factory=dict)
+    items: dict[Field, list[Any]] = field(default_factory=dict)
     scores: dict[tuple[str, str], list[Any]] = field(default_factory=dict)
     metric_errors: list[str | None] = field(default_factory=list)
     #: Why the call of the model failed, where it did.
     inference_error: list[str | None] = field(default_factory=list)
     sample: list[str | None] = field(default_factory=list)
 
-    def append(self, more: Columns, *, keep: Callable[[str], bool]) -> None:
+    def append(self, more: Columns, *, keep: Callable[[Field], bool]) -> None:
         """Add rows.
 
         :param keep: returns whether the values of a field or score are kept, by its name; if not, its list stays empty
@@ -122,7 +135,7 @@ class Columns:
         for mine, theirs in ((self.items, more.items), (self.scores, more.scores)):
             for key in dict.fromkeys((*mine, *theirs)):
                 column = mine.setdefault(key, [])
-                if keep(key if isinstance(key, str) else key[1]):
+                if keep(key[1] if isinstance(key, tuple) else key):
                     column += [None] * (self.rows - len(column))
                     column += theirs.get(key, [None] * more.rows)
         self.rows += more.rows

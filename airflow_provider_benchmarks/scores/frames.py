@@ -7,16 +7,24 @@ for a score when it selects low-scoring rows. Here both scores are in the frame,
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from enum import Enum
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.scores.column_names import column_names
-from airflow_provider_benchmarks.scores.columns import EXACT_IN_FLOAT, FIXED, ROW_INDEX, HalfCharacter, Kind, kind_of
+from airflow_provider_benchmarks.scores.columns import (
+    EXACT_IN_FLOAT,
+    FIXED,
+    ROW_INDEX,
+    HalfCharacter,
+    Kind,
+    field_named,
+    kind_of,
+)
 from airflow_provider_benchmarks.scores.json_values import LABEL
-from airflow_provider_benchmarks.scores.own_fields import OTHERS, OwnFields
+from airflow_provider_benchmarks.scores.own_fields import OTHERS, Field, OwnFields
 from airflow_provider_benchmarks.scores.rows import RowScore
 
 if TYPE_CHECKING:
@@ -60,11 +68,12 @@ def row_scores_frame(rows: Iterable[RowScore]) -> pd.DataFrame:
 
     A score's column is its name where that is unique in the job and no item field has it, else
     ``metric_ref:score``; names that would still be the same are numbered, ``name (2)``. An item field with the name of
-    a column that stored rows have besides (``row_index``, ``sample``, …) is ``item.<field>``, as there. Of items
-    with more than 2,000 fields the first ones have columns, and ``other_fields`` has objects of the rest. Numbers are
-    float64, with NaN where a row has none; a score with any other value in it (labels, booleans) is a column of
-    objects, with its values as they are. ``frame.attrs["score_columns"]`` lists the score columns, and
-    ``frame.attrs["call_errors"]`` the row indices for which the call of the model failed.
+    a column that stored rows have besides (``row_index``, ``sample``, …), or of ``other_fields``, is ``item.<field>``,
+    as there, and so is one that is called ``item.<such a name>`` itself. Of items with more than 2,000 fields the first
+    ones have columns, and ``other_fields`` has objects of the rest. Numbers are float64, with NaN where a row has none;
+    a score with any other value in it (labels, booleans) is a column of objects, with its values as they are.
+    ``frame.attrs["score_columns"]`` lists the score columns, and ``frame.attrs["call_errors"]`` the row indices for
+    which the call of the model failed.
     """
     import pandas as pd
 
@@ -83,11 +92,20 @@ def row_scores_frame(rows: Iterable[RowScore]) -> pd.DataFrame:
     for (metric, score), name in scores.items():
         data[name] = score_column([row.metrics.get(metric, {}).get(score) for row in rows], index)
     frame = pd.DataFrame(data, index=index)
-    frame.attrs[SCORE_COLUMNS] = list(scores.values())
-    if OTHERS in items:
-        frame.attrs[OTHERS_COLUMN] = items[OTHERS]
+    frame.attrs |= {SCORE_COLUMNS: list(scores.values()), **says_fields({name: key for key, name in items.items()})}
     frame.attrs[CALL_ERRORS] = [n for n, row in zip(numbers, rows, strict=True) if row.inference_error is not None]
     return frame
+
+
+def says_fields(fields: Mapping[str, Field]) -> dict[Hashable, Any]:
+    """Attributes of a frame that say which fields are in its columns, where their names do not.
+
+    :param fields: by column
+    """
+    others = next((name for name, field in fields.items() if field is OTHERS), None)
+    odd = {name: field for name, field in fields.items() if field not in (OTHERS, field_named(name))}
+    said: dict[Hashable, Any] = {OTHERS_COLUMN: others, FIELD_NAMES: odd}
+    return {key: found for key, found in said.items() if found}
 
 
 def item_column(values: list[Any], index: pd.Index[Any]) -> pd.Series[Any]:

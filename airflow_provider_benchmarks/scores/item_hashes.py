@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_benchmarks.scores.columns import FIXED
+from airflow_provider_benchmarks.scores.columns import column_named, field_named
 from airflow_provider_benchmarks.scores.equality import canonical_column, canonical_texts, hash_field, hash_items
 from airflow_provider_benchmarks.scores.frames import FIELD_NAMES, OTHERS_COLUMN
+from airflow_provider_benchmarks.scores.own_fields import OTHERS, Field, item_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -56,10 +57,12 @@ def hash_rows(rows: pd.DataFrame, columns: Sequence[str]) -> NDArray[np.uint64]:
 
     :param columns: of their fields
     """
-    others = others_column(rows)
-    own = ((field_of(rows, name), canonical_column(rows[name])) for name in columns if name != others)
+    fields = {name: field_of(rows, name) for name in columns}
+    own = ((field, canonical_column(rows[name])) for name, field in fields.items() if field is not OTHERS)
     total = hash_items(own, len(rows))
-    return total if others not in columns else total + hash_others(rows[others].tolist(), len(rows))
+    for name in (name for name, field in fields.items() if field is OTHERS):
+        total += hash_others((found if isinstance(found, dict) else None for found in rows[name]), len(rows))
+    return total
 
 
 def others_column(rows: pd.DataFrame) -> str | None:
@@ -68,27 +71,24 @@ def others_column(rows: pd.DataFrame) -> str | None:
     return name if name in rows.columns else None
 
 
-def field_of(rows: pd.DataFrame, column: str) -> str:
+def field_of(rows: pd.DataFrame, column: str) -> Field:
     """The field in a column of a frame."""
+    if column == others_column(rows):
+        return OTHERS
     names: Mapping[str, str] = rows.attrs.get(FIELD_NAMES, {})
-    return names.get(column) or field_named(column)
+    return names[column] if column in names else field_named(column)
 
 
-def field_named(column: str) -> str:
-    """The field in a column, as far as its name says so."""
-    name = column.removeprefix("item.")
-    return name if name in FIXED else column
+def columns_of(rows: pd.DataFrame, field: str) -> list[str]:
+    """The columns of a frame that may hold a field, of which some may not be of the items."""
+    names: Mapping[str, str] = rows.attrs.get(FIELD_NAMES, {})
+    likely = dict.fromkeys([*(name for name, own in names.items() if own == field), column_named(field), field])
+    return [name for name in likely if name in rows.columns and field_of(rows, name) == field]
 
 
-def by_column(item: Mapping[str, Any], others: str | None) -> dict[str, Any]:
-    """An item without the fields that it does not have; each is called as its column is, or would be.
+def present(fields: Mapping[Field, Any]) -> dict[str, Any]:
+    """An item without the fields that it does not have.
 
-    :param item: values by column
-    :param others: the column of all others
+    :param fields: values by field, or of all fields without a column
     """
-    found = {name: value for name, value in item.items() if value is not None}
-    fields = found.pop(others, None) if others is not None else None
-    for name, value in (fields or {}).items():
-        if value is not None:
-            found[f"item.{name}" if name in FIXED else name] = value
-    return found
+    return {name: value for name, value in item_of(fields).items() if value is not None}

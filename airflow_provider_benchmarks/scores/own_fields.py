@@ -11,17 +11,30 @@ same columns.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from enum import Enum
+from typing import Any, Final, TypeAlias
 
 #: Number of fields with a column of their own: of those that are in the first rows, and of all where others come later.
 MOST_FIELDS, MOST_LATER_FIELDS = 2000, 250
 _FIRST_ROWS = 100
 #: Name of the column of all others.
 OTHER_FIELDS = "other_fields"
-#: What stands for a field in its place: no dataset has one that is called so.
-OTHERS = f"\0{OTHER_FIELDS}"
 #: Number of values, missing ones included, of which columns are made at a time.
 _MOST_VALUES = 1_000_000
+
+
+class OtherFields(Enum):
+    """What stands for all other fields in the place of a field. It is no text, so that no field can be called so."""
+
+    OTHERS = OTHER_FIELDS
+
+    def __str__(self) -> str:
+        return self.value
+
+
+OTHERS: Final = OtherFields.OTHERS
+#: What a column of the items holds: the field of this name, or all fields without a column.
+Field: TypeAlias = "str | OtherFields"
 
 
 class OwnFields:
@@ -57,10 +70,11 @@ class OwnFields:
                         break
                     self._names[name] = None
 
-    def columns(self, items: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    def columns(self, items: Sequence[Mapping[str, Any]]) -> dict[Field, list[Any]]:
         """The values of each field, of items that were seen; under ``OTHERS`` an object or None for each row."""
         found = dict.fromkeys(name for item in items for name in item)
-        columns = {name: [item.get(name) for item in items] for name in found if name in self._names}
+        own = (name for name in found if name in self._names)
+        columns: dict[Field, list[Any]] = {name: [item.get(name) for item in items] for name in own}
         if self.is_passed and len(columns) < len(found):
             columns[OTHERS] = [self._others(item) for item in items]
         return columns
@@ -69,11 +83,10 @@ class OwnFields:
         return {name: value for name, value in item.items() if name not in self._names} or None
 
 
-def item_of(fields: Mapping[str, Any]) -> dict[str, Any]:
+def item_of(fields: Mapping[Field, Any]) -> dict[str, Any]:
     """The item again, of the values of its columns.
 
     :param fields: values by field; ``OTHERS`` may be among them
     """
-    item = dict(fields)
-    others = item.pop(OTHERS, None)
-    return item | others if others else item
+    item = {name: value for name, value in fields.items() if name is not OTHERS}
+    return item | (fields.get(OTHERS) or {})

@@ -31,8 +31,8 @@ def read_row_scores(path: str | PathLike[str] | Openable, *, columns: Sequence[s
     The index is ``row_index``. The columns are those of
     :func:`~airflow_provider_benchmarks.scores.row_scores_frame`, and ``metric_errors``. There is ``inference_error``
     where the call of the model failed for a row; and ``sample``, which Parquet and CSV have where it was asked for, and
-    JSONL where ``columns`` names it. An item field with the name of one of these is ``item.<field>``. JSON text is
-    returned as the values that it holds.
+    JSONL where ``columns`` names it. An item field with the name of one of these, or of ``other_fields``, is
+    ``item.<field>``. JSON text is returned as the values that it holds.
 
     CSV is for spreadsheets: a column of it is of numbers or booleans where all its cells are spelled so, else of texts,
     JSON among them. Empty cells are missing values; an apostrophe before a formula is removed. CSV does not say which

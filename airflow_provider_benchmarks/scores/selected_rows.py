@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_benchmarks.formats.parquet import named_if_damaged, open_parquet
 from airflow_provider_benchmarks.formats.table_file import ITEMS_KEY, JSON_KEY, SCORE_COLUMNS_KEY, own_field
 from airflow_provider_benchmarks.scores.column_names import without_number
-from airflow_provider_benchmarks.scores.columns import INFERENCE_ERROR, METRIC_ERRORS, ROW_INDEX, SAMPLE
+from airflow_provider_benchmarks.scores.columns import FIXED, ROW_INDEX
 from airflow_provider_benchmarks.scores.equality import canonical_texts, hash_items
-from airflow_provider_benchmarks.scores.frames import FIELD_NAMES, ITEM_FIELDS, REPEATS, SCORE_COLUMNS
-from airflow_provider_benchmarks.scores.item_hashes import by_column, field_named, hash_others
+from airflow_provider_benchmarks.scores.frames import ITEM_FIELDS, REPEATS, SCORE_COLUMNS, says_fields
+from airflow_provider_benchmarks.scores.item_hashes import hash_others, present
 from airflow_provider_benchmarks.scores.json_values import LABEL, parse_json
-from airflow_provider_benchmarks.scores.own_fields import OTHERS
+from airflow_provider_benchmarks.scores.own_fields import OTHERS, Field
 from airflow_provider_benchmarks.scores.reading import read_row_scores
 from airflow_provider_benchmarks.scores.stored_files import named_if_unreadable, open_stored, storage_errors
 
@@ -46,15 +46,13 @@ def read_selected_rows(path: Any, *, scores: Iterable[str], fields: Iterable[str
         if column in wanted or column.removesuffix(LABEL) in wanted or without_number(column) in wanted
     ]
     named = set(fields)
-    own = [column for column in columns.items if column in named or column.removeprefix("item.") in named]
+    own = [column for column, field in columns.fields.items() if field in named]
     chosen += own
-    if columns.others is not None and len(own) < len(named) and columns.others not in own:
+    if columns.others is not None and len(own) < len(named):
         chosen.append(columns.others)
     frame = read_row_scores(path, columns=chosen)
     frame.attrs |= {SCORE_COLUMNS: frame.attrs.get(SCORE_COLUMNS, []), ITEM_FIELDS: columns.items}
-    frame.attrs[REPEATS] = columns.repeats
-    if odd := {name: field for name, field in columns.fields.items() if field != field_named(name)}:
-        frame.attrs[FIELD_NAMES] = odd
+    frame.attrs |= says_fields(columns.fields) | {REPEATS: columns.repeats}
     return frame
 
 
@@ -71,10 +69,10 @@ def number_items(paths: Sequence[Any], *, by_field: bool = False) -> list[NDArra
 
     files = [_Columns(path) for path in paths]
     first = files[0]
-    if first.digest is None or any(file.digest != first.digest for file in files):
+    if first.digest is None or any((file.digest, file.fields) != (first.digest, first.fields) for file in files):
         return [_item_hashes(path, file) for path, file in zip(paths, files, strict=True)]
     numbers = (
-        np.arange(first.rows, dtype=np.uint64) if first.distinct and not by_field else _item_hashes(paths[0], first)
+        np.arange(first.rows, dtype=np.uint64) if first.all_differ and not by_field else _item_hashes(paths[0], first)
     )
     return [numbers] * len(files)
 
@@ -96,10 +94,7 @@ class StoredItems:
 
 
 def read_items(path: Any, row_indices: Sequence[int]) -> dict[int, dict[str, Any]]:
-    """Read the items of a few rows, by row index, without the fields that they do not have.
-
-    A field without a column of its own is called as its column would be.
-    """
+    """Read the items of a few rows, by row index, without the fields that they do not have."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -116,7 +111,8 @@ def read_items(path: Any, row_indices: Sequence[int]) -> dict[int, dict[str, Any
                 rows = parquet.read_row_group(group, columns=columns, use_threads=False).filter(mask)
                 values = [_values(field, column) for field, column in zip(rows.schema, rows.columns, strict=True)]
                 found += (dict(zip(rows.column_names, row, strict=True)) for row in zip(*values, strict=True))
-    return {row.pop(ROW_INDEX): by_column(row, file_columns.others) for row in found}
+    fields = file_columns.fields
+    return {row.pop(ROW_INDEX): present({fields[name]: value for name, value in row.items()}) for row in found}
 
 
 class _Columns:
@@ -137,17 +133,18 @@ class _Columns:
         metadata = found.metadata or {}
         self.rows: int = found.num_rows
         self.scores: list[str] = json.loads(metadata.get(SCORE_COLUMNS_KEY, b"[]"))
-        fixed = {ROW_INDEX, METRIC_ERRORS, INFERENCE_ERROR, SAMPLE, *self.scores}
+        fixed = {*FIXED, *self.scores}
         #: The field in each column of the items.
-        self.fields = {
+        self.fields: dict[str, Field] = {
             field.name: own_field(field) for field in found.schema.to_arrow_schema() if field.name not in fixed
         }
         self.items = list(self.fields)
         #: The column of the fields that have none of their own; None where all have.
-        self.others = next((name for name, field in self.fields.items() if field == OTHERS), None)
+        self.others = next((name for name, field in self.fields.items() if field is OTHERS), None)
         items = json.loads(metadata.get(ITEMS_KEY, b"{}"))
         self.digest: str | None = items.get("digest")
-        self.distinct: bool = items.get("distinct", False)
+        #: No two items are equal. What earlier files call "distinct" did not promise that.
+        self.all_differ: bool = items.get("all_differ", False)
         #: What looks like repeats of items, as UnnoticedRepeats writes it.
         self.repeats: dict[str, Any] | None = items.get("repeats")
 
@@ -156,17 +153,13 @@ def _item_hashes(path: Any, columns: _Columns) -> NDArray[np.uint64]:
     """By field and not by column, as another file may have the same items in other columns."""
     import numpy as np
 
+    if not columns.items:
+        return np.zeros(columns.rows, dtype=np.uint64)
     parts = []
-    # Where items have no fields each row is an item of its own.
-    names = sorted(columns.items) or [ROW_INDEX]
     with _opened(path) as file, open_parquet(file) as parquet:
-        for batch in _batches(parquet, names):
-            found = dict(zip(batch.schema, batch.columns, strict=True))
-            texts = (
-                (columns.fields.get(field.name, field.name), canonical_texts(_values(field, column)))
-                for field, column in found.items()
-                if field.name != columns.others
-            )
+        for batch in _batches(parquet, sorted(columns.items)):
+            own = ((columns.fields[field.name], field, batch.column(field.name)) for field in batch.schema)
+            texts = ((name, canonical_texts(_values(*found))) for name, *found in own if name is not OTHERS)
             parts.append(hash_items(texts, batch.num_rows))
             if columns.others is not None:
                 others = map(_parsed, batch.column(columns.others).to_pylist())

@@ -12,8 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Self
 
-from airflow_provider_benchmarks.scores.columns import FIXED
 from airflow_provider_benchmarks.scores.equality import canonical_texts
+from airflow_provider_benchmarks.scores.item_hashes import field_of
+from airflow_provider_benchmarks.scores.own_fields import Field
 
 if TYPE_CHECKING:
     import numpy as np
@@ -76,7 +77,7 @@ class UnnoticedRepeats:
     @property
     def hint(self) -> str:
         """What was found, and how to name it."""
-        field = self.field.removeprefix("item.") if self.field.removeprefix("item.") in FIXED else self.field
+        field = self.field
         each = f"each of {self.items:,} items seems to come {self.times:,} times"
         if self.kind == "copies":
             return (
@@ -110,7 +111,7 @@ class _Field:
     number: NDArray[np.uint64]
 
     @classmethod
-    def of(cls, field: str, values: Sequence[Any]) -> Self:
+    def of(cls, field: Field, values: Sequence[Any]) -> Self:
         parts = [_name_and_number(value) for value in values]
         return cls(*(_hashes(field, some) for some in (values, *zip(*parts, strict=True))))
 
@@ -129,9 +130,9 @@ class RepeatSample:
         self._most = 2 * _sample_rows(fields)
         #: Rows whose number, which is random, is less than this are in the sample.
         self._limit = 2**64
-        self._batches: list[tuple[NDArray[np.uint64], dict[str, _Field]]] = []
+        self._batches: list[tuple[NDArray[np.uint64], dict[Field, _Field]]] = []
 
-    def add(self, rows: int, values: Callable[[NDArray[np.intp]], Mapping[str, Sequence[Any]]]) -> None:
+    def add(self, rows: int, values: Callable[[NDArray[np.intp]], Mapping[Field, Sequence[Any]]]) -> None:
         """Take the next rows.
 
         :param values: returns the values of each field of the items, in some of these rows, by position
@@ -150,8 +151,8 @@ class RepeatSample:
             self._batches = [self._within_limit(*batch) for batch in self._batches]
 
     def _within_limit(
-        self, numbers: NDArray[np.uint64], fields: dict[str, _Field]
-    ) -> tuple[NDArray[np.uint64], dict[str, _Field]]:
+        self, numbers: NDArray[np.uint64], fields: dict[Field, _Field]
+    ) -> tuple[NDArray[np.uint64], dict[Field, _Field]]:
         import numpy as np
 
         kept = numbers <= np.uint64(self._limit - 1)
@@ -191,7 +192,8 @@ def find_repeats(rows: pd.DataFrame, fields: Sequence[str]) -> UnnoticedRepeats 
         # All at once: only the rows of the sample are read.
         places = np.sort(np.argsort(_random(places.astype(np.uint64)))[:most])
     chosen = rows[list(fields)].iloc[places]
-    found = {name: _Field.of(name, _plain_values(chosen[name])) for name in fields}
+    by_field = {field_of(rows, name): _plain_values(chosen[name]) for name in fields}
+    found = {field: _Field.of(field, values) for field, values in by_field.items()}
     return _find(found, len(rows))
 
 
@@ -200,18 +202,16 @@ def _plain_values(column: pd.Series[Any]) -> list[Any]:
     return [None if no else value for value, no in zip(column.tolist(), missing, strict=True)]
 
 
-def _hashes(field: str, values: Sequence[Any]) -> NDArray[np.uint64]:
+def _hashes(field: Field, values: Sequence[Any]) -> NDArray[np.uint64]:
     """A number for each value, of which only those of one sample compare; 0 for a missing one."""
     import numpy as np
 
     # Frames from parquet files have arrays as values. Each NaN has a hash of its own.
     plain = [value.tolist() if hasattr(value, "tolist") else value for value in values]
     values = [None if isinstance(value, float) and math.isnan(value) else value for value in plain]
-    try:
-        # Python's own hashes take a tenth of the time of canonical texts.
-        found = [hash(value) for value in values]
-    except TypeError:  # lists and objects
-        found = [hash(text) for text in canonical_texts(values)]
+    # Python's own hashes take a tenth of the time of canonical texts, and are the same for 1 and true, or -1 and -2.
+    are_texts = set(map(type, values)) <= {str, type(None)}
+    found = [hash(value) for value in (values if are_texts else canonical_texts(values))]
     spread = _random(np.array(found, dtype=np.int64).view(np.uint64) ^ np.uint64(hash(field) & (2**64 - 1)))
     return np.where(np.array([value is None for value in values]), np.uint64(0), spread)
 
@@ -226,7 +226,7 @@ def _name_and_number(value: Any) -> tuple[str | None, str | None]:
     return name[:-1], value[len(name) :]
 
 
-def _find(fields: Mapping[str, _Field], rows: int) -> UnnoticedRepeats | None:
+def _find(fields: Mapping[Field, _Field], rows: int) -> UnnoticedRepeats | None:
     import numpy as np
 
     if not fields:
@@ -237,11 +237,11 @@ def _find(fields: Mapping[str, _Field], rows: int) -> UnnoticedRepeats | None:
     for name, field in fields.items():
         without = _Groups.of(total - field.whole, rows, equal)
         if (kind := without.kind(field.whole)) is not None:
-            found.append(UnnoticedRepeats(name, without.items, without.times, kind))
+            found.append(UnnoticedRepeats(str(name), without.items, without.times, kind))
         elif field.name.all():
             by_name = _Groups.of(total - field.whole + field.name, rows, equal)
             if by_name.kind(field.number) == "number" and by_name.times <= by_name.items:
-                found.append(UnnoticedRepeats(name, by_name.items, by_name.times, "prefix"))
+                found.append(UnnoticedRepeats(str(name), by_name.items, by_name.times, "prefix"))
     if not found and (copies := _Groups.of(total, rows, 0)).are_copies:
         return UnnoticedRepeats("", copies.items, copies.times, "copies")
     return max(filter(_is_likely, found), key=_likelihood, default=None) if not _is_grid(found) else None

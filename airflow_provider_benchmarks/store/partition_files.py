@@ -6,6 +6,7 @@ read from it, one folder after another. So neither memory nor open files grow wi
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -18,7 +19,15 @@ from airflow_provider_benchmarks.brief import brief, brief_names, shortened
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.formats import TABLE_FORMATS, RowFormat
 from airflow_provider_benchmarks.formats.item_digest import ValueDigest
-from airflow_provider_benchmarks.formats.table_file import DEFAULT_COMPRESSION, ITEMS_KEY, JSON_KEY, VALUES_KEY
+from airflow_provider_benchmarks.formats.table_file import (
+    DEFAULT_COMPRESSION,
+    FOLDER_FIELDS_KEY,
+    ITEMS_KEY,
+    JSON_KEY,
+    VALUES_KEY,
+    own_field,
+)
+from airflow_provider_benchmarks.scores.columns import field_named
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -102,6 +111,9 @@ def _schema_of_parts(schema: pa.Schema, fields: Sequence[str]) -> pa.Schema:
     import pyarrow as pa
 
     metadata = {key: value for key, value in (schema.metadata or {}).items() if key not in (ITEMS_KEY, VALUES_KEY)}
+    own = {name: own_field(schema.field(name)) for name in fields}
+    if odd := {name: field for name, field in own.items() if field != field_named(name)}:
+        metadata[FOLDER_FIELDS_KEY] = json.dumps(odd).encode()
     return pa.schema([field for field in schema if field.name not in fields], metadata=metadata)
 
 

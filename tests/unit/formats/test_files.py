@@ -296,8 +296,8 @@ class TestNames:
             line(1, {}, {"w/b": {"x": 5}, "w/c": {"w/a:x": 6}}),
         ]
         expected = {
-            "item.sample (3)": [1, None],
-            "item.sample (2)": [2, None],
+            "item.sample": [1, None],
+            "item.item.sample": [2, None],
             "w/a:x": [3, None],
             "w/a:x (2)": [4, None],
             "w/b:x": [None, 5],

@@ -45,7 +45,7 @@ def test_the_same_items_have_the_same_digest_however_they_came_and_were_scored(t
     other = stored(tmp_path / "other.parquet", ITEMS, score=0.5, pieces=700)
 
     assert said_of(one) == said_of(other)
-    assert said_of(one)["distinct"] is True
+    assert said_of(one)["all_differ"] is True
 
 
 @pytest.mark.parametrize(
@@ -80,14 +80,14 @@ def test_rows_whose_types_change_on_the_way_have_a_digest_too(tmp_path) -> None:
 
     assert pq.read_schema(one).field("answer").metadata[b"benchmarks.json"] == b"1"
     assert said_of(one) == said_of(other)
-    assert said_of(one)["distinct"] is True
+    assert said_of(one)["all_differ"] is True
     assert said_of(one)["digest"] != said_of(stored(tmp_path / "many.parquet", many))["digest"]
 
 
 def test_an_item_that_comes_twice_is_not_promised_to_be_distinct(tmp_path) -> None:
     path = stored(tmp_path / "rows.parquet", [*ITEMS, ITEMS[17]])
 
-    assert "distinct" not in said_of(path)
+    assert "all_differ" not in said_of(path)
     (numbers,) = number_items([path])
     assert numbers[17] == numbers[3000]
     assert len(set(numbers.tolist())) == 3000
@@ -96,9 +96,9 @@ def test_an_item_that_comes_twice_is_not_promised_to_be_distinct(tmp_path) -> No
 def test_an_item_is_found_to_come_twice_however_far_apart(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(item_digest, "_SIGNATURE_ROWS", 100)  # 31 parts
 
-    assert said_of(stored(tmp_path / "once.parquet", ITEMS))["distinct"] is True
+    assert said_of(stored(tmp_path / "once.parquet", ITEMS))["all_differ"] is True
     for again in (0, 1499, 2999):
-        assert "distinct" not in said_of(stored(tmp_path / f"{again}.parquet", [*ITEMS, ITEMS[again]]))
+        assert "all_differ" not in said_of(stored(tmp_path / f"{again}.parquet", [*ITEMS, ITEMS[again]]))
 
 
 def test_files_of_the_same_items_get_the_same_numbers_without_reading_them(tmp_path) -> None:

@@ -27,12 +27,8 @@ def test_fields_with_the_names_of_fixed_columns():
 
 
 def test_a_name_that_two_want_is_nobodys():
-    items, _ = column_names(["sample", "item.sample", "item.sample (2)"], [], fixed=FIXED)
-    assert items == {
-        "sample": "item.sample (4)",
-        "item.sample": "item.sample (3)",
-        "item.sample (2)": "item.sample (2)",
-    }
+    items, _ = column_names(["\ud800", "\\ud800", "\\ud800 (2)"], [], fixed=FIXED)
+    assert items == {"\ud800": "\\ud800 (4)", "\\ud800": "\\ud800 (3)", "\\ud800 (2)": "\\ud800 (2)"}
     _, scores = column_names([], [("a", "b:c"), ("a:b", "c"), ("x", "c"), ("x", "b:c")])
     assert list(scores.values()) == ["a:b:c (2)", "a:b:c (3)", "x:c", "x:b:c"]
 

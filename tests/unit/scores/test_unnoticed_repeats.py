@@ -85,7 +85,7 @@ def test_a_hint_says_how_to_name_them():
         "each of 100 items seems to come 2 times: if rows that differ in number alone are repeats, name it with "
         'repeat_by="number"; if they belong together in another way, name the field that they share with cluster_by='
     )
-    assert 'repeat_by="sample"' in UnnoticedRepeats("item.sample", 3, 20, "number").hint
+    assert 'repeat_by="sample"' in UnnoticedRepeats("sample", 3, 20, "number").hint
     assert "cluster_by=" in found_in(product(100, 10, id=lambda i, s: f"q{i}-{s}")).hint
 
 
