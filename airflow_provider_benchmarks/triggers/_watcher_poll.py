@@ -22,6 +22,8 @@ from airflow_provider_benchmarks.jobs.finished import FinishedJobs, JobsPoll, cr
 from airflow_provider_benchmarks.retry_policy import polls
 from airflow_provider_benchmarks.triggers._client import open_client
 from airflow_provider_benchmarks.triggers._job_lists import REQUESTS_PER_PAGE
+from airflow_provider_benchmarks.triggers._slow_requests import MAX_SLOW_REQUESTS, SHORT_SECONDS
+from airflow_provider_benchmarks.triggers._status_requests import MAX_CONCURRENT_REQUESTS
 
 if TYPE_CHECKING:
     from airflow_provider_benchmarks.client import AsyncBenchmarkClient
@@ -37,9 +39,9 @@ MAX_OLD_JOBS_BY_NAME = 3
 MAX_PAGES_OF_FIRST_POLL = 5
 #: Number of jobs in a row that can't be requested after which the service is down. The rest is left for the next poll.
 OUTAGE_FAILURES = 3
-#: Seconds for the requests for single jobs in one poll. Slow ones must not hold up the jobs that the list has: the rest
-#: is left for the next poll.
-MAX_REQUEST_SECONDS = 30.0
+#: Seconds for the requests for single jobs in one poll. Slow ones must not hold up the jobs that the list has, nor each
+#: other: the rest is left for the next poll.
+MAX_REQUEST_SECONDS = 10.0
 #: Share of the interval by which it varies at random, so that several triggerers do not poll at the same moment.
 JITTER_SHARE = 0.1
 
@@ -157,19 +159,49 @@ async def _request_each(
 
     A job whose request fails is left for the next poll: the error of one job must not hide the others.
     """
-    deleted = set()
+    deleted: set[str] = set()
+    requests: list[asyncio.Task[None]] = []
+    slow: set[asyncio.Task[None]] = set()
+    remaining = iter(random.sample(sorted(names), len(names)))  # so that no job always comes after those with errors
     in_a_row = 0
-    ends = now() + MAX_REQUEST_SECONDS
-    for name in random.sample(sorted(names), len(names)):  # so that no job always comes after those with errors
+
+    async def request(name: str) -> None:
+        nonlocal in_a_row
         try:
             found[name] = await client.get_job(name, time_limit=client.config.poll_time_limit)
-            in_a_row = 0
         except JobNotFound:
             deleted.add(name)
-            in_a_row = 0
         except ServiceError as error:
             logger.debug("Benchmark job %s can't be requested now. %s", name, error)
             in_a_row = in_a_row + 1 if isinstance(error, ServiceUnavailable) else 0
-            if in_a_row >= OUTAGE_FAILURES or now() >= ends:
-                break
+            return
+        in_a_row = 0
+
+    async def request_remaining() -> None:
+        for name in remaining:
+            if in_a_row >= OUTAGE_FAILURES:
+                return
+            requests.append(going := asyncio.create_task(request(name)))
+            await asyncio.wait([going], timeout=SHORT_SECONDS)
+            if going.done():
+                continue
+            if len(slow) >= MAX_SLOW_REQUESTS:
+                going.cancel()
+            else:
+                slow.add(going)
+                going.add_done_callback(slow.discard)
+
+    try:
+        async with asyncio.timeout(MAX_REQUEST_SECONDS):
+            await asyncio.gather(*[request_remaining() for _ in range(MAX_CONCURRENT_REQUESTS)])
+            await asyncio.gather(*slow)
+    except TimeoutError:
+        logger.debug("Requests for %d benchmark jobs take too long, and are left for the next poll.", len(slow))
+    finally:
+        for each in requests:
+            each.cancel()
+        results = await asyncio.gather(*requests, return_exceptions=True)
+    for result in results:
+        if isinstance(result, Exception):
+            raise result
     return frozenset(deleted)
