@@ -199,7 +199,7 @@ class StatusRequests:
             if await self._renew():
                 return await self._read_lists(missing, report)
             return error
-        except Exception as error:  # whatever is wrong with the list, single requests may still work
+        except Exception as error:  # noqa: BLE001  whatever is wrong with the list, single requests may still work
             if isinstance(error, ServiceUnavailable) and error.retry_after:
                 self._lists.postpone(error.retry_after)
             # A page before it says nothing any more: the service may have gone down since.

@@ -244,3 +244,49 @@ async def test_a_pause_that_the_list_asks_for_is_that_of_the_list(service):
     await until(lambda: now() > 200 + 2 * INTERVAL)
     assert len(service.answered["benchmark-jobs"]) == 2
     await cancel(waiting)
+
+
+@pytest.mark.parametrize("of_release", ["403", "hang"])
+@pytest.mark.parametrize("of_list", [*TROUBLES, "403"])
+@in_virtual_time
+async def test_jobs_whose_release_and_list_are_hidden(service, monkeypatch, of_release, of_list):
+    """Nothing but the healthy jobs' own paths tells which release the service has."""
+
+    async def open_client(*arguments: Any, **options: Any) -> AsyncBenchmarkClient:
+        client = await opened(*arguments, **options)
+        return AsyncBenchmarkClient(replace(client.config, api="auto"), httpx.MockTransport(service._respond))
+
+    opened = service.open_client
+    monkeypatch.setattr(_shared_polling, "open_client", open_client)
+    troubles = TROUBLES | {"403": status(403)}
+    service.answers = dict.fromkeys(ODD[:2], hang)
+    service.answers |= {"cluster-info": troubles[of_release], "benchmark-jobs": troubles[of_list]}
+    service.answers["jobs"] = troubles[of_list]  # the list of the later releases
+    odd, good = wait_for_all(ODD[:2]), wait_for_all(GOOD)
+    await until(lambda: now() > 8 * INTERVAL)
+    for name in GOOD:
+        assert service.longest_gap(name) <= INTERVAL + FEW_SECONDS
+    assert service.received <= 8 * (HEALTHY + 2) + 20
+    service.statuses |= dict.fromkeys(GOOD, "completed")
+    assert await statuses_of(good) == ["completed"] * HEALTHY
+    await cancel(odd)
+
+
+@pytest.mark.parametrize("of_job", ["500", "hang"])
+@in_virtual_time
+async def test_refusals_of_the_lists_end_no_wait(service, monkeypatch, of_job):
+    """The job can be requested, if not read for now: what ends its wait is its own answers, and no other's."""
+
+    async def open_client(*arguments: Any, **options: Any) -> AsyncBenchmarkClient:
+        client = await opened(*arguments, **options)
+        return AsyncBenchmarkClient(replace(client.config, api="auto"), httpx.MockTransport(service._respond))
+
+    opened = service.open_client
+    monkeypatch.setattr(_shared_polling, "open_client", open_client)
+    refused = status(403)
+    service.answers = {ODD[0]: TROUBLES[of_job], "cluster-info": refused, "benchmark-jobs": refused, "jobs": refused}
+    waiting = wait_for_all(ODD[:1])
+    await until(lambda: now() > 3600)
+    del service.answers[ODD[0]]
+    service.finish_all()
+    assert await statuses_of(waiting) == ["completed"]
