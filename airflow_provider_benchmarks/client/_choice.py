@@ -125,8 +125,8 @@ def choose(
     if about is None:
         effort = Effort(time_limit)
         yield Question((*_who(config), config.retry_seconds, effort), partial(_find, config, effort))
-    elif (failure := (yield from _failure(config, _quickly(time_limit)))) is not None:
-        found = yield from find_by_job(config, about, failure, is_known=lambda: address in _chosen)
+    elif (failure := (yield from _failure(config, effort := _quickly(time_limit)))) is not None:
+        found = yield from find_by_job(config, about, effort, failure, is_known=lambda: address in _chosen)
         if address not in _chosen:
             _keep(config, found)
     return _chosen.get(address) or (yield from choose(config, conversation, time_limit=time_limit))

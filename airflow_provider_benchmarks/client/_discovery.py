@@ -119,60 +119,57 @@ def find_by_lists(config: ClientConfig, version: str, effort: Effort) -> Operati
     found = yield from _try_each(config, config.generations, request, waits=effort.waits, ends=ends)
     if isinstance(found, Generation):
         return found
-    refusals = [each.error for each in found if isinstance(each.error, Unauthorized)]
-    if undecided := [*_busy(found), *refusals, *_unclear(found)]:
-        raise undecided[0]
-    raise _none_of_them("Every list of benchmark jobs", found, f"The platform version is {version}. ")
+    missing = _none_of_them("Every list of benchmark jobs", found, f"The platform version is {version}. ")
+    raise _most_telling(found, refusal_first=True) or missing
 
 
 def find_by_job(
-    config: ClientConfig, about: Request, why: ServiceError, *, is_known: Callable[[], bool]
+    config: ClientConfig, about: Request, effort: Effort, why: ServiceError, *, is_known: Callable[[], bool]
 ) -> Operation[Generation]:
     """Request the status of a job of each generation, in the order of the lists.
 
     One that answers with the job decides. Where none does, one that has no such job does: it knows the path.
 
     :param about: a request about the job
+    :param effort: at first; something on the way may keep paths that are not there waiting
     :param why: what came of the lists
     :param is_known: True once another conversation has found it out; then any generation is returned
     :raises ServiceError: of the job; one that may pass comes before a refusal, which a gateway may have for paths that
         are not there
     """
-    request = _status_of(config, about)
-
-    def request_unless_known(generation: Generation, retry: bool) -> Operation[ServiceError | None]:
-        return None if is_known() else (yield from request(generation, retry))
-
-    found = yield from _try_each(config, config.generations, request_unless_known, waits=True)
+    quickly = _status_of(config, about, effort.time_limit, is_known)
+    found = yield from _try_each(config, config.generations, quickly, waits=False)
     if isinstance(found, Generation):
         return found
+    busy = _busy(found)
+    if again := [each.generation for each in busy if config.retry_seconds or each.error.status_code is None]:
+        patiently = _status_of(config, about, about.time_limit, is_known)
+        later = yield from _try_each(config, again, patiently, waits=True)
+        if isinstance(later, Generation):
+            return later
+        found = [*[each for each in found if each.generation not in again], *later]
     for each in found:
         if isinstance(each.error, JobNotFound) or each.generation.is_missing_workspace(each.error.detail):
             return each.generation
-    refusals = [each.error for each in found if isinstance(each.error, Unauthorized)]
-    if undecided := [*_busy(found), *_unclear(found), *refusals[-1:]]:
-        error = undecided[0]
-        if is_unreachable(error, config.base_url):
-            raise error
-    else:
-        error = _none_of_them(f"Every path of {about.subject}", found)
-    told = error.reworded(f"{error} {_also_tried(config, found, why)}")
-    told.__cause__ = error.__cause__
-    raise told
+    raise _error_of_job(config, about, found, why)
 
 
 def find_other_by_job(config: ClientConfig, about: Request, before: Generation) -> Operation[Generation | None]:
     """Another generation that answers with the job; None where none does."""
     others = [each for each in config.generations if each is not before]
-    found = yield from _try_each(config, others, _status_of(config, about), waits=False)
+    found = yield from _try_each(config, others, _status_of(config, about, about.time_limit), waits=False)
     return found if isinstance(found, Generation) else None
 
 
-def _status_of(config: ClientConfig, about: Request) -> _Try:
+def _status_of(
+    config: ClientConfig, about: Request, time_limit: float | None, is_known: Callable[[], bool] = lambda: False
+) -> _Try:
     def request(generation: Generation, retry: bool) -> Operation[ServiceError | None]:
+        if is_known():
+            return None
         try:
             yield from Operations(config, generation).get_status(
-                about.job, workspace=about.workspace, time_limit=about.time_limit, retry=retry
+                about.job, workspace=about.workspace, time_limit=time_limit, retry=retry
             )
         except ServiceError as error:
             return error
@@ -197,7 +194,7 @@ def _try_each(
             if (error := (yield from request(generation, False))) is None:
                 return generation
             tried.append(_Tried(generation, error))
-        busy = next((each for each in tried if isinstance(each.error, ServiceUnavailable)), None)
+        busy = next(iter(_busy(tried)), None)
         if busy is None or not waits or not config.retry_seconds:
             break
         # Of the others none is there. It may be the whole service that restarts: they are tried again then.
@@ -208,14 +205,29 @@ def _try_each(
     return tried
 
 
-def _busy(tried: Sequence[_Tried]) -> list[ServiceError]:
-    return [each.error for each in tried if isinstance(each.error, ServiceUnavailable)]
+def _busy(tried: Sequence[_Tried]) -> list[_Tried]:
+    return [each for each in tried if isinstance(each.error, ServiceUnavailable)]
 
 
-def _unclear(tried: Sequence[_Tried]) -> list[ServiceError]:
-    """Errors that say neither that the path is not there nor that the token is refused."""
-    missing = NotFound | Unauthorized
-    return [each.error for each in tried if not isinstance(each.error, missing) and not is_unknown_path(each.error)]
+def _most_telling(tried: Sequence[_Tried], *, refusal_first: bool) -> ServiceError | None:
+    """What may pass, then what says neither that the path is not there nor that the token is refused."""
+    refusals = [each.error for each in tried if isinstance(each.error, Unauthorized)]
+    unclear = [
+        each.error
+        for each in tried
+        if not isinstance(each.error, NotFound | Unauthorized) and not is_unknown_path(each.error)
+    ]
+    others = [*refusals, *unclear] if refusal_first else [*unclear, *reversed(refusals)]
+    return next(iter([*[each.error for each in _busy(tried)], *others]), None)
+
+
+def _error_of_job(config: ClientConfig, about: Request, tried: Sequence[_Tried], why: ServiceError) -> ServiceError:
+    error = _most_telling(tried, refusal_first=False) or _none_of_them(f"Every path of {about.subject}", tried)
+    if is_unreachable(error, config.base_url):
+        return error
+    told = error.reworded(f"{error} {_also_tried(config, tried, why)}")
+    told.__cause__ = error.__cause__
+    return told
 
 
 def _also_tried(config: ClientConfig, tried: Sequence[_Tried], why: ServiceError) -> str:

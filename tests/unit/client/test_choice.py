@@ -295,7 +295,7 @@ def test_a_list_that_is_unavailable_leaves_the_others(ask, home):
 
 def test_a_service_that_restarts_is_waited_for_and_then_asked_anew(ask, pauses):
     platform = Platform(HOMES["0.8"])
-    down = [503] * 9
+    down = [503] * 12
 
     def answer(request: httpx.Request) -> httpx.Response:
         return httpx.Response(down.pop()) if down else platform(request)
