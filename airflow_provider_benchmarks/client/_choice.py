@@ -30,6 +30,7 @@ from airflow_provider_benchmarks.client._discovery import (
 from airflow_provider_benchmarks.client._errors import is_unknown_path, is_unreachable
 from airflow_provider_benchmarks.client._operations import Operations
 from airflow_provider_benchmarks.client._requests import Operation, Question, Request
+from airflow_provider_benchmarks.client._time_limits import is_total_over
 from airflow_provider_benchmarks.client.generations import Generation, release_of
 from airflow_provider_benchmarks.exceptions import (
     BenchmarkError,
@@ -135,7 +136,7 @@ def choose(
 def _failure(config: ClientConfig, effort: Effort) -> Operation[ServiceError | None]:
     """Ask quickly; where that told nothing a moment ago, don't. Return what came of it, None where it is known now.
 
-    :raises ServiceUnavailable: no connection to the address can be made
+    :raises ServiceUnavailable: no connection to the address can be made, or the caller has no more time
     """
     failure = _failures.get(_who(config))
     if failure is not None and time.monotonic() < failure.until:
@@ -143,7 +144,7 @@ def _failure(config: ClientConfig, effort: Effort) -> Operation[ServiceError | N
     try:
         yield Question((*_who(config), config.retry_seconds, effort), partial(_find, config, effort))
     except ServiceError as error:
-        if is_unreachable(error, config.base_url):
+        if is_unreachable(error, config.base_url) or is_total_over(error.__cause__ or error):
             raise
         _bounded(_failures)[_who(config)] = _Failure(error, time.monotonic() + _VAIN_SECONDS)
         return error

@@ -16,7 +16,7 @@ import pytest
 
 from airflow_provider_benchmarks.client import AsyncBenchmarkClient, BenchmarkClient, ClientConfig, _choice, _questions
 from airflow_provider_benchmarks.client._choice import assuming
-from airflow_provider_benchmarks.client._time_limits import time_left
+from airflow_provider_benchmarks.client._time_limits import _TOGETHER, overtime, time_left
 from airflow_provider_benchmarks.exceptions import (
     JobNotFound,
     ProtocolError,
@@ -166,6 +166,20 @@ def test_what_told_nothing_is_not_asked_again_for_a_poll(ask, monkeypatch):
     monkeypatch.setattr(_choice, "_failures", {})
     poll()
     assert (gateway.count("/cluster-info"), gateway.lists_sent) == (4, 12)
+
+
+def test_a_caller_that_has_no_more_time_leaves_nothing_to_others():
+    gateway = Gateway(HOMES["0.8"])
+
+    def over(request: httpx.Request) -> httpx.Response:
+        raise httpx.ReadTimeout(f"{overtime(5)}{_TOGETHER}", request=request)
+
+    with BenchmarkClient(CONFIG, httpx.MockTransport(over)) as client:
+        with pytest.raises(ServiceUnavailable, match="limit for all requests together"):
+            client.get_status("job-1")
+    with BenchmarkClient(CONFIG, httpx.MockTransport(gateway)) as client:
+        assert client.get_status("job-1").status == "active"
+    assert gateway.lists_sent == 3
 
 
 def test_another_token_is_asked_for_itself(ask):
