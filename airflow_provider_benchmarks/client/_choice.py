@@ -65,9 +65,11 @@ _asked_in_vain: dict[_Address, float] = {}
 _DOUBT_SECONDS = 60.0
 #: Statuses of a gateway that has another service, or none, in the place of the old one.
 _GONE = frozenset({*range(300, 400), HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.GONE})
-#: Seconds for the release, and for the lists together, in a conversation about a job, whose own path is tried next: so
-#: few that a poll of the job does not count as slow.
-_QUICK_SECONDS = 2.0
+#: Seconds for the release, and for the lists together, in a conversation about a job, whose own path is tried next.
+_QUICK_SECONDS = 5.0
+#: The same in a poll, which has a time limit and shares what is found with all others: so few that it does not count as
+#: slow, also where two releases' paths of the job are kept waiting.
+_QUICK_SECONDS_OF_POLLS = 1.0
 #: Seconds for which conversations about a job don't ask again what told nothing: about one poll, so that many jobs
 #: cost no more than one, and a gateway that is mended is noticed by the next.
 _VAIN_SECONDS = 30.0
@@ -152,7 +154,7 @@ def _failure(config: ClientConfig, effort: Effort) -> Operation[ServiceError | N
 
 
 def _quickly(time_limit: float | None) -> Effort:
-    seconds = _QUICK_SECONDS if time_limit is None else min(_QUICK_SECONDS, time_limit)
+    seconds = _QUICK_SECONDS if time_limit is None else min(_QUICK_SECONDS_OF_POLLS, time_limit)
     return Effort(time_limit=seconds, in_all=seconds, waits=False)
 
 
