@@ -159,49 +159,59 @@ async def _request_each(
 
     A job whose request fails is left for the next poll: the error of one job must not hide the others.
     """
-    deleted: set[str] = set()
-    requests: list[asyncio.Task[None]] = []
-    slow: set[asyncio.Task[None]] = set()
-    remaining = iter(random.sample(sorted(names), len(names)))  # so that no job always comes after those with errors
-    in_a_row = 0
+    requests = _SingleRequests(client, names, found)
+    await requests.run()
+    return frozenset(requests.deleted)
 
-    async def request(name: str) -> None:
-        nonlocal in_a_row
+
+class _SingleRequests:
+    """Requests for single jobs, a few at a time. One that takes long goes on beside the others."""
+
+    def __init__(self, client: AsyncBenchmarkClient, names: frozenset[str], found: dict[str, BenchmarkJob]) -> None:
+        self.deleted: set[str] = set()
+        self._client, self._found = client, found
+        # In any order, so that no job always comes after those with errors.
+        self._remaining = iter(random.sample(sorted(names), len(names)))
+        self._begun: list[asyncio.Task[None]] = []
+        self._slow: set[asyncio.Task[None]] = set()
+        self._failures_in_a_row = 0
+
+    async def run(self) -> None:
         try:
-            found[name] = await client.get_job(name, time_limit=client.config.poll_time_limit)
+            async with asyncio.timeout(MAX_REQUEST_SECONDS):
+                await asyncio.gather(*[self._request_remaining() for _ in range(MAX_CONCURRENT_REQUESTS)])
+                await asyncio.gather(*self._slow)
+        except TimeoutError:
+            logger.debug("Requests for benchmark jobs take too long, and are left for the next poll.")
+        finally:
+            for each in self._begun:
+                each.cancel()
+            results = await asyncio.gather(*self._begun, return_exceptions=True)
+        for result in results:
+            if isinstance(result, Exception):
+                raise result
+
+    async def _request_remaining(self) -> None:
+        for name in self._remaining:
+            if self._failures_in_a_row >= OUTAGE_FAILURES:
+                return
+            self._begun.append(request := asyncio.create_task(self._request(name)))
+            await asyncio.wait([request], timeout=SHORT_SECONDS)
+            if request.done():
+                continue
+            if len(self._slow) >= MAX_SLOW_REQUESTS:
+                request.cancel()
+            else:
+                self._slow.add(request)
+                request.add_done_callback(self._slow.discard)
+
+    async def _request(self, name: str) -> None:
+        try:
+            self._found[name] = await self._client.get_job(name, time_limit=self._client.config.poll_time_limit)
         except JobNotFound:
-            deleted.add(name)
+            self.deleted.add(name)
         except ServiceError as error:
             logger.debug("Benchmark job %s can't be requested now. %s", name, error)
-            in_a_row = in_a_row + 1 if isinstance(error, ServiceUnavailable) else 0
+            self._failures_in_a_row = self._failures_in_a_row + 1 if isinstance(error, ServiceUnavailable) else 0
             return
-        in_a_row = 0
-
-    async def request_remaining() -> None:
-        for name in remaining:
-            if in_a_row >= OUTAGE_FAILURES:
-                return
-            requests.append(going := asyncio.create_task(request(name)))
-            await asyncio.wait([going], timeout=SHORT_SECONDS)
-            if going.done():
-                continue
-            if len(slow) >= MAX_SLOW_REQUESTS:
-                going.cancel()
-            else:
-                slow.add(going)
-                going.add_done_callback(slow.discard)
-
-    try:
-        async with asyncio.timeout(MAX_REQUEST_SECONDS):
-            await asyncio.gather(*[request_remaining() for _ in range(MAX_CONCURRENT_REQUESTS)])
-            await asyncio.gather(*slow)
-    except TimeoutError:
-        logger.debug("Requests for %d benchmark jobs take too long, and are left for the next poll.", len(slow))
-    finally:
-        for each in requests:
-            each.cancel()
-        results = await asyncio.gather(*requests, return_exceptions=True)
-    for result in results:
-        if isinstance(result, Exception):
-            raise result
-    return frozenset(deleted)
+        self._failures_in_a_row = 0
