@@ -24,8 +24,9 @@ from airflow_provider_benchmarks.client._errors import (
 from airflow_provider_benchmarks.client._headers import strip_secrets
 from airflow_provider_benchmarks.client._operations import Operations
 from airflow_provider_benchmarks.client._paging import Pages
+from airflow_provider_benchmarks.client._questions import Questions
 from airflow_provider_benchmarks.client._redirects import send_async
-from airflow_provider_benchmarks.client._requests import Answer, Operation, Request
+from airflow_provider_benchmarks.client._requests import SETTLED, Answer, Operation, Question, Request
 from airflow_provider_benchmarks.client._response_body import (
     MAX_ANSWER_BYTES,
     WholeBody,
@@ -52,7 +53,7 @@ class _Done(Generic[T]):
     result: T
 
 
-def _send(operation: Operation[T], answer: Answer) -> Request | _Done[T]:
+def _send(operation: Operation[T], answer: Answer) -> Request | Question | _Done[T]:
     try:
         return operation.send(answer)
     except StopIteration as done:
@@ -76,6 +77,7 @@ class AsyncBenchmarkClient:
         # so none waits there.
         self._slots = asyncio.Semaphore(MAX_CONNECTIONS)
         self._http = httpx.AsyncClient(**config.transport_options(), transport=transport, event_hooks=hooks)
+        self._questions = Questions(self._drive)
 
     async def __aenter__(self) -> Self:
         return self
@@ -86,6 +88,7 @@ class AsyncBenchmarkClient:
         await self.close()
 
     async def close(self) -> None:
+        await self._questions.close()
         await self._http.aclose()
 
     async def get_job(
@@ -146,8 +149,9 @@ class AsyncBenchmarkClient:
         :param time_limit: seconds for it
         :raises ServiceError: there was no response, or none that says the release
         """
-        operation = Operations(self.config, self.config.generations[0]).release(retry=False, time_limit=time_limit)
-        await self._complete_once(next(operation))
+        await self._drive(
+            Operations(self.config, self.config.generations[0]).release(retry=False, time_limit=time_limit)
+        )
 
     def _in(self, workspace: str | None) -> str:
         return workspace or self.config.workspace
@@ -157,12 +161,15 @@ class AsyncBenchmarkClient:
         strip_secrets(self.config, request)
 
     async def _run(self, conversation: Conversation[T], *, time_limit: float | None = None) -> T:
-        operation = converse(self.config, conversation, time_limit=time_limit)
+        return await self._drive(converse(self.config, conversation, time_limit=time_limit))
+
+    async def _drive(self, operation: Operation[T]) -> T:
         try:
             request = next(operation)
             while True:
                 try:
-                    answer = await self._complete(request)
+                    coming = self._settle(request) if isinstance(request, Question) else self._complete(request)
+                    answer = await coming
                 except ServiceError as error:
                     request = operation.throw(error)
                     continue
@@ -176,6 +183,10 @@ class AsyncBenchmarkClient:
         except StopIteration as done:
             result: T = done.value
             return result
+
+    async def _settle(self, question: Question) -> Answer:
+        await self._questions.ask(question)
+        return SETTLED
 
     async def _complete(self, request: Request) -> Answer:
         if request.delay:

@@ -1,7 +1,7 @@
-"""Find out which generation of the service an address has: asked once per process and connection, in a conversation.
+"""Which generation of the service an address has: found out once per process and connection, in a conversation.
 
-The platform reports its release without a token. Where a gateway hides that, the lists of jobs are tried: a path that
-the service does not have answers 404 with the bare words of its web framework.
+What is found is kept for all clients of the process. Conversations that need it at a time share the requests for it,
+and those about a job go on without it.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -19,42 +19,74 @@ from http import HTTPStatus
 from typing import TypeVar
 
 from airflow_provider_benchmarks.client._config import ClientConfig
+from airflow_provider_benchmarks.client._discovery import (
+    Effort,
+    find_by_job,
+    find_by_lists,
+    find_other_by_job,
+    generation_of,
+    reported_version,
+)
 from airflow_provider_benchmarks.client._errors import is_unknown_path, is_unreachable
 from airflow_provider_benchmarks.client._operations import Operations
-from airflow_provider_benchmarks.client._requests import Operation
+from airflow_provider_benchmarks.client._requests import Operation, Question, Request
+from airflow_provider_benchmarks.client._time_limits import is_total_over
 from airflow_provider_benchmarks.client.generations import Generation, release_of
 from airflow_provider_benchmarks.exceptions import (
+    BenchmarkError,
     JobNotFound,
     NotFound,
     ProtocolError,
     ServiceError,
-    ServiceUnavailable,
     Unauthorized,
 )
-from airflow_provider_benchmarks.inert import indented
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
+K = TypeVar("K")
+V = TypeVar("V")
 Conversation = Callable[[Operations], Operation[T]]
+#: By what routes a request.
+_Address = tuple[str, str, str]
 
-#: By what routes a request, for all clients of the process.
-_chosen: dict[tuple[str, str, str], Generation] = {}
+#: For all clients of the process.
+_chosen: dict[_Address, Generation] = {}
 #: Set within :func:`assuming`.
 _assumed: ContextVar[Generation | None] = ContextVar("assumed generation", default=None)
 #: More than a process has connections; headers that differ each time must not fill the memory.
 _MAX_CHOSEN = 1000
 #: When each was asked for its release, seconds of the monotonic clock.
-_asked: dict[tuple[str, str, str], float] = {}
-#: Seconds between two times that it is asked because of answers that may have another reason: a bad token must not
-#: double every request.
+_asked: dict[_Address, float] = {}
+#: When each was asked again because of an unknown path, and no other generation was found; on the same clock.
+_asked_in_vain: dict[_Address, float] = {}
+#: Seconds between two times that it is asked because of answers that may have another reason: a bad token, or one job
+#: whose path is not there, must not double every request.
 _DOUBT_SECONDS = 60.0
 #: Statuses of a gateway that has another service, or none, in the place of the old one.
 _GONE = frozenset({*range(300, 400), HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.GONE})
-#: Number of times that all lists are tried, while one is unavailable.
-_ROUNDS = 3
+#: Seconds for the release, and for the lists together, in a conversation about a job, whose own path is tried next.
+_QUICK_SECONDS = 5.0
+#: The same in a poll, which has a time limit and shares what is found with all others: so few that it does not count as
+#: slow, also where two releases' paths of the job are kept waiting.
+_QUICK_SECONDS_OF_POLLS = 1.0
+#: Seconds for which conversations about a job don't ask again what told nothing: about one poll, so that many jobs
+#: cost no more than one, and a gateway that is mended is noticed by the next.
+_VAIN_SECONDS = 30.0
 #: Releases that were warned of, with their addresses.
 _warned: set[tuple[str, str]] = set()
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    """What came of asking, and until when it is not asked again, on the monotonic clock."""
+
+    error: ServiceError
+    until: float
+
+
+#: By address, token and workspace: another token may list the jobs.
+_failures: dict[tuple[_Address, str], _Failure] = {}
 
 
 def converse(config: ClientConfig, conversation: Conversation[T], *, time_limit: float | None = None) -> Operation[T]:
@@ -68,17 +100,20 @@ def converse(config: ClientConfig, conversation: Conversation[T], *, time_limit:
     :param time_limit: seconds that each request of the choice may take
     :raises ProtocolError: the address has none of the generations; says what was tried
     """
-    generation = yield from choose(config, time_limit=time_limit)
+    generation = yield from choose(config, conversation, time_limit=time_limit)
     try:
         return (yield from conversation(Operations(config, generation)))
     except ServiceError as error:
-        generation = yield from choose_again(config, error, generation, time_limit=time_limit)
+        generation = yield from choose_again(config, error, generation, conversation, time_limit=time_limit)
     return (yield from conversation(Operations(config, generation)))
 
 
-def choose(config: ClientConfig, *, time_limit: float | None = None) -> Operation[Generation]:
+def choose(
+    config: ClientConfig, conversation: Conversation[T] | None = None, *, time_limit: float | None = None
+) -> Operation[Generation]:
     """The generation of the service at an address; requests nothing where it is known.
 
+    :param conversation: what it is needed for; where that is about a job, the job's own path is tried, too
     :raises ProtocolError: the address has none of them; says what was tried
     :raises Unauthorized: the token is refused everywhere, so that no answer tells them apart
     """
@@ -86,49 +121,113 @@ def choose(config: ClientConfig, *, time_limit: float | None = None) -> Operatio
         return assumed
     if len(config.generations) == 1:
         return config.generations[0]
-    known = _chosen.get(_key(config))
-    if known is not None:
+    address = _address(config)
+    if (known := _chosen.get(address)) is not None:
         return known
-    version = yield from _version(config, time_limit)
-    generation = _speaker(config.generations, version)
+    about = _first_about_a_job(config, conversation)
+    if about is None:
+        effort = Effort(time_limit)
+        yield Question((*_who(config), config.retry_seconds, effort), partial(_find, config, effort))
+    elif (failure := (yield from _failure(config, effort := _quickly(time_limit)))) is not None:
+        found = yield from find_by_job(config, about, effort, failure, is_known=lambda: address in _chosen)
+        if address not in _chosen:
+            _keep(config, found)
+    return _chosen.get(address) or (yield from choose(config, conversation, time_limit=time_limit))
+
+
+def _failure(config: ClientConfig, effort: Effort) -> Operation[ServiceError | None]:
+    """Ask quickly; where that told nothing a moment ago, don't. Return what came of it, None where it is known now.
+
+    :raises ServiceUnavailable: no connection to the address can be made, or the caller has no more time
+    """
+    failure = _failures.get(_who(config))
+    if failure is not None and time.monotonic() < failure.until:
+        return failure.error
+    try:
+        yield Question((*_who(config), config.retry_seconds, effort), partial(_find, config, effort))
+    except ServiceError as error:
+        if is_unreachable(error, config.base_url) or is_total_over(error.__cause__ or error):
+            raise
+        _bounded(_failures)[_who(config)] = _Failure(error, time.monotonic() + _VAIN_SECONDS)
+        return error
+    return None
+
+
+def _quickly(time_limit: float | None) -> Effort:
+    seconds = _QUICK_SECONDS if time_limit is None else min(_QUICK_SECONDS_OF_POLLS, time_limit)
+    return Effort(time_limit=seconds, in_all=seconds, waits=False)
+
+
+def _find(config: ClientConfig, effort: Effort) -> Operation[None]:
+    """Find out the generation by the release, or else by the lists."""
+    _bounded(_asked)[_address(config)] = time.monotonic()
+    version = yield from reported_version(config, effort)
+    generation = generation_of(config.generations, version)
     if generation is None:
-        generation = yield from _probe(config, version, time_limit)
+        generation = yield from find_by_lists(config, version, effort)
     else:
         _warn_of_newer(config, generation, version)
     _keep(config, generation)
-    return generation
 
 
 def choose_again(
-    config: ClientConfig, error: ServiceError, before: Generation, *, time_limit: float | None = None
+    config: ClientConfig,
+    error: ServiceError,
+    before: Generation,
+    conversation: Conversation[T] | None = None,
+    *,
+    time_limit: float | None = None,
 ) -> Operation[Generation]:
     """Choose another generation than the one whose path the service does not know, or may not know.
 
-    :param error: raised as it is where it is about something else, or there is no other to choose
+    :param error: raised as it is where it is about something else, or no other is found
     :param before: the generation whose request has failed
-    :raises ProtocolError: the address has none of them; says what was tried
+    :param conversation: as of :func:`choose`
     """
     is_certain = is_unknown_path(error)
     is_settled = len(config.generations) == 1 or _assumed.get() is not None
     if is_settled or not (is_certain or _is_doubtful(error, before)):
         raise error
-    key = _key(config)
-    known = _chosen.get(key)
+    address = _address(config)
+    known = _chosen.get(address)
     if known is not None and known is not before:  # another conversation has found it meanwhile
         return known
-    if not is_certain and time.monotonic() < _asked.get(key, -math.inf) + _DOUBT_SECONDS:
+    asked = _asked_in_vain if is_certain else _asked
+    if time.monotonic() < asked.get(address, -math.inf) + _DOUBT_SECONDS:
         raise error
-    version = yield from _version(config, time_limit, retry=is_certain)
-    generation = _speaker(config.generations, version)
-    if generation is None or generation is before:
-        if not is_certain:
-            raise error
-        generation = yield from _probe(config, version, time_limit)
-    if generation is before:  # the list of jobs is there: it is this path alone that is not
-        raise error
-    _keep(config, generation)
-    logger.warning("%s is another release now: %s", config.base_url, generation.description)
-    return generation
+    about = _first_about_a_job(config, conversation) if is_certain else None
+    effort = Effort(time_limit) if about is None else _quickly(time_limit)
+    key = (*_who(config), config.retry_seconds, effort, before, is_certain)
+    try:
+        yield Question(key, partial(_find_other, config, before, effort, is_certain))
+    except ServiceError as failure:
+        # It is no reason to end with another error than that of the request, but where that says more of the same.
+        told = failure if is_unknown_path(failure) else error
+    else:
+        told = error
+    found = _chosen.get(address, before)
+    if found is before and about is not None:
+        found = (yield from find_other_by_job(config, about, before)) or before
+    if found is not before:
+        _replace(config, found)
+        return found
+    if is_certain:
+        _bounded(_asked_in_vain)[address] = time.monotonic()
+    raise told
+
+
+def _find_other(config: ClientConfig, before: Generation, effort: Effort, is_certain: bool) -> Operation[None]:
+    """Find out whether the service has another generation than before.
+
+    :param is_certain: the service does not know a path, so that the lists are worth a try
+    """
+    _bounded(_asked)[_address(config)] = time.monotonic()
+    version = yield from reported_version(config, effort, retry=is_certain)
+    generation = generation_of(config.generations, version)
+    if is_certain and (generation is None or generation is before):
+        generation = yield from find_by_lists(config, version, effort)
+    if generation is not None and generation is not before:
+        _replace(config, generation)
 
 
 def _is_doubtful(error: ServiceError, generation: Generation) -> bool:
@@ -140,6 +239,23 @@ def _is_doubtful(error: ServiceError, generation: Generation) -> bool:
         return not isinstance(error, JobNotFound) and not generation.is_missing_workspace(error.detail)
     is_page = isinstance(error, ProtocolError) and (error.status_code or 0) < 500
     return is_page or isinstance(error, Unauthorized) or error.status_code in _GONE
+
+
+def _first_about_a_job(config: ClientConfig, conversation: Conversation[T] | None) -> Request | None:
+    """The first request of a conversation, in whichever generation it is one about a job. It is not sent."""
+    if conversation is None:
+        return None
+    for generation in config.generations:
+        operation = conversation(Operations(config, generation))
+        try:
+            request = next(operation)
+        except (StopIteration, BenchmarkError):  # this generation needs none, or can't do it
+            continue
+        finally:
+            operation.close()
+        if isinstance(request, Request) and request.job:
+            return request
+    return None
 
 
 @contextmanager
@@ -154,53 +270,37 @@ def assuming(generation: Generation) -> Iterator[None]:
 
 def forget_choices() -> None:
     """Forget which generation each address has."""
-    _chosen.clear()
-    _asked.clear()
+    for known in (_chosen, _asked, _asked_in_vain, _failures):
+        known.clear()
     _warned.clear()
 
 
-def _key(config: ClientConfig) -> tuple[str, str, str]:
+def _address(config: ClientConfig) -> _Address:
     """The address, the ``api``, and a hash of the headers, by which a gateway may choose the service behind it."""
     headers = sorted((name.lower(), value) for name, value in config.headers.items())
     return config.base_url, config.api, sha256(repr(headers).encode()).hexdigest()
 
 
+def _who(config: ClientConfig) -> tuple[_Address, str]:
+    """The address, and a hash of who asks there for what."""
+    return _address(config), sha256(repr((config.token, config.workspace, config.verify)).encode()).hexdigest()
+
+
+def _bounded(known: dict[K, V]) -> dict[K, V]:
+    if len(known) >= _MAX_CHOSEN:
+        known.clear()
+    return known
+
+
 def _keep(config: ClientConfig, generation: Generation) -> None:
-    if len(_chosen) >= _MAX_CHOSEN:
-        _chosen.clear()
-        _asked.clear()
-    _chosen[_key(config)] = generation
+    _bounded(_chosen)[_address(config)] = generation
+    _failures.pop(_who(config), None)
 
 
-def _version(config: ClientConfig, time_limit: float | None, *, retry: bool = True) -> Operation[str]:
-    """The version that the platform reports; ``unknown`` where something on the way hides it.
-
-    What answers late, or sends on to where nothing is, hides it too: that is no reason to try nothing else.
-
-    :param retry: False returns ``unknown`` also where no connection can be made
-    :raises ServiceUnavailable: no connection to the address can be made
-    """
-    _asked[_key(config)] = time.monotonic()
-    release = partial(Operations(config, config.generations[0]).release, time_limit=time_limit)
-    try:
-        return (yield from release(retry=False))
-    except ServiceError as error:
-        if not (retry and is_unreachable(error, config.base_url)):
-            return "unknown"
-        if not config.retry_seconds:
-            raise
-    try:
-        return (yield from release())
-    except ServiceError as error:
-        if is_unreachable(error, config.base_url):
-            raise
-    return "unknown"
-
-
-def _speaker(generations: Sequence[Generation], version: str) -> Generation | None:
-    """The generation of a version of the platform; None where the version does not say."""
-    release = release_of(version)
-    return None if release is None else next((each for each in generations if each.speaks(release)), None)
+def _replace(config: ClientConfig, generation: Generation) -> None:
+    if _chosen.get(_address(config)) is not generation:
+        _keep(config, generation)
+        logger.warning("%s is another release now: %s", config.base_url, generation.description)
 
 
 def _warn_of_newer(config: ClientConfig, generation: Generation, version: str) -> None:
@@ -213,73 +313,4 @@ def _warn_of_newer(config: ClientConfig, generation: Generation, version: str) -
         config.base_url,
         version,
         generation.description,
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class _Tried:
-    """A generation whose list of jobs was requested, and the error that came of it."""
-
-    generation: Generation
-    error: ServiceError
-
-
-def _probe(config: ClientConfig, version: str, time_limit: float | None) -> Operation[Generation]:
-    """Request the list of jobs of each generation.
-
-    A refusal of the token decides nothing: a gateway refuses paths that are not there, too.
-    """
-    tried: list[_Tried] = []
-    for _ in range(_ROUNDS):
-        tried = []
-        for generation in config.generations:
-            if (error := (yield from _error_of_list(config, generation, time_limit, retry=False))) is None:
-                return generation
-            tried.append(_Tried(generation, error))
-        busy = next((each for each in tried if isinstance(each.error, ServiceUnavailable)), None)
-        if busy is None:
-            break
-        if not config.retry_seconds:
-            raise busy.error
-        # Of the others none is there. It may be the whole service that restarts: they are tried again then.
-        error = yield from _error_of_list(config, busy.generation, time_limit, retry=True)
-        if error is None:
-            return busy.generation
-        if isinstance(error, ServiceUnavailable):
-            raise error
-    refusals = [each.error for each in tried if isinstance(each.error, Unauthorized)]
-    unclear = [each.error for each in tried if not isinstance(each.error, NotFound) and not is_unknown_path(each.error)]
-    if undecided := [*refusals, *unclear]:
-        raise undecided[0]
-    raise _none_of_them(config, version, tried)
-
-
-def _error_of_list(
-    config: ClientConfig, generation: Generation, time_limit: float | None, *, retry: bool
-) -> Operation[ServiceError | None]:
-    """Request the list of jobs; return the error, None where the service knows the path."""
-    operations = Operations(config, generation)
-    try:
-        yield from operations.require_list(workspace=config.workspace, retry=retry, time_limit=time_limit)
-    except NotFound as error:
-        return None if generation.is_missing_workspace(error.detail) else error
-    except ServiceError as error:
-        return error
-    return None
-
-
-def _none_of_them(config: ClientConfig, version: str, tried: Sequence[_Tried]) -> ProtocolError:
-    last = tried[-1].error
-    paths = ", ".join(f"{each.error.method} {each.error.path}" for each in tried)
-    known = ", ".join(each.generation.description for each in tried)
-    return ProtocolError(
-        f'Every list of benchmark jobs answered 404 ("{indented(last.detail)}"): {paths}. The platform version is '
-        f"{version}. "
-        f"This address knows no benchmark jobs: check the connection's host (with the prefix of a gateway, without "
-        f'"/apis"), and that the service is one of {known}.',
-        status_code=last.status_code,
-        detail=last.detail,
-        method=last.method,
-        path=last.path,
-        workspace=last.workspace,
     )

@@ -196,9 +196,13 @@ class Operations:
         )
         return self._read_job(request, (yield request))
 
-    def get_status(self, name: str, *, workspace: str, time_limit: float | None = None) -> Operation[BenchmarkJob]:
+    def get_status(
+        self, name: str, *, workspace: str, time_limit: float | None = None, retry: bool = True
+    ) -> Operation[BenchmarkJob]:
         path = self.generation.status_path(workspace, name)
-        request = self._request(method="GET", path=path, workspace=workspace, job=name, time_limit=time_limit)
+        request = self._request(
+            method="GET", path=path, workspace=workspace, job=name, time_limit=time_limit, retry=retry
+        )
         return self._read_job(request, (yield request))
 
     def list_page(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -60,6 +60,21 @@ class Answer:
     content: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What many conversations may need to know at a time: the requests for it are sent once for all who wait.
+
+    :param key: the same for who asks the same
+    :param begin: begins the operation that finds it out, which notes what it finds where all who have asked look
+    """
+
+    key: Hashable
+    begin: Callable[[], Operation[None]]
+
+
 #: A conversation with the service: yields requests, is sent their answers (or has their error thrown in), returns T.
-#: Both clients drive the same ones, so that no decision is written twice.
-Operation = Generator[Request, Answer, T]
+#: A question is sent an empty answer when it is settled. Both clients drive the same ones, so that no decision is
+#: written twice.
+Operation = Generator[Request | Question, Answer, T]
+#: What a question is sent.
+SETTLED = Answer(204, {}, b"")

@@ -16,7 +16,7 @@ from airflow_provider_benchmarks.benchmarks import JobRequest
 from airflow_provider_benchmarks.brief import brief
 from airflow_provider_benchmarks.client._archive import ArchiveCheck, CutArchive, NotAnArchive, refuse_text
 from airflow_provider_benchmarks.client._body_encoding import decoded
-from airflow_provider_benchmarks.client._choice import choose, choose_again
+from airflow_provider_benchmarks.client._choice import choose
 from airflow_provider_benchmarks.client._download_speed import DownloadSpeed
 from airflow_provider_benchmarks.client._errors import (
     error_of_request,
@@ -357,7 +357,9 @@ class BenchmarkClient(SyncRequests):
 
     def job_url(self, name: str, *, workspace: str | None = None) -> str:
         """The URL of a job on the service."""
-        return self.config.url(self.get_generation().job_path(self._in(workspace), name))
+        workspace = self._in(workspace)
+        path = self._run_for(name, workspace, lambda generation: generation.job_path(workspace, name))
+        return self.config.url(path)
 
     def _in(self, workspace: str | None) -> str:
         return workspace or self.config.workspace
@@ -388,12 +390,7 @@ class BenchmarkClient(SyncRequests):
             request = replace(request, headers=headers or {})
             return request, self._open(request)
 
-        generation = self.get_generation()
-        try:
-            return opened(generation)
-        except ServiceError as error:
-            generation = self._drive(choose_again(self.config, error, generation))
-        return opened(generation)
+        return self._run_for(name, workspace, opened)
 
 
 def _renamed(lines: Iterable[bytes], references: Mapping[str, str]) -> Iterable[bytes]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
 from typing import Self, TypeVar
@@ -10,7 +11,7 @@ from typing import Self, TypeVar
 import httpx
 from tenacity import Retrying
 
-from airflow_provider_benchmarks.client._choice import Conversation, converse
+from airflow_provider_benchmarks.client._choice import Conversation, choose, choose_again, converse
 from airflow_provider_benchmarks.client._config import ClientConfig
 from airflow_provider_benchmarks.client._errors import (
     FAULTS,
@@ -20,9 +21,10 @@ from airflow_provider_benchmarks.client._errors import (
     too_large,
 )
 from airflow_provider_benchmarks.client._headers import strip_secrets
+from airflow_provider_benchmarks.client._questions import ask_once
 from airflow_provider_benchmarks.client._redirects import send
 from airflow_provider_benchmarks.client._reentrant_pool import allow_reentry
-from airflow_provider_benchmarks.client._requests import Answer, Operation, Request
+from airflow_provider_benchmarks.client._requests import SETTLED, Answer, Operation, Question, Request
 from airflow_provider_benchmarks.client._response_body import (
     MAX_ANSWER_BYTES,
     closed_on_error,
@@ -31,7 +33,9 @@ from airflow_provider_benchmarks.client._response_body import (
 from airflow_provider_benchmarks.client._retry import retry_arguments
 from airflow_provider_benchmarks.client._targets import require_possible
 from airflow_provider_benchmarks.client._time_limits import keep_time_limits, time_left, time_limit
+from airflow_provider_benchmarks.client.generations import Generation
 from airflow_provider_benchmarks.exceptions import BenchmarkError, ServiceError
+from airflow_provider_benchmarks.jobs import BenchmarkJob
 from airflow_provider_benchmarks.safe_causes import safe_cause
 
 T = TypeVar("T")
@@ -75,12 +79,22 @@ class SyncRequests:
     def _run(self, conversation: Conversation[T], *, time_limit: float | None = None) -> T:
         return self._drive(converse(self.config, conversation, time_limit=time_limit))
 
+    def _run_for(self, name: str, workspace: str, opened: Callable[[Generation], T]) -> T:
+        """Do something for a job with the service's own generation; once more where it has another one meanwhile."""
+        conversation: Conversation[BenchmarkJob] = lambda service: service.get(name, workspace=workspace)
+        generation = self._drive(choose(self.config, conversation))
+        try:
+            return opened(generation)
+        except ServiceError as error:
+            generation = self._drive(choose_again(self.config, error, generation, conversation))
+        return opened(generation)
+
     def _drive(self, operation: Operation[T]) -> T:
         try:
             request = next(operation)
             while True:
                 try:
-                    answer = self._complete(request)
+                    answer = self._settle(request) if isinstance(request, Question) else self._complete(request)
                 except ServiceError as error:
                     request = operation.throw(error)
                 else:
@@ -88,6 +102,10 @@ class SyncRequests:
         except StopIteration as done:
             result: T = done.value
             return result
+
+    def _settle(self, question: Question) -> Answer:
+        ask_once(question, self._drive)
+        return SETTLED
 
     def _complete(self, request: Request) -> Answer:
         if request.delay:

@@ -53,11 +53,6 @@ class JobLists:
         self._failures = 0
         self._filters_by_time = True
 
-    @property
-    def have_failed(self) -> bool:
-        """True if the lists failed last, while the service responded to other requests."""
-        return self._failures > 0
-
     def use_again(self) -> None:
         """End a pause."""
         self._paused_until = 0.0
@@ -112,6 +107,10 @@ class JobLists:
             self.pause(error)
         else:
             logger.debug("The list of jobs failed. %s", error)
+
+    def postpone(self, seconds: float) -> None:
+        """Leave the lists alone for as long as the service asks for. That says nothing about single requests."""
+        self._paused_until = asyncio.get_running_loop().time() + min(seconds, LIST_PAUSE_SECONDS)
 
     def pause(self, error: Exception) -> None:
         self._paused_until = asyncio.get_running_loop().time() + LIST_PAUSE_SECONDS

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Collection
 from enum import Enum, auto
+from typing import Any
 
 from airflow_provider_benchmarks.exceptions import ServiceError, ServiceUnavailable, Unauthorized
 from airflow_provider_benchmarks.jobs import BenchmarkJob
@@ -63,6 +64,8 @@ class SlowRequests:
         self._responses_before = 0
         #: Number of requests that the service has responded to.
         self.responses = 0
+        #: Set with each response, for who waits for one.
+        self._arrival = asyncio.Event()
 
     def __contains__(self, name: str) -> bool:
         """True while a slow request for a job goes on, or waits for its place."""
@@ -84,6 +87,7 @@ class SlowRequests:
     def note_response(self, seconds: float) -> None:
         """Take note that the service has responded to a request, and how long that took."""
         self.responses += 1
+        self._arrival.set()
         self._is_quick |= seconds <= QUICK_SECONDS
 
     def end_queue(self) -> None:
@@ -133,12 +137,20 @@ class SlowRequests:
     async def wait_for_response(self, others: asyncio.Task[ServiceError | None]) -> bool:
         """Wait until the service responds, or until the requests that go on now have ended without a response.
 
+        The first response may be that of a request that begins, or becomes slow, later.
+
         :param others: a further request, whose result is an error if the service did not respond
         """
         began = _now()
-        pending: set[asyncio.Task[ServiceError | None] | asyncio.Task[None]] = {others, *self._running.values()}
+        pending: set[asyncio.Task[Any]] = {others, *self._running.values()}
         while pending and not self.has_responded:
-            done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+            self._arrival.clear()
+            arrival = asyncio.create_task(self._arrival.wait())
+            try:
+                done, left = await asyncio.wait({arrival, *pending}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                arrival.cancel()
+            pending = left - {arrival}
             if others in done and others.result() is None:
                 self.note_response(_now() - began)
         return self.has_responded

@@ -129,7 +129,7 @@ class StatusRequests:
         names = self._in_order(missing)
         if after_outage:
             await self._check_service(names, missing, report)
-        refusal = await self._read_lists(missing, report, after_outage=after_outage)
+        refusal = await self._read_lists(missing, report)
         self._round.list_refused = refusal is not None
         left = [name for name in names if name in missing]
         if errors := await self._request_each(left, missing, report):
@@ -188,27 +188,20 @@ class StatusRequests:
             if job is not None:
                 report(name, job)
 
-    async def _read_lists(
-        self, missing: dict[str, datetime | None], report: Report, *, after_outage: bool
-    ) -> Unauthorized | None:
+    async def _read_lists(self, missing: dict[str, datetime | None], report: Report) -> Unauthorized | None:
         """Report the jobs that the lists have. Where a list fails, its jobs are left for single requests.
 
         :return: the refusal, where the list is refused with the connection as it is now
-        :raises ServiceUnavailable: the service asks for a pause
         """
         try:
             await self._lists.read(self.client, missing, report)
         except Unauthorized as error:
             if await self._renew():
-                return await self._read_lists(missing, report, after_outage=after_outage)
+                return await self._read_lists(missing, report)
             return error
-        except Exception as error:  # whatever is wrong with the list, single requests may still work
-            if (
-                isinstance(error, ServiceUnavailable)
-                and error.retry_after
-                and not (after_outage or self._lists.have_failed)
-            ):
-                raise
+        except Exception as error:  # noqa: BLE001  whatever is wrong with the list, single requests may still work
+            if isinstance(error, ServiceUnavailable) and error.retry_after:
+                self._lists.postpone(error.retry_after)
             # A page before it says nothing any more: the service may have gone down since.
             self._round.list_error, self._round.is_answered, self._round.list_responded = error, False, False
             self._slow.begin_poll()

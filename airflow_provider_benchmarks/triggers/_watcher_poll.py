@@ -22,6 +22,8 @@ from airflow_provider_benchmarks.jobs.finished import FinishedJobs, JobsPoll, cr
 from airflow_provider_benchmarks.retry_policy import polls
 from airflow_provider_benchmarks.triggers._client import open_client
 from airflow_provider_benchmarks.triggers._job_lists import REQUESTS_PER_PAGE
+from airflow_provider_benchmarks.triggers._slow_requests import MAX_SLOW_REQUESTS, SHORT_SECONDS
+from airflow_provider_benchmarks.triggers._status_requests import MAX_CONCURRENT_REQUESTS
 
 if TYPE_CHECKING:
     from airflow_provider_benchmarks.client import AsyncBenchmarkClient
@@ -37,9 +39,9 @@ MAX_OLD_JOBS_BY_NAME = 3
 MAX_PAGES_OF_FIRST_POLL = 5
 #: Number of jobs in a row that can't be requested after which the service is down. The rest is left for the next poll.
 OUTAGE_FAILURES = 3
-#: Seconds for the requests for single jobs in one poll. Slow ones must not hold up the jobs that the list has: the rest
-#: is left for the next poll.
-MAX_REQUEST_SECONDS = 30.0
+#: Seconds for the requests for single jobs in one poll. Slow ones must not hold up the jobs that the list has, nor each
+#: other: the rest is left for the next poll.
+MAX_REQUEST_SECONDS = 10.0
 #: Share of the interval by which it varies at random, so that several triggerers do not poll at the same moment.
 JITTER_SHARE = 0.1
 
@@ -157,19 +159,59 @@ async def _request_each(
 
     A job whose request fails is left for the next poll: the error of one job must not hide the others.
     """
-    deleted = set()
-    in_a_row = 0
-    ends = now() + MAX_REQUEST_SECONDS
-    for name in random.sample(sorted(names), len(names)):  # so that no job always comes after those with errors
+    requests = _SingleRequests(client, names, found)
+    await requests.run()
+    return frozenset(requests.deleted)
+
+
+class _SingleRequests:
+    """Requests for single jobs, a few at a time. One that takes long goes on beside the others."""
+
+    def __init__(self, client: AsyncBenchmarkClient, names: frozenset[str], found: dict[str, BenchmarkJob]) -> None:
+        self.deleted: set[str] = set()
+        self._client, self._found = client, found
+        # In any order, so that no job always comes after those with errors.
+        self._remaining = iter(random.sample(sorted(names), len(names)))
+        self._begun: list[asyncio.Task[None]] = []
+        self._slow: set[asyncio.Task[None]] = set()
+        self._failures_in_a_row = 0
+
+    async def run(self) -> None:
         try:
-            found[name] = await client.get_job(name, time_limit=client.config.poll_time_limit)
-            in_a_row = 0
+            async with asyncio.timeout(MAX_REQUEST_SECONDS):
+                await asyncio.gather(*[self._request_remaining() for _ in range(MAX_CONCURRENT_REQUESTS)])
+                await asyncio.gather(*self._slow)
+        except TimeoutError:
+            logger.debug("Requests for benchmark jobs take too long, and are left for the next poll.")
+        finally:
+            for each in self._begun:
+                each.cancel()
+            results = await asyncio.gather(*self._begun, return_exceptions=True)
+        for result in results:
+            if isinstance(result, Exception):
+                raise result
+
+    async def _request_remaining(self) -> None:
+        for name in self._remaining:
+            if self._failures_in_a_row >= OUTAGE_FAILURES:
+                return
+            self._begun.append(request := asyncio.create_task(self._request(name)))
+            await asyncio.wait([request], timeout=SHORT_SECONDS)
+            if request.done():
+                continue
+            if len(self._slow) >= MAX_SLOW_REQUESTS:
+                request.cancel()
+            else:
+                self._slow.add(request)
+                request.add_done_callback(self._slow.discard)
+
+    async def _request(self, name: str) -> None:
+        try:
+            self._found[name] = await self._client.get_job(name, time_limit=self._client.config.poll_time_limit)
         except JobNotFound:
-            deleted.add(name)
-            in_a_row = 0
+            self.deleted.add(name)
         except ServiceError as error:
             logger.debug("Benchmark job %s can't be requested now. %s", name, error)
-            in_a_row = in_a_row + 1 if isinstance(error, ServiceUnavailable) else 0
-            if in_a_row >= OUTAGE_FAILURES or now() >= ends:
-                break
-    return frozenset(deleted)
+            self._failures_in_a_row = self._failures_in_a_row + 1 if isinstance(error, ServiceUnavailable) else 0
+            return
+        self._failures_in_a_row = 0

@@ -155,7 +155,7 @@ def test_a_page_of_a_gateway_decides_nothing(ask):
 
 
 def test_a_service_that_is_down_decides_nothing(ask):
-    down = [httpx.Response(503)] * 4  # the release, and each list
+    down = [httpx.Response(503)] * 7  # the release, each list, and each path of the job
     platform = Platform(HOMES["0.8"], "0.8.1")
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -295,7 +295,7 @@ def test_a_list_that_is_unavailable_leaves_the_others(ask, home):
 
 def test_a_service_that_restarts_is_waited_for_and_then_asked_anew(ask, pauses):
     platform = Platform(HOMES["0.8"])
-    down = [503] * 6
+    down = [503] * 12
 
     def answer(request: httpx.Request) -> httpx.Response:
         return httpx.Response(down.pop()) if down else platform(request)

@@ -226,6 +226,18 @@ async def test_whether_the_service_responds_at_all():
 
 
 @in_virtual_time
+async def test_a_request_that_begins_later_may_get_the_first_response():
+    slow, service = SlowRequests(), Service(a=8)
+    silent = asyncio.create_task(asyncio.sleep(TIMEOUT, ServiceUnavailable("down")))
+    waiting = asyncio.create_task(slow.wait_for_response(silent))
+    await asyncio.sleep(0)
+    assert await service.poll(slow, "a") is None
+    assert await waiting
+    assert now() == pytest.approx(8, abs=0.1)
+    silent.cancel()
+
+
+@in_virtual_time
 async def test_what_nobody_waits_for_any_more_is_forgotten():
     names = [f"job-{number}" for number in range(8)]
     slow, service = SlowRequests(), Service(**dict.fromkeys(names, TIMEOUT))
