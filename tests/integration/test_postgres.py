@@ -227,8 +227,8 @@ def test_the_event_of_a_watcher(session, submit) -> None:
 
 
 def test_the_state_of_a_task(session) -> None:
-    from airflow.models.task_state_store import TaskStateStoreModel
-
+    states = pytest.importorskip("airflow.models.task_state_store", reason="Airflow keeps the state of tasks since 3.3")
+    table = states.TaskStateStoreModel.__table__
     stored: dict[str, Any] = {}
 
     class Store:
@@ -240,9 +240,9 @@ def test_the_state_of_a_task(session) -> None:
     )
     text = json.dumps(stored["benchmark_job"], ensure_ascii=False)
     values = {"task_id": "t", "map_index": -1, "key": "k", "value": text, "dag_run_id": 1, **DAG_RUN}
-    known = {column.name for column in TaskStateStoreModel.__table__.columns}
+    known = {column.name for column in table.columns}
     session.execute(
-        TaskStateStoreModel.__table__.insert().values(
+        table.insert().values(
             **{name: value for name, value in values.items() if name in known}, updated_at=datetime.now(UTC)
         )
     )
