@@ -18,8 +18,8 @@ os.environ["AIRFLOW_HOME"] = str(Path(_HOME) / os.environ.get("PYTEST_XDIST_WORK
 os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 os.environ["AIRFLOW__CORE__UNIT_TEST_MODE"] = "False"
 
-# No test is about the time that it takes: machines are shared. Generated examples are the same in each run, so that what
-# fails is of the change that is tested; ``--hypothesis-profile=explore`` looks for new ones.
+# No test is about the time that it takes: machines are shared. Generated examples are the same in each run, so that
+# what fails is of the change that is tested; ``--hypothesis-profile=explore`` looks for new ones.
 settings.register_profile("explore", deadline=None)
 settings.register_profile("same", deadline=None, derandomize=True)
 settings.load_profile("same")
