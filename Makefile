@@ -213,6 +213,7 @@ bench-waiting: $(VENV)/.installed .venv-platform-0.1/.installed
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --group bench
 	PYTHONPATH=$(CURDIR) $(BIN)/python benchmarks/waiting.py
 	AIRFLOW__LOGGING__LOGGING_LEVEL=WARNING PYTHONPATH=$(CURDIR) $(BIN)/python benchmarks/platform_load.py
+	PYTHONPATH=$(CURDIR) $(BIN)/python benchmarks/trigger_memory.py
 
 clean:
 	rm -rf $(VENV) .venv-platform-* $(LOWEST_VENV) $(SUPPLY_VENV) .venv-airflow-* .venv-distributed .build

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from airflow_provider_benchmarks.gates.check import check_from_dict
 from airflow_provider_benchmarks.gates.result import NOT_JUDGED, UNPROVEN, CheckResult, Outcome
-from airflow_provider_benchmarks.inert import markdown_text, one_line
+from airflow_provider_benchmarks.inert import one_line
 from airflow_provider_benchmarks.storable import storable_text
 
 _COLOURS = {Outcome.PASS: "#1b7f3b", Outcome.WARN: "#9a6700", Outcome.FAIL: "#b3261e", Outcome.INCONCLUSIVE: "#9a6700"}
@@ -125,9 +125,10 @@ class Verdict:
         return self._table("simple") + self._worst("simple", "\n\nRows that got worse most:\n")
 
     def to_markdown(self) -> str:
-        worst = self._worst("github", "\n\n**Rows that got worse most**\n\n")
-        summary, subject = markdown_text(self.summary), markdown_text(self.subject)
-        return f"**{summary}**\n\n{subject}\n\n{self._table('github')}{worst}"
+        """A page of at most 60,000 characters, which fits a comment on a pull request."""
+        from airflow_provider_benchmarks.views import VerdictView, markdown_page
+
+        return markdown_page(VerdictView.of(self))
 
     def to_html(self) -> str:
         """A whole HTML page; a notebook shows it too."""
@@ -191,8 +192,7 @@ def _tabulated(rows: Sequence[tuple[str, ...]], columns: tuple[str, ...], style:
     place = columns.index(optional)
     if not any(row[place] for row in rows):
         columns, *rows = ((*row[:place], *row[place + 1 :]) for row in (columns, *rows))
-    written = markdown_text if style == "github" else one_line
-    rows = [tuple(written(storable_text(cell)) for cell in row) for row in rows]
+    rows = [tuple(one_line(storable_text(cell)) for cell in row) for row in rows]
     return str(tabulate(rows, headers=columns, tablefmt=style, disable_numparse=True))
 
 

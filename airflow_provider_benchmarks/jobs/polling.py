@@ -111,7 +111,7 @@ def not_in_time(
     :param error: of the last poll; None if it succeeded
     """
     what = str(job) if job else f'benchmark job "{name}" in workspace "{workspace}"'
-    seen = progress_line(job, now) if job else "nothing, no look at it succeeded"
+    seen = progress_line(job, now) if job else "nothing, as no poll of it succeeded"
     failed = f" The last poll failed: {shortened(str(error), _ERROR)}" if error else ""
     return JobTimeout(
         f"{what} did not end in time; last seen: {seen}.{failed} Raise the task's timeout, or look at what holds the "

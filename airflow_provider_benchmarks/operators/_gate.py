@@ -148,12 +148,12 @@ class GateOperator(BenchmarkOperator):
 
     def _write(self, verdict: Verdict, source: ServiceSource, context: Context) -> Record:
         data, ti, record = verdict.to_dict(), context["ti"], Record()
+        mapped = ti.map_index is not None and ti.map_index >= 0
+        gate = f"{ti.dag_id}.{self.task_id}{f'[{ti.map_index}]' if mapped else ''}"
         record.write("XCom", lambda: ti.xcom_push(key=VERDICT_KEY, value=self._xcom_of(verdict)))
         if (report := self.report) is not None:
-            record.write(f"the report {report}", lambda: store_report(verdict, report))
+            record.write(f"the report {report}", lambda: store_report(verdict, report, gate=gate))
         if (store := source.store) is not None:
-            mapped = ti.map_index is not None and ti.map_index >= 0
-            gate = f"{ti.dag_id}.{self.task_id}{f'[{ti.map_index}]' if mapped else ''}"
             record.write(f"the score store {store.root}", lambda: self._store(source, store, gate, data))
         known: dict[str, Any] = {
             "job_name": verdict.job or self.job_name,

@@ -17,7 +17,7 @@ from airflow_provider_benchmarks.gates.verdict import LEFT_OUT
 from airflow_provider_benchmarks.operators._base import max_xcom_bytes, xcom_bytes
 from airflow_provider_benchmarks.storable import storable
 
-REPORTS = (".md", ".html", ".json")
+REPORTS = (".md", ".html", ".json", ".xml")
 #: Length of the values of items, in characters, in an XCom that would be too large otherwise.
 _SHORT = 200
 #: The order in which results are put into an XCom while there is room.
@@ -65,18 +65,23 @@ def check_report(report: Any, *, gate: str) -> None:
         raise ConfigurationError(f'gate "{gate}": the report must end in {", ".join(REPORTS)}, found {brief(report)}')
 
 
-def store_report(verdict: Verdict, report: str) -> None:
+def store_report(verdict: Verdict, report: str, *, gate: str) -> None:
     """Write the verdict as a page.
 
     :param report: path or URL that ends in one of ``REPORTS``
+    :param gate: name of the gate, ``dag_id.task_id``
     """
     from airflow_provider_benchmarks.store import Place, store_bytes
+    from airflow_provider_benchmarks.views import VerdictView, junit_page
 
+    forms: dict[str, Callable[[], str]] = {
+        ".html": verdict.to_html,
+        ".json": lambda: json.dumps(verdict.to_dict(), indent=1),
+        ".md": verdict.to_markdown,
+        ".xml": lambda: junit_page(VerdictView.of(verdict), name=gate),
+    }
     suffix = PurePath(report).suffix
-    if suffix == ".json":
-        text = json.dumps(verdict.to_dict(), indent=1)
-    else:
-        text = verdict.to_html() if suffix == ".html" else verdict.to_markdown()
+    text = forms[suffix]()
     stored = store_bytes([text.encode()], Place(report), format=suffix.lstrip("."))
     logger.info("Report: %s", stored.path)
 

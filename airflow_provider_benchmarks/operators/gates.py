@@ -58,7 +58,8 @@ class BenchmarkGateOperator(GateOperator):
         score store, the name of a job, or the folder of a stored one (templated)
     :param store: score store with baselines and history, which keeps the job and the verdict; defaults to
         ``[benchmarks] score_store``, and an empty text means none (templated)
-    :param report: where to write the verdict, as a page: ``….md``, ``….html`` or ``….json`` (templated)
+    :param report: where to write the verdict: ``….md`` (fits a comment on a pull request), ``….html``, ``….json`` or
+        ``….xml`` (JUnit; each check is a test case) (templated)
     :param if_inconclusive: ``fail``, ``warn`` or ``pass``; None: the policy's, else ``fail`` for ``prove`` and for
         what a baseline lacks or has lost, and ``warn`` for the rest
     :param if_no_baseline: the same for comparisons while the score store has no baseline; None: the policy's, else
@@ -150,7 +151,8 @@ class BenchmarkGateBranchOperator(GateOperator, BranchMixIn):
         score store, the name of a job, or the folder of a stored one (templated)
     :param store: score store with baselines and history, which keeps the job and the verdict; defaults to
         ``[benchmarks] score_store``, and an empty text means none (templated)
-    :param report: where to write the verdict, as a page: ``….md``, ``….html`` or ``….json`` (templated)
+    :param report: where to write the verdict: ``….md`` (fits a comment on a pull request), ``….html``, ``….json`` or
+        ``….xml`` (JUnit; each check is a test case) (templated)
     :param if_inconclusive: ``fail``, ``warn`` or ``pass``; None: the policy's, else ``fail`` for ``prove`` and for
         what a baseline lacks or has lost, and ``warn`` for the rest
     :param if_no_baseline: the same for comparisons while the score store has no baseline; None: the policy's, else

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
+from airflow_provider_benchmarks.views.junit import junit_page
 from airflow_provider_benchmarks.views.log import LogRecord, failing_lines, log_records
+from airflow_provider_benchmarks.views.markdown import markdown_page
 from airflow_provider_benchmarks.views.verdict import CheckView, RowView, VerdictView
 
-__all__ = ["CheckView", "LogRecord", "RowView", "VerdictView", "failing_lines", "log_records"]
+__all__ = [
+    "CheckView",
+    "LogRecord",
+    "RowView",
+    "VerdictView",
+    "failing_lines",
+    "junit_page",
+    "log_records",
+    "markdown_page",
+]

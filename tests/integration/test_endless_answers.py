@@ -213,7 +213,7 @@ class TestHook:
         (name,) = held(1)
         impatient.inject(TRICKLE.on("GET", "*", times=None))
         began = time.monotonic()
-        with pytest.raises(JobTimeout, match="nothing, no look at it succeeded"):
+        with pytest.raises(JobTimeout, match="nothing, as no poll of it succeeded"):
             BenchmarkHook().wait_for_job(name, poll_interval=0.1, timeout=1)
         assert time.monotonic() - began < 60
 

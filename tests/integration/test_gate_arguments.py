@@ -42,7 +42,7 @@ def output(dag):
     [
         ({}, "has no checks"),
         ({"checks": [Threshold("m", at_least=1)], "policy": "p.yaml"}, "give checks or a policy file, not both"),
-        ({"checks": [Threshold("m", at_least=1)], "report": "x.pdf"}, "the report must end in .md, .html, .json"),
+        ({"checks": [Threshold("m", at_least=1)], "report": "x.pdf"}, "the report must end in .md, .html, .json, .xml"),
         ({"checks": [Threshold("m", at_least=1)], "if_inconclusive": "no"}, "must be fail, warn or pass"),
     ],
 )

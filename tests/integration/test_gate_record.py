@@ -51,7 +51,13 @@ class NoEvents:
 
 class TestWhatIsWritten:
     @pytest.mark.parametrize(
-        ("suffix", "start"), [("md", "**FAIL: 0 of 1"), ("html", "<!doctype html>"), ("json", '{\n "outcome": "fail"')]
+        ("suffix", "start"),
+        [
+            ("md", "**FAIL: 0 of 1"),
+            ("html", "<!doctype html>"),
+            ("json", '{\n "outcome": "fail"'),
+            ("xml", "<?xml version='1.0' encoding='UTF-8'?>\n<testsuites>\n  <testsuite name=\"nightly.gate\""),
+        ],
     )
     def test_a_report_before_the_task_fails(self, run_job, tmp_path, suffix, start):
         path = tmp_path / f"report.{suffix}"
@@ -173,7 +179,7 @@ def test_a_report_of_an_unknown_format_is_refused_before_anything_is_judged(run_
     operator = BenchmarkGateOperator(task_id="gate", job_name="job-1", checks=[MISSES], report="{{ params.report }}")
     operator.render_template_fields({"params": {"report": "r.pdf"}})
     service.clear_requests()
-    with pytest.raises(ConfigurationError, match="the report must end in .md, .html, .json, found 'r.pdf'"):
+    with pytest.raises(ConfigurationError, match="the report must end in .md, .html, .json, .xml, found 'r.pdf'"):
         operator.execute(task_context())
     assert service.requests == []
 

@@ -91,7 +91,7 @@ class TestEvents:
         service.inject(Fault.answer(503).on(*STATUS, times=None))
         event = await event_of(stored(trigger_for(deadline=time.time() + 0.3)))
         assert event["status"] == "timed_out"
-        assert "no look at it succeeded" in event["message"]
+        assert "no poll of it succeeded" in event["message"]
 
 
 class TestFaults:

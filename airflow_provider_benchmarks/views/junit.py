@@ -1,0 +1,49 @@
+"""A verdict as JUnit XML, which CI systems show as tests: each check is a test case."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from xml.etree import ElementTree
+
+from airflow_provider_benchmarks.gates.result import Outcome
+from airflow_provider_benchmarks.views.verdict import CheckView, VerdictView
+
+#: What XML 1.0 can't hold in whatever form (https://www.w3.org/TR/xml/#charsets).
+_NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+#: What an outcome is in JUnit's words: inconclusive checks are no failures, but keep the gate from passing.
+_KINDS = {Outcome.FAIL: "failure", Outcome.INCONCLUSIVE: "error", Outcome.WARN: "skipped"}
+
+
+def junit_page(view: VerdictView, *, name: str) -> str:
+    """The verdict as a test suite.
+
+    :param name: of the suite, such as the gate's task
+    """
+    counts = Counter(_KINDS.get(check.outcome) for check in view.checks)
+    suite = _element("testsuite", name=name, tests=len(view.checks))
+    for attribute, kind in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
+        suite.set(attribute, str(counts[kind]))
+    for check in view.checks:
+        suite.append(_case(check, name))
+    suite.append(_element("system-out", f"{view.headline}\n{view.subject}"))
+    suites = _element("testsuites")
+    suites.append(suite)
+    ElementTree.indent(suites)
+    return ElementTree.tostring(suites, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _case(check: CheckView, suite: str) -> ElementTree.Element:
+    case = _element("testcase", classname=suite, name=f"{check.what} {check.required}")
+    if (kind := _KINDS.get(check.outcome)) is not None:
+        case.append(_element(kind, message=check.sentence, type=None if kind == "skipped" else str(check.outcome)))
+    case.append(_element("system-out", f"observed {check.observed}, required {check.required}; {check.why}"))
+    return case
+
+
+def _element(tag: str, text: str = "", **attributes: object) -> ElementTree.Element:
+    known = {name: _NO_XML.sub("�", str(value)) for name, value in attributes.items() if value is not None}
+    element = ElementTree.Element(tag, known)
+    if text:
+        element.text = _NO_XML.sub("�", text)
+    return element
