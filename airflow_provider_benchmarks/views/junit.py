@@ -30,7 +30,8 @@ def junit_page(view: VerdictView, *, name: str) -> str:
     suites = _element("testsuites")
     suites.append(suite)
     ElementTree.indent(suites)
-    return ElementTree.tostring(suites, encoding="unicode", xml_declaration=True) + "\n"
+    # Of a text it would name the encoding of the machine.
+    return ElementTree.tostring(suites, encoding="utf-8", xml_declaration=True).decode() + "\n"
 
 
 def _case(check: CheckView, suite: str) -> ElementTree.Element:

@@ -56,7 +56,7 @@ class TestWhatIsWritten:
             ("md", "**FAIL: 0 of 1"),
             ("html", "<!doctype html>"),
             ("json", '{\n "outcome": "fail"'),
-            ("xml", "<?xml version='1.0' encoding='UTF-8'?>\n<testsuites>\n  <testsuite name=\"nightly.gate\""),
+            ("xml", "<?xml version='1.0' encoding='utf-8'?>\n<testsuites>\n  <testsuite name=\"nightly.gate\""),
         ],
     )
     def test_a_report_before_the_task_fails(self, run_job, tmp_path, suffix, start):

@@ -52,7 +52,7 @@ def gate(*checks, **jobs):
     return BenchmarkGateOperator(task_id="gate", checks=checks, **jobs).execute(task_context())
 
 
-def test_the_whole_passes_and_the_slice_is_stopped(platform, jobs, monkeypatch):
+def test_the_whole_passes_and_the_slice_is_stopped(platform, jobs, monkeypatch, capsys, caplog):
     monkeypatch.setenv("AIRFLOW_CONN_NEMO_EVALUATOR_DEFAULT", connection(platform.url))
     whole = NoRegression("exact-match", key="input", margin=0.1)
     verdict = gate(whole, Threshold("exact-match", at_least=0.85), **jobs)
@@ -60,7 +60,6 @@ def test_the_whole_passes_and_the_slice_is_stopped(platform, jobs, monkeypatch):
     assert verdict["results"][0]["observed"] == pytest.approx(-5 / ROWS)
     with pytest.raises(GateFailed) as caught:
         gate(whole, NoRegression("exact-match", key="input", margin=0.1, by="category"), **jobs)
-    log = str(caught.value)
-    assert "exact-match [category = math]" in log
-    assert "exact-match fell by 50 points" in log
-    assert "input: Question 0?, output: no idea, reference: answer 0, category: math" in log
+    assert "exact-match difference [category = math]: exact-match fell by 50 points" in str(caught.value)
+    log = capsys.readouterr().out + caplog.text
+    assert "exact-match [category = math] 1 → 0  input: Question 0?, output: no idea, reference: answer 0" in log
