@@ -31,7 +31,8 @@ def junit_page(view: VerdictView, *, name: str) -> str:
     suites.append(suite)
     ElementTree.indent(suites)
     # Of a text it would name the encoding of the machine.
-    return ElementTree.tostring(suites, encoding="utf-8", xml_declaration=True).decode() + "\n"
+    page: bytes = ElementTree.tostring(suites, encoding="utf-8", xml_declaration=True)
+    return page.decode() + "\n"
 
 
 def _case(check: CheckView, suite: str) -> ElementTree.Element:
