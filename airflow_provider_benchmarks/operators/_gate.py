@@ -170,7 +170,9 @@ class GateOperator(BenchmarkOperator):
 
     def _xcom_of(self, verdict: Verdict) -> dict[str, Any]:
         store = score_store(self.store)
-        places = ["the task's log", *([f"the report {self.report}"] if self.report else [])]
+        # A report in Markdown is cut to what fits a comment.
+        is_whole = self.report is not None and not self.report.endswith(".md")
+        places = ["the task's log", *([f"the report {self.report}"] if is_whole else [])]
         return xcom_of(verdict, whole=", ".join([*places, *([f"the score store {store.root}"] if store else [])]))
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage[Any, Any] | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from airflow_provider_benchmarks.gates.result import Outcome
@@ -18,7 +18,7 @@ from airflow_provider_benchmarks.views.verdict import CheckView, RowView, Verdic
 
 #: Columns of a line. Airflow shows the time before each record, and half of a screen has room for as many.
 WIDTH = 110
-#: Number of rows that got worse most, and of checks of one outcome, that a log shows.
+#: Number of rows that got worse most, and of checks that did not pass, that are not folded.
 MOST_ROWS = 10
 MOST_CHECKS = 20
 _INDENT = "      "
@@ -36,24 +36,26 @@ class LogRecord:
 
 
 def log_records(view: VerdictView) -> list[LogRecord]:
-    """The verdict, failures, warnings and passes, and then the rows that got worse most."""
+    """The verdict, failures, warnings, the rows that got worse most, and passes; folded but whole what is many."""
     lines = _CheckLines(view.checks)
     passed = [check for check in view.checks if check.outcome is Outcome.PASS]
     others = [check for check in view.checks if check.outcome is not Outcome.PASS]
     found = [LogRecord(_wrapped(view.headline, ""), _LEVELS.get(view.outcome, logging.INFO))]
     found.append(LogRecord(_wrapped(view.subject, "")))
-    found += lines.records(others)
-    if passed:
-        holds = f"{len(passed)} checks that hold" if len(passed) > 1 else "1 check that holds"
-        found += [LogRecord(f"::group::{holds}"), *lines.records(passed), LogRecord("::endgroup::")]
-    return found + [LogRecord(line) for line in _row_lines(view.worst)]
+    found += lines.records(others[:MOST_CHECKS])
+    found += _folded("more that did not pass", lines.records(others[MOST_CHECKS:]))
+    found += _folded("that passed", lines.records(passed))
+    rows = list(map(_row_record, view.worst))
+    if rows:
+        found.append(LogRecord("Rows that got worse most (score of the baseline → of this job):"))
+    return found + rows[:MOST_ROWS] + _folded("more rows", rows[MOST_ROWS:])
 
 
 def failing_lines(view: VerdictView) -> str:
     """The checks that keep the gate from passing, a line each, for the text of an error: callbacks break lines."""
     lines = [f"{check.outcome.upper()} {check.sentence}" for check in view.unmet[:MOST_CHECKS]]
     more = len(view.unmet) - MOST_CHECKS
-    return "\n".join([*lines, *([f"and {more:,} more"] * (more > 0))])
+    return "\n".join([*lines, *([f"and {more:,} more, which the log has"] * (more > 0))])
 
 
 class _CheckLines:
@@ -69,9 +71,7 @@ class _CheckLines:
         self._required = _width((check.required for check in checks), _WIDEST_REQUIRED)
 
     def records(self, checks: Sequence[CheckView]) -> list[LogRecord]:
-        found = [LogRecord(self._text(check), _LEVELS.get(check.outcome, logging.INFO)) for check in checks]
-        more = len(found) - MOST_CHECKS
-        return [*found[:MOST_CHECKS], *([LogRecord(f"{_INDENT}and {more:,} more")] * (more > 0))]
+        return [LogRecord(self._text(check), _LEVELS.get(check.outcome, logging.INFO)) for check in checks]
 
     def _text(self, check: CheckView) -> str:
         columns = f"{check.what:{self._what}}  {check.observed:>{self._observed}}  {check.required:{self._required}}"
@@ -83,21 +83,25 @@ class _CheckLines:
         return f"{_wrapped(line.rstrip(), _INDENT)}\n{_wrapped(_INDENT + check.why, _INDENT)}"
 
 
-def _row_lines(rows: Sequence[RowView]) -> Iterator[str]:
-    if not rows:
-        return
-    yield "Rows that got worse most (score of the baseline → of this job):"
-    for row in rows[:MOST_ROWS]:
-        group = f" [{row.group}]" if row.group else ""
-        item = ", ".join(f"{name}: {value}" for name, value in row.item.items())
-        scores = f"{row.score}{group} {row.baseline:.4g} → {row.candidate:.4g}"
-        text = one_line(storable_text(f"{_INDENT}row {row.row_index}  {scores}  {item}"))
-        yield text if len(text) <= WIDTH else f"{text[: WIDTH - 1]}…"
-    if len(rows) > MOST_ROWS:
-        yield f"{_INDENT}and {len(rows) - MOST_ROWS:,} more"
+def _folded(what: str, records: Sequence[LogRecord]) -> list[LogRecord]:
+    """A group of records, which Airflow's log view shows as one line until it is opened; nothing where there is none.
+
+    :param what: behind their number in that line
+    """
+    if not records:
+        return []
+    return [LogRecord(f"::group::{len(records):,} {what}"), *records, LogRecord("::endgroup::")]
 
 
-def _width(texts: Iterator[str], widest: int) -> int:
+def _row_record(row: RowView) -> LogRecord:
+    group = f" [{row.group}]" if row.group else ""
+    item = ", ".join(f"{name}: {value}" for name, value in row.item.items())
+    scores = f"{row.score}{group} {row.baseline:.4g} → {row.candidate:.4g}"
+    text = one_line(storable_text(f"{_INDENT}row {row.row_index}  {scores}  {item}"))
+    return LogRecord(text if len(text) <= WIDTH else f"{text[: WIDTH - 1]}…")
+
+
+def _width(texts: Iterable[str], widest: int) -> int:
     return max((len(text) for text in texts if len(text) <= widest), default=0)
 
 

@@ -15,7 +15,7 @@ from airflow_provider_benchmarks.client import AsyncBenchmarkClient, BenchmarkCl
 from airflow_provider_benchmarks.operators.jobs import RunBenchmarkJobOperator
 from airflow_provider_benchmarks.testing import EvaluationService
 from tests.support.airflow_runs import AirflowHome
-from tests.support.s3_server import S3Server
+from tests.support.s3_server import BUCKET, S3Server
 from tests.support.service_clock import ServiceClock
 
 WORKSPACE = "my-workspace"
@@ -44,6 +44,15 @@ def s3(_s3_server, monkeypatch) -> S3Server:
     """
     monkeypatch.setenv("AIRFLOW_CONN_AWS_SCORES", _s3_server.connection)
     return _s3_server
+
+
+@pytest.fixture(params=["local", "s3"])
+def root(request, tmp_path) -> str:
+    """The root of a score store, on the local disk and in object storage."""
+    if request.param == "local":
+        return str(tmp_path / "store")
+    request.getfixturevalue("s3")
+    return f"s3://aws_scores@{BUCKET}/{tmp_path.name}"
 
 
 @pytest.fixture

@@ -22,19 +22,10 @@ from airflow_provider_benchmarks.scores.listed_files import END_BYTES
 from airflow_provider_benchmarks.scores.value_statistics import value_statistics
 from airflow_provider_benchmarks.store import Place, RowFormat, ScoreStore, read_stored_job, store_rows
 from tests.support.contexts import task_context
-from tests.support.s3_server import BUCKET
 from tests.support.stored_rows import line
 
 WHERE = {"workspace": "ws", "benchmark": "ws/qa"}
 ROWS, AGGREGATE, MANIFEST = "row-scores.parquet", "aggregate-scores.json", "manifest.json"
-
-
-@pytest.fixture(params=["local", "s3"])
-def root(request, tmp_path):
-    if request.param == "local":
-        return str(tmp_path / "store")
-    request.getfixturevalue("s3")
-    return f"s3://aws_scores@{BUCKET}/{tmp_path.name}"
 
 
 def add(root, name, values, texts=None):

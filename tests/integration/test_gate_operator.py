@@ -87,7 +87,7 @@ def test_the_log_begins_with_the_verdict_and_has_a_record_for_each_check(run_job
         "FAIL: 1 of 2 checks hold",
         f'Benchmark job "job-1" of benchmark {BENCHMARK} in workspace "{WORKSPACE}".',
         "FAIL  string-check mean  0.8  ≥ 0.9  5 rows",
-        "::group::1 check that holds",
+        "::group::1 that passed",
         "PASS  exact-match mean   0.6  ≥ 0.5  5 rows",
         "::endgroup::",
         f"Stored scores: {tmp_path}/store/{WORKSPACE}/",

@@ -25,14 +25,6 @@ from tests.support.s3_server import BUCKET
 WHERE = {"workspace": WORKSPACE, "benchmark": BENCHMARK}
 
 
-@pytest.fixture(params=["local", "s3"])
-def root(request, tmp_path):
-    if request.param == "local":
-        return str(tmp_path / "store")
-    request.getfixturevalue("s3")
-    return f"s3://aws_scores@{BUCKET}/{tmp_path.name}"
-
-
 @pytest.fixture
 def hook(service, monkeypatch):
     monkeypatch.setenv("AIRFLOW_CONN_NEMO_EVALUATOR_DEFAULT", service.connection_json())

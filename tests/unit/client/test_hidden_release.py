@@ -239,16 +239,23 @@ class Unknown(dict[str, Answer]):
         return self._answer
 
 
+def held(gateway):
+    """A gateway that keeps ``/cluster-info`` waiting: when that has begun, what releases it, and what responds."""
+    begun, release = asyncio.Event(), asyncio.Event()
+
+    async def respond(request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/cluster-info":
+            begun.set()
+            await release.wait()
+        return gateway(request)
+
+    return begun, release, respond
+
+
 class TestSharing:
     async def test_jobs_that_are_polled_together_share_the_requests(self):
         gateway = Gateway(HOMES["0.8"])
-        release = asyncio.Event()
-
-        async def respond(request: httpx.Request) -> httpx.Response:
-            if request.url.path == "/cluster-info":
-                await release.wait()
-            return gateway(request)
-
+        _, release, respond = held(gateway)
         async with AsyncBenchmarkClient(CONFIG, httpx.MockTransport(respond)) as client:
             polls = [asyncio.create_task(client.get_status(f"job-{number}")) for number in range(5)]
             await asyncio.sleep(0)
@@ -258,14 +265,7 @@ class TestSharing:
 
     async def test_a_poll_that_is_cancelled_does_not_end_the_request_of_others(self):
         gateway = Gateway(HOMES["0.8"])
-        begun, release = asyncio.Event(), asyncio.Event()
-
-        async def respond(request: httpx.Request) -> httpx.Response:
-            if request.url.path == "/cluster-info":
-                begun.set()
-                await release.wait()
-            return gateway(request)
-
+        begun, release, respond = held(gateway)
         async with AsyncBenchmarkClient(CONFIG, httpx.MockTransport(respond)) as client:
             first = asyncio.create_task(client.get_status("job-1"))
             await begun.wait()
@@ -279,14 +279,7 @@ class TestSharing:
 
     async def test_a_client_that_is_closed_ends_its_own_and_no_other_s(self):
         gateway = Gateway(HOMES["0.8"])
-        begun, release = asyncio.Event(), asyncio.Event()
-
-        async def respond(request: httpx.Request) -> httpx.Response:
-            if request.url.path == "/cluster-info":
-                begun.set()
-                await release.wait()
-            return gateway(request)
-
+        begun, _, respond = held(gateway)
         other = AsyncBenchmarkClient(CONFIG, httpx.MockTransport(respond))
         async with AsyncBenchmarkClient(CONFIG, httpx.MockTransport(gateway)) as client:
             first = asyncio.create_task(other.get_status("job-1"))
