@@ -83,7 +83,8 @@ _OPTIONS: dict[str, Any] = {
         "default": "",
     },
     "retry_seconds": {
-        "description": "Seconds for which a request to the service is retried after transient faults.",
+        "description": "Seconds for which a request to the service is retried after transient faults, and for which a "
+        "gate tries again to write its verdict.",
         "version_added": "0.1.0",
         "type": "float",
         "example": None,

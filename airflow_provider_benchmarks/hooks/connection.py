@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_benchmarks.connection_fields import read_fields, secret_values, unknown_keys
+from airflow_provider_benchmarks.durations import require_number
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.hooks.base_url import base_url
 from airflow_provider_benchmarks.inert import one_line
@@ -40,7 +41,7 @@ def config_of(
     :param aliases: other names of metrics, by those that results have for them
     :raises ConfigurationError: a field can't be used; names the connection and the field
     """
-    from airflow.providers.common.compat.sdk import conf, mask_secret
+    from airflow.providers.common.compat.sdk import mask_secret
 
     from airflow_provider_benchmarks.client import ClientConfig
 
@@ -63,11 +64,23 @@ def config_of(
             ),
             token=token,
             aliases=aliases or {},
-            retry_seconds=conf.getfloat("benchmarks", "retry_seconds", fallback=DEFAULT_RETRY_SECONDS),
+            retry_seconds=retry_seconds(),
             **fields,
         )
     except ConfigurationError as error:
         raise ConfigurationError(f'connection "{connection.conn_id}": {error}') from error
+
+
+def retry_seconds() -> float:
+    """Seconds for which something is tried again after transient faults: ``[benchmarks] retry_seconds``.
+
+    :raises ConfigurationError: it is no finite number
+    """
+    from airflow.providers.common.compat.sdk import conf
+
+    seconds = float(conf.getfloat("benchmarks", "retry_seconds", fallback=DEFAULT_RETRY_SECONDS))
+    require_number(seconds, "[benchmarks] retry_seconds")
+    return seconds
 
 
 async def open_async_client(conn_id: str, workspace: str | None, **changes: Any) -> AsyncBenchmarkClient:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.exceptions import ConfigurationError
+from airflow_provider_benchmarks.hooks.connection import retry_seconds
 from airflow_provider_benchmarks.operators._arguments import (
     BASELINE,
     FILE,
@@ -147,7 +148,7 @@ class GateOperator(BenchmarkOperator):
         return verdict, self._write(verdict, source, context)
 
     def _write(self, verdict: Verdict, source: ServiceSource, context: Context) -> Record:
-        data, ti, record = verdict.to_dict(), context["ti"], Record()
+        data, ti, record = verdict.to_dict(), context["ti"], Record(retry_seconds())
         mapped = ti.map_index is not None and ti.map_index >= 0
         gate = f"{ti.dag_id}.{self.task_id}{f'[{ti.map_index}]' if mapped else ''}"
         record.write("XCom", lambda: ti.xcom_push(key=VERDICT_KEY, value=self._xcom_of(verdict)))

@@ -10,11 +10,14 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any
 
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_before_delay
+
 from airflow_provider_benchmarks.brief import brief
-from airflow_provider_benchmarks.exceptions import ConfigurationError
+from airflow_provider_benchmarks.exceptions import BenchmarkError, ConfigurationError
 from airflow_provider_benchmarks.gates import Outcome, Verdict
 from airflow_provider_benchmarks.gates.verdict import LEFT_OUT
 from airflow_provider_benchmarks.operators._base import max_xcom_bytes, xcom_bytes
+from airflow_provider_benchmarks.retry_policy import SUBMITS, can_retry_mend
 from airflow_provider_benchmarks.storable import storable
 
 REPORTS = (".md", ".html", ".json", ".xml")
@@ -28,8 +31,13 @@ logger = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Record:
-    """The places where writing a verdict failed."""
+    """The places where writing a verdict failed.
 
+    :param seconds: for which each place is tried again after faults that may pass. A task that fails for a miss is not
+        retried, so what it can't write then stays lost
+    """
+
+    seconds: float = 0.0
     errors: list[tuple[str, Exception]] = field(default_factory=list)
 
     def write(self, place: str, write: Callable[[], object]) -> None:
@@ -37,8 +45,15 @@ class Record:
 
         :param place: in words, for messages
         """
+        tries = Retrying(
+            retry=retry_if_exception(_may_pass),
+            wait=lambda tried: SUBMITS.pause(tried.attempt_number),
+            stop=stop_before_delay(self.seconds),
+            before_sleep=lambda tried: _warn_of(place, tried),
+            reraise=True,
+        )
         try:
-            write()
+            tries(write)
         except Exception as error:  # any: the verdict is known, and must not get lost
             logger.exception("The verdict could not be written to %s", place)
             self.errors.append((place, error))
@@ -54,6 +69,15 @@ class Record:
             f"\nThe verdict could not be written to {place}: {type(error).__name__}: {error}"
             for place, error in self.errors
         )
+
+
+def _may_pass(error: BaseException) -> bool:
+    return can_retry_mend(error) if isinstance(error, BenchmarkError) else isinstance(error, OSError)
+
+
+def _warn_of(place: str, tried: RetryCallState) -> None:
+    error, pause = tried.outcome and tried.outcome.exception(), tried.upcoming_sleep
+    logger.warning("Writing the verdict to %s failed; trying again in %.1f s. %s", place, pause, error)
 
 
 def check_report(report: Any, *, gate: str) -> None:

@@ -18,6 +18,7 @@ from airflow_provider_benchmarks.operators.gates import (
     GateInconclusive,
 )
 from airflow_provider_benchmarks.store import ScoreStore
+from airflow_provider_benchmarks.testing import Fault
 from tests.integration.conftest import BENCHMARK, WORKSPACE
 from tests.support import gate_jobs
 from tests.support.contexts import outlet_events, task_context
@@ -98,8 +99,47 @@ class TestWhatIsWritten:
 NOWHERE = "/proc/nope"
 
 
+class TestFaultsThatPass:
+    """A task that fails for a miss has no retry, so what can't be written at first is written in the same try."""
+
+    @pytest.fixture
+    def refused(self, run_job, service, store):
+        """Judge a miss while the service, whose results the store is to have, answers with a login page."""
+        run_job("job-1")
+
+        def judge(times):
+            page = Fault.malformed(b"<!doctype html><p>Please log in</p>")
+            service.inject(page.on("GET", "*/benchmark-jobs/job-1/results", times=times))
+            with pytest.raises(GateFailed) as caught:
+                gate(MISSES, job_name="job-1", store=store.root)
+            return str(caught.value)
+
+        return judge
+
+    def test_the_store_has_the_miss(self, refused, store, task_log):
+        assert "could not be written" not in refused(times=2)
+        (job,) = store.history(**WHERE)
+        assert job.outcomes == {"nightly.gate": "fail"}
+        assert task_log().count(f"Writing the verdict to the score store {store.root} failed; trying again in") == 2
+
+    def test_there_is_an_end(self, refused, store, monkeypatch):
+        monkeypatch.setenv("AIRFLOW__BENCHMARKS__RETRY_SECONDS", "1")
+        assert f"could not be written to the score store {store.root}: ProtocolError" in refused(times=None)
+
+    @pytest.mark.parametrize("seconds", ["inf", "nan"])
+    def test_a_time_without_an_end_is_refused(self, run_job, monkeypatch, seconds):
+        run_job("job-1")
+        monkeypatch.setenv("AIRFLOW__BENCHMARKS__RETRY_SECONDS", seconds)
+        with pytest.raises(ConfigurationError, match="retry_seconds must be a finite number"):
+            gate(MISSES, job_name="job-1")
+
+
 class TestWhatCannotBeWritten:
     """The verdict stands: a miss is not tried again, and each place is written that can be."""
+
+    @pytest.fixture(autouse=True)
+    def _at_once(self, monkeypatch):
+        monkeypatch.setenv("AIRFLOW__BENCHMARKS__RETRY_SECONDS", "0")
 
     @pytest.fixture(params=["report", "store", "outlets", "XCom"])
     def broken(self, request, run_job, store, tmp_path):
