@@ -18,7 +18,7 @@ from airflow_provider_benchmarks.jobs import RowCounts
 from airflow_provider_benchmarks.scores import AggregateScores, JobScores
 from airflow_provider_benchmarks.scores.json_values import parse_json
 from airflow_provider_benchmarks.scores.listed_files import ListedFile, files_of_job
-from airflow_provider_benchmarks.scores.manifests import read_manifest
+from airflow_provider_benchmarks.scores.manifests import JOB_FILE, read_manifest, text_in
 from airflow_provider_benchmarks.scores.stored_files import filesystem_of, is_there, named_if_unreadable, storage_errors
 
 #: Names of baselines that a score store resolves to a job; other names are a job's, or the path of a folder.
@@ -182,19 +182,21 @@ class _Folder:
     def read(cls, filesystem: Any, place: str, path: str) -> Self:
         """Read the manifest that a score store has.
 
-        :raises IncompleteResults: it can't be read
+        :raises IncompleteResults: it can't be read, or a store has written the other files and not yet this one
         """
         file = f"{place}/{MANIFEST_FILE}"
         if not is_there(filesystem, file):
+            _refuse_interrupted(filesystem, place, path)
             return cls(filesystem, place, path, {}, {})
         with storage_errors(file), named_if_unreadable(file):
             content = filesystem.cat_file(file)
         try:
             manifest = read_manifest(file, content)
             files = files_of_job(manifest, folder=path, path=file)
+            names = {key: text_in(manifest, key, is_optional=True) for key in ("job", "benchmark", "dataset")}
         except (ValueError, LookupError) as error:
             raise IncompleteResults(f"{file} is not a manifest of a job: {shortened(error)}") from error
-        described = {key: str(manifest[key]) for key in ("job", "benchmark", "dataset") if manifest.get(key)}
+        described = {key: name for key, name in names.items() if name}
         more = {"content": content_of(manifest), "reported_rows": RowCounts.from_json(manifest.get("row_counts"))}
         return cls(filesystem, place, path, described | more, files)
 
@@ -214,3 +216,15 @@ class _Folder:
                 f"delete the folder, and store the job again."
             )
         return self.files.get(name)
+
+
+def _refuse_interrupted(filesystem: Any, place: str, path: str) -> None:
+    """Refuse what a score store writes before the manifest: nothing says that its files are whole, and of one job.
+
+    :raises IncompleteResults: names the folder
+    """
+    if is_there(filesystem, f"{place}/{JOB_FILE}"):
+        raise IncompleteResults(
+            f"{path} has no {MANIFEST_FILE}, which a score store writes last: a task that stored the job there was "
+            f"interrupted, or the file was removed. Store the job again."
+        )

@@ -110,15 +110,17 @@ class ListedFile:
 
 
 def files_of_job(manifest: Mapping[str, Any], *, folder: str, path: str) -> dict[str, ListedFile]:
-    """The files that the manifest of a job lists, by name; nothing where it lists none, as one that is made by hand.
+    """The files that the manifest of a job lists, by name; nothing where it has no list, as one made by hand.
 
     :param folder: of the job
     :param path: of the manifest, for messages
     :raises LookupError: the description of a file lacks a field
-    :raises ValueError: it is no description
+    :raises ValueError: it is no description, or the list is empty
     """
-    listed = manifest.get("files", [])
-    if not isinstance(listed, list) or not all(isinstance(file, dict) for file in listed):
+    if "files" not in manifest:
+        return {}
+    listed = manifest["files"]
+    if not isinstance(listed, list) or not listed or not all(isinstance(file, dict) for file in listed):
         raise ValueError(f'expected a list of files as "files", found {brief(listed)}')
     files = [listed_file(file, folder=folder, manifest=path, remedy=_STORE_AGAIN) for file in listed]
     return {file["path"]: found for file, found in zip(listed, files, strict=True)}

@@ -10,6 +10,8 @@ from airflow_provider_benchmarks.scores.json_values import parse_json
 
 #: The format that is written and read. Files of the first releases do not say theirs.
 VERSION = 1
+#: What a score store knows of a job, beside its scores; written before the manifest.
+JOB_FILE = "job.json"
 
 
 def read_manifest(path: object, content: bytes) -> dict[str, Any]:

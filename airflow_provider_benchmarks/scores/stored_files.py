@@ -135,9 +135,19 @@ def is_there(filesystem: Any, path: str) -> bool:
     try:
         with storage_errors(path), named_if_unreadable(path):
             filesystem.info(path)
-    except (FileNotFoundError, NotADirectoryError):
+    except (FileNotFoundError, NotADirectoryError) as error:
+        if _is_link(filesystem, path):
+            raise IncompleteResults(
+                f"{path} can't be read (its link leads nowhere). Remove it, then store again what it was to hold."
+            ) from error
         return False
     return True
+
+
+def _is_link(filesystem: Any, path: str) -> bool:
+    from fsspec.implementations.local import LocalFileSystem
+
+    return isinstance(filesystem, LocalFileSystem) and os.path.islink(path)
 
 
 def is_folder(path: Any) -> bool:

@@ -32,6 +32,7 @@ from airflow_provider_benchmarks.exceptions import ConfigurationError, Destinati
 from airflow_provider_benchmarks.jobs import BenchmarkJob
 from airflow_provider_benchmarks.scores import AggregateScores, JobScores
 from airflow_provider_benchmarks.scores.json_values import json_safe
+from airflow_provider_benchmarks.scores.manifests import JOB_FILE
 from airflow_provider_benchmarks.scores.rerun import scores_differ
 from airflow_provider_benchmarks.store.folder_names import benchmark_folder, folder_name, gate_name
 from airflow_provider_benchmarks.store.job_names import (
@@ -115,7 +116,7 @@ class ScoreStore:
         folder = self._folder_of(job)
         created_at = job.created_at or datetime.now(UTC)
         files = [
-            _store_json(f"{folder}/job.json", _describe(job)),
+            _store_json(f"{folder}/{JOB_FILE}", _describe(job)),
             _store_json(f"{folder}/aggregate-scores.json", aggregate.to_json()),
         ]
         if store_rows is not None:

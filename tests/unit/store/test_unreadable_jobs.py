@@ -21,6 +21,7 @@ from airflow_provider_benchmarks.exceptions import (
     NotStored,
     Unwritable,
 )
+from airflow_provider_benchmarks.gates.sources import load_scores
 from airflow_provider_benchmarks.jobs import BenchmarkJob, JobStatus
 from airflow_provider_benchmarks.retry_policy import can_retry_mend
 from airflow_provider_benchmarks.scores import AggregateScores
@@ -448,3 +449,38 @@ def test_something_in_place_of_the_folder_of_verdicts_is_an_error_that_names_it(
     Path(store.root, "ws", "qa", "job-1", "verdict-dag.other.json").mkdir()
     with pytest.raises(Unwritable, match=r"verdict-dag.other.json.* A folder is there already. Remove it"):
         store.add_verdict(stored, "dag.other", {"outcome": "pass"})
+
+
+class TestItsFolder:
+    """A gate that is given a job's folder believes no other manifest than the store does."""
+
+    @pytest.fixture
+    def folder(self, store):
+        folder = Path(store.root, "ws", "qa", "job-3")
+        assert load_scores(str(folder), ()).scores.job == "job-3"
+        return folder
+
+    @pytest.mark.parametrize(
+        ("key", "value"),
+        [("files", []), ("files", None), ("benchmark", 5), ("benchmark", ["ws/qa"]), ("dataset", {}), ("job", True)],
+    )
+    def test_a_field_of_another_kind(self, store, folder, key, value):
+        damage(store, lambda manifest: {**manifest, key: value})
+        with pytest.raises(IncompleteResults, match=f'{folder}/manifest.json is not a manifest .*"{key}"'):
+            load_scores(str(folder), ())
+
+    def test_without_its_manifest(self, folder):
+        (folder / "manifest.json").unlink()
+        with pytest.raises(IncompleteResults, match=f"{folder} has no manifest.json.* Store the job again"):
+            load_scores(str(folder), ())
+
+    def test_a_link_that_leads_nowhere(self, folder):
+        (folder / "manifest.json").unlink()
+        (folder / "manifest.json").symlink_to("/nope")
+        with pytest.raises(IncompleteResults, match=f"{folder}/manifest.json can't be read .its link leads nowhere"):
+            load_scores(str(folder), ())
+
+    def test_a_download_has_none(self, folder):
+        for name in ("manifest.json", "job.json"):
+            (folder / name).unlink()
+        assert load_scores(str(folder), ()).scores.aggregate.get("f1").mean == 0.5
