@@ -16,7 +16,7 @@ from airflow_provider_benchmarks.operators.jobs import RunBenchmarkJobOperator
 
 try:
     from airflow.providers.standard.operators.hitl import ApprovalOperator
-except Exception:  # an older Airflow refuses it with an exception of its own
+except Exception:  # noqa: BLE001 an older Airflow refuses it with an exception of its own
     ApprovalOperator = None
 
 
@@ -24,7 +24,7 @@ except Exception:  # an older Airflow refuses it with an exception of its own
     schedule=None,
     start_date=datetime(2026, 1, 1),
     default_args={"retries": 2, "retry_delay": timedelta(minutes=1)},
-    params={"store": "file:///tmp/benchmark-scores", "policy": "policies/release.yaml"},
+    params={"store": "file:///tmp/benchmark-scores"},
     tags=["benchmarks"],
 )
 def release_with_approval():
@@ -32,7 +32,7 @@ def release_with_approval():
     gate = BenchmarkGateOperator(
         task_id="gate",
         job_name=job.output,
-        policy="{{ params.policy }}",
+        policy="policies/candidate.yaml",
         store="{{ params.store }}",
     )
 

@@ -11,9 +11,9 @@ from airflow_provider_benchmarks.inert import markdown_text, one_line
 from airflow_provider_benchmarks.storable import storable_text
 
 SLACK, MARKDOWN, HTML, PLAIN = "slack", "markdown", "html", "plain"
-#: What no chat shows, and what keeps a name behind it from being a mention: @everyone, @here, @channel.
+#: What no chat shows; behind these signs it keeps a name from being a mention: @everyone, <!channel>, <#C1>.
 _JOINER = "\u2060"
-_MENTION = re.compile(r"@(?=\S)")
+_MENTION = re.compile(r"@(?=\S)|<(?=[!@#])")
 #: What makes text bold, struck out or code in Slack where it stands at the edge of a word; and its emojis.
 _SLACK_SIGN = re.compile(r"(?<!\w)[*_~`](?=\S)|:(?=[a-z0-9_+'-]+:)")
 
@@ -35,7 +35,7 @@ class Markup:
 
 
 def _plain(text: str) -> str:
-    return _MENTION.sub(f"@{_JOINER}", one_line(storable_text(text)))
+    return _MENTION.sub(rf"\g<0>{_JOINER}", one_line(storable_text(text)))
 
 
 def _slack(text: str) -> str:
@@ -43,8 +43,7 @@ def _slack(text: str) -> str:
 
 
 def _markdown(text: str) -> str:
-    # Chats know mentions also behind a backslash.
-    return markdown_text(text).replace("\\@", f"@{_JOINER}")
+    return markdown_text(_plain(text))
 
 
 def _html(text: str) -> str:
