@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from airflow_provider_benchmarks.storable import storable
 
@@ -25,6 +25,16 @@ class TaskJob:
 def push_job(context: Context, job: TaskJob) -> None:
     """Push the job of a task, before the task waits for it."""
     context["ti"].xcom_push(key=JOB_XCOM_KEY, value=storable(asdict(job)))
+
+
+def name_map_index(context: Context, *, job: str, benchmark: str | None) -> None:
+    """Let ``map_index_template`` name a mapped task by its job: ``{{ benchmark }}``, ``{{ benchmark_job }}``.
+
+    :param benchmark: that the job runs; None where it is not known
+    """
+    names = {JOB_XCOM_KEY: job, **({} if benchmark is None else {"benchmark": benchmark})}
+    for key, name in names.items():
+        cast(MutableMapping[str, Any], context)[key] = storable(name)
 
 
 def pull_job(ti: Any) -> TaskJob | None:

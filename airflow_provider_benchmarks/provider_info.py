@@ -52,11 +52,13 @@ def get_provider_info() -> dict[str, Any]:
                 "ui-field-behaviour": UI_FIELD_BEHAVIOUR,
             }
         ],
-        "extra-links": [f"{_PACKAGE}.links.BenchmarkJobLink"],
+        "extra-links": [f"{_PACKAGE}.links.{name}" for name in _LINKS],
+        "notifications": [f"{_PACKAGE}.notifications.gate.BenchmarkGateNotifier"],
         "config": {"benchmarks": {"description": "Benchmark jobs and their scores.", "options": _OPTIONS}},
     }
 
 
+_LINKS = ("BenchmarkJobLink", "ReportLink", "StoredScoresLink", "BaselineLink")
 _OPTIONS: dict[str, Any] = {
     "max_xcom_bytes": {
         "description": "Maximum size of an XCom value in bytes, as JSON. An operator refuses to push a larger one.",
@@ -71,6 +73,24 @@ _OPTIONS: dict[str, Any] = {
         "version_added": "0.1.0",
         "type": "string",
         "example": "s3://aws_default@bucket/benchmark-scores",
+        "default": "",
+    },
+    "job_url": {
+        "description": "Address of a job for people, to which tasks link, with the fields {base_url} (of the "
+        "connection), {workspace}, {job_name} and {benchmark}; values are percent-encoded. Empty: the job's address on "
+        "the service, which shows JSON.",
+        "version_added": "0.1.0",
+        "type": "string",
+        "example": "{base_url}/studio/workspaces/{workspace}/jobs/{job_name}",
+        "default": "",
+    },
+    "storage_url": {
+        "description": "Address of a file or folder in object storage for people, to which gates, downloads and pins "
+        "link, with the fields {url} (the whole path), {scheme}, {bucket} and {key}; values are percent-encoded. With "
+        "{bucket}, local paths have no link. Empty: no links to storage.",
+        "version_added": "0.1.0",
+        "type": "string",
+        "example": "https://console.aws.amazon.com/s3/buckets/{bucket}?prefix={key}",
         "default": "",
     },
     "deployment": {

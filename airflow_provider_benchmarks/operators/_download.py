@@ -10,7 +10,9 @@ from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.exceptions import (
     ConfigurationError,
 )
+from airflow_provider_benchmarks.job_xcom import name_map_index
 from airflow_provider_benchmarks.jobs import JobStatus
+from airflow_provider_benchmarks.links import BenchmarkJobLink, StoredScoresLink, link_job, link_path
 from airflow_provider_benchmarks.operators._arguments import (
     PATH,
     STORE,
@@ -43,6 +45,7 @@ class DownloadOperator(BenchmarkOperator):
         *BenchmarkOperator.template_fields,
     )
     formats: tuple[str, ...] = ()
+    operator_extra_links = (BenchmarkJobLink(), StoredScoresLink())
     takes_job = True
     argument_rules: Mapping[str, Rule] = {
         **BenchmarkOperator.argument_rules,
@@ -141,6 +144,14 @@ class DownloadOperator(BenchmarkOperator):
             self.log.warning('%s is "%s": its scores may not be of all rows.%s', job, job.status, advice)
         return job
 
+    def _link(self, context: Context, job: BenchmarkJob | StoredJob) -> None:
+        from airflow_provider_benchmarks.jobs import BenchmarkJob
+
+        store = score_store(self.store)
+        folder = None if store is None or isinstance(job, BenchmarkJob) else store.job_folder(job)
+        link_path(StoredScoresLink(), context, folder, None if self.destination is None else str(self.destination))
+        link_job(context, self.hook, self.job_name, benchmark=job.benchmark)
+
     def _add_outlet_extra(
         self, context: Context, job: BenchmarkJob | StoredJob, aggregate: AggregateScores | None, **more: Any
     ) -> None:
@@ -149,4 +160,6 @@ class DownloadOperator(BenchmarkOperator):
         :param more: of which None is left out
         """
         more = {name: value for name, value in more.items() if value is not None}
+        name_map_index(context, job=self.job_name, benchmark=job.benchmark)
+        self._link(context, job)
         add_outlet_extra(self, context, job_name=self.job_name, benchmark=job.benchmark, aggregate=aggregate, more=more)

@@ -9,6 +9,17 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.hooks.connection import retry_seconds
+from airflow_provider_benchmarks.job_xcom import name_map_index
+from airflow_provider_benchmarks.links import (
+    BaselineLink,
+    BenchmarkJobLink,
+    ReportLink,
+    StoredScoresLink,
+    has_job_pages,
+    link_baseline,
+    link_job,
+    link_path,
+)
 from airflow_provider_benchmarks.operators._arguments import (
     BASELINE,
     FILE,
@@ -31,6 +42,7 @@ from airflow_provider_benchmarks.operators._gate_arguments import (
 )
 from airflow_provider_benchmarks.operators._gate_record import Record, check_report, store_report, xcom_of
 from airflow_provider_benchmarks.operators._reviewed_file import ReviewedFile
+from airflow_provider_benchmarks.storable import storable
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -42,6 +54,8 @@ if TYPE_CHECKING:
 
 #: The XCom key of a verdict. It is pushed before the task fails or skips: then Airflow pushes no return value.
 VERDICT_KEY = "verdict"
+#: What stands in these fields until the task runs.
+_POLICY_TEXT, _RENDERED_CHECKS = "(read when the task runs)", "(rendered when the task runs)"
 
 
 class GateOperator(BenchmarkOperator):
@@ -55,8 +69,13 @@ class GateOperator(BenchmarkOperator):
         "report",
         "aliases",
         *BenchmarkOperator.template_fields,
+        # What the page of rendered templates shows of the policy and the checks.
+        "policy_text",
+        "rendered_checks",
     )
 
+    template_fields_renderers = {"policy_text": "yaml", "rendered_checks": "json", "aliases": "json"}  # noqa: RUF012
+    operator_extra_links = (BenchmarkJobLink(), ReportLink(), StoredScoresLink(), BaselineLink())
     takes_job = True
     kind_of_task = "gate"
     argument_rules: Mapping[str, Rule] = {
@@ -85,6 +104,8 @@ class GateOperator(BenchmarkOperator):
         self.job_name = job_name
         self.checks = read_checks(checks, gate=self.task_id)
         self.policy = path_text(policy)
+        self.policy_text = None if policy is None else _POLICY_TEXT
+        self.rendered_checks = _RENDERED_CHECKS
         self.baseline = path_text(baseline)
         self.store = path_text(store)
         self.report = path_text(report)
@@ -92,6 +113,7 @@ class GateOperator(BenchmarkOperator):
         self.if_no_baseline = if_no_baseline
         self.aliases = checked_aliases(aliases, task=self.task_id)
         self._verdict: Verdict | None = None
+        self._policy_read: tuple[str, bytes] | None = None
         self.check_known_arguments()
         self._check_arguments()
 
@@ -118,6 +140,18 @@ class GateOperator(BenchmarkOperator):
         if has_no_store(self.store):
             require_store(checks, gate=self.task_id, baseline=self.baseline)
 
+    def render_template(self, content: Any, context: Context, *args: Any, **kwargs: Any) -> Any:
+        """Render also what only this package can: the policy's text, and the checks."""
+        try:
+            if content is _POLICY_TEXT:
+                return storable(self._read_file().decode("utf-8", "replace"))
+            if content is _RENDERED_CHECKS:
+                return storable([check.to_dict() for check in self._policy(context).checks])
+        except Exception as error:  # noqa: BLE001  the task raises it where Airflow knows whether to retry
+            self.log.debug("Not shown among the rendered templates: %s", error)
+            return content
+        return super().render_template(content, context, *args, **kwargs)
+
     def judge(self, context: Context) -> tuple[Verdict, Record]:
         """Judge, and write the verdict to the log, XCom, the report, the store and the outlets' asset events.
 
@@ -132,6 +166,8 @@ class GateOperator(BenchmarkOperator):
             require_job_name(self.baseline, task=self, argument="baseline", given=self.given_argument("baseline"))
         check_report(self.report, gate=self.task_id)
         policy, store = self._policy(context), score_store(self.store)
+        if has_job_pages() and "/" not in self.job_name:
+            link_job(context, self.hook, self.job_name)
         if store is None:
             require_store(policy.checks, gate=self.task_id, baseline=self.baseline)
         with ServiceSource(self.task_id, self.hook, store, policy.checks, self.job_name, self.baseline) as source:
@@ -153,9 +189,15 @@ class GateOperator(BenchmarkOperator):
         gate = f"{ti.dag_id}.{self.task_id}{f'[{ti.map_index}]' if mapped else ''}"
         record.write("XCom", lambda: ti.xcom_push(key=VERDICT_KEY, value=self._xcom_of(verdict)))
         if (report := self.report) is not None:
-            record.write(f"the report {report}", lambda: store_report(verdict, report, gate=gate))
+            record.write(f"the report {report}", lambda: self._store_report(verdict, report, gate, context))
         if (store := source.store) is not None:
-            record.write(f"the score store {store.root}", lambda: self._store(source, store, gate, data))
+            record.write(f"the score store {store.root}", lambda: self._store(source, store, gate, data, context))
+        elif "/" in self.job_name:
+            link_path(StoredScoresLink(), context, self.job_name)
+        name_map_index(context, job=verdict.job or self.job_name, benchmark=verdict.benchmark)
+        if "/" not in self.job_name and not has_job_pages():
+            link_job(context, self.hook, self.job_name, benchmark=verdict.benchmark)
+        link_baseline(context, self.hook, folder=source.baseline_folder, job=source.baseline_job)
         known: dict[str, Any] = {
             "job_name": verdict.job or self.job_name,
             "workspace": verdict.workspace,
@@ -166,8 +208,16 @@ class GateOperator(BenchmarkOperator):
         record.write("asset events", lambda: add_outlet_extra(self, context, **known, more=outcome))
         return record
 
-    def _store(self, source: ServiceSource, store: ScoreStore, gate: str, verdict: dict[str, Any]) -> None:
-        self.log.info("Stored scores: %s", source.store_verdict(store, gate, verdict))
+    def _store(
+        self, source: ServiceSource, store: ScoreStore, gate: str, verdict: dict[str, Any], context: Context
+    ) -> None:
+        folder = source.store_verdict(store, gate, verdict)
+        link_path(StoredScoresLink(), context, folder)
+        self.log.info("Stored scores: %s", folder)
+
+    def _store_report(self, verdict: Verdict, report: str, gate: str, context: Context) -> None:
+        store_report(verdict, report, gate=gate)
+        link_path(ReportLink(), context, report)
 
     def _xcom_of(self, verdict: Verdict) -> dict[str, Any]:
         store = score_store(self.store)
@@ -187,9 +237,15 @@ class GateOperator(BenchmarkOperator):
     def _policy(self, context: Context) -> Policy:
         from airflow_provider_benchmarks.gates import Policy
 
-        policy = Policy(checks=tuple(self.checks)) if self.checks else self._read_policy(self._policy_file().read())
+        policy = Policy(checks=tuple(self.checks)) if self.checks else self._read_policy(self._read_file())
         require_extras(policy.checks, gate=self.task_id)
         return replace(policy, checks=render_checks(policy.checks, self, context))
+
+    def _read_file(self) -> bytes:
+        """Read the policy file, once."""
+        if self._policy_read is None or self._policy_read[0] != self.policy:
+            self._policy_read = str(self.policy), self._policy_file().read()
+        return self._policy_read[1]
 
     def _read_policy(self, content: bytes) -> Policy:
         from airflow_provider_benchmarks.gates import read_policy

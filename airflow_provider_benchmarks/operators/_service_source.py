@@ -57,6 +57,9 @@ class ServiceSource:
     own_baseline: str | None
     #: The candidate's aggregate scores; None before they are fetched.
     aggregate: AggregateScores | None = field(default=None, init=False)
+    #: The first baseline of the candidate, for people: its folder where it is a stored job, else its name.
+    baseline_folder: str | None = field(default=None, init=False)
+    baseline_job: str | None = field(default=None, init=False)
     _jobs: dict[str, BenchmarkJob | StoredJob] = field(default_factory=dict, init=False)
     _rows: dict[str, ServiceRows] = field(default_factory=dict, init=False)
     _stored: dict[str, StoredJob] = field(default_factory=dict, init=False)
@@ -162,7 +165,14 @@ class ServiceSource:
             reason = "the baseline is this very job: comparing it with itself proves nothing"
             logger.warning('Benchmark job "%s", baseline "%s": %s', self.job_name, name, reason)
             return NoBaseline(reason=reason, is_candidate=True)
+        self._note_baseline(job, name)
         return self._load(job)
+
+    def _note_baseline(self, job: BenchmarkJob | StoredJob, name: str) -> None:
+        if isinstance(job, BenchmarkJob):
+            self.baseline_job = self.baseline_job or job.name
+        elif not self.baseline_folder:
+            self.baseline_folder = name if "/" in name or self.store is None else self.store.job_folder(job)
 
     def _other_runs(self, store: ScoreStore, name: str, runs: int) -> list[StoredJob]:
         """Jobs of the baseline's model that passed, nearest to it first."""

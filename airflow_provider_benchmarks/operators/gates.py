@@ -12,6 +12,8 @@ from airflow_provider_benchmarks import exceptions
 from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.exceptions import ConfigurationError, NotStored
 from airflow_provider_benchmarks.extras import PARQUET, missing
+from airflow_provider_benchmarks.job_xcom import name_map_index
+from airflow_provider_benchmarks.links import BenchmarkJobLink, StoredScoresLink, link_job, link_path
 from airflow_provider_benchmarks.operators._arguments import STORE, TEXTS, Rule, check_argument, path_text
 from airflow_provider_benchmarks.operators._base import DEFAULT_CONN_ID, BenchmarkOperator, score_store
 from airflow_provider_benchmarks.operators._final_errors import fails_for_good
@@ -239,6 +241,7 @@ class PinBaselineOperator(BenchmarkOperator):
         **BenchmarkOperator.argument_rules,
         "store": STORE.or_none(),
     }
+    operator_extra_links = (BenchmarkJobLink(), StoredScoresLink())
 
     def __init__(
         self,
@@ -263,6 +266,10 @@ class PinBaselineOperator(BenchmarkOperator):
                 f'task "{self.task_id}" needs a score store: set store=, or [benchmarks] score_store'
             )
         stored = self._stored(store)
+        name_map_index(context, job=stored.job, benchmark=stored.benchmark)
+        link_path(StoredScoresLink(), context, store.job_folder(stored))
+        if "/" not in self.job_name:
+            link_job(context, self.hook, stored.job, benchmark=stored.benchmark)
         problems = self._shortcomings(stored)
         missed = [f"{gate} ({outcome})" for gate, outcome in store.outcomes(stored).items() if outcome != "pass"]
         if missed:

@@ -19,10 +19,10 @@ from airflow_provider_benchmarks.exceptions import (
     ServiceError,
     Unauthorized,
 )
-from airflow_provider_benchmarks.job_xcom import TaskJob, push_job
+from airflow_provider_benchmarks.job_xcom import TaskJob, name_map_index, push_job
 from airflow_provider_benchmarks.jobs import BenchmarkJob, JobStatus, RunIdentity, fingerprint, progress_line
 from airflow_provider_benchmarks.jobs.identity import numbered
-from airflow_provider_benchmarks.links import BenchmarkJobLink
+from airflow_provider_benchmarks.links import BenchmarkJobLink, link_job
 from airflow_provider_benchmarks.operators._arguments import FLAG, JOB_NAME, MODEL, Rule
 from airflow_provider_benchmarks.operators._base import DEFAULT_CONN_ID, BenchmarkOperator
 from airflow_provider_benchmarks.operators._final_errors import fails_for_good
@@ -190,7 +190,8 @@ class RunBenchmarkJobOperator(BenchmarkOperator):
         self.check_rendered_arguments()
         job, created = self._submit(context)
         push_job(context, TaskJob(name=job.name, workspace=self.hook.workspace))
-        BenchmarkJobLink().persist(context, self.hook.job_url(job.name))
+        name_map_index(context, job=job.name, benchmark=job.benchmark)
+        link_job(context, self.hook, job.name, benchmark=job.benchmark)
         if not self.wait_for_completion:
             self._running_job = None
             return job.name
@@ -240,7 +241,7 @@ class RunBenchmarkJobOperator(BenchmarkOperator):
             trigger=trigger,
             method_name="execute_complete",
             timeout=deferral_timeout(context, deadline=deadline, execution_timeout=self.execution_timeout),
-            kwargs=storable({"job_name": job.name, "try_number": context["ti"].try_number}),
+            kwargs=storable({"job_name": job.name, "benchmark": job.benchmark, "try_number": context["ti"].try_number}),
         )
 
     def _poll(self, job: BenchmarkJob) -> BenchmarkJob:
@@ -260,18 +261,21 @@ class RunBenchmarkJobOperator(BenchmarkOperator):
         event: dict[str, Any] | None = None,
         *,
         job_name: str | None = None,
+        benchmark: str | None = None,
         try_number: int | None = None,
     ) -> str:
         """Resume after the trigger's event.
 
         :param event: the event's payload; anything but a completed job raises
         :param job_name: the job that the task deferred for, which the event must be about
+        :param benchmark: that this job runs
         :param try_number: the try that deferred; a later one begins anew
         """
         if is_of_earlier_try(context, try_number):
             return self.execute(context)
         if job_name is None:
             job_name = str(event.get("job_name")) if isinstance(event, Mapping) else ""
+        name_map_index(context, job=job_name, benchmark=benchmark)
         self.hook.finish_event(event, job_name=job_name, cancel_on_timeout=self.cancel_on_timeout)
         self.log.info('benchmark job "%s" in workspace "%s" completed', job_name, self.hook.workspace)
         return job_name

@@ -9,6 +9,7 @@ from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_benchmarks.brief import brief, shortened
 from airflow_provider_benchmarks.exceptions import ConfigurationError
+from airflow_provider_benchmarks.links import StoredScoresLink, link_path
 from airflow_provider_benchmarks.operators._arguments import (
     PATH,
     STORE,
@@ -64,6 +65,7 @@ class StoreResultsOperator(CheckedArguments, BaseOperator):
         "task_name": Rule("a text", lambda value: value == "" or TEXT.accepts(value)).or_none(),
         "format": TEXT,
     }
+    operator_extra_links = (StoredScoresLink(),)
     ui_color = "#e3f2d3"
 
     def __init__(
@@ -104,6 +106,8 @@ class StoreResultsOperator(CheckedArguments, BaseOperator):
             self.path, store, benchmark=self.benchmark, format=self.format, task=self.task_name or None
         )
         found: list[dict[str, Any]] = storable([_describe(job, store.job_folder(job)) for job in stored])
+        # Of several there is one link: to the store.
+        link_path(StoredScoresLink(), context, found[0]["path"] if len(found) == 1 else store.root)
         for each in found:
             self.log.info("Stored %(rows)s rows of benchmark %(benchmark)s in %(path)s", each)
         if self.do_xcom_push:

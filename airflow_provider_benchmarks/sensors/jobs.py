@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import BaseSensorOperator, conf
 
 from airflow_provider_benchmarks.deferral import deadline_after, deferral_timeout, is_of_earlier_try
-from airflow_provider_benchmarks.exceptions import ServiceError
-from airflow_provider_benchmarks.links import BenchmarkJobLink
+from airflow_provider_benchmarks.job_xcom import name_map_index
+from airflow_provider_benchmarks.links import BenchmarkJobLink, link_job
 from airflow_provider_benchmarks.operators._arguments import FLAG, TEXT, WORKSPACE, CheckedArguments, Rule
 from airflow_provider_benchmarks.operators._base import DEFAULT_CONN_ID
 from airflow_provider_benchmarks.operators._final_errors import fails_for_good
@@ -78,19 +78,13 @@ class BenchmarkJobSensor(CheckedArguments, BaseSensorOperator):
     @fails_for_good
     def execute(self, context: Context) -> Any:
         self.check_rendered_arguments()
-        self._persist_link(context)
+        name_map_index(context, job=self.job_name, benchmark=None)
+        link_job(context, self.hook, self.job_name)
         if not self.deferrable:
             return super().execute(context)
         if not self.poke(context):  # a finished job needs no triggerer
             self._defer(context)
         return None
-
-    def _persist_link(self, context: Context) -> None:
-        """Push the job's URL. Where the service can't be asked for its paths, the poll decides what that means."""
-        try:
-            BenchmarkJobLink().persist(context, self.hook.job_url(self.job_name))
-        except ServiceError as error:
-            self.log.warning("The link to the job is not known yet: %s", error)
 
     def _defer(self, context: Context) -> None:
         from airflow_provider_benchmarks.triggers.jobs import BenchmarkJobTrigger
@@ -126,6 +120,7 @@ class BenchmarkJobSensor(CheckedArguments, BaseSensorOperator):
 
         if is_of_earlier_try(context, try_number):
             return self.execute(context)
+        name_map_index(context, job=self.job_name, benchmark=None)
         try:
             self.hook.finish_event(event, job_name=self.job_name)
         except JobTimeout as error:  # soft_fail looks for this class, and Airflow does not retry it

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Thread
+from urllib.parse import quote
 
 import pytest
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_1_PLUS
 
 from airflow_provider_benchmarks.client import BenchmarkClient, ClientConfig
 from airflow_provider_benchmarks.testing import EvaluationService, Seeder
@@ -104,3 +106,26 @@ def test_a_retry_of_a_deferred_task_runs_the_next_job(airflow, service):
 
     assert (run.tasks["run"], run.tries["run"]) == ("success", 2), run.log
     assert run.xcoms["run", "return_value"].endswith("-2")
+
+
+@pytest.mark.skipif(not AIRFLOW_V_3_1_PLUS, reason="tasks wait for people from Airflow 3.1 on")
+def test_a_model_is_promoted_when_a_person_who_sees_the_verdict_approves(airflow, service):
+    service.release_jobs()
+    dag_id = "release_with_approval"
+    airflow.api.trigger(dag_id)
+    airflow.api.unpause(dag_id)
+    what = lambda: airflow.task_logs(dag_id)
+    run_id = quote(airflow.api.runs(dag_id)[0]["dag_run_id"])
+    path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/approval/-1/hitlDetails"
+    wait_for(lambda: airflow.api.request("GET", path).status_code == 200, 900, what)
+    # Before Airflow 3.3 its triggerer waits for the person.
+    waits = ("awaiting_input", "deferred")
+    states = lambda: {task["task_id"]: task["state"] for task in airflow.api.task_instances(dag_id)}
+    wait_for(lambda: states()["approval"] in waits, 900, what)
+    assert airflow.api.get(path)["body"].startswith("**PASS: 2 of 3 checks hold, 1 warns**")
+    assert states()["pin_baseline"] is None
+
+    approved = {"chosen_options": ["Approve"], "params_input": {}}
+    airflow.api.request("PATCH", path, json=approved).raise_for_status()
+    assert wait_for(lambda: airflow.api.ended(dag_id), 900, what) == "success", what()
+    assert set(states().values()) == {"success"}

@@ -162,7 +162,7 @@ def test_templates_in_checks_are_rendered(service, dag, kind):
     operator.do_branch = lambda context, chosen: None
     context = {**task_context(), "params": {"metric": "m", "released": "old", "category": "math"}}
     operator.execute(context)
-    ((_, verdict),) = context["ti"].xcoms
+    ((_, verdict),) = context["ti"].values
     assert [(result["outcome"], result.get("group")) for result in verdict["results"]] == [
         ("pass", None),
         ("pass", "category in math, math"),

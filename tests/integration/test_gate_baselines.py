@@ -77,7 +77,7 @@ class TestBaselines:
         context = task_context()
         with pytest.raises(NotFound, match="never"):
             gate(NoRegression("m"), job_name="alone", baseline="never", context=context)
-        assert context["ti"].xcoms == []
+        assert context["ti"].values == []
 
     @pytest.mark.parametrize("stored", [True, False])
     def test_a_job_that_was_cancelled_is_no_baseline(self, service, run_job, store, stored):
@@ -154,7 +154,7 @@ class TestBaselines:
             context = task_context()
             with pytest.raises(ConfigurationError, match=f'gate "gate": {check.kind} of m looks at .*{told}'):
                 operator.execute(context)
-            assert context["ti"].xcoms == []
+            assert context["ti"].values == []
         assert service.requests == []
 
     def test_checks_can_have_baselines_of_their_own(self, run_job):
@@ -592,5 +592,5 @@ class TestOutcomes:
             operator.do_branch = lambda context, chosen: followed.append(chosen)
             context = task_context()
             operator.execute(context)
-            assert context["ti"].xcoms[0][0] == "verdict"
+            assert context["ti"].values[0][0] == "verdict"
         assert followed == ["ship", ["tell", "stop"]]

@@ -48,7 +48,7 @@ def test_scores_that_hold_give_the_verdict(run_job):
     assert (verdict["outcome"], verdict["job"]) == ("pass", "job-1")
     assert verdict["summary"] == "PASS: 2 of 2 checks hold"
     assert outcomes(verdict) == ["pass", "pass"]
-    assert context["ti"].xcoms == [("verdict", verdict)]
+    assert context["ti"].values == [("verdict", verdict)]
     assert json.loads(json.dumps(verdict, allow_nan=False)) == verdict
 
 
@@ -59,7 +59,7 @@ def test_a_miss_fails_the_task_for_good_after_its_verdict_was_pushed(run_job):
         gate(HOLDS, MISSES).execute(context)
     assert isinstance(caught.value, AirflowFailException)
     assert isinstance(caught.value, exceptions.GateFailed)
-    ((key, verdict),) = context["ti"].xcoms
+    ((key, verdict),) = context["ti"].values
     assert (key, verdict["outcome"], outcomes(verdict)) == ("verdict", "fail", ["pass", "fail"])
     assert verdict["results"][1]["reason"] == "mean of string-check is 0.8, expected ≥ 0.9"
 
@@ -102,7 +102,7 @@ def test_a_miss_can_skip(run_job):
     context = task_context()
     with pytest.raises(AirflowSkipException, match="FAIL: 1 of 2 checks hold"):
         gate(HOLDS, MISSES, on_failure="skip").execute(context)
-    assert [(key, verdict["outcome"]) for key, verdict in context["ti"].xcoms] == [("verdict", "fail")]
+    assert [(key, verdict["outcome"]) for key, verdict in context["ti"].values] == [("verdict", "fail")]
 
 
 def test_a_miss_can_go_on(run_job):
@@ -110,7 +110,7 @@ def test_a_miss_can_go_on(run_job):
     context = task_context()
     verdict = gate(HOLDS, MISSES, on_failure="continue").execute(context)
     assert verdict["outcome"] == "fail"
-    assert context["ti"].xcoms == [("verdict", verdict)]
+    assert context["ti"].values == [("verdict", verdict)]
 
 
 def test_a_warning_passes(run_job):
@@ -138,7 +138,7 @@ class TestNoEvidence:
         context = task_context()
         with pytest.raises(GateFailed, match=r"exact-match.*string-check"):
             gate(HOLDS, Threshold("faithfulness", at_least=0.0)).execute(context)
-        assert outcomes(context["ti"].xcoms[0][1]) == ["pass", "fail"]
+        assert outcomes(context["ti"].values[0][1]) == ["pass", "fail"]
 
     @pytest.mark.parametrize("on_failure", ["fail", "skip"])
     @pytest.mark.parametrize(
@@ -191,7 +191,7 @@ class TestNoAnswer:
         with pytest.raises(ServiceUnavailable) as caught:
             gate(HOLDS, on_failure=on_failure).execute(context)
         assert not isinstance(caught.value, AirflowFailException)
-        assert context["ti"].xcoms == []
+        assert context["ti"].values == []
         assert gate(HOLDS).execute(task_context(try_number=2))["outcome"] == "pass"
 
     @pytest.mark.parametrize("on_failure", ["fail", "skip", "continue"])
@@ -209,7 +209,7 @@ class TestNoAnswer:
         with pytest.raises(JobError, match=f'"job-1" .* is "{status}": gate "gate" takes completed jobs') as caught:
             gate(HOLDS, on_failure="continue").execute(context)
         assert not isinstance(caught.value, AirflowFailException)
-        assert context["ti"].xcoms == []
+        assert context["ti"].values == []
 
     @pytest.mark.parametrize("body", [b"{", b"[]", b"{}", b"<html>"])
     def test_an_answer_that_is_no_scores(self, service, run_job, body):
@@ -219,7 +219,7 @@ class TestNoAnswer:
         with pytest.raises(exceptions.BenchmarkError) as caught:
             gate(HOLDS, on_failure="continue").execute(context)
         assert not isinstance(caught.value, AirflowFailException | AirflowSkipException)
-        assert context["ti"].xcoms == []
+        assert context["ti"].values == []
 
 
 @pytest.mark.parametrize(

@@ -153,6 +153,8 @@ class TestWhereItIs:
         run_job("job-1")
         operator = gate_in_dag(dags_folder, "{{ params.level }}.json")
         operator.render_template_fields({"params": {"level": "strict"}})
+        assert operator.policy_text == json.dumps(THRESHOLD)
+        assert [check["at_least"] for check in operator.rendered_checks] == [THRESHOLD["checks"][0]["at_least"]]
         assert operator.execute(task_context())["outcome"] == "pass"
 
     def test_a_path_object(self, run_job, tmp_path):

@@ -168,7 +168,7 @@ class TestWhatCannotBeWritten:
         written = {
             "report": (tmp_path / "report.md").exists,
             "store": lambda: any(job.outcomes for job in store.history(**WHERE)),
-            "XCom": lambda: [key for key, _ in context["ti"].xcoms] == ["verdict"],
+            "XCom": lambda: [key for key, _ in context["ti"].values] == ["verdict"],
         }
         written.pop(request.param, None)
         yield {"job_name": "job-1", "context": context, **arguments}, said[request.param]
@@ -238,7 +238,7 @@ class TestLargeVerdicts:
             context, report = task_context(), tmp_path / "report.json"
             arguments = {"baseline": "before", "store": store.root, "report": str(report), "on_failure": "continue"}
             returned = gate(NoRegression("m"), job_name="after", context=context, **arguments)
-            ((_, pushed),) = context["ti"].xcoms
+            ((_, pushed),) = context["ti"].values
             assert pushed == returned
             kept = tmp_path / "store" / WORKSPACE / "qa-bench" / "after" / "verdict-nightly.gate.json"
             whole = json.loads(report.read_text())
@@ -285,7 +285,7 @@ class TestVerdictsOfManyGroups:
             if kind is BenchmarkGateOperator:
                 known["on_failure"] = "continue"
             returned = gate(check, kind=kind, **{**known, **arguments})
-            ((_, pushed),) = context["ti"].xcoms
+            ((_, pushed),) = context["ti"].values
             assert kind is not BenchmarkGateOperator or returned == pushed
             whole = json.loads((tmp_path / "report.json").read_text())
             assert (len(whole["results"]), whole["summary"]) == (120, pushed["summary"])

@@ -192,7 +192,7 @@ def test_the_verdict_of_a_gate(session, store_xcom, odd_job, tmp_path) -> None:
     )  # fmt: skip
     verdict = gate.execute({**context, "outlet_events": events})
     stored = store_xcom(verdict)
-    assert dict(context["ti"].xcoms)["verdict"] == verdict
+    assert dict(context["ti"].values)["verdict"] == verdict
     assert stored["outcome"] == "fail"
     assert [each["outcome"] for each in stored["results"]] == ["pass", "pass", "fail", "warn"]
     assert stored["results"][0]["group"].endswith("a␀b")

@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import sys
+from types import SimpleNamespace
 from typing import Any
 
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
@@ -29,7 +30,7 @@ def block(language: str, begin: str) -> str:
 
 
 def test_every_block_of_python_is_tested_here():
-    assert len(re.findall(r"^```python$", README, flags=re.MULTILINE)) == 4
+    assert len(re.findall(r"^```python$", README, flags=re.MULTILINE)) == 5
 
 
 def test_the_five_minute_dag_passes_the_documented_test(tmp_path):
@@ -93,3 +94,25 @@ def test_results_of_another_evaluator_are_judged(tmp_path):
     assert (outcome.tasks["results"], outcome.state) == ("success", "failed"), outcome.log
     assert "match" in outcome.log
     assert "GateFailed" in outcome.log
+
+
+def test_notifiers_send_to_both_chats(monkeypatch):
+    from airflow.providers.http.hooks.http import HttpHook
+    from airflow.providers.slack.hooks.slack_webhook import SlackWebhookHook
+
+    sent: list[tuple[str, str]] = []
+    monkeypatch.setattr(HttpHook, "run", lambda self, json: sent.append((self.http_conn_id, json["text"])))
+    monkeypatch.setattr(SlackWebhookHook, "__init__", lambda self, slack_webhook_conn_id, **options: None)
+    answer = SimpleNamespace(status_code=200, api_url="")
+    monkeypatch.setattr(SlackWebhookHook, "send", lambda self, text, **rest: sent.append(("slack", text)) or answer)
+    names: dict[str, Any] = {}
+    exec(compile(block("python", "tell_slack = "), "README.md", "exec"), names)  # noqa: S102
+    ti = SimpleNamespace(
+        dag_id="d", task_id="gate", run_id="r", map_index=-1, log_url="", xcom_pull=lambda **arguments: None
+    )
+    context = {"ti": ti, "exception": ValueError("it *broke*"), "dag": None}
+    for name in ("tell_slack", "tell_teams"):
+        names[name](context)
+    (_, slack), (conn_id, teams) = sent
+    assert slack.startswith("*No verdict: the task failed before*")
+    assert (conn_id, "it \\*broke" in teams) == ("teams", True)

@@ -28,6 +28,11 @@ class TaskInstance:
     xcoms: list[tuple[str, Any]] = field(default_factory=list)
     on_push: Callable[[str], object] | None = None
 
+    @property
+    def values(self) -> list[tuple[str, Any]]:
+        """What was pushed beside links."""
+        return [(key, value) for key, value in self.xcoms if not key.startswith("_link_")]
+
     def xcom_push(self, key: str, value: Any) -> None:
         if self.on_push is not None:
             self.on_push(key)

@@ -1,0 +1,134 @@
+"""Tell a chat or a mailbox how a gate came out, through whatever notifier or hook reaches it."""
+
+from __future__ import annotations
+
+import copy
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import BaseNotifier
+
+from airflow_provider_benchmarks.exceptions import ConfigurationError
+from airflow_provider_benchmarks.links import BaselineLink, BenchmarkJobLink, ReportLink, StoredScoresLink
+from airflow_provider_benchmarks.masking import masked
+from airflow_provider_benchmarks.notifications._markups import HTML, MARKDOWN, MARKUPS, SLACK
+from airflow_provider_benchmarks.notifications._message import Message
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+_LINKS = (ReportLink(), BenchmarkJobLink(), StoredScoresLink(), BaselineLink())
+#: The attributes of notifiers that hold their text, in the order in which they are looked for.
+_FIELDS = ("text", "html_content", "body", "message")
+
+logger = logging.getLogger(__name__)
+
+
+class BenchmarkGateNotifier(BaseNotifier):
+    """Send the verdict of a gate, its failing checks and its links, as ``on_failure_callback`` or another callback.
+
+    Where the task has no verdict, the text has its error. It never fails a task: what goes wrong is logged. Nothing in
+    the text has a meaning of its own where it arrives, such as a template, a link, or the mention of a channel.
+
+    :param notifier: sends the text: ``SlackWebhookNotifier``, ``SmtpNotifier``, ``AppriseNotifier`` or the like. Its
+        own templates are rendered first; then the text takes the place of the one that it was made with
+    :param send: in its place, a function that takes the text
+    :param field: the notifier's attribute that takes the text; None for the first that it has of ``text``,
+        ``html_content``, ``body`` and ``message``
+    :param markup: ``slack``, ``markdown``, ``html`` or ``plain``; None for that of the notifier: ``slack`` of the Slack
+        provider, ``html`` for ``html_content``, else ``markdown``
+    :raises ConfigurationError: it is not clear where the text goes
+    """
+
+    def __init__(
+        self,
+        notifier: Any = None,
+        *,
+        send: Callable[[str], object] | None = None,
+        field: str | None = None,
+        markup: str | None = None,
+    ) -> None:
+        super().__init__()
+        if (notifier is None) == (send is None):
+            raise ConfigurationError("BenchmarkGateNotifier: give either a notifier, or send= a function")
+        if send is not None and not callable(send):
+            raise ConfigurationError(f"BenchmarkGateNotifier: send must be a function, found a {type(send).__name__}")
+        if markup is not None and markup not in MARKUPS:
+            raise ConfigurationError(f"BenchmarkGateNotifier: markup must be one of {', '.join(MARKUPS)}")
+        self.notifier = notifier
+        self.send = send
+        self.field = field if notifier is None else field or _text_field(notifier)
+        self.markup = markup or _markup_of(notifier, self.field)
+
+    def notify(self, context: Context) -> None:
+        """Send the text; an error is logged, and not raised."""
+        try:
+            self._deliver(self._text(context), context)
+        except Exception as error:  # noqa: BLE001  whatever it is, the task came out as it did
+            logger.error("The notification was not sent: %s: %s", type(error).__name__, masked(str(error)))
+
+    def __call__(self, *args: Any) -> None:
+        """Send the text.
+
+        :param args: the context of the task
+        """
+        self.notify(args[0] if args else {})
+
+    def _text(self, context: Context) -> str:
+        ti: Any = context["ti"]
+        verdict = _pulled(ti, "verdict")
+        links = {"Log": getattr(ti, "log_url", ""), **dict(_links_of(ti))}
+        return Message(
+            task=f"{ti.dag_id}.{ti.task_id}{_map_index(ti)}",
+            run=str(ti.run_id),
+            verdict=verdict if isinstance(verdict, Mapping) else None,
+            error=context.get("exception"),
+            links={name: link for name, link in links.items() if isinstance(link, str) and link},
+        ).text(MARKUPS[self.markup])
+
+    def _deliver(self, text: str, context: Context) -> None:
+        if self.send is not None:
+            self.send(text)
+            return
+        # A copy: the same notifier serves all tries and mapped tasks in a process.
+        target = copy.copy(self.notifier)
+        target.render_template_fields(context)
+        # After that, as the text is of others and must not be taken for a template.
+        setattr(target, str(self.field), text)
+        target.notify(context)
+
+
+def _text_field(notifier: Any) -> str:
+    for name in _FIELDS:
+        if hasattr(notifier, name):
+            return name
+    raise ConfigurationError(
+        f"BenchmarkGateNotifier: {type(notifier).__name__} has none of {', '.join(_FIELDS)}: name the attribute that "
+        f"takes the text with field="
+    )
+
+
+def _markup_of(notifier: Any, field: str | None) -> str:
+    if field == "html_content":
+        return HTML
+    return SLACK if ".slack." in f"{type(notifier).__module__}." else MARKDOWN
+
+
+def _map_index(ti: Any) -> str:
+    return f"[{ti.map_index}]" if ti.map_index is not None and ti.map_index >= 0 else ""
+
+
+def _links_of(ti: Any) -> Iterator[tuple[str, Any]]:
+    for link in _LINKS:
+        yield link.name, _pulled(ti, link.xcom_key)
+
+
+def _pulled(ti: Any, key: str) -> Any:
+    """The XCom of a task itself; None where there is none, or Airflow can't be asked for it."""
+    map_index = -1 if ti.map_index is None else ti.map_index
+    try:
+        return ti.xcom_pull(task_ids=ti.task_id, key=key, map_indexes=map_index)
+    except Exception as error:  # noqa: BLE001  the error of the task is told all the same
+        logger.warning("XCom %s can't be read for the notification: %s", key, masked(str(error)))
+        return None
