@@ -11,7 +11,7 @@ from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_provider_benchmarks.exceptions import BenchmarkError, JobTimeout, ServiceError
 from airflow_provider_benchmarks.given_values import require_count, texts_of
-from airflow_provider_benchmarks.jobs import BenchmarkJob, JobResult, JobStatus, LogSummary, finish, progress_line
+from airflow_provider_benchmarks.jobs import BenchmarkJob, JobResult, JobStatus, LogSummary, WaitLog, finish
 from airflow_provider_benchmarks.retry_policy import is_recoverable
 from airflow_provider_benchmarks.scores.metric_names import checked_references
 
@@ -182,7 +182,7 @@ class BenchmarkHook(BaseHook):
         timeout: float | None = None,
         cancel_on_timeout: bool = False,
     ) -> BenchmarkJob:
-        """Wait until a job has completed. Logs its progress whenever that changes.
+        """Wait until a job has completed. Logs its progress, outages, and every few minutes that it waits.
 
         :param name: name of the job
         :param poll_interval: seconds between two polls
@@ -230,27 +230,29 @@ class BenchmarkHook(BaseHook):
 
         end_wait(self, event, job_name=job_name, cancel_on_timeout=cancel_on_timeout)
 
-    def poke(self, name: str) -> bool:
+    def poke(self, name: str, *, lines: WaitLog | None = None) -> bool:
         """Poll a job once.
 
         Only a refusal (401, 403) is polled again soon, for about a minute, until it is definite.
 
         :param name: name of the job
+        :param lines: makes what is logged, of this poll and of those before; None (the default) for a single poll
         :return: True when the job completed; False while it is running, or its status can't be read for now
         :raises JobFailed: the job ended in error
         :raises JobCancelled: it was cancelled
         :raises ServiceError: the service gave a definite response that is not a job
         """
-        from airflow_provider_benchmarks.hooks.inline_wait import poll_despite_refusals
+        from airflow_provider_benchmarks.hooks.inline_wait import poll_despite_refusals, write
 
+        lines = lines or WaitLog(name)
         try:
-            job = poll_despite_refusals(self.client, name, self.log)
+            job = poll_despite_refusals(self.client, name, lines, self.log)
         except ServiceError as error:
             if not is_recoverable(error):
                 raise
-            self.log.warning("%s The job will be polled again.", error)
+            write(lines.on_error(error, time.time()), self.log)
             return False
-        self.log.info("%s: %s", name, progress_line(job, time.time()))
+        write(lines.on_job(job, time.time()), self.log)
         return self.finish(job)
 
     def cancel_job(self, name: str) -> BenchmarkJob:
