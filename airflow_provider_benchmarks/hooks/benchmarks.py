@@ -198,7 +198,7 @@ class BenchmarkHook(BaseHook):
         try:
             job = wait_until_finished(self.config, name, poll_interval=poll_interval, timeout=timeout, log=self.log)
         except JobTimeout as error:
-            job = after_deadline(self, error, cancel=cancel_on_timeout)
+            job = after_deadline(self, error, cancel=cancel_on_timeout, timeout=timeout)
         self.finish(job)
         return job
 
@@ -218,17 +218,20 @@ class BenchmarkHook(BaseHook):
         log_failure(job, log, self.log)
         return finish(job, log=log)
 
-    def finish_event(self, event: Mapping[str, Any] | None, *, job_name: str, cancel_on_timeout: bool = False) -> None:
+    def finish_event(
+        self, event: Mapping[str, Any] | None, *, job_name: str, cancel_on_timeout: bool = False, timeout: Any = None
+    ) -> None:
         """End a deferred wait. Returns if the event says that the job completed, or if it has completed since.
 
         :param event: the payload of the trigger's event
         :param job_name: the job that the task waits for
         :param cancel_on_timeout: cancel a job that had not finished by its deadline, and has not by now
+        :param timeout: how long it was waited for, seconds or timedelta; None (the default) where that is not known
         :raises BenchmarkError: in every other case, as the right subclass
         """
         from airflow_provider_benchmarks.hooks.deferred_wait import end_wait
 
-        end_wait(self, event, job_name=job_name, cancel_on_timeout=cancel_on_timeout)
+        end_wait(self, event, job_name=job_name, cancel_on_timeout=cancel_on_timeout, timeout=timeout)
 
     def poke(self, name: str, *, lines: WaitLog | None = None) -> bool:
         """Poll a job once.

@@ -114,7 +114,7 @@ def not_in_time(
     seen = progress_line(job, now) if job else "nothing, as no poll of it succeeded"
     failed = f" The last poll failed: {shortened(str(error), _ERROR)}" if error else ""
     return JobTimeout(
-        f"{what} did not end in time; last seen: {seen}.{failed} Raise the task's timeout, or look at what holds the "
+        f"{what} did not end in time; last seen: {seen}.{failed} Set a longer timeout=, or look at what holds the "
         f"job up on the service.",
         job=name,
         workspace=workspace,

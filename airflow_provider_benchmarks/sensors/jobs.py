@@ -132,6 +132,6 @@ class BenchmarkJobSensor(CheckedArguments, BaseSensorOperator):
         if is_of_earlier_try(context, try_number):
             return self.execute(context)
         try:
-            self.hook.finish_event(event, job_name=self.job_name)
+            self.hook.finish_event(event, job_name=self.job_name, timeout=self.timeout)
         except JobTimeout as error:  # soft_fail looks for this class, and Airflow does not retry it
             raise AirflowSensorTimeout(str(error)) from error
