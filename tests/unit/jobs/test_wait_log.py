@@ -95,8 +95,8 @@ class TestStillWaiting:
             if lines and "still" in lines[0].text:
                 break
         assert texts(lines) == [
-            "j: still waiting: active, 30 %, 300 of 1000 samples, submitted 0:07:00 ago; "
-            "about 0:24:30 to go, until 08:31:30 UTC"
+            "j: still waiting: active, 30 %, 300 of 1000 samples, submitted 0:07:00 ago; about 0:24:30 to go, until "
+            + "08:31:30 UTC"
         ]
 
     def test_says_where_that_is_too_late(self):
@@ -143,9 +143,9 @@ class TestOutage:
         assert texts(found) == [
             "j: the service does not answer since 08:00:00 UTC: the pod restarts. Still polling.",
             "j: still waiting: the service does not answer since 08:00:00 UTC, 31 polls failed. "
-            "The last one: the pod restarts.",
+            + "The last one: the pod restarts.",
             "j: still waiting: the service does not answer since 08:00:00 UTC, 61 polls failed. "
-            "The last one: the pod restarts.",
+            + "The last one: the pod restarts.",
         ]
 
     def test_many_short_ones_make_few_lines(self):
