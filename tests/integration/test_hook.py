@@ -77,7 +77,7 @@ class TestWaiting:
             hook.wait_for_job("job-1", poll_interval=0.05, timeout=60)
         assert str(caught.value).startswith(
             "'context' is undefined on row 17\n"
-            f'benchmark job "job-1" of benchmark {BENCHMARK} in workspace "my-workspace" ended in error. Last log lines:'
+            f'benchmark job "job-1" of benchmark {BENCHMARK} in workspace "my-workspace" ended in error. Last'
         )
         assert "Last log lines:" in str(caught.value)
 
