@@ -22,7 +22,7 @@ from typing import Any
 from airflow_provider_benchmarks.benchmarks.benchmark import DATASET, OUTPUTS, REFERENCE, Benchmark
 from airflow_provider_benchmarks.benchmarks.job_request import JobRequest, is_reference
 from airflow_provider_benchmarks.benchmarks.plain import WrongBenchmark
-from airflow_provider_benchmarks.brief import brief, shortened
+from airflow_provider_benchmarks.brief import brief, did_you_mean, shortened
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.reviewed_text import MAX_BYTES, Kind, ReviewedText
 from airflow_provider_benchmarks.scores.stored_files import open_stored, storage_errors
@@ -92,7 +92,8 @@ def parse_benchmark(text: str | bytes, *, name: str = "benchmark") -> Benchmark:
     if not isinstance(data, Mapping):
         raise found.error((), f"expected a mapping with the keys {', '.join(_KEYS)}")
     if unknown := [key for key in data if key not in _KEYS]:
-        raise found.error((unknown[0],), f'unknown key "{shortened(unknown[0])}"; known: {", ".join(_KEYS)}')
+        meant = did_you_mean(unknown[0], _KEYS)
+        raise found.error((unknown[0],), f'unknown key "{shortened(unknown[0])}"; known: {", ".join(_KEYS)}{meant}')
     try:
         return Benchmark(**{"name": None, "metrics": None, **data})  # the class refuses what is missing
     except WrongBenchmark as error:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from airflow_provider_benchmarks.brief import shortened
+from airflow_provider_benchmarks.brief import did_you_mean, shortened
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.formats.csv import Csv
 from airflow_provider_benchmarks.formats.format import Format, RowFile, WriteOptions
@@ -53,6 +53,7 @@ class RowFormat(WriteOptions):
         if not isinstance(self.name, str) or self.name not in FORMATS:
             raise ConfigurationError(
                 f'unknown format of row scores "{shortened(self.name)}"; known: {", ".join(FORMATS)}'
+                f"{did_you_mean(self.name, FORMATS)}"
             )
         if self.compression is not None and self.compression not in self.format.compressions:
             known = "; ".join(

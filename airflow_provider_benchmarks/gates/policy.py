@@ -22,7 +22,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_benchmarks.brief import brief, shortened
+from airflow_provider_benchmarks.brief import brief, did_you_mean, shortened
 from airflow_provider_benchmarks.gates.check import DEFAULT_KIND, KINDS, Check, check_from_dict
 from airflow_provider_benchmarks.gates.evaluate import POLICIES
 from airflow_provider_benchmarks.gates.field_rules import WrongField
@@ -66,7 +66,8 @@ def read_policy(text: str | bytes, *, name: str = "policy") -> Policy:
     if not isinstance(data, Mapping):
         raise found.error((), f"expected a mapping with the keys {', '.join(_KEYS)}")
     if unknown := [key for key in data if key not in _KEYS]:
-        raise found.error((unknown[0],), f'unknown key "{shortened(unknown[0])}"; known: {", ".join(_KEYS)}')
+        meant = did_you_mean(unknown[0], _KEYS)
+        raise found.error((unknown[0],), f'unknown key "{shortened(unknown[0])}"; known: {", ".join(_KEYS)}{meant}')
     if not isinstance(data.get("checks"), list) or not data["checks"]:
         raise found.error(
             ("checks",), "expected a list of one or more checks: a gate without any lets everything through"

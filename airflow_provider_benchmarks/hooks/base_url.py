@@ -34,7 +34,10 @@ def base_url(*, conn_type: str | None, host: str | None, schema: str | None, por
     is_url = bool(separator) or conn_type in _SCHEMES
     own_scheme, *schema_prefix = _parts_of_schema(schema, is_url=is_url, is_https=conn_type == "https")
     address, own_port = _bracketed(address)
-    for problem in _contradictions(named.lower() if separator else "", own_scheme, own_port, port):
+    problems = [*_contradictions(named.lower() if separator else "", own_scheme, own_port, port)]
+    if "apis" in (*prefix, *schema_prefix):
+        problems.append('the host has the path "/apis", which every request adds by itself: leave it out')
+    for problem in problems:
         logger.warning("%s", one_line(problem))
     if port and own_port is None:
         address = f"{address}:{port}"

@@ -11,7 +11,7 @@ from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_provider_benchmarks.exceptions import BenchmarkError, JobTimeout, ServiceError
 from airflow_provider_benchmarks.given_values import require_count, texts_of
-from airflow_provider_benchmarks.jobs import BenchmarkJob, JobResult, JobStatus, LogSummary, finish, progress_line
+from airflow_provider_benchmarks.jobs import BenchmarkJob, JobResult, JobStatus, LogSummary, WaitLog, finish
 from airflow_provider_benchmarks.retry_policy import is_recoverable
 from airflow_provider_benchmarks.scores.metric_names import checked_references
 
@@ -182,7 +182,7 @@ class BenchmarkHook(BaseHook):
         timeout: float | None = None,
         cancel_on_timeout: bool = False,
     ) -> BenchmarkJob:
-        """Wait until a job has completed. Logs its progress whenever that changes.
+        """Wait until a job has completed. Logs its progress, outages, and every few minutes that it waits.
 
         :param name: name of the job
         :param poll_interval: seconds between two polls
@@ -198,7 +198,7 @@ class BenchmarkHook(BaseHook):
         try:
             job = wait_until_finished(self.config, name, poll_interval=poll_interval, timeout=timeout, log=self.log)
         except JobTimeout as error:
-            job = after_deadline(self, error, cancel=cancel_on_timeout)
+            job = after_deadline(self, error, cancel=cancel_on_timeout, timeout=timeout)
         self.finish(job)
         return job
 
@@ -218,39 +218,44 @@ class BenchmarkHook(BaseHook):
         log_failure(job, log, self.log)
         return finish(job, log=log)
 
-    def finish_event(self, event: Mapping[str, Any] | None, *, job_name: str, cancel_on_timeout: bool = False) -> None:
+    def finish_event(
+        self, event: Mapping[str, Any] | None, *, job_name: str, cancel_on_timeout: bool = False, timeout: Any = None
+    ) -> None:
         """End a deferred wait. Returns if the event says that the job completed, or if it has completed since.
 
         :param event: the payload of the trigger's event
         :param job_name: the job that the task waits for
         :param cancel_on_timeout: cancel a job that had not finished by its deadline, and has not by now
+        :param timeout: how long it was waited for, seconds or timedelta; None (the default) where that is not known
         :raises BenchmarkError: in every other case, as the right subclass
         """
         from airflow_provider_benchmarks.hooks.deferred_wait import end_wait
 
-        end_wait(self, event, job_name=job_name, cancel_on_timeout=cancel_on_timeout)
+        end_wait(self, event, job_name=job_name, cancel_on_timeout=cancel_on_timeout, timeout=timeout)
 
-    def poke(self, name: str) -> bool:
+    def poke(self, name: str, *, lines: WaitLog | None = None) -> bool:
         """Poll a job once.
 
         Only a refusal (401, 403) is polled again soon, for about a minute, until it is definite.
 
         :param name: name of the job
+        :param lines: makes what is logged, of this poll and of those before; None (the default) for a single poll
         :return: True when the job completed; False while it is running, or its status can't be read for now
         :raises JobFailed: the job ended in error
         :raises JobCancelled: it was cancelled
         :raises ServiceError: the service gave a definite response that is not a job
         """
-        from airflow_provider_benchmarks.hooks.inline_wait import poll_despite_refusals
+        from airflow_provider_benchmarks.hooks.inline_wait import poll_despite_refusals, write
 
+        lines = lines or WaitLog(name)
         try:
-            job = poll_despite_refusals(self.client, name, self.log)
+            job = poll_despite_refusals(self.client, name, lines, self.log)
         except ServiceError as error:
             if not is_recoverable(error):
                 raise
-            self.log.warning("%s The job will be polled again.", error)
+            write(lines.on_error(error, time.time()), self.log)
             return False
-        self.log.info("%s: %s", name, progress_line(job, time.time()))
+        write(lines.on_job(job, time.time()), self.log)
         return self.finish(job)
 
     def cancel_job(self, name: str) -> BenchmarkJob:

@@ -46,7 +46,7 @@ def config_of(
     from airflow_provider_benchmarks.client import ClientConfig
 
     _quiet_request_log()
-    token = (connection.password or "").strip() or None
+    token = _token_of(connection)
     try:
         extra = _extra_of(connection)
         secrets = [*([token, *secrets_of(token)] if token else []), *secret_values(extra)]
@@ -104,6 +104,16 @@ async def open_async_client(conn_id: str, workspace: str | None, **changes: Any)
     return client
 
 
+def _token_of(connection: Connection) -> str | None:
+    """The token, without the scheme that a header has before it and no token has."""
+    text = (connection.password or "").strip()
+    scheme, _, token = text.partition(" ")
+    if scheme.lower().rstrip(":") == "bearer" and token.strip():
+        _warn_once(connection, scheme, 'the password is a token alone, without "Bearer", which is left out')
+        text = token.strip()
+    return text or None
+
+
 def _quiet_request_log() -> None:
     """Leave httpx's line for each request out of the logs of tasks and triggers, as Airflow does from 3.1 on."""
     from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_1_PLUS
@@ -132,7 +142,11 @@ def _extra_of(connection: Connection) -> Mapping[str, Any]:
 def _warn_of_unknown(connection: Connection, extra: Mapping[str, Any]) -> None:
     """Warn, once a process, of keys that nothing reads. A watcher reads its connection again and again."""
     for key, problem in unknown_keys(extra).items():
-        warned = (str(connection.conn_id), key)
-        if warned not in _warned and len(_warned) < _MAX_WARNED:
-            _warned.add(warned)
-            logger.warning('connection "%s": %s', connection.conn_id, one_line(problem))
+        _warn_once(connection, key, problem)
+
+
+def _warn_once(connection: Connection, key: str, problem: str) -> None:
+    warned = (str(connection.conn_id), key)
+    if warned not in _warned and len(_warned) < _MAX_WARNED:
+        _warned.add(warned)
+        logger.warning('connection "%s": %s', connection.conn_id, one_line(problem))

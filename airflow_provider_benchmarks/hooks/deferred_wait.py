@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_benchmarks.exceptions import JobError, JobTimeout, NotFound
@@ -14,7 +15,14 @@ if TYPE_CHECKING:
     from airflow_provider_benchmarks.hooks.benchmarks import BenchmarkHook
 
 
-def end_wait(hook: BenchmarkHook, event: Mapping[str, Any] | None, *, job_name: str, cancel_on_timeout: bool) -> None:
+def end_wait(
+    hook: BenchmarkHook,
+    event: Mapping[str, Any] | None,
+    *,
+    job_name: str,
+    cancel_on_timeout: bool,
+    timeout: timedelta | float | None,
+) -> None:
     """Return if a trigger's event says that the job completed, or if it has completed since.
 
     :raises BenchmarkError: in every other case, as the right subclass
@@ -22,7 +30,7 @@ def end_wait(hook: BenchmarkHook, event: Mapping[str, Any] | None, *, job_name: 
     try:
         status = status_of_event(event, job_name=job_name)
     except JobTimeout as error:
-        job = after_deadline(hook, error, cancel=cancel_on_timeout)
+        job = after_deadline(hook, error, cancel=cancel_on_timeout, timeout=timeout)
         status = job.status
     else:
         if status == JobStatus.COMPLETED:

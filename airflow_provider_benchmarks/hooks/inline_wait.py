@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_before_delay, wait_
 
 from airflow_provider_benchmarks.durations import require_number, require_seconds
 from airflow_provider_benchmarks.exceptions import BenchmarkError, JobTimeout, NotFound, ServiceError, Unauthorized
-from airflow_provider_benchmarks.jobs import BenchmarkJob, JobPoller, progress_line
+from airflow_provider_benchmarks.jobs import BenchmarkJob, JobPoller, WaitLine, WaitLog
 from airflow_provider_benchmarks.jobs.polling import not_in_time
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ MIN_POLL_TIMEOUT_SECONDS = 5.0
 def wait_until_finished(
     config: ClientConfig, name: str, *, poll_interval: float, timeout: float | None, log: Any
 ) -> BenchmarkJob:
-    """Poll a job until it has finished. Logs its progress whenever that changes.
+    """Poll a job until it has finished, and log how the wait goes.
 
     :param poll_interval: seconds between two polls
     :param timeout: maximum time to wait in seconds, None for no limit; 0 and less poll once
@@ -45,7 +46,7 @@ def wait_until_finished(
     deadline = None if timeout is None else time.time() + timeout
     poller = JobPoller(name, config.workspace, interval=poll_interval, deadline=deadline)
     job: BenchmarkJob | None = None
-    logged = ""
+    lines = WaitLog(name, deadline=deadline)
     # The poller decides about pauses after faults. The client must not sleep within a request as well.
     with BenchmarkClient(replace(config, retry_seconds=0)) as client:
         while True:
@@ -56,21 +57,26 @@ def wait_until_finished(
                     latest = request(name)
             except ServiceError as error:
                 pause: float | None = poller.on_error(error, time.time())
-                log.warning("%s Polling again in %.0f s.", error, pause)
+                write(lines.on_error(error, time.time()), log)
             else:
                 job = job.with_status(latest) if job else latest
                 pause = poller.on_job(job, time.time())
-                if (line := progress_line(job)) != logged:
-                    logged = line
-                    log.info("%s: %s", name, progress_line(job, time.time()))
+                write(lines.on_job(job, time.time()), log)
             if pause is None and job is not None:
                 return job
             time.sleep(pause or 0.0)
 
 
-def poll_despite_refusals(client: BenchmarkClient, name: str, log: Any) -> BenchmarkJob:
+def write(lines: Iterable[WaitLine], log: Any) -> None:
+    """Write lines into a task's log."""
+    for line in lines:
+        log.log(line.level, "%s", line.text)
+
+
+def poll_despite_refusals(client: BenchmarkClient, name: str, lines: WaitLog, log: Any) -> BenchmarkJob:
     """Poll a job once, and again while the service refuses: a sensor that is rescheduled can't count refusals.
 
+    :param lines: makes what is logged of the refusals
     :raises Unauthorized: the service has refused as many polls in a row as end any other wait
     """
     poller = JobPoller(name, client.config.workspace, interval=REFUSED_POLL_INTERVAL_SECONDS, deadline=None)
@@ -79,7 +85,7 @@ def poll_despite_refusals(client: BenchmarkClient, name: str, log: Any) -> Bench
             return client.get_status(name)
         except Unauthorized as error:
             pause = poller.on_error(error, time.time())
-            log.warning("%s Polling again in %.0f s.", error, pause)
+            write(lines.on_error(error, time.time()), log)
             time.sleep(pause)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from airflow_provider_benchmarks.exceptions import BenchmarkError, JobTimeout, ServiceError
@@ -79,9 +80,12 @@ def _cancel(hook: BenchmarkHook, client: BenchmarkClient, name: str, fingerprint
     return True
 
 
-def after_deadline(hook: BenchmarkHook, error: JobTimeout, *, cancel: bool) -> BenchmarkJob:
+def after_deadline(
+    hook: BenchmarkHook, error: JobTimeout, *, cancel: bool, timeout: timedelta | float | None = None
+) -> BenchmarkJob:
     """Poll once more after the deadline. Return the job if it has finished, else cancel it if asked to.
 
+    :param timeout: how long it was waited for, where that is known
     :raises JobTimeout: the job is still running; says what it is doing and what becomes of it, with the last lines of
         its log
     """
@@ -92,10 +96,18 @@ def after_deadline(hook: BenchmarkHook, error: JobTimeout, *, cancel: bool) -> B
             return latest
         is_cancelled = cancel and hook.cancel_job_quickly(error.job)
         told = latest.reworded(
-            f"{latest} {_fate(asked=cancel, is_cancelled=is_cancelled, is_seen=latest is not error)}"
+            f"{latest}{_waited(timeout)} {_fate(asked=cancel, is_cancelled=is_cancelled, is_seen=latest is not error)}"
         )
         # A service that did not return the job's status is not asked for its log.
         raise (told if latest is error else add_log_tail(told, client)) from None
+
+
+def _waited(timeout: timedelta | float | None) -> str:
+    if timeout is None:
+        return ""
+    seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
+    # More than a timedelta takes is no time that anybody has waited.
+    return f" It was waited for {timedelta(seconds=round(min(max(seconds, 0), 1e9)))} (timeout)."
 
 
 def _fate(*, asked: bool, is_cancelled: bool, is_seen: bool) -> str:

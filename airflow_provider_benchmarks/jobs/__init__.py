@@ -18,6 +18,7 @@ from airflow_provider_benchmarks.jobs.models import (
 )
 from airflow_provider_benchmarks.jobs.outcome import finish, require_completed
 from airflow_provider_benchmarks.jobs.polling import JobPoller, progress_line
+from airflow_provider_benchmarks.jobs.wait_log import WaitLine, WaitLog
 
 __all__ = [
     "BENCHMARK",
@@ -33,6 +34,8 @@ __all__ = [
     "ResultName",
     "RowCounts",
     "RunIdentity",
+    "WaitLine",
+    "WaitLog",
     "failure_reason",
     "fingerprint",
     "finish",

@@ -34,7 +34,7 @@ def finish(job: BenchmarkJob, *, log: LogSummary | None = None) -> bool:
     if job.status == JobStatus.ERROR:
         lines = "".join(f"\n  {line}" for line in (log.tail(10) if log else ()))
         raise JobFailed(
-            f"{job} ended in error: {failure_reason(job, log)}" + (f"\nLast log lines:{lines}" if lines else ""),
+            f"{failure_reason(job, log)}\n{job} ended in error." + (f" Last log lines:{lines}" if lines else ""),
             **named,
         )
     if job.status == JobStatus.CANCELLED:

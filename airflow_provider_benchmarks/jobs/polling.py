@@ -114,7 +114,7 @@ def not_in_time(
     seen = progress_line(job, now) if job else "nothing, as no poll of it succeeded"
     failed = f" The last poll failed: {shortened(str(error), _ERROR)}" if error else ""
     return JobTimeout(
-        f"{what} did not end in time; last seen: {seen}.{failed} Raise the task's timeout, or look at what holds the "
+        f"{what} did not end in time; last seen: {seen}.{failed} Set a longer timeout=, or look at what holds the "
         f"job up on the service.",
         job=name,
         workspace=workspace,
@@ -138,7 +138,8 @@ def progress_line(job: BenchmarkJob, now: float | None = None) -> str:
     if job.progress is not None:
         parts.append(f"{job.progress:.0f} %")
     if job.samples_processed is not None:
-        parts.append(f"{job.samples_processed} samples")
+        total = job.row_counts.total if job.row_counts is not None else None
+        parts.append(f"{job.samples_processed}{f' of {total}' if total else ''} samples")
     if job.row_counts is not None and job.row_counts.errored:
         parts.append(f"{job.row_counts.errored} rows with errors")
     if now is not None and job.created_at is not None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_benchmarks.brief import shortened
+from airflow_provider_benchmarks.brief import did_you_mean, shortened
 from airflow_provider_benchmarks.exceptions import (
     ConfigurationError,
 )
@@ -71,6 +71,7 @@ class DownloadOperator(BenchmarkOperator):
         if format not in self.formats:
             raise ConfigurationError(
                 f'task "{self.task_id}": unknown format "{shortened(format)}"; known: {", ".join(self.formats)}'
+                f"{did_you_mean(format, self.formats)}"
             )
         self.job_name = job_name
         # An ObjectStoragePath brings its connection along; any other path is a text, in which templates are rendered.

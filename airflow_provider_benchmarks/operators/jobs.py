@@ -12,13 +12,7 @@ from airflow.providers.common.compat.sdk import conf
 from airflow_provider_benchmarks.benchmarks import JobRequest
 from airflow_provider_benchmarks.deferral import deadline_after, deferral_timeout, is_of_earlier_try, seconds_until
 from airflow_provider_benchmarks.durations import require_seconds
-from airflow_provider_benchmarks.exceptions import (
-    Conflict,
-    JobNotFound,
-    NameUnusable,
-    ServiceError,
-    Unauthorized,
-)
+from airflow_provider_benchmarks.exceptions import Conflict, JobNotFound, NameUnusable, ServiceError, Unauthorized
 from airflow_provider_benchmarks.job_xcom import TaskJob, name_map_index, push_job
 from airflow_provider_benchmarks.jobs import BenchmarkJob, JobStatus, RunIdentity, fingerprint, progress_line
 from airflow_provider_benchmarks.jobs.identity import numbered
@@ -27,6 +21,7 @@ from airflow_provider_benchmarks.operators._arguments import FLAG, JOB_NAME, MOD
 from airflow_provider_benchmarks.operators._base import DEFAULT_CONN_ID, BenchmarkOperator
 from airflow_provider_benchmarks.operators._final_errors import fails_for_good
 from airflow_provider_benchmarks.operators._job_content import JobContent, own_params
+from airflow_provider_benchmarks.operators._run_log import explained_timeout, log_scores_of
 from airflow_provider_benchmarks.operators._task_identity import identity_of
 from airflow_provider_benchmarks.operators._task_state import PreviousJob, TaskState
 from airflow_provider_benchmarks.retry_policy import is_recoverable
@@ -199,14 +194,22 @@ class RunBenchmarkJobOperator(BenchmarkOperator):
         if self.deferrable:
             self._defer_until_finished(job, deadline, context)
         else:
+            self._wait(job, deadline)
+        return self._end(job.name)
+
+    def _wait(self, job: BenchmarkJob, deadline: float | None) -> None:
+        with explained_timeout(self, job.name):
             self.hook.wait_for_job(
                 job.name,
                 poll_interval=self.poll_interval,
                 timeout=seconds_until(deadline),
                 cancel_on_timeout=self.cancel_on_timeout,
             )
+
+    def _end(self, job_name: str) -> str:
         self._running_job = None
-        return job.name
+        log_scores_of(self.hook, job_name, self.log)
+        return job_name
 
     def _deadline(self, job: BenchmarkJob, *, created: bool) -> float | None:
         """Return the deadline of the job in seconds since the epoch; None for no limit.
@@ -273,12 +276,11 @@ class RunBenchmarkJobOperator(BenchmarkOperator):
         """
         if is_of_earlier_try(context, try_number):
             return self.execute(context)
-        if job_name is None:
-            job_name = str(event.get("job_name")) if isinstance(event, Mapping) else ""
+        job_name = job_name or (str(event.get("job_name")) if isinstance(event, Mapping) else "")
         name_map_index(context, job=job_name, benchmark=benchmark)
-        self.hook.finish_event(event, job_name=job_name, cancel_on_timeout=self.cancel_on_timeout)
+        self.hook.finish_event(event, job_name=job_name, cancel_on_timeout=self.cancel_on_timeout, timeout=self.timeout)
         self.log.info('benchmark job "%s" in workspace "%s" completed', job_name, self.hook.workspace)
-        return job_name
+        return self._end(job_name)
 
     def on_kill(self) -> None:
         if self.cancel_on_kill and self._running_job:

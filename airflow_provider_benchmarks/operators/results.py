@@ -30,6 +30,7 @@ from airflow_provider_benchmarks.operators._base import (
 )
 from airflow_provider_benchmarks.operators._download import DownloadOperator
 from airflow_provider_benchmarks.operators._final_errors import fails_for_good
+from airflow_provider_benchmarks.operators._run_log import log_scores
 from airflow_provider_benchmarks.operators.store_results import StoreResultsOperator
 from airflow_provider_benchmarks.storable import storable
 
@@ -48,6 +49,7 @@ class DownloadAggregateScoresOperator(DownloadOperator):
     """Fetch a job's aggregate scores; from the score store where the service has purged the job.
 
     Those of a job that has not completed may not be of all rows: the log warns, and a score store does not take them.
+    The log shows them as a table, too.
 
     :param job_name: name of the job (templated)
     :param destination: path or URL of a file to store them in as well, for Airflow's ObjectStoragePath; with
@@ -116,6 +118,7 @@ class DownloadAggregateScoresOperator(DownloadOperator):
         place = self._place()
         path = None if place is None else self._store_scores(scores, place, what)
         self._add_outlet_extra(context, job, scores, path=path)
+        log_scores(self.log, scores, job_name=self.job_name)
         return records
 
     def _store_scores(self, scores: AggregateScores, place: Place, what: str) -> str:

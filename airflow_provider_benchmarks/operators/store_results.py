@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
-from airflow_provider_benchmarks.brief import brief, shortened
+from airflow_provider_benchmarks.brief import brief, did_you_mean, shortened
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.links import StoredScoresLink, link_path
 from airflow_provider_benchmarks.operators._arguments import (
@@ -82,6 +82,7 @@ class StoreResultsOperator(CheckedArguments, BaseOperator):
         if isinstance(format, str) and not has_template(format) and format not in FORMATS:
             raise ConfigurationError(
                 f'task "{self.task_id}": unknown format "{shortened(format)}" of results; known: {", ".join(FORMATS)}'
+                f"{did_you_mean(format, FORMATS)}"
             )
         if not path or not str(path).strip():
             raise ConfigurationError(f'task "{self.task_id}": path= names no results, found {brief(path)}')

@@ -12,6 +12,7 @@ from enum import Enum
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_benchmarks.brief import did_you_mean
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.scores.column_names import column_names
 from airflow_provider_benchmarks.scores.columns import (
@@ -148,7 +149,9 @@ def choose_columns(columns: Sequence[str] | None, known: Sequence[str], path: st
     :raises ConfigurationError: the file does not have one, or no row indices
     """
     if missing := [name for name in (ROW_INDEX, *(columns or ())) if name not in known]:
-        raise ConfigurationError(f"{path} has no columns {missing}; it has: {', '.join(known)}")
+        raise ConfigurationError(
+            f"{path} has no columns {missing}; it has: {', '.join(known)}{did_you_mean(missing[0], known)}"
+        )
     return [name for name in dict.fromkeys(known if columns is None else columns) if name != ROW_INDEX]
 
 

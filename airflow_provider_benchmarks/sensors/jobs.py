@@ -10,6 +10,7 @@ from airflow.providers.common.compat.sdk import BaseSensorOperator, conf
 
 from airflow_provider_benchmarks.deferral import deadline_after, deferral_timeout, is_of_earlier_try
 from airflow_provider_benchmarks.job_xcom import name_map_index
+from airflow_provider_benchmarks.jobs import WaitLog
 from airflow_provider_benchmarks.links import BenchmarkJobLink, link_job
 from airflow_provider_benchmarks.operators._arguments import FLAG, TEXT, WORKSPACE, CheckedArguments, Rule
 from airflow_provider_benchmarks.operators._base import DEFAULT_CONN_ID
@@ -64,6 +65,7 @@ class BenchmarkJobSensor(CheckedArguments, BaseSensorOperator):
         self.conn_id = conn_id
         self.workspace = workspace
         self.deferrable = deferrable
+        self._lines: WaitLog | None = None
         self.check_known_arguments()
 
     @cached_property
@@ -73,7 +75,7 @@ class BenchmarkJobSensor(CheckedArguments, BaseSensorOperator):
         return BenchmarkHook(self.conn_id, workspace=self.workspace)
 
     def poke(self, context: Context) -> bool:
-        return self.hook.poke(self.job_name)
+        return self.hook.poke(self.job_name, lines=self._lines)
 
     @fails_for_good
     def execute(self, context: Context) -> Any:
@@ -81,6 +83,9 @@ class BenchmarkJobSensor(CheckedArguments, BaseSensorOperator):
         name_map_index(context, job=self.job_name, benchmark=None)
         link_job(context, self.hook, self.job_name)
         if not self.deferrable:
+            # A sensor that is rescheduled begins anew with each poll: when it ends is known to Airflow alone.
+            deadline = None if self.reschedule else deadline_after(self.timeout)
+            self._lines = WaitLog(self.job_name, deadline=deadline)
             return super().execute(context)
         if not self.poke(context):  # a finished job needs no triggerer
             self._defer(context)
@@ -122,6 +127,6 @@ class BenchmarkJobSensor(CheckedArguments, BaseSensorOperator):
             return self.execute(context)
         name_map_index(context, job=self.job_name, benchmark=None)
         try:
-            self.hook.finish_event(event, job_name=self.job_name)
+            self.hook.finish_event(event, job_name=self.job_name, timeout=self.timeout)
         except JobTimeout as error:  # soft_fail looks for this class, and Airflow does not retry it
             raise AirflowSensorTimeout(str(error)) from error

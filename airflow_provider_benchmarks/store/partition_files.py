@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from airflow_provider_benchmarks.brief import brief, brief_names, shortened
+from airflow_provider_benchmarks.brief import brief, brief_names, did_you_mean, shortened
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.formats import TABLE_FORMATS, RowFormat
 from airflow_provider_benchmarks.formats.item_digest import ValueDigest
@@ -150,6 +150,7 @@ def _check_field(schema: pa.Schema, name: str) -> None:
     if name not in schema.names:
         raise ConfigurationError(
             f'partition_by: the row scores have no column "{shortened(name)}"; they have {brief_names(schema.names)}'
+            f"{did_you_mean(name, schema.names)}"
         )
     field = schema.field(name)
     is_json = JSON_KEY in (field.metadata or {})

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 from airflow_provider_benchmarks.exceptions import BenchmarkError, ServiceError
-from airflow_provider_benchmarks.jobs import BenchmarkJob, JobPoller, JobStep
+from airflow_provider_benchmarks.jobs import BenchmarkJob, JobPoller, JobStep, WaitLine, WaitLog
 
 #: Delay of a new wait's first poll, after its start and after the last poll, so that waits that begin together are
 #: polled together.
@@ -33,9 +33,8 @@ class JobWait:
 
     __slots__ = (
         "_arrival",
+        "_log",
         "_queue",
-        "_reported",
-        "_step",
         "_steps",
         "created_at",
         "deadline",
@@ -63,19 +62,18 @@ class JobWait:
         self.is_new = True
         #: True if the job has progressed since its steps were read. Lists don't have steps.
         self.wants_steps = False
-        self._reported: tuple[object, ...] = ()
-        self._step: str | None = None
+        self._log = WaitLog(job_name, deadline=deadline)
         self._steps: tuple[JobStep, ...] = ()
         # A plain queue, no asyncio.Queue: thousands of triggers wait, and each further object is work for the garbage
         # collector, which stops the event loop.
-        self._queue: tuple[BenchmarkJob | str | Exception, ...] = ()
+        self._queue: tuple[BenchmarkJob | WaitLine | Exception, ...] = ()
         self._arrival: asyncio.Future[None] | None = None
 
-    async def next_report(self) -> BenchmarkJob | str:
+    async def next_report(self) -> BenchmarkJob | WaitLine:
         """Wait until there is something to report about the job.
 
-        :return: the job, when its progress has changed or it has finished; or a warning about an error of this job
-            alone, while the wait goes on
+        :return: the job, when it has finished; or a line for the log of the trigger, while the wait goes on: only its
+            own lines get into the log of its task
         :raises JobTimeout: the deadline has passed
         :raises BenchmarkError: the service gave a definite response that is not a job
         """
@@ -88,9 +86,9 @@ class JobWait:
             raise report
         return report
 
-    def _put(self, report: BenchmarkJob | str | Exception) -> None:
-        self._queue = (*self._queue, report)
-        if self._arrival is not None and not self._arrival.done():
+    def _put(self, *reports: BenchmarkJob | WaitLine | Exception) -> None:
+        self._queue = (*self._queue, *reports)
+        if reports and self._arrival is not None and not self._arrival.done():
             self._arrival.set_result(None)
 
     def update(self, result: BenchmarkJob | Exception) -> float | None:
@@ -103,7 +101,9 @@ class JobWait:
             if isinstance(result, BenchmarkJob):
                 return self._update_job(result)
             if isinstance(result, ServiceError):
-                return self.poller.on_error(result, time.time())
+                pause = self.poller.on_error(result, time.time())
+                self._put(*self._log.on_error(result, time.time()))
+                return pause
             self.fail(result)
         except Exception as error:  # noqa: BLE001  whatever it is, it ends this wait and no other
             self.fail(error)
@@ -114,15 +114,16 @@ class JobWait:
         job = replace(job, steps=self._steps, spec=_EMPTY, custom_fields=_EMPTY, extra=_EMPTY)
         pause = self.poller.on_job(job, time.time())
         self.created_at = job.created_at
+        before = self._log.progress
+        lines = self._log.on_job(job, time.time())
+        if self._log.progress != before:
+            # The first progress was logged with its step before the task deferred.
+            self.wants_steps = bool(before) and not job.is_finished
         if pause is None:
             self.due = math.inf
-        self._step = job.current_step if self._steps else self._step  # an unknown step is not a changed one
-        progress = (str(job.status), job.progress, job.samples_processed, self._step)
-        if progress != self._reported:
-            # The first progress was logged with its step before the task deferred.
-            self.wants_steps = bool(self._reported) and not job.is_finished
-            self._reported = progress
-            self._put(job)
+            self._put(*lines, job)
+        else:
+            self._put(*lines)
         self.wants_steps = self.wants_steps and not job.steps
         return pause
 
@@ -133,10 +134,6 @@ class JobWait:
         """
         in_last_step = len(self._steps) > 1 and all(step.status == "completed" for step in self._steps[:-1])
         return self._steps if in_last_step and not job.is_finished else ()
-
-    def warn(self, message: str) -> None:
-        """Report a warning, for the trigger to log: only its own lines get into the log of its task."""
-        self._put(message)
 
     def fail(self, error: Exception) -> None:
         """End the wait with an error; an unexpected one as one of this package, which triggers can report."""

@@ -321,7 +321,6 @@ class SharedPoll:
             wait.due = _by_deadline(wait, self._next_tick(wait.interval, now), now)
         else:
             wait.due = now + pause
-            wait.warn(f"{result} Polling again in {pause:.0f} s.")
 
     def _report_outage(self, outage: _Outage, due: dict[str, list[JobWait]]) -> None:
         """End the waits whose deadline has passed; the others wait for the service."""

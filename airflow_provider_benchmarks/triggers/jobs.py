@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -11,7 +10,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_benchmarks.durations import require_number, require_seconds
 from airflow_provider_benchmarks.exceptions import BenchmarkError
-from airflow_provider_benchmarks.jobs import progress_line
+from airflow_provider_benchmarks.jobs import BenchmarkJob
 from airflow_provider_benchmarks.jobs.outcome import wait_failed
 from airflow_provider_benchmarks.storable import storable
 from airflow_provider_benchmarks.triggers._cancelling import cancel_job, wait_despite_cancellation
@@ -122,12 +121,9 @@ class BenchmarkJobTrigger(BaseTrigger):
         ) as wait:
             while True:
                 report = await wait.next_report()
-                if isinstance(report, str):
-                    self.log.warning("%s", report)
-                    continue
-                self.log.info("%s: %s", self.job_name, progress_line(report, time.time()))
-                if report.is_finished:
+                if isinstance(report, BenchmarkJob):
                     return report.status
+                self.log.log(report.level, "%s", report.text)
 
     def _event(self, **fields: Any) -> TriggerEvent:
         return TriggerEvent(storable({"job_name": self.job_name, "workspace": self.workspace, **fields}))

@@ -43,12 +43,12 @@ def log_records(view: VerdictView) -> list[LogRecord]:
     found = [LogRecord(_wrapped(view.headline, ""), _LEVELS.get(view.outcome, logging.INFO))]
     found.append(LogRecord(_wrapped(view.subject, "")))
     found += lines.records(others[:MOST_CHECKS])
-    found += _folded("more that did not pass", lines.records(others[MOST_CHECKS:]))
-    found += _folded("that passed", lines.records(passed))
+    found += folded("more that did not pass", lines.records(others[MOST_CHECKS:]))
+    found += folded("that passed", lines.records(passed))
     rows = list(map(_row_record, view.worst))
     if rows:
         found.append(LogRecord("Rows that got worse most (score of the baseline → of this job):"))
-    return found + rows[:MOST_ROWS] + _folded("more rows", rows[MOST_ROWS:])
+    return found + rows[:MOST_ROWS] + folded("more rows", rows[MOST_ROWS:])
 
 
 def failing_lines(view: VerdictView) -> str:
@@ -83,7 +83,7 @@ class _CheckLines:
         return f"{_wrapped(line.rstrip(), _INDENT)}\n{_wrapped(_INDENT + check.why, _INDENT)}"
 
 
-def _folded(what: str, records: Sequence[LogRecord]) -> list[LogRecord]:
+def folded(what: str, records: Sequence[LogRecord]) -> list[LogRecord]:
     """A group of records, which Airflow's log view shows as one line until it is opened; nothing where there is none.
 
     :param what: behind their number in that line

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import re
 from datetime import datetime
 from pathlib import Path
 
@@ -102,6 +103,13 @@ class TestAggregateScores:
         ]
         assert records[0]["p50"] == 1.0
         assert not any(isinstance(value, dict | list) for record in records for value in record.values())
+
+    def test_the_log_has_them_as_a_table(self, run_job, task_log):
+        run_job()
+        aggregate()
+        said = task_log()
+        assert 'Scores of benchmark job "job-1":' in said
+        assert re.search(r"my-workspace/string-check +string-check +0\.8 +0\.4 +0 +1 +5 +0", said)
 
     def test_what_is_no_number_is_null(self, service, run_job):
         half_scored(service)

@@ -76,8 +76,8 @@ class TestWaiting:
         with pytest.raises(JobFailed) as caught:
             hook.wait_for_job("job-1", poll_interval=0.05, timeout=60)
         assert str(caught.value).startswith(
-            f'benchmark job "job-1" of benchmark {BENCHMARK} in workspace "my-workspace" ended in error: '
-            f"'context' is undefined on row 17"
+            "'context' is undefined on row 17\n"
+            f'benchmark job "job-1" of benchmark {BENCHMARK} in workspace "my-workspace" ended in error. Last'
         )
         assert "Last log lines:" in str(caught.value)
 
@@ -191,7 +191,7 @@ class TestConnection:
                 {"host": "{url}", "extra": {"timeout": "soon"}},
                 'extra "timeout" must be a number of seconds, found "soon"',
             ),
-            ({"host": "{url}", "extra": {"api": "v9"}}, 'unknown api generation "v9"; known: auto, benchmark-jobs'),
+            ({"host": "{url}", "extra": {"api": "evaluate-job"}}, 'evaluate-jobs. Did you mean "evaluate-jobs"'),
             ({"host": "{url}", "extra": {"verify": "/no/ca.pem"}}, '"/no/ca.pem" does not exist'),
             ({"host": "{url}", "extra": {"headers": "X: 1"}}, 'extra "headers" must be a JSON object'),
             ({"host": "{url}", "extra": {"headers": "[" * 9999}}, 'extra "headers" must be a JSON object'),
@@ -218,12 +218,13 @@ class TestConnection:
         assert not ok
         assert all(f"GET /apis/{name}/" in message for name in ("evaluation", "evaluator", "evals"))
 
-    def test_the_token_and_headers_of_the_connection_are_used(self, connect_as):
+    @pytest.mark.parametrize("password", [" s3cret\n", "Bearer s3cret", "bearer: s3cret "])
+    def test_the_token_and_headers_of_the_connection_are_used(self, connect_as, password):
         with EvaluationService(token="s3cret") as service:
             service.seed_question_answer_example()
             hook = connect_as(
                 host=service.url,
-                password=" s3cret\n",
+                password=password,
                 extra={"workspace": WORKSPACE, "headers": '{"X-Gateway": " k3y "}', "verify": "false", "timeout": "7"},
             )
             assert hook.test_connection()[0]
@@ -325,6 +326,10 @@ class TestConnection:
                 {"extra": {"zzz\n::group::": 1}},
                 '"zzz : :group::"; known: workspace, verify, timeout, min_download_speed, api, headers',
             ),
+            ({"host": "https://e.example.com/apis"}, 'the host has the path "/apis"'),
+            ({"host": "https://e.example.com/apis/evaluation/v2"}, 'the host has the path "/apis"'),
+            ({"password": "Bearer t0ken"}, 'the password is a token alone, without "Bearer"'),
+            ({"password": "bearer-t0ken"}, None),
             ({"host": "https://e.example.com:8443", "port": 8443}, None),
             ({"host": "e.example.com", "port": 8443, "schema": "https", "extra": {"workspace": "w"}}, None),
         ],

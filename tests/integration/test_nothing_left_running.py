@@ -236,7 +236,7 @@ class TestKilledWhileDeferred:
         assert cancels(service) == []
 
 
-def test_the_execution_timeout_of_a_task_that_waits_inline_cancels_its_job(service, client):
+def test_the_execution_timeout_of_a_task_that_waits_inline_cancels_its_job(service, client, task_log):
     service.hold_jobs("active")
     operator = RunBenchmarkJobOperator(
         task_id="run", spec=SPEC, deferrable=False, poll_interval=0.05, execution_timeout=timedelta(seconds=3)
@@ -246,4 +246,7 @@ def test_the_execution_timeout_of_a_task_that_waits_inline_cancels_its_job(servi
     with pytest.raises(AirflowTaskTimeout), timeout(operator.execution_timeout.total_seconds()):
         operator.execute(task_context())
     operator.on_kill()
+    said = task_log()
+    assert "execution_timeout (0:00:03) has ended this try: benchmark job" in said
+    assert "is cancelled (cancel_on_kill). It counts for each try" in said
     assert wait_until_finished(client, identity_of(task_context()).job_name()).status == "cancelled"

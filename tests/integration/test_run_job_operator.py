@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -45,10 +46,19 @@ class TestWaiting:
         service.fail_jobs(BENCHMARK, "Job exited with code 1", root_error="'context' is undefined on row 17")
         with pytest.raises(JobFailed) as caught:
             run_task(make(), task_context())
-        reason, _, lines = str(caught.value).partition("\nLast log lines:")
-        assert "ended in error: 'context' is undefined on row 17" in reason
+        reason, _, lines = str(caught.value).partition(" Last log lines:")
+        assert reason.startswith("'context' is undefined on row 17\nbenchmark job ")
         assert f"of benchmark {BENCHMARK} in workspace" in reason
         assert lines.strip()
+
+    def test_the_log_ends_with_the_scores(self, make, service, task_log):
+        run_task(make(), task_context())
+        assert re.search(r"my-workspace/string-check +string-check +0\.8 +0\.4 +0 +1 +5 +0", task_log())
+
+    def test_scores_that_can_not_be_shown_fail_nothing(self, make, service, task_log):
+        service.inject(Fault.answer(404).on("GET", "*/results/*", times=None))
+        assert run_task(make(), task_context())
+        assert "The scores can't be shown here: " in task_log()
 
     def test_a_cancelled_job_is_an_error(self, make, service, client):
         service.hold_jobs("active")
@@ -64,7 +74,8 @@ class TestWaiting:
         context = task_context()
         with pytest.raises(
             JobTimeout,
-            match="did not end in time; last seen: .* It still runs, and is left run.*cancel_on_timeout=True",
+            match="did not end in time; last seen: .*It was waited for 0:00:00 .* It still runs, and is left run.*"
+            "cancel_on_timeout=True",
         ):
             run_task(make(timeout=timeout), context)
         assert cancels(service) == []

@@ -7,6 +7,7 @@ own, and a line here.
 
 from __future__ import annotations
 
+from airflow_provider_benchmarks.brief import did_you_mean
 from airflow_provider_benchmarks.client.generations.benchmark_jobs import BenchmarkJobs
 from airflow_provider_benchmarks.client.generations.evaluate_jobs import EvaluateJobs
 from airflow_provider_benchmarks.client.generations.generation import (
@@ -41,8 +42,8 @@ def generations_of(api: str) -> tuple[Generation, ...]:
     name = _FORMER_NAMES.get(api, api)
     allowed = tuple(generation for generation in _ALL if name in (AUTO, generation.name))
     if not allowed:
-        known = ", ".join((AUTO, *GENERATIONS))
-        raise ConfigurationError(f'unknown api generation "{api}"; known: {known}')
+        known = (AUTO, *GENERATIONS)
+        raise ConfigurationError(f'unknown api generation "{api}"; known: {", ".join(known)}{did_you_mean(api, known)}')
     return allowed
 
 

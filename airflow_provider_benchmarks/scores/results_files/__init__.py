@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from os import PathLike
 from typing import Any
 
-from airflow_provider_benchmarks.brief import brief_names, shortened
+from airflow_provider_benchmarks.brief import brief_names, did_you_mean, shortened
 from airflow_provider_benchmarks.exceptions import ConfigurationError, IncompleteResults
 from airflow_provider_benchmarks.scores.job import JobScores
 from airflow_provider_benchmarks.scores.results_files import inspect_ai, lighteval, lm_eval, nel
@@ -166,6 +166,7 @@ def _chosen(name: str) -> list[Evaluator]:
     if name not in EVALUATORS:
         raise ConfigurationError(
             f'unknown format "{shortened(name)}" of results; known: {", ".join((AUTO, *EVALUATORS))}'
+            f"{did_you_mean(name, (AUTO, *EVALUATORS))}"
         )
     return [EVALUATORS[name]]
 

@@ -44,7 +44,10 @@ def test_yaml_and_json_are_the_same_policy():
         ("- 1", "p.yaml, line 1: expected a mapping"),
         ("checks: []", "p.yaml, line 1: expected a list of one or more checks"),
         ("if_no_baseline: warn", "expected a list of one or more checks"),
-        ("cheks: 1\nchecks: [1]", 'line 1: unknown key "cheks"; known: checks, if_inconclusive, if_no_baseline'),
+        (
+            "cheks: 1\nchecks: [1]",
+            'line 1: unknown key "cheks"; known: checks, if_inconclusive, if_no_baseline. Did you',
+        ),
         ("checks:\n- 1", "line 2: expected a check with its fields, found 1"),
         (
             "checks:\n- metric: m\n  at_leest: 1",

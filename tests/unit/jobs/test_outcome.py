@@ -42,7 +42,9 @@ def test_an_error_names_the_job_and_the_reason(recorded):
     with pytest.raises(JobFailed) as caught:
         finish(failed, log=log_of(recorded(111)))
     message = str(caught.value)
-    assert message.startswith('benchmark job "bad-template-1" in workspace "my-workspace" ended in error: ')
+    reason, _, names = message.partition("\nbenchmark job ")
+    assert names.startswith('"bad-template-1" in workspace "my-workspace" ended in error. Last log lines:')
+    assert reason.startswith("Evaluation failed")
     assert "missing_key='nope'" in message
     assert "Last log lines:" in message
     assert caught.value.status == "error"

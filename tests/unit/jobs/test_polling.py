@@ -109,7 +109,7 @@ def test_a_timeout_says_why_the_last_poll_failed():
     waiting = poller(deadline=10)
     waiting.on_job(job(progress=40.0), 0)
     waiting.on_error(ProtocolError("a login page", status_code=200), 1)
-    seen = r"last seen: active, 40 %\. The last poll failed: the name of another job Raise the task's timeout"
+    seen = r"last seen: active, 40 %\. The last poll failed: the name of another job Set a longer timeout="
     with pytest.raises(JobTimeout, match=seen):
         waiting.on_error(ProtocolError("the name of another job", status_code=200), 11)
 

@@ -116,7 +116,7 @@ class TestJobs:
     def test_rows_with_errors_are_shown(self):
         counts = {"unit": "rows", "total": 10, "scored": 3, "errored": 2}
         found = job("0.8.1", 20, status="active", status_details={"evaluation": counts})
-        assert progress_line(found) == "active, 50 %, 5 samples, 2 rows with errors"
+        assert progress_line(found) == "active, 50 %, 5 of 10 samples, 2 rows with errors"
 
     @pytest.mark.parametrize(
         "counts", [{"unit": "tokens", "total": 10, "scored": 3}, {"total": "x"}, {"scored": -2, "total": 1}, 5, None]
