@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_benchmarks.brief import shortened
@@ -28,7 +29,8 @@ from airflow_provider_benchmarks.operators._gate_arguments import (
     require_extras,
     require_store,
 )
-from airflow_provider_benchmarks.operators._gate_record import Record, check_report, store_report, xcom_of
+from airflow_provider_benchmarks.operators._gate_record import Record, check_report, is_html, store_report, xcom_of
+from airflow_provider_benchmarks.operators._report_context import report_context
 from airflow_provider_benchmarks.operators._reviewed_file import ReviewedFile
 
 if TYPE_CHECKING:
@@ -133,10 +135,15 @@ class GateOperator(BenchmarkOperator):
         policy, store = self._policy(context), score_store(self.store)
         if store is None:
             require_store(policy.checks, gate=self.task_id, baseline=self.baseline)
-        with ServiceSource(self.task_id, self.hook, store, policy.checks, self.job_name, self.baseline) as source:
+        in_full = is_html(self.report)
+        source = ServiceSource(
+            self.task_id, self.hook, store, policy.checks, self.job_name, self.baseline, in_full=in_full
+        )
+        with source:
             verdict = run_gate(
                 policy.checks,
                 source,
+                in_full=in_full,
                 if_inconclusive=self.if_inconclusive or policy.if_inconclusive,
                 if_no_baseline=self.if_no_baseline or policy.if_no_baseline,
             )
@@ -152,7 +159,8 @@ class GateOperator(BenchmarkOperator):
         gate = f"{ti.dag_id}.{self.task_id}{f'[{ti.map_index}]' if mapped else ''}"
         record.write("XCom", lambda: ti.xcom_push(key=VERDICT_KEY, value=self._xcom_of(verdict)))
         if (report := self.report) is not None:
-            record.write(f"the report {report}", lambda: store_report(verdict, report, gate=gate))
+            found = partial(report_context, source, gate=gate, ti=ti, policy=self.policy)
+            record.write(f"the report {report}", lambda: store_report(verdict, report, gate=gate, context=found))
         if (store := source.store) is not None:
             record.write(f"the score store {store.root}", lambda: self._store(source, store, gate, data))
         known: dict[str, Any] = {

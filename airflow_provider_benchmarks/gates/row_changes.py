@@ -1,0 +1,115 @@
+"""How the scores of paired rows changed: the rows that changed most, and how many changed by how much."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Self
+
+from airflow_provider_benchmarks.gates.pairing import PairedScores, items_in, json_value
+
+if TYPE_CHECKING:
+    from airflow_provider_benchmarks.gates.pairing import Values
+    from airflow_provider_benchmarks.gates.result import CheckResult
+    from airflow_provider_benchmarks.gates.verdict import Verdict
+
+#: Number of rows that a result shows; of each of many groups, fewer of those that got better.
+WORST_ROWS = 10
+_BETTER_OF_GROUP = 2
+#: Bins of a histogram: an odd number, so that 0 is in the middle of one.
+_BINS = 41
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowChanges:
+    """The changes of one score, for a report; no part of a verdict's data.
+
+    :param same: number of rows whose scores are equal
+    :param largest: the largest change, whatever its sign; the histogram is from its negative to it
+    :param counts: number of rows that changed in each bin of the histogram, candidate − baseline
+    :param best: the rows that got better most, as a result has those that got worse most
+    :param baseline_rows: the baseline's own row index of each row that is shown, by the candidate's
+    :param records: what each job has of these rows, the baseline's first, by the candidate's row index; empty where
+        that was not read
+    """
+
+    same: int
+    largest: float
+    counts: tuple[int, ...]
+    best: tuple[Mapping[str, Any], ...] = ()
+    baseline_rows: Mapping[Any, Any] = field(default_factory=dict)
+    records: Mapping[Any, tuple[Mapping[str, Any], Mapping[str, Any]]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, pairs: PairedScores, *, higher_is_better: bool, of_group: bool) -> Self:
+        """Count the changes of pairs in which both have a value."""
+        import numpy as np
+
+        change = pairs.first - pairs.second
+        largest = float(np.abs(change).max(initial=0.0))
+        changed = change[change != 0]
+        counts = np.histogram(changed, bins=_BINS, range=(-largest, largest))[0] if changed.size else ()
+        signed = change if higher_is_better else -change
+        worst = _most_negative(signed, WORST_ROWS)
+        best = _most_negative(-signed, _BETTER_OF_GROUP if of_group else WORST_ROWS)
+        own = {}
+        if pairs.repeats is None:
+            index = pairs.rows.index if pairs.baseline_index is None else pairs.baseline_index
+            for place in (*worst.tolist(), *best.tolist()):
+                own[json_value(pairs.rows.index[place])] = json_value(index[place])
+        return cls(
+            same=int(change.size - changed.size),
+            largest=largest,
+            counts=tuple(map(int, counts)),
+            best=_rows_at(pairs, best),
+            baseline_rows=own,
+        )
+
+
+def worst_rows(pairs: PairedScores, *, higher_is_better: bool) -> tuple[dict[str, Any], ...]:
+    """The rows that got worse most, worst first; of equal ones the first."""
+    change = (pairs.first - pairs.second) * (1 if higher_is_better else -1)
+    return _rows_at(pairs, _most_negative(change, WORST_ROWS))
+
+
+def shown_rows(verdict: Verdict, *, better: bool) -> list[tuple[CheckResult, Mapping[str, Any]]]:
+    """The rows that a report shows, each once: those of checks that did not pass first, then those that changed most.
+
+    :param better: those that got better, in place of those that got worse
+    """
+    found: dict[tuple[Any, ...], tuple[CheckResult, Mapping[str, Any]]] = {}
+    for result in verdict.results:
+        rows: Iterable[Mapping[str, Any]] = result.worst
+        if better:
+            rows = () if result.changes is None else result.changes.best
+        for row in rows:
+            place = (result.metric, result.score, result.baseline, row["row_index"])
+            if place not in found or (not found[place][0].group and result.group):
+                found[place] = result, row
+    ordered = sorted(
+        found.values(), key=lambda each: (each[0].passed, -abs(each[1]["candidate"] - each[1]["baseline"]))
+    )
+    return ordered[:WORST_ROWS]
+
+
+def _most_negative(change: Values, most: int) -> Any:
+    """Places of the most negative changes, in their order; of equal ones the first."""
+    import numpy as np
+
+    (lost,) = np.nonzero(change < 0)
+    if lost.size > most:
+        # Of rows that are as bad as the last one shown, the first are shown.
+        lost = lost[change[lost] <= np.partition(change[lost], most - 1)[most - 1]]
+    return lost[np.argsort(change[lost], kind="stable")][:most]
+
+
+def _rows_at(pairs: PairedScores, places: Any) -> tuple[dict[str, Any], ...]:
+    return tuple(
+        {
+            "row_index": json_value(pairs.rows.index[place]),
+            "candidate": float(pairs.first[place]),
+            "baseline": float(pairs.second[place]),
+            "item": item,
+        }
+        for place, item in zip(places.tolist(), items_in(pairs.rows, places), strict=True)
+    )
