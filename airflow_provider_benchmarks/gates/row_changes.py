@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Self
 
 from airflow_provider_benchmarks.gates.pairing import PairedScores, items_in, json_value
@@ -24,7 +25,9 @@ _BINS = 41
 class RowChanges:
     """The changes of one score, for a report; no part of a verdict's data.
 
+    :param worse: number of rows that got worse
     :param same: number of rows whose scores are equal
+    :param better: number of rows that got better
     :param largest: the largest change, whatever its sign; the histogram is from its negative to it
     :param counts: number of rows that changed in each bin of the histogram, candidate − baseline
     :param best: the rows that got better most, as a result has those that got worse most
@@ -33,7 +36,9 @@ class RowChanges:
         that was not read
     """
 
+    worse: int
     same: int
+    better: int
     largest: float
     counts: tuple[int, ...]
     best: tuple[Mapping[str, Any], ...] = ()
@@ -58,7 +63,9 @@ class RowChanges:
             for place in (*worst.tolist(), *best.tolist()):
                 own[json_value(pairs.rows.index[place])] = json_value(index[place])
         return cls(
+            worse=int((signed < 0).sum()),
             same=int(change.size - changed.size),
+            better=int((signed > 0).sum()),
             largest=largest,
             counts=tuple(map(int, counts)),
             best=_rows_at(pairs, best),
@@ -73,23 +80,28 @@ def worst_rows(pairs: PairedScores, *, higher_is_better: bool) -> tuple[dict[str
 
 
 def shown_rows(verdict: Verdict, *, better: bool) -> list[tuple[CheckResult, Mapping[str, Any]]]:
-    """The rows that a report shows, each once: those of checks that did not pass first, then those that changed most.
+    """The rows that a report shows, of each score once: those of checks that did not pass first, and what changed most.
 
     :param better: those that got better, in place of those that got worse
     """
-    found: dict[tuple[Any, ...], tuple[CheckResult, Mapping[str, Any]]] = {}
-    for result in verdict.results:
+    found: dict[tuple[Any, ...], dict[Any, tuple[CheckResult, Mapping[str, Any]]]] = {}
+    for result in sorted(verdict.results, key=lambda result: result.passed):
         rows: Iterable[Mapping[str, Any]] = result.worst
         if better:
             rows = () if result.changes is None else result.changes.best
+        of_score = found.setdefault((result.metric, result.score, result.baseline), {})
         for row in rows:
-            place = (result.metric, result.score, result.baseline, row["row_index"])
-            if place not in found or (not found[place][0].group and result.group):
-                found[place] = result, row
-    ordered = sorted(
-        found.values(), key=lambda each: (each[0].passed, -abs(each[1]["candidate"] - each[1]["baseline"]))
-    )
-    return ordered[:WORST_ROWS]
+            index = row["row_index"]
+            if index not in of_score or (not of_score[index][0].group and result.group and not result.passed):
+                of_score[index] = result, row
+    # The changes of two scores do not compare: each has its turn.
+    turns = zip_longest(*(sorted(of_score.values(), key=_change) for of_score in found.values()))
+    return [each for turn in turns for each in turn if each is not None][:WORST_ROWS]
+
+
+def _change(shown: tuple[CheckResult, Mapping[str, Any]]) -> tuple[bool, float]:
+    result, row = shown
+    return result.passed, -abs(row["candidate"] - row["baseline"])
 
 
 def _most_negative(change: Values, most: int) -> Any:

@@ -17,13 +17,14 @@ _INK, _GOOD, _BAD, _MUTED, _ACCENT = "#010203", "#010204", "#010205", "#010206",
 _VARIABLES = {_INK: "--ink", _GOOD: "--pass", _BAD: "--fail", _MUTED: "--muted", _ACCENT: "--accent"}
 #: The settings of matplotlib are one object for the whole process.
 _ONE_AT_A_TIME = threading.Lock()
-_SETTINGS = {
+_SETTINGS: dict[str, Any] = {
     "svg.fonttype": "none",
     "axes.edgecolor": _MUTED,
     "axes.labelcolor": _MUTED,
     "axes.linewidth": 0.6,
     "axes.spines.right": False,
     "axes.spines.top": False,
+    "savefig.facecolor": "none",
     "font.size": 9,
     "text.color": _INK,
     "xtick.color": _MUTED,
@@ -36,19 +37,22 @@ def histogram(counts: Sequence[int], *, largest: float, higher_is_better: bool) 
 
     :param counts: of bins of equal width from the largest change downward to the same upward
     """
+    from matplotlib.ticker import MaxNLocator
 
     def draw(axes: Axes) -> None:
         width = 2 * largest / len(counts)
-        bins = [(-largest + width * (place + 0.5), count) for place, count in enumerate(counts) if count]
-        colours = [_GOOD if (middle > 0) == higher_is_better else _BAD for middle, _ in bins]
-        axes.bar([middle for middle, _ in bins], [count for _, count in bins], width=width * 0.9, color=colours)
+        filled = [place for place, count in enumerate(counts) if count]
+        middles = [-largest + width * (place + 0.5) for place in filled]
+        colours = [_colour(place - len(counts) // 2, higher_is_better=higher_is_better) for place in filled]
+        axes.bar(middles, [counts[place] for place in filled], width=width * 0.9, color=colours)
         axes.axvline(0, color=_INK, linewidth=0.8)
         axes.set_xlim(-largest * 1.05, largest * 1.05)
         axes.set_xlabel("score of this job − score of the baseline")
         axes.set_ylabel("rows")
-        axes.yaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=6))
+        axes.yaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
 
-    return _svg((5.2, 2.1), draw)
+    return _svg((4.2, 1.9), draw)
 
 
 def history(values: Sequence[float], outcomes: Sequence[str], bars: Sequence[float]) -> str:
@@ -62,10 +66,8 @@ def history(values: Sequence[float], outcomes: Sequence[str], bars: Sequence[flo
         places = range(len(values))
         axes.plot(places, values, color=_ACCENT, linewidth=1.2)
         for colour, named in ((_GOOD, ("pass",)), (_BAD, ("fail",)), (_MUTED, ("", "inconclusive"))):
-            of_colour = [
-                (place, value) for place, value in zip(places, values, strict=True) if outcomes[place] in named
-            ]
-            axes.plot(*zip(*of_colour, strict=True), "o", color=colour, markersize=4) if of_colour else None
+            chosen = [place for place in places if outcomes[place] in named]
+            axes.plot(chosen, [values[place] for place in chosen], "o", color=colour, markersize=4)
         axes.plot(places[-1], values[-1], "o", color=_INK, markersize=8, fillstyle="none")
         for bar in bars:
             axes.axhline(bar, color=_INK, linewidth=0.8, linestyle=(0, (4, 3)))
@@ -75,9 +77,13 @@ def history(values: Sequence[float], outcomes: Sequence[str], bars: Sequence[flo
     return _svg((4.2, 1.7), draw)
 
 
+def _colour(side: int, *, higher_is_better: bool) -> str:
+    """The colour of a change: those of the bin around 0 may be of either sign."""
+    return _MUTED if not side else _GOOD if (side > 0) == higher_is_better else _BAD
+
+
 def _svg(inches: tuple[float, float], draw: Any) -> str:
     import matplotlib
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
     with _ONE_AT_A_TIME, matplotlib.rc_context():
@@ -88,8 +94,8 @@ def _svg(inches: tuple[float, float], draw: Any) -> str:
         axes = figure.add_subplot(facecolor="none")
         draw(axes)
         file = io.StringIO()
-        metadata = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-        FigureCanvasSVG(figure).print_svg(file, metadata=metadata)
+        metadata: dict[str, Any] = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+        figure.savefig(file, format="svg", metadata=metadata)
     # Its style would be of the whole page.
     text = re.sub(r"<style.*?</style>", "", file.getvalue(), flags=re.DOTALL)
     for colour, name in _VARIABLES.items():

@@ -100,6 +100,7 @@ class ReportView:
     differences: tuple[DifferencesView, ...]
     worse: tuple[RowPairView, ...]
     better: tuple[RowPairView, ...]
+    written_by: str = f"airflow-provider-benchmarks {__version__}"
 
     @classmethod
     def of(cls, verdict: Verdict, context: ReportContext) -> Self:
@@ -136,7 +137,6 @@ def _facts(verdict: Verdict, context: ReportContext) -> Iterable[tuple[str, str]
         "Run": context.run,
         "Submitted": context.submitted,
         "Policy": context.policy,
-        "Written by": f"airflow-provider-benchmarks {__version__}",
     }
     return ((name, line(value, _MOST_OF_FACT)) for name, value in known.items() if value)
 

@@ -53,7 +53,8 @@ class HistoryView:
 
 def differences(verdict: Verdict) -> tuple[DifferencesView, ...]:
     """The changes of each comparison of all its rows, or of the slices that did not pass."""
-    found, seen = [], set()
+    found: list[DifferencesView] = []
+    seen = set()
     for result in _by_outcome(verdict):
         changes = result.changes
         if changes is None or not 0 <= changes.largest < _LARGEST or (result.group and result.passed):
@@ -64,21 +65,18 @@ def differences(verdict: Verdict) -> tuple[DifferencesView, ...]:
         seen.add(place)
         higher = bool(getattr(result.check, "higher_is_better", True))
         counts = changes.counts
-        up, down = sum(counts[len(counts) // 2 + 1 :]), sum(counts[: len(counts) // 2])
-        near = sum(counts) - up - down
-        worse, better = (down, up) if higher else (up, down)
-        parts = [f"{worse:,} worse", f"{changes.same:,} the same", f"{better:,} better"]
-        parts += [f"{near:,} changed by less than {changes.largest / len(counts):.2g}"] if near else []
+        words = f"Rows: {changes.worse:,} worse, {changes.same:,} the same, {changes.better:,} better"
         svg = charts.histogram(counts, largest=changes.largest, higher_is_better=higher) if counts else ""
         what = CheckView.of(result, workspace=verdict.workspace).what
         title = line(f"{what} against {result.baseline or verdict.baseline or 'the baseline'}", _MOST)
-        found.append(DifferencesView(title=title, words=f"Rows: {', '.join(parts)}", svg=svg))
+        found.append(DifferencesView(title=title, words=words, svg=svg))
     return tuple(found)
 
 
 def histories(verdict: Verdict, past: Sequence[PastJob]) -> tuple[HistoryView, ...]:
     """The score of each check over earlier jobs and this one."""
-    found, seen = [], set()
+    found: list[HistoryView] = []
+    seen = set()
     jobs = list(reversed([job for job in past if job.scores.job != verdict.job][:_MOST_JOBS]))
     for result in _by_outcome(verdict):
         now = _value(result)
