@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Self
@@ -80,28 +80,33 @@ def worst_rows(pairs: PairedScores, *, higher_is_better: bool) -> tuple[dict[str
 
 
 def shown_rows(verdict: Verdict, *, better: bool) -> list[tuple[CheckResult, Mapping[str, Any]]]:
-    """The rows that a report shows, of each score once: those of checks that did not pass first, and what changed most.
+    """The rows that a report shows, each once: of the checks that did not pass, or of all where these have none.
 
     :param better: those that got better, in place of those that got worse
     """
     found: dict[tuple[Any, ...], dict[Any, tuple[CheckResult, Mapping[str, Any]]]] = {}
-    for result in sorted(verdict.results, key=lambda result: result.passed):
-        rows: Iterable[Mapping[str, Any]] = result.worst
-        if better:
-            rows = () if result.changes is None else result.changes.best
+    missed = [result for result in verdict.results if not result.passed and _rows_of(result, better=better)]
+    for result in missed or verdict.results:
         of_score = found.setdefault((result.metric, result.score, result.baseline), {})
-        for row in rows:
+        for row in _rows_of(result, better=better):
             index = row["row_index"]
-            if index not in of_score or (not of_score[index][0].group and result.group and not result.passed):
+            if index not in of_score or (not of_score[index][0].group and result.group):
                 of_score[index] = result, row
     # The changes of two scores do not compare: each has its turn.
     turns = zip_longest(*(sorted(of_score.values(), key=_change) for of_score in found.values()))
     return [each for turn in turns for each in turn if each is not None][:WORST_ROWS]
 
 
-def _change(shown: tuple[CheckResult, Mapping[str, Any]]) -> tuple[bool, float]:
-    result, row = shown
-    return result.passed, -abs(row["candidate"] - row["baseline"])
+def _rows_of(result: CheckResult, *, better: bool) -> Sequence[Mapping[str, Any]]:
+    if not better:
+        return result.worst
+    return () if result.changes is None else result.changes.best
+
+
+def _change(shown: tuple[CheckResult, Mapping[str, Any]]) -> float:
+    _, row = shown
+    change: float = row["candidate"] - row["baseline"]
+    return -abs(change)
 
 
 def _most_negative(change: Values, most: int) -> Any:

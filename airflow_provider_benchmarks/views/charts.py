@@ -19,6 +19,7 @@ _VARIABLES = {_INK: "--ink", _GOOD: "--pass", _BAD: "--fail", _MUTED: "--muted",
 _ONE_AT_A_TIME = threading.Lock()
 _SETTINGS: dict[str, Any] = {
     "svg.fonttype": "none",
+    "svg.hashsalt": "chart",
     "axes.edgecolor": _MUTED,
     "axes.labelcolor": _MUTED,
     "axes.linewidth": 0.6,
@@ -89,7 +90,8 @@ def _svg(inches: tuple[float, float], draw: Any) -> str:
     with _ONE_AT_A_TIME, matplotlib.rc_context():
         matplotlib.rcdefaults()
         # With the same salt, the same chart has the same identifiers, which a chart like it may share.
-        matplotlib.rcParams.update(_SETTINGS | {"svg.hashsalt": "chart"})
+        settings: Any = matplotlib.rcParams
+        settings.update(_SETTINGS)
         figure: Figure = Figure(figsize=inches, layout="constrained", facecolor="none")
         axes = figure.add_subplot(facecolor="none")
         draw(axes)

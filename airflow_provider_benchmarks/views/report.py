@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Self
 from urllib.parse import urlsplit
@@ -24,6 +24,8 @@ _ROOM_OF_CHECKS = 170_000
 #: Bytes of the page around a check's texts, and the most that each of them takes.
 _AROUND_CHECK = 1_100
 _MOST_OF_WHAT, _MOST_OF_VALUE, _MOST_OF_WHY, _MOST_OF_FACT = 400, 200, 1_200, 400
+#: Characters of each text that are looked at.
+_MOST_READ = 5_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +106,7 @@ class ReportView:
 
     @classmethod
     def of(cls, verdict: Verdict, context: ReportContext) -> Self:
+        verdict = _with_short_texts(verdict)
         headline, _, counts = line(verdict.summary, 2 * _MOST_OF_FACT).partition(": ")
         blocks = _Blocks(verdict)
         worse, better = changed_rows(verdict)
@@ -122,6 +125,21 @@ class ReportView:
             worse=worse,
             better=better,
         )
+
+
+def _with_short_texts(verdict: Verdict) -> Verdict:
+    """The verdict without what no page has room for: what becomes of each text takes time for all of it."""
+    of_results, of_jobs = (
+        ("metric", "score", "expected", "reason", "group"),
+        ("job", "benchmark", "workspace", "baseline"),
+    )
+    results = tuple(replace(result, **_cut(result, of_results)) for result in verdict.results)
+    return replace(verdict, results=results, **_cut(verdict, of_jobs))
+
+
+def _cut(of: CheckResult | Verdict, names: Sequence[str]) -> dict[str, str]:
+    texts = {name: getattr(of, name) for name in names}
+    return {name: text[:_MOST_READ] for name, text in texts.items() if text is not None and len(text) > _MOST_READ}
 
 
 def _facts(verdict: Verdict, context: ReportContext) -> Iterable[tuple[str, str]]:
@@ -190,8 +208,6 @@ class _Blocks:
     def _begun(results: Sequence[CheckResult], workspace: str) -> Block:
         if not _is_sliced(results):
             return Block()
-        from dataclasses import replace
-
         whole = CheckView.of(replace(results[0], group=""), workspace=workspace)
         by = getattr(results[0].check, "by", "")
         counts = Counter(str(result.outcome) for result in results)
