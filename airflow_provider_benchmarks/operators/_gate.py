@@ -178,8 +178,8 @@ class GateOperator(BenchmarkOperator):
 
     def _xcom_of(self, verdict: Verdict) -> dict[str, Any]:
         store = score_store(self.store)
-        # A report in Markdown is cut to what fits a comment.
-        is_whole = self.report is not None and not self.report.endswith(".md")
+        # Pages for people are cut to what they can read.
+        is_whole = self.report is not None and not self.report.endswith((".md", ".html"))
         places = ["the task's log", *([f"the report {self.report}"] if is_whole else [])]
         return xcom_of(verdict, whole=", ".join([*places, *([f"the score store {store.root}"] if store else [])]))
 

@@ -50,7 +50,7 @@ def histogram(counts: Sequence[int], *, largest: float, higher_is_better: bool) 
         axes.set_xlim(-largest * 1.05, largest * 1.05)
         axes.set_xlabel("score of this job − score of the baseline")
         axes.set_ylabel("rows")
-        axes.xaxis.set_major_locator(MaxNLocator(nbins=6))
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
         axes.yaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
 
     return _svg((4.2, 1.9), draw)

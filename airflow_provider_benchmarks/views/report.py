@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
-from typing import Self
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 from airflow_provider_benchmarks import __version__
@@ -137,7 +137,7 @@ def _with_short_texts(verdict: Verdict) -> Verdict:
     return replace(verdict, results=results, **_cut(verdict, of_jobs))
 
 
-def _cut(of: CheckResult | Verdict, names: Sequence[str]) -> dict[str, str]:
+def _cut(of: CheckResult | Verdict, names: Sequence[str]) -> dict[str, Any]:
     texts = {name: getattr(of, name) for name in names}
     return {name: text[:_MOST_READ] for name, text in texts.items() if text is not None and len(text) > _MOST_READ}
 
