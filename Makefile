@@ -66,7 +66,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
 	@$(PYTHON) -m venv --clear $(VENV) || { echo "python3 -m venv failed; on Debian: apt-get install python3-venv"; exit 1; }
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable ".[parquet,stats,s3,testing]" --group dev
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable ".[parquet,stats,s3,report,testing]" --group dev
 	@touch $@
 
 $(RELEASES:%=.venv-platform-%/.installed): .venv-platform-%/.installed: constraints/platform-%.txt $(VENV)/.installed
@@ -77,7 +77,7 @@ $(RELEASES:%=.venv-platform-%/.installed): .venv-platform-%/.installed: constrai
 # Test tools come in their newest versions that leave the dependencies as they are.
 $(LOWEST_VENV)/.installed: pyproject.toml constraints-lowest.txt $(VENV)/.installed
 	$(BIN)/uv venv --quiet --clear --python $(PYTHON) $(LOWEST_VENV)
-	$(BIN)/uv pip install --quiet --python $(LOWEST_VENV)/bin/python --resolution lowest-direct --constraint constraints-lowest.txt --editable ".[parquet,stats,s3,testing]"
+	$(BIN)/uv pip install --quiet --python $(LOWEST_VENV)/bin/python --resolution lowest-direct --constraint constraints-lowest.txt --editable ".[parquet,stats,s3,report,testing]"
 	$(BIN)/uv pip freeze --quiet --exclude-editable --python $(LOWEST_VENV)/bin/python > $(LOWEST_VENV)/lowest.txt
 	$(BIN)/uv pip install --quiet --python $(LOWEST_VENV)/bin/python --constraint $(LOWEST_VENV)/lowest.txt --group dev
 	@touch $@
@@ -90,7 +90,7 @@ $(OLD_AIRFLOWS:%=.venv-airflow-%/.installed): .venv-airflow-%/.installed: constr
 
 $(NEWEST_AIRFLOWS:%=.venv-airflow-%/.installed): .venv-airflow-%/.installed: pyproject.toml constraints.txt $(VENV)/.installed
 	@$(BIN)/uv venv --quiet --clear --python $(call find_python,$(lastword $(subst -, ,$*))) .venv-airflow-$* || { echo "This needs Python $(lastword $(subst -, ,$*)), which is not here and could not be downloaded"; exit 1; }
-	$(BIN)/uv pip install --quiet --python .venv-airflow-$*/bin/python --constraint constraints.txt ".[parquet,stats,s3,testing]" --group test
+	$(BIN)/uv pip install --quiet --python .venv-airflow-$*/bin/python --constraint constraints.txt ".[parquet,stats,s3,report,testing]" --group test
 	@touch $@
 
 $(SUPPLY_VENV)/.installed: pyproject.toml $(VENV)/.installed
@@ -149,7 +149,7 @@ soak: .venv-distributed/.installed
 
 .venv-distributed/.installed: pyproject.toml constraints.txt constraints/distributed.txt $(VENV)/.installed
 	$(BIN)/uv venv --quiet --clear --python $(PYTHON) .venv-distributed
-	$(BIN)/uv pip install --quiet --python .venv-distributed/bin/python --constraint constraints.txt --constraint constraints/distributed.txt --editable ".[parquet,stats,s3,testing]" --group test --group distributed
+	$(BIN)/uv pip install --quiet --python .venv-distributed/bin/python --constraint constraints.txt --constraint constraints/distributed.txt --editable ".[parquet,stats,s3,report,testing]" --group test --group distributed
 	@touch $@
 
 # The wheel as users install it, in a folder without the package's source: the tests, and the example DAGs.
@@ -187,7 +187,7 @@ audit: $(SUPPLY_VENV)/.installed
 # Of the wheel, with the extras that read and write scores, and all that comes along.
 sbom: $(SUPPLY_VENV)/.installed $(WHEEL)/.built
 	$(BIN)/uv venv --quiet --clear --python $(PYTHON) .build/runtime
-	$(BIN)/uv pip install --quiet --python .build/runtime/bin/python --constraint constraints.txt "airflow-provider-benchmarks[parquet,stats,s3] @ file://$$(echo $(CURDIR)/$(WHEEL)/*.whl)"
+	$(BIN)/uv pip install --quiet --python .build/runtime/bin/python --constraint constraints.txt "airflow-provider-benchmarks[parquet,stats,s3,report] @ file://$$(echo $(CURDIR)/$(WHEEL)/*.whl)"
 	$(SUPPLY_VENV)/bin/cyclonedx-py environment --pyproject pyproject.toml --mc-type library --output-reproducible --validate --output-file .build/sbom.json .build/runtime/bin/python
 
 check: lint types imports dependencies

@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING
 from airflow_provider_benchmarks.brief import brief_names, shortened
 from airflow_provider_benchmarks.commands.output import show
 from airflow_provider_benchmarks.exceptions import ConfigurationError
-from airflow_provider_benchmarks.extras import require
+from airflow_provider_benchmarks.extras import REPORT, require
 
 if TYPE_CHECKING:
     from airflow_provider_benchmarks.gates import Policy, Verdict
+    from airflow_provider_benchmarks.gates.report_context import ReportContext
+    from airflow_provider_benchmarks.gates.sources import FolderSource
 
 NAME = "gate"
 FAILURE = "could not judge"
@@ -51,12 +53,14 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Judge, print the verdict, and return the exit code."""
-    verdict = _judge(options)
-    _show(verdict, options.format)
+    if options.format == "html":
+        require("--format html needs", *REPORT, extra="report")
+    verdict, source = _judge(options)
+    _show(verdict, options.format, policy=options.policy, source=source)
     return PASSED if verdict.passed else MISSED
 
 
-def _judge(options: argparse.Namespace) -> Verdict:
+def _judge(options: argparse.Namespace) -> tuple[Verdict, FolderSource]:
     from airflow_provider_benchmarks.gates import read_policy
     from airflow_provider_benchmarks.gates.run import modules_of, run_gate
     from airflow_provider_benchmarks.gates.sources import FolderSource
@@ -73,7 +77,14 @@ def _judge(options: argparse.Namespace) -> Verdict:
         baseline_paths=_baselines(options.baseline, policy),
         history_paths=options.history,
     )
-    return run_gate(policy.checks, source, if_inconclusive=policy.if_inconclusive, if_no_baseline=policy.if_no_baseline)
+    verdict = run_gate(
+        policy.checks,
+        source,
+        if_inconclusive=policy.if_inconclusive,
+        if_no_baseline=policy.if_no_baseline,
+        in_full=options.format == "html",
+    )
+    return verdict, source
 
 
 def _check_history(paths: Sequence[str], policy: Policy) -> None:
@@ -121,11 +132,21 @@ def _baselines(arguments: Sequence[str], policy: Policy) -> dict[str, str]:
     return paths
 
 
-def _show(verdict: Verdict, form: str) -> None:
+def _show(verdict: Verdict, form: str, *, policy: str, source: FolderSource) -> None:
+    from airflow_provider_benchmarks.views import html_page
+
     texts: dict[str, Callable[[], str]] = {
         "table": lambda: f"{verdict.summary}\n{verdict.to_table()}",
         "markdown": verdict.to_markdown,
-        "html": verdict.to_html,
+        "html": lambda: html_page(verdict, _context(policy, source)),
         "json": lambda: json.dumps(verdict.to_dict(), indent=1, default=str),
     }
     show(texts[form]())
+
+
+def _context(policy: str, source: FolderSource) -> ReportContext:
+    """What a report says besides the verdict; what is given as history has passed."""
+    from airflow_provider_benchmarks.gates.report_context import PastJob, ReportContext
+
+    past = (PastJob(scores=scores, outcome="pass") for scores in source.history(len(source.history_paths)))
+    return ReportContext(policy=policy, history=tuple(past))

@@ -11,6 +11,7 @@ from airflow_provider_benchmarks.gates.margins import Margin, limits_of_weighted
 from airflow_provider_benchmarks.gates.missing_scores import MissingScores
 from airflow_provider_benchmarks.gates.pairing import PairedRows, PairedScores, Values
 from airflow_provider_benchmarks.gates.result import CheckResult, Finding, Outcome
+from airflow_provider_benchmarks.gates.row_changes import RowChanges, worst_rows
 from airflow_provider_benchmarks.gates.row_values import RowCounts, are_binary, field_column, score_column
 from airflow_provider_benchmarks.gates.score_summary import known_range, moments_of, outside_range
 from airflow_provider_benchmarks.gates.slices import Slices
@@ -105,7 +106,9 @@ class ComparedScores:
             return check.result(outcome, score=self.score, reason=problem, **figures)
         if extreme := not_comparable(self.score, self.base, all_pairs.candidate.ends, all_pairs.baseline.ends):
             return self._not_compared(*extreme, **figures)
-        figures["worst"] = pairs.worst(higher_is_better=check.higher_is_better)
+        higher = check.higher_is_better
+        figures["worst"] = worst_rows(pairs, higher_is_better=higher)
+        figures["changes"] = RowChanges.of(pairs, higher_is_better=higher, of_group=check.by is not None)
         return self._compare_pairs(all_pairs, pairs, missing, figures, too_few=too_few, is_small=is_small)
 
     def _not_compared(self, outcome: Outcome, reason: str, **figures: Any) -> CheckResult:

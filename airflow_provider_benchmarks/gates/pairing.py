@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from airflow_provider_benchmarks.gates.repeated_pairs import RepeatedPairs, RepeatedValues
 
 Values: TypeAlias = "NDArray[np.float64]"
-#: Number of rows that got worse that a result shows.
-WORST_ROWS = 10
 #: Number of pairs with different items that are searched for the fields that differ.
 _COMPARED_ITEMS = 100
 
@@ -47,6 +45,7 @@ class PairedScores:
     :param first: the candidate's value in each pair; NaN where it has none
     :param second: the baseline's
     :param items: number of the item of each pair, where items are repeated
+    :param baseline_index: row indices of the baseline's rows, where they are not those of the candidate's
     :param repeats: the values of the repeats that the value of each pair is of; None where each row is a pair
     """
 
@@ -56,17 +55,16 @@ class PairedScores:
     first: Values
     second: Values
     items: NDArray[np.intp] | None
+    baseline_index: Any = None
     repeats: tuple[RepeatedValues, RepeatedValues] | None = None
 
     @classmethod
     def of(
-        cls, candidate: pd.DataFrame, column: str, baseline: pd.DataFrame, base_column: str, items: NDArray[Any] | None
+        cls, candidate: pd.DataFrame, column: str, baseline: pd.DataFrame, base_column: str, **places: Any
     ) -> PairedScores:
-        """Read the values of two frames whose rows are pairs by position."""
+        """Read the values of two frames whose rows are pairs by position; ``places`` are fields of pairs."""
         mine, theirs = RowValues.of(candidate, column), RowValues.of(baseline, base_column)
-        return cls(
-            candidate=mine, baseline=theirs, rows=candidate, first=mine.numbers, second=theirs.numbers, items=items
-        )
+        return cls(candidate=mine, baseline=theirs, rows=candidate, first=mine.numbers, second=theirs.numbers, **places)
 
     @classmethod
     def of_items(cls, items: pd.DataFrame, repeats: tuple[RepeatedValues, RepeatedValues]) -> PairedScores:
@@ -108,6 +106,7 @@ class PairedScores:
             first=self.first[both],
             second=self.second[both],
             items=None if self.items is None else self.items[both],
+            baseline_index=None if self.baseline_index is None else self.baseline_index[both],
         )
 
     def filled(self, first: float, second: float) -> PairedScores:
@@ -131,26 +130,6 @@ class PairedScores:
         """The smallest and the largest value of each side; none of a side without a value."""
         return (*self.candidate.ends, *self.baseline.ends)
 
-    def worst(self, *, higher_is_better: bool) -> tuple[dict[str, Any], ...]:
-        """The rows that got worse most, worst first; of equal ones the first."""
-        import numpy as np
-
-        change = (self.first - self.second) * (1 if higher_is_better else -1)
-        (lost,) = np.nonzero(change < 0)
-        if lost.size > WORST_ROWS:
-            # Of rows that are as bad as the last one shown, the first are shown.
-            lost = lost[change[lost] <= np.partition(change[lost], WORST_ROWS - 1)[WORST_ROWS - 1]]
-        lost = lost[np.argsort(change[lost], kind="stable")][:WORST_ROWS]
-        return tuple(
-            {
-                "row_index": _json_value(self.rows.index[place]),
-                "candidate": float(self.first[place]),
-                "baseline": float(self.second[place]),
-                "item": item,
-            }
-            for place, item in zip(lost.tolist(), _items_in(self.rows, lost), strict=True)
-        )
-
     def by_item(self, clusters: NDArray[Any] | None) -> tuple[Values, Values, NDArray[Any] | None]:
         """The mean pair of values of each item: repeats of an item are not independent of one another.
 
@@ -173,6 +152,7 @@ class PairedRows:
     :param candidate: rows of the candidate
     :param baseline: rows of the baseline, under the row indices of the candidate
     :param items: number of the item of each pair; pairs of one item are repeats of it. None where all items differ
+    :param baseline_index: the baseline's own row indices, where they are others than the candidate's
     :param unpaired: number of rows of either job that are in no pair
     :param rows: number of different rows of both jobs together
     :param hint: why rows are in no pair, where that is known
@@ -186,6 +166,7 @@ class PairedRows:
     unpaired: int
     rows: int
     hint: str = ""
+    baseline_index: Any = None
     repeated: RepeatedPairs | None = None
     _scores_of_all: dict[tuple[str, str], tuple[PairedScores, PairedScores]] = field(default_factory=dict, repr=False)
 
@@ -208,14 +189,16 @@ class PairedRows:
             scores = PairedScores.of_items(taken(self.candidate, places), values)
             return scores, scores.complete()
         candidate, baseline = taken(self.candidate, places), taken(self.baseline, places)
-        items = None if self.items is None else self.items[places]
-        scores = PairedScores.of(candidate, column, baseline, base_column, items)
+        of_pairs = {"items": self.items, "baseline_index": self.baseline_index}
+        chosen = {name: None if each is None else each[places] for name, each in of_pairs.items()}
+        scores = PairedScores.of(candidate, column, baseline, base_column, **chosen)
         return scores, scores.complete()
 
     def _scores(self, column: str, base_column: str) -> PairedScores:
         if self.repeated is not None:
             return PairedScores.of_items(self.candidate, self.repeated.values(column, base_column))
-        return PairedScores.of(self.candidate, column, self.baseline, base_column, self.items)
+        places = {"items": self.items, "baseline_index": self.baseline_index}
+        return PairedScores.of(self.candidate, column, self.baseline, base_column, **places)
 
     @property
     def unit(self) -> str:
@@ -255,6 +238,7 @@ def pair_rows(candidate: pd.DataFrame, baseline: pd.DataFrame, keys: Sequence[st
         unpaired=rows - len(candidate),
         rows=rows,
         hint=hint,
+        baseline_index=None if baseline.index.equals(candidate.index) else baseline.index,
     )
 
 
@@ -355,15 +339,15 @@ def _items_at(rows: pd.DataFrame, places: NDArray[np.intp]) -> list[dict[str, An
         indices = rows.index[places].tolist()
         found = stored.read(indices)
         return [found.get(index, {}) for index in indices]
-    return _items_in(rows, places)
+    return items_in(rows, places)
 
 
-def _items_in(rows: pd.DataFrame, places: NDArray[np.intp]) -> list[dict[str, Any]]:
+def items_in(rows: pd.DataFrame, places: NDArray[np.intp]) -> list[dict[str, Any]]:
     """The items of some rows, as far as they are in the frame."""
     columns = {field_of(rows, name): rows[name] for name in item_columns(rows)}
     # Value by value: pandas gives a row of several columns one type, which may round a large integer.
     return [
-        present({field: _json_value(column.iloc[place]) for field, column in columns.items()})
+        present({field: json_value(column.iloc[place]) for field, column in columns.items()})
         for place in places.tolist()
     ]
 
@@ -388,7 +372,7 @@ def _item_hashes(rows: pd.DataFrame) -> NDArray[Any]:
     return hash_rows(rows, item_columns(rows))
 
 
-def _json_value(value: Any) -> Any:
+def json_value(value: Any) -> Any:
     """A value of a frame as JSON; None for a missing one."""
     import pandas as pd
 

@@ -12,6 +12,7 @@ from airflow_provider_benchmarks.scores.json_values import is_number, json_safe
 
 if TYPE_CHECKING:
     from airflow_provider_benchmarks.gates.check import Check
+    from airflow_provider_benchmarks.gates.row_changes import RowChanges
 
 
 class Outcome(StrEnum):
@@ -45,6 +46,7 @@ class CheckResult:
     :param if_inconclusive: what an inconclusive result does where the policy does not say; None: what its check says
     :param details: further figures of a comparison: p, detectable drop, both means, counts of rows without a score, …
     :param worst: the rows that got worse most: row index, item, both scores
+    :param changes: how all rows changed, where they were compared; not in its data, which goes to XCom
     """
 
     check: Check
@@ -62,6 +64,7 @@ class CheckResult:
     details: Mapping[str, Any] = field(default_factory=dict)
     worst: tuple[Mapping[str, Any], ...] = ()
     if_inconclusive: str | None = field(default=None, repr=False, compare=False)
+    changes: RowChanges | None = field(default=None, repr=False, compare=False)
 
     def to_dict(self) -> dict[str, Any]:
         data = {

@@ -10,17 +10,23 @@ from airflow_provider_benchmarks.gates.check import Check
 from airflow_provider_benchmarks.gates.evaluate import evaluate
 from airflow_provider_benchmarks.gates.evidence import NoBaseline
 from airflow_provider_benchmarks.gates.sources import LoadedScores, Source
-from airflow_provider_benchmarks.gates.stored_rows import add_item_hashes, numbered_rows, with_items
+from airflow_provider_benchmarks.gates.stored_rows import add_item_hashes, numbered_rows, with_items, with_records
 from airflow_provider_benchmarks.gates.verdict import Verdict
 
 
 def run_gate(
-    checks: Sequence[Check], source: Source, *, if_inconclusive: str | None = None, if_no_baseline: str = "warn"
+    checks: Sequence[Check],
+    source: Source,
+    *,
+    if_inconclusive: str | None = None,
+    if_no_baseline: str = "warn",
+    in_full: bool = False,
 ) -> Verdict:
     """Judge a job's scores, and add the items of the rows that got worse most.
 
     :param if_inconclusive: as for :func:`~airflow_provider_benchmarks.gates.evaluate`
     :param if_no_baseline: as for :func:`~airflow_provider_benchmarks.gates.evaluate`
+    :param in_full: add what both jobs have of these rows, for an HTML report
     """
     needs = [check.needs() for check in checks]
     names = dict.fromkeys(need.baseline for need in needs if need.baseline is not None)
@@ -44,7 +50,13 @@ def run_gate(
         if_inconclusive=if_inconclusive,
         if_no_baseline=if_no_baseline,
     )
-    return verdict if candidate.rows_file is None else with_items(verdict, candidate.rows_file)
+    if candidate.rows_file is None:
+        return verdict
+    verdict = with_items(verdict, candidate.rows_file)
+    if not in_full:
+        return verdict
+    files = {name: each.rows_file for name, each in found.items() if isinstance(each, LoadedScores) and each.rows_file}
+    return with_records(verdict, candidate.rows_file, files)
 
 
 def modules_of(checks: Sequence[Check]) -> tuple[str, ...]:

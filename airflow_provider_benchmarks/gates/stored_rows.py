@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_benchmarks.gates.check import Check
+from airflow_provider_benchmarks.gates.result import CheckResult
 from airflow_provider_benchmarks.gates.verdict import Verdict
 from airflow_provider_benchmarks.scores import AggregateScores, JobScores
 from airflow_provider_benchmarks.scores.aggregate import AggregateScore
@@ -111,21 +112,70 @@ def numbered_rows(jobs: Sequence[tuple[JobScores, Any]]) -> list[pd.DataFrame]:
 
 
 def with_items(verdict: Verdict, path: Any) -> Verdict:
-    """Add the items of the rows that got worse most; the comparison itself did not read them.
+    """Add the items of the rows that got worse or better most; the comparison itself did not read them.
 
     :param path: the candidate's Parquet file
     """
-    indices = {row["row_index"] for result in verdict.results for row in result.worst}
+    indices = {row["row_index"] for result in verdict.results for row in (*result.worst, *_best(result))}
     if not indices:
         return verdict
     from airflow_provider_benchmarks.scores.selected_rows import read_items
 
     items = read_items(path, sorted(indices))
+
+    def shown(result: CheckResult, rows: Sequence[Mapping[str, Any]]) -> tuple[Mapping[str, Any], ...]:
+        return tuple({**row, "item": _shown(items.get(row["row_index"], {}), result.check)} for row in rows)
+
     results = [
-        replace(r, worst=tuple({**row, "item": _shown(items.get(row["row_index"], {}), r.check)} for row in r.worst))
+        replace(
+            r,
+            worst=shown(r, r.worst),
+            changes=None if r.changes is None else replace(r.changes, best=shown(r, r.changes.best)),
+        )
         for r in verdict.results
     ]
     return replace(verdict, results=tuple(results))
+
+
+def _best(result: CheckResult) -> Sequence[Mapping[str, Any]]:
+    return () if result.changes is None else result.changes.best
+
+
+def with_records(verdict: Verdict, candidate: Any, baselines: Mapping[str, Any]) -> Verdict:
+    """Add what both jobs have of the rows that a report shows: all fields of their items, and the model's outputs.
+
+    :param candidate: the candidate's Parquet file
+    :param baselines: those of the baselines, by their names in checks
+    """
+    from airflow_provider_benchmarks.gates.row_changes import shown_rows
+    from airflow_provider_benchmarks.scores.selected_rows import read_records
+
+    wanted: dict[str, dict[Any, Any]] = {}
+    for result, row in [*shown_rows(verdict, better=False), *shown_rows(verdict, better=True)]:
+        own = {} if result.changes is None else result.changes.baseline_rows
+        name = result.check.needs().baseline or ""
+        if name in baselines and row["row_index"] in own:
+            wanted.setdefault(name, {})[row["row_index"]] = own[row["row_index"]]
+    found = {}
+    for name, rows in wanted.items():
+        mine, theirs = read_records(candidate, sorted(rows)), read_records(baselines[name], sorted(rows.values()))
+        pairs = ((index, mine.get(index), theirs.get(own)) for index, own in rows.items())
+        found[name] = {index: (_joined(second), _joined(first)) for index, first, second in pairs if first and second}
+
+    def with_own(result: CheckResult) -> CheckResult:
+        records = found.get(result.check.needs().baseline or "")
+        if result.changes is None or not records:
+            return result
+        own = {index: record for index, record in records.items() if index in result.changes.baseline_rows}
+        return replace(result, changes=replace(result.changes, records=own))
+
+    return replace(verdict, results=tuple(map(with_own, verdict.results)))
+
+
+def _joined(record: tuple[Mapping[str, Any], Mapping[str, Any]]) -> dict[str, Any]:
+    """The item and the model's outputs; of an output with the name of a field, under a longer name."""
+    item, outputs = record
+    return {**item, **{f"sample.{name}" if name in item else name: value for name, value in outputs.items()}}
 
 
 def _shown(item: Mapping[str, Any], check: Check) -> dict[str, Any]:

@@ -13,12 +13,6 @@ from airflow_provider_benchmarks.gates.result import NOT_JUDGED, UNPROVEN, Check
 from airflow_provider_benchmarks.inert import one_line
 from airflow_provider_benchmarks.storable import storable_text
 
-_COLOURS = {Outcome.PASS: "#1b7f3b", Outcome.WARN: "#9a6700", Outcome.FAIL: "#b3261e", Outcome.INCONCLUSIVE: "#9a6700"}
-_STYLE = (
-    "body { font-family: sans-serif } table { border-collapse: collapse } "
-    "th, td { text-align: left; vertical-align: top; padding: 0.3em 0.8em; border-bottom: 1px solid #ddd } "
-    "td:first-child { font-weight: bold }"
-)
 _COLUMNS = ("outcome", "metric", "score", "statistic", "observed", "expected", "count", "NaNs", "evidence", "reason")
 #: The headline of a pass where no check could be judged.
 _NOTHING_JUDGED = "NOTHING JUDGED"
@@ -122,7 +116,8 @@ class Verdict:
 
     def to_table(self) -> str:
         """A plain text table, for logs, with the rows that got worse most."""
-        return self._table("simple") + self._worst("simple", "\n\nRows that got worse most:\n")
+        cells = [result.cells() for result in self.results]
+        return _tabulated(cells, _COLUMNS, optional="evidence") + self._worst("\n\nRows that got worse most:\n")
 
     def to_markdown(self) -> str:
         """A page of at most 60,000 characters, which fits a comment on a pull request."""
@@ -131,18 +126,13 @@ class Verdict:
         return markdown_page(VerdictView.of(self))
 
     def to_html(self) -> str:
-        """A whole HTML page; a notebook shows it too."""
-        from html import escape
+        """A whole HTML page of less than 500 kB, which needs nothing else; a notebook shows it too.
 
-        title = escape(self.summary)
-        table = self._table("html")
-        for outcome, colour in _COLOURS.items():
-            table = table.replace(f"<td>{outcome.upper()}", f'<td style="color: {colour}">{outcome.upper()}')
-        worst = self._worst("html", "\n<p><strong>Rows that got worse most</strong></p>\n")
-        return (
-            f'<!doctype html>\n<meta charset="utf-8">\n<title>{title}</title>\n<style>{_STYLE}</style>\n'
-            f"<p><strong>{title}</strong></p>\n<p>{escape(self.subject)}</p>\n{table}{worst}"
-        )
+        :raises ConfigurationError: the packages that it needs are not installed (extra ``report``)
+        """
+        from airflow_provider_benchmarks.views import html_page
+
+        return html_page(self)
 
     @property
     def subject(self) -> str:
@@ -153,10 +143,7 @@ class Verdict:
         subject = f'Benchmark job "{self.job}"{of}{place}{f", compared with {names}" if names else ""}.'
         return one_line(storable_text(subject))
 
-    def _table(self, style: str) -> str:
-        return _tabulated([result.cells() for result in self.results], _COLUMNS, style, optional="evidence")
-
-    def _worst(self, style: str, heading: str) -> str:
+    def _worst(self, heading: str) -> str:
         rows = [
             (
                 w["metric"], str(w["score"]), w["group"], str(w["row_index"]),
@@ -165,7 +152,7 @@ class Verdict:
             for w in self.worst
         ]  # fmt: skip
         columns = ("metric", "score", "rows", "row index", "candidate", "baseline", "item")
-        return heading + _tabulated(rows, columns, style, optional="rows") if rows else ""
+        return heading + _tabulated(rows, columns, optional="rows") if rows else ""
 
 
 def _read_result(data: Mapping[str, Any]) -> CheckResult:
@@ -182,7 +169,7 @@ def _read_result(data: Mapping[str, Any]) -> CheckResult:
     )
 
 
-def _tabulated(rows: Sequence[tuple[str, ...]], columns: tuple[str, ...], style: str, *, optional: str) -> str:
+def _tabulated(rows: Sequence[tuple[str, ...]], columns: tuple[str, ...], *, optional: str) -> str:
     """A table.
 
     :param optional: column that is left out where it is empty in all rows
@@ -193,7 +180,7 @@ def _tabulated(rows: Sequence[tuple[str, ...]], columns: tuple[str, ...], style:
     if not any(row[place] for row in rows):
         columns, *rows = ((*row[:place], *row[place + 1 :]) for row in (columns, *rows))
     rows = [tuple(one_line(storable_text(cell)) for cell in row) for row in rows]
-    return str(tabulate(rows, headers=columns, tablefmt=style, disable_numparse=True))
+    return str(tabulate(rows, headers=columns, tablefmt="simple", disable_numparse=True))
 
 
 def _short(item: Mapping[str, Any], limit: int = 160) -> str:

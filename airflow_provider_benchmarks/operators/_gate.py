@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_benchmarks.brief import shortened
@@ -40,7 +41,8 @@ from airflow_provider_benchmarks.operators._gate_arguments import (
     require_extras,
     require_store,
 )
-from airflow_provider_benchmarks.operators._gate_record import Record, check_report, store_report, xcom_of
+from airflow_provider_benchmarks.operators._gate_record import Record, check_report, is_html, store_report, xcom_of
+from airflow_provider_benchmarks.operators._report_context import report_context
 from airflow_provider_benchmarks.operators._reviewed_file import ReviewedFile
 from airflow_provider_benchmarks.storable import storable
 
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
 
     from airflow_provider_benchmarks.gates import Check, Policy, Verdict
+    from airflow_provider_benchmarks.gates.report_context import ReportContext
     from airflow_provider_benchmarks.operators._service_source import ServiceSource
     from airflow_provider_benchmarks.store import ScoreStore
 
@@ -170,10 +173,15 @@ class GateOperator(BenchmarkOperator):
             link_job(context, self.hook, self.job_name)
         if store is None:
             require_store(policy.checks, gate=self.task_id, baseline=self.baseline)
-        with ServiceSource(self.task_id, self.hook, store, policy.checks, self.job_name, self.baseline) as source:
+        in_full = is_html(self.report)
+        source = ServiceSource(
+            self.task_id, self.hook, store, policy.checks, self.job_name, self.baseline, in_full=in_full
+        )
+        with source:
             verdict = run_gate(
                 policy.checks,
                 source,
+                in_full=in_full,
                 if_inconclusive=self.if_inconclusive or policy.if_inconclusive,
                 if_no_baseline=self.if_no_baseline or policy.if_no_baseline,
             )
@@ -189,7 +197,8 @@ class GateOperator(BenchmarkOperator):
         gate = f"{ti.dag_id}.{self.task_id}{f'[{ti.map_index}]' if mapped else ''}"
         record.write("XCom", lambda: ti.xcom_push(key=VERDICT_KEY, value=self._xcom_of(verdict)))
         if (report := self.report) is not None:
-            record.write(f"the report {report}", lambda: self._store_report(verdict, report, gate, context))
+            found = partial(report_context, source, gate=gate, ti=ti, policy=self.policy)
+            record.write(f"the report {report}", lambda: self._store_report(verdict, report, gate, context, found))
         if (store := source.store) is not None:
             record.write(f"the score store {store.root}", lambda: self._store(source, store, gate, data, context))
         elif "/" in self.job_name:
@@ -215,14 +224,16 @@ class GateOperator(BenchmarkOperator):
         link_path(StoredScoresLink(), context, folder)
         self.log.info("Stored scores: %s", folder)
 
-    def _store_report(self, verdict: Verdict, report: str, gate: str, context: Context) -> None:
-        store_report(verdict, report, gate=gate)
+    def _store_report(
+        self, verdict: Verdict, report: str, gate: str, context: Context, found: Callable[[], ReportContext]
+    ) -> None:
+        store_report(verdict, report, gate=gate, context=found)
         link_path(ReportLink(), context, report)
 
     def _xcom_of(self, verdict: Verdict) -> dict[str, Any]:
         store = score_store(self.store)
-        # A report in Markdown is cut to what fits a comment.
-        is_whole = self.report is not None and not self.report.endswith(".md")
+        # Pages for people are cut to what they can read.
+        is_whole = self.report is not None and not self.report.endswith((".md", ".html"))
         places = ["the task's log", *([f"the report {self.report}"] if is_whole else [])]
         return xcom_of(verdict, whole=", ".join([*places, *([f"the score store {store.root}"] if store else [])]))
 

@@ -14,7 +14,9 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, stop_before_d
 
 from airflow_provider_benchmarks.brief import brief
 from airflow_provider_benchmarks.exceptions import BenchmarkError, ConfigurationError
+from airflow_provider_benchmarks.extras import REPORT, require
 from airflow_provider_benchmarks.gates import Outcome, Verdict
+from airflow_provider_benchmarks.gates.report_context import ReportContext
 from airflow_provider_benchmarks.gates.verdict import LEFT_OUT
 from airflow_provider_benchmarks.operators._base import max_xcom_bytes, xcom_bytes
 from airflow_provider_benchmarks.retry_policy import SUBMITS, can_retry_mend
@@ -81,25 +83,33 @@ def _warn_of(place: str, tried: RetryCallState) -> None:
 
 
 def check_report(report: Any, *, gate: str) -> None:
-    """Refuse the path of a report whose format is not known.
+    """Refuse the path of a report whose format is not known, or needs packages that are not installed.
 
     :param gate: the gate's task id, for messages
     """
     if report is not None and not (isinstance(report, str) and report.endswith(REPORTS)):
         raise ConfigurationError(f'gate "{gate}": the report must end in {", ".join(REPORTS)}, found {brief(report)}')
+    if is_html(report):
+        require(f'gate "{gate}": a report in HTML needs', *REPORT, extra="report")
 
 
-def store_report(verdict: Verdict, report: str, *, gate: str) -> None:
+def is_html(report: str | None) -> bool:
+    """True if a report is an HTML page, which shows more than the verdict's own data."""
+    return report is not None and report.endswith(".html")
+
+
+def store_report(verdict: Verdict, report: str, *, gate: str, context: Callable[[], ReportContext]) -> None:
     """Write the verdict as a page.
 
     :param report: path or URL that ends in one of ``REPORTS``
     :param gate: name of the gate, ``dag_id.task_id``
+    :param context: collects what an HTML page says besides
     """
     from airflow_provider_benchmarks.store import Place, store_bytes
-    from airflow_provider_benchmarks.views import VerdictView, junit_page
+    from airflow_provider_benchmarks.views import VerdictView, html_page, junit_page
 
     forms: dict[str, Callable[[], str]] = {
-        ".html": verdict.to_html,
+        ".html": lambda: html_page(verdict, context()),
         ".json": lambda: json.dumps(verdict.to_dict(), indent=1),
         ".md": verdict.to_markdown,
         ".xml": lambda: junit_page(VerdictView.of(verdict), name=gate),

@@ -47,6 +47,7 @@ class ServiceSource:
     :param job_name: of the candidate; or the folder of a stored one, for which no service is asked
     :param own_baseline: the gate's: ``pinned``, ``last_passed``, ``previous``, the name of a job, or a folder; None for
         the pinned one
+    :param in_full: rows that are downloaded have the model's outputs
     """
 
     gate: str
@@ -55,6 +56,7 @@ class ServiceSource:
     checks: Sequence[Check]
     job_name: str
     own_baseline: str | None
+    in_full: bool = False
     #: The candidate's aggregate scores; None before they are fetched.
     aggregate: AggregateScores | None = field(default=None, init=False)
     #: The first baseline of the candidate, for people: its folder where it is a stored job, else its name.
@@ -219,6 +221,11 @@ class ServiceSource:
         return {"workspace": self.workspace, "benchmark": self._job(self.job_name).benchmark}
 
     @property
+    def job(self) -> BenchmarkJob | StoredJob:
+        """The candidate."""
+        return self._job(self.job_name)
+
+    @property
     def workspace(self) -> str:
         """The candidate's workspace."""
         return self._job(self.job_name).workspace
@@ -359,7 +366,8 @@ class ServiceSource:
         path = str(folder / "row-scores.parquet")
         try:
             with named_if_full(folder):
-                fetch_file(self._rows_of(job), RowTarget(place=Place(path), row_format=RowFormat(name="parquet")))
+                row_format = RowFormat(name="parquet", with_sample=self.in_full)
+                fetch_file(self._rows_of(job), RowTarget(place=Place(path), row_format=row_format))
         except NotFound:
             return None
         return path

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_benchmarks.formats.parquet import named_if_damaged, open_parquet
 from airflow_provider_benchmarks.formats.table_file import ITEMS_KEY, JSON_KEY, SCORE_COLUMNS_KEY, own_field
 from airflow_provider_benchmarks.scores.column_names import without_number
-from airflow_provider_benchmarks.scores.columns import FIXED, ROW_INDEX
+from airflow_provider_benchmarks.scores.columns import FIXED, ROW_INDEX, SAMPLE
 from airflow_provider_benchmarks.scores.equality import canonical_texts, hash_items
 from airflow_provider_benchmarks.scores.frames import ITEM_FIELDS, REPEATS, SCORE_COLUMNS, says_fields
 from airflow_provider_benchmarks.scores.item_hashes import hash_others, present
@@ -95,11 +95,20 @@ class StoredItems:
 
 def read_items(path: Any, row_indices: Sequence[int]) -> dict[int, dict[str, Any]]:
     """Read the items of a few rows, by row index, without the fields that they do not have."""
+    return {index: item for index, (item, _) in read_records(path, row_indices).items()}
+
+
+def read_records(path: Any, row_indices: Sequence[int]) -> dict[int, tuple[dict[str, Any], dict[str, Any]]]:
+    """Read a few rows, by row index.
+
+    :return: the item of each, without the fields that it does not have; and the model's outputs, where the file has
+        them
+    """
     import pyarrow as pa
     import pyarrow.compute as pc
 
     file_columns = _Columns(path)
-    columns = [ROW_INDEX, *file_columns.items]
+    columns = [ROW_INDEX, *file_columns.items, *([SAMPLE] if file_columns.has_sample else [])]
     wanted = pa.array(row_indices, type=pa.int64())
     found: list[dict[str, Any]] = []
     # Without read_table(filters=…), which reads with Arrow's threads.
@@ -112,7 +121,14 @@ def read_items(path: Any, row_indices: Sequence[int]) -> dict[int, dict[str, Any
                 values = [_values(field, column) for field, column in zip(rows.schema, rows.columns, strict=True)]
                 found += (dict(zip(rows.column_names, row, strict=True)) for row in zip(*values, strict=True))
     fields = file_columns.fields
-    return {row.pop(ROW_INDEX): present({fields[name]: value for name, value in row.items()}) for row in found}
+    samples = [(row.pop(ROW_INDEX), row.pop(SAMPLE, None), row) for row in found]
+    return {
+        index: (
+            present({fields[name]: value for name, value in row.items()}),
+            sample if isinstance(sample, dict) else {} if sample is None else {SAMPLE: sample},
+        )
+        for index, sample, row in samples
+    }
 
 
 class _Columns:
@@ -139,6 +155,7 @@ class _Columns:
             field.name: own_field(field) for field in found.schema.to_arrow_schema() if field.name not in fixed
         }
         self.items = list(self.fields)
+        self.has_sample = SAMPLE in found.schema.to_arrow_schema().names
         #: The column of the fields that have none of their own; None where all have.
         self.others = next((name for name, field in self.fields.items() if field is OTHERS), None)
         items = json.loads(metadata.get(ITEMS_KEY, b"{}"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from airflow_provider_benchmarks.views.html import html_page
 from airflow_provider_benchmarks.views.junit import junit_page
 from airflow_provider_benchmarks.views.log import LogRecord, failing_lines, log_records
 from airflow_provider_benchmarks.views.markdown import markdown_page
@@ -14,6 +15,7 @@ __all__ = [
     "RowView",
     "VerdictView",
     "failing_lines",
+    "html_page",
     "junit_page",
     "log_records",
     "markdown_page",

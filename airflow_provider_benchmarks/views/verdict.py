@@ -12,7 +12,7 @@ from airflow_provider_benchmarks.inert import one_line
 from airflow_provider_benchmarks.storable import storable_text
 
 #: In which order a reader wants the checks.
-_ORDER = (Outcome.FAIL, Outcome.INCONCLUSIVE, Outcome.WARN, Outcome.PASS)
+ORDER = (Outcome.FAIL, Outcome.INCONCLUSIVE, Outcome.WARN, Outcome.PASS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +82,7 @@ class VerdictView:
 
     @classmethod
     def of(cls, verdict: Verdict) -> Self:
-        results = sorted(verdict.results, key=lambda result: _ORDER.index(result.outcome))
+        results = sorted(verdict.results, key=lambda result: ORDER.index(result.outcome))
         return cls(
             outcome=verdict.outcome,
             headline=verdict.summary,

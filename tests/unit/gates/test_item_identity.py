@@ -17,6 +17,7 @@ from airflow_provider_benchmarks.formats import csv_others
 from airflow_provider_benchmarks.gates.pairing import pair_rows
 from airflow_provider_benchmarks.gates.repeated_pairs import pair_items
 from airflow_provider_benchmarks.gates.repeats import Repeats, items_without
+from airflow_provider_benchmarks.gates.row_changes import worst_rows
 from airflow_provider_benchmarks.gates.row_values import field_column
 from airflow_provider_benchmarks.gates.stored_rows import add_item_hashes
 from airflow_provider_benchmarks.scores import (
@@ -226,10 +227,10 @@ def test_the_worst_items_are_those_of_the_dataset(tmp_path, field, form):
     with at_most(1):
         frames = [frame_of(items, form, tmp_path, name) for name in "ab"]
     frames[0]["m"] = 0.0
-    worst = pair_rows(*frames).scores("m", "m", None)[0].worst(higher_is_better=True)
+    worst = worst_rows(pair_rows(*frames).scores("m", "m", None)[0], higher_is_better=True)
     assert [row["item"] for row in worst] == items
     pairs = pair_items(*frames, (), Repeats(field))
-    worst = pairs.scores("m", "m", None)[0].worst(higher_is_better=True)
+    worst = worst_rows(pairs.scores("m", "m", None)[0], higher_is_better=True)
     assert [row["item"] for row in worst] == [{"q": at} for at in range(4)]
 
 
