@@ -7,12 +7,13 @@ verdict could not be printed.
 from __future__ import annotations
 
 import argparse
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from airflow_provider_benchmarks.brief import brief_names, shortened
-from airflow_provider_benchmarks.commands.output import show
+from airflow_provider_benchmarks.commands.output import show, to_stderr
+from airflow_provider_benchmarks.commands.sheets import add_format
+from airflow_provider_benchmarks.commands.verdicts import verdict_text
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.extras import require
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 NAME = "gate"
 FAILURE = "could not judge"
+EXAMPLE = "gate --policy release.yaml --candidate new/ --baseline old/"
 PASSED, MISSED = 0, 1
 
 
@@ -46,13 +48,14 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="earlier scores that passed, newest first. A policy that looks at the history can't be judged without, "
         "unless it says if_inconclusive",
     )
-    parser.add_argument("--format", choices=["table", "markdown", "html", "json"], default="table")
+    add_format(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Judge, print the verdict, and return the exit code."""
-    verdict = _judge(options)
-    _show(verdict, options.format)
+    with to_stderr():
+        verdict = _judge(options)
+    show(verdict_text(verdict, options.format))
     return PASSED if verdict.passed else MISSED
 
 
@@ -119,13 +122,3 @@ def _baselines(arguments: Sequence[str], policy: Policy) -> dict[str, str]:
             f"say what holds without one (if_no_baseline: warn, fail or pass)"
         )
     return paths
-
-
-def _show(verdict: Verdict, form: str) -> None:
-    texts: dict[str, Callable[[], str]] = {
-        "table": lambda: f"{verdict.summary}\n{verdict.to_table()}",
-        "markdown": verdict.to_markdown,
-        "html": verdict.to_html,
-        "json": lambda: json.dumps(verdict.to_dict(), indent=1, default=str),
-    }
-    show(texts[form]())
