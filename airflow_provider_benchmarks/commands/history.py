@@ -9,10 +9,12 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_benchmarks.brief import brief_names, shortened
 from airflow_provider_benchmarks.commands.output import show, to_stderr
 from airflow_provider_benchmarks.commands.sheets import Sheet, add_format, shown
 from airflow_provider_benchmarks.commands.stored_jobs import add_store, benchmark_of, labels_of, no_jobs, require_store
 from airflow_provider_benchmarks.exceptions import ConfigurationError, ScoreNotFound
+from airflow_provider_benchmarks.inert import one_line
 
 if TYPE_CHECKING:
     from airflow_provider_benchmarks.scores import AggregateScores
@@ -64,8 +66,8 @@ def _sheet(jobs: Sequence[StoredJob], pinned: str | None, options: argparse.Name
     names = (options.metric, None)
     chosen = {key: label for key, label in scores.items() if key[0] in names or key[0].rpartition("/")[2] in names}
     if options.metric and not chosen:
-        known = ", ".join(dict.fromkeys(metric for metric, _ in scores))
-        raise ScoreNotFound(f'no job has metric "{options.metric}"; they have: {known}')
+        known = one_line(brief_names(dict.fromkeys(metric for metric, _ in scores)))
+        raise ScoreNotFound(f'no job has metric "{shortened(options.metric)}"; they have: {known}')
     scores = chosen or scores
     rows = [
         [

@@ -109,11 +109,13 @@ def labels_of(scores: Iterable[AggregateScore]) -> dict[tuple[str, str], str]:
 def _job_at(path: str) -> Job:
     from airflow_provider_benchmarks.store import read_stored_job
 
+    if os.path.isfile(path):
+        return Job(name=path, path=path)
     try:
-        stored = read_stored_job(path) if not os.path.isfile(path) else None
+        stored = read_stored_job(path)
     except NotStored:  # a download
         return Job(name=os.path.basename(path.rstrip("/")), path=path)
-    return Job(name=stored.job if stored else os.path.basename(path), path=path, stored=stored)
+    return Job(name=stored.job, path=path, stored=stored)
 
 
 def _workspaces(store: ScoreStore, workspace: str | None) -> list[str]:

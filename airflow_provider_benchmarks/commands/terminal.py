@@ -22,15 +22,18 @@ _LEAST_WIDTH = 40
 _PLAIN_SIGNS = str.maketrans("─–…", "--~")
 
 
-def rendered(*parts: RenderableType) -> str:
-    """Text for the standard output, as wide as the terminal, with colours where it is one (and NO_COLOR is not set)."""
+def rendered(*parts: RenderableType, least: int = 0) -> str:
+    """Text for the standard output, as wide as the terminal, with colours where it is one (and NO_COLOR is not set).
+
+    :param least: columns that it takes at least
+    """
     from rich.console import Console
 
     file = io.StringIO()
     has_colours = shows_colours()
     console = Console(
         file=file,
-        width=_width(),
+        width=max(terminal_width(), least),
         force_terminal=has_colours,
         color_system="standard" if has_colours else None,
         no_color=not has_colours,
@@ -40,7 +43,7 @@ def rendered(*parts: RenderableType) -> str:
         legacy_windows=False,
     )
     for part in parts:
-        console.print(part, soft_wrap=isinstance(part, str))
+        console.print(part)
     text = "\n".join(line.rstrip() for line in file.getvalue().splitlines())
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     return text if encoding.lower().startswith("utf") else text.translate(_PLAIN_SIGNS)
@@ -60,7 +63,7 @@ def inert(text: str, style: str = "") -> Text:
     return Text(one_line(storable_text(text)), style=style)
 
 
-def _width() -> int:
+def terminal_width() -> int:
     """Columns of the terminal, or of the variable COLUMNS."""
     columns = shutil.get_terminal_size(fallback=(0, 0)).columns
     return max(columns, _LEAST_WIDTH) if columns else _ANY_WIDTH
