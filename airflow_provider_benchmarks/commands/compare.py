@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_benchmarks.commands.output import show, to_stderr
@@ -63,12 +64,12 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print the comparison, and return the exit code."""
     with to_stderr():
-        text = _compared(options)
-    show(text)
+        page = _compared(options)
+    show(page())
     return 0
 
 
-def _compared(options: argparse.Namespace) -> str:
+def _compared(options: argparse.Namespace) -> Callable[[], str]:
     from airflow_provider_benchmarks.gates.sources import load_scores
 
     first, second = find_job(options.first, options), find_job(options.second, options)
@@ -79,7 +80,7 @@ def _compared(options: argparse.Namespace) -> str:
     names = [each.job or job.name for each, job in zip(scores, (first, second), strict=True)]
     sheet = Sheet(title=f"{names[0]} (first) → {names[1]} (second)", columns=_COLUMNS, rows=list(map(_row, lines)))
     data = {"first": names[0], "second": names[1], "confidence": 0.95, "scores": list(map(_record, lines))}
-    return shown([_without_empty_columns(sheet)], options.format, data)
+    return partial(shown, [_without_empty_columns(sheet)], options.format, data)
 
 
 def _checks(scores: Sequence[JobScores], options: argparse.Namespace) -> list[NoRegression]:

@@ -6,7 +6,8 @@ Exits with 0 when there are jobs, and 2 when there are none, or they could not b
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_benchmarks.brief import brief_names, shortened
@@ -41,12 +42,12 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print the history, and return the exit code."""
     with to_stderr():
-        text = _history(options)
-    show(text)
+        page = _history(options)
+    show(page())
     return 0
 
 
-def _history(options: argparse.Namespace) -> str:
+def _history(options: argparse.Namespace) -> Callable[[], str]:
     from airflow_provider_benchmarks.store.pins import PINNED, read_pin
 
     if options.limit < 1:
@@ -58,7 +59,7 @@ def _history(options: argparse.Namespace) -> str:
         raise no_jobs(store, workspace, benchmark)
     pinned = read_pin(f"{store.folder(workspace, benchmark)}/{PINNED}")
     data = [_record(job, is_pinned=job.job == pinned) for job in jobs]
-    return shown([_sheet(jobs, pinned, options)], options.format, data)
+    return partial(shown, [_sheet(jobs, pinned, options)], options.format, data)
 
 
 def _sheet(jobs: Sequence[StoredJob], pinned: str | None, options: argparse.Namespace) -> Sheet:

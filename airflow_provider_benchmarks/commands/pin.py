@@ -48,8 +48,7 @@ def run(options: argparse.Namespace) -> int:
         if options.job is not None:
             _pin(store, store.get(options.job, workspace=workspace, benchmark=benchmark), options.by)
         found = read_pin_record(f"{store.folder(workspace, benchmark)}/{FILE}")
-        text = shown([_sheet(benchmark, found)], options.format, found)
-    show(text)
+    show(shown([_sheet(benchmark, found)], options.format, found))
     return PINNED if found else NOT_PINNED
 
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_benchmarks.brief import shortened
@@ -65,16 +67,16 @@ def run(options: argparse.Namespace) -> int:
         require_seconds(options.timeout, "--timeout")
     try:
         with to_stderr():
-            result = _result(options)
+            page = _result(options)
     except JobError as error:
         print_to(str(error), sys.stderr)
         return NOT_COMPLETED
-    show(result)
+    show(page())
     return COMPLETED
 
 
-def _result(options: argparse.Namespace) -> str:
-    """Run the benchmark, and return what is to be printed.
+def _result(options: argparse.Namespace) -> Callable[[], str]:
+    """Run the benchmark, and return what makes the text to be printed.
 
     :raises JobError: the job has not completed, or not in time
     """
@@ -90,7 +92,7 @@ def _result(options: argparse.Namespace) -> str:
         name=options.name,
     )
     if options.no_wait:
-        return job.name
+        return partial(str, job.name)
     print_to(f"submitted {job}: {hook.job_url(job.name)}", sys.stderr)
     hook.wait_for_job(job.name, poll_interval=options.poll_interval, timeout=options.timeout)
     if options.store:
@@ -104,7 +106,7 @@ def _result(options: argparse.Namespace) -> str:
         raise IncompleteResults(
             f"nothing of {job} could be scored: its rows and its log on the service have the reasons"
         )
-    return shown([scores_sheet(scores)], options.format, scores.to_records())
+    return partial(shown, [scores_sheet(scores)], options.format, scores.to_records())
 
 
 def _require_connection(hook: BenchmarkHook) -> None:

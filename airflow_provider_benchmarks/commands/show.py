@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_benchmarks.brief import shortened
@@ -41,8 +43,8 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print it, and return the exit code."""
     with to_stderr():
-        text = _text(options)
-    show(text)
+        page = _text(options)
+    show(page())
     return 0
 
 
@@ -53,14 +55,14 @@ def scores_sheet(aggregate: AggregateScores, title: str = "") -> Sheet:
     return Sheet(title=title, columns=SCORE_COLUMNS, rows=rows)
 
 
-def _text(options: argparse.Namespace) -> str:
+def _text(options: argparse.Namespace) -> Callable[[], str]:
     from airflow_provider_benchmarks.gates.sources import load_scores
 
     if (verdict := _verdict_in(options.what)) is not None:
-        return verdict_text(verdict, options.format)
+        return partial(verdict_text, verdict, options.format)
     job = find_job(options.what, options)
     if options.gate is not None:
-        return verdict_text(_verdict_of(job, options.gate), options.format)
+        return partial(verdict_text, _verdict_of(job, options.gate), options.format)
     outcomes = require_store(options).outcomes(job.stored) if job.stored and options.store else {}
     aggregate = job.stored.aggregate if job.stored else load_scores(job.path, ()).scores.aggregate
     data = {**_about(job), "gates": outcomes, "scores": aggregate.to_records()}
@@ -68,7 +70,7 @@ def _text(options: argparse.Namespace) -> str:
     sheets = [scores_sheet(aggregate, title)]
     if outcomes:
         sheets.append(Sheet(columns=("gate", "outcome"), rows=[list(each) for each in outcomes.items()]))
-    return shown(sheets, options.format, data)
+    return partial(shown, sheets, options.format, data)
 
 
 def _about(job: Job) -> dict[str, Any]:
