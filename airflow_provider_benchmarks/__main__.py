@@ -1,21 +1,34 @@
-"""Work with benchmark scores from a shell: ``python -m airflow_provider_benchmarks gate --policy release.yaml …``."""
+"""Work with benchmark scores from a shell: ``benchmarks gate --policy release.yaml …``.
+
+``python -m airflow_provider_benchmarks`` is the same program.
+"""
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
+import textwrap
 import traceback
 from collections.abc import Sequence
 from contextlib import suppress
 from types import ModuleType
 
-from airflow_provider_benchmarks.commands import gate, import_results, run
+from airflow_provider_benchmarks import __version__
+from airflow_provider_benchmarks.commands import compare, gate, history, import_results, pin, run, show
 from airflow_provider_benchmarks.commands.output import print_to
 from airflow_provider_benchmarks.exceptions import BenchmarkError
+from airflow_provider_benchmarks.inert import inert_text
+from airflow_provider_benchmarks.masking import safe_text
 
-_COMMANDS = (gate, import_results, run)
-#: The exit code of whatever could not be done.
-FAILED = 2
+_COMMANDS = (run, gate, history, compare, show, pin, import_results)
+#: The exit code of whatever could not be done, and the one that shells expect of what was interrupted.
+FAILED, INTERRUPTED = 2, 130
+_EXIT_CODES = """
+Exits with 0 when it could be done and nothing speaks against it, 1 when a gate is missed, a job has not completed or no
+job is pinned, 2 when it could not be done, or the arguments are wrong, and 130 when interrupted. Errors are one message
+on the standard error.
+"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -25,27 +38,50 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         code: int = command.run(options)
     except (BenchmarkError, OSError) as error:
-        return _failed(command, str(error))
+        return _failed(command, str(error), show_trace=options.traceback)
+    except KeyboardInterrupt:
+        return _failed(command, "interrupted", code=INTERRUPTED)
     except Exception as error:  # noqa: BLE001  Python would exit with 1, as if a gate were missed
-        return _failed(command, f"{type(error).__name__}: {error}", traceback.format_exc())
+        hint = "" if options.traceback else f" (benchmarks --traceback {command.NAME} … shows where)"
+        return _failed(command, f"{type(error).__name__}: {error}{hint}", show_trace=options.traceback)
     return code
+
+
+class _Help(argparse.HelpFormatter):
+    """Keeps paragraphs apart, and lines that are indented as they are."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        parts = (part.strip("\n") for part in text.split("\n\n"))
+        return "\n\n".join(part if part.startswith("  ") else textwrap.fill(part, width) for part in parts)
 
 
 def _parser() -> argparse.ArgumentParser:
     about = (__doc__ or "").partition(":")[0]
-    parser = argparse.ArgumentParser(prog="python -m airflow_provider_benchmarks", description=f"{about}.")
-    commands = parser.add_subparsers(dest="command", required=True)
+    is_script = os.path.basename(sys.argv[0]).partition(".")[0] == "benchmarks"
+    parser = argparse.ArgumentParser(
+        prog="benchmarks" if is_script else "python -m airflow_provider_benchmarks",
+        description=f"{about}.",
+        epilog=_EXIT_CODES,
+        formatter_class=_Help,
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    parser.add_argument("--traceback", action="store_true", help="show where an error comes from")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for command in _COMMANDS:
         does, _, more = (command.__doc__ or "").strip().partition("\n\n")
-        short = does[0].lower() + does[1:].rstrip(".")
-        command.add(commands.add_parser(command.NAME, help=short, description=does, epilog=more))
+        short = does[0].lower() + " ".join(does[1:].split()).rstrip(".")
+        epilog = f"{more}\n\nexample:\n\n  benchmarks {command.EXAMPLE}"
+        command.add(
+            commands.add_parser(command.NAME, help=short, description=does, epilog=epilog, formatter_class=_Help)
+        )
     return parser
 
 
-def _failed(command: ModuleType, reason: str, trace: str = "") -> int:
+def _failed(command: ModuleType, reason: str, *, show_trace: bool = False, code: int = FAILED) -> int:
+    trace = traceback.format_exc() if show_trace else ""
     with suppress(OSError):
-        print_to(f"{trace}{command.FAILURE}: {reason}", sys.stderr)
-    return FAILED
+        print_to(inert_text(safe_text(f"{trace}{command.FAILURE}: {reason}")), sys.stderr)
+    return code
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,8 @@ MAX_BYTES = 128 * 1024
 _MAX_DEPTH = 20
 #: Maximum number of values, keys, lists and mappings; a check has some ten.
 _MAX_NODES = 10_000
+#: Maximum number of characters of all the mistakes that one message has, and of each.
+_MOST_CHARACTERS, _MOST_WORDS = 1600, 400
 _TAG = "tag:yaml.org,2002:"
 _TEXT = f"{_TAG}str"
 #: How YAML 1.2 writes what is no text, without numbers such as 010, which parsers read differently. In YAML 1.1, which
@@ -87,8 +89,33 @@ class ReviewedText:
 
     def error(self, path: tuple[str | int, ...], problem: str) -> ConfigurationError:
         """An error with the line of the value at a path, or of the nearest value around it."""
-        line = "" if self._root is None else f", line {_line(_found(self._root, path).start_mark)}"
-        return ConfigurationError(f"{self.name}{line}: {problem}")
+        return ConfigurationError(f"{self.name}{self._line_at(path)}: {problem}")
+
+    def errors(self, problems: Sequence[tuple[tuple[str | int, ...], str]]) -> ConfigurationError:
+        """One error of several problems, each with its place and its line; of one alone as :meth:`error` makes it.
+
+        :param problems: the path and the words of each
+        """
+        if len(problems) == 1:
+            return self.error(*problems[0])
+        shown, length = list[str](), 0
+        for path, problem in problems:
+            words = f"- {place(path) or 'the file'}{self._line_at(path)}: {shortened(problem, _MOST_WORDS)}"
+            length += len(words)
+            if length > _MOST_CHARACTERS:
+                shown.append(f"- and {len(problems) - len(shown):,} more")
+                break
+            shown.append(words)
+        return ConfigurationError("\n".join([f"{self.name}: {len(problems):,} mistakes", *shown]))
+
+    def _line_at(self, path: tuple[str | int, ...]) -> str:
+        return "" if self._root is None else f", line {_line(_found(self._root, path).start_mark)}"
+
+
+def place(path: tuple[str | int, ...]) -> str:
+    """A path as people write it: ``checks[2].where.level``."""
+    steps = (f"[{step}]" if isinstance(step, int) else f".{shortened(step, 40)}" for step in path)
+    return "".join(steps).removeprefix(".")
 
 
 def _found(root: yaml.Node, path: tuple[str | int, ...]) -> yaml.Node:

@@ -17,6 +17,8 @@ _HOME = os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="airflow-h
 os.environ["AIRFLOW_HOME"] = str(Path(_HOME) / os.environ.get("PYTEST_XDIST_WORKER", ""))
 os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 os.environ["AIRFLOW__CORE__UNIT_TEST_MODE"] = "False"
+# xdist's processes say that they have a terminal of 80 columns: tables would be as narrow there, and nowhere else.
+os.environ.pop("COLUMNS", None)
 
 # No test is about the time that it takes: machines are shared. Generated examples are the same in each run, so that
 # what fails is of the change that is tested; ``--hypothesis-profile=explore`` looks for new ones.

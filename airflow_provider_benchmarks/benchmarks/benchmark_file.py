@@ -23,6 +23,7 @@ from airflow_provider_benchmarks.benchmarks.benchmark import DATASET, OUTPUTS, R
 from airflow_provider_benchmarks.benchmarks.job_request import JobRequest, is_reference
 from airflow_provider_benchmarks.benchmarks.plain import WrongBenchmark
 from airflow_provider_benchmarks.brief import brief, did_you_mean, shortened
+from airflow_provider_benchmarks.described import parameters_of, summary_of
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.reviewed_text import MAX_BYTES, Kind, ReviewedText
 from airflow_provider_benchmarks.scores.stored_files import open_stored, storage_errors
@@ -103,27 +104,45 @@ def parse_benchmark(text: str | bytes, *, name: str = "benchmark") -> Benchmark:
 def benchmark_schema() -> dict[str, Any]:
     """The JSON Schema of a benchmark file. It has all rules but one: a key comes once."""
     text = {"type": "string", "minLength": 1}
-    output = {"anyOf": [text, {"type": "object", "required": ["name"], "properties": {"name": text}}]}
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "Benchmark of a job",
-        "type": "object",
-        "additionalProperties": False,
-        "required": ["name", "metrics"],
-        "oneOf": [{"required": ["dataset"]}, {"required": ["rows"]}],
-        "properties": {
-            "name": {"type": "string", "pattern": REFERENCE},
-            "dataset": {"type": "string", "pattern": DATASET},
-            "rows": {"type": "array", "minItems": 1, "items": {"type": "object", "minProperties": 1}},
-            "metrics": {
+    output = {
+        "type": ["string", "object"],
+        "minLength": 1,
+        "required": ["name"],
+        "properties": {"name": text},
+    }
+    properties: dict[str, dict[str, Any]] = {
+        "name": {"type": "string", "pattern": REFERENCE},
+        "metrics": {
+            "type": "object",
+            "minProperties": 1,
+            "propertyNames": {"pattern": REFERENCE},
+            "additionalProperties": {
                 "type": "object",
-                "minProperties": 1,
-                "propertyNames": {"pattern": REFERENCE},
-                "additionalProperties": {
-                    "type": "object",
-                    "required": ["type"],
-                    "properties": {"type": text, OUTPUTS: {"type": "array", "minItems": 1, "items": output}},
+                "required": ["type"],
+                "properties": {
+                    "type": {"description": "The service's name of what it computes, such as exact-match.", **text},
+                    OUTPUTS: {
+                        "description": "Names of the scores, for a type that this package does not know.",
+                        "type": "array",
+                        "minItems": 1,
+                        "items": output,
+                    },
                 },
             },
         },
+        "dataset": {"type": "string", "pattern": DATASET},
+        "rows": {"type": "array", "minItems": 1, "items": {"type": "object", "minProperties": 1}},
+    }
+    words = parameters_of(Benchmark)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Benchmark of a job",
+        "description": summary_of(Benchmark),
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["name", "metrics"],
+        "if": {"required": ["rows"]},
+        "then": {"properties": {"dataset": False}},
+        "else": {"required": ["dataset"]},
+        "properties": {name: {"description": words[name], **rule} for name, rule in properties.items()},
     }

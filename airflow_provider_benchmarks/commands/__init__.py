@@ -1,3 +1,3 @@
-"""The commands of ``python -m airflow_provider_benchmarks``: one module each, with ``NAME``, ``add`` and ``run``."""
+"""The commands of ``benchmarks``: one module each, with ``NAME``, ``FAILURE``, ``EXAMPLE``, ``add`` and ``run``."""
 
 from __future__ import annotations

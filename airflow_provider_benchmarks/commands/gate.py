@@ -7,12 +7,13 @@ verdict could not be printed.
 from __future__ import annotations
 
 import argparse
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from airflow_provider_benchmarks.brief import brief_names, shortened
-from airflow_provider_benchmarks.commands.output import show
+from airflow_provider_benchmarks.commands.output import show, to_stderr
+from airflow_provider_benchmarks.commands.sheets import HTML, add_format
+from airflow_provider_benchmarks.commands.verdicts import verdict_text
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.extras import REPORT, require
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 NAME = "gate"
 FAILURE = "could not judge"
+EXAMPLE = "gate --policy release.yaml --candidate new/ --baseline old/"
 PASSED, MISSED = 0, 1
 
 
@@ -48,15 +50,17 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="earlier scores that passed, newest first. A policy that looks at the history can't be judged without, "
         "unless it says if_inconclusive",
     )
-    parser.add_argument("--format", choices=["table", "markdown", "html", "json"], default="table")
+    add_format(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Judge, print the verdict, and return the exit code."""
-    if options.format == "html":
+    if options.format == HTML:
         require("--format html needs", *REPORT, extra="report")
-    verdict, source = _judge(options)
-    _show(verdict, options.format, policy=options.policy, source=source)
+    with to_stderr():
+        verdict, source = _judge(options)
+        text = verdict_text(verdict, options.format, lambda: _context(options.policy, source))
+    show(text)
     return PASSED if verdict.passed else MISSED
 
 
@@ -130,18 +134,6 @@ def _baselines(arguments: Sequence[str], policy: Policy) -> dict[str, str]:
             f"say what holds without one (if_no_baseline: warn, fail or pass)"
         )
     return paths
-
-
-def _show(verdict: Verdict, form: str, *, policy: str, source: FolderSource) -> None:
-    from airflow_provider_benchmarks.views import html_page
-
-    texts: dict[str, Callable[[], str]] = {
-        "table": lambda: f"{verdict.summary}\n{verdict.to_table()}",
-        "markdown": verdict.to_markdown,
-        "html": lambda: html_page(verdict, _context(policy, source)),
-        "json": lambda: json.dumps(verdict.to_dict(), indent=1, default=str),
-    }
-    show(texts[form]())
 
 
 def _context(policy: str, source: FolderSource) -> ReportContext:

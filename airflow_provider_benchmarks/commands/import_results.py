@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import argparse
 
-from airflow_provider_benchmarks.commands.output import show
+from airflow_provider_benchmarks.commands.output import show, to_stderr
+from airflow_provider_benchmarks.commands.stored_jobs import add_store, require_store
+from airflow_provider_benchmarks.inert import one_line
 from airflow_provider_benchmarks.scores.results_files import AUTO, EVALUATORS
 
 NAME = "import"
 FAILURE = "could not import"
+EXAMPLE = "import lm-eval-results/ --store s3://bucket/benchmark-scores --benchmark my-workspace/trivia"
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -21,7 +24,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "path", metavar="PATH", help="file of results, or a folder with those of one run of each benchmark"
     )
-    parser.add_argument("--store", required=True, help="folder of the score store: a local path or a URL")
+    add_store(parser, with_workspace=False)
     parser.add_argument(
         "--benchmark", metavar="WORKSPACE/NAME", help="what to store the benchmark as; default: evaluator/task"
     )
@@ -31,11 +34,12 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Store the results, print where they are, and return the exit code."""
-    from airflow_provider_benchmarks.store import ScoreStore, store_results
+    from airflow_provider_benchmarks.store import store_results
 
-    store = ScoreStore(options.store)
-    stored = store_results(options.path, store, benchmark=options.benchmark, format=options.format, task=options.task)
+    with to_stderr():
+        store, name = require_store(options), options.benchmark
+        stored = store_results(options.path, store, benchmark=name, format=options.format, task=options.task)
     for job in stored:
         rows = job.rows.rows if job.rows is not None else 0
-        show(f"{job.benchmark}: {rows} rows in {store.job_folder(job)}")
+        show(one_line(f"{job.benchmark}: {rows} rows in {store.job_folder(job)}"))
     return 0

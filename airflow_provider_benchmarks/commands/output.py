@@ -4,8 +4,16 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import suppress
-from typing import TextIO
+from contextlib import AbstractContextManager, redirect_stdout, suppress
+from typing import Any, TextIO
+
+
+def to_stderr() -> AbstractContextManager[Any]:
+    """Send to the standard error what is printed meanwhile: Airflow logs to the standard output, which is for results.
+
+    What imports Airflow belongs into it.
+    """
+    return redirect_stdout(sys.stderr)
 
 
 def show(text: str) -> None:

@@ -10,23 +10,25 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from contextlib import redirect_stdout
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_benchmarks.brief import shortened
-from airflow_provider_benchmarks.commands.output import print_to, show
+from airflow_provider_benchmarks.commands.output import print_to, show, to_stderr
+from airflow_provider_benchmarks.commands.sheets import add_format, shown
+from airflow_provider_benchmarks.commands.show import scores_sheet
 from airflow_provider_benchmarks.durations import require_seconds
 from airflow_provider_benchmarks.exceptions import ConfigurationError, IncompleteResults, JobError
 
 if TYPE_CHECKING:
     from airflow_provider_benchmarks.hooks.benchmarks import BenchmarkHook
-    from airflow_provider_benchmarks.scores import AggregateScores
 
 NAME = "run"
 FAILURE = "could not run"
+EXAMPLE = "run --benchmark benchmarks/qa-bench.yaml --param limit_samples=100"
 COMPLETED, NOT_COMPLETED = 0, 1
 _DEFAULT_CONN_ID = "nemo_evaluator_default"
-_COLUMNS = ("metric_ref", "name", "mean", "std_dev", "min", "max", "count", "nan_count")
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -53,7 +55,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-wait", action="store_true", help="print the job's name as soon as it is submitted")
     parser.add_argument("--poll-interval", type=float, default=30, help="seconds between two polls; default: 30")
     parser.add_argument("--timeout", type=float, help="maximum seconds to wait; default: no limit. The job goes on")
-    parser.add_argument("--format", choices=["table", "json"], default="table")
+    add_format(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -64,17 +66,17 @@ def run(options: argparse.Namespace) -> int:
     if options.timeout is not None:
         require_seconds(options.timeout, "--timeout")
     try:
-        with redirect_stdout(sys.stderr):  # Airflow logs to the standard output, which is for what was asked for
-            result = _result(options)
+        with to_stderr():
+            page = _result(options)
     except JobError as error:
         print_to(str(error), sys.stderr)
         return NOT_COMPLETED
-    show(result)
+    show(page())
     return COMPLETED
 
 
-def _result(options: argparse.Namespace) -> str:
-    """Run the benchmark, and return what is to be printed.
+def _result(options: argparse.Namespace) -> Callable[[], str]:
+    """Run the benchmark, and return what makes the text to be printed.
 
     :raises JobError: the job has not completed, or not in time
     """
@@ -90,19 +92,21 @@ def _result(options: argparse.Namespace) -> str:
         name=options.name,
     )
     if options.no_wait:
-        return job.name
+        return partial(str, job.name)
     print_to(f"submitted {job}: {hook.job_url(job.name)}", sys.stderr)
     hook.wait_for_job(job.name, poll_interval=options.poll_interval, timeout=options.timeout)
     if options.store:
+        from airflow_provider_benchmarks.commands.progress import WatchedRows
+        from airflow_provider_benchmarks.hooks.downloads import store_job
         from airflow_provider_benchmarks.store import ScoreStore
 
-        hook.store_job(ScoreStore(options.store), job.name)
+        store_job(WatchedRows(hook.client, job.name), ScoreStore(options.store))
     scores = hook.get_aggregate_scores(job.name)
     if not scores.has_values:
         raise IncompleteResults(
             f"nothing of {job} could be scored: its rows and its log on the service have the reasons"
         )
-    return _scores(scores, options.format)
+    return partial(shown, [scores_sheet(scores)], options.format, scores.to_records())
 
 
 def _require_connection(hook: BenchmarkHook) -> None:
@@ -160,12 +164,3 @@ def _params(arguments: list[str]) -> dict[str, Any]:
             raise ConfigurationError(f'--param: "{argument}" {problem}')
         params[name] = _json(text, f"--param {name}")
     return params
-
-
-def _scores(scores: AggregateScores, form: str) -> str:
-    records = scores.to_records()
-    if form == "json":
-        return json.dumps(records, indent=1)
-    from tabulate import tabulate
-
-    return tabulate([[record.get(column) for column in _COLUMNS] for record in records], headers=_COLUMNS)

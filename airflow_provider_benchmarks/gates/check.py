@@ -13,7 +13,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from airflow_provider_benchmarks.brief import brief, did_you_mean, shortened
-from airflow_provider_benchmarks.gates.field_rules import Rule, Severity, WrongField
+from airflow_provider_benchmarks.gates.field_rules import Rule, Severity, WrongField, wrong_values
 from airflow_provider_benchmarks.gates.result import CheckResult, Finding, Outcome
 from airflow_provider_benchmarks.scores import AggregateScore
 
@@ -149,7 +149,9 @@ class Check(ABC):
             problem = f"unknown fields {brief(unknown)}" if unknown else "no metric"
             meant = did_you_mean(unknown[0], cls.rules) if unknown else ""
             message = f"{cls.kind} {brief(dict(data))} has {problem}; known: {', '.join(cls.rules)}{meant}"
-            raise WrongField(message, tuple(unknown[:1]))
+            # What does not go together is left for when each field is known.
+            others = wrong_values(data, cls.rules, f'{cls.kind} on "{shortened(data.get("metric"))}"')
+            raise WrongField(message, tuple(unknown[:1]), others)
         return cls(**data)
 
 

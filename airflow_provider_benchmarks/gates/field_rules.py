@@ -34,11 +34,13 @@ class WrongField(ConfigurationError):
     """A field of a check has a value that its rule does not allow.
 
     :param path: the field's name, then the keys inside of it; empty where no single field is wrong
+    :param others: what else is wrong with the same check
     """
 
-    def __init__(self, message: str, path: tuple[str, ...] = ()) -> None:
+    def __init__(self, message: str, path: tuple[str, ...] = (), others: Sequence[WrongField] = ()) -> None:
         super().__init__(message)
         self.path = path
+        self.others = tuple(others)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +79,14 @@ def optional(rule: Rule) -> Rule:
     """The same rule, which allows None too."""
     return replace(
         rule,
-        schema={"anyOf": [rule.schema, {"type": "null"}]},
+        schema={**rule.schema, "type": [*_types(rule.schema), "null"]},
         is_valid=lambda value: value is None or rule.is_valid(value),
     )
+
+
+def _types(schema: Mapping[str, Any]) -> list[str]:
+    """The types that a schema names. One of several, with the keywords of each, tells more of a mistake than anyOf."""
+    return [schema["type"]] if isinstance(schema["type"], str) else list(schema["type"])
 
 
 def number(words: str, **bounds: float) -> Rule:
@@ -151,7 +158,7 @@ def _as_json(value: Any) -> Any:
 
 
 _TEXT_SCHEMA = {"type": "string", "minLength": 1}
-_PLAIN_SCHEMA = {"type": ["string", "number", "boolean", "null"]}
+_PLAIN_TYPES = ["string", "number", "boolean", "null"]
 
 METRIC = Rule("must be the name of a metric", _TEXT_SCHEMA, _is_text)
 NAME = optional(Rule("must be a name", _TEXT_SCHEMA, _is_text))
@@ -159,7 +166,7 @@ FIELD = optional(Rule("must be a field", _TEXT_SCHEMA, _is_text))
 FIELDS = optional(
     Rule(
         "must be a field, or a list of fields",
-        {"anyOf": [_TEXT_SCHEMA, {"type": "array", "items": _TEXT_SCHEMA, "minItems": 1}]},
+        {**_TEXT_SCHEMA, "type": ["string", "array"], "items": _TEXT_SCHEMA, "minItems": 1},
         lambda value: _is_text(value) or _is_list_of(value, _is_text),
         _as_json,
     )
@@ -188,16 +195,12 @@ _CONDITION = Rule(
     "must be a text, a finite number, true, false or null, a list of one or more of these, or a range: numbers for some"
     f" of {', '.join(RANGE_ENDS)}",
     {
-        "anyOf": [
-            _PLAIN_SCHEMA,
-            {"type": "array", "items": _PLAIN_SCHEMA, "minItems": 1},
-            {
-                "type": "object",
-                "additionalProperties": False,
-                "minProperties": 1,
-                "properties": {end: {"type": "number"} for end in RANGE_ENDS},
-            },
-        ]
+        "type": [*_PLAIN_TYPES, "array", "object"],
+        "items": {"type": _PLAIN_TYPES},
+        "minItems": 1,
+        "additionalProperties": False,
+        "minProperties": 1,
+        "properties": {end: {"type": "number"} for end in RANGE_ENDS},
     },
     lambda value: _is_plain(value) or _is_list_of(value, _is_plain) or _is_range(value),
     _as_json,
@@ -222,10 +225,29 @@ def read_fields(check: Any, what: str) -> None:
     """Validate the fields of a new check, and keep them as JSON gives them back.
 
     :param what: the check, for messages
-    :raises WrongField: a field is not valid
+    :raises WrongField: a field is not valid; the other ones that are not are its ``others``
     """
+    values = {name: getattr(check, name) for name in check.rules}
+    if wrong := wrong_values(values, check.rules, what):
+        first, *others = wrong
+        raise WrongField(str(first), first.path, others)
     for name, rule in check.rules.items():
-        object.__setattr__(check, name, rule.read(getattr(check, name), what, name))
+        object.__setattr__(check, name, rule.read(values[name], what, name))
+
+
+def wrong_values(values: Mapping[str, Any], rules: Mapping[str, Rule], what: str) -> list[WrongField]:
+    """What is wrong with the values of single fields.
+
+    :param what: the check, for messages
+    """
+    wrong = []
+    for name, rule in rules.items():
+        if name in values:
+            try:
+                rule.read(values[name], what, name)
+            except WrongField as error:
+                wrong.append(error)
+    return wrong
 
 
 def require(condition: bool, what: str, problem: str, *path: str) -> None:

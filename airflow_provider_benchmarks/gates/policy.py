@@ -18,11 +18,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, dataclass, fields
+from typing import Any, TypeAlias
 
 from airflow_provider_benchmarks.brief import brief, did_you_mean, shortened
+from airflow_provider_benchmarks.described import parameters_of, summary_of
 from airflow_provider_benchmarks.gates.check import DEFAULT_KIND, KINDS, Check, check_from_dict
 from airflow_provider_benchmarks.gates.evaluate import POLICIES
 from airflow_provider_benchmarks.gates.field_rules import WrongField
@@ -36,8 +37,14 @@ _KIND = Kind(
     part="check",
     smaller="Give its checks to several gates.",
 )
-_CHOICES = ("if_inconclusive", "if_no_baseline")
+_CHOICES = {
+    "if_inconclusive": "What a check does that the data can't decide. Left out: fail for mode prove and for lost "
+    "evidence, else warn.",
+    "if_no_baseline": "What a comparison does that has nothing to compare with. Left out: warn.",
+}
 _KEYS = ("checks", *_CHOICES)
+#: The path of a mistake, and what is wrong.
+_Problem: TypeAlias = tuple[tuple[str | int, ...], str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,57 +72,102 @@ def read_policy(text: str | bytes, *, name: str = "policy") -> Policy:
     data = found.data
     if not isinstance(data, Mapping):
         raise found.error((), f"expected a mapping with the keys {', '.join(_KEYS)}")
-    if unknown := [key for key in data if key not in _KEYS]:
-        meant = did_you_mean(unknown[0], _KEYS)
-        raise found.error((unknown[0],), f'unknown key "{shortened(unknown[0])}"; known: {", ".join(_KEYS)}{meant}')
-    if not isinstance(data.get("checks"), list) or not data["checks"]:
-        raise found.error(
-            ("checks",), "expected a list of one or more checks: a gate without any lets everything through"
-        )
+    checks: list[Check] = []
+    problems = [*_wrong_keys(data), *_read_checks(data.get("checks"), checks)]
+    if problems:
+        raise found.errors(problems)
+    chosen = {key: data[key] for key in _CHOICES if key in data}
+    return Policy(checks=tuple(checks), foresees_no_baseline="if_no_baseline" in chosen, **chosen)
+
+
+def _wrong_keys(data: Mapping[str, Any]) -> Iterator[_Problem]:
+    for key in data:
+        if key not in _KEYS:
+            yield (key,), f'unknown key "{shortened(key)}"; known: {", ".join(_KEYS)}{did_you_mean(key, _KEYS)}'
     for key in _CHOICES:
         if key in data and data[key] not in POLICIES:
-            raise found.error((key,), f"{key} must be {', '.join(POLICIES)}, found {brief(data[key])}")
-    chosen = {key: data[key] for key in _CHOICES if key in data}
-    checks = tuple(_check(each, place, found) for place, each in enumerate(data["checks"]))
-    return Policy(checks=checks, foresees_no_baseline="if_no_baseline" in chosen, **chosen)
+            yield (key,), f"{key} must be {', '.join(POLICIES)}, found {brief(data[key])}"
 
 
-def _check(data: Any, place: int, found: ReviewedText) -> Check:
-    try:
-        return check_from_dict(data)
-    except WrongField as error:
-        raise found.error(("checks", place, *error.path), str(error)) from error
+def _read_checks(listed: Any, checks: list[Check]) -> Iterator[_Problem]:
+    """Read the checks, and say what is wrong with them.
+
+    :param checks: where they are added
+    """
+    if not isinstance(listed, list) or not listed:
+        yield ("checks",), "expected a list of one or more checks: a gate without any lets everything through"
+        return
+    for place, data in enumerate(listed):
+        try:
+            checks.append(check_from_dict(data))
+        except WrongField as error:
+            for each in (error, *error.others):
+                yield ("checks", place, *each.path), str(each)
 
 
 def policy_schema() -> dict[str, Any]:
     """The JSON Schema of a policy file, generated from the rules of the kinds of checks.
 
     It has all rules but two that JSON Schema has no keywords for: a key comes once, and ``at_least`` is not above
-    ``at_most``.
+    ``at_most``. What a check may have follows from its type, so that a mistake is explained by that type alone.
     """
-    choice = {"enum": list(POLICIES)}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Policy of a benchmark gate",
+        "description": "The checks of a gate, and what happens when they can't decide.",
         "type": "object",
         "additionalProperties": False,
         "required": ["checks"],
         "properties": {
-            **dict.fromkeys(_CHOICES, choice),
+            **{name: {"description": words, "enum": list(POLICIES)} for name, words in _CHOICES.items()},
             "checks": {
+                "description": "The gate passes when all of them hold.",
                 "type": "array",
                 "minItems": 1,
-                "items": {"anyOf": [_schema_of(kind, check) for kind, check in KINDS.items()]},
+                "items": {"$ref": "#/$defs/check"},
             },
         },
+        "$defs": {"check": _schema_of_any_check(), **{kind: _schema_of(check) for kind, check in KINDS.items()}},
     }
 
 
-def _schema_of(kind: str, check: type[Check]) -> dict[str, Any]:
+def _schema_of_any_check() -> dict[str, Any]:
+    kind = {"description": "What is checked.", "enum": list(KINDS), "default": DEFAULT_KIND}
     return {
         "type": "object",
+        "required": ["metric"],
+        "properties": {"type": kind},
+        "allOf": [
+            {
+                "if": {
+                    "type": "object",
+                    **({} if kind == DEFAULT_KIND else {"required": ["type"]}),
+                    "properties": {"type": {"const": kind}},
+                },
+                "then": {"$ref": f"#/$defs/{kind}"},
+            }
+            for kind in KINDS
+        ],
+    }
+
+
+def _schema_of(check: type[Check]) -> dict[str, Any]:
+    words = parameters_of(check)
+    defaults = {field.name: field.default for field in fields(check) if field.default is not MISSING}  # type: ignore[arg-type]
+    return {
+        "title": check.kind,
+        "description": summary_of(check),
         "additionalProperties": False,
-        "required": ["metric"] if kind == DEFAULT_KIND else ["type", "metric"],
-        "properties": {"type": {"const": kind}, **{name: rule.schema for name, rule in check.rules.items()}},
+        "properties": {
+            "type": True,
+            **{
+                name: {
+                    **({"description": words[name]} if name in words else {}),
+                    **({"default": defaults[name]} if name in defaults else {}),
+                    **rule.schema,
+                }
+                for name, rule in check.rules.items()
+            },
+        },
         **check.schema_of_combinations,
     }

@@ -46,6 +46,10 @@ def _patterns(percentiles: re.Pattern[str]) -> list[dict[str, Any]]:
     return [{"pattern": f"^{percentiles.pattern}$"}, {"pattern": rf"^{SHARE}[\s\S]"}]
 
 
+def _has_bar(bar: str) -> dict[str, Any]:
+    return {"required": [bar], "properties": {bar: {"not": {"type": "null"}}}}
+
+
 def statistic_rule(percentiles: re.Pattern[str], words: str) -> f.Rule:
     """The rule for the name of a statistic.
 
@@ -117,14 +121,17 @@ class Threshold(Check):
     }
     #: There is a bar, and confidence goes with some statistics only.
     schema_of_combinations: ClassVar[Mapping[str, Any]] = {
-        "anyOf": [{"required": [bar], "properties": {bar: {"type": "number"}}} for bar in ("at_least", "at_most")],
         "if": {"required": ["confidence"], "properties": {"confidence": {"type": "number"}}},
         "then": {
             "properties": {
                 "statistic": {"anyOf": [{"const": "mean"}, *_patterns(PERCENTILE), repeats.OVER_REPEATS_SCHEMA]}
             }
         },
-        "allOf": [repeats.TAKES_REPEAT_BY, repeats.SHARES_ARE_OF_ROWS],
+        "allOf": [
+            {"if": _has_bar("at_most"), "else": _has_bar("at_least")},
+            repeats.TAKES_REPEAT_BY,
+            repeats.SHARES_ARE_OF_ROWS,
+        ],
     }
 
     metric: str

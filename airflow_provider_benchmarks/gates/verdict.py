@@ -11,6 +11,7 @@ from typing import Any, Self
 from airflow_provider_benchmarks.gates.check import check_from_dict
 from airflow_provider_benchmarks.gates.result import NOT_JUDGED, UNPROVEN, CheckResult, Outcome
 from airflow_provider_benchmarks.inert import one_line
+from airflow_provider_benchmarks.scores.shown import line
 from airflow_provider_benchmarks.storable import storable_text
 
 _COLUMNS = ("outcome", "metric", "score", "statistic", "observed", "expected", "count", "NaNs", "evidence", "reason")
@@ -41,6 +42,9 @@ class Verdict:
     workspace: str = ""
     baseline: str = ""
     left_out: Mapping[str, int] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return line("Verdict", f'{self.summary}, job "{self.job}"' if self.job else self.summary)
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException, BranchMixIn
@@ -11,7 +10,6 @@ from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSki
 from airflow_provider_benchmarks import exceptions
 from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.exceptions import ConfigurationError, NotStored
-from airflow_provider_benchmarks.extras import PARQUET, missing
 from airflow_provider_benchmarks.job_xcom import name_map_index
 from airflow_provider_benchmarks.links import BenchmarkJobLink, StoredScoresLink, link_job, link_path
 from airflow_provider_benchmarks.operators._arguments import STORE, TEXTS, Rule, check_argument, path_text
@@ -24,7 +22,6 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_benchmarks.gates import Check
-    from airflow_provider_benchmarks.scores import JobScores
     from airflow_provider_benchmarks.store import ScoreStore, StoredJob
 
 _ON_FAILURE = ("fail", "skip", "continue")
@@ -309,39 +306,13 @@ class PinBaselineOperator(BenchmarkOperator):
 
         :raises BaselineRefused: it can't serve at all
         """
-        from airflow_provider_benchmarks.gates.baseline_fitness import shortcomings, why_unfit
+        from airflow_provider_benchmarks.store.fitness import fitness
 
-        try:
-            scores = _scores_with_rows(stored)
-        except FileNotFoundError:
-            path = stored.rows.path if stored.rows is not None else ""
-            reason: str | None = f"its row scores are not in the score store any more, {path} is not there"
-        except exceptions.IncompleteResults as error:
-            reason = f"its row scores can't be read: {error}"
-        else:
-            reason = why_unfit(scores)
-            if reason is None:
-                return shortcomings(scores)
+        reason, problems = fitness(stored)
+        if reason is None:
+            return problems
         raise BaselineRefused(
             f'task "{self.task_id}": benchmark job "{stored.job}" of benchmark "{stored.benchmark}" in workspace '
             f'"{stored.workspace}" can\'t be a baseline: {reason}. The pinned baseline stays as it is. Run the job '
             f"again under another name, and pin that one, or pin an earlier job."
         )
-
-
-def _scores_with_rows(stored: StoredJob) -> JobScores:
-    """The scores of a stored job, with the rows of all of them where it has rows.
-
-    :raises FileNotFoundError: the rows are not there
-    :raises IncompleteResults: they are damaged
-    """
-    from airflow_provider_benchmarks.gates.stored_rows import read_all_scores
-    from airflow_provider_benchmarks.scores import JobScores
-
-    scores = JobScores(stored.aggregate, job=stored.job, reported_rows=stored.reported_rows)
-    if (file := stored.rows_file) is None:
-        return scores
-    if missing(*PARQUET):
-        return replace(scores, rows_unread=True)
-    rows = read_all_scores(stored.aggregate, file, renamed=stored.row_names)
-    return replace(scores, rows=rows)

@@ -11,6 +11,7 @@ from airflow_provider_benchmarks.exceptions import IncompleteResults, ScoreNotFo
 from airflow_provider_benchmarks.scores.json_values import is_number, json_safe, statistic_value
 from airflow_provider_benchmarks.scores.metric_names import MetricNames, rename_keys
 from airflow_provider_benchmarks.scores.score_fields import ScoreFields
+from airflow_provider_benchmarks.scores.shown import line, line_of_scores, table_of_scores
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -191,6 +192,13 @@ class AggregateScores:
                 )
             seen.add((score.metric, score.name))
         return cls(scores)
+
+    def __repr__(self) -> str:
+        return line("AggregateScores", line_of_scores(self))
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        return table_of_scores(self)
 
     def get(self, metric: str, score: str | None = None) -> AggregateScore:
         """Find one score.

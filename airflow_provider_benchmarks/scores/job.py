@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_benchmarks.scores.aggregate import AggregateScores
+from airflow_provider_benchmarks.scores.shown import line, line_of_job, table_of_scores
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,3 +40,10 @@ class JobScores:
     content: Mapping[str, Any] | None = field(default=None, kw_only=True, hash=False)
     reported_rows: RowCounts | None = field(default=None, kw_only=True)
     rows_unread: bool = field(default=False, kw_only=True)
+
+    def __repr__(self) -> str:
+        return line("JobScores", line_of_job(self))
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        return f"<p>{escape(line_of_job(self))}</p>{table_of_scores(self.aggregate)}"

@@ -27,13 +27,22 @@ def read_pin(path: str) -> str | None:
 
     :raises IncompleteResults: the file can't be read, or no job can be called what it says; names it
     """
+    found = read_pin_record(path)
+    return None if found is None else str(found["job"])
+
+
+def read_pin_record(path: str) -> dict[str, Any] | None:
+    """What the file of a pin says: ``job``, ``pinned_at`` and ``pinned_by``; None where no job is pinned.
+
+    :raises IncompleteResults: as of :func:`read_pin`
+    """
     content = read_if_there(path)
     if content is None:
         return None
     try:
-        job = text_in(read_manifest(path, content), "job")
-        folder_name(job, "benchmark job")
-        return job
+        found = read_manifest(path, content)
+        folder_name(text_in(found, "job"), "benchmark job")
+        return found
     except (ValueError, LookupError) as error:
         raise IncompleteResults(
             f"{path} can't be read ({type(error).__name__}: {shortened(error)}). Pin the job again with "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import subprocess
 import sys
 import tomllib
@@ -135,3 +136,35 @@ def test_such_a_text_is_found(source):
     assert above is not None
     assert below is not None
     assert above < below
+
+
+def test_the_package_itself_imports_nothing_heavy_and_no_airflow():
+    loaded = modules_after("import airflow_provider_benchmarks\ndir(airflow_provider_benchmarks)")
+    assert [name for name in loaded if name.split(".")[0] in (*HEAVY, "airflow", "yaml")] == []
+    ours = {name for name in loaded if name.startswith(f"{PACKAGE}.")}
+    assert not any(name.startswith(f"{PACKAGE}.{layer}") for name in ours for layer in ("gates", "scores", "store"))
+
+
+def test_what_people_use_can_be_imported_from_the_package():
+    package = importlib.import_module(PACKAGE)
+    names = [name for name in package.__all__ if name != "__version__"]
+    assert {"Threshold", "BenchmarkHook", "ScoreStore", "RunBenchmarkJobOperator", "GateFailed"} <= set(names)
+    assert set(names) <= set(dir(package))
+    for name in names:
+        assert getattr(package, name).__name__ == name
+    assert set(package._MODULES) == set(names) - {"get_provider_info"}
+    with pytest.raises(AttributeError, match="has no attribute 'Treshold'"):
+        _ = package.Treshold
+
+
+def test_type_checkers_see_the_same_names():
+    """What is imported for them alone is what is imported when asked for."""
+    tree = ast.parse((PROJECT / PACKAGE / "__init__.py").read_text())
+    guarded = next(node for node in tree.body if isinstance(node, ast.If))
+    seen = {alias.name for node in guarded.body if isinstance(node, ast.ImportFrom) for alias in node.names}
+    assert seen == set(importlib.import_module(PACKAGE)._MODULES)
+
+
+@pytest.mark.parametrize("name", ["Threshold", "Benchmark", "AggregateScores", "evaluate", "GateFailed"])
+def test_such_names_need_no_airflow(name):
+    modules_after(f"sys.modules['airflow'] = None\nfrom {PACKAGE} import {name}")

@@ -123,3 +123,21 @@ def test_the_schema_allows_what_is_read(data):
         assert not VALIDATOR.is_valid(data)
     else:
         assert VALIDATOR.is_valid({key: value for key, value in data.items() if value is not None})
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({}, "'dataset' is a required property"),
+        ({"dataset": "w/d", "rows": [{"a": 1}]}, "False schema does not allow 'w/d'"),
+        ({"dataset": "w"}, "'w' does not match"),
+    ],
+)
+def test_an_editor_explains_a_mistake(change, words):
+    metrics = {"w/m": {"type": "exact-match"}}
+    (error,) = VALIDATOR.iter_errors({"name": "w/b", "metrics": metrics, **change})
+    assert words in error.message
+
+
+def test_an_editor_shows_what_each_field_is_for():
+    assert all(rule["description"] for rule in benchmark_schema()["properties"].values())

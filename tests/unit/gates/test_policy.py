@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 from importlib.resources import files
 
@@ -328,3 +329,82 @@ def test_the_schema_and_the_code_agree_on_any_value(base, name, value):
         assert not is_read(policy)
         return
     assert VALIDATOR.is_valid(policy) == is_read(policy)
+
+
+MISTAKES = """
+if_inconclusive: maybe
+checks:
+  - metric: exact-match
+    at_least: lots
+    severity: info
+  - type: no_regression
+    metric: exact-match
+    margn: 0.1
+    mode: prov
+  - type: no_regresion
+    metric: m
+  - metric: n
+"""
+
+
+def test_all_mistakes_are_told_at_once_each_with_its_place():
+    with pytest.raises(ConfigurationError) as told:
+        read_policy(MISTAKES, name="p.yaml")
+    first, *lines = str(told.value).splitlines()
+    assert first == "p.yaml: 7 mistakes"
+    expected = [
+        ("- if_inconclusive, line 2: ", "found 'maybe'"),
+        ("- checks[0].at_least, line 5: ", "at_least must be a finite number, found 'lots'"),
+        ("- checks[0].severity, line 6: ", "found 'info'"),
+        ("- checks[1].margn, line 9: ", 'Did you mean "margin"?'),
+        ("- checks[1].mode, line 10: ", "found 'prov'"),
+        ("- checks[2].type, line 11: ", 'Did you mean "no_regression"?'),
+        ("- checks[3], line 13: ", "give at_least, at_most, or both"),
+    ]
+    assert len(lines) == len(expected)
+    for line, (start, end) in zip(lines, expected, strict=True):
+        assert (line.startswith(start), line.endswith(end)) == (True, True), line
+
+
+def test_of_many_mistakes_the_first_ones_are_told():
+    checks = [{"metric": "m" * 100, "at_leest": i} for i in range(500)]
+    with pytest.raises(ConfigurationError) as told:
+        read_policy(json.dumps({"checks": checks}), name="p.json")
+    lines = str(told.value).splitlines()
+    assert lines[0] == "p.json: 500 mistakes"
+    assert lines[-1] == f"- and {500 - len(lines) + 2} more"
+    assert len(str(told.value)) < 2000
+
+
+@pytest.mark.parametrize(
+    ("policy", "place", "words"),
+    [
+        (floor(at_least="lots"), "$.checks[0].at_least", "'lots' is not of type 'number', 'null'"),
+        (floor(at_leest=1), "$.checks[0]", "'at_leest' was unexpected"),
+        (floor(type="thresholds"), "$.checks[0].type", "'thresholds' is not one of ['threshold', 'no_regression'"),
+        ({"checks": [{"metric": "m"}]}, "$.checks[0]", "'at_least' is a required property"),
+        (comparison(mode="prov"), "$.checks[0].mode", "'prov' is not one of ['detect', 'prove']"),
+        (comparison(margin=-1), "$.checks[0].margin", "-1 is less than the minimum of 0"),
+        (comparison(key=5), "$.checks[0].key", "5 is not of type 'string', 'array', 'null'"),
+        (floor(where={"a": {"at_leest": 1}}), "$.checks[0].where.a", "'at_leest' was unexpected"),
+        (history(window=4), "$.checks[0].window", "4 is less than the minimum of 5"),
+        (drift(window=5), "$.checks[0]", "'window' was unexpected"),
+        ({"checks": [1]}, "$.checks[0]", "1 is not of type 'object'"),
+    ],
+)
+def test_an_editor_explains_a_mistake_by_the_rules_of_its_own_type(policy, place, words):
+    (error,) = {(each.json_path, each.message) for each in VALIDATOR.iter_errors(policy)}
+    assert error[0] == place
+    assert words in error[1]
+
+
+def test_an_editor_shows_what_each_field_is_for_and_its_default():
+    for kind, check in KINDS.items():
+        properties = policy_schema()["$defs"][kind]["properties"]
+        assert set(properties) == {"type", *check.rules}
+        undescribed = [name for name in check.rules if "description" not in properties[name]]
+        assert undescribed == []
+        for field in dataclasses.fields(check):
+            if field.default is not dataclasses.MISSING:
+                assert properties[field.name]["default"] == field.default
+    assert policy_schema()["$defs"]["no_regression"]["properties"]["margin"]["description"].startswith("drop of the")

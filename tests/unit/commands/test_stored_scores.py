@@ -1,0 +1,179 @@
+"""``benchmarks history``, ``compare``, ``show`` and ``pin`` on a score store."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from airflow_provider_benchmarks.__main__ import main
+from airflow_provider_benchmarks.exceptions import IncompleteResults
+from airflow_provider_benchmarks.gates import NoRegression, evaluate
+
+BENCHMARK = "w/b"
+
+
+class TestHistory:
+    def test_newest_first_with_what_gates_said(self, command, capsys):
+        assert command("history", BENCHMARK, "--metric", "exact-match") == 0
+        title, head, _, *rows = capsys.readouterr().out.splitlines()
+        assert title == "w/b: mean of 3 jobs, newest first"
+        assert head.split() == ["job", "created", "(UTC)", "gates", "baseline", "w/exact-match/s"]
+        assert [row.split() for row in rows] == [
+            ["night-2", "2026-03-03", "02:00", "fail", "0.5"],
+            ["night-1", "2026-03-02", "02:00", "pass", "0.78"],
+            ["release-7", "2026-03-01", "02:00", "pass", "0.8"],
+        ]
+
+    def test_as_json(self, command, capsys):
+        assert command("history", BENCHMARK, "--limit", "1", "--format", "json") == 0
+        (job,) = json.loads(capsys.readouterr().out)
+        assert (job["job"], job["gates"], job["pinned"]) == ("night-2", {"nightly.gate": "fail"}, False)
+        assert [score["mean"] for score in job["scores"]] == [0.5, 0.5]
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            (["w/bb"], 'has no jobs of benchmark "w/bb". Did you mean "w/b"?'),
+            (["b"], "a benchmark is WORKSPACE/NAME, found b"),
+            ([BENCHMARK, "--limit", "0"], "--limit must be 1 or more, found 0"),
+            ([BENCHMARK, "--metric", "f1"], 'no job has metric "f1"; they have: w/exact-match, '),
+        ],
+    )
+    def test_what_is_not_there_is_told(self, command, capsys, arguments, message):
+        assert command("history", *arguments) == 2
+        out, err = capsys.readouterr()
+        assert (out, err.startswith("could not show the history: ")) == ("", True)
+        assert message in err
+
+    def test_a_store_is_needed_and_may_be_airflows(self, store, monkeypatch, capsys):
+        assert main(["history", BENCHMARK]) == 2
+        assert "add --store FOLDER, or set AIRFLOW__BENCHMARKS__SCORE_STORE" in capsys.readouterr().err
+        monkeypatch.setenv("AIRFLOW__BENCHMARKS__SCORE_STORE", store.root)
+        assert main(["history", BENCHMARK]) == 0
+
+
+class TestCompare:
+    def test_differences_are_of_pairs_and_as_a_gate_finds_them(self, command, store, capsys):
+        assert command("compare", "release-7", "night-2", "--format", "json") == 0
+        found = json.loads(capsys.readouterr().out)
+        assert (found["first"], found["second"]) == ("release-7", "night-2")
+        score = found["scores"][0]
+        assert (score["metric_ref"], score["first"], score["second"], score["count"]) == (
+            "w/exact-match",
+            0.8,
+            0.5,
+            100,
+        )
+        jobs = [store.scores(store.find(name, workspace="w")) for name in ("night-2", "release-7")]
+        (expected,) = evaluate([NoRegression("exact-match", confidence=0.975)], *jobs).results
+        assert math.isclose(score["difference"], expected.observed)
+        assert score["interval"] == pytest.approx(expected.interval)
+
+    def test_folders_and_files_are_jobs_too(self, command, store, capsys, tmp_path):
+        folder = shutil.copytree(Path(store.root, "w", "b", "night-1"), tmp_path / "download")
+        (folder / "manifest.json").unlink()
+        assert command("compare", str(folder), "night-2") == 0
+        assert capsys.readouterr().out.startswith("download (first) → night-2 (second)\n")
+        assert main(["compare", f"{folder}/aggregate-scores.json", f"{store.root}/w/b/night-2"]) == 0
+        assert "0.78" in capsys.readouterr().out
+
+    def test_without_scipy_there_are_no_intervals(self, command, capsys, monkeypatch):
+        find = sys.modules["importlib.util"].find_spec
+        monkeypatch.setattr(
+            "airflow_provider_benchmarks.extras.find_spec", lambda name: None if name == "scipy" else find(name)
+        )
+        assert command("compare", "release-7", "night-2") == 0
+        head, _, row = capsys.readouterr().out.splitlines()[1:4]
+        assert head.split() == ["score", "first", "second", "difference"]
+        assert row.split() == ["w/exact-match/s", "0.8", "0.5", "-0.3"]
+
+    def test_a_score_of_one_job_is_shown(self, command, capsys, tmp_path):
+        for name in ("a", "b"):
+            score = {"name": "s", "mean": 0.5, "count": 1, "nan_count": 0}
+            scores = {"results": [{"metric": f"w/{name}", "scores": [{**score, "name": name}]}]}
+            (tmp_path / f"{name}.json").write_text(json.dumps(scores))
+        assert command("compare", str(tmp_path / "a.json"), str(tmp_path / "b.json")) == 0
+        assert [line.split() for line in capsys.readouterr().out.splitlines()[3:]] == [
+            ["a", "0.5", "–", "–", "only", "the", "first", "job", "has", "it"],
+            ["b", "–", "0.5", "–", "only", "the", "second", "job", "has", "it"],
+        ]
+
+    @pytest.mark.parametrize("name", ["nowhere", "no/where"])
+    def test_a_job_that_is_not_there_is_told(self, command, capsys, name):
+        assert command("compare", name, "night-2") == 2
+        assert capsys.readouterr().err.startswith("could not compare: ")
+
+
+class TestShow:
+    def test_a_job_with_its_gates(self, command, capsys):
+        assert command("show", "night-2") == 0
+        shown = capsys.readouterr().out
+        assert shown.startswith("job night-2, benchmark w/b, created 2026-03-03 02:00 UTC, rows 100\n")
+        assert "nightly.gate  fail" in shown
+
+    def test_the_verdict_of_a_gate(self, command, capsys):
+        assert command("show", "night-2", "--gate", "nightly.gate") == 0
+        assert capsys.readouterr().out.startswith("FAIL: 0 of 1 checks hold\n")
+        assert command("show", "night-2", "--gate", "other") == 2
+        assert 'gate "other" has not judged job "night-2"' in capsys.readouterr().err
+
+    def test_a_report(self, command, store, capsys):
+        report = f"{store.root}/w/b/night-1/verdict-nightly.gate.json"
+        assert main(["show", report, "--format", "json"]) == 0
+        assert json.loads(capsys.readouterr().out)["outcome"] == "pass"
+
+    def test_a_report_that_is_damaged_is_told(self, command, store, capsys):
+        report = Path(store.root, "w/b/night-1/verdict-nightly.gate.json")
+        report.write_text(json.dumps({"outcome": "pass", "results": [{"check": {"type": "threshold"}}]}))
+        assert main(["show", str(report)]) == 2
+        assert "holds no verdict: KeyError" in capsys.readouterr().err
+
+    def test_jobs_of_one_name_are_told_apart(self, store, capsys):
+        shutil.copytree(Path(store.root, "w"), Path(store.root, "v"))
+        manifest = Path(store.root, "v/b/night-1/manifest.json")
+        manifest.write_text(manifest.read_text().replace('"workspace": "w"', '"workspace": "v"').replace("w/b", "v/b"))
+        assert main(["show", "night-1", "--store", store.root, "--workspace", "w"]) == 0
+        assert main(["show", "night-1", "--store", store.root]) == 2
+        assert 'job "night-1" is in several workspaces' in capsys.readouterr().err
+
+
+class TestPin:
+    def test_none_is_pinned_until_one_is(self, command, store, capsys):
+        assert command("pin", BENCHMARK) == 1
+        assert capsys.readouterr().out == "w/b: no job is pinned\n"
+        assert command("pin", BENCHMARK, "--job", "release-7", "--by", "Ada") == 0
+        assert store.pinned(workspace="w", benchmark=BENCHMARK).job == "release-7"
+        capsys.readouterr()
+        assert command("pin", BENCHMARK, "--format", "json") == 0
+        found = json.loads(capsys.readouterr().out)
+        assert (found["job"], found["pinned_by"]) == ("release-7", "Ada")
+        assert command("history", BENCHMARK) == 0
+        assert "pinned" in capsys.readouterr().out.splitlines()[-1]
+
+    def test_a_job_that_missed_its_gate_is_pinned_with_a_warning(self, command, store, capsys):
+        assert command("pin", BENCHMARK, "--job", "night-2") == 0
+        assert "though it did not pass nightly.gate (fail)" in capsys.readouterr().err
+
+    @pytest.mark.parametrize("damaged", [False, True])
+    def test_what_can_be_no_baseline_leaves_the_pin_as_it_is(self, command, store, capsys, damaged):
+        command("pin", BENCHMARK, "--job", "release-7")
+        if damaged:
+            Path(store.root, "w/b/night-1/row-scores.parquet").unlink()
+        assert command("pin", BENCHMARK, "--job", "night-1" if damaged else "nowhere") == 2
+        message = "its row scores are not in the score store any more" if damaged else "is not in the score store"
+        assert message in capsys.readouterr().err
+        assert store.pinned(workspace="w", benchmark=BENCHMARK).job == "release-7"
+
+    def test_another_job_mends_a_damaged_pin(self, command, store, capsys):
+        Path(store.root, "w/b/_pinned.json").write_text("no")
+        assert command("pin", BENCHMARK) == 2
+        with pytest.raises(IncompleteResults):
+            store.pinned(workspace="w", benchmark=BENCHMARK)
+        assert command("pin", BENCHMARK, "--job", "release-7") == 0
+        assert "warning: the pin before: " in capsys.readouterr().err
+        assert store.pinned(workspace="w", benchmark=BENCHMARK).job == "release-7"
