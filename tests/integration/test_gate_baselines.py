@@ -447,7 +447,7 @@ class TestFitnessOfThePinned:
 
     def test_one_whose_rows_nothing_reads(self, run_job, store, pin, monkeypatch, task_log):
         gate(Threshold("m", at_least=0.5), job_name=run_job("release"), store=store.root)
-        monkeypatch.setattr("airflow_provider_benchmarks.operators.gates.missing", lambda *modules: list(modules))
+        monkeypatch.setattr("airflow_provider_benchmarks.store.fitness.missing", lambda *modules: list(modules))
         assert pin(store.job_folder(store.get("release", **WHERE))) == "release"
         log = task_log()
         assert "its rows can't be read without airflow-provider-benchmarks[parquet]" in log
