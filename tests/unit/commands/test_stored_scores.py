@@ -76,7 +76,8 @@ class TestCompare:
 
     def test_folders_and_files_are_jobs_too(self, command, store, capsys, tmp_path):
         folder = shutil.copytree(Path(store.root, "w", "b", "night-1"), tmp_path / "download")
-        (folder / "manifest.json").unlink()
+        for name in ("manifest.json", "job.json"):  # a download has neither
+            (folder / name).unlink()
         assert command("compare", str(folder), "night-2") == 0
         assert capsys.readouterr().out.startswith("download (first) → night-2 (second)\n")
         assert main(["compare", f"{folder}/aggregate-scores.json", f"{store.root}/w/b/night-2"]) == 0
