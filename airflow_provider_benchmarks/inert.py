@@ -19,9 +19,10 @@ SEQUENCE = re.compile(
 )
 #: Control characters but for tabs and ends of lines, the ends of lines that only some programs know, and what changes
 #: the direction of text.
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
-#: What begins and ends a group in Airflow's log view, wherever it stands in a line.
-_GROUP = re.compile(r"::(?=(?:end)?group::)|##(?=\[(?:end)?group\])")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+#: What begins and ends a group in Airflow's log view, wherever it stands in a line; and what the runners of GitHub and
+#: Azure obey in a log: ``::error::`` at its beginning, ``##[error]`` and ``##vso[task…]`` anywhere.
+_GROUP = re.compile(r"::(?=(?:end)?group::)|(?m:^[ \t]*+::)(?=[a-zA-Z][\w-]*+(?: [^\n]*)?::)|##(?=\w*\[)")
 _FURTHER_LINE = re.compile(r"\n(?! {4})")
 _SIGN = re.compile(rf"{_CONTROL.pattern}|{_GROUP.pattern}")
 _PICTURES = 0x2400
@@ -42,7 +43,7 @@ def inert_text(text: str) -> str:
         return text
     text = SEQUENCE.sub("", text.replace("\r\n", "\n"))
     text = _CONTROL.sub(_visible, text)
-    return _GROUP.sub(lambda mark: " ".join(mark[0]), text)
+    return _GROUP.sub(lambda mark: f"{mark[0][:-1]} {mark[0][-1]}", text)
 
 
 def one_line(text: str) -> str:

@@ -8,6 +8,9 @@ from typing import Any
 from airflow_provider_benchmarks.inert import indented
 from airflow_provider_benchmarks.masking import masked_content, safe_text
 
+#: Characters, or bytes, of what an error was about, such as the document of a JSONDecodeError.
+_MOST_KEPT = 10_000
+
 
 class ForeignError(Exception):
     """In place of an error whose text is not that of its arguments, and can't be changed; says what that one says."""
@@ -27,10 +30,11 @@ def _safe(error: BaseException, done: dict[int, BaseException]) -> BaseException
         return done[id(error)]
     done[id(error)] = error
     error.args = tuple(_safe_argument(arg, done) for arg in error.args)
-    # What these errors show is no longer in their arguments.
-    for name in ("strerror", "filename", "filename2") if isinstance(error, OSError) else ():
-        if isinstance(text := getattr(error, name), str | bytes):
-            setattr(error, name, _safe_argument(text, done))
+    # What these errors show is no longer in their arguments, or they keep beside them what they were about.
+    of_system = ("strerror", "filename", "filename2") if isinstance(error, OSError) else ()
+    for name in (*of_system, *getattr(error, "__dict__", ())):
+        if name != "__notes__" and isinstance(text := getattr(error, name), str | bytes):
+            setattr(error, name, _safe_argument(text[:_MOST_KEPT], done))
     notes = getattr(error, "__notes__", [])
     if notes:
         error.__notes__ = [_shown(str(note)) for note in notes]

@@ -18,8 +18,10 @@ from airflow_provider_benchmarks.extras import REPORT, require
 from airflow_provider_benchmarks.gates import Outcome, Verdict
 from airflow_provider_benchmarks.gates.report_context import ReportContext
 from airflow_provider_benchmarks.gates.verdict import LEFT_OUT
+from airflow_provider_benchmarks.masking import safe_text
 from airflow_provider_benchmarks.operators._base import max_xcom_bytes, xcom_bytes
 from airflow_provider_benchmarks.retry_policy import SUBMITS, can_retry_mend
+from airflow_provider_benchmarks.safe_causes import safe_cause
 from airflow_provider_benchmarks.storable import storable
 
 REPORTS = (".md", ".html", ".json", ".xml")
@@ -40,7 +42,7 @@ class Record:
     """
 
     seconds: float = 0.0
-    errors: list[tuple[str, Exception]] = field(default_factory=list)
+    errors: list[tuple[str, BaseException]] = field(default_factory=list)
 
     def write(self, place: str, write: Callable[[], object]) -> None:
         """Write the verdict to one place.
@@ -56,9 +58,10 @@ class Record:
         )
         try:
             tries(write)
-        except Exception as error:  # any: the verdict is known, and must not get lost
-            logger.exception("The verdict could not be written to %s", place)
-            self.errors.append((place, error))
+        except Exception as error:
+            found = safe_cause(error)
+            logger.error("The verdict could not be written to %s", place, exc_info=found)
+            self.errors.append((place, found))
 
     def raise_first(self) -> None:
         """Raise the first error, so that Airflow retries the task."""
@@ -79,7 +82,7 @@ def _may_pass(error: BaseException) -> bool:
 
 def _warn_of(place: str, tried: RetryCallState) -> None:
     error, pause = tried.outcome and tried.outcome.exception(), tried.upcoming_sleep
-    logger.warning("Writing the verdict to %s failed; trying again in %.1f s. %s", place, pause, error)
+    logger.warning("Writing the verdict to %s failed; trying again in %.1f s. %s", place, pause, safe_text(str(error)))
 
 
 def check_report(report: Any, *, gate: str) -> None:

@@ -11,7 +11,10 @@ from urllib.parse import urlsplit
 
 from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.exceptions import ConfigurationError, IncompleteResults
+from airflow_provider_benchmarks.inert import one_line
+from airflow_provider_benchmarks.masking import safe_text
 from airflow_provider_benchmarks.openers import airflow_path
+from airflow_provider_benchmarks.safe_causes import safe_cause
 
 #: Schemes whose URLs have no user, so that an Airflow connection may be before the @.
 _WITH_CONNECTION = ("s3", "s3a", "gs", "gcs", "abfs", "abfss", "adl")
@@ -103,9 +106,10 @@ def storage_errors(path: Any) -> Iterator[None]:
         if not _is_of_client(error):
             raise
         raise OSError(
-            f"{path}: the storage can't be reached, or refuses ({type(error).__name__}: {shortened(error)}). Try "
-            f"again; then check the storage and its connection."
-        ) from error
+            f"{path}: the storage can't be reached, or refuses "
+            f"({type(error).__name__}: {one_line(safe_text(shortened(error)))}). Try again; then check the storage and "
+            f"its connection."
+        ) from safe_cause(error)
 
 
 @contextmanager

@@ -16,12 +16,19 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.exceptions import Unwritable
+from airflow_provider_benchmarks.inert import one_line
+from airflow_provider_benchmarks.masking import safe_text
+from airflow_provider_benchmarks.safe_causes import safe_cause
 from airflow_provider_benchmarks.store.place import Place
 
 #: A file or a link is in the place of a folder, or a folder in that of the file.
 _IN_THE_WAY = (errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ELOOP)
 _DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
+
+#: Characters of what a storage says.
+_MOST_SAID = 1000
 
 logger = logging.getLogger(__name__)
 
@@ -62,7 +69,7 @@ def atomic_write(place: Place) -> Iterator[BinaryIO]:
         try:
             pending.discard()
         except Exception as error:  # noqa: BLE001  the first error is the one to report
-            logger.warning('What was written of "%s" could not be removed: %r', place, error)
+            logger.warning('What was written of "%s" could not be removed: %s', place, safe_text(repr(error)))
         raise
 
 
@@ -72,14 +79,16 @@ def _storage_errors(place: Place) -> Iterator[None]:
     # shows none. The new file is there where only the answer to the last request was lost.
     try:
         yield
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  one is raised in its place
+        cause = safe_cause(error)
+        said = f"{type(error).__name__}: {one_line(safe_text(shortened(error, _MOST_SAID)))}"
         if place.is_local and (remedy := _remedy(Path(place.path), error)):
-            raise Unwritable(f'could not write "{place}" ({type(error).__name__}: {error}). {remedy}') from error
+            raise Unwritable(f'could not write "{place}" ({said}). {remedy}') from cause
         connection = f' and connection "{place.conn_id}"' if place.conn_id else ""
         raise OSError(
-            f'could not write "{place}" ({type(error).__name__}: {error}). No partial file is there. '
+            f'could not write "{place}" ({said}). No partial file is there. '
             f"Check the storage{connection}, then run the task again."
-        ) from error
+        ) from cause
 
 
 def _remedy(path: Path, error: Exception) -> str:

@@ -6,11 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
+from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.gates.result import CheckResult, Outcome
 from airflow_provider_benchmarks.gates.verdict import Verdict
 from airflow_provider_benchmarks.inert import one_line
 from airflow_provider_benchmarks.storable import storable_text
 
+#: Characters of each text of a check: a reason of several sentences is whole, a name that is a book is not.
+MOST_CHARACTERS = 2000
 #: In which order a reader wants the checks.
 ORDER = (Outcome.FAIL, Outcome.INCONCLUSIVE, Outcome.WARN, Outcome.PASS)
 
@@ -49,7 +52,7 @@ class CheckView:
             "why": evidence if restates else result.reason or evidence,
             "sentence": result.reason if restates else f"{what}: {result.reason}",
         }
-        return cls(outcome=result.outcome, **{name: one_line(storable_text(text)) for name, text in texts.items()})
+        return cls(outcome=result.outcome, **{name: _shown(text) for name, text in texts.items()})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +98,10 @@ class VerdictView:
     def unmet(self) -> tuple[CheckView, ...]:
         """The checks that keep the gate from passing; where none does, none."""
         return tuple(check for check in self.checks if check.outcome in (Outcome.FAIL, Outcome.INCONCLUSIVE))
+
+
+def _shown(text: str) -> str:
+    return shortened(one_line(storable_text(text)), MOST_CHARACTERS)
 
 
 def _what(result: CheckResult, workspace: str) -> str:

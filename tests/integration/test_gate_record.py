@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import traceback
 from functools import partial
 
 import pytest
@@ -10,6 +12,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSki
 
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.gates import CheckResult, NoRegression, Outcome, Threshold, Verdict
+from airflow_provider_benchmarks.masking import register_secrets
 from airflow_provider_benchmarks.operators._gate_record import xcom_of
 from airflow_provider_benchmarks.operators.gates import (
     BenchmarkGateBranchOperator,
@@ -132,6 +135,38 @@ class TestFaultsThatPass:
         monkeypatch.setenv("AIRFLOW__BENCHMARKS__RETRY_SECONDS", seconds)
         with pytest.raises(ConfigurationError, match="retry_seconds must be a finite number"):
             gate(MISSES, job_name="job-1")
+
+
+class TestWhatAStorageSays:
+    """It comes from outside, as what the service says does."""
+
+    HOSTILE = "denied nvapi-secret-token \x1b[2J\rINFO forged\n::group::gone\u202e"
+
+    @pytest.fixture
+    def said(self, run_job, tmp_path, monkeypatch, task_log):
+        """The errors of a gate that holds, of one that misses, and the log, where the report can't be written."""
+        monkeypatch.setenv("AIRFLOW__BENCHMARKS__RETRY_SECONDS", "1.5")
+        register_secrets(["nvapi-secret-token"])
+        run_job("job-1")
+
+        def refuse(*arguments):
+            raise OSError(5, self.HOSTILE)
+
+        # A disk does not say such things.
+        monkeypatch.setattr(os, "fsync", refuse)
+        with pytest.raises(GateFailed) as missed:
+            gate(MISSES, job_name="job-1", report=str(tmp_path / "r.md"))
+        with pytest.raises(OSError, match="could not write") as held:
+            gate(HOLDS, job_name="job-1", report=str(tmp_path / "r.md"))
+        return ["".join(traceback.format_exception(error.value)) for error in (missed, held)]
+
+    def test_it_is_inert_and_has_no_secrets(self, said, task_log):
+        for shown in (*said, task_log()):
+            assert "denied ***" in shown
+            assert "nvapi-secret-token" not in shown
+            assert not {"\x1b", "\r", "\u202e"} & set(shown)
+            assert "::group::gone" not in shown
+            assert not any(line.startswith("INFO forged") for line in shown.splitlines())
 
 
 class TestWhatCannotBeWritten:

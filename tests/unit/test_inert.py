@@ -31,6 +31,10 @@ LINK = "\x1b]8;;https://evil.example\x1b\\click\x1b]8;;\x1b\\"
         ("x ::group::y ::endgroup::", "x : :group::y : :endgroup::"),
         ("::gr\x1b[0moup::y", ": :group::y"),
         ("##[group]y ##[endgroup]", "# #[group]y # #[endgroup]"),
+        ("##[error]y ##vso[task.setvariable]z", "# #[error]y # #vso[task.setvariable]z"),
+        ("::error::x\n  ::set-output name=a::b\nc ::error::", ": :error::x\n  : :set-output name=a::b\nc ::error::"),
+        ("std::vector::size", None),
+        ("1\u200e2\u200f3\u061c4", "1\\u200e2\\u200f3\\u061c4"),
     ],
 )
 def test_what_has_a_hold_on_logs(text, shown):

@@ -31,6 +31,7 @@ def every_character(write):
     return lambda text: "".join(write(ord(character)) for character in text)
 
 
+_HTML_NAMES = {"/": "sol", "+": "plus", "=": "equals", ":": "colon", "_": "lowbar", "-": "hyphen", ".": "period"}
 ENCODINGS = {
     "as it is": str,
     "percent": lambda text: quote(text, safe=""),
@@ -44,8 +45,10 @@ ENCODINGS = {
     "Python's own": every_character("\\x{:02x}".format),
     "HTML": html.escape,
     "HTML with all its names": lambda text: html.escape(text).translate(
-        {ord("/"): "&sol;", ord("+"): "&plus;", ord("="): "&equals;", ord(":"): "&colon;"}
+        {ord(sign): f"&{name};" for sign, name in _HTML_NAMES.items()}
     ),
+    "signs in HTML, as browsers take them": lambda text: re.sub(r"[^\w&;#]", lambda f: f"&#0000000{ord(f[0])};", text),
+    "signs in HTML without an end": lambda text: re.sub(r"[^\w&;#](?!\d)", lambda found: f"&#{ord(found[0])}", text),
     "every character in HTML": every_character("&#{};".format),
     "every character in HTML, hexadecimal": every_character("&#x{:X};".format),
 }
@@ -64,6 +67,7 @@ def test_a_secret_is_found_in_every_encoding(write, token):
 
 SPLIT = ["\x1b[31m", "\x1b[0m\x1b[1;32m", "\x1b]8;;https://a.example\x07", "\x1b]0;t\x1b\\", "\x1bc", "\x9b1m"]
 SPLIT += [" \n", "  \t\r\n ", "<br>", " <BR />\n", "<wbr>"]
+SPLIT += ["\u034f", "\u061c", "\u180e", "\ufe0f", "\u3164"]
 SPLIT += ["\0", "\r", "\n", "\r\n", "\n    ", "\r\n\t", "\b", "\x7f", "\x85", "\u2028", "\u200b", "\u202e", "\xad"]
 
 
@@ -84,6 +88,16 @@ def test_a_secret_that_something_splits(token, splitter, write, every):
     assert token not in inert_text(split) or masked(inert_text(split)) == "***"
     body = json.dumps({"data": [{"message": f"a {split}", "job": "run-1"}]}).encode()
     assert parsed(body) == {"data": [{"message": "a ***", "job": "run-1"}]}
+
+
+@pytest.mark.parametrize("blank", ["+", "&nbsp;", "\n", "  ", "\xa0", "%20", "\r\n\t", "&#32;", "%2B", " \n ", "\\n"])
+def test_a_secret_of_several_words(blank):
+    register_secrets(["my secret pass phrase"])
+    assert masked(f"a my{blank}secret{blank}pass{blank}phrase b") == "a *** b"
+    other = f"a my{blank}secret{blank}other{blank}phrase b"
+    assert masked(other) == other
+    body = json.dumps({"message": f"a my{blank}secret{blank}pass{blank}phrase b"}).encode()
+    assert parsed(body) == {"message": "a *** b"}
 
 
 def test_a_text_that_is_split_and_has_no_secret_stays():

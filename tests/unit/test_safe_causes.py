@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+import pickle
 import traceback
 
 import pytest
@@ -48,10 +50,10 @@ class Told(Exception):
 
     def __init__(self, text):
         super().__init__()
-        self.text = text
+        self.told = [text]
 
     def __str__(self):
-        return self.text
+        return self.told[0]
 
 
 class Mute(Exception):
@@ -102,6 +104,16 @@ def test_an_error_that_says_something_else_than_its_arguments():
     assert str(outer.__context__) == "Told: inner ***\n    ERROR forged"
     assert outer.__context__.__notes__ == ["a note"]
     assert outer.__context__.__traceback__ is inner.__traceback__ is not None
+
+
+def test_what_an_error_was_about():
+    """It is no part of the text, but of its pickle, and of what a debugger and some logs show."""
+    register_secrets([TOKEN])
+    error = safe_cause(json.JSONDecodeError("bad", f'{{"key": "{TOKEN}{HOLD}"' + "x" * 10**6, 3))
+    assert isinstance(error, json.JSONDecodeError)
+    assert error.doc.startswith(f'{{"key": "***{INERT[:5]}')
+    assert len(error.doc) < 20_000
+    assert TOKEN.encode() not in pickle.dumps(error)
 
 
 def test_an_error_without_secrets_stays_what_it_is():

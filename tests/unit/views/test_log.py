@@ -9,6 +9,7 @@ from airflow_provider_benchmarks.gates.result import CheckResult
 from airflow_provider_benchmarks.gates.verdict import Verdict
 from airflow_provider_benchmarks.views import VerdictView, failing_lines, log_records
 from airflow_provider_benchmarks.views.log import MOST_CHECKS, MOST_ROWS, WIDTH
+from airflow_provider_benchmarks.views.verdict import MOST_CHARACTERS
 from tests.support.scored_jobs import job
 
 ITEMS = [{"question": f"What is number {i}?", "category": ("math", "code")[i % 2]} for i in range(100)]
@@ -116,6 +117,14 @@ def test_an_error_has_what_keeps_the_gate_from_passing():
     assert inconclusive.outcome is Outcome.FAIL
     assert [check.outcome for check in inconclusive.unmet] == [Outcome.FAIL, Outcome.INCONCLUSIVE]
     assert failing_lines(view([Threshold("m", at_least=0.4)])) == ""
+
+
+def test_a_name_that_is_a_book_is_cut():
+    named = "n" * 100_000
+    found = view([Threshold(named, at_least=0.5), NoRegression("m", by="category")])
+    assert len(failing_lines(found)) < 3 * MOST_CHARACTERS
+    assert sum(map(len, texts(found))) < 10 * MOST_CHARACTERS
+    assert "… (100," in failing_lines(found)
 
 
 def test_names_are_short_where_nothing_else_has_them():
