@@ -16,7 +16,7 @@ from airflow_provider_benchmarks.scores.results_files import AUTO, EVALUATORS
 
 NAME = "import"
 FAILURE = "could not import"
-EXAMPLE = "import lm-eval-results/ --store s3://bucket/benchmark-scores --benchmark my-workspace/trivia"
+EXAMPLE = "import lm-results/ --store s3://bucket/benchmark-scores --benchmark my-workspace/trivia"
 
 
 def add(parser: argparse.ArgumentParser) -> None:

@@ -63,7 +63,7 @@ class WaitLog:
     )
 
     def __init__(self, job_name: str, *, deadline: float | None = None) -> None:
-        self._name = one_line(job_name)
+        self._name = one_line(str(job_name))  # the client refuses what is no name
         self._deadline = deadline
         #: When the job was submitted, or else the first poll.
         self._began: float | None = None
