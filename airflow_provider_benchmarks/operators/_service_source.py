@@ -17,6 +17,7 @@ from airflow_provider_benchmarks.gates.evidence import JobsSincePin, NoBaseline
 from airflow_provider_benchmarks.gates.sources import LAST_PASSED, PINNED, PREVIOUS, STORED_BASELINES, LoadedScores
 from airflow_provider_benchmarks.gates.stored_rows import read_rows, should_read_rows, without_rows
 from airflow_provider_benchmarks.jobs import BenchmarkJob, ResultName, require_completed
+from airflow_provider_benchmarks.operators._same_jobs import identity_of_job, is_same_job, job_name_of
 from airflow_provider_benchmarks.scores import AggregateScores, JobScores
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ class ServiceSource:
             return None
         moves = self.own_baseline in (None, *STORED_BASELINES)
         pin = self.store.pinned(**self._benchmark) if moves else self._job(str(self.own_baseline))
-        if pin is not None and (_is_same(pin, self._job(self.job_name)) or self._is_newer(pin)):
+        if pin is not None and (is_same_job(pin, self._job(self.job_name)) or self._is_newer(pin)):
             return JobsSincePin(jobs=())
         own = [] if pin is None else [self._aggregate_scores(pin)]
         oldest, latest = self.store.passed_since(
@@ -163,7 +164,7 @@ class ServiceSource:
                 return NoBaseline(reason=f"there is no baseline yet: {self._missing(self.store, name)}")
         else:
             job = self._job(name)
-        if _is_same(job, self._job(self.job_name)):
+        if is_same_job(job, self._job(self.job_name)):
             reason = "the baseline is this very job: comparing it with itself proves nothing"
             logger.warning('Benchmark job "%s", baseline "%s": %s', self.job_name, name, reason)
             return NoBaseline(reason=reason, is_candidate=True)
@@ -233,7 +234,7 @@ class ServiceSource:
     @property
     def _candidate(self) -> str:
         """The candidate's own name."""
-        return _name(self._job(self.job_name))
+        return job_name_of(self._job(self.job_name))
 
     @property
     def _created_at(self) -> datetime | None:
@@ -295,7 +296,7 @@ class ServiceSource:
 
     def _load(self, job: BenchmarkJob | StoredJob) -> LoadedScores:
         """The scores of a job; its rows where checks need them, from the score store where there is one."""
-        identity = _identity(job)
+        identity = identity_of_job(job)
         if identity not in self._loaded:
             if isinstance(job, BenchmarkJob):
                 self._loaded[identity] = self._load_from_service(job)
@@ -390,18 +391,3 @@ class ServiceSource:
                 f"there. Restore the file from a backup, or leave out the checks that need rows."
             ) from error
         return LoadedScores(replace(scores, rows=rows), file)
-
-
-def _identity(job: BenchmarkJob | StoredJob) -> tuple[Any, ...]:
-    return _name(job), job.workspace, job.benchmark, job.created_at, job.id
-
-
-def _is_same(job: BenchmarkJob | StoredJob, other: BenchmarkJob | StoredJob) -> bool:
-    """True if two jobs are one, wherever they were found. One that was stored by an earlier release has no id."""
-    *named, number = _identity(job)
-    *names, other_number = _identity(other)
-    return named == names and (not number or not other_number or number == other_number)
-
-
-def _name(job: BenchmarkJob | StoredJob) -> str:
-    return job.name if isinstance(job, BenchmarkJob) else job.job
