@@ -42,6 +42,11 @@ def held(client, service):
     return lambda count: held_jobs(service, client, count)
 
 
+def of_poll_loop(caplog):
+    """Its records; the log of each task has the outage too, which on Airflow 2 goes through the same logging."""
+    return [record for record in caplog.records if record.module == "_shared_polling"]
+
+
 class TestOutage:
     @pytest.mark.parametrize("fault", [Fault.answer(503), Fault.drop_connection()])
     async def test_is_logged_once_and_survived(self, held, service, caplog, fault):
@@ -53,7 +58,9 @@ class TestOutage:
         service.clear_faults()
         service.release_jobs()
         assert await statuses_of(waiting) == ["completed"] * MANY
-        warnings = [r for r in caplog.records if r.levelno >= logging.WARNING and "benchmark-jobs" in r.getMessage()]
+        warnings = [
+            r for r in of_poll_loop(caplog) if r.levelno >= logging.WARNING and "benchmark-jobs" in r.getMessage()
+        ]
         assert [f"Jobs waited for: {MANY}." in r.getMessage() for r in warnings] == [True]
 
 
@@ -85,7 +92,7 @@ class TestConnection:
         assert len(failed) == 4
         service.release_jobs()
         assert await statuses_of(waiting) == ["completed"] * 5
-        assert sum("can't be looked up" in record.getMessage() for record in caplog.records) == 1
+        assert sum("can't be looked up" in record.getMessage() for record in of_poll_loop(caplog)) == 1
 
     async def test_deadlines_hold_meanwhile(self, held, fails):
         names = held(2)
