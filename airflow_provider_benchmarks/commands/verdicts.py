@@ -40,11 +40,10 @@ def _sheets(verdict: Verdict) -> list[Sheet]:
     checks = [[c.outcome.upper(), c.what, c.observed, c.required, c.why or None] for c in view.checks]
     sheets = [Sheet(title=view.headline, columns=_COLUMNS, rows=checks)]
     if view.worst:
-        rows = [[w.score, w.group or None, w.row_index, w.baseline, w.candidate, _item(w.item)] for w in view.worst]
+        rows = [[w.score, w.group or None, w.row_index, w.baseline, w.candidate, _cut(w.item_text)] for w in view.worst]
         sheets.append(Sheet(title="Rows that got worse most", columns=_COLUMNS_OF_ROWS, rows=rows))
     return sheets
 
 
-def _item(item: object) -> str:
-    text = ", ".join(f"{name}: {value}" for name, value in item.items()) if isinstance(item, dict) else str(item)
+def _cut(text: str) -> str:
     return text if len(text) <= _WIDEST_ITEM else f"{text[:_WIDEST_ITEM]}…"

@@ -94,10 +94,8 @@ def folded(what: str, records: Sequence[LogRecord]) -> list[LogRecord]:
 
 
 def _row_record(row: RowView) -> LogRecord:
-    group = f" [{row.group}]" if row.group else ""
-    item = ", ".join(f"{name}: {value}" for name, value in row.item.items())
-    scores = f"{row.score}{group} {row.baseline:.4g} → {row.candidate:.4g}"
-    text = one_line(storable_text(f"{_INDENT}row {row.row_index}  {scores}  {item}"))
+    scores = f"{row.what} {row.baseline:.4g} → {row.candidate:.4g}"
+    text = one_line(storable_text(f"{_INDENT}row {row.row_index}  {scores}  {row.item_text}"))
     return LogRecord(text if len(text) <= WIDTH else f"{text[: WIDTH - 1]}…")
 
 

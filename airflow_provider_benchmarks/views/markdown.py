@@ -43,9 +43,7 @@ def _check(check: CheckView) -> Sequence[str]:
 
 
 def _row(row: RowView) -> Sequence[str]:
-    group = f" [{row.group}]" if row.group else ""
-    item = ", ".join(f"{name}: {value}" for name, value in row.item.items())
-    return str(row.row_index), f"{row.score}{group}", f"{row.baseline:.4g}", f"{row.candidate:.4g}", item
+    return str(row.row_index), row.what, f"{row.baseline:.4g}", f"{row.candidate:.4g}", row.item_text
 
 
 def _table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, room: int, last: int = _MOST_IN_CELL) -> str:

@@ -66,6 +66,16 @@ class RowView:
     candidate: float
     item: Mapping[str, Any]
 
+    @property
+    def what(self) -> str:
+        """The score, with the group where there is one."""
+        return f"{self.score} [{self.group}]" if self.group else self.score
+
+    @property
+    def item_text(self) -> str:
+        """The item in a line: its fields and their values."""
+        return ", ".join(f"{name}: {value}" for name, value in self.item.items())
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerdictView:
