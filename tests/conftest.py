@@ -1,18 +1,26 @@
 from __future__ import annotations
 
+import atexit
 import json
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings
 
+if TYPE_CHECKING:
+    from tests.support.documents import Block
+
 # Airflow reads these when it is first imported; a test run must not touch the user's own installation.
-_HOME = os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="airflow-home-"))
+if "AIRFLOW_HOME" not in os.environ:
+    os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="airflow-home-")
+    atexit.register(shutil.rmtree, os.environ["AIRFLOW_HOME"], ignore_errors=True)
+_HOME = os.environ["AIRFLOW_HOME"]
 # Processes that test at the same time would write each other's airflow.cfg.
 os.environ["AIRFLOW_HOME"] = str(Path(_HOME) / os.environ.get("PYTEST_XDIST_WORKER", ""))
 os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
@@ -41,6 +49,14 @@ def recorded():
         return json.loads(content) if path.suffix == ".json" else content
 
     return read
+
+
+@pytest.fixture
+def documented(request: pytest.FixtureRequest) -> list[Block]:
+    """The code blocks of README.md and docs/ that name the test."""
+    from tests.support.documents import blocks_of
+
+    return blocks_of(request.function.__name__)
 
 
 @pytest.fixture(autouse=True)
