@@ -75,6 +75,14 @@ _OPTIONS: dict[str, Any] = {
         "example": "s3://aws_default@bucket/benchmark-scores",
         "default": "",
     },
+    "store_outputs": {
+        "description": "Keep the model's outputs with the row scores in the score store. Reports show them side by "
+        "side. They may be many times as large as the scores, and are not read unless they are shown.",
+        "version_added": "0.1.0",
+        "type": "boolean",
+        "example": None,
+        "default": "True",
+    },
     "job_url": {
         "description": "Address of a job for people, to which tasks link, with the fields {base_url} (of the "
         "connection), {workspace}, {job_name} and {benchmark}; values are percent-encoded. Empty: the job's address on "

@@ -15,7 +15,7 @@ from airflow_provider_benchmarks.operators.jobs import RunBenchmarkJobOperator
     start_date=datetime(2026, 1, 1),
     # A missed threshold is never tried again; a service or a network that was down for a while is.
     default_args={"retries": 2, "retry_delay": timedelta(minutes=1)},
-    params={"store": "file:///tmp/benchmark-scores"},
+    params={"store": "file:///tmp/benchmark-scores", "reports": "file:///tmp/benchmark-reports"},
     tags=["benchmarks"],
 )
 def model_release_gate():
@@ -25,6 +25,7 @@ def model_release_gate():
         job_name=job.output,
         policy="policies/release.yaml",
         store="{{ params.store }}",
+        report="{{ params.reports }}/{{ run_id }}.html",
     )
 
     @task

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import re
+import shutil
 import sys
-import tempfile
 from itertools import takewhile
-from pathlib import Path
 
 from airflow_provider_benchmarks.client import BenchmarkClient, ClientConfig
 from airflow_provider_benchmarks.gates import Verdict
 from airflow_provider_benchmarks.scores import low_scoring_rows, read_row_scores, row_scores_frame
 from airflow_provider_benchmarks.testing import EvaluationService
 from airflow_provider_benchmarks.views import VerdictView, log_records
-from tests.support.airflow_runs import AirflowHome, RunOutcome
+from tests.support.airflow_runs import REPOSITORY, AirflowHome, RunOutcome
 
 #: The first line of an exception as a task log has it, after its traceback.
 _EXCEPTION = re.compile(r"^(?:\w+\.)*[A-Z]\w*: ", re.MULTILINE)
@@ -23,10 +22,12 @@ def main() -> int:
     import pandas as pd
 
     pd.set_option("display.width", 200, "display.max_columns", 20)
-    with EvaluationService() as service, tempfile.TemporaryDirectory(prefix="benchmarks-demo-") as folder:
+    folder = REPOSITORY / ".build" / "demo"  # it stays, so that its report can be opened
+    shutil.rmtree(folder, ignore_errors=True)
+    with EvaluationService() as service:
         benchmark = service.seed_question_answer_example()
         print(f"Local evaluation service at {service.url}, with benchmark {benchmark}.")
-        airflow = AirflowHome(Path(folder) / "airflow")
+        airflow = AirflowHome(folder / "airflow")
         airflow.prepare()
         store = f"file://{folder}/scores"
         print("\n== nightly_regression: run the benchmark, keep its scores, check them")
@@ -41,10 +42,14 @@ def main() -> int:
         _print_stored(nightly)
         _print_verdict(nightly)
         print("\n== model_release_gate: the same model against a bar that it misses")
-        release = airflow.test_dag("model_release_gate", service.url, conf={"store": store})
+        conf = {"store": store, "reports": f"file://{folder}/reports"}
+        release = airflow.test_dag("model_release_gate", service.url, conf=conf)
         _print_tasks(release)
         _print_verdict(release)
-        return _compare(nightly, release)
+        status = _compare(nightly, release)
+    for report in (folder / "reports").glob("*.html"):
+        print(f"\nThe report of the release: {report}\nOpen it: python3 -m webbrowser '{report.as_uri()}'")
+    return status
 
 
 def _print_tasks(run: RunOutcome) -> None:

@@ -67,7 +67,7 @@ class RowFormat(WriteOptions):
     @property
     def keeps_outputs(self) -> bool:
         """Whether a file has the model's outputs, where the rows have them."""
-        return self.with_sample or self.name not in TABLE_FORMATS
+        return bool(self.with_sample) or self.name not in TABLE_FORMATS
 
     @property
     def format(self) -> Format:

@@ -20,12 +20,13 @@ class WriteOptions:
 
     :param compression: ``gzip`` or ``zstd`` (extra ``parquet``) for JSONL; for Parquet ``zstd``, which it is when None,
         or ``snappy``: a sixth less processor time, in files half again as large
-    :param with_sample: keep the model's outputs in Parquet and CSV, as JSON text; JSONL always has them
+    :param with_sample: keep the model's outputs in Parquet and CSV, as JSON text; None for a column only where a row
+        has one. JSONL always has them
     :param neutralise_formulas: in CSV, put an apostrophe before texts that a spreadsheet would run as a formula
     """
 
     compression: str | None = None
-    with_sample: bool = False
+    with_sample: bool | None = False
     neutralise_formulas: bool = True
 
 

@@ -18,7 +18,7 @@ class RowComparison:
     """Compare rows as they come with those of a file, in constant memory.
 
     :param lines: of the file, whole JSONL lines
-    :param but_outputs: compare only what the score store keeps, which is all but the model's outputs
+    :param but_outputs: compare only what the score store keeps in any case, which is all but the model's outputs
     """
 
     def __init__(self, lines: Iterable[bytes], *, but_outputs: bool = False) -> None:

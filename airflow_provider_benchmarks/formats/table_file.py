@@ -70,7 +70,9 @@ class _Plan:
     scores: dict[tuple[str, str], Kind] = field(default_factory=dict)
     #: Why calls of the model failed; nothing unless one did.
     errors: Kind = Kind.NULL
-    with_sample: bool = False
+    #: The model's outputs; nothing until a row has one, where only then there is to be a column.
+    sample: Kind = Kind.NULL
+    sample_if_any: bool = False
 
     def widened_by(self, columns: Columns) -> _Plan:
         items, scores = dict(self.items), dict(self.scores)
@@ -80,13 +82,15 @@ class _Plan:
             kind = kind_of(values, numbers_are_floats=True)
             scores[key] = wider(scores.get(key, Kind.NULL), kind)
         errors = wider(self.errors, kind_of(columns.inference_error))
-        return replace(self, items=items, scores=scores, errors=errors)
+        has_sample = self.sample_if_any and any(columns.sample)
+        sample = Kind.JSON if has_sample else self.sample
+        return replace(self, items=items, scores=scores, errors=errors, sample=sample)
 
     def fields(self) -> list[tuple[Any, str, Kind]]:
         """Key, name and type of each column."""
         items, scores = column_names(self.items, list(self.scores), fixed=FIXED)
         errors = [] if self.errors == Kind.NULL else [(INFERENCE_ERROR, INFERENCE_ERROR, self.errors)]
-        sample = [(SAMPLE, SAMPLE, Kind.JSON)] if self.with_sample else []
+        sample = [] if self.sample == Kind.NULL else [(SAMPLE, SAMPLE, self.sample)]
         return [
             (ROW_INDEX, ROW_INDEX, Kind.INT),
             *((("item", key), items[key], kind) for key, kind in self.items.items()),
@@ -140,16 +144,16 @@ class TableFile:
     """Write rows batch by batch, each while the next is being read; a context manager.
 
     :param folder: for the segments; the caller's to delete
-    :param with_sample: keep the model's outputs, as JSON text
+    :param with_sample: keep the model's outputs, as JSON text; None for a column only where a row has one
     :param compression: of the columns, as pyarrow names it; zstd when None
     :raises ConfigurationError: pyarrow or xxhash is not installed
     """
 
-    def __init__(self, folder: Path, *, with_sample: bool = False, compression: str | None = None) -> None:
+    def __init__(self, folder: Path, *, with_sample: bool | None = False, compression: str | None = None) -> None:
         require(TABLES_NEED, *PARQUET)
         self._folder = folder
         self._compression = compression or DEFAULT_COMPRESSION
-        self._plan = _Plan(with_sample=with_sample)
+        self._plan = _Plan(sample=Kind.JSON if with_sample else Kind.NULL, sample_if_any=with_sample is None)
         self._segments: list[_Segment] = []
         self._writer: _Writer | None = None
         self._group: list[pa.Table] = []

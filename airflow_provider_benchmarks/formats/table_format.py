@@ -46,7 +46,7 @@ class TableFormat(Format):
 
     @contextmanager
     def writing(self, target: BinaryIO, check: RowCheck, options: WriteOptions) -> Iterator[Callable[[bytes], None]]:
-        decoder = RowDecoder(with_sample=options.with_sample)
+        decoder = RowDecoder(with_sample=options.with_sample is not False)
         with (
             spool_folder() as folder,
             TableFile(folder, with_sample=options.with_sample, compression=options.compression) as rows,

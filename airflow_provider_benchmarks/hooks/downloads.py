@@ -153,7 +153,7 @@ class RowDownload:
         if is_same:
             if self._is_poorer and old.sha256 != new.sha256:
                 logger.warning(
-                    "%s is kept: it has the same %s rows, which the score store has without the model's outputs",
+                    "%s is kept: it has the same %s rows, and all that the service had of them, which the score store has not",
                     self._place,
                     old.rows,
                 )
@@ -165,8 +165,9 @@ class RowDownload:
             )
         if is_same is None:
             raise DestinationExists(
-                f"{self._place} has {old.rows} rows, which may be those of {self._source.job} with the model's "
-                "outputs. The score store has them without, and replaces no such file. Choose another destination."
+                f"{self._place} has {old.rows} rows, which may be those of {self._source.job} with all that the "
+                "service had of them. The score store may lack the model's outputs, and replaces no such file. Choose "
+                "another destination."
             )
         return False
 
@@ -250,7 +251,7 @@ def store_and_download(source: ServiceRows, store: ScoreStore, options: RowOptio
     """Put a job into the score store and its row scores into a file; they are fetched once for both.
 
     Where one of them can't be written, the other has the rows all the same: the service may purge them before the next
-    try. Rows that the service does not have any more come from the store, without the model's outputs.
+    try. Rows that the service does not have any more come from the store, without what it does not keep.
 
     :raises NotFound: neither has the job, or its row scores
     :raises JobError: the job has not completed
@@ -353,7 +354,7 @@ def add_to_store(
         return found.with_aliases(client.config.aliases)
 
     def store_rows(place: Place) -> StoredFile:
-        target = RowTarget(place=place, row_format=RowFormat(name="parquet"))
+        target = RowTarget(place=place, row_format=RowFormat(name="parquet", with_sample=_outputs_to_store()))
         return fetch(target) if fetch else fetch_file(source, target)
 
     has_rows = source.has_rows()
@@ -361,6 +362,13 @@ def add_to_store(
     stored = store.add(job, aggregate, store_rows=store_rows if has_rows else None, dataset=client.get_dataset(job))
     logger.info('Benchmark job "%s" is in the score store %s', job.name, store.root)
     return stored
+
+
+def _outputs_to_store() -> bool | None:
+    """What a format's ``with_sample`` is in the store: a column of outputs where a row has one, unless told otherwise."""
+    from airflow.providers.common.compat.sdk import conf
+
+    return None if conf.getboolean("benchmarks", "store_outputs", fallback=True) else False
 
 
 def aggregate_of(source: ServiceRows, found: StoredJob | None) -> AggregateScores:

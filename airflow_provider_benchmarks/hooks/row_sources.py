@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 class RowSource(ABC):
     """The row scores of one job."""
 
-    #: Whether the rows have the model's outputs.
+    #: Whether the rows have all that the service had of them, the model's outputs too.
     has_outputs: ClassVar[bool] = True
 
     @property
@@ -102,8 +102,8 @@ class ServiceRows(RowSource):
 class StoredRows(RowSource):
     """Rows from a score store, in the service's shape.
 
-    The store keeps what gates judge: items, scores and errors. The model's outputs, ``requests``, and fields of rows
-    that this package does not know are not in it, as they may be many times as large.
+    The store keeps items, scores, errors and, unless ``[benchmarks] store_outputs`` is off, the model's outputs.
+    ``requests``, and fields of rows that this package does not know, are not in it.
 
     :param file: the job's row scores in the store
     """
@@ -152,7 +152,8 @@ def purged_rows(stored: StoredJob | None, error: ServiceError) -> StoredRows:
         raise error
     logger.warning(
         'The service has no row scores of benchmark job "%s" any more: taking them from the score store (%s), '
-        "which has all but the model's outputs, its requests, and fields of rows that this package does not know",
+        "which has all but its requests, fields of rows that this package does not know, and the model's outputs where "
+        "they were not stored",
         stored.job,
         file,
     )

@@ -134,9 +134,8 @@ class DownloadRowScoresOperator(DownloadOperator):
     """Fetch a job's row scores; from the score store where the service has purged them.
 
     Those of a job that has not completed may not be of all rows: the log warns, and a score store does not take them.
-    A file and a score store are filled by one download. Of purged rows the score store has
-    items, scores and errors, but neither the model's outputs nor ``requests`` nor fields that this package does not
-    know.
+    A file and a score store are filled by one download. Of purged rows the score store lacks ``requests``, fields that
+    this package does not know, and the model's outputs where ``[benchmarks] store_outputs`` is off.
 
     :param job_name: name of the job (templated)
     :param destination: path or URL of the file to store them in, for Airflow's ObjectStoragePath; None puts the rows
@@ -151,9 +150,8 @@ class DownloadRowScoresOperator(DownloadOperator):
         items, or of these fields: ``category=a/rows-….parquet`` (Parquet and CSV; templated)
     :param storage_conn_id: Airflow connection of the destination, not of the score store (templated)
     :param if_exists: ``replace`` what is there once the new file is complete, ``skip`` storing, or ``fail`` if it is
-        not the very same. A file of the same rows that may have the model's outputs (JSONL, ``with_sample``) is kept
-        where the service has purged them: the score store's rows are without. CSV and ``partition_by`` can't be
-        compared so, and are an error
+        not the very same. A file of the same rows that may have more than the score store (JSONL, ``with_sample``) is
+        kept where the service has purged them. CSV and ``partition_by`` can't be compared so, and are an error
     :param store: score store that keeps the job with all its scores, as baseline and history for gates; defaults to
         ``[benchmarks] score_store``, and an empty text means none. ``s3://connection@bucket/folder`` names its
         connection (templated)

@@ -27,10 +27,10 @@ class IfExists(StrEnum):
     ``replace`` puts the new file in its place once it is complete; ``skip`` keeps the old one and downloads nothing;
     ``fail`` is an error, unless the old file is the very same: a retry of a task whose file was complete passes.
 
-    Rows that the service has purged come from the score store, with items, scores and errors, but without the model's
-    outputs, ``requests`` and fields that this package does not know. A file of the same rows
-    that may have the outputs (JSONL, or ``with_sample``) is kept then, also with ``replace``, and ``fail`` passes. CSV
-    and folders of ``partition_by`` can't be compared so: with as many rows and ``with_sample`` they are an error.
+    Rows that the service has purged come from the score store, which lacks ``requests``, fields that this package does
+    not know, and the model's outputs where they were not stored. A file of the same rows that may have more (JSONL, or
+    ``with_sample``) is kept then, also with ``replace``, and ``fail`` passes. CSV and folders of ``partition_by`` can't
+    be compared so: with as many rows and ``with_sample`` they are an error.
     """
 
     REPLACE = "replace"

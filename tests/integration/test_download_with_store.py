@@ -319,7 +319,7 @@ class TestPurgedAfterADownload:
     def test_what_can_not_be_compared_is_not_replaced(self, download, purge, options, if_exists):
         first = download(**options)
         purge()
-        with pytest.raises(DestinationExists, match="outputs. The score store|holds other row scores"):
+        with pytest.raises(DestinationExists, match="with all that the service had|holds other row scores"):
             download(**options, if_exists=if_exists)
         assert download(**options, if_exists="skip") == first
 

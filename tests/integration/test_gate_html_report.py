@@ -74,6 +74,16 @@ def test_rows_of_other_indices_are_those_that_were_paired(run_job, judge):
     assert "output_text wrong 0" in row
 
 
+@pytest.mark.parametrize("stores_outputs", [True, False])
+def test_answers_come_from_the_score_store_too(run_job, judge, tmp_path, monkeypatch, stores_outputs):
+    monkeypatch.setenv("AIRFLOW__BENCHMARKS__STORE_OUTPUTS", str(stores_outputs))
+    run_job("before", rows("right")), run_job("after", rows("wrong", lost=20))
+    page = judge(NoRegression("m"), job_name="after", baseline="before", store=str(tmp_path / "store"))
+    row = texts_of(page).split("Rows that got worse most row 0 ")[1].split(" row 1 ")[0]
+    assert ("output_text right 0" in row, "output_text wrong 0" in row) == (stores_outputs, stores_outputs)
+    assert ("kept without the answers of the model" in row) == (not stores_outputs)
+
+
 def test_earlier_jobs_are_those_of_the_store(run_job, judge, tmp_path):
     store = ScoreStore(str(tmp_path / "store"))
     for night in range(3):

@@ -40,8 +40,10 @@ JOB_SECONDS = 10.0
 KILL_SECONDS = 60.0
 SAMPLE_SECONDS = 5.0
 LIMIT = 4 * 3600.0
-#: What the triggerer that lives through it may have more at the end than after the first part of the time.
-MORE_MEMORY, MORE_SOCKETS = 48 * 1024 * 1024, 10
+#: What the triggerer that lives through it may have at the end, as a multiple of what it had after the first part of the
+#: time, and more sockets. A machine that does other work beside has more jobs waiting at a time, and needs some more
+#: memory for them; what a thousand jobs leave behind, benchmarks/trigger_memory.py measures.
+MORE_MEMORY, MORE_SOCKETS = 1.25, 10
 #: The default of 60 s would let each answer that hangs take minutes, and the faults would be few.
 TIMEOUT = 4
 WORKSPACE = "my-workspace"
@@ -223,5 +225,5 @@ def test_each_object_is_complete(soak, monkeypatch):
 
 def test_memory_and_sockets_are_flat(soak):
     memory, sockets = (soak.triggerer.medians(of) for of in (lambda each: each.memory, lambda each: each.sockets))
-    assert memory[-1] - memory[1] < MORE_MEMORY
+    assert memory[-1] < MORE_MEMORY * memory[1]
     assert sockets[-1] - sockets[1] < MORE_SOCKETS

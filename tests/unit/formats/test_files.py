@@ -232,6 +232,15 @@ def test_a_sample_that_is_no_text_is_an_error_that_names_the_row(tmp_path, sampl
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("batches", [False, True])
+@pytest.mark.parametrize("sample", [None, {}, {"output_text": "yes"}])
+def test_outputs_have_a_column_where_a_row_has_one(tmp_path, sample, batches):
+    lines = [line(0, {"a": 1}), line(1, {"a": 2}, sample=sample), line(2, {"a": 3})]
+    loaded = read_row_scores(store(tmp_path / "rows", lines, batches=batches, with_sample=None).path)
+    assert list(loaded.get("sample", [])) == ([None, sample, None] if sample else [])
+    assert list(loaded["a"]) == [1, 2, 3]
+
+
 @pytest.mark.parametrize("word", ["NaN", "inf", "Infinity", "-Infinity"])
 @pytest.mark.parametrize("name", ["parquet", "jsonl", "csv"])
 def test_a_label_is_a_text_whatever_it_says(tmp_path, word, name):
