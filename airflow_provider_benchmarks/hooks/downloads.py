@@ -153,7 +153,7 @@ class RowDownload:
         if is_same:
             if self._is_poorer and old.sha256 != new.sha256:
                 logger.warning(
-                    "%s is kept: it has the same %s rows, and all that the service had of them, which the score store has not",
+                    "%s is kept: it has the same %s rows, with more of each than the score store has",
                     self._place,
                     old.rows,
                 )
@@ -365,7 +365,7 @@ def add_to_store(
 
 
 def _outputs_to_store() -> bool | None:
-    """What a format's ``with_sample`` is in the store: a column of outputs where a row has one, unless told otherwise."""
+    """``with_sample`` of the store's files: a column of outputs where a row has one, unless told otherwise."""
     from airflow.providers.common.compat.sdk import conf
 
     return None if conf.getboolean("benchmarks", "store_outputs", fallback=True) else False

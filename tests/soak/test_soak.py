@@ -40,9 +40,9 @@ JOB_SECONDS = 10.0
 KILL_SECONDS = 60.0
 SAMPLE_SECONDS = 5.0
 LIMIT = 4 * 3600.0
-#: What the triggerer that lives through it may have at the end, as a multiple of what it had after the first part of the
-#: time, and more sockets. A machine that does other work beside has more jobs waiting at a time, and needs some more
-#: memory for them; what a thousand jobs leave behind, benchmarks/trigger_memory.py measures.
+#: Of the triggerer that lives through it: its memory at the end, as a multiple of what it had after the first part of
+#: the time, and how many more sockets. Beside other work more jobs wait at a time, and take some more memory; what a
+#: thousand jobs leave behind, benchmarks/trigger_memory.py measures.
 MORE_MEMORY, MORE_SOCKETS = 1.25, 10
 #: The default of 60 s would let each answer that hangs take minutes, and the faults would be few.
 TIMEOUT = 4
