@@ -19,7 +19,7 @@ from airflow_provider_benchmarks.views.verdict import CheckView, RowView, Verdic
 #: Columns of a line. Airflow shows the time before each record, and half of a screen has room for as many.
 WIDTH = 110
 #: Number of rows that got worse most, and of checks that did not pass, that are not folded.
-MOST_ROWS = 10
+MOST_ROWS = 4
 MOST_CHECKS = 20
 _INDENT = "      "
 _LEVELS = {Outcome.FAIL: logging.ERROR, Outcome.INCONCLUSIVE: logging.WARNING, Outcome.WARN: logging.WARNING}
