@@ -1,4 +1,4 @@
-"""``make screenshots``: the pictures of docs/images/, taken in a real browser of a real Airflow after a release failed."""
+"""``make screenshots``: the pictures of docs/images/, from a real browser and a real Airflow after a release failed."""
 
 from __future__ import annotations
 

@@ -30,6 +30,7 @@ class ReportContext:
     :param submitted: when the job was, in UTC
     :param model: that made the outputs
     :param policy: path of the policy file
+    :param versions: what took part, each with its version
     :param links: addresses by what they show
     :param history: earlier jobs, newest first
     """
@@ -39,5 +40,6 @@ class ReportContext:
     submitted: str = ""
     model: str = ""
     policy: str = ""
+    versions: tuple[str, ...] = ()
     links: Mapping[str, str] = field(default_factory=dict)
     history: tuple[PastJob, ...] = ()

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_benchmarks.exceptions import BenchmarkError
 from airflow_provider_benchmarks.gates.report_context import PastJob, ReportContext
+from airflow_provider_benchmarks.hooks.quick_requests import short_timeout_client
 from airflow_provider_benchmarks.jobs import BenchmarkJob
 from airflow_provider_benchmarks.links import job_address
 from airflow_provider_benchmarks.scores import JobScores
@@ -17,6 +20,8 @@ if TYPE_CHECKING:
 
 #: Earlier jobs that a report shows.
 _JOBS = 30
+#: For the request for the service's release.
+_SECONDS = 10.0
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +40,7 @@ def report_context(source: ServiceSource, *, gate: str, ti: Any, policy: str | N
         submitted="" if job.created_at is None else f"{job.created_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC",
         model=_model_name(model),
         policy=policy or "in the DAG file",
+        versions=_versions(source),
         links=_links(source, ti),
         history=_history(source),
     )
@@ -45,6 +51,17 @@ def _model_name(model: Any) -> str:
     if isinstance(model, Mapping):
         model = next((model[name] for name in ("name", "model_id", "model") if model.get(name)), "")
     return model if isinstance(model, str) else ""
+
+
+def _versions(source: ServiceSource) -> tuple[str, ...]:
+    """Of Airflow, and of the service where it was asked for the job and does not hide its release."""
+    from airflow import __version__ as airflow_version
+
+    versions = (f"Airflow {airflow_version}",)
+    if isinstance(source.job, BenchmarkJob):
+        with suppress(BenchmarkError), short_timeout_client(source.hook.config) as client, client.within(_SECONDS):
+            versions += (client.get_generation().title_of(client.get_platform_version()),)
+    return versions
 
 
 def _links(source: ServiceSource, ti: Any) -> dict[str, str]:

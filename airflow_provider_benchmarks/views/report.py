@@ -155,6 +155,7 @@ def _facts(verdict: Verdict, context: ReportContext) -> Iterable[tuple[str, str]
         "Run": context.run,
         "Submitted": context.submitted,
         "Policy": context.policy,
+        "Versions": ", ".join(context.versions),
     }
     return ((name, line(value, _MOST_OF_FACT)) for name, value in known.items() if value)
 

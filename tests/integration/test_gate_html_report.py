@@ -57,6 +57,7 @@ def test_both_answers_stand_side_by_side(run_job, judge):
     text = texts_of(page)
     assert "DAG nightly Task gate Run scheduled__2026-01-01" in text
     assert "Job after Baseline before" in text
+    assert re.search(r"Versions Airflow [23]\.\d+\.\d+, NeMo Evaluator 0\.1 ", text)
     assert re.search(r'<a href="http[^"]*after[^"]*" rel="noopener noreferrer">Benchmark job</a>', page)
     row = text.split("Rows that got worse most row 0 ")[1].split(" row 1 ")[0]
     shared, baseline, candidate = re.split("Baseline 1|This job 0", row)

@@ -16,8 +16,8 @@ from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS, A
 from airflow_provider_benchmarks.testing import EvaluationService
 from tests.support.airflow_runs import AirflowHome
 
-#: ``airflow dags test`` of Airflow 3.0 gives a callback neither the task's error nor the address of its log; tasks that a
-#: scheduler runs have both.
+#: ``airflow dags test`` of 3.0 gives a callback neither the task's error nor the address of its log;
+#: a scheduler does.
 HAS_ERROR_AND_LOG = AIRFLOW_V_3_1_PLUS or not AIRFLOW_V_3_0_PLUS
 DAGS = Path(__file__).parent / "notified_dags"
 
