@@ -57,7 +57,7 @@ def _versions(source: ServiceSource) -> tuple[str, ...]:
     """Of Airflow, and of the service where it was asked for the job and does not hide its release."""
     from airflow import __version__ as airflow_version
 
-    versions = (f"Airflow {airflow_version}",)
+    versions: tuple[str, ...] = (f"Airflow {airflow_version}",)
     if isinstance(source.job, BenchmarkJob):
         with suppress(BenchmarkError), short_timeout_client(source.hook.config) as client, client.within(_SECONDS):
             versions += (client.get_generation().title_of(client.get_platform_version()),)
