@@ -50,13 +50,12 @@ def run_gate(
         if_inconclusive=if_inconclusive,
         if_no_baseline=if_no_baseline,
     )
-    if candidate.rows_file is None:
+    if candidate.rows_file is not None:
+        verdict = with_items(verdict, candidate.rows_file)
+    if not in_full or candidate.any_file is None:
         return verdict
-    verdict = with_items(verdict, candidate.rows_file)
-    if not in_full:
-        return verdict
-    files = {name: each.rows_file for name, each in found.items() if isinstance(each, LoadedScores) and each.rows_file}
-    return with_records(verdict, candidate.rows_file, files)
+    files = {name: each.any_file for name, each in found.items() if isinstance(each, LoadedScores) and each.any_file}
+    return with_records(verdict, candidate.any_file, files)
 
 
 def modules_of(checks: Sequence[Check]) -> tuple[str, ...]:

@@ -38,10 +38,17 @@ class LoadedScores:
     :param scores: with the rows that checks need
     :param rows_file: the Parquet file that the rows are from, a local path or an Airflow ObjectStoragePath; None where
         there are no rows, or they are from another kind of file
+    :param other_file: that other file
     """
 
     scores: JobScores
     rows_file: Any = None
+    other_file: Any = None
+
+    @property
+    def any_file(self) -> Any:
+        """The file of the rows, whatever its kind."""
+        return self.rows_file or self.other_file
 
 
 class Source(Protocol):
@@ -139,7 +146,7 @@ def load_scores(path: str, checks: Sequence[Check]) -> LoadedScores:
     with rows_path.named_if_missing() if isinstance(rows_path, ListedFile) else nullcontext():
         if rows.endswith(".parquet"):
             return LoadedScores(replace(scores, rows=read_rows(checks, aggregate, rows_path)), rows_path)
-        return LoadedScores(replace(scores, rows=read_row_scores(rows_path)))
+        return LoadedScores(replace(scores, rows=read_row_scores(rows_path)), other_file=rows_path)
 
 
 def _aggregate(filesystem: Any, file: str, path: str, listed: ListedFile | None) -> AggregateScores:

@@ -144,11 +144,11 @@ def _best(result: CheckResult) -> Sequence[Mapping[str, Any]]:
 def with_records(verdict: Verdict, candidate: Any, baselines: Mapping[str, Any]) -> Verdict:
     """Add what both jobs have of the rows that a report shows: all fields of their items, and the model's outputs.
 
-    :param candidate: the candidate's Parquet file
+    :param candidate: the candidate's file of row scores
     :param baselines: those of the baselines, by their names in checks
     """
     from airflow_provider_benchmarks.gates.row_changes import shown_rows
-    from airflow_provider_benchmarks.scores.selected_rows import read_records
+    from airflow_provider_benchmarks.scores.row_records import read_row_records
 
     wanted: dict[str, dict[Any, Any]] = {}
     for result, row in [*shown_rows(verdict, better=False), *shown_rows(verdict, better=True)]:
@@ -158,7 +158,7 @@ def with_records(verdict: Verdict, candidate: Any, baselines: Mapping[str, Any])
             wanted.setdefault(name, {})[row["row_index"]] = own[row["row_index"]]
     found = {}
     for name, rows in wanted.items():
-        mine, theirs = read_records(candidate, sorted(rows)), read_records(baselines[name], sorted(rows.values()))
+        mine, theirs = read_row_records(candidate, rows), read_row_records(baselines[name], rows.values())
         pairs = ((index, mine.get(index), theirs.get(own)) for index, own in rows.items())
         found[name] = {index: (_joined(second), _joined(first)) for index, first, second in pairs if first and second}
 
