@@ -56,7 +56,8 @@ def is_address(text: str) -> bool:
         named = bool(url.hostname) and "@" not in url.netloc
     except ValueError:
         return False
-    return named and url.scheme in ("http", "https") and _NOT_IN_ADDRESSES.search(text) is None
+    is_clean = text.isprintable() and _NOT_IN_ADDRESSES.search(text) is None
+    return named and url.scheme in ("http", "https") and is_clean
 
 
 def _error(option: str, template: str, problem: str, fields: Mapping[str, str]) -> ConfigurationError:

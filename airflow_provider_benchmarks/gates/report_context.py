@@ -25,7 +25,8 @@ class PastJob:
 class ReportContext:
     """Where and on what a gate ran; empty is what is not known.
 
-    :param gate: its task, ``dag_id.task_id``, with ``[map_index]`` where it is mapped
+    :param dag: id of the DAG
+    :param task: id of the gate's task, with ``[map_index]`` where it is mapped
     :param run: id of the DAG run
     :param submitted: when the job was, in UTC
     :param model: that made the outputs
@@ -35,7 +36,8 @@ class ReportContext:
     :param history: earlier jobs, newest first
     """
 
-    gate: str = ""
+    dag: str = ""
+    task: str = ""
     run: str = ""
     submitted: str = ""
     model: str = ""

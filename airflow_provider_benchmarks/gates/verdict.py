@@ -87,6 +87,15 @@ class Verdict:
         return Counter(result.counts_as for result in self.results) + Counter(self.left_out)
 
     @property
+    def left_out_by_outcome(self) -> dict[Outcome, int]:
+        """Number of results that a verdict for an XCom has no room for, by their outcome."""
+        outcomes = {UNPROVEN: Outcome.PASS, NOT_JUDGED: Outcome.WARN}
+        found: Counter[Outcome] = Counter()
+        for name, number in self.left_out.items():
+            found[outcomes.get(name) or Outcome(name)] += number
+        return dict(found)
+
+    @property
     def baselines(self) -> list[str]:
         """Names of the jobs that were compared with: the gate's baseline, and those of single checks."""
         compared = (result.baseline for result in self.results if result.observed is not None)
@@ -103,7 +112,8 @@ class Verdict:
             for row in result.worst if result.outcome is not Outcome.PASS else ():
                 place = (result.metric, result.score, result.baseline, row["row_index"])
                 if place not in rows or not rows[place]["group"]:
-                    rows[place] = {"metric": result.metric, "score": result.score, "group": result.group, **row}
+                    of = {"metric": result.metric, "score": result.score, "group": result.group}
+                    rows[place] = {**of, "against": result.baseline, **row}
         return list(rows.values())
 
     def to_dict(self) -> dict[str, Any]:

@@ -22,6 +22,8 @@ FIRST_LINES = 5
 #: Seconds between two lines after these, and without news; at least this share of the job's age.
 LINE_SECONDS, QUIET_SECONDS = 60.0, 300.0
 SHARE_OF_AGE = 0.01
+#: What a job that is older, in seconds, says of its age is not believed: it would silence the log for months.
+_MOST_AGE = 30 * 24 * 3600.0
 #: Age of a job, in seconds, from which on a wait goes on with one that has begun earlier.
 _GOES_ON_SECONDS = 300.0
 #: Seconds in which the rate of progress is measured: at least, and about at most.
@@ -125,6 +127,7 @@ class WaitLog:
     def _note_time(self, now: float, job: BenchmarkJob | None = None) -> None:
         """Add the lines that may come by now."""
         created = now if job is None or job.created_at is None else job.created_at.timestamp()
+        created = created if now - created < _MOST_AGE else now
         is_first = self._began is None
         self._began = min(created, now) if self._began is None else min(created, self._began)
         if is_first:
@@ -135,14 +138,16 @@ class WaitLog:
         self._allowed, self._at = min(self._allowed + more, FIRST_LINES), now
 
     def _pause(self, seconds: float, now: float) -> float:
-        return max(seconds, (now - (self._began or now)) * SHARE_OF_AGE)
+        age = 0.0 if self._began is None else now - self._began
+        return max(seconds, age * SHARE_OF_AGE)
 
     def _may_say(self) -> bool:
         # Not quite 1: the sum of many shares.
         return self._allowed > 0.999
 
     def _is_quiet(self, now: float) -> bool:
-        return now - self._said >= self._pause(QUIET_SECONDS, now)
+        # A clock that was set back must not silence the log until it has come so far again.
+        return now < self._said or now - self._said >= self._pause(QUIET_SECONDS, now)
 
     def _line(self, text: str, now: float, level: int = logging.INFO) -> WaitLine:
         self._allowed, self._said = self._allowed - 1, now

@@ -14,8 +14,11 @@ SLACK, MARKDOWN, HTML, PLAIN = "slack", "markdown", "html", "plain"
 #: What no chat shows; behind these signs it keeps a name from being a mention: @everyone, <!channel>, <#C1>.
 _JOINER = "\u2060"
 _MENTION = re.compile(r"@(?=\S)|<(?=[!@#])")
-#: What makes text bold, struck out or code in Slack where it stands at the edge of a word; and its emojis.
-_SLACK_SIGN = re.compile(r"(?<!\w)[*_~`](?=\S)|:(?=[a-z0-9_+'-]+:)")
+#: What makes text bold, struck out or code in Slack at the edge of a word; and its emojis. A time of day is none, so
+#: that the id of a run can be copied.
+_SLACK_SIGN = re.compile(r"(?<!\w)[*_~`](?=\S)|:(?=(?:1?00|1234|[0-9+'-]*[a-z_][a-z0-9_+'-]*):)")
+#: Where addresses begin that chats and mailboxes make links of; what is written as a link is none of these texts.
+_ADDRESS = re.compile(r"\b[a-z][a-z0-9+.-]*:(?=//)|\bwww(?=\.)|\b(?:mailto|tel):(?=\S)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +38,8 @@ class Markup:
 
 
 def _plain(text: str) -> str:
-    return _MENTION.sub(rf"\g<0>{_JOINER}", one_line(storable_text(text)))
+    text = _ADDRESS.sub(rf"\g<0>{_JOINER}", one_line(storable_text(text)))
+    return _MENTION.sub(rf"\g<0>{_JOINER}", text)
 
 
 def _slack(text: str) -> str:

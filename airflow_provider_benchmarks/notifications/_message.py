@@ -10,6 +10,7 @@ from airflow_provider_benchmarks.address_templates import is_address
 from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.masking import masked
 from airflow_provider_benchmarks.notifications._markups import Markup
+from airflow_provider_benchmarks.views.verdict import UNMET, VerdictView
 
 #: Characters of a whole text, as it is written: Slack cuts one of a section at 3,000.
 MOST_CHARACTERS = 3000
@@ -47,12 +48,14 @@ class Message:
             written.add(link)
         links = written.lines[first:]
         most = _MOST_OF_CHECK if self.verdict is not None else _MOST_OF_ERROR
-        details, shown = list(self._details()), 0
+        view = self._view()
+        details, shown = list(self._details(view)), 0
+        left_out = 0 if view is None else sum(view.left_out.get(outcome, 0) for outcome in UNMET)
         for detail in details[:_MOST_DETAILS]:
             if not written.add(markup.text(shortened(detail, most)), but=_ROOM_FOR_REST):
                 break
             shown += 1
-        if left := len(details) - shown:
+        if left := len(details) - shown + left_out:
             written.add(f"and {left:,} more")
         lines = written.lines
         return markup.line_end.join([*lines[:first], *lines[first + len(links) :], *links])
@@ -63,16 +66,19 @@ class Message:
             return str(self.verdict.get("summary") or self.verdict.get("outcome"))
         return "No verdict: the task failed before" if self.error is not None else "No verdict"
 
-    def _details(self) -> Iterator[str]:
+    def _view(self) -> VerdictView | None:
         if self.verdict is None:
+            return None
+        from airflow_provider_benchmarks.gates.verdict import Verdict
+
+        return VerdictView.of(Verdict.from_dict(self.verdict))
+
+    def _details(self, view: VerdictView | None) -> Iterator[str]:
+        if view is None:
             if self.error is not None:
                 kind = "" if isinstance(self.error, str) else f"{type(self.error).__name__}: "
                 yield masked(f"{kind}{self.error}")
             return
-        from airflow_provider_benchmarks.gates.verdict import Verdict
-        from airflow_provider_benchmarks.views import VerdictView
-
-        view = VerdictView.of(Verdict.from_dict(self.verdict))
         yield view.subject
         for check in view.unmet:
             yield f"{check.outcome.upper()} {check.sentence}"

@@ -38,8 +38,6 @@ class Gauge:
         """None where nothing was observed, or there is no bar."""
         value, interval = result.observed, result.interval
         low, high = _bars(result)
-        if "cusum" in result.details:
-            value, interval = result.details["cusum"], None
         bars = [bar for bar in (low, high) if bar is not None]
         if not is_number(value) or not bars or not all(abs(each) < _LARGEST for each in (value, *bars)):
             return None
@@ -64,8 +62,6 @@ class Gauge:
 def _bars(result: CheckResult) -> tuple[float | None, float | None]:
     """The lower and the upper bar, in the unit of what is drawn."""
     found: Mapping[str, Any] = result.details
-    if is_number(found.get("cusum")):
-        return None, _number(found.get("limit"))
     if is_number(margin := found.get("margin")) and "mode" in found:
         return (-margin, None) if getattr(result.check, "higher_is_better", True) else (None, margin)
     if "low" in found or "high" in found:

@@ -6,11 +6,14 @@ import re
 from collections import Counter
 from xml.etree import ElementTree
 
+from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.gates.result import Outcome
 from airflow_provider_benchmarks.views.verdict import CheckView, VerdictView
 
 #: What XML 1.0 can't hold in whatever form (https://www.w3.org/TR/xml/#charsets).
 _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+#: Characters of a text that is about all checks.
+_MOST = 2000
 #: What an outcome is in JUnit's words: inconclusive checks are no failures, but keep the gate from passing.
 _KINDS = {Outcome.FAIL: "failure", Outcome.INCONCLUSIVE: "error", Outcome.WARN: "skipped"}
 
@@ -20,13 +23,16 @@ def junit_page(view: VerdictView, *, name: str) -> str:
 
     :param name: of the suite, such as the gate's task
     """
+    name = shortened(name, _MOST)
     counts = Counter(_KINDS.get(check.outcome) for check in view.checks)
     suite = _element("testsuite", name=name, tests=len(view.checks))
     for attribute, kind in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
         suite.set(attribute, str(counts[kind]))
     for check in view.checks:
         suite.append(_case(check, name))
-    suite.append(_element("system-out", f"{view.headline}\n{view.subject}"))
+    gone = sum(view.left_out.values())
+    more = f"\n{gone:,} more checks, for which the verdict has no room" if gone else ""
+    suite.append(_element("system-out", f"{shortened(view.headline, _MOST)}\n{shortened(view.subject, _MOST)}{more}"))
     suites = _element("testsuites")
     suites.append(suite)
     ElementTree.indent(suites)

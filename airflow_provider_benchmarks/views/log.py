@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from airflow_provider_benchmarks.gates.result import Outcome
 from airflow_provider_benchmarks.inert import one_line
 from airflow_provider_benchmarks.storable import storable_text
-from airflow_provider_benchmarks.views.verdict import CheckView, RowView, VerdictView
+from airflow_provider_benchmarks.views.verdict import UNMET, CheckView, RowView, VerdictView
 
 #: Columns of a line. Airflow shows the time before each record, and half of a screen has room for as many.
 WIDTH = 110
@@ -54,7 +54,7 @@ def log_records(view: VerdictView) -> list[LogRecord]:
 def failing_lines(view: VerdictView) -> str:
     """The checks that keep the gate from passing, a line each, for the text of an error: callbacks break lines."""
     lines = [f"{check.outcome.upper()} {check.sentence}" for check in view.unmet[:MOST_CHECKS]]
-    more = len(view.unmet) - MOST_CHECKS
+    more = max(len(view.unmet) - MOST_CHECKS, 0) + sum(view.left_out.get(outcome, 0) for outcome in UNMET)
     return "\n".join([*lines, *([f"and {more:,} more, which the log has"] * (more > 0))])
 
 

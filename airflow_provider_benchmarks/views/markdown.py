@@ -25,12 +25,15 @@ def markdown_page(view: VerdictView) -> str:
     failures, passes, rows = (int(MOST_CHARACTERS * share) for share in _SHARES)
     held = [check for check in view.checks if check.outcome is Outcome.PASS]
     others = [check for check in view.checks if check.outcome is not Outcome.PASS]
+    held_left = view.left_out.get(Outcome.PASS, 0)
+    others_left = sum(view.left_out.values()) - held_left
     parts = [f"**{_cell(view.headline)}**", _cell(view.subject, 2000)]
-    if others:
-        parts.append(_table(_CHECKS, map(_check, others), room=failures))
-    if held:
-        holds = f"{len(held):,} checks that hold" if len(held) > 1 else "1 check that holds"
-        table = _table(_CHECKS, map(_check, held), room=passes)
+    if others or others_left:
+        parts.append(_table(_CHECKS, map(_check, others), room=failures, left=others_left))
+    if held or held_left:
+        number = len(held) + held_left
+        holds = f"{number:,} checks that hold" if number > 1 else "1 check that holds"
+        table = _table(_CHECKS, map(_check, held), room=passes, left=held_left)
         parts.append(f"<details><summary>{holds}</summary>\n\n{table}\n\n</details>")
     if view.worst:
         parts.append("**Rows that got worse most**")
@@ -46,17 +49,21 @@ def _row(row: RowView) -> Sequence[str]:
     return str(row.row_index), row.what, f"{row.baseline:.4g}", f"{row.candidate:.4g}", row.item_text
 
 
-def _table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, room: int, last: int = _MOST_IN_CELL) -> str:
+def _table(
+    columns: Sequence[str], rows: Iterable[Sequence[str]], *, room: int, last: int = _MOST_IN_CELL, left: int = 0
+) -> str:
     """A table of as many rows as there is room for, and the number of the others.
 
     :param room: in characters
     :param last: maximum number of characters of a text in the last column
+    :param left: number of rows that are not among these
     """
     lines = [_line(columns), _line(["---"] * len(columns))]
-    left = 0
+    is_full = False
     for row in rows:
         line = _line([*map(_cell, row[:-1]), _cell(row[-1], last)])
-        if left or len(line) > room:
+        if is_full or len(line) > room:
+            is_full = True
             left += 1
             continue
         room -= len(line) + 1

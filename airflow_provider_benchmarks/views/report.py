@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any, Self
-from urllib.parse import urlsplit
 
 from airflow_provider_benchmarks import __version__
+from airflow_provider_benchmarks.address_templates import is_address
 from airflow_provider_benchmarks.gates.report_context import ReportContext
 from airflow_provider_benchmarks.gates.result import CheckResult, Outcome
 from airflow_provider_benchmarks.gates.verdict import Verdict
@@ -17,7 +17,7 @@ from airflow_provider_benchmarks.views.bounded import cost, line
 from airflow_provider_benchmarks.views.changed_rows import RowPairView, changed_rows
 from airflow_provider_benchmarks.views.gauge import Gauge
 from airflow_provider_benchmarks.views.row_differences import DifferencesView, HistoryView, differences, histories
-from airflow_provider_benchmarks.views.verdict import ORDER, CheckView
+from airflow_provider_benchmarks.views.verdict import ORDER, CheckView, apart_in
 
 #: Bytes on the page for all checks. With what rows, charts and the page itself may take, it stays below 500 kB.
 _ROOM_OF_CHECKS = 170_000
@@ -44,8 +44,8 @@ class CheckRow:
     gauge: Gauge | None
 
     @classmethod
-    def of(cls, result: CheckResult, *, workspace: str, in_block: bool) -> Self:
-        found = CheckView.of(result, workspace=workspace)
+    def of(cls, result: CheckResult, *, workspace: str, apart: str, in_block: bool) -> Self:
+        found = CheckView.of(result, workspace=workspace, apart=apart)
         return cls(
             outcome=result.outcome,
             what=line(result.group if in_block and result.group else found.what, _MOST_OF_WHAT),
@@ -143,15 +143,14 @@ def _cut(of: CheckResult | Verdict, names: Sequence[str]) -> dict[str, Any]:
 
 
 def _facts(verdict: Verdict, context: ReportContext) -> Iterable[tuple[str, str]]:
-    dag, _, task = context.gate.partition(".")
     known = {
         "Job": verdict.job,
         "Baseline": ", ".join(verdict.baselines),
         "Benchmark": verdict.benchmark,
         "Model": context.model,
         "Workspace": verdict.workspace,
-        "DAG": dag,
-        "Task": task,
+        "DAG": context.dag,
+        "Task": context.task,
         "Run": context.run,
         "Submitted": context.submitted,
         "Policy": context.policy,
@@ -163,7 +162,7 @@ def _facts(verdict: Verdict, context: ReportContext) -> Iterable[tuple[str, str]
 def _links(context: ReportContext) -> Iterable[tuple[str, str]]:
     """Addresses of the web alone: a page must not run what a text calls a link."""
     for name, address in context.links.items():
-        if urlsplit(address).scheme in ("http", "https") and cost(address) < 2 * _MOST_OF_WHY:
+        if is_address(address) and cost(address) < 2 * _MOST_OF_WHY:
             yield line(name, _MOST_OF_VALUE), address
 
 
@@ -178,12 +177,15 @@ class _Blocks:
         places = [(place, each) for place, results in enumerate(of_checks) for each in results]
         places.sort(key=lambda each: ORDER.index(each[1].outcome))
         blocks = [self._begun(results, verdict.workspace) for results in of_checks]
+        apart = dict(zip(map(id, verdict.results), apart_in(verdict), strict=True))
         self._left: dict[int, Counter[str]] = {}
+        self._left_out = verdict.left_out_by_outcome
         room = _ROOM_OF_CHECKS
         for place, result in places:
             row = None
             if room > 0:
-                row = CheckRow.of(result, workspace=verdict.workspace, in_block=bool(blocks[place].title))
+                in_block = bool(blocks[place].title)
+                row = CheckRow.of(result, workspace=verdict.workspace, apart=apart[id(result)], in_block=in_block)
                 room -= row.cost
             if row is None:
                 self._left.setdefault(place, Counter())[str(result.outcome)] += 1
@@ -203,7 +205,8 @@ class _Blocks:
 
     def left(self, *, missed: bool) -> str:
         counts = (left for place, left in self._left.items() if self._passed[place] != missed)
-        return _more(sum(counts, Counter()))
+        gone = {str(each): n for each, n in self._left_out.items() if (each is not Outcome.PASS) == missed}
+        return _more(sum(counts, Counter(gone)))
 
     @staticmethod
     def _begun(results: Sequence[CheckResult], workspace: str) -> Block:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 from airflow_provider_benchmarks.brief import shortened
@@ -11,11 +11,14 @@ from airflow_provider_benchmarks.gates.result import CheckResult, Outcome
 from airflow_provider_benchmarks.gates.verdict import Verdict
 from airflow_provider_benchmarks.inert import one_line
 from airflow_provider_benchmarks.storable import storable_text
+from airflow_provider_benchmarks.views.distinctions import distinctions
 
 #: Characters of each text of a check: a reason of several sentences is whole, a name that is a book is not.
 MOST_CHARACTERS = 2000
 #: In which order a reader wants the checks.
 ORDER = (Outcome.FAIL, Outcome.INCONCLUSIVE, Outcome.WARN, Outcome.PASS)
+#: Of checks that keep a gate from passing.
+UNMET = (Outcome.FAIL, Outcome.INCONCLUSIVE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +27,7 @@ class CheckView:
 
     :param outcome: of the check
     :param what: the score and its statistic, ``exact-match mean [category = math]``; the metric is named without the
-        verdict's own workspace
+        verdict's own workspace. Behind it, what tells the check from others of the same name and bar
     :param observed: the value; "–" where there is none
     :param required: the bar
     :param why: what the outcome rests on
@@ -39,10 +42,14 @@ class CheckView:
     sentence: str
 
     @classmethod
-    def of(cls, result: CheckResult, *, workspace: str) -> Self:
+    def of(cls, result: CheckResult, *, workspace: str, apart: str = "") -> Self:
+        """Word a result.
+
+        :param apart: what tells it from others, see :func:`apart_in`
+        """
         # It only says which value missed which bar.
         restates = result.reason.endswith(f", expected {result.expected}")
-        what = _what(result, workspace)
+        what = _what(result, workspace) + (f" ({apart})" if apart else "")
         # Any other reason has the evidence in it, where there is any.
         evidence = ", ".join(filter(None, [_counted(result), result.evidence]))
         texts = {
@@ -50,7 +57,7 @@ class CheckView:
             "observed": result.observed_text,
             "required": result.expected,
             "why": evidence if restates else result.reason or evidence,
-            "sentence": result.reason if restates else f"{what}: {result.reason}",
+            "sentence": _restated(result, workspace, apart) if restates else f"{what}: {result.reason}",
         }
         return cls(outcome=result.outcome, **{name: _shown(text) for name, text in texts.items()})
 
@@ -65,11 +72,13 @@ class RowView:
     baseline: float
     candidate: float
     item: Mapping[str, Any]
+    against: str = ""
 
     @property
     def what(self) -> str:
-        """The score, with the group where there is one."""
-        return f"{self.score} [{self.group}]" if self.group else self.score
+        """The score, with the group where there is one, and the baseline where there are several."""
+        group = f" [{self.group}]" if self.group else ""
+        return f"{self.score}{group}{f' against {self.against}' if self.against else ''}"
 
     @property
     def item_text(self) -> str:
@@ -85,6 +94,7 @@ class VerdictView:
     :param subject: the job and its baselines
     :param checks: failures first
     :param worst: the rows that got worse most, of checks that did not pass
+    :param left_out: number of checks by outcome that a verdict of an XCom has no room for
     """
 
     outcome: Outcome
@@ -92,22 +102,42 @@ class VerdictView:
     subject: str
     checks: tuple[CheckView, ...]
     worst: tuple[RowView, ...]
+    left_out: Mapping[Outcome, int] = field(default_factory=dict)
 
     @classmethod
     def of(cls, verdict: Verdict) -> Self:
-        results = sorted(verdict.results, key=lambda result: ORDER.index(result.outcome))
+        apart = apart_in(verdict)
+        found = sorted(zip(verdict.results, apart, strict=True), key=lambda each: ORDER.index(each[0].outcome))
+        has_several = len(verdict.baselines) > 1
         return cls(
             outcome=verdict.outcome,
             headline=verdict.summary,
             subject=verdict.subject,
-            checks=tuple(CheckView.of(result, workspace=verdict.workspace) for result in results),
-            worst=tuple(_row(found, verdict.workspace) for found in verdict.worst),
+            checks=tuple(CheckView.of(result, workspace=verdict.workspace, apart=text) for result, text in found),
+            worst=tuple(_row(row, verdict.workspace, names_baseline=has_several) for row in verdict.worst),
+            left_out=verdict.left_out_by_outcome,
         )
 
     @property
     def unmet(self) -> tuple[CheckView, ...]:
         """The checks that keep the gate from passing; where none does, none."""
-        return tuple(check for check in self.checks if check.outcome in (Outcome.FAIL, Outcome.INCONCLUSIVE))
+        return tuple(check for check in self.checks if check.outcome in UNMET)
+
+
+def apart_in(verdict: Verdict) -> list[str]:
+    """For each result what tells it from others that a reader would take for the same; mostly nothing."""
+    names = [(_what(result, verdict.workspace), result.expected) for result in verdict.results]
+    return distinctions(names, [result.check for result in verdict.results])
+
+
+def _restated(result: CheckResult, workspace: str, apart: str) -> str:
+    """The reason, with the metric's name where its score has another."""
+    statistic, name = result.check.observed_statistic, _score_name(result.metric, result.score, workspace)
+    own = f"{statistic} of {result.score}"
+    reason = (
+        f"{statistic} of {name}{result.reason.removeprefix(own)}" if result.reason.startswith(own) else result.reason
+    )
+    return f"{reason} ({apart})" if apart else reason
 
 
 def _shown(text: str) -> str:
@@ -133,7 +163,7 @@ def _counted(result: CheckResult) -> str:
     return f"{result.count:,} row{'' if result.count == 1 else 's'}{without}"
 
 
-def _row(found: Mapping[str, Any], workspace: str) -> RowView:
+def _row(found: Mapping[str, Any], workspace: str, *, names_baseline: bool) -> RowView:
     return RowView(
         row_index=found["row_index"],
         score=_score_name(found["metric"], found["score"], workspace),
@@ -141,4 +171,5 @@ def _row(found: Mapping[str, Any], workspace: str) -> RowView:
         baseline=found["baseline"],
         candidate=found["candidate"],
         item=found["item"],
+        against=found["against"] if names_baseline else "",
     )

@@ -11,14 +11,19 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
-from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS, AIRFLOW_V_3_1_PLUS
+from airflow.providers.common.compat.version_compat import (
+    AIRFLOW_V_3_0_PLUS,
+    AIRFLOW_V_3_1_PLUS,
+    AIRFLOW_V_3_2_PLUS,
+)
 
 from airflow_provider_benchmarks.testing import EvaluationService
 from tests.support.airflow_runs import AirflowHome
 
-#: ``airflow dags test`` of 3.0 gives a callback neither the task's error nor the address of its log;
-#: a scheduler does.
-HAS_ERROR_AND_LOG = AIRFLOW_V_3_1_PLUS or not AIRFLOW_V_3_0_PLUS
+#: ``airflow dags test`` gives a callback the task's error from 3.2 on, and the address of its log from 3.1 on; a
+#: scheduler gives both on all.
+HAS_ERROR = AIRFLOW_V_3_2_PLUS or not AIRFLOW_V_3_0_PLUS
+HAS_LOG = AIRFLOW_V_3_1_PLUS or not AIRFLOW_V_3_0_PLUS
 DAGS = Path(__file__).parent / "notified_dags"
 
 
@@ -81,7 +86,7 @@ def test_slack_is_told_which_check_missed_and_where_to_read_more(outcome):
     assert f"<https://ui.example.com/my-workspace/my-workspace/qa-bench/{job}|Benchmark job>" in text
     assert f"<https://files.example.com/?at={str(folder).lstrip('/')}/report.html|Report>" in text
     assert "|Stored scores>" in text
-    assert ("|Log>" in text) == HAS_ERROR_AND_LOG
+    assert ("|Log>" in text) == HAS_LOG
 
 
 def test_a_function_is_told_of_a_pass(outcome):
@@ -91,8 +96,8 @@ def test_a_function_is_told_of_a_pass(outcome):
 
 def test_without_a_verdict_the_error_is_told(outcome):
     text = json.loads(told(outcome, "no_verdict"))["text"]
-    assert text.startswith("*No verdict: the task failed before*" if HAS_ERROR_AND_LOG else "*No verdict*")
-    assert ("no-such-job" in text) == HAS_ERROR_AND_LOG
+    assert text.startswith("*No verdict: the task failed before*" if HAS_ERROR else "*No verdict*")
+    assert ("no-such-job" in text) == HAS_ERROR
 
 
 def test_a_chat_that_is_down_changes_nothing(outcome):

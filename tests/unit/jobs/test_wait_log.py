@@ -59,6 +59,25 @@ class TestProgress:
             count += len(log.on_job(job("active" if number % 2 else "paused"), START + number * step))
         assert 100 < count < 1000
 
+    @pytest.mark.parametrize("created", ["1970-01-01", "1970-01-02", "2021-01-01"])
+    def test_a_job_that_says_that_it_is_from_another_year_is_no_quieter(self, created):
+        def lines(each: BenchmarkJob) -> int:
+            log, count = WaitLog("j"), 0
+            for minute in range(7 * 24 * 60):
+                now = START + minute * 60
+                count += len(log.on_error(DOWN, now) if 3000 < minute < 4800 else log.on_job(each, now))
+            return count
+
+        odd = BenchmarkJob(
+            name="j", workspace="w", status="active", created_at=datetime.fromisoformat(f"{created}T00:00Z")
+        )
+        assert lines(odd) == lines(job())
+
+    def test_a_clock_that_was_set_back_silences_nothing(self, log):
+        log.on_job(job(), START)
+        found = [log.on_job(job(), START - DAY + 60 * minute) for minute in range(60)]
+        assert 5 < sum(map(len, found)) < 20
+
     def test_the_last_always_comes(self, log):
         for t in range(50):
             log.on_job(job(progress=float(t)), START + t)

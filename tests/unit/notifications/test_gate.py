@@ -100,6 +100,30 @@ def test_it_is_never_too_long(markup, signs):
     assert len(told(markup, exception=JobFailed(signs * 2000), **links)) <= 3000
 
 
+@pytest.mark.parametrize("markup", MARKUPS)
+@pytest.mark.parametrize("address", ["http://evil.example/x", "WWW.evil.example", "mailto:a@evil.example", "slack://x"])
+def test_an_address_of_others_is_no_link(markup, address):
+    text = told(markup, verdict=verdict(f"see {address} now"), _link_ReportLink="https://e.example.com/report")
+    assert re.search(r"(?i)evil|slack:[\u2060\\]+//", text)
+    assert not re.search(r"(?i)http://evil|www\.evil|mailto:a|slack://", text)
+    assert "https://e.example.com/report" in text
+
+
+def test_the_id_of_a_run_can_be_copied():
+    ti = TaskInstance(verdict=verdict())
+    ti.run_id = "scheduled__2026-11-29T09:26:39.12+00:00"
+    texts: list[str] = []
+    BenchmarkGateNotifier(send=texts.append, markup="slack")({"ti": ti, "exception": None})
+    assert f"run {ti.run_id}\n" in texts[0]
+
+
+def test_checks_that_an_xcom_has_no_room_for_are_counted():
+    found = Verdict.from_dict(verdict(checks=12))
+    text = told("plain", verdict={**found.to_dict(), "left_out": {"fail": 1100, "pass": 5}})
+    shown = text.count("FAIL mean of")
+    assert f"and {12 - shown + 1100:,} more" in text
+
+
 def test_a_link_that_is_none_is_left_out():
     text = told("html", verdict=verdict(), _link_ReportLink="javascript:alert(1)", _link_BaselineLink=5)
     assert "javascript" not in text

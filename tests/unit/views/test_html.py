@@ -144,13 +144,26 @@ class TestContent:
             "data": "data:text/html,x",
         }
         context = ReportContext(
-            gate="nightly.gate[2]", run="scheduled__1", model="team/large", policy="p.yaml", links=links
+            dag="my.nightly", task="gate[2]", run="scheduled__1", model="team/large", policy="p.yaml", links=links
         )
         page = html_page(compared, context)
         text = texts_of(page)
-        for part in ("DAG nightly Task gate[2] Run scheduled__1", "Model team/large", "Policy p.yaml", "Job candidate"):
+        for part in (
+            "DAG my.nightly Task gate[2] Run scheduled__1",
+            "Model team/large",
+            "Policy p.yaml",
+            "Job candidate",
+        ):
             assert part in text
         assert Tags(page).attributes["href"] == {"https://airflow.example/x?a=1&b=2"}
+
+    def test_links_are_addresses_of_the_web(self, compared):
+        links = {
+            "a": "http://user:secret@x.example/",
+            "b": "https://x.example/\ud800",
+            "c": "https://x.example/\u202e y",
+        }
+        assert "href" not in Tags(html_page(compared, ReportContext(links=links))).attributes
 
     def test_earlier_jobs(self, compared):
         past = tuple(
@@ -177,7 +190,8 @@ class TestInert:
     def test_texts_of_others(self, text):
         results = (result(text=text, rows=3), result(Outcome.PASS, text))
         context = ReportContext(
-            **dict.fromkeys(("gate", "run", "submitted", "model", "policy"), text), links={text: "https://x.example/"}
+            **dict.fromkeys(("dag", "task", "run", "submitted", "model", "policy"), text),
+            links={text: "https://x.example/"},
         )
         verdict = Verdict(results=results, job=text, benchmark=text, workspace=text, baseline=text)
         page = html_page(verdict, context)
@@ -186,7 +200,7 @@ class TestInert:
                 TestInert.VERDICT,
                 replace(
                     context,
-                    **dict.fromkeys(("gate", "run", "submitted", "model", "policy"), "x"),
+                    **dict.fromkeys(("dag", "task", "run", "submitted", "model", "policy"), "x"),
                     links={"x": "https://x.example/"},
                 ),
             )
@@ -228,7 +242,7 @@ class TestBounded:
         few = text if many == 1 else text[:3000]
         results = (*[result(Outcome.PASS, few)] * many, *[result(text=few, rows=10)] * many)
         verdict = Verdict(results=results, job=text, benchmark=text, workspace=text, baseline=text)
-        page = html_page(verdict, ReportContext(gate=text, run=text, model=text, links={text: f"https://x/{text}"}))
+        page = html_page(verdict, ReportContext(dag=text, run=text, model=text, links={text: f"https://x/{text}"}))
         assert len(page.encode()) < MOST_BYTES
         Tags(page)
         assert (" more (" in page) == (many > 1)
@@ -263,7 +277,7 @@ class TestGauge:
             (Threshold("m", at_least=0.5), {"observed": 0.75}, 1),
             (Threshold("m", at_least=0.5, at_most=0.9), {"observed": 0.75}, 2),
             (NoRegression("m"), {"observed": -0.1, "details": {"margin": 0.0, "mode": "detect"}}, 1),
-            (NoDrift("m"), {"observed": 0.5, "details": {"cusum": 2.0, "limit": 5.0}}, 1),
+            (NoDrift("m"), {"observed": 0.5, "details": {"cusum": 2.0, "limit": 5.0, "low": 0.3, "high": None}}, 1),
             (Threshold("m", at_least=1), {"observed": 1.0}, 1),
         ],
     )
@@ -271,6 +285,12 @@ class TestGauge:
         gauge = Gauge.of(result(check=check, **fields))
         assert len(gauge.bars) == bars
         assert all(0 < place < 100 for place in (gauge.value, *gauge.bars))
+
+    def test_drift_is_drawn_in_the_unit_of_its_text(self):
+        """Its CUSUM is in the text: a dot far from the bar must not stand beside a value that has reached it."""
+        details = {"cusum": 2.6, "limit": 5.75, "low": 0.2587, "high": None}
+        gauge = Gauge.of(result(check=NoDrift("m"), observed=0.4333, details=details))
+        assert gauge.words == "0.4333, allowed from 0.2587"
 
     def test_sides(self):
         gauge = Gauge.of(result(check=Threshold("m", at_least=0.5), observed=0.25, interval=(0.2, float("inf"))))

@@ -28,9 +28,10 @@ def test_each_check_is_a_test_case():
     cases = suite.findall("testcase")
     kinds = [[child.tag for child in case if child.tag != "system-out"] for case in cases]
     assert kinds == [["failure"], ["error"], ["skipped"], []]
-    assert cases[0].attrib == {"classname": suite.get("name"), "name": 'm/why <it> & "so" mean ≥ 1'}
+    assert cases[0].attrib == {"classname": suite.get("name"), "name": 'm/why <it> & "so" mean (#3) ≥ 1'}
+    assert len({case.get("name") for case in cases}) == 4
     assert cases[0][0].attrib == {
-        "message": 'm/why <it> & "so" mean: why <it> & "so"', "type": "fail",
+        "message": 'm/why <it> & "so" mean (#3): why <it> & "so"', "type": "fail",
     }  # fmt: skip
     assert cases[-1].findtext("system-out") == "observed 0.5, required ≥ 1; 3 rows"
     assert suite.findtext("system-out").startswith("FAIL: 1 of 4 checks hold, 1 warns\n")

@@ -110,7 +110,7 @@ def test_an_error_has_what_keeps_the_gate_from_passing():
     assert [line.partition(" by ")[0] for line in lines] == [
         "FAIL m/s difference [category = code]: s fell",
         "FAIL m/s difference [category = math]: s fell",
-        "FAIL mean of s is 0.5, expected ≥ 0.9",
+        "FAIL mean of m/s is 0.5, expected ≥ 0.9",
         "FAIL m/s difference: s fell",
     ]
     many = failing_lines(view([Threshold("m", at_least=0.9)] * 300)).splitlines()

@@ -24,7 +24,7 @@ def test_failures_stand_first_and_passes_are_folded():
     places = [page.index(text) for text in ("**FAIL: 1 of 3", "| FAIL |", "| WARN |", "<details>", "| PASS |")]
     assert places == sorted(places)
     assert "<summary>1 check that holds</summary>" in page
-    assert "| PASS | x mean \\[x\\] | 0.5 | ≥ 1 | 3 rows |\n\n</details>" in page
+    assert "| PASS | x mean \\[x\\] (#1) | 0.5 | ≥ 1 | 3 rows |\n\n</details>" in page
 
 
 def test_what_the_columns_have():
@@ -51,3 +51,12 @@ def test_what_does_not_fit_is_counted():
     shown = len(re.findall("^[|] FAIL ", page, re.MULTILINE))
     assert 0 < shown < 3000
     assert f"\nand {3000 - shown:,} more\n" in page
+
+
+def test_what_a_verdict_in_an_xcom_has_no_room_for_is_counted():
+    left = {"fail": 700, "not_judged": 10, "pass": 5, "unproven": 1}
+    page = Verdict(results=(result(), result(Outcome.PASS)), left_out=left, workspace="w").to_markdown()
+    assert re.findall("and [0-9,]+ more", page) == ["and 710 more", "and 6 more"]
+    assert "<summary>7 checks that hold</summary>" in page
+    nothing = Verdict(results=(), left_out={"fail": 2}).to_markdown()
+    assert "and 2 more" in nothing
