@@ -14,15 +14,15 @@ import pytest
 from airflow.providers.common.compat.version_compat import (
     AIRFLOW_V_3_0_PLUS,
     AIRFLOW_V_3_1_PLUS,
-    AIRFLOW_V_3_2_PLUS,
+    AIRFLOW_V_3_3_PLUS,
 )
 
 from airflow_provider_benchmarks.testing import EvaluationService
 from tests.support.airflow_runs import AirflowHome
 
-#: ``airflow dags test`` gives a callback the task's error from 3.2 on, and the address of its log from 3.1 on; a
+#: ``airflow dags test`` gives a callback the task's error from 3.3 on, and the address of its log from 3.1 on; a
 #: scheduler gives both on all.
-HAS_ERROR = AIRFLOW_V_3_2_PLUS or not AIRFLOW_V_3_0_PLUS
+HAS_ERROR = AIRFLOW_V_3_3_PLUS or not AIRFLOW_V_3_0_PLUS
 HAS_LOG = AIRFLOW_V_3_1_PLUS or not AIRFLOW_V_3_0_PLUS
 DAGS = Path(__file__).parent / "notified_dags"
 
