@@ -1,0 +1,59 @@
+"""Directives with what ``get_provider_info`` gives: ``connection-fields`` and ``configuration-options``."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from doc_tables import code, table
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+from sphinx.util.typing import ExtensionMetadata
+
+from airflow_provider_benchmarks import get_provider_info
+from airflow_provider_benchmarks.client import ClientConfig
+
+
+class ConnectionFields(SphinxDirective):
+    """The extra fields of the connection, as Airflow's form has them."""
+
+    def run(self) -> list[nodes.Node]:
+        """Make the table."""
+        defaults = {field.name: field.default for field in dataclasses.fields(ClientConfig)}
+        (kind,) = get_provider_info()["connection-types"]
+        rows = [
+            [code(name), field["label"], _type(field), code(str(defaults.get(name))), field["description"]]
+            for name, field in kind["conn-fields"].items()
+        ]
+        return [table(("key of the extra", "label", "type", "default", "meaning"), rows)]
+
+
+class ConfigurationOptions(SphinxDirective):
+    """The options of the section ``[benchmarks]``."""
+
+    def run(self) -> list[nodes.Node]:
+        """Make the table."""
+        ((section, content),) = get_provider_info()["config"].items()
+        rows = [
+            [
+                code(name),
+                code(f"AIRFLOW__{section.upper()}__{name.upper()}"),
+                option["type"],
+                code(option["default"]) if option["default"] else "none",
+                option["description"] + (f" Example: {option['example']}" if option["example"] else ""),
+            ]
+            for name, option in content["options"].items()
+        ]
+        return [table(("option", "in the environment", "type", "default", "meaning"), rows)]
+
+
+def _type(field: dict[str, Any]) -> str:
+    return ", ".join(name for name in field["schema"]["type"] if name != "null")
+
+
+def setup(app: Sphinx) -> ExtensionMetadata:
+    """Add the directives."""
+    app.add_directive("connection-fields", ConnectionFields)
+    app.add_directive("configuration-options", ConfigurationOptions)
+    return {"parallel_read_safe": True}
