@@ -25,14 +25,15 @@ def _name(page: Path) -> str:
     return str(page.relative_to(REPOSITORY))
 
 
-def _tests_that_run_blocks() -> set[str]:
+@cache
+def _tests_that_run_blocks() -> frozenset[str]:
     """The names of all tests that take the fixture ``documented``."""
-    return {
+    return frozenset(
         node.name
         for file in (REPOSITORY / "tests").rglob("test_*.py")
         for node in ast.walk(ast.parse(file.read_text()))
         if isinstance(node, ast.FunctionDef) and "documented" in {argument.arg for argument in node.args.args}
-    }
+    )
 
 
 @pytest.mark.parametrize("block", list(blocks()), ids=lambda block: f"{block.page}:{block.line}")
