@@ -36,10 +36,12 @@ autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
 autodoc_preserve_defaults = True
-autodoc_default_options = {"show-inheritance": True}
 python_use_unqualified_type_names = True
 python_maximum_signature_line_length = 88
 add_module_names = False
+
+# Dashes only: descriptions in schemas have JSON, whose quotation marks must stay.
+smartquotes_action = "D"
 
 html_theme = "furo"
 html_title = f"Benchmarks {version}"
