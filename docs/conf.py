@@ -12,7 +12,7 @@ os.environ.setdefault("AIRFLOW_HOME", str(DOCS.parent / ".build" / "airflow-docs
 os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 sys.path.insert(0, str(DOCS / "_ext"))
 
-from airflow_provider_benchmarks import __version__  # noqa: E402
+from airflow_provider_benchmarks import __version__
 
 project = "airflow-provider-benchmarks"
 copyright = "the authors of airflow-provider-benchmarks"

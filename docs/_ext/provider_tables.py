@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from typing import Any
 
 from doc_tables import code, table
@@ -23,7 +24,7 @@ class ConnectionFields(SphinxDirective):
         defaults = {field.name: field.default for field in dataclasses.fields(ClientConfig)}
         (kind,) = get_provider_info()["connection-types"]
         rows = [
-            [code(name), field["label"], _type(field), code(str(defaults.get(name))), field["description"]]
+            [code(name), field["label"], _type(field), _default(defaults[name]), field["description"]]
             for name, field in kind["conn-fields"].items()
         ]
         return [table(("key of the extra", "label", "type", "default", "meaning"), rows)]
@@ -34,18 +35,34 @@ class ConfigurationOptions(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """Make the table."""
-        ((section, content),) = get_provider_info()["config"].items()
+        (content,) = get_provider_info()["config"].values()
         rows = [
             [
                 code(name),
-                code(f"AIRFLOW__{section.upper()}__{name.upper()}"),
                 option["type"],
                 code(option["default"]) if option["default"] else "none",
-                option["description"] + (f" Example: {option['example']}" if option["example"] else ""),
+                _meaning(option),
             ]
             for name, option in content["options"].items()
         ]
-        return [table(("option", "in the environment", "type", "default", "meaning"), rows)]
+        return [table(("option", "type", "default", "meaning"), rows)]
+
+
+def _meaning(option: dict[str, Any]) -> nodes.Node:
+    """The description, and an example, which may be a long address."""
+    parts: list[nodes.Node] = [nodes.Text(option["description"])]
+    if option["example"]:
+        parts += [nodes.Text(" Example: "), nodes.literal("", option["example"], classes=["example"])]
+    return nodes.inline("", "", *parts)
+
+
+def _default(value: Any) -> str | nodes.Node:
+    """A default as the extra would have it; those that are made anew for each connection are empty."""
+    return "none" if value is dataclasses.MISSING else code(f"{value:g}" if isinstance(value, float) else _json(value))
+
+
+def _json(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _type(field: dict[str, Any]) -> str:

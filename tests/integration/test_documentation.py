@@ -32,8 +32,8 @@ QA_BENCH = f"{WORKSPACE}/qa-bench"
 
 def only(blocks: list[Block], language: str, begin: str = "") -> str:
     """The only code of a language that has a line which begins so."""
-    found = {b.code for b in blocks if b.language == language and re.search(rf"^{re.escape(begin)}", b.code, re.M)}
-    (code,) = found
+    start = re.compile(rf"^{re.escape(begin)}", re.MULTILINE)
+    (code,) = {block.code for block in blocks if block.language == language and start.search(block.code)}
     return code
 
 

@@ -46,7 +46,5 @@ def store_job(
 
     created_at = datetime(2026, 3, 1, 2, tzinfo=UTC) + timedelta(days=day - 1)
     workspace = benchmark.partition("/")[0]
-    job = BenchmarkJob(
-        name=name, workspace=workspace, benchmark=benchmark, status="completed", created_at=created_at
-    )
+    job = BenchmarkJob(name=name, workspace=workspace, benchmark=benchmark, status="completed", created_at=created_at)
     return store.add(job, AggregateScores(tuple(scores)), store_rows=rows)
