@@ -47,7 +47,7 @@ def in_a_shell(code: str, folder: Path, **environment: str) -> subprocess.Comple
         env={**os.environ, "PATH": path, "PYTHONPATH": f"{REPOSITORY}", **environment},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=580,
         check=False,
     )
 
