@@ -22,6 +22,7 @@ NEWEST_AIRFLOWS := 3.3.2-python-3.11 3.3.2-python-3.12 3.3.2-python-3.13
 AIRFLOWS := $(OLD_AIRFLOWS) $(NEWEST_AIRFLOWS)
 WHEEL := .build/wheel
 SUPPLY_VENV := .venv-supply
+DOCS_VENV := .venv-docs
 BIN := $(VENV)/bin
 # Tests wait more than they compute: twice as many processes as cores keep the cores busy.
 WORKERS ?= $(shell expr 2 '*' $$(nproc))
@@ -39,7 +40,7 @@ export AIRFLOW_HOME := $(CURDIR)/.build/airflow
 
 .PHONY: help demo test-fast test test-lowest test-system test-generations test-matrix test-distributed soak fuzz \
 	lint types imports dependencies \
-	$(RELEASES:%=test-real-%) $(AIRFLOWS:%=test-airflow-%) test-move schema audit sbom check hooks \
+	$(RELEASES:%=test-real-%) $(AIRFLOWS:%=test-airflow-%) test-move schema audit sbom check hooks docs docs-links \
 	bench-rows bench-gates bench-waiting clean
 help:
 	@echo "make demo         run example DAGs nightly_regression and model_release_gate on a local evaluation service"
@@ -54,6 +55,8 @@ help:
 	@echo "make fuzz         odd answers of every kind to every request, new ones for ten minutes: MINUTES=60 for an hour"
 	@echo "make soak         500 jobs in 15 minutes, with odd answers of every kind, while workers and triggerers die"
 	@echo "make check        formatting, lint, types, import rules and declared dependencies"
+	@echo "make docs         the pages of docs/ and a reference, as HTML in .build/docs; fails where a link leads nowhere"
+	@echo "make docs-links   whether the hosts that these pages link to respond"
 	@echo "make audit        known weaknesses of the packages that constraints.txt pins"
 	@echo "make sbom         the bill of materials of the wheel and what it is installed with, to .build/sbom.json"
 	@echo "make schema       write the JSON Schemas of policy and benchmark files"
@@ -96,6 +99,11 @@ $(NEWEST_AIRFLOWS:%=.venv-airflow-%/.installed): .venv-airflow-%/.installed: pyp
 $(SUPPLY_VENV)/.installed: pyproject.toml $(VENV)/.installed
 	$(BIN)/uv venv --quiet --clear --python $(PYTHON) $(SUPPLY_VENV)
 	$(BIN)/uv pip install --quiet --python $(SUPPLY_VENV)/bin/python --group supply
+	@touch $@
+
+$(DOCS_VENV)/.installed: pyproject.toml constraints.txt $(VENV)/.installed
+	$(BIN)/uv venv --quiet --clear --python $(PYTHON) $(DOCS_VENV)
+	$(BIN)/uv pip install --quiet --python $(DOCS_VENV)/bin/python --constraint constraints.txt --editable ".[parquet,stats,report]" --group docs
 	@touch $@
 
 $(WHEEL)/.built: $(shell find airflow_provider_benchmarks -name '*.py' -o -name '*.json') pyproject.toml README.md $(VENV)/.installed
@@ -180,6 +188,16 @@ schema: $(VENV)/.installed
 	$(BIN)/python -m airflow_provider_benchmarks.gates.schema
 	$(BIN)/python -m airflow_provider_benchmarks.benchmarks.schema
 
+# A page that nothing leads to, a link that leads nowhere, and a name in a docstring that nothing has are errors.
+SPHINX := $(DOCS_VENV)/bin/sphinx-build --quiet --fail-on-warning --keep-going --nitpicky
+docs: $(DOCS_VENV)/.installed
+	$(SPHINX) -E -b html docs .build/docs
+	@echo "open .build/docs/index.html"
+
+# Other hosts may be down, or refuse: that is nothing to stop a change for.
+docs-links: $(DOCS_VENV)/.installed
+	$(SPHINX) -b linkcheck docs .build/docs-links
+
 # Fails also where a package can't be looked up: nothing is known of it then.
 audit: $(SUPPLY_VENV)/.installed
 	$(SUPPLY_VENV)/bin/pip-audit --strict --no-deps --disable-pip --progress-spinner off --requirement constraints.txt
@@ -216,4 +234,4 @@ bench-waiting: $(VENV)/.installed .venv-platform-0.1/.installed
 	PYTHONPATH=$(CURDIR) $(BIN)/python benchmarks/trigger_memory.py
 
 clean:
-	rm -rf $(VENV) .venv-platform-* $(LOWEST_VENV) $(SUPPLY_VENV) .venv-airflow-* .venv-distributed .build
+	rm -rf $(VENV) .venv-platform-* $(LOWEST_VENV) $(SUPPLY_VENV) $(DOCS_VENV) .venv-airflow-* .venv-distributed .build

@@ -310,7 +310,7 @@ class ScoreStore:
         """Keep a gate's verdict with the job; a later one of the same gate replaces it.
 
         :param gate: name of the gate, ``dag_id.task_id``, with ``[map_index]`` where it is mapped
-        :param verdict: as of :meth:`Verdict.to_dict`
+        :param verdict: as of :meth:`~airflow_provider_benchmarks.gates.Verdict.to_dict`
         """
         folder = self.folder(stored.workspace, stored.benchmark)
         name, judge = quote(stored.job, safe=""), quote(gate_name(gate), safe="")

@@ -52,6 +52,7 @@ class Block:
 
 
 def pages() -> list[Path]:
+    """The pages whose blocks run."""
     return [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").rglob("*.md"))]
 
 

@@ -12,9 +12,15 @@ from airflow_provider_benchmarks.store import Place, RowFormat, ScoreStore, Stor
 
 
 def store_job(
-    store: ScoreStore, name: str, values: Sequence[float], *, metrics: Sequence[str] = ("w/m",), day: int = 1
+    store: ScoreStore,
+    name: str,
+    values: Sequence[float],
+    *,
+    metrics: Sequence[str] = ("w/m",),
+    day: int = 1,
+    benchmark: str = "w/b",
 ) -> StoredJob:
-    """Store a job of the benchmark ``w/b`` with one score, ``s``, of each metric and row.
+    """Store a job with one score, ``s``, of each metric and row.
 
     :param values: of the rows
     :param day: of the month in which it was submitted
@@ -39,5 +45,6 @@ def store_job(
         return store_rows(lines, place, row_format=RowFormat(name="parquet"))
 
     created_at = datetime(2026, 3, 1, 2, tzinfo=UTC) + timedelta(days=day - 1)
-    job = BenchmarkJob(name=name, workspace="w", benchmark="w/b", status="completed", created_at=created_at)
+    workspace = benchmark.partition("/")[0]
+    job = BenchmarkJob(name=name, workspace=workspace, benchmark=benchmark, status="completed", created_at=created_at)
     return store.add(job, AggregateScores(tuple(scores)), store_rows=rows)

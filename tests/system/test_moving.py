@@ -1,4 +1,4 @@
-"""The walk of README.md's "Moving to a newer release": the same DAG files on the real 0.1.0, then on the real 0.8.1.
+"""The walk of "Moving to a newer release" in docs/compatibility.md, from the real 0.1.0 to the real 0.8.1.
 
 ``make test-move`` runs it, which installs both.
 """

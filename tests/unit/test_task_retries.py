@@ -1,4 +1,4 @@
-"""Which errors end a task for good: as the README says."""
+"""Which errors end a task for good: as docs/errors.md says."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from airflow_provider_benchmarks.operators import gates
 from airflow_provider_benchmarks.operators._final_errors import as_final, fails_for_good
 from airflow_provider_benchmarks.retry_policy import can_retry_mend
 
-README = Path(__file__).parents[2] / "README.md"
+ERRORS = Path(__file__).parents[2] / "docs" / "errors.md"
 MODEL = "Job cannot be launched. Error: Invalid payload. Errors: Evaluation Model 'm' is not reachable: {}"
 FINAL = [
     ConfigurationError("x"),
@@ -115,13 +115,13 @@ def test_errors_of_another_kind_pass():
 
 
 def table() -> dict[str, str]:
-    """What the README says of each error, by its name."""
-    section = README.read_text().split("\n## Errors\n")[1].split("\n## ")[0]
+    """What the page says of each error, by its name."""
+    section = ERRORS.read_text().split("\n## By class\n")[1].split("\n## ")[0]
     rows = [line.split(" | ") for line in section.splitlines() if line.startswith("| `")]
     return {name: row[2] for row in rows for name in re.findall(r"`(\w+)`", row[0])}
 
 
-def test_the_readme_says_which():
+def test_the_page_says_which():
     retried = table()
     kinds = {
         name
