@@ -40,7 +40,7 @@ export AIRFLOW_HOME := $(CURDIR)/.build/airflow
 
 .PHONY: help demo test-fast test test-lowest test-system test-generations test-matrix test-distributed soak fuzz \
 	lint types imports dependencies \
-	$(RELEASES:%=test-real-%) $(AIRFLOWS:%=test-airflow-%) test-move schema audit sbom check hooks docs docs-links \
+	$(RELEASES:%=test-real-%) $(AIRFLOWS:%=test-airflow-%) test-move schema audit sbom check hooks docs docs-links screenshots \
 	bench-rows bench-gates bench-waiting clean
 help:
 	@echo "make demo         run example DAGs nightly_regression and model_release_gate on a local evaluation service"
@@ -56,6 +56,7 @@ help:
 	@echo "make soak         500 jobs in 15 minutes, with odd answers of every kind, while workers and triggerers die"
 	@echo "make check        formatting, lint, types, import rules and declared dependencies"
 	@echo "make docs         the pages of docs/ and a reference, as HTML in .build/docs; fails where a link leads nowhere"
+	@echo "make screenshots  take the pictures of docs/images anew, in Debian's chromium on a whole Airflow"
 	@echo "make docs-links   whether the hosts that these pages link to respond"
 	@echo "make audit        known weaknesses of the packages that constraints.txt pins"
 	@echo "make sbom         the bill of materials of the wheel and what it is installed with, to .build/sbom.json"
@@ -197,6 +198,12 @@ docs: $(DOCS_VENV)/.installed
 # Other hosts may be down, or refuse: that is nothing to stop a change for.
 docs-links: $(DOCS_VENV)/.installed
 	$(SPHINX) -b linkcheck docs .build/docs-links
+
+# Look at each of them before it is committed.
+screenshots: $(VENV)/.installed
+	@command -v chromium > /dev/null || { echo "Chromium is needed; on Debian: apt-get install chromium"; exit 1; }
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --group browser
+	PYTHONPATH=$(CURDIR) $(BIN)/python docs/screenshots.py
 
 # Fails also where a package can't be looked up: nothing is known of it then.
 audit: $(SUPPLY_VENV)/.installed
