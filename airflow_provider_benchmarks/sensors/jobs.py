@@ -15,6 +15,7 @@ from airflow_provider_benchmarks.links import BenchmarkJobLink, link_job
 from airflow_provider_benchmarks.operators._arguments import FLAG, TEXT, WORKSPACE, CheckedArguments, Rule
 from airflow_provider_benchmarks.operators._base import DEFAULT_CONN_ID
 from airflow_provider_benchmarks.operators._final_errors import fails_for_good
+from airflow_provider_benchmarks.operators._lineage import ReportsLineage
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from airflow_provider_benchmarks.hooks.benchmarks import BenchmarkHook
 
 
-class BenchmarkJobSensor(CheckedArguments, BaseSensorOperator):
+class BenchmarkJobSensor(ReportsLineage, CheckedArguments, BaseSensorOperator):
     """Wait until a benchmark job has completed.
 
     The arguments of Airflow's sensors mean the same as ever: ``poke_interval`` is the number of seconds between two
@@ -79,16 +80,21 @@ class BenchmarkJobSensor(CheckedArguments, BaseSensorOperator):
 
     @fails_for_good
     def execute(self, context: Context) -> Any:
+        lineage = self.begin_lineage()
         self.check_rendered_arguments()
+        lineage.job = self.job_name
         name_map_index(context, job=self.job_name, benchmark=None)
         link_job(context, self.hook, self.job_name)
         if not self.deferrable:
             # A sensor that is rescheduled begins anew with each poll: when it ends is known to Airflow alone.
             deadline = None if self.reschedule else deadline_after(self.timeout)
             self._lines = WaitLog(self.job_name, deadline=deadline)
-            return super().execute(context)
+            found = super().execute(context)
+            lineage.reads_scores(self.job_name)
+            return found
         if not self.poke(context):  # a finished job needs no triggerer
             self._defer(context)
+        lineage.reads_scores(self.job_name)
         return None
 
     def _defer(self, context: Context) -> None:
@@ -125,8 +131,11 @@ class BenchmarkJobSensor(CheckedArguments, BaseSensorOperator):
 
         if is_of_earlier_try(context, try_number):
             return self.execute(context)
+        lineage = self.begin_lineage()
+        lineage.job = self.job_name
         name_map_index(context, job=self.job_name, benchmark=None)
         try:
             self.hook.finish_event(event, job_name=self.job_name, timeout=self.timeout)
         except JobTimeout as error:  # soft_fail looks for this class, and Airflow does not retry it
             raise AirflowSensorTimeout(str(error)) from error
+        lineage.reads_scores(self.job_name)
