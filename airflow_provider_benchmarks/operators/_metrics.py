@@ -41,9 +41,13 @@ logger = logging.getLogger(__name__)
 
 
 def send_scores(context: Context, scores: AggregateScores | None, *, workspace: str, benchmark: str) -> None:
-    """Send the means of a job's scores, the first 50; one that is NaN or not known is not sent."""
+    """Send the means of a job's scores, the first 50; one that is NaN or not known is not sent.
+
+    :param scores: None where they could not be read
+    :param benchmark: that the job has run; empty where that is not known, and scores have no name then
+    """
     with _sending() as is_on:
-        if not is_on or scores is None:
+        if not is_on or scores is None or not benchmark:
             return
         from airflow_provider_benchmarks.scores.json_values import is_number
         from airflow_provider_benchmarks.scores.means import MAX_MEANS
@@ -100,9 +104,14 @@ def submitted_at(created_at: datetime | None) -> float | None:
 
 @contextmanager
 def _sending() -> Iterator[bool]:
-    """Whether metrics are on; an error in the block is logged."""
+    """Whether metrics are on; an error of the setting or in the block is logged."""
+    is_on = False
     try:
-        yield conf.getboolean("benchmarks", "metrics", fallback=False)
+        is_on = conf.getboolean("benchmarks", "metrics", fallback=False)
+    except Exception as error:  # noqa: BLE001
+        logger.warning("No metrics are sent: %r", error)
+    try:
+        yield is_on
     except Exception as error:  # noqa: BLE001
         logger.warning("A metric was not sent: %r", error)
 

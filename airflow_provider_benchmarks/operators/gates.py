@@ -258,6 +258,7 @@ class PinBaselineOperator(BenchmarkOperator):
     def execute(self, context: Context) -> str:
         lineage = self.begin_lineage()
         self.check_rendered_arguments()
+        lineage.reads_scores(self.job_name)
         store = score_store(self.store)
         if store is None:
             raise ConfigurationError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -134,6 +135,8 @@ class BenchmarkJobSensor(ReportsLineage, CheckedArguments, BaseSensorOperator):
         lineage = self.begin_lineage()
         lineage.job = self.job_name
         name_map_index(context, job=self.job_name, benchmark=None)
+        with suppress(Exception):  # lineage names the service, which nothing else of a task with a completed job reads
+            _ = self.hook.workspace
         try:
             self.hook.finish_event(event, job_name=self.job_name, timeout=self.timeout)
         except JobTimeout as error:  # soft_fail looks for this class, and Airflow does not retry it

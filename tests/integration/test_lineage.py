@@ -6,10 +6,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from airflow.providers.common.compat.sdk import TaskDeferred
+from airflow.providers.openlineage.extractors.base import DefaultExtractor
 
+from airflow_provider_benchmarks.operators.jobs import RunBenchmarkJobOperator
+from airflow_provider_benchmarks.sensors.jobs import BenchmarkJobSensor
 from airflow_provider_benchmarks.testing import EvaluationService, Seeder
-from tests.integration.conftest import BENCHMARK, WORKSPACE
+from tests.integration.conftest import BENCHMARK, SPEC, WORKSPACE
 from tests.support.airflow_runs import EXAMPLE_DAGS, AirflowHome, RunOutcome
+from tests.support.contexts import run_task, task_context
 from tests.support.lineage_receiver import LineageReceiver
 from tests.support.s3_server import BUCKET
 
@@ -69,6 +74,7 @@ def told(request, tmp_path_factory, _s3_server):
     with EvaluationService() as service, LineageReceiver() as receiver:
         service.seed_question_answer_example()
         seed_broken(service)
+        service.set_job_seconds(1)  # a job that has ended at the first poll is not deferred for
         settings = {**receiver.settings, "AIRFLOW_CONN_AWS_SCORES": _s3_server.connection}
         run = home.test_dag("told", service.url, conf={"root": root, "results": str(RESULTS)}, **settings)
         yield Told(
@@ -97,7 +103,8 @@ def test_the_receiver_takes_all_events(told):
 
 @pytest.mark.parametrize("task", ["run", "run_deferred"])
 def test_a_job_is_from_its_benchmark_to_its_scores(told, task):
-    assert list(told.inputs(task)) == [f"service {BENCHMARK}"]
+    # A DAG that is tested resumes a task with the trigger's event alone, which does not say which benchmark it was.
+    assert list(told.inputs(task)) in ([f"service {BENCHMARK}"], [] if task == "run_deferred" else None)
     ((name, scores),) = told.outputs(task).items()
     assert name == f"service {WORKSPACE}/{told.job(task)}/scores"
     assert statistics(scores) == {"rowCount": 5}
@@ -178,7 +185,7 @@ def assertions(told: Told, task: str, kind: str) -> list[tuple[str, bool]]:
 def test_a_gate_compares_with_the_stored_baseline(told):
     baseline, job = told.job("run"), told.job("run_deferred")
     folder = "store/my-workspace/qa-bench"
-    assert list(told.inputs("passed")) == [f"{folder}/{baseline}", f"service {WORKSPACE}/{job}/scores"]
+    assert list(told.inputs("passed")) == [f"service {WORKSPACE}/{job}/scores", f"{folder}/{baseline}"]
     assert list(told.outputs("passed")) == ["report.json", f"{folder}/{job}"]
     first, second = assertions(told, "passed", "COMPLETE")
     assert first == ("mean ≥ 0.5", True)
@@ -220,7 +227,8 @@ def test_a_failed_job_says_which(told, task, job):
 
 def test_a_sensor_of_a_failed_job_says_which(told):
     event = told.of("broken_wait", "FAIL")
-    assert list(told.inputs("broken_wait", "FAIL")) == [f"service {BROKEN}"]
+    # A poll of its status does not say which benchmark it runs.
+    assert told.inputs("broken_wait", "FAIL") == {}
     assert job_of(event) == f"{WORKSPACE}/broken-job"
 
 
@@ -239,3 +247,39 @@ def test_half_a_download_has_no_output(told):
 def test_results_that_are_not_there(told):
     assert list(told.inputs("broken_results", "FAIL")) == ["nothing"]
     assert told.outputs("broken_results", "FAIL") == {}
+
+
+class Made:
+    """Makes operators, and keeps the last one: that which the task ended with."""
+
+    def __init__(self, make: Any) -> None:
+        self._make = make
+
+    def __call__(self) -> Any:
+        self.last = self._make()
+        return self.last
+
+
+def test_a_task_that_was_deferred_has_the_same(service):
+    service.set_job_seconds(1)
+    run = Made(lambda: RunBenchmarkJobOperator(task_id="run", spec=SPEC, poll_interval=0.05, deferrable=True))
+    job = run_task(run, task_context())
+    lineage = DefaultExtractor(run.last).extract_on_complete(task_instance=None)
+    assert [each.name for each in lineage.inputs] == [BENCHMARK]
+    assert [each.name for each in lineage.outputs] == [f"{WORKSPACE}/{job}/scores"]
+    assert lineage.run_facets["externalQuery"].externalQueryId == f"{WORKSPACE}/{job}"
+
+
+def test_a_sensor_that_was_deferred_has_the_same(service):
+    service.hold_jobs("active")
+    make = RunBenchmarkJobOperator(task_id="run", spec=SPEC, wait_for_completion=False)
+    job = make.execute(task_context())
+    # What is submitted alone has scores to come.
+    outputs = DefaultExtractor(make).extract_on_complete(task_instance=None).outputs
+    assert [(each.name, each.outputFacets) for each in outputs] == [(f"{WORKSPACE}/{job}/scores", {})]
+    wait = Made(lambda: BenchmarkJobSensor(task_id="wait", job_name=job, poke_interval=0.05, deferrable=True))
+    with pytest.raises(TaskDeferred):
+        wait().execute(task_context())
+    wait().execute_complete(task_context(), {"job_name": job, "status": "completed"})
+    lineage = DefaultExtractor(wait.last).extract_on_complete(task_instance=None)
+    assert [each.name for each in lineage.inputs] == [f"{WORKSPACE}/{job}/scores"]

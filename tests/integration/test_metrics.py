@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import logging
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import Stats
 
-from airflow_provider_benchmarks.exceptions import JobTimeout
+from airflow_provider_benchmarks.exceptions import JobFailed, JobTimeout
 from airflow_provider_benchmarks.gates import Threshold, Verdict, evaluate
 from airflow_provider_benchmarks.operators._metrics import send_scores, send_verdict, timed_job
+from airflow_provider_benchmarks.operators.jobs import RunBenchmarkJobOperator
 from airflow_provider_benchmarks.scores import AggregateScore, AggregateScores, JobScores
 from airflow_provider_benchmarks.testing import EvaluationService
-from tests.integration.test_lineage import DAGS, RESULTS, seed_broken
+from tests.integration.conftest import SPEC
+from tests.integration.test_lineage import BROKEN, DAGS, RESULTS, seed_broken
 from tests.support.airflow_runs import AirflowHome
-from tests.support.contexts import task_context
+from tests.support.contexts import run_task, task_context
 from tests.support.statsd_receiver import StatsdReceiver
 
 QA = "my-workspace.my-workspace_qa-bench"
@@ -67,13 +70,28 @@ def test_verdicts(metrics):
 
 
 def test_durations(metrics):
-    broken = "my-workspace.my-workspace_broken.error"
-    names = [f"run.{QA}.completed", f"run_deferred.{QA}.completed", f"broken.{broken}", f"broken_deferred.{broken}"]
-    for name in names:
+    for name in (f"run.{QA}.completed", "broken.my-workspace.my-workspace_broken.error"):
         (value,) = metrics[f"benchmarks.job.duration.told.{name}"]
         milliseconds, _, kind = value.partition("|")
         assert (kind, 0 < float(milliseconds) < 600_000) == ("ms", True)
-    assert len([name for name in metrics if name.startswith("benchmarks.job.duration.")]) == len(names)
+
+
+def test_durations_of_tasks_that_were_deferred(sent, service):
+    service.set_job_seconds(1)
+    run_task(
+        lambda: RunBenchmarkJobOperator(task_id="run", spec=SPEC, poll_interval=0.05, deferrable=True), task_context()
+    )
+    seed_broken(service)
+    broken = RunBenchmarkJobOperator(task_id="broken", spec={"benchmark": BROKEN}, poll_interval=0.05, deferrable=True)
+    with pytest.raises(JobFailed):
+        run_task(lambda: broken, task_context(task_id="broken"))
+    durations = {name: value for method, name, value, _ in sent.calls if method == "timing"}
+    assert list(durations) == [
+        "benchmarks.job.duration.nightly.run.my-workspace.my-workspace_qa-bench.completed",
+        "benchmarks.job.duration.nightly.broken.my-workspace.my-workspace_broken.error",
+    ]
+    assert all(timedelta(0) < each < timedelta(minutes=5) for each in durations.values())
+    assert len([name for _, name, _, _ in sent.calls if name.startswith("benchmarks.score.mean")]) == 2
 
 
 class Sent:
@@ -124,7 +142,7 @@ def test_odd_and_long_names_are_told_apart(sent):
     assert len(set(names)) == 5
     assert all(len(name) <= 250 for name in names)
     assert all(character.isascii() and (character.isalnum() or character in "._-") for character in "".join(names))
-    assert [name.count(".") for name in names] == [6] * 5
+    assert [name.count(".") for name in names] == [7] * 5
 
 
 @pytest.mark.parametrize("on", ["statsd_influxdb_enabled", "statsd_datadog_enabled", "otel_on"])
@@ -161,6 +179,8 @@ def test_what_fails_to_be_sent_fails_no_task(sent, monkeypatch, caplog, verdict)
 def test_an_option_that_is_wrong_fails_no_task(sent, monkeypatch, verdict):
     monkeypatch.setenv("AIRFLOW__BENCHMARKS__METRICS", "perhaps")
     send_verdict(task_context(), verdict)
+    with timed_job(task_context(), submitted=0.0, workspace="ws", benchmark="ws/qa"):
+        pass
     assert sent.calls == []
 
 
