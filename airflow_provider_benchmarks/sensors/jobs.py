@@ -83,19 +83,16 @@ class BenchmarkJobSensor(ReportsLineage, CheckedArguments, BaseSensorOperator):
     def execute(self, context: Context) -> Any:
         lineage = self.begin_lineage()
         self.check_rendered_arguments()
-        lineage.job = self.job_name
+        lineage.reads_scores(self.job_name)
         name_map_index(context, job=self.job_name, benchmark=None)
         link_job(context, self.hook, self.job_name)
         if not self.deferrable:
             # A sensor that is rescheduled begins anew with each poll: when it ends is known to Airflow alone.
             deadline = None if self.reschedule else deadline_after(self.timeout)
             self._lines = WaitLog(self.job_name, deadline=deadline)
-            found = super().execute(context)
-            lineage.reads_scores(self.job_name)
-            return found
+            return super().execute(context)
         if not self.poke(context):  # a finished job needs no triggerer
             self._defer(context)
-        lineage.reads_scores(self.job_name)
         return None
 
     def _defer(self, context: Context) -> None:
@@ -132,8 +129,7 @@ class BenchmarkJobSensor(ReportsLineage, CheckedArguments, BaseSensorOperator):
 
         if is_of_earlier_try(context, try_number):
             return self.execute(context)
-        lineage = self.begin_lineage()
-        lineage.job = self.job_name
+        self.begin_lineage().reads_scores(self.job_name)
         name_map_index(context, job=self.job_name, benchmark=None)
         with suppress(Exception):  # lineage names the service, which nothing else of a task with a completed job reads
             _ = self.hook.workspace
@@ -141,4 +137,3 @@ class BenchmarkJobSensor(ReportsLineage, CheckedArguments, BaseSensorOperator):
             self.hook.finish_event(event, job_name=self.job_name, timeout=self.timeout)
         except JobTimeout as error:  # soft_fail looks for this class, and Airflow does not retry it
             raise AirflowSensorTimeout(str(error)) from error
-        lineage.reads_scores(self.job_name)

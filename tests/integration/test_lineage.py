@@ -189,7 +189,7 @@ def test_a_gate_compares_with_the_stored_baseline(told):
     assert list(told.outputs("passed")) == ["report.json", f"{folder}/{job}"]
     first, second = assertions(told, "passed", "COMPLETE")
     assert first == ("mean ≥ 0.5", True)
-    assert second[0].startswith("mean ")
+    assert second == ("difference drop ≤ 0.9 (detect)", False)
 
 
 def test_a_missed_gate_has_what_each_check_found(told):
@@ -228,7 +228,7 @@ def test_a_failed_job_says_which(told, task, job):
 def test_a_sensor_of_a_failed_job_says_which(told):
     event = told.of("broken_wait", "FAIL")
     # A poll of its status does not say which benchmark it runs.
-    assert told.inputs("broken_wait", "FAIL") == {}
+    assert list(told.inputs("broken_wait", "FAIL")) == [f"service {WORKSPACE}/broken-job/scores"]
     assert job_of(event) == f"{WORKSPACE}/broken-job"
 
 
