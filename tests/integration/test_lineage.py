@@ -38,10 +38,15 @@ class Told(NamedTuple):
         return found[0]
 
     def inputs(self, task: str, kind: str = "COMPLETE") -> dict[str, Any]:
-        return {self.short(each): each for each in self.of(task, kind).get("inputs", ())}
+        return self._named(self.of(task, kind).get("inputs", ()))
 
     def outputs(self, task: str, kind: str = "COMPLETE") -> dict[str, Any]:
-        return {self.short(each): each for each in self.of(task, kind).get("outputs", ())}
+        return self._named(self.of(task, kind).get("outputs", ()))
+
+    def _named(self, datasets: Any) -> dict[str, Any]:
+        named = {self.short(each): each for each in datasets}
+        assert len(named) == len(datasets), "a dataset is there twice"
+        return named
 
     def short(self, dataset: dict[str, Any]) -> str:
         """The name of a dataset, shorter where it is on the service or below the DAG's root."""
