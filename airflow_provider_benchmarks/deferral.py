@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
+    from airflow_provider_benchmarks.jobs import BenchmarkJob
+
 #: The trigger has its own deadline and then fires an event. Airflow's timeout of the deferral, which resumes no task,
 #: comes this much later. Airflow checks it every 15 s.
 TIMEOUT_AFTER_DEADLINE = timedelta(seconds=60)
@@ -25,6 +27,24 @@ def deadline_after(timeout: timedelta | float | None, *, began: datetime | None 
     seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
     now = time.time()
     return None if seconds is None else seconds + (now if began is None else min(began.timestamp(), now))
+
+
+def deadline_of_job(
+    timeout: timedelta | float | None, job: BenchmarkJob, *, is_new: bool, is_cancelled: bool
+) -> float | None:
+    """Return the deadline of a task's job in seconds since the epoch; None for no limit.
+
+    :param timeout: of the job, over all tries that wait for it
+    :param is_new: True if this try has submitted it
+    :param is_cancelled: True if its deadline ends the job, too
+    """
+    restarted = deadline_after(timeout)
+    if is_new or restarted is None:
+        return restarted
+    deadline = deadline_after(timeout, began=job.created_at)
+    # A timeout that leaves the job running does not end the wait for good: a retry waits for as long again.
+    has_passed = deadline is not None and deadline <= time.time()
+    return restarted if has_passed and not is_cancelled else deadline
 
 
 def seconds_until(deadline: float | None) -> float | None:

@@ -110,6 +110,14 @@ _OPTIONS: dict[str, Any] = {
         "example": "staging",
         "default": "",
     },
+    "metrics": {
+        "description": "Send the means of scores, the verdicts of gates and the time that jobs take as Airflow metrics "
+        "benchmarks.…, to where Airflow sends its own ([metrics]).",
+        "version_added": "0.1.0",
+        "type": "boolean",
+        "example": None,
+        "default": "False",
+    },
     "retry_seconds": {
         "description": "Seconds for which a request to the service is retried after transient faults, and for which a "
         "gate tries again to write its verdict.",

@@ -11,6 +11,7 @@ from airflow.providers.common.compat.sdk import BaseOperator, conf
 
 from airflow_provider_benchmarks.exceptions import ResultsTooLarge
 from airflow_provider_benchmarks.operators._arguments import TEXT, WORKSPACE, CheckedArguments, Rule
+from airflow_provider_benchmarks.operators._lineage import ReportsLineage
 
 if TYPE_CHECKING:
     from airflow_provider_benchmarks.hooks.benchmarks import BenchmarkHook
@@ -22,7 +23,7 @@ DEFAULT_MAX_XCOM_BYTES = 1024 * 1024
 STORE_AS_FILE = "Set destination= to store them as a file; its path is what goes to XCom then."
 
 
-class BenchmarkOperator(CheckedArguments, BaseOperator):
+class BenchmarkOperator(ReportsLineage, CheckedArguments, BaseOperator):
     """Base of the operators.
 
     :param conn_id: connection to the evaluation service (templated). Default: ``nemo_evaluator_default``

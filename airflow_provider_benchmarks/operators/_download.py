@@ -24,13 +24,14 @@ from airflow_provider_benchmarks.operators._arguments import (
 )
 from airflow_provider_benchmarks.operators._asset_extra import add_outlet_extra
 from airflow_provider_benchmarks.operators._base import BenchmarkOperator, score_store
+from airflow_provider_benchmarks.operators._metrics import send_scores
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_benchmarks.jobs import BenchmarkJob
     from airflow_provider_benchmarks.scores import AggregateScores
-    from airflow_provider_benchmarks.store import Place, RowOptions, StoredJob
+    from airflow_provider_benchmarks.store import Place, RowOptions, StoredFile, StoredJob
 
 
 class DownloadOperator(BenchmarkOperator):
@@ -145,6 +146,22 @@ class DownloadOperator(BenchmarkOperator):
             self.log.warning('%s is "%s": its scores may not be of all rows.%s', job, job.status, advice)
         return job
 
+    def _note(
+        self,
+        job: BenchmarkJob | StoredJob,
+        aggregate: AggregateScores | None,
+        *,
+        file: StoredFile | None,
+        rows: int | None,
+    ) -> None:
+        from airflow_provider_benchmarks.jobs import BenchmarkJob
+
+        self.lineage.reads_scores(self.job_name, workspace=job.workspace, rows=rows, scores=aggregate)
+        if (store := score_store(self.store)) is not None and not isinstance(job, BenchmarkJob):
+            self.lineage.writes_job(store, job)
+        if file is not None and self.destination is not None:
+            self.lineage.writes_file(file, files=None if getattr(self, "partition_by", ()) else 1)
+
     def _link(self, context: Context, job: BenchmarkJob | StoredJob) -> None:
         from airflow_provider_benchmarks.jobs import BenchmarkJob
 
@@ -153,14 +170,34 @@ class DownloadOperator(BenchmarkOperator):
         link_path(StoredScoresLink(), context, folder, None if self.destination is None else str(self.destination))
         link_job(context, self.hook, self.job_name, benchmark=job.benchmark)
 
-    def _add_outlet_extra(
-        self, context: Context, job: BenchmarkJob | StoredJob, aggregate: AggregateScores | None, **more: Any
-    ) -> None:
-        """Describe the download in the events of the task's outlets.
+    def _begin(self) -> None:
+        """What each try begins with.
 
-        :param more: of which None is left out
+        :raises ConfigurationError: an argument is wrong
         """
-        more = {name: value for name, value in more.items() if value is not None}
+        lineage = self.begin_lineage()
+        self.check_rendered_arguments()
+        lineage.reads_scores(self.job_name)
+
+    def _tell(
+        self,
+        context: Context,
+        job: BenchmarkJob | StoredJob,
+        aggregate: AggregateScores | None,
+        *,
+        file: StoredFile | None = None,
+        rows: int | None = None,
+    ) -> None:
+        """Describe the download to lineage and metrics, in links, and in the events of the task's outlets.
+
+        :param file: that has the scores now; None for none
+        :param rows: number of row scores; None where they are not read, or in the file
+        """
+        rows = rows if file is None else file.rows
+        self._note(job, aggregate, file=file, rows=rows)
+        send_scores(context, aggregate, workspace=job.workspace, benchmark=job.benchmark)
+        known = {"rows": rows, "path": None if file is None else file.path}
+        more = {name: value for name, value in known.items() if value is not None}
         name_map_index(context, job=self.job_name, benchmark=job.benchmark)
         self._link(context, job)
         add_outlet_extra(self, context, job_name=self.job_name, benchmark=job.benchmark, aggregate=aggregate, more=more)

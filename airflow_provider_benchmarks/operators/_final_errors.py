@@ -13,6 +13,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_benchmarks import exceptions
 from airflow_provider_benchmarks.exceptions import BenchmarkError
+from airflow_provider_benchmarks.operators._lineage import Kind, ReportsLineage
 from airflow_provider_benchmarks.retry_policy import can_retry_mend
 
 M = TypeVar("M", bound=Callable[..., Any])
@@ -82,6 +83,8 @@ def fails_for_good(method: M) -> M:
         except (exceptions.GateFailed, exceptions.GateInconclusive) as error:
             raise error.with_traceback(None)  # noqa: B904 - a verdict is no fault, whose place would help
         except BenchmarkError as error:
+            if isinstance(error, exceptions.JobError) and isinstance(args[0], ReportsLineage):
+                args[0].lineage.reads(Kind.BENCHMARK, error.benchmark)
             final = as_final(error)
             if final is error:
                 raise

@@ -42,13 +42,14 @@ from airflow_provider_benchmarks.operators._gate_arguments import (
     require_store,
 )
 from airflow_provider_benchmarks.operators._gate_record import Record, check_report, is_html, store_report, xcom_of
+from airflow_provider_benchmarks.operators._lineage import Kind
+from airflow_provider_benchmarks.operators._metrics import send_scores, send_verdict
 from airflow_provider_benchmarks.operators._report_context import report_context
 from airflow_provider_benchmarks.operators._reviewed_file import ReviewedFile
 from airflow_provider_benchmarks.storable import storable
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
-    from airflow.providers.openlineage.extractors import OperatorLineage
 
     from airflow_provider_benchmarks.gates import Check, Policy, Verdict
     from airflow_provider_benchmarks.gates.report_context import ReportContext
@@ -115,7 +116,6 @@ class GateOperator(BenchmarkOperator):
         self.if_inconclusive = if_inconclusive
         self.if_no_baseline = if_no_baseline
         self.aliases = checked_aliases(aliases, task=self.task_id)
-        self._verdict: Verdict | None = None
         self._policy_read: tuple[str, bytes] | None = None
         self.check_known_arguments()
         self._check_arguments()
@@ -164,7 +164,9 @@ class GateOperator(BenchmarkOperator):
         from airflow_provider_benchmarks.operators._service_source import ServiceSource
         from airflow_provider_benchmarks.views import VerdictView, log_records
 
+        lineage = self.begin_lineage()
         self.check_rendered_arguments()
+        lineage.reads_scores(self.job_name)
         if self.baseline:
             require_job_name(self.baseline, task=self, argument="baseline", given=self.given_argument("baseline"))
         check_report(self.report, gate=self.task_id)
@@ -186,7 +188,9 @@ class GateOperator(BenchmarkOperator):
                 if_no_baseline=self.if_no_baseline or policy.if_no_baseline,
             )
         verdict = replace(verdict, workspace=source.workspace)
-        self._verdict = verdict
+        self._note(source, verdict)
+        send_verdict(context, verdict)
+        send_scores(context, source.aggregate, workspace=verdict.workspace, benchmark=verdict.benchmark)
         for record in log_records(VerdictView.of(verdict)):
             self.log.log(record.level, "%s", record.text)
         return verdict, self._write(verdict, source, context)
@@ -206,7 +210,11 @@ class GateOperator(BenchmarkOperator):
         name_map_index(context, job=verdict.job or self.job_name, benchmark=verdict.benchmark)
         if "/" not in self.job_name and not has_job_pages():
             link_job(context, self.hook, self.job_name, benchmark=verdict.benchmark)
-        link_baseline(context, self.hook, folder=source.baseline_folder, job=source.baseline_job)
+        folder, job = (
+            next((name for name in source.compared_with if ("/" in name) == is_folder), None)
+            for is_folder in (True, False)
+        )
+        link_baseline(context, self.hook, folder=folder, job=job)
         known: dict[str, Any] = {
             "job_name": verdict.job or self.job_name,
             "workspace": verdict.workspace,
@@ -220,14 +228,16 @@ class GateOperator(BenchmarkOperator):
     def _store(
         self, source: ServiceSource, store: ScoreStore, gate: str, verdict: dict[str, Any], context: Context
     ) -> None:
-        folder = source.store_verdict(store, gate, verdict)
+        stored = source.store_verdict(store, gate, verdict)
+        self.lineage.writes_job(store, stored)
+        folder = store.job_folder(stored)
         link_path(StoredScoresLink(), context, folder)
         self.log.info("Stored scores: %s", folder)
 
     def _store_report(
         self, verdict: Verdict, report: str, gate: str, context: Context, found: Callable[[], ReportContext]
     ) -> None:
-        store_report(verdict, report, gate=gate, context=found)
+        self.lineage.writes_file(store_report(verdict, report, gate=gate, context=found))
         link_path(ReportLink(), context, report)
 
     def _xcom_of(self, verdict: Verdict) -> dict[str, Any]:
@@ -237,13 +247,13 @@ class GateOperator(BenchmarkOperator):
         places = ["the task's log", *([f"the report {self.report}"] if is_whole else [])]
         return xcom_of(verdict, whole=", ".join([*places, *([f"the score store {store.root}"] if store else [])]))
 
-    def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage[Any, Any] | None:
-        """Report to OpenLineage the scores that were judged and the outcome of each check, of a missed gate too."""
-        from airflow_provider_benchmarks.operators._lineage import lineage_of
-
-        if self._verdict is None or "/" in self.job_name:  # a stored job's scores have no name on a service
-            return None
-        return lineage_of(self._verdict, base_url=self.hook.config.base_url, workspace=self.hook.workspace)
+    def _note(self, source: ServiceSource, verdict: Verdict) -> None:
+        """Note which scores were judged, what each check found, and what was compared with."""
+        for name, scores in source.compared_with.items():
+            kind = Kind.STORED if "/" in name else Kind.SCORES
+            self.lineage.reads(kind, name, workspace=verdict.workspace, scores=scores)
+        known = {"rows": source.rows_read, "scores": source.aggregate, "verdict": verdict}
+        self.lineage.reads_scores(self.job_name, workspace=verdict.workspace, **known)
 
     def _policy(self, context: Context) -> Policy:
         from airflow_provider_benchmarks.gates import Policy

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_before_delay
 
@@ -23,6 +23,9 @@ from airflow_provider_benchmarks.operators._base import max_xcom_bytes, xcom_byt
 from airflow_provider_benchmarks.retry_policy import SUBMITS, can_retry_mend
 from airflow_provider_benchmarks.safe_causes import safe_cause
 from airflow_provider_benchmarks.storable import storable
+
+if TYPE_CHECKING:
+    from airflow_provider_benchmarks.store import StoredFile
 
 REPORTS = (".md", ".html", ".json", ".xml")
 #: Length of the values of items, in characters, in an XCom that would be too large otherwise.
@@ -101,7 +104,7 @@ def is_html(report: str | None) -> bool:
     return report is not None and report.endswith(".html")
 
 
-def store_report(verdict: Verdict, report: str, *, gate: str, context: Callable[[], ReportContext]) -> None:
+def store_report(verdict: Verdict, report: str, *, gate: str, context: Callable[[], ReportContext]) -> StoredFile:
     """Write the verdict as a page.
 
     :param report: path or URL that ends in one of ``REPORTS``
@@ -121,6 +124,7 @@ def store_report(verdict: Verdict, report: str, *, gate: str, context: Callable[
     text = forms[suffix]()
     stored = store_bytes([text.encode()], Place(report), format=suffix.lstrip("."))
     logger.info("Report: %s", stored.path)
+    return stored
 
 
 def xcom_of(verdict: Verdict, *, whole: str) -> dict[str, Any]:

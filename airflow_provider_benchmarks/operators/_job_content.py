@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,14 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import BaseOperator, Context
 
     from airflow_provider_benchmarks.operators.jobs import RunBenchmarkJobOperator
+
+#: Field of a spec that has Jinja templates of the service, which the service renders with each dataset row.
+_SPEC_TEMPLATE = "prompt_template"
+#: Fields of a spec whose members, where they are objects and no references, are the service's as a whole: metrics have
+#: templates of it, and rows are data.
+_SPEC_INLINE = ("metrics", "dataset")
+#: The same as ``prompt_template``, of a spec's agent.
+_AGENT_TEMPLATE = "body"
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,3 +165,21 @@ def _triggered_params(task: RunBenchmarkJobOperator, context: Context) -> dict[s
     given = context.get("params") or {}
     changed = {name: given[name] for name in task.job_params if name in given and given[name] != task.params[name]}
     return {**task.job_params, **changed}
+
+
+def own_templates(content: dict[str, Any], render: Callable[[Any], Any], *, spec: Any) -> dict[str, Any]:
+    """The fields of an argument with the service's own templates, such as {{item.question}}, which stay as they are.
+
+    :param content: the argument, or a part of it
+    :param render: renders Airflow's templates in a value
+    :param spec: the task's whole spec, which alone has inline metrics and rows
+    """
+    own = {_SPEC_TEMPLATE: content[_SPEC_TEMPLATE]} if _SPEC_TEMPLATE in content else {}
+    for field in _SPEC_INLINE if content is spec else ():
+        if isinstance(given := content.get(field), list | tuple):
+            own[field] = [each if isinstance(each, dict) else render(each) for each in given]
+    agent = content.get("agent")
+    if isinstance(agent, dict) and _AGENT_TEMPLATE in agent:
+        rest = {key: value for key, value in agent.items() if key != _AGENT_TEMPLATE}
+        own["agent"] = {**render(rest), _AGENT_TEMPLATE: agent[_AGENT_TEMPLATE]}
+    return own

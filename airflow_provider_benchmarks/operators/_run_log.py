@@ -41,8 +41,11 @@ def log_scores(log: Any, scores: AggregateScores, *, job_name: str) -> None:
         log.log(record.level, "%s", record.text)
 
 
-def log_scores_of(hook: BenchmarkHook, job_name: str, log: Any) -> None:
-    """Write the scores of a job that has completed into the log, if they can be read soon: they are for people."""
+def log_scores_of(hook: BenchmarkHook, job_name: str, log: Any) -> AggregateScores | None:
+    """Write the scores of a job that has completed into the log, if they can be read soon: they are for people.
+
+    :return: the scores; None where they can't be read soon
+    """
     from airflow_provider_benchmarks.hooks.quick_requests import SHORT_TOTAL_SECONDS, short_timeout_client
 
     try:
@@ -50,5 +53,6 @@ def log_scores_of(hook: BenchmarkHook, job_name: str, log: Any) -> None:
             scores = client.get_aggregate_scores(job_name)
     except BenchmarkError as error:
         log.info("The scores can't be shown here: %s", error)
-    else:
-        log_scores(log, scores, job_name=job_name)
+        return None
+    log_scores(log, scores, job_name=job_name)
+    return scores

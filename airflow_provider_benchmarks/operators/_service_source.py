@@ -60,9 +60,10 @@ class ServiceSource:
     in_full: bool = False
     #: The candidate's aggregate scores; None before they are fetched.
     aggregate: AggregateScores | None = field(default=None, init=False)
-    #: The first baseline of the candidate, for people: its folder where it is a stored job, else its name.
-    baseline_folder: str | None = field(default=None, init=False)
-    baseline_job: str | None = field(default=None, init=False)
+    #: Number of the candidate's rows that were read; None before that, and where none are.
+    rows_read: int | None = field(default=None, init=False)
+    #: The aggregate scores of its baselines, by the folder of a stored job, which has a slash, else by the job's name.
+    compared_with: dict[str, AggregateScores] = field(default_factory=dict, init=False)
     _jobs: dict[str, BenchmarkJob | StoredJob] = field(default_factory=dict, init=False)
     _rows: dict[str, ServiceRows] = field(default_factory=dict, init=False)
     _stored: dict[str, StoredJob] = field(default_factory=dict, init=False)
@@ -81,7 +82,8 @@ class ServiceSource:
         :raises JobError: the job has not completed
         """
         loaded = self._load(self._job(self.job_name))
-        self.aggregate = loaded.scores.aggregate
+        self.aggregate, rows = loaded.scores.aggregate, loaded.scores.rows
+        self.rows_read = None if rows is None else len(rows)
         return loaded
 
     def baselines(self, names: Iterable[str]) -> dict[str, LoadedScores | NoBaseline]:
@@ -135,15 +137,15 @@ class ServiceSource:
             unbroken=None if latest is None else len(first),
         )
 
-    def store_verdict(self, store: ScoreStore, gate: str, verdict: dict[str, Any]) -> str:
+    def store_verdict(self, store: ScoreStore, gate: str, verdict: dict[str, Any]) -> StoredJob:
         """Put the verdict beside the candidate in the score store.
 
         :param gate: name of the gate in the store
-        :return: the folder of the candidate
+        :return: the candidate there
         """
         stored = self._in_store(store, self._job(self.job_name))
         store.add_verdict(stored, gate, verdict)
-        return store.job_folder(stored)
+        return stored
 
     def _aggregate_scores(self, job: BenchmarkJob | StoredJob) -> JobScores:
         """The scores of an earlier job, without rows."""
@@ -168,14 +170,14 @@ class ServiceSource:
             reason = "the baseline is this very job: comparing it with itself proves nothing"
             logger.warning('Benchmark job "%s", baseline "%s": %s', self.job_name, name, reason)
             return NoBaseline(reason=reason, is_candidate=True)
-        self._note_baseline(job, name)
-        return self._load(job)
+        loaded = self._load(job)
+        self.compared_with[self._place_of(job, name)] = loaded.scores.aggregate
+        return loaded
 
-    def _note_baseline(self, job: BenchmarkJob | StoredJob, name: str) -> None:
+    def _place_of(self, job: BenchmarkJob | StoredJob, name: str) -> str:
         if isinstance(job, BenchmarkJob):
-            self.baseline_job = self.baseline_job or job.name
-        elif not self.baseline_folder:
-            self.baseline_folder = name if "/" in name or self.store is None else self.store.job_folder(job)
+            return job.name
+        return name if "/" in name or self.store is None else self.store.job_folder(job)
 
     def _other_runs(self, store: ScoreStore, name: str, runs: int) -> list[StoredJob]:
         """Jobs of the baseline's model that passed, nearest to it first."""

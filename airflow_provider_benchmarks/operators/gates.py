@@ -256,13 +256,19 @@ class PinBaselineOperator(BenchmarkOperator):
 
     @fails_for_good
     def execute(self, context: Context) -> str:
+        lineage = self.begin_lineage()
         self.check_rendered_arguments()
+        lineage.reads_scores(self.job_name)
         store = score_store(self.store)
         if store is None:
             raise ConfigurationError(
                 f'task "{self.task_id}" needs a score store: set store=, or [benchmarks] score_store'
             )
         stored = self._stored(store)
+        rows = None if stored.rows is None else stored.rows.rows
+        lineage.reads_scores(self.job_name, workspace=stored.workspace, rows=rows, scores=stored.aggregate)
+        if "/" not in self.job_name:
+            lineage.writes_job(store, stored)
         name_map_index(context, job=stored.job, benchmark=stored.benchmark)
         link_path(StoredScoresLink(), context, store.job_folder(stored))
         if "/" not in self.job_name:
@@ -284,7 +290,8 @@ class PinBaselineOperator(BenchmarkOperator):
             raise
         except (NotStored, exceptions.IncompleteResults) as error:  # to pin another job repairs that
             name = str(error)
-        store.pin(stored, by=f"{context['ti'].dag_id}.{self.task_id} {context['ti'].run_id}")
+        pin = store.pin(stored, by=f"{context['ti'].dag_id}.{self.task_id} {context['ti'].run_id}")
+        lineage.writes_file(pin)
         self.log.info(
             'Benchmark job "%s" is the baseline of %s now; before: %s',
             stored.job,

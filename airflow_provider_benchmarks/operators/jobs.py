@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import conf
 
 from airflow_provider_benchmarks.benchmarks import JobRequest
-from airflow_provider_benchmarks.deferral import deadline_after, deferral_timeout, is_of_earlier_try, seconds_until
+from airflow_provider_benchmarks.deferral import deadline_of_job, deferral_timeout, is_of_earlier_try, seconds_until
 from airflow_provider_benchmarks.durations import require_seconds
 from airflow_provider_benchmarks.exceptions import Conflict, JobNotFound, NameUnusable, ServiceError, Unauthorized
 from airflow_provider_benchmarks.job_xcom import TaskJob, name_map_index, push_job
@@ -20,7 +20,9 @@ from airflow_provider_benchmarks.links import BenchmarkJobLink, link_job
 from airflow_provider_benchmarks.operators._arguments import FLAG, JOB_NAME, MODEL, Rule
 from airflow_provider_benchmarks.operators._base import DEFAULT_CONN_ID, BenchmarkOperator
 from airflow_provider_benchmarks.operators._final_errors import fails_for_good
-from airflow_provider_benchmarks.operators._job_content import JobContent, own_params
+from airflow_provider_benchmarks.operators._job_content import JobContent, own_params, own_templates
+from airflow_provider_benchmarks.operators._lineage import Kind
+from airflow_provider_benchmarks.operators._metrics import send_scores, submitted_at, timed_job
 from airflow_provider_benchmarks.operators._run_log import explained_timeout, log_scores_of
 from airflow_provider_benchmarks.operators._task_identity import identity_of
 from airflow_provider_benchmarks.operators._task_state import PreviousJob, TaskState
@@ -37,13 +39,6 @@ MAX_ATTEMPTS = 100
 #: Statuses of a job that a retry does not attach to. A job that an earlier try has cancelled may take a while to end.
 _FAILED = (JobStatus.ERROR, JobStatus.CANCELLED, JobStatus.CANCELLING)
 _ENDED = (JobStatus.COMPLETED, *_FAILED)
-#: Field of a spec that has Jinja templates of the service, which the service renders with each dataset row.
-_SPEC_TEMPLATE = "prompt_template"
-#: Fields of a spec whose members, where they are objects and no references, are the service's as a whole: metrics have
-#: templates of it, and rows are data.
-_SPEC_INLINE = ("metrics", "dataset")
-#: The same as ``prompt_template``, of a spec's agent.
-_AGENT_TEMPLATE = "body"
 
 
 class RunBenchmarkJobOperator(BenchmarkOperator):
@@ -164,38 +159,33 @@ class RunBenchmarkJobOperator(BenchmarkOperator):
         self._unconfirmed: str | None = None
 
     def render_template(self, content: Any, *args: Any, **kwargs: Any) -> Any:
-        # The service's own templates, such as {{item.question}}, must reach it unchanged.
         if not isinstance(content, dict):
             return super().render_template(content, *args, **kwargs)
-        own = {_SPEC_TEMPLATE: content[_SPEC_TEMPLATE]} if _SPEC_TEMPLATE in content else {}
-        for field in _SPEC_INLINE if content is self.spec else ():
-            if isinstance(given := content.get(field), list | tuple):
-                own[field] = [
-                    each if isinstance(each, dict) else self.render_template(each, *args, **kwargs) for each in given
-                ]
-        agent = content.get("agent")
-        if isinstance(agent, dict) and _AGENT_TEMPLATE in agent:
-            rest = {key: value for key, value in agent.items() if key != _AGENT_TEMPLATE}
-            own["agent"] = {**self.render_template(rest, *args, **kwargs), _AGENT_TEMPLATE: agent[_AGENT_TEMPLATE]}
+        own = own_templates(content, lambda value: self.render_template(value, *args, **kwargs), spec=self.spec)
         rest = {key: value for key, value in content.items() if key not in own}
         return {**super().render_template(rest, *args, **kwargs), **own}
 
     @fails_for_good
     def execute(self, context: Context) -> str:
+        self.begin_lineage()
         self.check_rendered_arguments()
         job, created = self._submit(context)
+        self._note_job(job.name, job.benchmark)
         push_job(context, TaskJob(name=job.name, workspace=self.hook.workspace))
         name_map_index(context, job=job.name, benchmark=job.benchmark)
         link_job(context, self.hook, job.name, benchmark=job.benchmark)
         if not self.wait_for_completion:
             self._running_job = None
+            self.lineage.writes(Kind.SCORES, job.name)
             return job.name
-        deadline = self._deadline(job, created=created)
-        if self.deferrable:
-            self._defer_until_finished(job, deadline, context)
-        else:
-            self._wait(job, deadline)
-        return self._end(job.name)
+        deadline = deadline_of_job(self.timeout, job, is_new=created, is_cancelled=self.cancel_on_timeout)
+        known = {"workspace": self.hook.workspace, "benchmark": job.benchmark}
+        with timed_job(context, submitted=submitted_at(job.created_at), **known):
+            if self.deferrable:
+                self._defer_until_finished(job, deadline, context)
+            else:
+                self._wait(job, deadline)
+        return self._end(context, job.name, job.benchmark)
 
     def _wait(self, job: BenchmarkJob, deadline: float | None) -> None:
         with explained_timeout(self, job.name):
@@ -206,23 +196,16 @@ class RunBenchmarkJobOperator(BenchmarkOperator):
                 cancel_on_timeout=self.cancel_on_timeout,
             )
 
-    def _end(self, job_name: str) -> str:
+    def _end(self, context: Context, job_name: str, benchmark: str) -> str:
         self._running_job = None
-        log_scores_of(self.hook, job_name, self.log)
+        scores = log_scores_of(self.hook, job_name, self.log)
+        self.lineage.writes(Kind.SCORES, job_name, rows=scores and scores.expected_rows, scores=scores)
+        send_scores(context, scores, workspace=self.hook.workspace, benchmark=benchmark)
         return job_name
 
-    def _deadline(self, job: BenchmarkJob, *, created: bool) -> float | None:
-        """Return the deadline of the job in seconds since the epoch; None for no limit.
-
-        :param created: True if this try has submitted the job
-        """
-        restarted = deadline_after(self.timeout)
-        if created or restarted is None:
-            return restarted
-        deadline = deadline_after(self.timeout, began=job.created_at)
-        # A timeout that leaves the job running does not end the wait for good: a retry waits for as long again.
-        has_passed = deadline is not None and deadline <= time.time()
-        return restarted if has_passed and not self.cancel_on_timeout else deadline
+    def _note_job(self, job_name: str, benchmark: str | None) -> None:
+        self.lineage.job = job_name
+        self.lineage.reads(Kind.BENCHMARK, benchmark or "")
 
     def _defer_until_finished(self, job: BenchmarkJob, deadline: float | None, context: Context) -> None:
         """Return if the job has completed already, else defer until it has finished."""
@@ -244,7 +227,14 @@ class RunBenchmarkJobOperator(BenchmarkOperator):
             trigger=trigger,
             method_name="execute_complete",
             timeout=deferral_timeout(context, deadline=deadline, execution_timeout=self.execution_timeout),
-            kwargs=storable({"job_name": job.name, "benchmark": job.benchmark, "try_number": context["ti"].try_number}),
+            kwargs=storable(
+                {
+                    "job_name": job.name,
+                    "benchmark": job.benchmark,
+                    "try_number": context["ti"].try_number,
+                    "submitted": submitted_at(job.created_at),
+                }
+            ),
         )
 
     def _poll(self, job: BenchmarkJob) -> BenchmarkJob:
@@ -266,6 +256,7 @@ class RunBenchmarkJobOperator(BenchmarkOperator):
         job_name: str | None = None,
         benchmark: str | None = None,
         try_number: int | None = None,
+        submitted: float | None = None,
     ) -> str:
         """Resume after the trigger's event.
 
@@ -273,14 +264,21 @@ class RunBenchmarkJobOperator(BenchmarkOperator):
         :param job_name: the job that the task deferred for, which the event must be about
         :param benchmark: that this job runs
         :param try_number: the try that deferred; a later one begins anew
+        :param submitted: when the job was, in seconds since the epoch
         """
         if is_of_earlier_try(context, try_number):
             return self.execute(context)
         job_name = job_name or (str(event.get("job_name")) if isinstance(event, Mapping) else "")
+        self.begin_lineage()
+        self._note_job(job_name, benchmark)
         name_map_index(context, job=job_name, benchmark=benchmark)
-        self.hook.finish_event(event, job_name=job_name, cancel_on_timeout=self.cancel_on_timeout, timeout=self.timeout)
-        self.log.info('benchmark job "%s" in workspace "%s" completed', job_name, self.hook.workspace)
-        return self._end(job_name)
+        workspace = self.hook.workspace
+        with timed_job(context, submitted=submitted, workspace=workspace, benchmark=benchmark):
+            self.hook.finish_event(
+                event, job_name=job_name, cancel_on_timeout=self.cancel_on_timeout, timeout=self.timeout
+            )
+        self.log.info('benchmark job "%s" in workspace "%s" completed', job_name, workspace)
+        return self._end(context, job_name, benchmark or "")
 
     def on_kill(self) -> None:
         if self.cancel_on_kill and self._running_job:

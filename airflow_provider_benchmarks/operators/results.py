@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from airflow_provider_benchmarks.hooks.row_sources import RowSource
     from airflow_provider_benchmarks.jobs import BenchmarkJob
     from airflow_provider_benchmarks.scores import AggregateScores
-    from airflow_provider_benchmarks.store import Place, RowOptions, StoredJob
+    from airflow_provider_benchmarks.store import Place, RowOptions, StoredFile, StoredJob
 
 __all__ = ["DownloadAggregateScoresOperator", "DownloadRowScoresOperator", "StoreResultsOperator"]
 
@@ -106,7 +106,7 @@ class DownloadAggregateScoresOperator(DownloadOperator):
 
     @fails_for_good
     def execute(self, context: Context) -> list[dict[str, Any]]:
-        self.check_rendered_arguments()
+        self._begin()
         stored = self._store_job()
         job = stored or self._get_job()
         scores = stored.aggregate if stored else self.hook.get_aggregate_scores(self.job_name)
@@ -116,18 +116,18 @@ class DownloadAggregateScoresOperator(DownloadOperator):
             advice = STORE_AS_FILE if self.destination is None else "Raise it, or set do_xcom_push=False."
             check_xcom_size(records, f"The {what}", advice=advice)
         place = self._place()
-        path = None if place is None else self._store_scores(scores, place, what)
-        self._add_outlet_extra(context, job, scores, path=path)
+        file = None if place is None else self._store_scores(scores, place, what)
+        self._tell(context, job, scores, file=file)
         log_scores(self.log, scores, job_name=self.job_name)
         return records
 
-    def _store_scores(self, scores: AggregateScores, place: Place, what: str) -> str:
+    def _store_scores(self, scores: AggregateScores, place: Place, what: str) -> StoredFile:
         from airflow_provider_benchmarks.store import IfExists, store_content
 
         content = json.dumps(scores.to_json(), allow_nan=False).encode()
         stored = store_content(content, place, what=what, format="json", if_exists=IfExists(self.if_exists))
         self.log.info("%d scores are in %s (%d bytes)", len(scores.scores), stored.path, stored.bytes)
-        return stored.path
+        return stored
 
 
 class DownloadRowScoresOperator(DownloadOperator):
@@ -240,7 +240,7 @@ class DownloadRowScoresOperator(DownloadOperator):
 
     @fails_for_good
     def execute(self, context: Context) -> dict[str, Any] | list[dict[str, Any]]:
-        self.check_rendered_arguments()
+        self._begin()
         return self._return_rows(context) if self.destination is None else self._store_rows(context)
 
     def _store_rows(self, context: Context) -> dict[str, Any]:
@@ -257,7 +257,7 @@ class DownloadRowScoresOperator(DownloadOperator):
             job, file = store_and_download(source, store, options)
             aggregate = job.aggregate
         self.log.info("Stored %s rows in %s (%d bytes)", file.rows, file.path, file.bytes)
-        self._add_outlet_extra(context, job, aggregate, rows=file.rows, path=file.path)
+        self._tell(context, job, aggregate, file=file)
         return dict(storable(file.to_dict()))
 
     def _return_rows(self, context: Context) -> dict[str, Any] | list[dict[str, Any]]:
@@ -272,14 +272,14 @@ class DownloadRowScoresOperator(DownloadOperator):
                     f'"{self.task_id}" call {brief_names(stored.row_names.values())}: other aliases were set when they '
                     f"were stored. Give a destination= for a file with these names, or set no other aliases."
                 )
-            self._add_outlet_extra(context, stored, stored.aggregate, rows=stored.rows.rows, path=stored.rows.path)
+            self._tell(context, stored, stored.aggregate, file=stored.rows)
             return dict(storable(stored.rows.to_dict()))
         job, source = stored or self._get_job(), ServiceRows(self.hook.client, self.job_name)
         try:
             rows = self._collect(source)
         except ServiceError as error:
             rows = self._collect(purged_rows(stored, error))
-        self._add_outlet_extra(context, job, stored.aggregate if stored else source.fetched, rows=len(rows))
+        self._tell(context, job, stored.aggregate if stored else source.fetched, rows=len(rows))
         return rows
 
     def _collect(self, source: RowSource) -> list[dict[str, Any]]:

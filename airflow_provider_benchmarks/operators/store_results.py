@@ -21,6 +21,8 @@ from airflow_provider_benchmarks.operators._arguments import (
 )
 from airflow_provider_benchmarks.operators._base import check_xcom_size, score_store
 from airflow_provider_benchmarks.operators._final_errors import fails_for_good
+from airflow_provider_benchmarks.operators._lineage import Kind, ReportsLineage
+from airflow_provider_benchmarks.operators._metrics import send_scores
 from airflow_provider_benchmarks.scores.results_files import AUTO, EVALUATORS
 from airflow_provider_benchmarks.storable import storable
 
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
 FORMATS = (AUTO, *EVALUATORS)
 
 
-class StoreResultsOperator(CheckedArguments, BaseOperator):
+class StoreResultsOperator(ReportsLineage, CheckedArguments, BaseOperator):
     """Put a run of another evaluator into the score store, where gates, history and pages find it.
 
     Of lm-evaluation-harness, inspect_ai, NVIDIA's nel and lighteval. Each benchmark of the run becomes a job of its
@@ -97,7 +99,9 @@ class StoreResultsOperator(CheckedArguments, BaseOperator):
     def execute(self, context: Context) -> list[dict[str, Any]]:
         from airflow_provider_benchmarks.store import store_results
 
+        lineage = self.begin_lineage()
         self.check_rendered_arguments()
+        lineage.reads(Kind.STORED, self.path)
         store = score_store(self.store)
         if store is None:
             raise ConfigurationError(
@@ -106,6 +110,9 @@ class StoreResultsOperator(CheckedArguments, BaseOperator):
         stored = store_results(
             self.path, store, benchmark=self.benchmark, format=self.format, task=self.task_name or None
         )
+        for job in stored:
+            lineage.writes_job(store, job)
+            send_scores(context, job.aggregate, workspace=job.workspace, benchmark=job.benchmark)
         found: list[dict[str, Any]] = storable([_describe(job, store.job_folder(job)) for job in stored])
         # Of several there is one link: to the store.
         link_path(StoredScoresLink(), context, found[0]["path"] if len(found) == 1 else store.root)

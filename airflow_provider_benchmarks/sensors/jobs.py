@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from airflow_provider_benchmarks.links import BenchmarkJobLink, link_job
 from airflow_provider_benchmarks.operators._arguments import FLAG, TEXT, WORKSPACE, CheckedArguments, Rule
 from airflow_provider_benchmarks.operators._base import DEFAULT_CONN_ID
 from airflow_provider_benchmarks.operators._final_errors import fails_for_good
+from airflow_provider_benchmarks.operators._lineage import ReportsLineage
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from airflow_provider_benchmarks.hooks.benchmarks import BenchmarkHook
 
 
-class BenchmarkJobSensor(CheckedArguments, BaseSensorOperator):
+class BenchmarkJobSensor(ReportsLineage, CheckedArguments, BaseSensorOperator):
     """Wait until a benchmark job has completed.
 
     The arguments of Airflow's sensors mean the same as ever: ``poke_interval`` is the number of seconds between two
@@ -79,7 +81,9 @@ class BenchmarkJobSensor(CheckedArguments, BaseSensorOperator):
 
     @fails_for_good
     def execute(self, context: Context) -> Any:
+        lineage = self.begin_lineage()
         self.check_rendered_arguments()
+        lineage.reads_scores(self.job_name)
         name_map_index(context, job=self.job_name, benchmark=None)
         link_job(context, self.hook, self.job_name)
         if not self.deferrable:
@@ -125,7 +129,10 @@ class BenchmarkJobSensor(CheckedArguments, BaseSensorOperator):
 
         if is_of_earlier_try(context, try_number):
             return self.execute(context)
+        self.begin_lineage().reads_scores(self.job_name)
         name_map_index(context, job=self.job_name, benchmark=None)
+        with suppress(Exception):  # lineage names the service, which nothing else of a task with a completed job reads
+            _ = self.hook.workspace
         try:
             self.hook.finish_event(event, job_name=self.job_name, timeout=self.timeout)
         except JobTimeout as error:  # soft_fail looks for this class, and Airflow does not retry it

@@ -318,12 +318,13 @@ class ScoreStore:
         now = datetime.now(UTC).strftime(TIME)
         _store(f"{folder}/{VERDICTS}/{now},{name},{judge},{verdict['outcome']}", b"\n")
 
-    def pin(self, stored: StoredJob, *, by: str = "") -> None:
+    def pin(self, stored: StoredJob, *, by: str = "") -> StoredFile:
         """Make a job the baseline of its benchmark.
 
         :param by: who or what promotes it, for people
+        :return: the file that says so
         """
-        _store_json(f"{self.folder(stored.workspace, stored.benchmark)}/{PINNED}", pin_of(stored.job, by))
+        return _store_json(f"{self.folder(stored.workspace, stored.benchmark)}/{PINNED}", pin_of(stored.job, by))
 
     def pinned(self, *, workspace: str, benchmark: str) -> StoredJob | None:
         """The benchmark's pinned baseline, or None.

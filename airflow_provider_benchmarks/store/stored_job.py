@@ -44,6 +44,8 @@ class StoredJob:
         of the same model; empty where it is not known, as of jobs that earlier releases have stored
     :param row_names: the name of a metric in the aggregate scores, by that in the rows' file, where it is another
     :param id: the service's own, which no other job ever has; empty where it is not known
+    :param files: number of the files that its manifest lists; None where that is not known
+    :param bytes: their size together
     """
 
     job: str
@@ -59,6 +61,8 @@ class StoredJob:
     id: str = ""
     run_with: str = ""
     row_names: Mapping[str, str] = field(default_factory=dict, hash=False)
+    files: int | None = None
+    bytes: int | None = None
 
     def with_aliases(self, aliases: Mapping[str, str]) -> StoredJob:
         """The same job with a reader's own names of metrics, whatever aliases it was stored with.
@@ -165,7 +169,8 @@ def _unreadable(path: str, error: Exception) -> IncompleteResults:
 
 def job_of(folder: str, manifest: dict[str, Any], outcomes: dict[str, str] | None = None) -> StoredJob:
     """The job that a manifest describes."""
-    rows = _rows_in(manifest["files"])
+    files = _files_in(manifest["files"])
+    rows = _rows_in(files)
     return StoredJob(
         job=text_in(manifest, "job"),
         workspace=text_in(manifest, "workspace"),
@@ -182,20 +187,29 @@ def job_of(folder: str, manifest: dict[str, Any], outcomes: dict[str, str] | Non
         reported_rows=RowCounts.from_json(manifest.get("row_counts")),
         id=text_in(manifest, "id", is_optional=True),
         run_with=text_in(manifest, "run_with", is_optional=True),
+        files=len(files),
+        bytes=sum(file.bytes for file in files),
     )
 
 
-def _rows_in(files: Any) -> StoredFile | None:
-    """The row scores among the files that a manifest lists; None where the job has none.
+def _files_in(files: Any) -> list[StoredFile]:
+    """The files that a manifest lists.
 
-    :raises ValueError: it lists no files, or has rows in another file alone
+    :raises ValueError: it lists none
     :raises LookupError: the description of a file lacks a field
     """
     if not isinstance(files, list) or not files:
         raise ValueError(f'expected a list of files as "files", found {brief(files)}')
-    found = [StoredFile.of(file) for file in files]
-    rows = [file for file in found if file.path == ROWS_FILE]
-    if others := [file.path for file in found if file.rows is not None and not rows]:
+    return [StoredFile.of(file) for file in files]
+
+
+def _rows_in(files: Sequence[StoredFile]) -> StoredFile | None:
+    """The row scores among the files that a manifest lists; None where the job has none.
+
+    :raises ValueError: rows are in another file alone
+    """
+    rows = [file for file in files if file.path == ROWS_FILE]
+    if others := [file.path for file in files if file.rows is not None and not rows]:
         raise ValueError(f'expected rows in {ROWS_FILE}, found them in "{shortened(others[0])}"')
     if len(rows) > 1 or any(file.rows is None for file in rows):
         raise ValueError(f"expected {ROWS_FILE} once among the files, with its number of rows")

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from airflow.providers.openlineage.extractors.base import DefaultExtractor
+from airflow.providers.openlineage.extractors.base import DefaultExtractor, OperatorLineage
+from openlineage.client.facet_v2 import data_quality_assertions_dataset, external_query_run
 
 from airflow_provider_benchmarks.client import BenchmarkClient, ClientConfig
+from airflow_provider_benchmarks.exceptions import NotFound
 from airflow_provider_benchmarks.gates import Threshold
+from airflow_provider_benchmarks.masking import register_secrets
+from airflow_provider_benchmarks.operators._openlineage import stored_name
 from airflow_provider_benchmarks.operators.gates import BenchmarkGateOperator, GateFailed
 from tests.integration.conftest import SPEC, WORKSPACE, wait_until_finished
 from tests.support.contexts import task_context
@@ -21,14 +25,17 @@ def gate(service):
     return BenchmarkGateOperator(task_id="gate", job_name="job-1", checks=checks)
 
 
+def lineage_of(gate: BenchmarkGateOperator) -> OperatorLineage:
+    found = DefaultExtractor(gate).extract_on_failure(task_instance=None)
+    assert found is not None
+    return found
+
+
 def test_each_check_of_a_missed_gate_is_an_assertion_on_the_scores(gate, service) -> None:
     with pytest.raises(GateFailed):
         gate.execute(task_context())
 
-    lineage = DefaultExtractor(gate).extract_on_failure(task_instance=None)
-
-    assert lineage is not None
-    (scores,) = lineage.inputs
+    (scores,) = lineage_of(gate).inputs
     assert (scores.namespace, scores.name) == (
         f"nemo-evaluator://{service.url.removeprefix('http://')}",
         "my-workspace/job-1/scores",
@@ -40,17 +47,90 @@ def test_each_check_of_a_missed_gate_is_an_assertion_on_the_scores(gate, service
     ]
 
 
-def test_a_gate_that_could_not_judge_says_nothing(gate) -> None:
-    assert DefaultExtractor(gate).extract_on_failure(task_instance=None) is None
+def test_a_gate_that_could_not_judge_says_which_scores_it_was_to_judge(gate, service) -> None:
+    gate.job_name = "job-2"
+    with pytest.raises(NotFound):
+        gate.execute(task_context())
+    (scores,) = lineage_of(gate).inputs
+    assert (scores.name, scores.inputFacets) == ("my-workspace/job-2/scores", {})
+
+
+def test_a_gate_that_has_not_begun_says_nothing(gate) -> None:
+    # Nothing that is no lineage at all: OpenLineage warns of that.
+    assert lineage_of(gate) == OperatorLineage()
+
+
+def test_a_further_try_tells_its_own(gate) -> None:
+    with pytest.raises(GateFailed):
+        gate.execute(task_context())
+    gate.job_name, gate.baseline = "job-2", None
+    with pytest.raises(NotFound):
+        gate.execute(task_context())
+    assert [scores.name for scores in lineage_of(gate).inputs] == ["my-workspace/job-2/scores"]
 
 
 def test_texts_that_databases_refuse_are_replaced(gate) -> None:
     gate.checks = [Threshold("odd\0 metric", at_least=0.5), Threshold("exact-match\ud800", at_least=0)]
     with pytest.raises(GateFailed):
         gate.execute(task_context())
-    (scores,) = DefaultExtractor(gate).extract_on_failure(task_instance=None).inputs
+    (scores,) = lineage_of(gate).inputs
     found = [(each.assertion, each.column) for each in scores.inputFacets["dataQualityAssertions"].assertions]
     assert found == [
         ("mean ≥ 0.5", "odd␀ metric"),
         ("mean ≥ 0", "exact-match�"),
     ]
+
+
+def test_secrets_are_masked(gate) -> None:
+    register_secrets(["nvapi-of-nobody"])
+    gate.checks = [Threshold("nvapi-of-nobody", at_least=0.5)]
+    with pytest.raises(GateFailed):
+        gate.execute(task_context())
+    (scores,) = lineage_of(gate).inputs
+    (found,) = scores.inputFacets["dataQualityAssertions"].assertions
+    assert found.column == "***"
+    assert "nvapi-of-nobody" not in repr(found)
+
+
+def test_a_facet_that_can_not_be_made_costs_no_other(gate, monkeypatch, caplog) -> None:
+    def refuse(**fields):
+        raise ValueError("not this one")
+
+    monkeypatch.setattr(external_query_run, "ExternalQueryRunFacet", refuse)
+    with pytest.raises(GateFailed):
+        gate.execute(task_context())
+    lineage = lineage_of(gate)
+    assert lineage.run_facets == {}
+    assert list(lineage.inputs[0].inputFacets) == ["dataQualityMetrics", "dataQualityAssertions"]
+    assert "Left out of OpenLineage's event: externalQuery (ValueError('not this one'))" in caplog.text
+
+
+def test_an_older_client_has_fewer_fields(gate, monkeypatch) -> None:
+    class Assertion:
+        def __init__(self, assertion, success, column=None):
+            self.assertion, self.success, self.column = assertion, success, column
+
+    monkeypatch.setattr(data_quality_assertions_dataset, "Assertion", Assertion)
+    with pytest.raises(GateFailed):
+        gate.execute(task_context())
+    found = lineage_of(gate).inputs[0].inputFacets["dataQualityAssertions"].assertions
+    assert [each.success for each in found] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("s3://bucket/a/b.jsonl", ("s3://bucket", "a/b.jsonl")),
+        ("s3://my_conn@bucket/a/b/", ("s3://bucket", "a/b")),
+        ("s3a://bucket/a?b#c", ("s3://bucket", "a?b#c")),
+        ("s3://bucket", ("s3://bucket", "/")),
+        ("gs://bucket/a", ("gs://bucket", "a")),
+        ("gcs://my_conn@bucket/a", ("gs://bucket", "a")),
+        ("abfs://my_conn@container/a", ("abfs://container", "a")),
+        ("/data/a/../b.csv", ("file", "/data/b.csv")),
+        ("file:///data/b.csv", ("file", "/data/b.csv")),
+        ("S3://bucket/a\0\ud800", ("s3://bucket", "a␀�")),
+    ],
+)
+def test_files_have_the_names_of_openlineages_naming(url, name) -> None:
+    assert stored_name(url) == name

@@ -1,0 +1,194 @@
+"""Scores, verdicts and durations as Airflow's metrics, at a StatsD server."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import Stats
+
+from airflow_provider_benchmarks.exceptions import JobFailed, JobTimeout
+from airflow_provider_benchmarks.gates import Threshold, Verdict, evaluate
+from airflow_provider_benchmarks.operators._metrics import send_scores, send_verdict, timed_job
+from airflow_provider_benchmarks.operators.jobs import RunBenchmarkJobOperator
+from airflow_provider_benchmarks.scores import AggregateScore, AggregateScores, JobScores
+from airflow_provider_benchmarks.testing import EvaluationService
+from tests.integration.conftest import SPEC
+from tests.integration.test_lineage import BROKEN, DAGS, RESULTS, seed_broken
+from tests.support.airflow_runs import AirflowHome
+from tests.support.contexts import run_task, task_context
+from tests.support.statsd_receiver import StatsdReceiver
+
+QA = "my-workspace.my-workspace_qa-bench"
+ON = {"AIRFLOW__BENCHMARKS__METRICS": "True"}
+
+
+def metrics_of(folder: Any, **settings: str) -> dict[str, list[str]]:
+    """The metrics of a run of the DAG."""
+    home = AirflowHome(folder / "home", DAGS)
+    home.prepare()
+    with EvaluationService() as service, StatsdReceiver() as receiver:
+        service.seed_question_answer_example()
+        seed_broken(service)
+        conf = {"root": str(folder), "results": str(RESULTS)}
+        run = home.test_dag("told", service.url, conf=conf, **receiver.settings, **settings)
+        assert "A metric was not sent" not in run.log
+        found = receiver.finish()
+        # Airflow's own have come, so that none of ours means that none was sent.
+        assert receiver.metrics, run.log[-3000:]
+    return found
+
+
+@pytest.fixture(scope="module")
+def metrics(tmp_path_factory):
+    return metrics_of(tmp_path_factory.mktemp("metrics"), **ON)
+
+
+def test_none_is_sent_unless_it_is_asked_for(tmp_path):
+    assert metrics_of(tmp_path) == {}
+
+
+def test_means(metrics):
+    means = {name: set(values) for name, values in metrics.items() if name.startswith("benchmarks.score.mean.told.my-")}
+    assert means == {
+        f"benchmarks.score.mean.told.{QA}.my-workspace_exact-match.exact-match": {"0.6|g"},
+        f"benchmarks.score.mean.told.{QA}.my-workspace_string-check.string-check": {"0.8|g"},
+    }
+    assert any(name.startswith("benchmarks.score.mean.told.lighteval.") for name in metrics)
+
+
+def test_verdicts(metrics):
+    verdicts = "benchmarks.gate.verdicts.told"
+    assert metrics[f"{verdicts}.passed.{QA}.pass"] == ["1|c"]
+    assert metrics[f"{verdicts}.missed.{QA}.fail"] == ["1|c"]
+    assert metrics[f"{verdicts}.mapped.{QA}.pass"] == metrics[f"{verdicts}.mapped.{QA}.fail"] == ["1|c"]
+    checks = f"benchmarks.gate.checks.told.missed.{QA}"
+    found = {outcome: metrics[f"{checks}.{outcome}"] for outcome in ("pass", "warn", "fail", "inconclusive")}
+    assert found == {"pass": ["1|g"], "warn": ["0|g"], "fail": ["1|g"], "inconclusive": ["0|g"]}
+
+
+def test_durations(metrics):
+    for name in (f"run.{QA}.completed", "broken.my-workspace.my-workspace_broken.error"):
+        (value,) = metrics[f"benchmarks.job.duration.told.{name}"]
+        milliseconds, _, kind = value.partition("|")
+        assert (kind, 0 < float(milliseconds) < 600_000) == ("ms", True)
+
+
+def test_durations_of_tasks_that_were_deferred(sent, service):
+    service.set_job_seconds(1)
+    run_task(
+        lambda: RunBenchmarkJobOperator(task_id="run", spec=SPEC, poll_interval=0.05, deferrable=True), task_context()
+    )
+    seed_broken(service)
+    broken = RunBenchmarkJobOperator(task_id="broken", spec={"benchmark": BROKEN}, poll_interval=0.05, deferrable=True)
+    with pytest.raises(JobFailed):
+        run_task(lambda: broken, task_context(task_id="broken"))
+    durations = {name: value for method, name, value, _ in sent.calls if method == "timing"}
+    assert list(durations) == [
+        "benchmarks.job.duration.nightly.run.my-workspace.my-workspace_qa-bench.completed",
+        "benchmarks.job.duration.nightly.broken.my-workspace.my-workspace_broken.error",
+    ]
+    assert all(timedelta(0) < each < timedelta(minutes=5) for each in durations.values())
+    assert len([name for _, name, _, _ in sent.calls if name.startswith("benchmarks.score.mean")]) == 2
+
+
+class Sent:
+    """What is sent to Airflow's metrics, in place of a backend that is not installed here."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.calls: list[tuple[str, str, Any, Any]] = []
+        for method in ("gauge", "incr", "timing"):
+            monkeypatch.setattr(Stats, method, self._taking(method), raising=False)
+
+    def _taking(self, method: str) -> Any:
+        def take(name: str, value: Any, *, tags: Any = None) -> None:
+            self.calls.append((method, name, value, tags))
+
+        return take
+
+
+@pytest.fixture
+def sent(monkeypatch):
+    for name, value in ON.items():
+        monkeypatch.setenv(name, value)
+    return Sent(monkeypatch)
+
+
+def scores(*found: tuple[str, str, float | None]) -> AggregateScores:
+    return AggregateScores(tuple(AggregateScore(metric=metric, name=name, mean=mean) for metric, name, mean in found))
+
+
+def send(found: AggregateScores, *, benchmark: str = "ws/qa") -> None:
+    send_scores(task_context(), found, workspace="ws", benchmark=benchmark)
+
+
+def test_what_is_no_number_is_not_sent(sent):
+    send(scores(("m", "nan", float("nan")), ("m", "none", None), ("m", "infinite", float("inf")), ("m", "a", 1.0)))
+    assert [name for _, name, _, _ in sent.calls] == ["benchmarks.score.mean.nightly.ws.ws_qa.m.a"]
+
+
+def test_the_first_fifty_scores_are_sent(sent):
+    send(scores(*(("m", f"s{number}", 0.5) for number in range(51))))
+    assert len(sent.calls) == 50
+
+
+def test_odd_and_long_names_are_told_apart(sent):
+    send(
+        scores(("mé", "s", 0.5), ("mè", "s", 0.5), ("m" * 300, "s", 0.5), ("m" * 301, "s", 0.5), ("", "\0\ud800", 0.5))
+    )
+    names = [name for _, name, _, _ in sent.calls]
+    assert len(set(names)) == 5
+    assert all(len(name) <= 250 for name in names)
+    assert all(character.isascii() and (character.isalnum() or character in "._-") for character in "".join(names))
+    assert [name.count(".") for name in names] == [7] * 5
+
+
+@pytest.mark.parametrize("on", ["statsd_influxdb_enabled", "statsd_datadog_enabled", "otel_on"])
+def test_a_backend_with_tags_gets_tags(sent, monkeypatch, on):
+    monkeypatch.setenv("AIRFLOW__METRICS__STATSD_ON", str(on == "statsd_influxdb_enabled"))
+    monkeypatch.setenv(f"AIRFLOW__METRICS__{on.upper()}", "True")
+    send(scores(("ws/m", "s, = 1", 0.5)))
+    ((method, name, value, tags),) = sent.calls
+    assert (method, name, value) == ("gauge", "benchmarks.score.mean", 0.5)
+    assert tags.pop("score").startswith("s__")
+    assert tags == {"dag_id": "nightly", "workspace": "ws", "benchmark": "ws_qa", "metric": "ws_m"}
+
+
+@pytest.fixture
+def verdict() -> Verdict:
+    judged = JobScores(scores(("m", "s", 0.5)), job="job-1", benchmark="ws/qa")
+    return evaluate([Threshold("m", at_least=0.9, statistic="mean")], judged, {})
+
+
+def test_what_fails_to_be_sent_fails_no_task(sent, monkeypatch, caplog, verdict):
+    def refuse(*args: Any, **kwargs: Any) -> None:
+        raise ValueError("no such backend")
+
+    for method in ("gauge", "incr", "timing"):
+        monkeypatch.setattr(Stats, method, refuse)
+    with caplog.at_level(logging.WARNING):
+        send(scores(("m", "s", 0.5)))
+        send_verdict(task_context(), verdict)
+        with timed_job(task_context(), submitted=0.0, workspace="ws", benchmark="ws/qa"):
+            pass
+    assert caplog.text.count("A metric was not sent: ValueError('no such backend')") == 3
+
+
+def test_an_option_that_is_wrong_fails_no_task(sent, monkeypatch, verdict):
+    monkeypatch.setenv("AIRFLOW__BENCHMARKS__METRICS", "perhaps")
+    send_verdict(task_context(), verdict)
+    with timed_job(task_context(), submitted=0.0, workspace="ws", benchmark="ws/qa"):
+        pass
+    assert sent.calls == []
+
+
+def test_a_job_that_is_not_waited_for_any_longer_has_timed_out(sent):
+    with pytest.raises(JobTimeout):
+        with timed_job(task_context(), submitted=0.0, workspace="ws", benchmark="ws/qa"):
+            raise JobTimeout("took too long")
+    with pytest.raises(KeyError):
+        with timed_job(task_context(), submitted=0.0, workspace="ws", benchmark="ws/qa"):
+            raise KeyError("something else")
+    assert [name for _, name, _, _ in sent.calls] == ["benchmarks.job.duration.nightly.run.ws.ws_qa.timed_out"]
