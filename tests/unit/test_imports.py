@@ -148,7 +148,9 @@ def test_the_package_itself_imports_nothing_heavy_and_no_airflow():
 def test_what_people_use_can_be_imported_from_the_package():
     package = importlib.import_module(PACKAGE)
     names = [name for name in package.__all__ if name != "__version__"]
-    expected = "Threshold BenchmarkHook ScoreStore RunBenchmarkJobOperator GateFailed BenchmarkGateNotifier BenchmarkClient"
+    expected = (
+        "Threshold BenchmarkHook ScoreStore RunBenchmarkJobOperator GateFailed BenchmarkGateNotifier BenchmarkClient"
+    )
     assert set(expected.split()) <= set(names)
     assert set(names) <= set(dir(package))
     for name in names:
