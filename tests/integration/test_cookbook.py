@@ -13,8 +13,8 @@ from airflow_provider_benchmarks.store import ScoreStore
 from tests.integration.conftest import BENCHMARK, WORKSPACE
 from tests.support.documents import blocks_of
 from tests.support.page_commands import run_commands
-from tests.support.page_jobs import give, item_of, run_job, share
 from tests.support.page_dags import PageDags
+from tests.support.page_jobs import give, item_of, run_job, share
 
 OF_BENCHMARK = {"workspace": WORKSPACE, "benchmark": BENCHMARK}
 GOOD, BAD = share(100), share(60)

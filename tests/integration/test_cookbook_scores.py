@@ -12,12 +12,13 @@ import pytest
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
 
 from airflow_provider_benchmarks.hooks.benchmarks import BenchmarkHook
+from airflow_provider_benchmarks.operators.jobs import RunBenchmarkJobOperator
 from airflow_provider_benchmarks.scores import read_row_scores
 from airflow_provider_benchmarks.store import ScoreStore
 from airflow_provider_benchmarks.testing import EvaluationService
 from tests.integration.conftest import BENCHMARK, WORKSPACE
 from tests.support.airflow_runs import REPOSITORY, AirflowHome
-from tests.support.contexts import until
+from tests.support.contexts import task_context, until
 from tests.support.documents import blocks_of
 from tests.support.page_commands import run_commands
 from tests.support.page_dags import PageDags
@@ -196,7 +197,13 @@ def test_a_gateway_and_secrets(documented, tmp_path):
 def test_two_installations(documented, dags, service, monkeypatch):
     (block,) = documented
     printed = run_commands(f"{block.code}\nprintenv AIRFLOW__BENCHMARKS__DEPLOYMENT")
-    assert printed == "staging\n"
+    names = []
+    for deployment in (None, None, printed.strip(), "production"):
+        if deployment:
+            monkeypatch.setenv("AIRFLOW__BENCHMARKS__DEPLOYMENT", deployment)
+        run = RunBenchmarkJobOperator(task_id="run", benchmark=BENCHMARK, poll_interval=0.05)
+        names.append(run.execute(task_context()))
+    assert (printed, len(names), len(set(names))) == ("staging\n", 4, 3)
 
 
 def test_ci(documented, dags, service):

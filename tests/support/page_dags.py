@@ -12,6 +12,7 @@ from typing import Any
 
 from airflow.providers.common.compat.sdk import DAG
 
+from airflow_provider_benchmarks.operators.jobs import RunBenchmarkJobOperator
 from tests.support.airflow_runs import AirflowHome, RunOutcome, outcome
 from tests.support.last_run import read_last_run
 
@@ -45,10 +46,11 @@ class PageDags:
         assert not bag.import_errors, bag.import_errors
         (dag,) = bag.dags.values()
         for task in dag.tasks:
-            options = task.partial_kwargs if task.is_mapped else vars(task)
-            for interval in ("poll_interval", "poke_interval"):
-                if task.is_mapped or interval in options:
-                    _quicken(task, options, interval)
+            if hasattr(task, "partial_kwargs") and task.operator_class is RunBenchmarkJobOperator:
+                task.partial_kwargs["poll_interval"] = _SECONDS
+            for name in ("poll_interval", "poke_interval"):
+                if name in vars(task):
+                    setattr(task, name, _SECONDS)
         return dag
 
     def run(self, code: str, conf: dict[str, Any] | None = None) -> RunOutcome:
@@ -56,13 +58,6 @@ class PageDags:
         dag = self.load(code)
         dag.test(run_conf=conf)
         return outcome(read_last_run(dag.dag_id), "")
-
-
-def _quicken(task: Any, options: dict[str, Any], interval: str) -> None:
-    if not task.is_mapped:
-        options[interval] = _SECONDS
-    elif "RunBenchmark" in task.operator_class.__name__ and interval == "poll_interval":
-        options[interval] = _SECONDS
 
 
 @contextmanager

@@ -80,7 +80,7 @@ def _aggregate(name: str, values: Values) -> dict[str, Any]:
     if isinstance(known[0], str):
         categories = [
             {"label": label, "description": None, "value": None, "count": count}
-            for label, count in Counter({label: 0 for label in TONES} | Counter(known)).items()
+            for label, count in Counter(dict.fromkeys(TONES, 0) | Counter(known)).items()
         ]
         return {**figures, "score_type": "rubric", "rubric_distribution": categories}
     figures |= {"mean": statistics.fmean(known), "variance": statistics.pvariance(known), "sum": sum(known)}
