@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from tests.support.airflow_runs import REPOSITORY
 from tests.support.airflow_services import free_port
 from tests.support.page_commands import run_commands
@@ -88,8 +90,9 @@ def require_lines(shown: str, printed: str) -> None:
         place = found + len(line)
 
 
+@pytest.mark.timeout(1800)  # it starts six programs with Airflow in them, one after another
 def test_the_tutorial(documented, tmp_path):
-    settings, script, start, connection, benchmark, dag, run, history, pin, start_worse, compare, test, pytest = (
+    settings, script, start, connection, benchmark, dag, run, history, pin, start_worse, compare, test, run_tests = (
         block.code for block in documented
     )
     started, first, stored, pinned, second, compared, passed = OUTPUTS
@@ -120,4 +123,4 @@ def test_the_tutorial(documented, tmp_path):
     first_line, _, rest = test.partition("\n")
     reader.write("conftest.py", first_line)
     reader.write("test_nightly.py", rest)
-    require_lines(passed, reader.run(pytest))
+    require_lines(passed, reader.run(run_tests))
