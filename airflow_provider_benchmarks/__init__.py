@@ -13,6 +13,7 @@ from airflow_provider_benchmarks.provider_info import get_provider_info
 
 if TYPE_CHECKING:
     from airflow_provider_benchmarks.benchmarks import Benchmark, read_benchmark
+    from airflow_provider_benchmarks.client import AsyncBenchmarkClient, BenchmarkClient, ClientConfig
     from airflow_provider_benchmarks.exceptions import (
         BenchmarkError,
         ConfigurationError,
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     )
     from airflow_provider_benchmarks.gates.evaluate import evaluate
     from airflow_provider_benchmarks.hooks.benchmarks import BenchmarkHook
+    from airflow_provider_benchmarks.notifications.gate import BenchmarkGateNotifier
     from airflow_provider_benchmarks.operators.gates import (
         BenchmarkGateBranchOperator,
         BenchmarkGateOperator,
@@ -81,11 +83,13 @@ __version__ = "0.1.0"
 #: The names of each module that can be imported from here.
 _NAMES = {
     "benchmarks": "Benchmark read_benchmark",
+    "client": "AsyncBenchmarkClient BenchmarkClient ClientConfig",
     "exceptions": "BenchmarkError ConfigurationError Conflict DestinationExists GateFailed GateInconclusive "
     "IncompleteResults InvalidRequest JobCancelled JobError JobFailed JobNotFound JobTimeout NotFound NotStored "
     "ProtocolError ResultsTooLarge ScoreNotFound ServiceError ServiceUnavailable Unauthorized Unwritable",
     "gates": "CheckResult NoDrift NoRegression Outcome Policy Threshold Verdict WithinHistory evaluate read_policy",
     "hooks.benchmarks": "BenchmarkHook",
+    "notifications.gate": "BenchmarkGateNotifier",
     "operators.gates": "BenchmarkGateBranchOperator BenchmarkGateOperator PinBaselineOperator",
     "operators.jobs": "RunBenchmarkJobOperator",
     "operators.results": "DownloadAggregateScoresOperator DownloadRowScoresOperator",
@@ -102,15 +106,19 @@ _MODULES = {name: module for module, names in _NAMES.items() for name in names.s
 __all__ = [
     "AggregateScore",
     "AggregateScores",
+    "AsyncBenchmarkClient",
     "Benchmark",
+    "BenchmarkClient",
     "BenchmarkError",
     "BenchmarkGateBranchOperator",
+    "BenchmarkGateNotifier",
     "BenchmarkGateOperator",
     "BenchmarkHook",
     "BenchmarkJobEventTrigger",
     "BenchmarkJobSensor",
     "BenchmarkJobTrigger",
     "CheckResult",
+    "ClientConfig",
     "ConfigurationError",
     "Conflict",
     "DestinationExists",

@@ -133,7 +133,23 @@ def _line(label: str, first: AggregateScore | None, second: AggregateScore | Non
     low, high = result.interval or (math.nan, math.nan)
     interval = (low, high) if math.isfinite(low) and math.isfinite(high) else None
     return _Line(
-        label=label, first=first, second=second, difference=result.observed, interval=interval, count=result.count
+        label=label,
+        first=first,
+        second=second,
+        difference=result.observed,
+        interval=interval,
+        count=result.count,
+        note=_left_out(result),
+    )
+
+
+def _left_out(result: CheckResult) -> str:
+    """What is not in the difference of the pairs, which the means are of all rows."""
+    unpaired = result.details.get("missing")
+    if not unpaired:
+        return ""
+    return (
+        f"without {unpaired} rows that have no pair with the same item: --key names the fields that tell which is which"
     )
 
 

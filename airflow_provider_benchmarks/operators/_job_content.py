@@ -162,8 +162,8 @@ def own_params(task: BaseOperator) -> dict[str, Any]:
 
 def _triggered_params(task: RunBenchmarkJobOperator, context: Context) -> dict[str, Any]:
     """A task's own params as they were rendered, or as whoever triggered the DAG run has set them."""
-    given = context.get("params") or {}
-    changed = {name: given[name] for name in task.job_params if name in given and given[name] != task.params[name]}
+    given, in_file = context.get("params") or {}, task.params_in_file
+    changed = {name: given[name] for name in task.job_params if name in given and given[name] != in_file.get(name)}
     return {**task.job_params, **changed}
 
 

@@ -144,6 +144,8 @@ class RunBenchmarkJobOperator(BenchmarkOperator):
         self.model = model
         self.prompt_template = prompt_template
         self.job_params = own_params(self)
+        #: As the DAG file has them: Airflow writes what a run is triggered with into the task's own params.
+        self.params_in_file = dict(self.job_params)
         self.job_name = job_name
         self.wait_for_completion = wait_for_completion
         self.deferrable = deferrable

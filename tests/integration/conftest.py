@@ -15,6 +15,7 @@ from airflow_provider_benchmarks.client import AsyncBenchmarkClient, BenchmarkCl
 from airflow_provider_benchmarks.operators.jobs import RunBenchmarkJobOperator
 from airflow_provider_benchmarks.testing import EvaluationService
 from tests.support.airflow_runs import AirflowHome
+from tests.support.page_dags import PageDags, page_dags
 from tests.support.s3_server import BUCKET, S3Server
 from tests.support.service_clock import ServiceClock
 
@@ -66,6 +67,13 @@ def know_generation(service: EvaluationService) -> None:
     """Let this process know the service's generation, so that a test sees the requests of what it tests alone."""
     with BenchmarkClient(ClientConfig(base_url=service.url, workspace=WORKSPACE, trust_env=False)) as client:
         client.get_generation()
+
+
+@pytest.fixture
+def pages(tmp_path, monkeypatch, service: EvaluationService) -> Iterator[PageDags]:
+    """DAGs of pages, run in this process on ``service``, with a score store of their own."""
+    with page_dags(tmp_path / "dags", monkeypatch.setenv) as dags:
+        yield dags
 
 
 @pytest.fixture

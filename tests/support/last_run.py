@@ -20,22 +20,25 @@ except ImportError:  # Airflow 2, which decodes the value itself
 
 
 def main(dag_id: str) -> None:
+    print(json.dumps(read_last_run(dag_id)))
+
+
+def read_last_run(dag_id: str) -> dict[str, Any]:
+    """State, tasks, tries and XComs of the newest run of a DAG; of mapped tasks and their XComs those of the last."""
     with create_session() as session:
         run = session.query(DagRun).filter(DagRun.dag_id == dag_id).order_by(DagRun.id.desc()).first()
         if run is None:
-            print(json.dumps({"state": "none", "tasks": {}, "tries": {}, "xcoms": []}))
-            return
+            return {"state": "none", "tasks": {}, "tries": {}, "xcoms": []}
         of_run = {"dag_id": dag_id, "run_id": run.run_id}
         tasks = session.query(TaskInstance).filter_by(**of_run).all()
         xcoms = session.query(XComModel).filter_by(**of_run).all()
-        found = {
+        return {
             "state": str(run.state),
             "run_id": run.run_id,
             "tasks": {task.task_id: str(task.state) for task in tasks},
             "tries": {task.task_id: task.try_number for task in tasks},
             "xcoms": [[x.task_id, x.key, _value(x)] for x in xcoms],
         }
-    print(json.dumps(found))
 
 
 def _value(xcom: Any) -> object:

@@ -83,6 +83,31 @@ class TestCompare:
         assert main(["compare", f"{folder}/aggregate-scores.json", f"{store.root}/w/b/night-2"]) == 0
         assert "0.78" in capsys.readouterr().out
 
+    def test_rows_without_a_pair_are_told(self, capsys, tmp_path):
+        """Items that hold the model's output differ where the answers do: what is left is no difference."""
+        for job, right in (("a", 20), ("b", 12)):
+            values = [float(i < right) for i in range(30)]
+            rows = [
+                {"row_index": i, "item": {"q": f"{i}", "output": v}, "metrics": {"w/m": [{"name": "s", "value": v}]}}
+                for i, v in enumerate(values)
+            ]
+            score = {"name": "s", "mean": right / 30, "count": 30, "nan_count": 0}
+            (tmp_path / job).mkdir()
+            (tmp_path / job / "row-scores.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+            (tmp_path / job / "aggregate-scores.json").write_text(
+                json.dumps({"results": [{"metric": "w/m", "scores": [score]}]})
+            )
+
+        def compared(*options: str) -> dict[str, object]:
+            assert main(["compare", str(tmp_path / "a"), str(tmp_path / "b"), "--format", "json", *options]) == 0
+            return json.loads(capsys.readouterr().out)["scores"][0]
+
+        found = compared()
+        assert (found["difference"], found["count"]) == (0, 22)
+        assert found["note"].startswith("without 8 rows that have no pair with the same item: --key ")
+        found = compared("--key", "q")
+        assert (round(found["difference"], 3), found["count"], found["note"]) == (-0.267, 30, "")
+
     def test_without_scipy_there_are_no_intervals(self, command, capsys, monkeypatch):
         find = sys.modules["importlib.util"].find_spec
         monkeypatch.setattr(
