@@ -32,7 +32,8 @@ def _tests_that_run_blocks() -> frozenset[str]:
         node.name
         for file in (REPOSITORY / "tests").rglob("test_*.py")
         for node in ast.walk(ast.parse(file.read_text()))
-        if isinstance(node, ast.FunctionDef) and "documented" in {argument.arg for argument in node.args.args}
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and "documented" in {argument.arg for argument in node.args.args}
     )
 
 
