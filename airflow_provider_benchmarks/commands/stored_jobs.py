@@ -38,7 +38,7 @@ def add_store(parser: argparse.ArgumentParser, *, with_workspace: bool = True) -
     """Add the options that name a score store, and a workspace in it."""
     parser.add_argument(
         "--store",
-        default=os.environ.get(STORE_VARIABLE),
+        default=os.environ.get(STORE_VARIABLE) or None,
         metavar="FOLDER",
         help=f"folder of the score store: a local path or a URL; default: what {STORE_VARIABLE} says",
     )
