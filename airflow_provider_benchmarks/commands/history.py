@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_benchmarks.brief import brief_names, did_you_mean, followed, shortened
 from airflow_provider_benchmarks.commands.output import show, to_stderr
 from airflow_provider_benchmarks.commands.sheets import Sheet, add_format, shown
-from airflow_provider_benchmarks.commands.stored_jobs import add_store, benchmark_of, labels_of, no_jobs, require_store
+from airflow_provider_benchmarks.commands.stored_jobs import (
+    add_store,
+    benchmark_of,
+    labels_of,
+    no_jobs,
+    require_store_there,
+)
 from airflow_provider_benchmarks.exceptions import ConfigurationError, ScoreNotFound
 from airflow_provider_benchmarks.inert import one_line
 
@@ -52,7 +58,7 @@ def _history(options: argparse.Namespace) -> Callable[[], str]:
 
     if options.limit < 1:
         raise ConfigurationError(f"--limit must be 1 or more, found {options.limit}")
-    store = require_store(options)
+    store = require_store_there(options)
     workspace, benchmark = benchmark_of(options)
     jobs = store.history(workspace=workspace, benchmark=benchmark, limit=options.limit)
     if not jobs:

@@ -45,6 +45,8 @@ class WrongField(ConfigurationError):
     :param known: a sentence with what there is instead
     """
 
+    words: str
+
     def __init__(
         self, words: str, path: tuple[str, ...] = (), others: Sequence[WrongField] = (), *, known: str = ""
     ) -> None:
