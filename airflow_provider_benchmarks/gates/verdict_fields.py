@@ -7,6 +7,7 @@ from typing import Any
 
 from airflow_provider_benchmarks.brief import brief
 from airflow_provider_benchmarks.exceptions import IncompleteResults
+from airflow_provider_benchmarks.gates.check import DEFAULT_KIND, KINDS, check_from_dict
 from airflow_provider_benchmarks.gates.result import Outcome
 from airflow_provider_benchmarks.scores.json_values import is_number
 
@@ -59,6 +60,7 @@ def require_verdict(data: Any, texts: tuple[str, ...], counts: str) -> None:
     :param texts: fields of it that are texts, where there are any
     :param counts: the field that has numbers of results by outcome, where there is one
     :raises IncompleteResults: says which part is not what it has to be
+    :raises ConfigurationError: a check is of an unknown kind
     """
     results = data.get("results") if isinstance(data, Mapping) else None
     if not isinstance(results, list | tuple):
@@ -70,6 +72,8 @@ def require_verdict(data: Any, texts: tuple[str, ...], counts: str) -> None:
         where = f"results[{place}]"
         if not isinstance(result, Mapping):
             raise IncompleteResults(f"{where} must be a mapping, found {brief(result)}")
+        if isinstance(check := result.get("check"), Mapping) and check.get("type", DEFAULT_KIND) not in list(KINDS):
+            check_from_dict(check)  # of another release, whose results may have other fields, too
         if missing := [name for name in _FIELDS if name not in result]:
             raise IncompleteResults(f"{where} has no {missing[0]}")
         for name, rule in (_FIELDS | _OPTIONAL).items():
