@@ -6,22 +6,23 @@
 from __future__ import annotations
 
 import argparse
+import codecs
+import locale
 import os
 import sys
 import textwrap
 import traceback
 from collections.abc import Sequence
 from contextlib import suppress
+from importlib import import_module
 from types import ModuleType
 
 from airflow_provider_benchmarks import __version__
-from airflow_provider_benchmarks.commands import compare, gate, history, import_results, pin, run, show
-from airflow_provider_benchmarks.commands.output import print_to
-from airflow_provider_benchmarks.exceptions import BenchmarkError
-from airflow_provider_benchmarks.inert import inert_text
-from airflow_provider_benchmarks.masking import safe_text
 
-_COMMANDS = (run, gate, history, compare, show, pin, import_results)
+#: The modules of the commands, which are imported where an interrupt is told as one.
+_COMMANDS = ("run", "gate", "history", "compare", "show", "pin", "import_results")
+#: What may be empty: who pins a job is for people.
+_MAY_BE_EMPTY = ("by",)
 #: The exit code of whatever could not be done, and the one that shells expect of what was interrupted.
 FAILED, INTERRUPTED = 2, 130
 _EXIT_CODES = """
@@ -33,18 +34,61 @@ on the standard error.
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command, and return its exit code."""
-    options = _parser().parse_args(arguments)
-    command = next(each for each in _COMMANDS if options.command == each.NAME)
     try:
+        commands = [import_module(f"{__package__}.commands.{name}") for name in _COMMANDS]
+        options = _parser(commands).parse_args(arguments)
+        return _run(next(each for each in commands if options.command == each.NAME), options)
+    except KeyboardInterrupt:  # while modules were imported, or before it was known what to do
+        with suppress(OSError):
+            print("interrupted", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _run(command: ModuleType, options: argparse.Namespace) -> int:
+    from airflow_provider_benchmarks.exceptions import BenchmarkError
+
+    try:
+        _refuse_empty(options)
         code: int = command.run(options)
     except (BenchmarkError, OSError) as error:
         return _failed(command, str(error), show_trace=options.traceback)
     except KeyboardInterrupt:
         return _failed(command, "interrupted", code=INTERRUPTED)
+    except UnicodeDecodeError as error:
+        return _failed(command, f"{_of_locale(error)}{_hint(command, options)}", show_trace=options.traceback)
     except Exception as error:  # noqa: BLE001  Python would exit with 1, as if a gate were missed
-        hint = "" if options.traceback else f" (benchmarks --traceback {command.NAME} … shows where)"
-        return _failed(command, f"{type(error).__name__}: {error}{hint}", show_trace=options.traceback)
+        reason = f"{type(error).__name__}: {error}{_hint(command, options)}"
+        return _failed(command, reason, show_trace=options.traceback)
     return code
+
+
+def _hint(command: ModuleType, options: argparse.Namespace) -> str:
+    return "" if options.traceback else f" (benchmarks --traceback {command.NAME} … shows where)"
+
+
+def _of_locale(error: UnicodeDecodeError) -> str:
+    """What is wrong where a file could not be read as a text: Airflow opens its own in the encoding of the locale."""
+    if codecs.lookup(locale.getencoding()).name == "utf-8" or sys.flags.utf8_mode:
+        return f"{type(error).__name__}: {error}"
+    return (
+        f"Airflow reads its own files in the encoding of the locale, {locale.getencoding()}, and they are in UTF-8: "
+        f"set LC_ALL=C.UTF-8 or PYTHONUTF8=1"
+    )
+
+
+def _refuse_empty(options: argparse.Namespace) -> None:
+    """Refuse an argument that is an empty text, as a variable gives it that is not set.
+
+    :raises ConfigurationError: names it
+    """
+    from airflow_provider_benchmarks.exceptions import ConfigurationError
+
+    for name, value in vars(options).items():
+        texts = value if isinstance(value, list) else [value]
+        if name not in _MAY_BE_EMPTY and any(isinstance(text, str) and not text.strip() for text in texts):
+            raise ConfigurationError(
+                f'argument "{name.replace("_", "-")}" is empty: is the variable set that it is from?'
+            )
 
 
 class _Help(argparse.HelpFormatter):
@@ -55,7 +99,7 @@ class _Help(argparse.HelpFormatter):
         return "\n\n".join(part if part.startswith("  ") else textwrap.fill(part, width) for part in parts)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(available: Sequence[ModuleType]) -> argparse.ArgumentParser:
     about = (__doc__ or "").partition(":")[0]
     is_script = os.path.basename(sys.argv[0]).partition(".")[0] == "benchmarks"
     parser = argparse.ArgumentParser(
@@ -67,7 +111,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=__version__)
     parser.add_argument("--traceback", action="store_true", help="show where an error comes from")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for command in _COMMANDS:
+    for command in available:
         does, _, more = (command.__doc__ or "").strip().partition("\n\n")
         short = does[0].lower() + " ".join(does[1:].split()).rstrip(".")
         epilog = f"{more}\n\nexample:\n\n  benchmarks {command.EXAMPLE}"
@@ -78,6 +122,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _failed(command: ModuleType, reason: str, *, show_trace: bool = False, code: int = FAILED) -> int:
+    from airflow_provider_benchmarks.commands.output import print_to
+    from airflow_provider_benchmarks.inert import inert_text
+    from airflow_provider_benchmarks.masking import safe_text
+
     trace = traceback.format_exc() if show_trace else ""
     with suppress(OSError):
         print_to(inert_text(safe_text(f"{trace}{command.FAILURE}: {reason}")), sys.stderr)

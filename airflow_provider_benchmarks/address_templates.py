@@ -32,18 +32,22 @@ def filled_address(template: str, fields: Mapping[str, str], *, option: str) -> 
     :param option: where the template comes from, for messages
     :raises ConfigurationError: it can't be read, has a field that is not known, or gives no address of a web page
     """
-    address = ""
     try:
-        for literal, name, spec, conversion in Formatter().parse(template):
-            address += literal
-            if name is None:
-                continue
-            if name not in fields or spec or conversion:
-                raise _error(option, template, f"{{{shortened(name, 40)}}} is none of its fields", fields)
-            value = storable_text(fields[name])
-            address += value.rstrip("/") if name == BASE_URL else quote(value, safe="/")
+        parts = list(Formatter().parse(template))
     except ValueError as error:
         raise _error(option, template, str(error), fields) from error
+    address = ""
+    for literal, name, spec, conversion in parts:
+        address += literal
+        if name is None:
+            continue
+        if name not in fields:
+            raise _error(option, template, f"{{{shortened(name, 40)}}} is none of its fields", fields)
+        if spec or conversion:
+            extra = f"{f'!{conversion}' if conversion else ''}{f':{spec}' if spec else ''}"
+            raise _error(option, template, f"{{{name}}} takes no {shortened(extra, 40)}", fields)
+        value = storable_text(fields[name])
+        address += value.rstrip("/") if name == BASE_URL else quote(value, safe="/")
     if not is_address(address):
         raise _error(option, template, f'"{shortened(address)}" is no http or https address', fields)
     return address

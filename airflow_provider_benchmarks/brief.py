@@ -60,6 +60,13 @@ def shortened(text: object, limit: int = _MOST_CHARACTERS) -> str:
     return text if len(text) <= limit else f"{text[:limit]}… ({len(text):,} characters)"
 
 
+def followed(words: str, sentence: str) -> str:
+    """Words with a sentence after them, where there is one."""
+    if not sentence:
+        return words
+    return f"{words} {sentence}" if words.endswith(("?", ".")) else f"{words}. {sentence}"
+
+
 def brief_names(names: Iterable[object]) -> str:
     """Show names, separated by commas."""
     shown = [shortened(name, 80) for name in names]

@@ -7,6 +7,7 @@ and says what it does.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -148,6 +149,24 @@ def _meant(key: str) -> str:
     if (field := _OWN_FIELDS.get(key.lower().replace("-", "_"))) is not None:
         return f", which is not read: it belongs into the connection's {field}"
     return did_you_mean(key, CONNECTION_FIELDS) or f"; known: {', '.join(CONNECTION_FIELDS)}"
+
+
+def not_found(conn_id: str, of: str = "") -> str:
+    """Why Airflow says that there is no connection, and what to do: it says so of one that it can't read, too.
+
+    :param of: what it is for, for the message
+    """
+    variable = f"AIRFLOW_CONN_{conn_id.upper()}"
+    if not (text := os.environ.get(variable)):
+        return f'there is no Airflow connection "{conn_id}"{of}: create it, or set {variable}'
+    problem = "it is neither JSON nor a URL that Airflow takes"
+    if text.lstrip().startswith("{"):
+        try:
+            json.loads(text)
+            problem = "its JSON is not that of a connection"
+        except ValueError as error:
+            problem = f"it is not JSON: {error}"
+    return f'Airflow can\'t read connection "{conn_id}"{of} in the variable {variable} ({problem}): correct it'
 
 
 def secret_values(extra: Mapping[str, Any]) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from airflow_provider_benchmarks.brief import shortened
+from airflow_provider_benchmarks.brief import followed, shortened
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 
 #: Maximum size, enough for a thousand checks. DAGs are parsed with it, and this much YAML takes more than a second.
@@ -20,7 +20,7 @@ _MAX_DEPTH = 20
 #: Maximum number of values, keys, lists and mappings; a check has some ten.
 _MAX_NODES = 10_000
 #: Maximum number of characters of all the mistakes that one message has, and of each.
-_MOST_CHARACTERS, _MOST_WORDS = 1600, 400
+_MOST_CHARACTERS, _MOST_WORDS = 1200, 400
 _TAG = "tag:yaml.org,2002:"
 _TEXT = f"{_TAG}str"
 #: How YAML 1.2 writes what is no text, without numbers such as 010, which parsers read differently. In YAML 1.1, which
@@ -48,6 +48,20 @@ class Kind:
     shape: str
     part: str
     smaller: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """What is wrong with a part of a file.
+
+    :param path: of the part
+    :param words: what is wrong, and what was meant
+    :param known: a sentence with all that there may be instead; of several mistakes with the same one it is told once
+    """
+
+    path: tuple[str | int, ...]
+    words: str
+    known: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,22 +105,22 @@ class ReviewedText:
         """An error with the line of the value at a path, or of the nearest value around it."""
         return ConfigurationError(f"{self.name}{self._line_at(path)}: {problem}")
 
-    def errors(self, problems: Sequence[tuple[tuple[str | int, ...], str]]) -> ConfigurationError:
-        """One error of several problems, each with its place and its line; of one alone as :meth:`error` makes it.
-
-        :param problems: the path and the words of each
-        """
-        if len(problems) == 1:
-            return self.error(*problems[0])
-        shown, length = list[str](), 0
-        for path, problem in problems:
-            words = f"- {place(path) or 'the file'}{self._line_at(path)}: {shortened(problem, _MOST_WORDS)}"
+    def errors(self, mistakes: Sequence[Mistake]) -> ConfigurationError:
+        """One error of several mistakes, each with its place and its line; of one alone as :meth:`error` makes it."""
+        if len(mistakes) == 1:
+            (only,) = mistakes
+            return self.error(only.path, followed(only.words, only.known))
+        shown, known, length = list[str](), dict[str, None](), 0
+        for mistake in mistakes:
+            where = f"{place(mistake.path) or 'the file'}{self._line_at(mistake.path)}"
+            words = f"- {where}: {shortened(mistake.words, _MOST_WORDS)}"
             length += len(words)
             if length > _MOST_CHARACTERS:
-                shown.append(f"- and {len(problems) - len(shown):,} more")
+                shown.append(f"- and {len(mistakes) - len(shown):,} more")
                 break
             shown.append(words)
-        return ConfigurationError("\n".join([f"{self.name}: {len(problems):,} mistakes", *shown]))
+            known |= dict.fromkeys([mistake.known] if mistake.known else [])
+        return ConfigurationError("\n".join([f"{self.name}: {len(mistakes):,} mistakes", *shown, *known]))
 
     def _line_at(self, path: tuple[str | int, ...]) -> str:
         return "" if self._root is None else f", line {_line(_found(self._root, path).start_mark)}"

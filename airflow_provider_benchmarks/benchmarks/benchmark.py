@@ -15,10 +15,12 @@ from airflow_provider_benchmarks.scores.json_values import fits_utf8
 
 #: A part of a reference. One that is ``.`` or ``..`` would lead to another path of the service.
 _NAME = r"(?!\.{1,2}(?:[/#]|$))[^/#\s]+"
+#: In Python's own patterns, ``$`` is before a newline at the end, too.
+_END = r"$(?!\n)"
 #: ``workspace/name``, of a benchmark or a metric.
-REFERENCE = rf"^{_NAME}/{_NAME}$"
+REFERENCE = rf"^{_NAME}/{_NAME}{_END}"
 #: ``workspace/name`` of a fileset, or ``workspace/name#file`` for one of its files.
-DATASET = rf"^{_NAME}/{_NAME}(#[^\r\n]+)?$"
+DATASET = rf"^{_NAME}/{_NAME}(#[^\r\n]+)?{_END}"
 #: Field of a metric that is not the service's: the outputs that it has to be sent with.
 OUTPUTS = "outputs"
 #: Fields of a metric that say nothing about its scores.

@@ -102,7 +102,11 @@ def parse_benchmark(text: str | bytes, *, name: str = "benchmark") -> Benchmark:
 
 
 def benchmark_schema() -> dict[str, Any]:
-    """The JSON Schema of a benchmark file. It has all rules but one: a key comes once."""
+    """The JSON Schema of a benchmark file.
+
+    It has all rules but those that JSON Schema has no keywords for: a key comes once; a number fits a float; the file
+    and each text in it is in UTF-8, and the file neither too large nor nested too deeply.
+    """
     text = {"type": "string", "minLength": 1}
     output = {
         "type": ["string", "object"],
@@ -130,8 +134,8 @@ def benchmark_schema() -> dict[str, Any]:
                 },
             },
         },
-        "dataset": {"type": "string", "pattern": DATASET},
-        "rows": {"type": "array", "minItems": 1, "items": {"type": "object", "minProperties": 1}},
+        "dataset": {"type": ["string", "null"], "pattern": DATASET},
+        "rows": {"type": ["array", "null"], "minItems": 1, "items": {"type": "object", "minProperties": 1}},
     }
     words = parameters_of(Benchmark)
     return {
@@ -141,8 +145,8 @@ def benchmark_schema() -> dict[str, Any]:
         "type": "object",
         "additionalProperties": False,
         "required": ["name", "metrics"],
-        "if": {"required": ["rows"]},
-        "then": {"properties": {"dataset": False}},
-        "else": {"required": ["dataset"]},
+        "if": {"required": ["rows"], "properties": {"rows": {"not": {"type": "null"}}}},
+        "then": {"properties": {"dataset": {"type": "null"}}},
+        "else": {"required": ["dataset"], "properties": {"dataset": {"type": "string"}}},
         "properties": {name: {"description": words[name], **rule} for name, rule in properties.items()},
     }

@@ -25,6 +25,7 @@ from airflow_provider_benchmarks.extras import missing
 
 if TYPE_CHECKING:
     from airflow_provider_benchmarks.gates import CheckResult, NoRegression
+    from airflow_provider_benchmarks.gates.sources import FolderSource
     from airflow_provider_benchmarks.scores import AggregateScore, JobScores
 
 NAME = "compare"
@@ -112,7 +113,28 @@ def _results(first: Job, second: Job, checks: Sequence[NoRegression]) -> dict[tu
     source = FolderSource(
         checks=checks, candidate_path=second.path, baseline_paths={"": first.path, "pinned": first.path}
     )
-    return {(result.metric, result.score): result for result in run_gate(checks, source).results}
+    results = run_gate(checks, source).results
+    if any(result.observed is None or result.interval is None for result in results):
+        _require_fields(source, [*checks[0].keys, checks[0].cluster_by, checks[0].repeat_by])
+    return {(result.metric, result.score): result for result in results}
+
+
+def _require_fields(source: FolderSource, names: Sequence[str | None]) -> None:
+    """Refuse a field that the items of a job do not have.
+
+    :raises ScoreNotFound: names it, and the nearest that there is
+    """
+    from airflow_provider_benchmarks.gates.evidence import NoBaseline
+    from airflow_provider_benchmarks.gates.row_values import field_column
+
+    for loaded in (*source.baselines([""]).values(), source.candidate()) if any(names) else ():
+        if isinstance(loaded, NoBaseline) or loaded.scores.rows is None:
+            continue
+        for name in filter(None, names):
+            try:
+                field_column(loaded.scores.rows, name)
+            except ScoreNotFound as error:
+                raise ScoreNotFound(f"{loaded.scores.job}: {error}") from error
 
 
 def _lines(scores: Sequence[JobScores], results: dict[tuple[str, str | None], CheckResult]) -> list[_Line]:

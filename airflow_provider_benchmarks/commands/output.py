@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from contextlib import AbstractContextManager, redirect_stdout, suppress
@@ -21,6 +22,8 @@ def show(text: str) -> None:
 
     :raises OSError: it can't be written
     """
+    if sys.stdout is None:
+        raise OSError(errno.EBADF, "the standard output is closed")
     with suppress(BrokenPipeError):  # the reader has closed the pipe, as ``head`` does; the exit code still holds
         print_to(text, sys.stdout)
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_benchmarks.commands.output import print_to, show, to_stderr
 from airflow_provider_benchmarks.commands.sheets import Sheet, add_format, shown
-from airflow_provider_benchmarks.commands.stored_jobs import add_store, benchmark_of, require_store
+from airflow_provider_benchmarks.commands.stored_jobs import add_store, benchmark_of, require_store_there
 from airflow_provider_benchmarks.exceptions import IncompleteResults, NewerFormat
 from airflow_provider_benchmarks.inert import one_line
 
@@ -43,7 +43,7 @@ def run(options: argparse.Namespace) -> int:
     from airflow_provider_benchmarks.store.pins import read_pin_record
 
     with to_stderr():
-        store = require_store(options)
+        store = require_store_there(options)
         workspace, benchmark = benchmark_of(options)
         if options.job is not None:
             _pin(store, store.get(options.job, workspace=workspace, benchmark=benchmark), options.by)

@@ -18,6 +18,7 @@ from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.commands.output import print_to, show, to_stderr
 from airflow_provider_benchmarks.commands.sheets import add_format, shown
 from airflow_provider_benchmarks.commands.show import scores_sheet
+from airflow_provider_benchmarks.connection_fields import not_found
 from airflow_provider_benchmarks.durations import require_seconds
 from airflow_provider_benchmarks.exceptions import ConfigurationError, IncompleteResults, JobError
 
@@ -119,10 +120,7 @@ def _require_connection(hook: BenchmarkHook) -> None:
     try:
         _ = hook.config
     except AirflowNotFoundException as error:
-        variable = f"AIRFLOW_CONN_{hook.conn_id.upper()}"
-        raise ConfigurationError(
-            f'--conn-id: there is no Airflow connection "{hook.conn_id}": create it, or set {variable}'
-        ) from error
+        raise ConfigurationError(f"--conn-id: {not_found(hook.conn_id)}") from error
 
 
 def _model(text: str | None) -> Any:

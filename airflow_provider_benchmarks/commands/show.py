@@ -59,10 +59,13 @@ def _text(options: argparse.Namespace) -> Callable[[], str]:
     from airflow_provider_benchmarks.gates.sources import load_scores
 
     if (verdict := _verdict_in(options.what)) is not None:
-        return partial(verdict_text, verdict, options.format)
+        if options.gate is not None:
+            raise ConfigurationError(f"{options.what} is a verdict: leave --gate out, or name a job")
+        return partial(_shown_verdict, verdict, options.what, options.format)
     job = find_job(options.what, options)
     if options.gate is not None:
-        return partial(verdict_text, _verdict_of(job, options.gate), options.format)
+        path = _verdict_path(job, options.gate)
+        return partial(_shown_verdict, _verdict_of(job, options.gate, path), path, options.format)
     outcomes = require_store(options).outcomes(job.stored) if job.stored and options.store else {}
     aggregate = job.stored.aggregate if job.stored else load_scores(job.path, ()).scores.aggregate
     data = {**_about(job), "gates": outcomes, "scores": aggregate.to_records()}
@@ -97,26 +100,34 @@ def _verdict_in(path: str) -> Verdict | None:
         data = parse_json(content)
     except ValueError:
         return None
-    results = data.get("results") if isinstance(data, dict) else None
-    is_verdict = isinstance(results, list) and all(isinstance(each, dict) and "check" in each for each in results)
-    return _read_verdict(data, path) if is_verdict and "outcome" in data else None
+    if not isinstance(data, dict) or "results" not in data:
+        return None
+    results = data["results"] if isinstance(data["results"], list) else []
+    # One that is damaged is told as what it was.
+    is_verdict = "outcome" in data or any(isinstance(each, dict) and "check" in each for each in results)
+    return _read_verdict(data, path) if is_verdict else None
 
 
-def _verdict_of(job: Job, gate: str) -> Verdict:
+def _verdict_path(job: Job, gate: str) -> str:
     from urllib.parse import quote
 
-    from airflow_provider_benchmarks.scores.json_values import parse_json
     from airflow_provider_benchmarks.store.folder_names import gate_name
+
+    return f"{job.path.rstrip('/')}/verdict-{quote(gate_name(gate), safe='')}.json"
+
+
+def _verdict_of(job: Job, gate: str, path: str) -> Verdict:
+    from airflow_provider_benchmarks.scores.json_values import parse_json
     from airflow_provider_benchmarks.store.stored_file import read_if_there
 
-    path = f"{job.path.rstrip('/')}/verdict-{quote(gate_name(gate), safe='')}.json"
     content = read_if_there(path)
     if content is None:
         raise NotStored(f'gate "{shortened(gate)}" has not judged job "{job.name}": {path} is not there')
     try:
-        return _read_verdict(parse_json(content), path)
+        data = parse_json(content)
     except ValueError as error:
         raise IncompleteResults(f"{path} holds no verdict: {shortened(error)}") from error
+    return _read_verdict(data, path)
 
 
 def _read_verdict(data: Any, path: str) -> Verdict:
@@ -126,5 +137,16 @@ def _read_verdict(data: Any, path: str) -> Verdict:
         return Verdict.from_dict(data)
     except ConfigurationError as error:
         raise IncompleteResults(f"{path} is of another release of this package: {shortened(error)}") from error
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
-        raise IncompleteResults(f"{path} holds no verdict: {type(error).__name__}: {shortened(error)}") from error
+    except IncompleteResults as error:
+        raise IncompleteResults(f"{path} holds no verdict: {error}") from error
+
+
+def _shown_verdict(verdict: Verdict, path: str, form: str) -> str:
+    """A verdict in a form.
+
+    :raises IncompleteResults: the details of a result are none that a gate writes
+    """
+    try:
+        return verdict_text(verdict, form)
+    except (LookupError, TypeError, AttributeError, ArithmeticError) as error:
+        raise IncompleteResults(f"{path} holds no verdict: the details of a result are not as a gate writes") from error

@@ -38,7 +38,7 @@ def add_store(parser: argparse.ArgumentParser, *, with_workspace: bool = True) -
     """Add the options that name a score store, and a workspace in it."""
     parser.add_argument(
         "--store",
-        default=os.environ.get(STORE_VARIABLE),
+        default=os.environ.get(STORE_VARIABLE) or None,
         metavar="FOLDER",
         help=f"folder of the score store: a local path or a URL; default: what {STORE_VARIABLE} says",
     )
@@ -56,6 +56,25 @@ def require_store(options: argparse.Namespace) -> ScoreStore:
     if not options.store:
         raise ConfigurationError(f"there is no score store: add --store FOLDER, or set {STORE_VARIABLE}")
     return ScoreStore(options.store)
+
+
+def require_store_there(options: argparse.Namespace) -> ScoreStore:
+    """The score store that a command reads, whose folder is there.
+
+    :raises ConfigurationError: there is none
+    :raises NotStored: its folder is missing
+    """
+    from airflow_provider_benchmarks.scores.stored_files import is_there
+    from airflow_provider_benchmarks.store.place import Place
+
+    store = require_store(options)
+    place = Place(store.root).object_path
+    if not is_there(place.fs, place.path):
+        raise NotStored(
+            f"the folder of the score store, {store.root}, is not there: correct --store, or {STORE_VARIABLE}. "
+            f"(It is made when the first job is stored.)"
+        )
+    return store
 
 
 def benchmark_of(options: argparse.Namespace) -> tuple[str, str]:
@@ -77,7 +96,7 @@ def find_job(text: str, options: argparse.Namespace) -> Job:
     """
     if "/" in text or os.path.exists(text) or not options.store:
         return _job_at(text)
-    store = require_store(options)
+    store = require_store_there(options)
     found = [
         job for workspace in _workspaces(store, options.workspace) if (job := store.find(text, workspace=workspace))
     ]

@@ -13,7 +13,14 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from airflow_provider_benchmarks.brief import brief, did_you_mean, shortened
-from airflow_provider_benchmarks.gates.field_rules import Rule, Severity, WrongField, wrong_values
+from airflow_provider_benchmarks.gates.field_rules import (
+    MOST_OF_A_NAME,
+    Rule,
+    Severity,
+    WrongField,
+    unknown_name,
+    wrong_values,
+)
 from airflow_provider_benchmarks.gates.result import CheckResult, Finding, Outcome
 from airflow_provider_benchmarks.scores import AggregateScore
 
@@ -144,14 +151,16 @@ class Check(ABC):
 
         :raises WrongField: there are unknown or wrong fields; names the known ones
         """
-        unknown = [name for name in data if name not in cls.rules]
-        if unknown or "metric" not in data:
-            problem = f"unknown fields {brief(unknown)}" if unknown else "no metric"
-            meant = did_you_mean(unknown[0], cls.rules) if unknown else ""
-            message = f"{cls.kind} {brief(dict(data))} has {problem}; known: {', '.join(cls.rules)}{meant}"
+        has_metric = "metric" in data
+        metric = f'on "{shortened(data["metric"], MOST_OF_A_NAME)}"' if has_metric else brief(dict(data))
+        what, known = f"{cls.kind} {metric}", f"Known fields of {cls.kind}: {', '.join(cls.rules)}"
+        wrong = [unknown_name(what, "field", name, cls.rules, known) for name in data if name not in cls.rules]
+        if not has_metric:
+            wrong.insert(0, WrongField(f"{what} has no metric", known=known))
+        if wrong:
             # What does not go together is left for when each field is known.
-            others = wrong_values(data, cls.rules, f'{cls.kind} on "{shortened(data.get("metric"))}"')
-            raise WrongField(message, tuple(unknown[:1]), others)
+            others = [*wrong[1:], *wrong_values(data, cls.rules, what)]
+            raise WrongField(wrong[0].words, wrong[0].path, others, known=known)
         return cls(**data)
 
 
@@ -175,6 +184,7 @@ def check_from_dict(data: Mapping[str, Any]) -> Check:
     arguments = dict(data)
     kind = arguments.pop("type", DEFAULT_KIND)
     if not isinstance(kind, str) or kind not in KINDS:
-        known = f"{', '.join(KINDS)}{did_you_mean(kind, KINDS)}"
-        raise WrongField(f'unknown type of check "{shortened(kind)}"; known: {known}', ("type",))
+        known = f"Known types of checks: {', '.join(KINDS)}"
+        words = f'unknown type of check "{shortened(kind)}"{did_you_mean(kind, KINDS)}'
+        raise WrongField(words, ("type",), known=known)
     return KINDS[kind].from_dict(arguments)

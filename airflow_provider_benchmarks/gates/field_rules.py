@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import operator
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from airflow_provider_benchmarks.brief import brief, shortened
+from airflow_provider_benchmarks.brief import brief, did_you_mean, followed, shortened
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 
 #: The ends of a range in ``where``, and their signs in messages.
 RANGE_ENDS = {"at_least": "≥", "at_most": "≤", "above": ">", "below": "<"}
+#: Number of characters of a name in a message, so that what was meant is told before a long message is cut.
+MOST_OF_A_NAME = 60
+#: Number of further mistakes in one check that one message names.
+_MOST_OTHERS = 2
+#: The end of a text in patterns. In Python's own, ``$`` is before a newline at the end, too.
+END = r"$(?!\n)"
 #: Bounds of numbers, by their names in JSON Schema.
 _BOUNDS = {
     "minimum": operator.ge,
@@ -33,14 +39,24 @@ class Severity(StrEnum):
 class WrongField(ConfigurationError):
     """A field of a check has a value that its rule does not allow.
 
+    :param words: what is wrong with it; its message has what is wrong with the others, too
     :param path: the field's name, then the keys inside of it; empty where no single field is wrong
     :param others: what else is wrong with the same check
+    :param known: a sentence with what there is instead
     """
 
-    def __init__(self, message: str, path: tuple[str, ...] = (), others: Sequence[WrongField] = ()) -> None:
-        super().__init__(message)
+    words: str
+
+    def __init__(
+        self, words: str, path: tuple[str, ...] = (), others: Sequence[WrongField] = (), *, known: str = ""
+    ) -> None:
+        told = [words, *(each.words for each in others[:_MOST_OTHERS])]
+        more = [f"and {len(others) - _MOST_OTHERS:,} more mistakes"] if len(others) > _MOST_OTHERS else []
+        super().__init__(followed("; ".join(told + more), known))
+        self.words = words
         self.path = path
         self.others = tuple(others)
+        self.known = known
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +68,7 @@ class Rule:
     :param is_valid: the rule as code
     :param normalise: turns a valid value into the one that JSON gives back: a check equals itself after JSON
     :param members: the rule for each value of a mapping
+    :param keys: the keys that a range may have; empty where the value is none
     """
 
     words: str
@@ -59,6 +76,7 @@ class Rule:
     is_valid: Callable[[Any], bool]
     normalise: Callable[[Any], Any] | None = None
     members: Rule | None = None
+    keys: Sequence[str] = ()
 
     def read(self, value: Any, what: str, *path: str) -> Any:
         """Validate and normalise a value.
@@ -67,10 +85,14 @@ class Rule:
         :param path: the field's name, then the keys inside of it
         :raises WrongField: the value is not valid
         """
+        where = " ".join(shortened(step, MOST_OF_A_NAME) for step in path)
+        if self.keys and isinstance(value, Mapping) and (unknown := [key for key in value if key not in self.keys]):
+            known = f"Known keys of a range: {', '.join(self.keys)}"
+            _raise_all([unknown_name(f"{what}: {where}", "key", key, self.keys, known, path) for key in unknown])
         if not self.is_valid(value):
-            where = " ".join(map(shortened, path))
             raise WrongField(f"{what}: {where} {self.words}, found {brief(value)}", path)
         if self.members is not None and value is not None:
+            _raise_all(wrong_values(value, dict.fromkeys(value, self.members), what, *path))
             return {name: self.members.read(member, what, *path, name) for name, member in value.items()}
         return value if self.normalise is None or value is None else self.normalise(value)
 
@@ -179,7 +201,7 @@ CONFIDENCE = number("must be between 0.5 and 1", exclusiveMinimum=0.5, exclusive
 RANGE = optional(
     Rule(
         "must be the lowest and the highest score that there may be: two finite numbers, the first one smaller",
-        {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2},
+        {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2, "uniqueItems": True},
         lambda value: (
             _is_list_of(value, _is_finite)
             and len(value) == 2
@@ -204,6 +226,7 @@ _CONDITION = Rule(
     },
     lambda value: _is_plain(value) or _is_list_of(value, _is_plain) or _is_range(value),
     _as_json,
+    keys=tuple(RANGE_ENDS),
 )
 #: Conditions: ``{"field": value}``, ``{"field": [values]}`` or ``{"field": {"at_least": 1, "below": 5}}``.
 WHERE = optional(
@@ -228,26 +251,46 @@ def read_fields(check: Any, what: str) -> None:
     :raises WrongField: a field is not valid; the other ones that are not are its ``others``
     """
     values = {name: getattr(check, name) for name in check.rules}
-    if wrong := wrong_values(values, check.rules, what):
-        first, *others = wrong
-        raise WrongField(str(first), first.path, others)
+    _raise_all(wrong_values(values, check.rules, what))
     for name, rule in check.rules.items():
         object.__setattr__(check, name, rule.read(values[name], what, name))
 
 
-def wrong_values(values: Mapping[str, Any], rules: Mapping[str, Rule], what: str) -> list[WrongField]:
+def wrong_values(values: Mapping[str, Any], rules: Mapping[str, Rule], what: str, *path: str) -> list[WrongField]:
     """What is wrong with the values of single fields.
 
     :param what: the check, for messages
+    :param path: of the mapping that has the values, in the check
     """
-    wrong = []
+    wrong: list[WrongField] = []
     for name, rule in rules.items():
         if name in values:
             try:
-                rule.read(values[name], what, name)
+                rule.read(values[name], what, *path, name)
             except WrongField as error:
-                wrong.append(error)
+                wrong += [error, *error.others]
     return wrong
+
+
+def unknown_name(
+    what: str, noun: str, name: object, names: Iterable[str], known: str, path: tuple[Any, ...] = ()
+) -> WrongField:
+    """What is wrong with a name that is none of some, and which of them was meant.
+
+    :param what: where it is, for the message
+    :param noun: what it is the name of
+    :param known: a sentence with those that there are
+    :param path: of the mapping that has it, in the check
+    """
+    words = f'{what}: unknown {noun} "{shortened(name, MOST_OF_A_NAME)}"{did_you_mean(name, names)}'
+    return WrongField(words, (*path, name), known=known)  # type: ignore[arg-type]
+
+
+def _raise_all(wrong: Sequence[WrongField]) -> None:
+    """Raise the first of some mistakes, with the others."""
+    if wrong:
+        first, *others = wrong
+        raise WrongField(first.words, first.path, others, known=first.known)
 
 
 def require(condition: bool, what: str, problem: str, *path: str) -> None:

@@ -20,14 +20,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, dataclass, fields
-from typing import Any, TypeAlias
+from typing import Any
 
 from airflow_provider_benchmarks.brief import brief, did_you_mean, shortened
 from airflow_provider_benchmarks.described import parameters_of, summary_of
 from airflow_provider_benchmarks.gates.check import DEFAULT_KIND, KINDS, Check, check_from_dict
 from airflow_provider_benchmarks.gates.evaluate import POLICIES
 from airflow_provider_benchmarks.gates.field_rules import WrongField
-from airflow_provider_benchmarks.reviewed_text import Kind, ReviewedText
+from airflow_provider_benchmarks.reviewed_text import Kind, Mistake, ReviewedText
 
 __all__ = ["Policy", "policy_schema", "read_policy"]
 
@@ -43,8 +43,6 @@ _CHOICES = {
     "if_no_baseline": "What a comparison does that has nothing to compare with. Left out: warn.",
 }
 _KEYS = ("checks", *_CHOICES)
-#: The path of a mistake, and what is wrong.
-_Problem: TypeAlias = tuple[tuple[str | int, ...], str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,36 +78,44 @@ def read_policy(text: str | bytes, *, name: str = "policy") -> Policy:
     return Policy(checks=tuple(checks), foresees_no_baseline="if_no_baseline" in chosen, **chosen)
 
 
-def _wrong_keys(data: Mapping[str, Any]) -> Iterator[_Problem]:
+def _wrong_keys(data: Mapping[str, Any]) -> Iterator[Mistake]:
     for key in data:
         if key not in _KEYS:
-            yield (key,), f'unknown key "{shortened(key)}"; known: {", ".join(_KEYS)}{did_you_mean(key, _KEYS)}'
+            words = f'unknown key "{shortened(key)}"{did_you_mean(key, _KEYS)}'
+            yield Mistake((key,), words, f"Known keys of a policy: {', '.join(_KEYS)}")
     for key in _CHOICES:
         if key in data and data[key] not in POLICIES:
-            yield (key,), f"{key} must be {', '.join(POLICIES)}, found {brief(data[key])}"
+            yield Mistake((key,), f"{key} must be {', '.join(POLICIES)}, found {brief(data[key])}")
 
 
-def _read_checks(listed: Any, checks: list[Check]) -> Iterator[_Problem]:
+def _read_checks(listed: Any, checks: list[Check]) -> Iterator[Mistake]:
     """Read the checks, and say what is wrong with them.
 
     :param checks: where they are added
     """
     if not isinstance(listed, list) or not listed:
-        yield ("checks",), "expected a list of one or more checks: a gate without any lets everything through"
+        words = "expected a list of one or more checks: a gate without any lets everything through"
+        yield Mistake(("checks",), words)
         return
     for place, data in enumerate(listed):
         try:
             checks.append(check_from_dict(data))
         except WrongField as error:
             for each in (error, *error.others):
-                yield ("checks", place, *each.path), str(each)
+                yield Mistake(("checks", place, *each.path), each.words, each.known)
 
 
 def policy_schema() -> dict[str, Any]:
     """The JSON Schema of a policy file, generated from the rules of the kinds of checks.
 
-    It has all rules but two that JSON Schema has no keywords for: a key comes once, and ``at_least`` is not above
-    ``at_most``. What a check may have follows from its type, so that a mistake is explained by that type alone.
+    What a check may have follows from its type, so that a mistake is explained by that type alone. It has all rules but
+    those that JSON Schema has no keywords for:
+
+    - a key comes once; the file is in UTF-8, and neither too large nor nested too deeply;
+    - a number fits a float;
+    - values that are compared with one another: ``at_least`` is not above ``at_most``, the first number of
+      ``score_range`` is below the second, and the field of ``repeat_by`` is not that of ``by``, ``cluster_by`` or
+      ``where``, nor the only one of ``key``.
     """
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

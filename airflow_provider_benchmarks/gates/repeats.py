@@ -30,7 +30,7 @@ MAJORITY = "majority"
 #: At least one of k repeats is 1.
 PASS_AT = re.compile("pass@([1-9][0-9]{0,3})")
 #: JSON Schema of the statistics of 0/1 scores over the repeats of an item.
-OVER_REPEATS_SCHEMA: Mapping[str, Any] = {"anyOf": [{"const": MAJORITY}, {"pattern": f"^{PASS_AT.pattern}$"}]}
+OVER_REPEATS_SCHEMA: Mapping[str, Any] = {"anyOf": [{"const": MAJORITY}, {"pattern": f"^{PASS_AT.pattern}{f.END}"}]}
 #: The rule for what counts of repeats.
 STATISTIC = f.Rule(
     f"must be {MEAN}, pass@<k> or {MAJORITY}",

@@ -43,7 +43,7 @@ OF_MISSING_VALUES = ("nan_count", "nan_fraction")
 
 
 def _patterns(percentiles: re.Pattern[str]) -> list[dict[str, Any]]:
-    return [{"pattern": f"^{percentiles.pattern}$"}, {"pattern": rf"^{SHARE}[\s\S]"}]
+    return [{"pattern": f"^{percentiles.pattern}{f.END}"}, {"pattern": rf"^{SHARE}[\s\S]"}]
 
 
 def _has_bar(bar: str) -> dict[str, Any]:
@@ -119,7 +119,7 @@ class Threshold(Check):
         "max_error_rate": f.SHARE,
         "severity": f.SEVERITY,
     }
-    #: There is a bar, and confidence goes with some statistics only.
+    #: There is a bar, confidence goes with some statistics only, and cluster_by with confidence.
     schema_of_combinations: ClassVar[Mapping[str, Any]] = {
         "if": {"required": ["confidence"], "properties": {"confidence": {"type": "number"}}},
         "then": {
@@ -131,6 +131,10 @@ class Threshold(Check):
             {"if": _has_bar("at_most"), "else": _has_bar("at_least")},
             repeats.TAKES_REPEAT_BY,
             repeats.SHARES_ARE_OF_ROWS,
+            {
+                "if": {"required": ["cluster_by"], "properties": {"cluster_by": {"type": "string"}}},
+                "then": {"required": ["confidence"], "properties": {"confidence": {"type": "number"}}},
+            },
         ],
     }
 

@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from airflow_provider_benchmarks.gates.check import check_from_dict
 from airflow_provider_benchmarks.gates.result import NOT_JUDGED, UNPROVEN, CheckResult, Outcome
+from airflow_provider_benchmarks.gates.verdict_fields import require_verdict
 from airflow_provider_benchmarks.inert import one_line
 from airflow_provider_benchmarks.scores.shown import line
 from airflow_provider_benchmarks.storable import storable_text
@@ -48,7 +49,12 @@ class Verdict:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Read the result of :meth:`to_dict`: a verdict in XCom, in a score store, or in a JSON report."""
+        """Read the result of :meth:`to_dict`: a verdict in XCom, in a score store, or in a JSON report.
+
+        :raises IncompleteResults: a part is not what it has to be; says which
+        :raises ConfigurationError: a check is of a kind, or has fields, that this release does not know
+        """
+        require_verdict(data, _OF_JOBS, LEFT_OUT)
         known = {name: data[name] for name in (*_OF_JOBS, LEFT_OUT) if name in data}
         return cls(results=tuple(map(_read_result, data["results"])), **known)
 

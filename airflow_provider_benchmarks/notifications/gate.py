@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseNotifier
 
+from airflow_provider_benchmarks.brief import brief, did_you_mean
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.links import BaselineLink, BenchmarkJobLink, ReportLink, StoredScoresLink
 from airflow_provider_benchmarks.masking import masked
@@ -54,11 +55,13 @@ class BenchmarkGateNotifier(BaseNotifier):
             raise ConfigurationError("BenchmarkGateNotifier: give either a notifier, or send= a function")
         if send is not None and not callable(send):
             raise ConfigurationError(f"BenchmarkGateNotifier: send must be a function, found a {type(send).__name__}")
+        if send is not None and field is not None:
+            raise ConfigurationError("BenchmarkGateNotifier: field is an attribute of a notifier, and send has none")
         if markup is not None and markup not in MARKUPS:
             raise ConfigurationError(f"BenchmarkGateNotifier: markup must be one of {', '.join(MARKUPS)}")
         self.notifier = notifier
         self.send = send
-        self.field = field if notifier is None else field or _text_field(notifier)
+        self.field = None if notifier is None else _text_field(notifier, field)
         self.markup = markup or _markup_of(notifier, self.field)
 
     def notify(self, context: Context) -> None:
@@ -99,13 +102,23 @@ class BenchmarkGateNotifier(BaseNotifier):
         target.notify(context)
 
 
-def _text_field(notifier: Any) -> str:
+def _text_field(notifier: Any, named: str | None) -> str:
+    """The attribute of a notifier that takes the text.
+
+    :raises ConfigurationError: it has none of the name, or of the usual names
+    """
+    kind = type(notifier).__name__
+    if named is not None:
+        if isinstance(named, str) and hasattr(notifier, named):
+            return named
+        meant = did_you_mean(named, [name for name in vars(notifier) if not name.startswith("_")])
+        raise ConfigurationError(f"BenchmarkGateNotifier: {kind} has no attribute {brief(named)} (field=){meant}")
     for name in _FIELDS:
         if hasattr(notifier, name):
             return name
     raise ConfigurationError(
-        f"BenchmarkGateNotifier: {type(notifier).__name__} has none of {', '.join(_FIELDS)}: name the attribute that "
-        f"takes the text with field="
+        f"BenchmarkGateNotifier: {kind} has none of {', '.join(_FIELDS)}: name the attribute that takes the text with "
+        f"field="
     )
 
 

@@ -39,10 +39,13 @@ class Openable(Protocol):
 def stored_path(path: Any) -> Any:
     """Return Airflow's path for a URL that names a connection, ``s3://connection@bucket/key``; others as they are.
 
-    :raises ConfigurationError: the connection is asked for where Airflow, or its provider of the storage, is missing
+    :raises ConfigurationError: the path is empty, or the connection is asked for where Airflow, or its provider of the
+        storage, is missing
     """
     if hasattr(path, "open"):
         return path
+    if not str(path).strip():  # fsspec takes it for the current folder
+        raise ConfigurationError("a path is empty: name a file or a folder, or set the variable that it is from")
     url = urlsplit(str(path))
     # A container has no dot in its name: abfs://container@account.dfs.core.windows.net is Azure's own way to write it.
     is_account = url.scheme.startswith("abfs") and "." in (url.hostname or "")

@@ -10,6 +10,7 @@ from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
 from airflow_provider_benchmarks.brief import brief
+from airflow_provider_benchmarks.connection_fields import not_found
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.scores.stored_files import storage_errors
 
@@ -182,6 +183,4 @@ def _check_connection(conn_id: str) -> None:
     try:
         BaseHook.get_connection(conn_id)
     except AirflowNotFoundException as error:
-        raise ConfigurationError(
-            f'there is no Airflow connection "{conn_id}" for the storage. Correct its name, or create it.'
-        ) from error
+        raise ConfigurationError(not_found(conn_id, " for the storage")) from error

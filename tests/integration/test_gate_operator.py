@@ -229,7 +229,7 @@ class TestNoAnswer:
         ({"checks": ()}, "has no checks"),
         ({"on_failure": "ignore"}, 'on_failure must be one of fail, skip, continue, found "ignore"'),
         ({"checks": [{"metric": "m"}]}, "give at_least, at_most, or both"),
-        ({"checks": [{"metric": "m", "atleast": 1}]}, "unknown fields"),
+        ({"checks": [{"metric": "m", "atleast": 1}]}, "unknown field"),
         ({"checks": [{"at_least": 1}]}, "no metric"),
     ],
 )

@@ -98,6 +98,21 @@ def test_what_can_not_be_run_is_told_apart(command, benchmark, capsys, arguments
     assert "Traceback" not in err
 
 
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ('{"conn_type": "nemo_evaluator", "password": "s3cr3t",,}', "it is not JSON: Expecting property name"),
+        ('{"hots": "e.example.com"}', "its JSON is not that of a connection"),
+    ],
+)
+def test_a_connection_that_airflow_can_not_read_is_no_missing_one(benchmark, capsys, monkeypatch, text, problem):
+    monkeypatch.setenv("AIRFLOW_CONN_BROKEN", text)
+    assert main(["run", "--benchmark", benchmark, "--conn-id", "broken"]) == 2
+    err = capsys.readouterr().err
+    assert (problem in err, "s3cr3t" in err, "there is no Airflow" in err) == (True, False, False)
+    assert "AIRFLOW_CONN_BROKEN" in err
+
+
 def test_a_job_that_has_scored_nothing_is_no_success(benchmark, capsys, monkeypatch):
     """Release 0.6 calls such a job completed."""
     with EvaluationService(release="0.6", job_seconds=0.05) as service:

@@ -23,8 +23,9 @@ def test_values_are_percent_encoded_and_the_base_url_is_not():
     [
         ("https://e.example.com/{jobname}", r"\{jobname\} is none of its fields"),
         ("https://e.example.com/{job_name.__class__}", "none of its fields"),
-        ("https://e.example.com/{job_name!r}", "none of its fields"),
-        ("https://e.example.com/{job_name:>99999999}", "none of its fields"),
+        ("https://e.example.com/{job_name!r}", r"\{job_name\} takes no !r"),
+        ("https://e.example.com/{job_name:>99999999}", r"\{job_name\} takes no :>99999999"),
+        ("https://e.example.com/{job_name!s:>9}", r"\{job_name\} takes no !s:>9"),
         ("https://e.example.com/{}", "none of its fields"),
         ("https://e.example.com/{job_name", "expected '}'"),
         ("javascript:alert({job_name})", "no http or https address"),
@@ -38,6 +39,7 @@ def test_a_template_that_gives_no_address_is_named(template, problem):
     with pytest.raises(ConfigurationError, match=problem) as caught:
         filled(template)
     assert str(caught.value).startswith(f'[benchmarks] job_url = "{template}": ')
+    assert str(caught.value).count("[benchmarks] job_url") == str(caught.value).count("It may have") == 1
     assert str(caught.value).endswith("It may have {base_url}, {workspace}, {job_name}.")
 
 

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from airflow_provider_benchmarks.__main__ import main
-from airflow_provider_benchmarks.exceptions import IncompleteResults
-from airflow_provider_benchmarks.gates import NoRegression, evaluate
+from airflow_provider_benchmarks.benchmarks import read_benchmark
+from airflow_provider_benchmarks.exceptions import ConfigurationError, IncompleteResults
+from airflow_provider_benchmarks.gates import NoRegression, Threshold, evaluate
+from airflow_provider_benchmarks.gates.sources import FolderSource, load_scores
+from airflow_provider_benchmarks.scores import read_results, read_row_scores
 
 BENCHMARK = "w/b"
 
@@ -35,13 +40,23 @@ class TestHistory:
         assert (job["job"], job["gates"], job["pinned"]) == ("night-2", {"nightly.gate": "fail"}, False)
         assert [score["mean"] for score in job["scores"]] == [0.5, 0.5]
 
+    def test_json_has_what_the_table_shows(self, command, capsys):
+        options = ("--metric", "exact-match", "--statistic", "count", "--limit", "1")
+        assert command("history", BENCHMARK, *options, "--format", "json") == 0
+        (job,) = json.loads(capsys.readouterr().out)
+        assert job["scores"] == [{"metric_ref": "w/exact-match", "name": "s", "count": 100}]
+        assert command("history", BENCHMARK, *options) == 0
+        assert "w/b: count of 1 job" in capsys.readouterr().out
+        assert command("history", BENCHMARK, "--metric", "exact-mach", "--format", "json") == 2
+        assert 'has metric "exact-mach". Did you mean "exact-match"? They have: w/exact' in capsys.readouterr().err
+
     @pytest.mark.parametrize(
         ("arguments", "message"),
         [
             (["w/bb"], 'has no jobs of benchmark "w/bb". Did you mean "w/b"?'),
             (["b"], "a benchmark is WORKSPACE/NAME, found b"),
             ([BENCHMARK, "--limit", "0"], "--limit must be 1 or more, found 0"),
-            ([BENCHMARK, "--metric", "f1"], 'no job has metric "f1"; they have: w/exact-match, '),
+            ([BENCHMARK, "--metric", "f1"], 'no job has metric "f1". They have: w/exact-match, '),
         ],
     )
     def test_what_is_not_there_is_told(self, command, capsys, arguments, message):
@@ -129,6 +144,14 @@ class TestCompare:
             ["b", "–", "0.5", "–", "only", "the", "second", "job", "has", "it"],
         ]
 
+    @pytest.mark.parametrize("option", ["--key", "--cluster-by", "--repeat-by"])
+    def test_a_field_that_no_item_has_is_told(self, command, store, capsys, option):
+        field = next(name for name in store.scores(store.find("night-2", workspace="w")).rows.columns if name[0] != "w")
+        assert command("compare", "release-7", "night-2", option, f"{field}x") == 2
+        out, err = capsys.readouterr()
+        assert (out, f'release-7: the items have no field "{field}x"; they have: ' in err) == ("", True)
+        assert f'Did you mean "{field}"?' in err
+
     @pytest.mark.parametrize("name", ["nowhere", "no/where"])
     def test_a_job_that_is_not_there_is_told(self, command, capsys, name):
         assert command("compare", name, "night-2") == 2
@@ -157,7 +180,47 @@ class TestShow:
         report = Path(store.root, "w/b/night-1/verdict-nightly.gate.json")
         report.write_text(json.dumps({"outcome": "pass", "results": [{"check": {"type": "threshold"}}]}))
         assert main(["show", str(report)]) == 2
-        assert "holds no verdict: KeyError" in capsys.readouterr().err
+        assert "holds no verdict: results[0] has no outcome" in capsys.readouterr().err
+
+    @pytest.mark.parametrize(
+        ("path", "value", "told"),
+        [
+            (("results", 0, "observed"), "x", "results[0].observed must be a number, or null, found 'x'"),
+            (("results", 0, "interval"), [1], "results[0].interval must be two numbers"),
+            (("results", 0, "outcome"), "good", "results[0].outcome must be one of pass, "),
+            (("results", 0, "reason"), None, "results[0].reason must be a text"),
+            (("results", 0, "details"), [1], "results[0].details must be a mapping"),
+            (("results", 0, "worst"), [1], "results[0].worst must be a list of rows"),
+            (("results", 0), 5, "results[0] must be a mapping, found 5"),
+            (("results",), {}, "expected a mapping with a list of results"),
+            (("job",), 3, "job must be a text, found 3"),
+            (("left_out",), {"pass": "x"}, "left_out must be a mapping of whole numbers"),
+        ],
+    )
+    def test_of_a_damaged_report_the_part_is_told(self, command, store, capsys, path, value, told):
+        report = Path(store.root, "w/b/night-1/verdict-nightly.gate.json")
+        data = json.loads(report.read_text())
+        *outer, last = path
+        part = data
+        for step in outer:
+            part = part[step]
+        part[last] = value
+        report.write_text(json.dumps(data))
+        for arguments in ([str(report)], ["night-1", "--gate", "nightly.gate"]):
+            assert command("show", *arguments) == 2
+            assert f"verdict-nightly.gate.json holds no verdict: {told}" in capsys.readouterr().err
+
+    def test_details_that_can_not_be_shown_are_told(self, store, capsys):
+        report = Path(store.root, "w/b/night-1/verdict-nightly.gate.json")
+        data = json.loads(report.read_text())
+        data["results"][0]["details"] = {"p_value": 0.1, "p_value_adjusted": 0.2, "comparisons": "many"}
+        report.write_text(json.dumps(data))
+        assert main(["show", str(report)]) == 2
+        assert "holds no verdict: the details of a result are not as a gate writes" in capsys.readouterr().err
+
+    def test_a_report_has_no_gates(self, store, capsys):
+        assert main(["show", f"{store.root}/w/b/night-1/verdict-nightly.gate.json", "--gate", "nightly.gate"]) == 2
+        assert "is a verdict: leave --gate out" in capsys.readouterr().err
 
     def test_jobs_of_one_name_are_told_apart(self, store, capsys):
         shutil.copytree(Path(store.root, "w"), Path(store.root, "v"))
@@ -203,3 +266,98 @@ class TestPin:
         assert command("pin", BENCHMARK, "--job", "release-7") == 0
         assert "warning: the pin before: " in capsys.readouterr().err
         assert store.pinned(workspace="w", benchmark=BENCHMARK).job == "release-7"
+
+
+class TestWhatIsMissing:
+    @pytest.mark.parametrize(
+        "arguments", [("history", BENCHMARK), ("pin", BENCHMARK), ("show", "x"), ("compare", "x", "y")]
+    )
+    def test_a_folder_of_the_store_that_is_not_there_is_told(self, store, tmp_path, capsys, arguments):
+        assert main([*arguments, "--store", str(tmp_path / "nowhere")]) == 2
+        assert f"the folder of the score store, {tmp_path}/nowhere, is not there" in capsys.readouterr().err
+
+    @pytest.mark.parametrize(
+        ("arguments", "name"),
+        [
+            (["gate", "--policy", "p.yaml", "--candidate", ""], "candidate"),
+            (["gate", "--policy", "", "--candidate", "."], "policy"),
+            (["gate", "--policy", "p.yaml", "--candidate", ".", "--history", ".", ""], "history"),
+            (["show", ""], "what"),
+            (["compare", "", ""], "first"),
+            (["history", BENCHMARK, "--store", ""], "store"),
+            (["import", ""], "path"),
+            (["run", "--benchmark", "w/b", "--store", ""], "store"),
+        ],
+    )
+    def test_an_empty_argument_is_not_the_current_folder(self, command, store, monkeypatch, capsys, arguments, name):
+        monkeypatch.chdir(Path(store.root, "w/b/night-1"))
+        Path("p.yaml").write_text("checks: [{metric: exact-match, at_least: 0.5}]")
+        assert main(arguments) == 2
+        assert f'argument "{name}" is empty' in capsys.readouterr().err
+
+    @pytest.mark.parametrize("path", ["", " "])
+    def test_nor_is_an_empty_path(self, store, monkeypatch, path):
+        monkeypatch.chdir(Path(store.root, "w/b/night-1"))
+        checks = [Threshold("exact-match", at_least=0.5)]
+        source = FolderSource(checks=checks, candidate_path=path, baseline_paths={"": path}, history_paths=[path])
+        for read in (
+            source.candidate,
+            lambda: source.baselines([""]),
+            lambda: source.history(1),
+            lambda: load_scores(path, ()),
+            lambda: read_row_scores(path),
+            lambda: read_results(path),
+            lambda: read_benchmark(path),
+        ):
+            with pytest.raises(ConfigurationError):
+                read()
+
+
+class TestProcess:
+    """What only a process of its own shows."""
+
+    PROGRAM = (sys.executable, "-m", "airflow_provider_benchmarks")
+
+    def test_a_verdict_that_nobody_can_read_is_no_pass(self, store, tmp_path):
+        (tmp_path / "p.yaml").write_text("checks: [{metric: exact-match, at_least: 0.5}]")
+        arguments = ["gate", "--policy", str(tmp_path / "p.yaml"), "--candidate", f"{store.root}/w/b/night-1"]
+        assert (
+            subprocess.run([*self.PROGRAM, *arguments], capture_output=True, timeout=100, check=False).returncode == 0
+        )
+        closed = subprocess.run(
+            ["sh", "-c", '"$@" >&-', "sh", *self.PROGRAM, *arguments], stderr=subprocess.PIPE, timeout=100, check=False
+        )
+        assert (closed.returncode, b"the standard output is closed" in closed.stderr) == (2, True)
+
+    def test_an_interrupt_while_modules_are_imported_is_told(self, monkeypatch, capsys):
+        def interrupted(name):
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr("airflow_provider_benchmarks.__main__.import_module", interrupted)
+        assert main(["history", BENCHMARK]) == 130
+        assert capsys.readouterr().err == "interrupted\n"
+
+    def test_nothing_heavy_is_imported_before_an_interrupt_can_be_told(self):
+        code = "import sys, airflow_provider_benchmarks.__main__; print(*sys.modules)"
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=100, check=True)
+        heavy = {
+            "airflow",
+            "rich",
+            "msgspec",
+            "airflow_provider_benchmarks.scores",
+            "airflow_provider_benchmarks.commands",
+        }
+        assert heavy & set(done.stdout.split()) <= {"msgspec"}
+
+    def test_a_locale_that_airflow_can_not_read_its_files_in_is_named(self, store):
+        variables = {**os.environ, "LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+        done = subprocess.run(
+            [*self.PROGRAM, "history", BENCHMARK, "--store", store.root],
+            env=variables,
+            capture_output=True,
+            text=True,
+            timeout=100,
+            check=False,
+        )
+        assert done.returncode == 0 or "in the encoding of the locale" in done.stderr
+        assert "UnicodeDecodeError" not in done.stderr

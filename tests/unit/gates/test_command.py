@@ -180,7 +180,7 @@ class TestBaselines:
             ([None], ["old", "old"], "the baseline without a name is there twice"),
             (["a"], ["a=old", "a=old"], 'the baseline "a" is there twice'),
             (["a"], ["a="], 'the baseline "a" has no path'),
-            ([None], [""], "the baseline without a name has no path"),
+            ([None], [""], 'argument "baseline" is empty'),
         ],
     )
     def test_what_is_not_given_can_not_be_judged(self, judge, scores, capsys, names, given, told):

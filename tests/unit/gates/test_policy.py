@@ -47,12 +47,12 @@ def test_yaml_and_json_are_the_same_policy():
         ("if_no_baseline: warn", "expected a list of one or more checks"),
         (
             "cheks: 1\nchecks: [1]",
-            'line 1: unknown key "cheks"; known: checks, if_inconclusive, if_no_baseline. Did you',
+            'line 1: unknown key "cheks". Did you mean "checks"',
         ),
         ("checks:\n- 1", "line 2: expected a check with its fields, found 1"),
         (
             "checks:\n- metric: m\n  at_leest: 1",
-            r"line 3: threshold .* has unknown fields \['at_leest'\]; known: metric, score",
+            'line 3: threshold on "m": unknown field "at_leest". Did you mean "at_least".{2}Known .*: metric, score',
         ),
         (
             "checks:\n- metric: m\n  at_least: 1\n- metric: n",
@@ -60,13 +60,13 @@ def test_yaml_and_json_are_the_same_policy():
         ),
         (
             "checks:\n- type: no_regresion\n  metric: m",
-            'line 2: unknown type of check "no_regresion"; known: threshold',
+            'line 2: unknown type of check "no_regresion". Did you mean "no_regression".{2}Known .*: threshold',
         ),
         ("checks:\n- type: no_regression\n  metric: m\n  mode: prov", 'line 4: .* mode must be "detect" or "prove"'),
         ("if_inconclusive: maybe\nchecks: [1]", "line 1: if_inconclusive must be fail, warn, pass, found 'maybe'"),
         ("checks: [", "p.yaml, line 1, is not YAML: .*expected the node content"),
-        ("checks:\n- metric: m\n  type: [x]", "line 3: unknown type of check .*; known: threshold, no_regression"),
-        ("checks:\n- metric: m\n  foo: 2\n  on: 1", r"line 3: .* unknown fields \['foo', 'on'\]; known: metric"),
+        ("checks:\n- metric: m\n  type: [x]", "line 3: unknown type of check .*: threshold, no_regression"),
+        ("checks:\n- metric: m\n  foo: 2\n  on: 1", 'line 3: .* unknown field "foo"\n.*line 4: .* unknown field "on"'),
         ("checks:\n- metric: m\n  type: no_regression\n  key: 3", "line 4: .* key must be a field, or a list"),
         ("if_no_baseline: warn\n1: 2\nchecks: [1]", "line 2: expected a name as key, found 1"),
         ("checks:\n- metric: m\n  [a]: 2", "line 3: expected a name as key, found a sequence"),
@@ -80,7 +80,7 @@ def test_yaml_and_json_are_the_same_policy():
         ("checks:\n- metric: m\n  at_least: ! 1", "line 3: a policy holds texts, .*, found the tag !"),
         (
             "checks:\n- metric: m\n  at_least: 1\n  where:\n    a: 1\n    length:\n      at_leest: 3",
-            "line 6: .* where length must be .* a range: numbers for some of at_least, at_most, above, below, found",
+            'line 7: .* where length: unknown key "at_leest". Did you mean "at_least".{2}Known .*: at_least, at_most',
         ),
         (
             "checks:\n- metric: m\n  at_least: 1\n  where: {x: !!set {a}}",
@@ -89,7 +89,7 @@ def test_yaml_and_json_are_the_same_policy():
         ("checks: !!python/name:os.system", "line 1: a policy holds texts, .*, found .*python"),
         ("checks:\n- &base {metric: m}", "line 2: anchors and aliases .* are not taken: write each check in full"),
         ("checks:\n- metric: m\n  at_least: *bar", "line 3: anchors and aliases"),
-        ("checks:\n- <<: {metric: m}\n  at_least: 1", r"line 2: .* has unknown fields \['<<'\]"),
+        ("checks:\n- <<: {metric: m}\n  at_least: 1", 'line 2: .* unknown field "<<"'),
         ('checks: "\\UFFFFFFFF"', "p.yaml is not YAML: "),
         (
             "checks:\n- metric: m\n  at_least: " + "9" * 5000,
@@ -205,6 +205,8 @@ GOOD = [
     floor(confidence=0.9, statistic="p95"),
     floor(confidence=0.9, statistic="share:good"),
     floor(confidence=None, statistic="max"),
+    floor(confidence=0.9, cluster_by="document", score_range=[0, 1]),
+    floor(cluster_by=None),
     floor(where={"a": 1, "b": [None, "x", True, 0.5], "c": {"at_least": 1, "below": 5}, "d": None}),
     comparison(),
     comparison(baseline="release-7", margin=0, relative=True, mode="prove", confidence=0.99, key="id", severity="warn"),
@@ -260,6 +262,11 @@ BAD = [
     floor(max_error_rate=-0.5),
     floor(severity="info"),
     floor(margin=0.1),
+    floor(cluster_by="document"),
+    floor(cluster_by="document", confidence=None),
+    floor(score_range=[1, 1.0]),
+    floor(statistic="p50\n"),
+    floor(repeat_by="seed", statistic="pass@5\n"),
     comparison(repeat_by="seed", statistic="pass@3", baseline_runs=2),
     comparison(baseline_runs=0),
     drift(reference=4),
@@ -331,6 +338,68 @@ def test_the_schema_and_the_code_agree_on_any_value(base, name, value):
     assert VALIDATOR.is_valid(policy) == is_read(policy)
 
 
+#: Values of each field, most of them good ones; those of several fields need not go together.
+STATISTICS = st.sampled_from(["mean", "max", "count", "p5", "p50", "p55", "majority", "pass@3", "share:a", "p50\n"])
+FIELDS = st.sampled_from([None, "a", "b", "c"])
+BARS = st.sampled_from([None, 0, 0.5, 1, 10**400])
+DOMAINS = {
+    "metric": st.just("m"),
+    "score": FIELDS,
+    "statistic": STATISTICS,
+    "at_least": BARS,
+    "at_most": BARS,
+    "confidence": st.sampled_from([None, 0.5, 0.9, 0.99]),
+    "where": st.none() | st.dictionaries(st.sampled_from("abc"), st.sampled_from([1, ["x"], {"below": 1}]), max_size=2),
+    "by": FIELDS,
+    "key": FIELDS | st.lists(st.sampled_from("ab"), max_size=2),
+    "cluster_by": FIELDS,
+    "repeat_by": FIELDS,
+    "score_range": st.none() | st.lists(st.sampled_from([0, 1, 1.0, 5]), max_size=3),
+    "min_count": st.sampled_from([0, 1, 5.0, 5.5, 10**400]),
+    "severity": st.sampled_from(["warn", "fail"]),
+    "margin": st.sampled_from([-1, 0, 0.1]),
+    "mode": st.sampled_from(["detect", "prove"]),
+    "missing": st.sampled_from(["limit", "worst"]),
+    "baseline": st.sampled_from([None, "pinned"]),
+    "baseline_runs": st.sampled_from([1, 2]),
+    "window": st.sampled_from([4, 20]),
+    "spread": st.sampled_from([0, 3]),
+    "reference": st.sampled_from([4, 10]),
+    "higher_is_better": st.sampled_from([True, None]),
+    **dict.fromkeys(("relative", "rare_losses"), st.booleans()),
+    **dict.fromkeys(("max_nan_fraction", "max_error_rate", "max_unpaired"), st.sampled_from([0, 1, 2])),
+}
+
+
+@st.composite
+def checks_of_any_kind(draw):
+    kind = draw(st.sampled_from(sorted(KINDS)))
+    names = draw(st.sets(st.sampled_from(sorted(KINDS[kind].rules)), max_size=5))
+    bar = {"at_least": draw(st.sampled_from([0, 0.5]))} if kind == "threshold" and draw(st.booleans()) else {}
+    return {"type": kind, "metric": "m"} | bar | {name: draw(DOMAINS[name]) for name in sorted(names)}
+
+
+def breaks_a_rule_that_no_schema_has(check):
+    """One of those that policy_schema() names: on the size of a number, or on values that are compared."""
+    if any(isinstance(value, int) and value > 1e308 for value in check.values()):
+        return True
+    low, high, ends = check.get("at_least"), check.get("at_most"), check.get("score_range")
+    key, repeat_by = check.get("key"), check.get("repeat_by")
+    used = [check.get("by"), check.get("cluster_by"), *(check.get("where") or ())]
+    return (
+        (low is not None and high is not None and low > high)
+        or (ends is not None and len(ends) == 2 and ends[0] > ends[1])
+        or (repeat_by is not None and (repeat_by in used or (bool(key) and set(key) == {repeat_by})))
+    )
+
+
+@given(checks_of_any_kind())
+def test_the_schema_has_all_rules_but_those_that_it_names(check):
+    policy = {"checks": [check]}
+    is_good = VALIDATOR.is_valid(policy) and not breaks_a_rule_that_no_schema_has(check)
+    assert is_read(policy) == is_good
+
+
 MISTAKES = """
 if_inconclusive: maybe
 checks:
@@ -340,6 +409,8 @@ checks:
   - type: no_regression
     metric: exact-match
     margn: 0.1
+    keyy: id
+    where: {level: {at_leest: 1, bellow: 3}, topic: math}
     mode: prov
   - type: no_regresion
     metric: m
@@ -351,15 +422,21 @@ def test_all_mistakes_are_told_at_once_each_with_its_place():
     with pytest.raises(ConfigurationError) as told:
         read_policy(MISTAKES, name="p.yaml")
     first, *lines = str(told.value).splitlines()
-    assert first == "p.yaml: 7 mistakes"
+    assert first == "p.yaml: 10 mistakes"
     expected = [
         ("- if_inconclusive, line 2: ", "found 'maybe'"),
         ("- checks[0].at_least, line 5: ", "at_least must be a finite number, found 'lots'"),
         ("- checks[0].severity, line 6: ", "found 'info'"),
         ("- checks[1].margn, line 9: ", 'Did you mean "margin"?'),
-        ("- checks[1].mode, line 10: ", "found 'prov'"),
-        ("- checks[2].type, line 11: ", 'Did you mean "no_regression"?'),
-        ("- checks[3], line 13: ", "give at_least, at_most, or both"),
+        ("- checks[1].keyy, line 10: ", 'Did you mean "key"?'),
+        ("- checks[1].mode, line 12: ", "found 'prov'"),
+        ("- checks[1].where.level.at_leest, line 11: ", 'Did you mean "at_least"?'),
+        ("- checks[1].where.level.bellow, line 11: ", 'Did you mean "below"?'),
+        ("- checks[2].type, line 13: ", 'Did you mean "no_regression"?'),
+        ("- checks[3], line 15: ", "give at_least, at_most, or both"),
+        ("Known fields of no_regression: metric, ", ", severity"),
+        ("Known keys of a range: ", "at_least, at_most, above, below"),
+        ("Known types of checks: ", "threshold, no_regression, within_history, no_drift"),
     ]
     assert len(lines) == len(expected)
     for line, (start, end) in zip(lines, expected, strict=True):
@@ -372,7 +449,9 @@ def test_of_many_mistakes_the_first_ones_are_told():
         read_policy(json.dumps({"checks": checks}), name="p.json")
     lines = str(told.value).splitlines()
     assert lines[0] == "p.json: 500 mistakes"
-    assert lines[-1] == f"- and {500 - len(lines) + 2} more"
+    assert lines[-2] == f"- and {500 - len(lines) + 3} more"
+    assert lines[-1].startswith("Known fields of threshold: metric, score, ")
+    assert all(line.endswith('unknown field "at_leest". Did you mean "at_least"?') for line in lines[1:-2])
     assert len(str(told.value)) < 2000
 
 
@@ -389,6 +468,8 @@ def test_of_many_mistakes_the_first_ones_are_told():
         (floor(where={"a": {"at_leest": 1}}), "$.checks[0].where.a", "'at_leest' was unexpected"),
         (history(window=4), "$.checks[0].window", "4 is less than the minimum of 5"),
         (drift(window=5), "$.checks[0]", "'window' was unexpected"),
+        (floor(cluster_by="document"), "$.checks[0]", "'confidence' is a required property"),
+        (floor(score_range=[1, 1]), "$.checks[0].score_range", "has non-unique elements"),
         ({"checks": [1]}, "$.checks[0]", "1 is not of type 'object'"),
     ],
 )

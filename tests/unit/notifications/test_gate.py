@@ -141,6 +141,18 @@ def test_the_notifiers_own_templates_are_rendered_and_the_text_is_not():
     assert chat.text == "old"
 
 
+@pytest.mark.parametrize("field", ["txt", "", 3])
+def test_a_field_that_a_notifier_has_not_is_told_at_once(field):
+    with pytest.raises(ConfigurationError, match=rf"Chat has no attribute {field!r} \(field=\)") as caught:
+        BenchmarkGateNotifier(Chat(text="placeholder"), field=field)
+    assert ('Did you mean "text"?' in str(caught.value)) == (field == "txt")
+
+
+def test_a_function_has_no_field():
+    with pytest.raises(ConfigurationError, match="field is an attribute of a notifier, and send has none"):
+        BenchmarkGateNotifier(send=print, field="text")
+
+
 @pytest.mark.parametrize(("field", "markup"), [("text", "markdown"), ("html_content", "html"), ("body", "markdown")])
 def test_the_field_and_the_markup_are_those_of_the_notifier(field, markup):
     notifier = BenchmarkGateNotifier(Chat(**{field: ""}))
