@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from airflow_provider_benchmarks.brief import shortened
-from airflow_provider_benchmarks.exceptions import Unwritable
+from airflow_provider_benchmarks.exceptions import ConfigurationError, Unwritable
 from airflow_provider_benchmarks.inert import one_line
 from airflow_provider_benchmarks.masking import safe_text
 from airflow_provider_benchmarks.safe_causes import safe_cause
@@ -27,6 +27,8 @@ from airflow_provider_benchmarks.store.place import Place
 _IN_THE_WAY = (errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ELOOP)
 _DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
 
+#: Most file systems take names of 255 bytes, of which ``.<name>.<32 hex digits>.part`` needs 39.
+_MAX_NAME_BYTES, _PART_BYTES = 255, 39
 #: Characters of what a storage says.
 _MOST_SAID = 1000
 
@@ -63,6 +65,7 @@ def atomic_write(place: Place) -> Iterator[BinaryIO]:
         pending = _LocalFile(Path(path.path)) if place.is_local else _RemoteFile(path.fs, path.path)
     try:
         yield _Writer(pending.file, place)
+        place.before_commit()
         with _storage_errors(place):
             pending.commit()
     except BaseException:
@@ -71,6 +74,23 @@ def atomic_write(place: Place) -> Iterator[BinaryIO]:
         except Exception as error:  # noqa: BLE001  the first error is the one to report
             logger.warning('What was written of "%s" could not be removed: %s', place, safe_text(repr(error)))
         raise
+
+
+def require_fitting_name(place: Place, *, of: str) -> None:
+    """Refuse a local file that could never be written for the length of its name, or of a folder's.
+
+    :param of: what has its name there, for the error
+    :raises ConfigurationError: says by how much it is too long
+    """
+    if not place.is_local:
+        return
+    *folders, file = place.path.split("/")
+    for name, most in (*((folder, _MAX_NAME_BYTES) for folder in folders), (file, _MAX_NAME_BYTES - _PART_BYTES)):
+        if (size := len(name.encode(errors="replace"))) > most:
+            raise ConfigurationError(
+                f'{of} has too long a name for a folder on the local disk: "{shortened(name)}" has {size} bytes, and '
+                f"may have {most}. Make it {size - most} shorter; a letter that is not of ASCII has six bytes or more."
+            )
 
 
 @contextmanager
@@ -97,6 +117,8 @@ def _remedy(path: Path, error: Exception) -> str:
         return ""
     if error.errno in _DENIED:
         return "Give the user who runs this the right to write there, or choose another destination."
+    if error.errno == errno.ENAMETOOLONG:
+        return "This disk takes no names that long: choose shorter ones."
     if error.errno not in _IN_THE_WAY:
         return ""
     if path.is_dir():

@@ -5,11 +5,12 @@ A listing of names opens no file, so it takes the same few requests whatever the
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from urllib.parse import unquote
 
 from airflow_provider_benchmarks.brief import brief_names
@@ -53,6 +54,33 @@ def outcomes_of_gates(folder: str) -> dict[str, dict[str, str]]:
         _, job, gate, outcome = map(unquote, entry)
         outcomes.setdefault(job, {}).setdefault(gate_name(gate), outcome)
     return outcomes
+
+
+def time_of_verdict(folder: str, job: str, gate: str) -> str:
+    """The time for the name of a new verdict: now, or after the gate's last one on the job; one listing.
+
+    Clocks of workers differ, and the last verdict is the one with the latest time.
+
+    :param gate: as of :func:`gate_name`
+    """
+    now = datetime.now(UTC)
+    try:
+        entries = _entries(f"{folder}/{VERDICTS}", 4)
+    except (
+        IncompleteResults,
+        PermissionError,
+    ):  # one may write where one can't list; the write says what else is wrong
+        entries = []
+    for time, *entry in entries:
+        judged, judge, _ = map(unquote, entry)
+        if (judged, gate_name(judge)) == (job, gate):
+            try:
+                now = max(now, datetime.strptime(time, TIME).replace(tzinfo=UTC) + timedelta(microseconds=1))
+            except (ValueError, OverflowError):  # nobody's clock says so
+                logger.warning("Left out of %s the time of a verdict, %s: remove that file", folder, time)
+                continue
+            break
+    return now.strftime(TIME)
 
 
 def complete_jobs(folder: str) -> set[str]:
@@ -107,6 +135,10 @@ def names_in(folder: str) -> Iterator[str]:
             entries = path.fs.ls(path.path, detail=False)
     except FileNotFoundError:
         place.require_bucket()
+        return
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:  # no folder of this disk can be called so
+            raise
         return
     for entry in entries:
         # A part of a file that is being written, on a local disk, begins with a dot.

@@ -64,8 +64,10 @@ class Place:
     def object_path(self) -> Any:
         """Airflow's ObjectStoragePath. It is made anew: its filesystem asks the storage again, as others write there.
 
-        :raises ConfigurationError: Airflow has no filesystem for the URL, or there is no such connection
+        :raises ConfigurationError: Airflow has no filesystem for the URL, there is no such connection, or a folder of
+            its path has no name
         """
+        self.require_named_folders()
         from airflow.providers.common.compat.sdk import ObjectStoragePath
 
         conn_id = self.conn_id or urlsplit(self.url).netloc.rpartition("@")[0]
@@ -84,6 +86,9 @@ class Place:
                 f'Airflow has no filesystem for "{self.url}" ({error}). {_remedy(error)}'
             ) from error
         return path
+
+    def before_commit(self) -> None:
+        """Look at the place again before a file that was written for it appears there; an error leaves it as it was."""
 
     @property
     def fs(self) -> Any:
@@ -137,6 +142,18 @@ class Place:
             self.require_bucket()
             return False
         return kind != "directory"
+
+    def require_named_folders(self) -> None:
+        """Refuse ``s3://bucket//x``: object storages have a folder without a name there, which listings leave out.
+
+        :raises ConfigurationError: the path in the object storage has one
+        """
+        scheme, _, path = self.url.partition("://")
+        if scheme in _WITH_BUCKETS and "" in path.rstrip("/").split("/"):
+            raise ConfigurationError(
+                f'"{self.url}" has nothing between two slashes: in object storage that is a folder without a name. '
+                f"Write a single slash, and look whether a template has given nothing."
+            )
 
     def require_bucket(self) -> None:
         """Refuse a bucket that is not there: for the objects in it, a storage says the same as of missing ones.

@@ -19,49 +19,49 @@ the next task that stores the job writes it again. A benchmark of another worksp
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 from urllib.parse import quote
 
 from airflow_provider_benchmarks.exceptions import ConfigurationError, DestinationExists, IncompleteResults, NotStored
 from airflow_provider_benchmarks.jobs import BenchmarkJob
 from airflow_provider_benchmarks.scores import AggregateScores, JobScores
-from airflow_provider_benchmarks.scores.json_values import json_safe
-from airflow_provider_benchmarks.scores.manifests import JOB_FILE
 from airflow_provider_benchmarks.scores.rerun import scores_differ
+from airflow_provider_benchmarks.store.atomic import require_fitting_name
 from airflow_provider_benchmarks.store.folder_names import benchmark_folder, folder_name, gate_name
 from airflow_provider_benchmarks.store.job_names import (
     INDEX,
     TIME,
     VERDICTS,
-    complete_jobs,
     names_in,
     names_of_jobs,
     outcomes_of_gates,
+    time_of_verdict,
 )
+from airflow_provider_benchmarks.store.job_writer import JobWriter, StoredMeanwhile
 from airflow_provider_benchmarks.store.pins import PINNED, pin_of, read_pin
 from airflow_provider_benchmarks.store.place import Place
 from airflow_provider_benchmarks.store.readable_jobs import ReadableJobs
-from airflow_provider_benchmarks.store.stored_file import StoredFile, read_if_there, store_bytes
+from airflow_provider_benchmarks.store.stored_file import StoredFile, read_if_there, store_bytes, store_json
 from airflow_provider_benchmarks.store.stored_job import (
     MANIFEST,
-    ROWS_FILE,
     StoredJob,
     counts_differ,
     job_of,
     manifest_of,
+    moment_of,
     parse_manifest,
 )
 
 logger = logging.getLogger(__name__)
 
-#: Number of jobs without a manifest after which a listing finds those that have one.
-_MAX_MISSING_MANIFESTS = 10
 _RUN_AGAIN = (
     "Somebody has run it again under its name, and what is stored is not changed: give each run a name of its own."
 )
@@ -75,13 +75,14 @@ class ScoreStore:
     """A score store.
 
     :param root: folder for Airflow's ObjectStoragePath; ``s3://connection@bucket/folder`` names an Airflow connection
-    :raises ConfigurationError: there is no root
+    :raises ConfigurationError: there is no root, or a folder of its path has no name
     """
 
     def __init__(self, root: str) -> None:
         if not root:
             raise ConfigurationError("the score store needs a folder: set store=, or [benchmarks] score_store")
         self.root = str(root).rstrip("/")
+        Place(self.root).require_named_folders()
 
     def folder(self, workspace: str, benchmark: str) -> str:
         """The folder of a benchmark's jobs in a workspace.
@@ -107,24 +108,28 @@ class ScoreStore:
         :param store_rows: writes the row scores as Parquet to a place; None where the job has none
         :param dataset: what it ran on, where its spec does not say so
         :raises DestinationExists: another job of this name is there, or this one as it was before it ran again
-        :raises IncompleteResults: the aggregate scores are none that can be read again; nothing is stored then
+        :raises IncompleteResults: the aggregate scores are none that can be read again, and nothing is stored; or
+            another task has written other files of the job at the same time
+        :raises ConfigurationError: it was created at no time that can be compared, or names are too long for the disk
         """
+        job = replace(job, created_at=moment_of(job))
         if (found := self.find_same(job)) is not None:
             self.require_same_scores(job, aggregate, found)
             return found
         AggregateScores.from_json(aggregate.to_json())  # or all that reads the benchmark would fail from now on
-        folder = self._folder_of(job)
-        created_at = job.created_at or datetime.now(UTC)
-        files = [
-            _store_json(f"{folder}/{JOB_FILE}", _describe(job)),
-            _store_json(f"{folder}/aggregate-scores.json", aggregate.to_json()),
-        ]
-        if store_rows is not None:
-            files.append(store_rows(Place(f"{folder}/{ROWS_FILE}")))
-        marker = f"{created_at.astimezone(UTC).strftime(TIME)},{quote(job.name, safe='')}"
-        _store(f"{self.folder(job.workspace, job.benchmark)}/{INDEX}/{marker}", b"\n")
-        manifest = manifest_of(job, aggregate, files, created_at=created_at, dataset=dataset)
-        _store_json(f"{folder}/{MANIFEST}", manifest)
+        folder, created_at = self._folder_of(job), job.created_at or datetime.now(UTC)
+        marker = f"{created_at.strftime(TIME)},{quote(job.name, safe='')}"
+        index = Place(f"{self.folder(job.workspace, job.benchmark)}/{INDEX}/{marker}")
+        require_fitting_name(index, of=str(job))
+        writer = JobWriter(folder, job, aggregate, find=lambda: self.find_same(job))
+        try:
+            files = writer.write_files(store_rows)
+            store_bytes([b"\n"], index, format="json")
+            manifest = manifest_of(job, aggregate, files, created_at=created_at, dataset=dataset)
+            writer.commit(manifest)
+        except StoredMeanwhile as meanwhile:
+            self.require_same_scores(job, aggregate, meanwhile.found)
+            return meanwhile.found
         return job_of(folder, manifest)
 
     def find_same(self, job: BenchmarkJob) -> StoredJob | None:
@@ -221,21 +226,8 @@ class ScoreStore:
         :param before: only jobs that were created before this
         """
         folder = self._there(workspace, benchmark)
-        outcomes = outcomes_of_gates(folder)
-        readable, jobs = ReadableJobs(self._read_job), list[StoredJob]()
-        missing, complete = 0, None
-        for name in names_of_jobs(folder, before):
-            if len(jobs) == limit:
-                break
-            # A marker without a manifest is of an interrupted task, or of a folder that someone has deleted.
-            if complete is not None and name not in complete:
-                continue
-            if (found := readable.read(f"{folder}/{quote(name, safe='')}", outcomes.get(name))) is not None:
-                jobs.append(found)
-                continue
-            missing += 1
-            if missing == _MAX_MISSING_MANIFESTS:
-                complete = complete_jobs(folder)
+        readable = ReadableJobs(folder, outcomes_of_gates(folder), self._read_job)
+        jobs = list(islice(readable.jobs(names_of_jobs(folder, before)), limit))
         readable.require_access()
         return jobs
 
@@ -263,22 +255,21 @@ class ScoreStore:
         """
         folder = self._there(workspace, benchmark)
         outcomes = outcomes_of_gates(folder)
-        names = [
+        names = deque(
             name
             for name in reversed(names_of_jobs(folder, before, since=since))
             if name not in but and set(outcomes.get(name, {}).values()) == {"pass"}
-        ]
+        )
+        readable = ReadableJobs(folder, outcomes, self._read_job)
 
-        readable = ReadableJobs(self._read_job)
+        def taken(take: Callable[[], str]) -> Iterator[str]:
+            while names:
+                yield take()
 
-        def read(names: Sequence[str]) -> list[StoredJob]:
-            found = [readable.read(f"{folder}/{quote(name, safe='')}", outcomes[name]) for name in names]
-            readable.require_access()
-            return [job for job in found if job is not None]
-
-        if len(names) <= first + latest:
-            return read(names), None
-        return read(names[:first]), read(names[len(names) - latest :])
+        oldest = list(islice(readable.jobs(taken(names.popleft)), first))
+        newest = list(islice(readable.jobs(taken(names.pop)), latest))[::-1]
+        readable.require_access()
+        return (oldest, newest) if names else (oldest + newest, None)
 
     def job_names(self, *, workspace: str, benchmark: str) -> list[str]:
         """Names of all the benchmark's jobs, newest first; one listing."""
@@ -293,14 +284,16 @@ class ScoreStore:
         :param before: only jobs that were created before this
         """
         folder = self._there(workspace, benchmark)
-        outcomes, readable = outcomes_of_gates(folder), ReadableJobs(self._read_job)
-        for name in names_of_jobs(folder, before):
-            if name in but or set(outcomes.get(name, {}).values()) != {"pass"}:
-                continue
-            if (found := readable.read(f"{folder}/{quote(name, safe='')}", outcomes[name])) is not None:
-                return found
+        outcomes = outcomes_of_gates(folder)
+        passed = (
+            name
+            for name in names_of_jobs(folder, before)
+            if name not in but and set(outcomes.get(name, {}).values()) == {"pass"}
+        )
+        readable = ReadableJobs(folder, outcomes, self._read_job)
+        found = next(readable.jobs(passed), None)
         readable.require_access()
-        return None
+        return found
 
     def outcomes(self, stored: StoredJob) -> dict[str, str]:
         """The last outcome of each gate that judged a job, by the gates' names; one listing."""
@@ -314,9 +307,11 @@ class ScoreStore:
         """
         folder = self.folder(stored.workspace, stored.benchmark)
         name, judge = quote(stored.job, safe=""), quote(gate_name(gate), safe="")
-        _store_json(f"{folder}/{name}/verdict-{judge}.json", {**verdict, "gate": gate})
-        now = datetime.now(UTC).strftime(TIME)
-        _store(f"{folder}/{VERDICTS}/{now},{name},{judge},{verdict['outcome']}", b"\n")
+        time = time_of_verdict(folder, stored.job, gate_name(gate))
+        marker = Place(f"{folder}/{VERDICTS}/{time},{name},{judge},{verdict['outcome']}")
+        require_fitting_name(marker, of=f'the verdict of gate "{gate}" on benchmark job "{stored.job}"')
+        store_json(f"{folder}/{name}/verdict-{judge}.json", {**verdict, "gate": gate})
+        store_bytes([b"\n"], marker, format="json")
 
     def pin(self, stored: StoredJob, *, by: str = "") -> StoredFile:
         """Make a job the baseline of its benchmark.
@@ -324,7 +319,7 @@ class ScoreStore:
         :param by: who or what promotes it, for people
         :return: the file that says so
         """
-        return _store_json(f"{self.folder(stored.workspace, stored.benchmark)}/{PINNED}", pin_of(stored.job, by))
+        return store_json(f"{self.folder(stored.workspace, stored.benchmark)}/{PINNED}", pin_of(stored.job, by))
 
     def pinned(self, *, workspace: str, benchmark: str) -> StoredJob | None:
         """The benchmark's pinned baseline, or None.
@@ -376,23 +371,3 @@ class ScoreStore:
     def _read_job(self, folder: str, outcomes: dict[str, str] | None = None) -> StoredJob | None:
         content = read_if_there(f"{folder}/{MANIFEST}")
         return None if content is None else parse_manifest(folder, content, outcomes, is_of_folder=True)
-
-
-def _describe(job: BenchmarkJob) -> dict[str, Any]:
-    return {
-        "name": job.name,
-        "workspace": job.workspace,
-        "benchmark": job.benchmark,
-        "status": job.status,
-        "created_at": None if job.created_at is None else job.created_at.isoformat(),
-        "spec": json_safe(job.spec),
-        "custom_fields": json_safe(job.custom_fields),
-    }
-
-
-def _store_json(path: str, data: Any) -> StoredFile:
-    return _store(path, json.dumps(data, allow_nan=False).encode())
-
-
-def _store(path: str, content: bytes) -> StoredFile:
-    return store_bytes([content], Place(path), format="json")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -85,6 +86,11 @@ def store_bytes(pieces: Iterable[bytes], place: Place, *, format: str) -> Stored
         format=format,
         end_sha256=target.end_sha256,
     )
+
+
+def store_json(path: str, data: Any) -> StoredFile:
+    """Store plain JSON."""
+    return store_bytes([json.dumps(data, allow_nan=False).encode()], Place(path), format="json")
 
 
 def read_if_there(path: str | Place) -> bytes | None:

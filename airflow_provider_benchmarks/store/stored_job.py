@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -11,7 +13,7 @@ from urllib.parse import quote
 from airflow_provider_benchmarks.benchmarks.benchmark import hash_of
 from airflow_provider_benchmarks.benchmarks.recorded import CONTENT, CONTENT_HASH, RecordedBenchmark, content_of
 from airflow_provider_benchmarks.brief import brief, shortened
-from airflow_provider_benchmarks.exceptions import IncompleteResults, NotStored
+from airflow_provider_benchmarks.exceptions import ConfigurationError, IncompleteResults, NotStored
 from airflow_provider_benchmarks.jobs import BenchmarkJob, RowCounts
 from airflow_provider_benchmarks.scores import AggregateScores
 from airflow_provider_benchmarks.scores.listed_files import ListedFile
@@ -22,6 +24,7 @@ from airflow_provider_benchmarks.store.stored_file import StoredFile, read_if_th
 
 MANIFEST = "manifest.json"
 ROWS_FILE = "row-scores.parquet"
+AGGREGATE_FILE = "aggregate-scores.json"
 #: Fields of a spec that say which model made the outputs, and how. Of params, those that change how fast it is do not.
 _RUN_WITH = ("model", "target", "agent", "prompt_template", "params", "benchmark_params")
 _OF_SPEED = ("parallelism",)
@@ -141,11 +144,29 @@ def parse_manifest(
         raise _unreadable(path, error) from error
     try:
         job = job_of(folder, found, outcomes)
+        _require_listed_scores(found, manifest)
         if is_of_folder:
             _require_of_folder(job, folder)
         return job
     except (IncompleteResults, ValueError, TypeError, LookupError, AttributeError) as error:
         raise _unreadable(path, error) from error
+
+
+def _require_listed_scores(found: dict[str, Any], manifest: bytes) -> None:
+    """Refuse scores that are not those of the file that the manifest lists: the same JSON is in both.
+
+    :raises ValueError: they are others
+    """
+    listed = [file["sha256"] for file in found["files"] if file["path"] == AGGREGATE_FILE]
+    if not listed or _sum_of(found["scores"]) in listed:
+        return
+    # The quick decoder makes floats of numbers past 64 bits.
+    if _sum_of(json.loads(manifest)["scores"]) not in listed:
+        raise ValueError(f"its scores are not those of {AGGREGATE_FILE} as it lists it")
+
+
+def _sum_of(scores: Any) -> str:
+    return hashlib.sha256(json.dumps(scores).encode()).hexdigest()
 
 
 def _require_of_folder(job: StoredJob, folder: str) -> None:
@@ -214,6 +235,19 @@ def _rows_in(files: Sequence[StoredFile]) -> StoredFile | None:
     if len(rows) > 1 or any(file.rows is None for file in rows):
         raise ValueError(f"expected {ROWS_FILE} once among the files, with its number of rows")
     return rows[0] if rows else None
+
+
+def moment_of(job: BenchmarkJob) -> datetime | None:
+    """When a job was submitted, in UTC; None where that is not known.
+
+    :raises ConfigurationError: it is no time that can be compared with others
+    """
+    try:
+        return None if job.created_at is None else _moment(job.created_at.isoformat())
+    except ValueError as error:
+        raise ConfigurationError(
+            f"{job} can't be stored with its created_at: {error}. Give it a time in UTC."
+        ) from error
 
 
 def _moment(text: str) -> datetime:

@@ -350,7 +350,7 @@ def test_a_marker_of_a_folder_on_s3_is_left_out(s3, hook, run_job):
 
 
 def test_many_jobs_without_a_manifest_are_not_read_one_by_one(root, hook, run_job, monkeypatch):
-    from airflow_provider_benchmarks.store import score_store
+    from airflow_provider_benchmarks.store import readable_jobs, score_store
 
     store = ScoreStore(root)
     hook.store_job(store, run_job("alive"))
@@ -359,7 +359,7 @@ def test_many_jobs_without_a_manifest_are_not_read_one_by_one(root, hook, run_jo
     reads, read = [], score_store.read_if_there
     monkeypatch.setattr(score_store, "read_if_there", lambda path: reads.append(path) or read(path))
     assert [job.job for job in store.history(**WHERE, limit=1)] == ["alive"]
-    assert len(reads) == score_store._MAX_MISSING_MANIFESTS + 1
+    assert len(reads) == readable_jobs.MAX_MISSING_MANIFESTS + 1
 
 
 def test_a_job_without_a_time_that_was_interrupted_is_listed_once(root, hook, run_job):

@@ -45,7 +45,7 @@ def test_one_benchmark_of_several_gets_a_name(tmp_path, capsys, monkeypatch):
 def test_an_empty_path_is_not_the_current_folder(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(RECORDED / "nel" / "better")
     assert main(["import", "", "--store", str(tmp_path / "store")]) == 2
-    assert capsys.readouterr().err.startswith("could not import: argument "path" is empty")
+    assert capsys.readouterr().err.startswith('could not import: argument "path" is empty')
     assert not (tmp_path / "store").exists()
 
 

@@ -43,6 +43,12 @@ def twice(manifest):
     return {**manifest, "scores": {"results": [{"metric": "f1", "scores": scores * 2}]}}
 
 
+def with_mean(manifest, mean, **files):
+    scores = manifest["scores"]["results"][0]["scores"]
+    changed = {"results": [{"metric": "f1", "scores": [{**scores[0], "mean": mean}]}]}
+    return {**manifest, "scores": {**manifest["scores"], **changed}} | files
+
+
 @pytest.fixture
 def store(tmp_path):
     """A store with three jobs, each of which a gate has passed."""
@@ -101,6 +107,7 @@ def test_scores_that_can_not_be_read_again_are_not_stored(tmp_path):
         lambda manifest: manifest | {"created_at": "2026-11-02T00:00:00"},
         lambda manifest: manifest | {"created_at": "0001-01-01T00:00:00+23:59"},
         lambda manifest: manifest | {"scores": {}},
+        lambda manifest: with_mean(manifest, 0.85),
     ],
 )
 def test_one_that_is_there_is_left_out_with_a_warning(store, change, caplog):
@@ -114,6 +121,29 @@ def test_one_that_is_there_is_left_out_with_a_warning(store, change, caplog):
     with pytest.raises(IncompleteResults, match=r"/ws/qa/job-3/manifest.json can't be read"):
         store.find("job-3", workspace="ws")
     assert store.find("job-1", workspace="ws").job == "job-1"
+
+
+def test_scores_of_a_manifest_that_lists_no_file_of_them_are_read(store):
+    damage(store, lambda manifest: with_mean(manifest, 0.85, files=[manifest["files"][0]]))
+    assert store.get("job-3", **BENCHMARK).aggregate.get("f1").mean == 0.85
+
+
+def test_a_score_of_more_than_64_bits_is_read_as_it_was_stored(store):
+    total = AggregateScore(metric="f1", name="f1", count=9, nan_count=0, mean=0.5, sum=10**30)
+    store.add(job(4), AggregateScores((total,)), store_rows=None)
+    assert store.get("job-4", **BENCHMARK).aggregate.get("f1").sum == 1e30
+
+
+def test_damaged_jobs_take_no_places_of_those_that_passed(store):
+    for number in (4, 5, 6):
+        stored = store.add(job(number), AggregateScores((SCORE,)), store_rows=None)
+        store.add_verdict(stored, "dag.gate", {"outcome": "pass"})
+    for number in (1, 2, 5, 6):
+        Path(store.root, "ws", "qa", f"job-{number}", "manifest.json").write_text("{")
+    for first, latest, names in ((1, 1, ["job-3", "job-4"]), (2, 5, ["job-3", "job-4"]), (0, 1, [])):
+        found, rest = store.passed_since(**BENCHMARK, first=first, latest=latest)
+        assert [each.job for each in found] == names
+    assert [each.job for each in rest] == ["job-4"]
 
 
 def folder(path):
@@ -147,8 +177,8 @@ def test_something_else_in_place_of_a_manifest_hides_no_other_job(store, put, ca
     (record,) = caplog.records
     assert re.search(f"Left out a job of the score store: {told}", record.getMessage())
     assert store.last_passed(**BENCHMARK).job == "job-2"
-    first, latest = store.passed_since(**BENCHMARK, first=1, latest=1)
-    assert [found.job for found in (*first, *latest)] == ["job-1"]
+    found, rest = store.passed_since(**BENCHMARK, first=1, latest=1)
+    assert ([each.job for each in found], rest) == (["job-1", "job-2"], None)
     for read in (
         lambda: store.get("job-3", **BENCHMARK),
         lambda: store.find("job-3", workspace="ws"),
