@@ -9,7 +9,7 @@ from typing import Any, Protocol, Self
 
 from airflow_provider_benchmarks.benchmarks.recorded import content_of
 from airflow_provider_benchmarks.brief import shortened
-from airflow_provider_benchmarks.exceptions import IncompleteResults, ResultsChanged
+from airflow_provider_benchmarks.exceptions import ConfigurationError, IncompleteResults, ResultsChanged
 from airflow_provider_benchmarks.extras import missing, require
 from airflow_provider_benchmarks.gates.check import Check
 from airflow_provider_benchmarks.gates.evidence import JobsSincePin, NoBaseline
@@ -125,9 +125,8 @@ def load_scores(path: str, checks: Sequence[Check]) -> LoadedScores:
     """Load the scores of a job from a folder or a file.
 
     :param path: as :class:`FolderSource` takes it
-    :raises ConfigurationError: nothing opens such a URL
-    :raises IncompleteResults: there are no aggregate scores, they can't be read, or the folder's manifest lists other
-        files
+    :raises ConfigurationError: nothing opens such a URL, or there is nothing at it
+    :raises IncompleteResults: the folder has no aggregate scores, they can't be read, or its manifest lists other files
     :raises OSError: the storage fails
     """
     filesystem, place = filesystem_of(path)
@@ -158,7 +157,8 @@ def _aggregate(filesystem: Any, place: str, path: str, listed: ListedFile | None
     :param place: in the filesystem
     :param path: as it was named
     :param listed: the file as a manifest lists it; None where none does
-    :raises IncompleteResults: it is not there, can't be read or is another one; names it
+    :raises ConfigurationError: it is not there, and nothing lists it
+    :raises IncompleteResults: it can't be read or is not the one that is listed; names it
     """
     try:
         with (
@@ -168,7 +168,7 @@ def _aggregate(filesystem: Any, place: str, path: str, listed: ListedFile | None
         ):
             content = filesystem.cat_file(place)
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise IncompleteResults(
+        raise ConfigurationError(
             f"there are no scores at {path} ({error.strerror or 'no such file or folder'}). Correct the path: it is "
             f"that of a folder with {AGGREGATE_FILE}, or of such a file."
         ) from error

@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from airflow_provider_benchmarks.exceptions import IncompleteResults, ResultsChanged
+from airflow_provider_benchmarks.exceptions import ConfigurationError, IncompleteResults, ResultsChanged
 from airflow_provider_benchmarks.gates import NoRegression, Threshold, sources
 from airflow_provider_benchmarks.gates import run as gate_run
 from airflow_provider_benchmarks.gates.sources import FolderSource, load_scores
@@ -175,5 +175,5 @@ def test_a_folder_without_aggregate_scores(tmp_path):
 def test_a_path_with_nothing_at_it(tmp_path):
     store(tmp_path / "candidate", [1] * SIZE)
     for path in (f"{tmp_path}/none", f"{tmp_path}/candidate/row-scores.parquet/x"):
-        with pytest.raises(IncompleteResults, match=f"^there are no scores at {path} .* Correct the path: it is that"):
+        with pytest.raises(ConfigurationError, match=f"^there are no scores at {path} .* Correct the path: it is that"):
             load_scores(path, ())
