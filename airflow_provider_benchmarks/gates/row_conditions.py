@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import operator
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -123,7 +124,21 @@ def _numbers(column: pd.Series[Any]) -> NDArray[np.float64]:
     """The numbers of a column, and those that are written as text; NaN for all else."""
     import pandas as pd
 
-    if column.dtype == object:  # which pandas refuses where there is a list among them
-        column = column.map(lambda value: None if isinstance(value, bool | list | dict) else value)
+    if column.dtype == object:
+        column = column.map(_readable_number)
     numbers: NDArray[np.float64] = pd.to_numeric(column, errors="coerce").to_numpy(dtype=float, na_value=float("nan"))
     return numbers
+
+
+def _readable_number(value: Any) -> Any:
+    """A value as pandas reads a number from it, and None for what pandas refuses."""
+    if isinstance(value, bool | list | dict):
+        return None
+    if isinstance(value, str):
+        return value if value.isascii() or not any("\ud800" <= character <= "\udfff" for character in value) else None
+    if isinstance(value, int):
+        try:
+            return float(value)
+        except OverflowError:  # compares like the end of the floats that it is beyond
+            return math.inf if value > 0 else -math.inf
+    return value

@@ -12,6 +12,7 @@ from airflow_provider_benchmarks.gates.evidence import NoBaseline
 from airflow_provider_benchmarks.gates.sources import LoadedScores, Source
 from airflow_provider_benchmarks.gates.stored_rows import add_item_hashes, numbered_rows, with_items, with_records
 from airflow_provider_benchmarks.gates.verdict import Verdict
+from airflow_provider_benchmarks.scores.known_files import named_if_gone
 
 
 def run_gate(
@@ -115,4 +116,5 @@ def _with_all_columns(job: LoadedScores) -> LoadedScores:
 
     if job.rows_file is None:
         return job
-    return replace(job, scores=replace(job.scores, rows=read_row_scores(job.rows_file)))
+    with named_if_gone(job.rows_file):
+        return replace(job, scores=replace(job.scores, rows=read_row_scores(job.rows_file)))

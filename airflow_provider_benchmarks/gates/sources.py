@@ -9,7 +9,7 @@ from typing import Any, Protocol, Self
 
 from airflow_provider_benchmarks.benchmarks.recorded import content_of
 from airflow_provider_benchmarks.brief import shortened
-from airflow_provider_benchmarks.exceptions import IncompleteResults
+from airflow_provider_benchmarks.exceptions import ConfigurationError, IncompleteResults, ResultsChanged
 from airflow_provider_benchmarks.extras import missing, require
 from airflow_provider_benchmarks.gates.check import Check
 from airflow_provider_benchmarks.gates.evidence import JobsSincePin, NoBaseline
@@ -17,8 +17,10 @@ from airflow_provider_benchmarks.gates.stored_rows import must_have_rows, read_r
 from airflow_provider_benchmarks.jobs import RowCounts
 from airflow_provider_benchmarks.scores import AggregateScores, JobScores
 from airflow_provider_benchmarks.scores.json_values import parse_json
+from airflow_provider_benchmarks.scores.known_files import KnownFile
 from airflow_provider_benchmarks.scores.listed_files import ListedFile, files_of_job
 from airflow_provider_benchmarks.scores.manifests import JOB_FILE, read_manifest, text_in
+from airflow_provider_benchmarks.scores.seen_files import SeenFile
 from airflow_provider_benchmarks.scores.stored_files import filesystem_of, is_there, named_if_unreadable, storage_errors
 
 #: Names of baselines that a score store resolves to a job; other names are a job's, or the path of a folder.
@@ -36,8 +38,8 @@ class LoadedScores:
     """The scores of a job.
 
     :param scores: with the rows that checks need
-    :param rows_file: the Parquet file that the rows are from, a local path or an Airflow ObjectStoragePath; None where
-        there are no rows, or they are from another kind of file
+    :param rows_file: the Parquet file that the rows are from, known or a local path; None where there are no rows, or
+        they are from another kind of file
     :param other_file: that other file
     """
 
@@ -123,15 +125,15 @@ def load_scores(path: str, checks: Sequence[Check]) -> LoadedScores:
     """Load the scores of a job from a folder or a file.
 
     :param path: as :class:`FolderSource` takes it
-    :raises IncompleteResults: the aggregate scores can't be read, or the folder's manifest lists other files
-    :raises OSError: there is nothing at the path
+    :raises ConfigurationError: nothing opens such a URL, or there is nothing at it
+    :raises IncompleteResults: the folder has no aggregate scores, they can't be read, or its manifest lists other files
+    :raises OSError: the storage fails
     """
     filesystem, place = filesystem_of(path)
     with storage_errors(path):
         is_folder = filesystem.isdir(place)
     folder = _Folder.read(filesystem, place.rstrip("/"), path.rstrip("/")) if is_folder else None
-    file = f"{place.rstrip('/')}/{AGGREGATE_FILE}" if is_folder else place
-    aggregate = _aggregate(filesystem, file, path, None if folder is None else folder.listed(AGGREGATE_FILE))
+    aggregate = _aggregate(filesystem, place, path) if folder is None else folder.aggregate()
     described = {} if folder is None else folder.described
     scores = JobScores(aggregate, **{"job": place.rstrip("/").rpartition("/")[2], **described})
     if folder is None or not should_read_rows(checks, aggregate) or (rows := folder.rows_file()) is None:
@@ -142,31 +144,40 @@ def load_scores(path: str, checks: Sequence[Check]) -> LoadedScores:
         return LoadedScores(without_rows(scores))
     from airflow_provider_benchmarks.scores import read_row_scores
 
-    rows_path = folder.listed(rows) or f"{folder.path}/{rows}"
-    with rows_path.named_if_missing() if isinstance(rows_path, ListedFile) else nullcontext():
+    rows_path = folder.known(rows)
+    with rows_path.named_if_missing():
         if rows.endswith(".parquet"):
             return LoadedScores(replace(scores, rows=read_rows(checks, aggregate, rows_path)), rows_path)
         return LoadedScores(replace(scores, rows=read_row_scores(rows_path)), other_file=rows_path)
 
 
-def _aggregate(filesystem: Any, file: str, path: str, listed: ListedFile | None) -> AggregateScores:
+def _aggregate(filesystem: Any, place: str, path: str, listed: ListedFile | None = None) -> AggregateScores:
     """Read a file of aggregate scores.
 
-    :param path: as :func:`load_scores` takes it
+    :param place: in the filesystem
+    :param path: as it was named
     :param listed: the file as a manifest lists it; None where none does
+    :raises ConfigurationError: it is not there, and nothing lists it
+    :raises IncompleteResults: it can't be read or is not the one that is listed; names it
     """
-    with (
-        storage_errors(path),
-        named_if_unreadable(file),
-        nullcontext() if listed is None else listed.named_if_missing(),
-    ):
-        content = filesystem.cat_file(file)
+    try:
+        with (
+            storage_errors(path),
+            named_if_unreadable(path),
+            nullcontext() if listed is None else listed.named_if_missing(),
+        ):
+            content = filesystem.cat_file(place)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise ConfigurationError(
+            f"there are no scores at {path} ({error.strerror or 'no such file or folder'}). Correct the path: it is "
+            f"that of a folder with {AGGREGATE_FILE}, or of such a file."
+        ) from error
     if listed is not None:
         listed.require_content(content)
     try:
         return AggregateScores.from_json(parse_json(content))
     except (ValueError, IncompleteResults) as error:
-        raise IncompleteResults(f"{file} holds no aggregate scores: {shortened(error)}") from error
+        raise IncompleteResults(f"{path} holds no aggregate scores: {shortened(error)}") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,12 +202,15 @@ class _Folder:
 
         :raises IncompleteResults: it can't be read, or a store has written the other files and not yet this one
         """
-        file = f"{place}/{MANIFEST_FILE}"
-        if not is_there(filesystem, file):
+        file = f"{path}/{MANIFEST_FILE}"
+        if not is_there(filesystem, f"{place}/{MANIFEST_FILE}", name=file):
             _refuse_interrupted(filesystem, place, path)
             return cls(filesystem, place, path, {}, {})
-        with storage_errors(file), named_if_unreadable(file):
-            content = filesystem.cat_file(file)
+        try:
+            with storage_errors(file), named_if_unreadable(file):
+                content = filesystem.cat_file(f"{place}/{MANIFEST_FILE}")
+        except FileNotFoundError as error:
+            raise _removed(file) from error
         try:
             manifest = read_manifest(file, content)
             files = files_of_job(manifest, folder=path, path=file)
@@ -209,8 +223,36 @@ class _Folder:
 
     def rows_file(self) -> str | None:
         """The name of the file of row scores; None where there is none."""
-        there = (name for name in ROWS_FILES if is_there(self.filesystem, f"{self.place}/{name}"))
+        there = (
+            name for name in ROWS_FILES if is_there(self.filesystem, f"{self.place}/{name}", name=f"{self.path}/{name}")
+        )
         return next((name for name in ROWS_FILES if name in self.files), None) or next(there, None)
+
+    def aggregate(self) -> AggregateScores:
+        """Read the aggregate scores.
+
+        :raises IncompleteResults: they are not there, can't be read or are others; names the file
+        """
+        place, path = f"{self.place}/{AGGREGATE_FILE}", f"{self.path}/{AGGREGATE_FILE}"
+        if (listed := self.listed(AGGREGATE_FILE)) is None and not is_there(self.filesystem, place, name=path):
+            raise IncompleteResults(
+                f"{self.path} has no {AGGREGATE_FILE}: it is no folder of a job's scores, or what stored them there "
+                f"was interrupted. Correct the path, or store the job again."
+            )
+        return _aggregate(self.filesystem, place, path, listed)
+
+    def known(self, name: str) -> KnownFile:
+        """A file as the manifest lists it, or as it is now.
+
+        :raises IncompleteResults: the manifest lists others, or the file has gone
+        """
+        path = f"{self.path}/{name}"
+        if (listed := self.listed(name)) is not None:
+            return listed
+        try:
+            return SeenFile.at(path)
+        except FileNotFoundError as error:
+            raise _removed(path) from error
 
     def listed(self, name: str) -> ListedFile | None:
         """A file as the manifest lists it; None where there is no manifest, or one that lists no files.
@@ -225,12 +267,16 @@ class _Folder:
         return self.files.get(name)
 
 
+def _removed(path: str) -> ResultsChanged:
+    return ResultsChanged(f"{path} was removed while it was read. Run the gate again.")
+
+
 def _refuse_interrupted(filesystem: Any, place: str, path: str) -> None:
     """Refuse what a score store writes before the manifest: nothing says that its files are whole, and of one job.
 
     :raises IncompleteResults: names the folder
     """
-    if is_there(filesystem, f"{place}/{JOB_FILE}"):
+    if is_there(filesystem, f"{place}/{JOB_FILE}", name=f"{path}/{JOB_FILE}"):
         raise IncompleteResults(
             f"{path} has no {MANIFEST_FILE}, which a score store writes last: a task that stored the job there was "
             f"interrupted, or the file was removed. Store the job again."

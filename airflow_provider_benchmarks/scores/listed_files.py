@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_benchmarks.brief import brief
 from airflow_provider_benchmarks.exceptions import IncompleteResults
+from airflow_provider_benchmarks.scores.known_files import KnownFile
 from airflow_provider_benchmarks.scores.manifests import text_in
-from airflow_provider_benchmarks.scores.stored_files import named_if_unreadable, open_stored, within
+from airflow_provider_benchmarks.scores.stored_files import within
 
 #: Bytes at its end that a file is known by, without reading the rest. They are all of a small file. Of a Parquet file
 #: they hold the digests of its columns; the pages before them have checksums of their own.
@@ -23,12 +23,9 @@ DOWNLOAD_AGAIN = "Download the row scores again."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ListedFile:
+class ListedFile(KnownFile):
     """A file that a manifest lists. To open it is to check that it is the one that was listed.
 
-    It can be read wherever an Airflow ObjectStoragePath can.
-
-    :param path: a local path, a URL that fsspec or Airflow opens, or an Airflow ObjectStoragePath
     :param manifest: the path of the manifest, for messages
     :param size: in bytes
     :param sha256: of its content, in hex
@@ -38,28 +35,12 @@ class ListedFile:
     :param remedy: what to do if it is another one
     """
 
-    path: Any
     manifest: str
     size: int
     sha256: str
     end_sha256: str = ""
     rows: int | None = None
     remedy: str = _STORE_AGAIN
-
-    def __str__(self) -> str:
-        return str(self.path)
-
-    @contextmanager
-    def open(self, mode: str = "rb") -> Iterator[Any]:
-        """Open it for reading.
-
-        :raises IncompleteResults: it is another file than the one that was listed, or the local disk does not let it be
-            read; names it
-        :raises OSError: it is not there, or the storage fails
-        """
-        with named_if_unreadable(self.path), open_stored(self.path) as file:
-            self._check(file)
-            yield file
 
     def require_content(self, content: bytes) -> None:
         """Refuse content that was read without opening the file here.
@@ -77,17 +58,6 @@ class ListedFile:
         if self.rows is not None and rows != self.rows:
             raise self._is_another(f"it has {rows} rows, and not {self.rows}")
 
-    @contextmanager
-    def named_if_missing(self) -> Iterator[None]:
-        """Read the file in the block.
-
-        :raises IncompleteResults: it is not there; names it
-        """
-        try:
-            yield
-        except (FileNotFoundError, NotADirectoryError) as error:
-            raise IncompleteResults(f"{self} is not there, which the folder's manifest lists. {self.remedy}") from error
-
     def _check(self, file: Any) -> None:
         size = file.seek(0, os.SEEK_END)
         self._require_size(size)
@@ -95,7 +65,6 @@ class ListedFile:
         if expected:
             file.seek(max(size - END_BYTES, 0))
             self._require_hash(file.read(), expected)
-        file.seek(0)
 
     def _require_size(self, size: int) -> None:
         if size != self.size:
@@ -104,6 +73,9 @@ class ListedFile:
     def _require_hash(self, content: bytes, expected: str) -> None:
         if (found := hashlib.sha256(content).hexdigest()) != expected:
             raise self._is_another(f"its content has the SHA-256 {found}, and not {expected}")
+
+    def _is_missing(self) -> IncompleteResults:
+        return IncompleteResults(f"{self} is not there, which the folder's manifest lists. {self.remedy}")
 
     def _is_another(self, why: str) -> IncompleteResults:
         return IncompleteResults(f"{self} is not the file that {self.manifest} lists: {why}. {self.remedy}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_benchmarks.exceptions import ConfigurationError, IncompleteResults
 from airflow_provider_benchmarks.scores.frames import CALL_ERRORS, row_scores_frame
-from airflow_provider_benchmarks.scores.listed_files import ListedFile
+from airflow_provider_benchmarks.scores.known_files import KnownFile
 from airflow_provider_benchmarks.scores.stored_files import (
     Openable,
     is_folder,
@@ -56,8 +56,8 @@ def _read(path: str | PathLike[str] | Openable, columns: Sequence[str] | None) -
     from airflow_provider_benchmarks.formats.partitioned import MANIFEST, read_partitions
 
     path = stored_path(path)
-    if isinstance(path, ListedFile):
-        return _read_listed(path, columns)
+    if isinstance(path, KnownFile):
+        return _read_known(path, columns)
     missing: OSError | None = None
     try:
         with open_stored(path) as file:
@@ -80,8 +80,8 @@ def _read(path: str | PathLike[str] | Openable, columns: Sequence[str] | None) -
     return FORMATS["jsonl"].read([RowFile(io.BytesIO(), str(path))], columns, str(path))
 
 
-def _read_listed(path: ListedFile, columns: Sequence[str] | None) -> pd.DataFrame:
-    """Load a file that its manifest lists with its number of rows."""
+def _read_known(path: KnownFile, columns: Sequence[str] | None) -> pd.DataFrame:
+    """Load a file whose number of rows may be known."""
     from airflow_provider_benchmarks.formats import START_BYTES, RowFile
 
     with path.open() as file:

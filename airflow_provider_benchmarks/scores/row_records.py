@@ -7,6 +7,7 @@ from typing import Any
 
 from airflow_provider_benchmarks.formats import START_BYTES, format_of
 from airflow_provider_benchmarks.scores.columns import SAMPLE
+from airflow_provider_benchmarks.scores.known_files import named_if_gone
 from airflow_provider_benchmarks.scores.rows import read_rows
 from airflow_provider_benchmarks.scores.selected_rows import read_records
 from airflow_provider_benchmarks.scores.stored_files import named_if_unreadable, open_stored, storage_errors
@@ -18,7 +19,7 @@ def read_row_records(path: Any, row_indices: Collection[int]) -> dict[int, tuple
     :param path: of a Parquet or JSONL file, as :func:`~airflow_provider_benchmarks.scores.read_row_scores` takes it
     :return: the item of each that is there, and the model's outputs, where the file has them
     """
-    with storage_errors(path), named_if_unreadable(path), open_stored(path) as file:
+    with storage_errors(path), named_if_gone(path), named_if_unreadable(path), open_stored(path) as file:
         start = file.read(START_BYTES)
         file.seek(0)
         kind = format_of(start)

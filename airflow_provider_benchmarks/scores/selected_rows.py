@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from airflow_provider_benchmarks.scores.equality import canonical_texts, hash_it
 from airflow_provider_benchmarks.scores.frames import ITEM_FIELDS, REPEATS, SCORE_COLUMNS, says_fields
 from airflow_provider_benchmarks.scores.item_hashes import hash_others, present
 from airflow_provider_benchmarks.scores.json_values import LABEL, parse_json
+from airflow_provider_benchmarks.scores.known_files import named_if_gone
 from airflow_provider_benchmarks.scores.own_fields import OTHERS, Field
 from airflow_provider_benchmarks.scores.reading import read_row_scores
 from airflow_provider_benchmarks.scores.stored_files import named_if_unreadable, open_stored, storage_errors
@@ -67,7 +68,7 @@ def number_items(paths: Sequence[Any], *, by_field: bool = False) -> list[NDArra
     """
     import numpy as np
 
-    files = [_Columns(path) for path in paths]
+    files = [_Columns(path, was_there=True) for path in paths]
     first = files[0]
     if first.digest is None or any((file.digest, file.fields) != (first.digest, first.fields) for file in files):
         return [_item_hashes(path, file) for path, file in zip(paths, files, strict=True)]
@@ -107,12 +108,12 @@ def read_records(path: Any, row_indices: Sequence[int]) -> dict[int, tuple[dict[
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    file_columns = _Columns(path)
+    file_columns = _Columns(path, was_there=True)
     columns = [ROW_INDEX, *file_columns.items, *([SAMPLE] if file_columns.has_sample else [])]
     wanted = pa.array(row_indices, type=pa.int64())
     found: list[dict[str, Any]] = []
     # Without read_table(filters=…), which reads with Arrow's threads.
-    with _opened(path) as file, open_parquet(file) as parquet:
+    with _opened(path, was_there=True) as file, open_parquet(file) as parquet:
         for group in range(parquet.num_row_groups):
             indices = parquet.read_row_group(group, columns=[ROW_INDEX], use_threads=False)[ROW_INDEX]
             mask = pc.is_in(indices, value_set=wanted)
@@ -135,12 +136,13 @@ class _Columns:
     """Names of a file's columns, and the digest of its items.
 
     :param path: of the file
+    :param was_there: as of :func:`_opened`
     """
 
-    def __init__(self, path: Any) -> None:
+    def __init__(self, path: Any, *, was_there: bool = False) -> None:
         import pyarrow.parquet as pq
 
-        with _opened(path) as file:
+        with _opened(path, was_there=was_there) as file:
             self._read(pq.read_metadata(file))
 
     def _read(self, found: Any) -> None:
@@ -173,7 +175,7 @@ def _item_hashes(path: Any, columns: _Columns) -> NDArray[np.uint64]:
     if not columns.items:
         return np.zeros(columns.rows, dtype=np.uint64)
     parts = []
-    with _opened(path) as file, open_parquet(file) as parquet:
+    with _opened(path, was_there=True) as file, open_parquet(file) as parquet:
         for batch in _batches(parquet, sorted(columns.items)):
             own = ((columns.fields[field.name], field, batch.column(field.name)) for field in batch.schema)
             texts = ((name, canonical_texts(_values(*found))) for name, *found in own if name is not OTHERS)
@@ -193,13 +195,20 @@ def _batches(parquet: pq.ParquetFile, columns: Sequence[str]) -> Iterator[pa.Rec
 
 
 @contextmanager
-def _opened(path: Any) -> Iterator[Any]:
+def _opened(path: Any, *, was_there: bool = False) -> Iterator[Any]:
     """Open a Parquet file to be read in the block.
 
-    :raises IncompleteResults: it can't be read; names it
+    :param was_there: something was read from it before, so that it has gone meanwhile where it is not there
+    :raises IncompleteResults: it can't be read, or has gone; names it
     :raises OSError: it is not there, or the storage fails
     """
-    with storage_errors(path), named_if_unreadable(path), open_stored(path) as file, named_if_damaged(path):
+    with (
+        storage_errors(path),
+        named_if_gone(path) if was_there else nullcontext(),
+        named_if_unreadable(path),
+        open_stored(path) as file,
+        named_if_damaged(path),
+    ):
         yield file
 
 

@@ -10,18 +10,19 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from airflow_provider_benchmarks.brief import shortened
-from airflow_provider_benchmarks.exceptions import ConfigurationError, IncompleteResults
+from airflow_provider_benchmarks.exceptions import BenchmarkError, ConfigurationError, IncompleteResults, ResultsChanged
 from airflow_provider_benchmarks.inert import one_line
 from airflow_provider_benchmarks.masking import safe_text
 from airflow_provider_benchmarks.openers import airflow_path
 from airflow_provider_benchmarks.safe_causes import safe_cause
+from airflow_provider_benchmarks.scores.local_paths import WITH_BUCKETS, is_local, local_path, scheme_of
 
-#: Schemes whose URLs have no user, so that an Airflow connection may be before the @.
-_WITH_CONNECTION = ("s3", "s3a", "gs", "gcs", "abfs", "abfss", "adl")
 #: Packages of the clients of object storages. Their errors for a connection or credentials need be no OSErrors.
 _CLIENTS = ("adlfs", "aiobotocore", "aiohttp", "azure", "boto3", "botocore", "gcsfs", "google", "requests", "urllib3")
 #: Packages that raise an OSError without an errno for what they have read.
 _READERS = ("pyarrow", "gzip")
+#: What s3fs and Azure raise for a file that was written anew since it was opened or listed.
+_CHANGED = ("FileExpired", "ResourceModifiedError")
 #: What is wrong with a file of the local disk itself, and what to do. Storages deny access to more than one file.
 _UNREADABLE = {
     errno.EISDIR: ("it is a folder, and should be a file", "Remove it, then store again what it was to hold."),
@@ -42,14 +43,15 @@ def stored_path(path: Any) -> Any:
     :raises ConfigurationError: the path is empty, or the connection is asked for where Airflow, or its provider of the
         storage, is missing
     """
-    if hasattr(path, "open"):
+    # Only URLs of buckets have no user, so that a connection may be before the @.
+    if hasattr(path, "open") or scheme_of(path) not in WITH_BUCKETS:
         return path
     if not str(path).strip():  # fsspec takes it for the current folder
         raise ConfigurationError("a path is empty: name a file or a folder, or set the variable that it is from")
     url = urlsplit(str(path))
     # A container has no dot in its name: abfs://container@account.dfs.core.windows.net is Azure's own way to write it.
     is_account = url.scheme.startswith("abfs") and "." in (url.hostname or "")
-    if url.scheme not in _WITH_CONNECTION or not url.username or is_account:
+    if not url.username or is_account:
         return path
     try:
         found = airflow_path(str(path))
@@ -65,30 +67,44 @@ def stored_path(path: Any) -> Any:
 def open_stored(path: Any) -> Any:
     """Open a local path, a URL that fsspec or Airflow opens, or an Airflow ObjectStoragePath, for reading."""
     path = stored_path(path)
-    if hasattr(path, "open"):
-        return path.open("rb")
-    import fsspec
-
-    with _known_protocol(path):
-        return fsspec.open(str(path), "rb")
+    if not hasattr(path, "open"):
+        filesystem, place = filesystem_of(path)
+        return filesystem.open(place, "rb")  # fsspec.open would take a "*" in it for any text
+    if getattr(path, "protocol", "") not in ("", "file", "local"):  # of Airflow, which keeps its filesystems
+        path.fs.invalidate_cache(path.path)
+    return path.open("rb")
 
 
 def filesystem_of(path: Any) -> tuple[Any, str]:
     """The fsspec filesystem of a path, and the path in it; of any path that :func:`open_stored` takes.
 
-    :raises ConfigurationError: there is no filesystem for the URL, or it is not installed
-    """
-    import fsspec
+    It asks the storage anew: fsspec keeps one filesystem for a process, with what folders had in them earlier.
 
+    :raises ConfigurationError: there is no filesystem for the URL, it is not installed, or is one within another
+    """
     path = stored_path(path)
     with _known_protocol(path):
-        return (path.fs, path.path) if hasattr(path, "fs") else fsspec.url_to_fs(str(path))
+        filesystem, place = (path.fs, path.path) if hasattr(path, "fs") else _filesystem_of_text(str(path))
+    filesystem.invalidate_cache(place)
+    return filesystem, place
+
+
+def _filesystem_of_text(path: str) -> tuple[Any, str]:
+    import fsspec
+
+    if (local := local_path(path)) is not None:
+        return fsspec.filesystem("file"), local
+    # As fsspec's url_to_fs, which takes a "::" in the name of an object for a chain of filesystems.
+    kind = fsspec.get_filesystem_class(scheme_of(path))
+    return fsspec.filesystem(scheme_of(path), **kind._get_kwargs_from_urls(path)), kind._strip_protocol(path)
 
 
 @contextmanager
 def _known_protocol(path: Any) -> Iterator[None]:
     try:
         yield
+    except ConfigurationError:
+        raise
     except (ValueError, ImportError) as error:
         raise ConfigurationError(
             f"{path}: nothing here opens such a URL ({error}). Correct it, or install the provider of the storage: "
@@ -100,12 +116,17 @@ def _known_protocol(path: Any) -> Iterator[None]:
 def storage_errors(path: Any) -> Iterator[None]:
     """Raise as an OSError that names the path what the client of a storage raises as an error of its own.
 
+    :raises ResultsChanged: the storage does not go on with a file that was written anew since it was opened
     :raises OSError: the storage can't be reached, or refuses: PermissionError where it denies access
     """
     try:
         yield
+    except BenchmarkError:
+        raise
     except Exception as error:
         _name(path, error)
+        if type(error).__name__ in _CHANGED:
+            raise ResultsChanged(f"{path} was written anew while it was read. Read it again.") from safe_cause(error)
         if not _is_of_client(error):
             raise
         raise OSError(
@@ -125,27 +146,29 @@ def named_if_unreadable(path: Any) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in _UNREADABLE or urlsplit(str(path)).scheme not in ("", "file", "local"):
+        if error.errno not in _UNREADABLE or not is_local(path):
             raise
         what, remedy = _UNREADABLE[error.errno]
         raise IncompleteResults(f"{path} can't be read ({what}). {remedy}") from error
 
 
-def is_there(filesystem: Any, path: str) -> bool:
+def is_there(filesystem: Any, path: str, *, name: str = "") -> bool:
     """True if there is a file or folder; raises what the storage raises where it fails.
 
     fsspec's own ``exists`` says no there, too.
 
     :param path: in the filesystem
+    :param name: the path as a user would write it, for messages
     :raises IncompleteResults: as of :func:`named_if_unreadable`
     """
     try:
-        with storage_errors(path), named_if_unreadable(path):
+        with storage_errors(name or path), named_if_unreadable(name or path):
             filesystem.info(path)
     except (FileNotFoundError, NotADirectoryError) as error:
         if _is_link(filesystem, path):
             raise IncompleteResults(
-                f"{path} can't be read (its link leads nowhere). Remove it, then store again what it was to hold."
+                f"{name or path} can't be read (its link leads nowhere). Remove it, then store again what it was to "
+                f"hold."
             ) from error
         return False
     return True
@@ -183,12 +206,6 @@ def is_damage(error: Exception) -> bool:
     return error.errno is None and _raised_in(error) in _READERS
 
 
-def has_changed(error: Exception) -> bool:
-    """True if a storage refuses to go on with a file that was written anew since it was opened or listed."""
-    kinds = {type(error).__name__, type(error.__cause__).__name__}  # the latter of what storage_errors has raised
-    return not kinds.isdisjoint(("FileExpired", "ResourceModifiedError"))  # of s3fs, of Azure
-
-
 def _is_of_client(error: Exception) -> bool:
     return any(kind.__module__.partition(".")[0] in _CLIENTS for kind in type(error).__mro__)
 
@@ -202,7 +219,9 @@ def _name(path: Any, error: Exception) -> None:
         error.errno, error.filename = errno.EACCES, str(path)
     elif isinstance(error, FileNotFoundError) and error.errno is None:
         # Of a missing object fsspec says nothing but its key, and of a missing bucket it says no name.
-        error.strerror = str(error) if " " in str(error) else os.strerror(errno.ENOENT)
+        error.strerror = str(error).rstrip(".") if " " in str(error) else os.strerror(errno.ENOENT)
+        if "bucket" in error.strerror:
+            error.strerror += "; create it, or correct the URL and its connection"
         error.errno, error.filename = errno.ENOENT, str(path)
     elif error.errno in (errno.EIO, getattr(errno, "EREMOTEIO", errno.EIO)):
         error.filename = str(path)

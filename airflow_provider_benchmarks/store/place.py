@@ -12,10 +12,9 @@ from urllib.parse import urlsplit
 from airflow_provider_benchmarks.brief import brief
 from airflow_provider_benchmarks.connection_fields import not_found
 from airflow_provider_benchmarks.exceptions import ConfigurationError
+from airflow_provider_benchmarks.scores.local_paths import WITH_BUCKETS, is_local, local_path
 from airflow_provider_benchmarks.scores.stored_files import storage_errors
 
-#: Schemes of object storages; what is first in their paths is a bucket or container.
-_WITH_BUCKETS = ("s3", "s3a", "gs", "gcs", "abfs", "abfss", "adl")
 #: Connections, and URLs without their paths, of buckets that this process has seen.
 _FOUND_BUCKETS: set[tuple[str | None, str]] = set()
 
@@ -26,7 +25,8 @@ class Place:
 
     Making one opens nothing: it may hold a template that is not rendered yet.
 
-    :param url: a path or URL: ``/data/x``, ``s3://bucket/x``; ``s3://connection@bucket/x`` names its connection
+    :param url: a path or URL: ``/data/x``, ``s3://bucket/x``; ``s3://connection@bucket/x`` names its connection. A
+        ``~`` at its beginning is the home of the user who runs this
     :param conn_id: Airflow connection of the storage; None for the one that the URL names, if it does
     :raises ConfigurationError: the URL is empty, or can't be one
     """
@@ -68,19 +68,23 @@ class Place:
             its path has no name
         """
         self.require_named_folders()
+        local = local_path(self.url)
         from airflow.providers.common.compat.sdk import ObjectStoragePath
 
-        conn_id = self.conn_id or urlsplit(self.url).netloc.rpartition("@")[0]
+        conn_id = self.conn_id or (urlsplit(self.url).netloc.rpartition("@")[0] if local is None else None)
         if conn_id:
             _check_connection(conn_id)
         # Up to Airflow 3.1 conn_id=None hides the connection that a URL names.
         options = {} if self.conn_id is None else {"conn_id": self.conn_id}
-        # On Airflow 2.11 a relative path is one from the root.
-        url = self.url if urlsplit(self.url).scheme else os.path.abspath(self.url)
         try:
-            path = ObjectStoragePath(url, **options)
-            if not self.is_local:  # for its filesystem Airflow imports those of all providers: a third of a second
+            # Of a URL Airflow takes "#", "?" and "::" for parts of its own; of what is joined to one, it takes nothing.
+            start, rest = _parts(self.url) if local is None else ("/", local[1:])
+            path = ObjectStoragePath(start, **options)
+            path = path / rest if rest else path
+            if local is None:  # for a local filesystem Airflow imports those of all providers: a third of a second
+                # Without a connection, what reads a whole file and lists a folder has another than what opens one.
                 path.fs.invalidate_cache(path.path)
+                getattr(path, "__wrapped__", path).fs.invalidate_cache(path.path)
         except (ValueError, ImportError) as error:
             raise ConfigurationError(
                 f'Airflow has no filesystem for "{self.url}" ({error}). {_remedy(error)}'
@@ -103,17 +107,17 @@ class Place:
     @property
     def location(self) -> str:
         """Where it is, whatever connection opens it and whatever links of the local disk lead to its folder."""
-        scheme, _, path = self.url.rpartition("://")
-        if not self.is_local:
-            bucket, slash, key = path.partition("/")
+        if (path := local_path(self.url)) is None:
+            scheme, _, rest = self.url.partition("://")
+            bucket, slash, key = rest.partition("/")
             return f"{scheme}://{bucket.rpartition('@')[2]}{slash}{key}"
-        folder, name = os.path.split(path.rstrip("/"))
+        folder, name = os.path.split(path)
         return os.path.join(os.path.realpath(folder), name)
 
     @property
     def is_local(self) -> bool:
         """True for a place on the local disk."""
-        return urlsplit(self.url).scheme in ("", "file", "local")
+        return is_local(self.url)
 
     def open(self, mode: str = "rb", **options: Any) -> BinaryIO:
         """Open the file for reading; use :func:`~airflow_provider_benchmarks.store.atomic_write` to write.
@@ -149,7 +153,7 @@ class Place:
         :raises ConfigurationError: the path in the object storage has one
         """
         scheme, _, path = self.url.partition("://")
-        if scheme in _WITH_BUCKETS and "" in path.rstrip("/").split("/"):
+        if scheme in WITH_BUCKETS and "" in path.rstrip("/").split("/"):
             raise ConfigurationError(
                 f'"{self.url}" has nothing between two slashes: in object storage that is a folder without a name. '
                 f"Write a single slash, and look whether a template has given nothing."
@@ -163,7 +167,7 @@ class Place:
         url, path = urlsplit(self.url), self.object_path
         seen = (self.conn_id, f"{url.scheme}://{url.netloc}")
         bucket = path.fs._strip_protocol(path.path).strip("/").partition("/")[0]
-        if url.scheme in _WITH_BUCKETS and bucket and seen not in _FOUND_BUCKETS:
+        if url.scheme in WITH_BUCKETS and bucket and seen not in _FOUND_BUCKETS:
             try:
                 with storage_errors(self.url):
                     path.fs.info(bucket)
@@ -175,6 +179,13 @@ class Place:
             except PermissionError:  # to read objects is another right
                 pass
             _FOUND_BUCKETS.add(seen)
+
+
+def _parts(url: str) -> tuple[str, str]:
+    """A URL that Airflow takes as it is, and what is to be joined to it."""
+    scheme, _, path = url.partition("://")
+    bucket, _, key = path.partition("/")
+    return (f"{scheme}://{bucket}", key) if "::" in key and "::" not in bucket else (url, "")
 
 
 def _remedy(error: Exception) -> str:

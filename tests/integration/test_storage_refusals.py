@@ -142,9 +142,19 @@ def test_a_folder_in_place_of_a_manifest_of_an_object_storage_hides_no_other_job
 
 def test_a_missing_object_is_named_with_its_url(s3, root_at):
     root = root_at(s3.connection)
-    for read in (read_row_scores, lambda path: read_items(path, [0]), lambda path: load_scores(path, CHECKS)):
+    for read in (read_row_scores, lambda path: read_items(path, [0])):
         with pytest.raises(FileNotFoundError, match=f"No such file or directory: '{root}/none.parquet'"):
             read(f"{root}/none.parquet")
+    with pytest.raises(ConfigurationError, match=f"^there are no scores at {root}/none.parquet .* Correct the path"):
+        load_scores(f"{root}/none.parquet", CHECKS)
+
+
+def test_a_missing_bucket_is_named_where_files_are_read(s3, root_at):
+    root = root_at(s3.connection, "no-such-bucket")
+    with pytest.raises(FileNotFoundError, match=f"bucket does not exist; create it, or correct the URL.*'{root}/rows'"):
+        read_row_scores(f"{root}/rows")
+    with pytest.raises(ConfigurationError, match=f"^there are no scores at {root}/job .*bucket does not exist; create"):
+        load_scores(f"{root}/job", CHECKS)
 
 
 def test_a_bucket_that_is_there_is_asked_for_once(s3, root_at):

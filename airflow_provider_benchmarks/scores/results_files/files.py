@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 from typing import Any, BinaryIO
 
 from airflow_provider_benchmarks.brief import brief, shortened
-from airflow_provider_benchmarks.exceptions import BenchmarkError, ConfigurationError, IncompleteResults
+from airflow_provider_benchmarks.exceptions import BenchmarkError, ConfigurationError, IncompleteResults, ResultsChanged
 from airflow_provider_benchmarks.scores.line_ends import with_line_feeds
 from airflow_provider_benchmarks.scores.results_files.json_size import (
     MAX_DOCUMENT_VALUE_BYTES,
@@ -20,7 +20,6 @@ from airflow_provider_benchmarks.scores.results_files.json_size import (
 )
 from airflow_provider_benchmarks.scores.stored_files import (
     filesystem_of,
-    has_changed,
     is_damage,
     is_there,
     storage_errors,
@@ -171,6 +170,8 @@ def named_if_damaged(name: str) -> Iterator[None]:
             yield
     except ConfigurationError:
         raise
+    except ResultsChanged as error:
+        raise _named(str(error)) from error
     except BenchmarkError as error:
         if _IS_NAMED in vars(error):
             raise
@@ -178,8 +179,6 @@ def named_if_damaged(name: str) -> Iterator[None]:
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
         raise ConfigurationError(f"{name}: there is no such file") from error
     except Exception as error:
-        if has_changed(error):
-            raise _named(f"{name} was written anew while it was read. Read it again.") from error
         if not is_damage(error):
             raise
         reason = f"{type(error).__name__}: {shortened(error)}"

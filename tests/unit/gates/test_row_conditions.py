@@ -98,3 +98,37 @@ def test_groups_of_values_with_the_same_text_have_two_names():
     for check in (Threshold("m", at_least=0, by="g"), NoRegression("m", by="g", min_count=2)):
         results = evaluate([check], scores, scores).results
         assert (len(results), {result.group for result in results}) == (7, names)
+
+
+@pytest.mark.parametrize("kind", [int, str])
+@pytest.mark.parametrize(
+    ("odd", "meets"),
+    [
+        ("\ud800", False),
+        ("1\ud83d", False),
+        (10**400, True),
+        (-(10**400), False),
+        (10**30, True),
+        ("\0", False),
+        ("\U0001f600", False),
+        ("\uff17", False),
+        (" 7 ", True),
+        ("1e400", True),
+        (float("inf"), True),
+        ([1], False),
+        (True, False),
+        (None, False),
+    ],
+)
+def test_an_odd_value_among_those_of_a_range(kind, odd, meets):
+    levels = [odd if i == 3 else kind(i) for i in range(20)]
+    scores = of_items(*({"level": level} for level in levels))
+    found = judge(Threshold("m", at_least=0, where={"level": {"at_least": 5}}), scores, None)
+    assert (found.outcome, found.count) == ("pass", 15 + meets)
+    assert judge(Threshold("m", at_least=0, where={"level": {"below": -1}}), scores, None).count == (odd == -(10**400))
+
+
+@pytest.mark.parametrize("odd", ["\ud800", 10**400])
+def test_odd_values_where_no_row_is_in_a_range(odd):
+    found = reason({"level": {"below": -5}}, {"level": odd}, {"level": 1})
+    assert found.startswith("no row has level < -5; the smallest is 1, the largest")

@@ -7,7 +7,7 @@ import pytest
 from botocore.exceptions import EndpointConnectionError, NoCredentialsError, ReadTimeoutError
 from s3fs.utils import FileExpired
 
-from airflow_provider_benchmarks.exceptions import ConfigurationError, IncompleteResults
+from airflow_provider_benchmarks.exceptions import ConfigurationError, IncompleteResults, ResultsChanged
 from airflow_provider_benchmarks.scores import read_results, read_row_scores
 from airflow_provider_benchmarks.scores.results_files.files import named_if_damaged
 from airflow_provider_benchmarks.scores.stored_files import filesystem_of, is_damage, open_stored, storage_errors
@@ -77,6 +77,9 @@ def test_a_refusal_of_an_object_storage_is_no_damage():
 def test_a_file_that_was_written_anew_meanwhile(error):
     with pytest.raises(IncompleteResults, match="s3://b/k was written anew while it was read. Read it again"):
         with named_if_damaged("s3://b/k"):
+            raise error
+    with pytest.raises(ResultsChanged, match="^s3://b/k was written anew while it was read. Read it again"):
+        with storage_errors("s3://b"), storage_errors("s3://b/k"):
             raise error
 
 

@@ -1,0 +1,55 @@
+"""Whether a text names a file of the local disk or one of a storage, and which file of the disk."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import PurePosixPath
+from typing import Any
+
+from airflow_provider_benchmarks.exceptions import ConfigurationError
+
+#: Schemes of object storages; what is first in their paths is a bucket or container.
+WITH_BUCKETS = ("s3", "s3a", "gs", "gcs", "abfs", "abfss", "adl")
+_URL = re.compile(r"([a-z][a-z0-9+.-]*)://|(file|local):", re.IGNORECASE)
+_LOCAL = ("", "file", "local")
+#: Filesystems that fsspec would open one within the other: simplecache::s3://bucket/key.
+_CHAINED = re.compile(r"([a-z0-9+.-]+::)+[a-z0-9+.-]+://", re.IGNORECASE)
+#: An address of IPv6 in the place of a host.
+_ADDRESS = re.compile(r"^[^/]*\[[^/\]]*\]")
+
+
+def scheme_of(path: Any) -> str:
+    """The scheme of a URL; empty for a path of the local disk, whatever is in it."""
+    found = _URL.match(str(path))
+    return "" if found is None else (found[1] or found[2]).lower()
+
+
+def is_local(path: Any) -> bool:
+    """True for a path or URL of the local disk."""
+    return scheme_of(path) in _LOCAL
+
+
+def local_path(path: Any) -> str | None:
+    """The absolute path of a file of the local disk; None for the URL of a storage.
+
+    Only a ``~`` that begins it, and a link, stand for something else: all other characters are those of names.
+
+    :raises ConfigurationError: it chains filesystems
+    """
+    text, scheme = str(path), scheme_of(path)
+    if _CHAINED.match(text) or (scheme not in (*_LOCAL, *WITH_BUCKETS) and _has_link(text)):
+        raise ConfigurationError(
+            f'{text}: filesystems that are chained with "::" are not opened. Name the file or folder itself; a local '
+            f"path with such a name begins with / or ./"
+        )
+    if scheme not in _LOCAL:
+        return None
+    found = _URL.match(text)
+    name = os.path.expanduser(text if found is None else text[found.end() :])
+    # As the disk takes it: what ".." is depends on links.
+    return f"/{str(PurePosixPath(os.getcwd(), name)).lstrip('/')}"
+
+
+def _has_link(url: str) -> bool:
+    return "::" in _ADDRESS.sub("", url.partition("://")[2])
