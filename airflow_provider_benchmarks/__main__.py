@@ -35,13 +35,18 @@ on the standard error.
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command, and return its exit code."""
     try:
-        commands = [import_module(f"{__package__}.commands.{name}") for name in _COMMANDS]
-        options = _parser(commands).parse_args(arguments)
-        return _run(next(each for each in commands if options.command == each.NAME), options)
+        available = commands()
+        options = parser(available).parse_args(arguments)
+        return _run(next(each for each in available if options.command == each.NAME), options)
     except KeyboardInterrupt:  # while modules were imported, or before it was known what to do
         with suppress(OSError):
             print("interrupted", file=sys.stderr)
         return INTERRUPTED
+
+
+def commands() -> list[ModuleType]:
+    """The modules of the commands."""
+    return [import_module(f"{__package__}.commands.{name}") for name in _COMMANDS]
 
 
 def _run(command: ModuleType, options: argparse.Namespace) -> int:
@@ -99,26 +104,25 @@ class _Help(argparse.HelpFormatter):
         return "\n\n".join(part if part.startswith("  ") else textwrap.fill(part, width) for part in parts)
 
 
-def _parser(available: Sequence[ModuleType]) -> argparse.ArgumentParser:
+def parser(available: Sequence[ModuleType]) -> argparse.ArgumentParser:
+    """The parser of the arguments of these commands."""
     about = (__doc__ or "").partition(":")[0]
     is_script = os.path.basename(sys.argv[0]).partition(".")[0] == "benchmarks"
-    parser = argparse.ArgumentParser(
+    found = argparse.ArgumentParser(
         prog="benchmarks" if is_script else "python -m airflow_provider_benchmarks",
         description=f"{about}.",
         epilog=_EXIT_CODES,
         formatter_class=_Help,
     )
-    parser.add_argument("--version", action="version", version=__version__)
-    parser.add_argument("--traceback", action="store_true", help="show where an error comes from")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    found.add_argument("--version", action="version", version=__version__)
+    found.add_argument("--traceback", action="store_true", help="show where an error comes from")
+    added = found.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for command in available:
         does, _, more = (command.__doc__ or "").strip().partition("\n\n")
         short = does[0].lower() + " ".join(does[1:].split()).rstrip(".")
         epilog = f"{more}\n\nexample:\n\n  benchmarks {command.EXAMPLE}"
-        command.add(
-            commands.add_parser(command.NAME, help=short, description=does, epilog=epilog, formatter_class=_Help)
-        )
-    return parser
+        command.add(added.add_parser(command.NAME, help=short, description=does, epilog=epilog, formatter_class=_Help))
+    return found
 
 
 def _failed(command: ModuleType, reason: str, *, show_trace: bool = False, code: int = FAILED) -> int:

@@ -23,7 +23,7 @@ class CommandHelp(SphinxDirective):
         """Format the help of all parsers."""
         # Without colours, and as wide everywhere: argparse asks the environment for both.
         with mock.patch.dict(os.environ, COLUMNS=_COLUMNS, NO_COLOR="1"), mock.patch("sys.argv", ["benchmarks"]):
-            parser = program._parser()
+            parser = program.parser(program.commands())
             (commands,) = (each for each in parser._actions if isinstance(each, argparse._SubParsersAction))
             helps = {parser.prog: parser.format_help()}
             helps |= {each.prog: each.format_help() for each in commands.choices.values()}
