@@ -26,17 +26,18 @@ _SECONDS = 10.0
 logger = logging.getLogger(__name__)
 
 
-def report_context(source: ServiceSource, *, ti: Any, policy: str | None) -> ReportContext:
+def report_context(source: ServiceSource, *, task: str, ti: Any, policy: str | None) -> ReportContext:
     """Collect it; what can't be had is left out, with a warning.
 
-    :param ti: the gate's task instance
+    :param task: id of the gate
+    :param ti: its task instance
     :param policy: path of its policy file; None where the DAG has the checks
     """
     job = source.job
     model = job.spec.get("model") if isinstance(job, BenchmarkJob) else None
     return ReportContext(
         dag=str(ti.dag_id),
-        task=f"{ti.task_id}{'' if ti.map_index is None or ti.map_index < 0 else f'[{ti.map_index}]'}",
+        task=f"{task}{'' if ti.map_index is None or ti.map_index < 0 else f'[{ti.map_index}]'}",
         run=str(getattr(ti, "run_id", "")),
         submitted="" if job.created_at is None else f"{job.created_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC",
         model=_model_name(model),

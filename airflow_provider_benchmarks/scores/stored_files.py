@@ -43,11 +43,13 @@ def stored_path(path: Any) -> Any:
     :raises ConfigurationError: the path is empty, or the connection is asked for where Airflow, or its provider of the
         storage, is missing
     """
-    # Only URLs of buckets have no user, so that a connection may be before the @.
-    if hasattr(path, "open") or scheme_of(path) not in WITH_BUCKETS:
+    if hasattr(path, "open"):
         return path
     if not str(path).strip():  # fsspec takes it for the current folder
         raise ConfigurationError("a path is empty: name a file or a folder, or set the variable that it is from")
+    # Only URLs of buckets have no user, so that a connection may be before the @.
+    if scheme_of(path) not in WITH_BUCKETS:
+        return path
     url = urlsplit(str(path))
     # A container has no dot in its name: abfs://container@account.dfs.core.windows.net is Azure's own way to write it.
     is_account = url.scheme.startswith("abfs") and "." in (url.hostname or "")
