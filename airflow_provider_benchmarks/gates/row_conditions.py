@@ -12,6 +12,7 @@ from airflow_provider_benchmarks.brief import did_you_mean, shortened
 from airflow_provider_benchmarks.gates.row_values import field_column
 from airflow_provider_benchmarks.gates.wording import conditions, exact_number
 from airflow_provider_benchmarks.scores.equality import are_among, canonical_column
+from airflow_provider_benchmarks.scores.json_values import fits_utf8
 
 if TYPE_CHECKING:
     import numpy as np
@@ -135,7 +136,7 @@ def _readable_number(value: Any) -> Any:
     if isinstance(value, bool | list | dict):
         return None
     if isinstance(value, str):
-        return value if value.isascii() or not any("\ud800" <= character <= "\udfff" for character in value) else None
+        return value if fits_utf8(value) else None
     if isinstance(value, int):
         try:
             return float(value)

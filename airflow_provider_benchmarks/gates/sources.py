@@ -19,14 +19,13 @@ from airflow_provider_benchmarks.scores import AggregateScores, JobScores
 from airflow_provider_benchmarks.scores.json_values import parse_json
 from airflow_provider_benchmarks.scores.known_files import KnownFile
 from airflow_provider_benchmarks.scores.listed_files import ListedFile, files_of_job
-from airflow_provider_benchmarks.scores.manifests import JOB_FILE, read_manifest, text_in
+from airflow_provider_benchmarks.scores.manifests import AGGREGATE_FILE, JOB_FILE, read_manifest, text_in
 from airflow_provider_benchmarks.scores.seen_files import SeenFile
 from airflow_provider_benchmarks.scores.stored_files import filesystem_of, is_there, named_if_unreadable, storage_errors
 
 #: Names of baselines that a score store resolves to a job; other names are a job's, or the path of a folder.
 PINNED, LAST_PASSED, PREVIOUS = "pinned", "last_passed", "previous"
 STORED_BASELINES = (PINNED, LAST_PASSED, PREVIOUS)
-AGGREGATE_FILE = "aggregate-scores.json"
 MANIFEST_FILE = "manifest.json"
 ROWS_FILES = ("row-scores.parquet", "row-scores.jsonl", "row-scores.jsonl.gz", "row-scores.jsonl.zst")
 #: The suffixes of files that pyarrow reads.

@@ -198,10 +198,11 @@ class GateOperator(BenchmarkOperator):
     def _write(self, verdict: Verdict, source: ServiceSource, context: Context) -> Record:
         data, ti, record = verdict.to_dict(), context["ti"], Record(retry_seconds())
         mapped = ti.map_index is not None and ti.map_index >= 0
-        gate = f"{ti.dag_id}.{self.task_id}{f'[{ti.map_index}]' if mapped else ''}"
+        name = f"{self.task_id}{f'[{ti.map_index}]' if mapped else ''}"
+        gate = f"{ti.dag_id}.{name}"
         record.write("XCom", lambda: ti.xcom_push(key=VERDICT_KEY, value=self._xcom_of(verdict)))
         if (report := self.report) is not None:
-            found = partial(report_context, source, task=self.task_id, ti=ti, policy=self.policy)
+            found = partial(report_context, source, task=name, ti=ti, policy=self.policy)
             record.write(f"the report {report}", lambda: self._store_report(verdict, report, gate, context, found))
         if (store := source.store) is not None:
             record.write(f"the score store {store.root}", lambda: self._store(source, store, gate, data, context))

@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 def report_context(source: ServiceSource, *, task: str, ti: Any, policy: str | None) -> ReportContext:
     """Collect it; what can't be had is left out, with a warning.
 
-    :param task: id of the gate
+    :param task: id of the gate, with ``[map_index]`` where it is mapped
     :param ti: its task instance
     :param policy: path of its policy file; None where the DAG has the checks
     """
@@ -37,7 +37,7 @@ def report_context(source: ServiceSource, *, task: str, ti: Any, policy: str | N
     model = job.spec.get("model") if isinstance(job, BenchmarkJob) else None
     return ReportContext(
         dag=str(ti.dag_id),
-        task=f"{task}{'' if ti.map_index is None or ti.map_index < 0 else f'[{ti.map_index}]'}",
+        task=task,
         run=str(getattr(ti, "run_id", "")),
         submitted="" if job.created_at is None else f"{job.created_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC",
         model=_model_name(model),

@@ -12,6 +12,7 @@ from airflow_provider_benchmarks.scores.json_values import parse_json
 VERSION = 1
 #: What a score store knows of a job, beside its scores; written before the manifest.
 JOB_FILE = "job.json"
+AGGREGATE_FILE = "aggregate-scores.json"
 
 
 def read_manifest(path: object, content: bytes) -> dict[str, Any]:

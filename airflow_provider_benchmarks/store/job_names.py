@@ -66,11 +66,8 @@ def time_of_verdict(folder: str, job: str, gate: str) -> str:
     now = datetime.now(UTC)
     try:
         entries = _entries(f"{folder}/{VERDICTS}", 4)
-    except (
-        IncompleteResults,
-        PermissionError,
-    ):  # one may write where one can't list; the write says what else is wrong
-        entries = []
+    except (IncompleteResults, PermissionError):
+        entries = []  # one may write where one can't list; the write says what else is wrong
     for time, *entry in entries:
         judged, judge, _ = map(unquote, entry)
         if (judged, gate_name(judge)) == (job, gate):

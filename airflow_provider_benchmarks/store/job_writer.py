@@ -23,11 +23,11 @@ from airflow_provider_benchmarks.exceptions import DestinationExists, Incomplete
 from airflow_provider_benchmarks.jobs import BenchmarkJob
 from airflow_provider_benchmarks.scores import AggregateScores
 from airflow_provider_benchmarks.scores.json_values import json_safe, parse_json
-from airflow_provider_benchmarks.scores.manifests import JOB_FILE
+from airflow_provider_benchmarks.scores.manifests import AGGREGATE_FILE, JOB_FILE
 from airflow_provider_benchmarks.scores.rerun import scores_differ
 from airflow_provider_benchmarks.store.place import Place
 from airflow_provider_benchmarks.store.stored_file import StoredFile, read_if_there, store_json
-from airflow_provider_benchmarks.store.stored_job import AGGREGATE_FILE, MANIFEST, ROWS_FILE, StoredJob
+from airflow_provider_benchmarks.store.stored_job import MANIFEST, ROWS_FILE, StoredJob
 
 
 class StoredMeanwhile(Exception):

@@ -17,14 +17,13 @@ from airflow_provider_benchmarks.exceptions import ConfigurationError, Incomplet
 from airflow_provider_benchmarks.jobs import BenchmarkJob, RowCounts
 from airflow_provider_benchmarks.scores import AggregateScores
 from airflow_provider_benchmarks.scores.listed_files import ListedFile
-from airflow_provider_benchmarks.scores.manifests import VERSION, read_manifest, text_in
+from airflow_provider_benchmarks.scores.manifests import AGGREGATE_FILE, VERSION, read_manifest, text_in
 from airflow_provider_benchmarks.scores.metric_names import checked_references
 from airflow_provider_benchmarks.store.folder_names import benchmark_folder
 from airflow_provider_benchmarks.store.stored_file import StoredFile, read_if_there
 
 MANIFEST = "manifest.json"
 ROWS_FILE = "row-scores.parquet"
-AGGREGATE_FILE = "aggregate-scores.json"
 #: Fields of a spec that say which model made the outputs, and how. Of params, those that change how fast it is do not.
 _RUN_WITH = ("model", "target", "agent", "prompt_template", "params", "benchmark_params")
 _OF_SPEED = ("parallelism",)
