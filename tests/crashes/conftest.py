@@ -12,7 +12,7 @@ from airflow_provider_benchmarks.client import BenchmarkClient, ClientConfig
 from airflow_provider_benchmarks.jobs import BenchmarkJob
 from airflow_provider_benchmarks.testing import EvaluationService, Seeder
 from tests.support.airflow_runs import AirflowHome
-from tests.support.airflow_services import AirflowServices, wait_for
+from tests.support.airflow_services import AirflowServices
 from tests.support.real_platform import RealPlatform
 
 WORKSPACE = "my-workspace"
@@ -30,7 +30,9 @@ class Crashes:
     folder: Path
 
     def wait(self, condition: Callable[[], Any], dag_id: str) -> Any:
-        return wait_for(condition, LIMIT, lambda: f"{self.airflow.api.runs(dag_id)}\n{self.airflow.task_logs(dag_id)}")
+        return self.airflow.wait(
+            condition, lambda: f"{self.airflow.api.runs(dag_id)}\n{self.airflow.task_logs(dag_id)}", limit=LIMIT
+        )
 
     def process_of(self, case: str, what: str) -> int:
         """The process id that a case's task wrote, as soon as it is there."""

@@ -13,7 +13,7 @@ from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_1_PLUS
 from airflow_provider_benchmarks.client import BenchmarkClient, ClientConfig
 from airflow_provider_benchmarks.testing import EvaluationService, Seeder
 from tests.support.airflow_runs import EXAMPLE_DAGS, AirflowHome
-from tests.support.airflow_services import AirflowServices, wait_for
+from tests.support.airflow_services import AirflowServices
 
 WORKSPACE = "my-workspace"
 RETRY_DAG = """
@@ -66,9 +66,8 @@ def each_try(airflow: AirflowServices, dag_id: str, *ends: Callable[[], None]) -
 
     def end_each() -> None:
         for number, end in enumerate(ends, start=1):
-            wait_for(
+            airflow.wait(
                 lambda number=number: airflow.has_heard_of_end(dag_id, try_number=number),
-                1800,
                 lambda: f"{airflow.log('scheduler')}\n{airflow.task_logs(dag_id)}",
             )
             end()
@@ -117,15 +116,15 @@ def test_a_model_is_promoted_when_a_person_who_sees_the_verdict_approves(airflow
     what = lambda: airflow.task_logs(dag_id)
     run_id = quote(airflow.api.runs(dag_id)[0]["dag_run_id"])
     path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/approval/-1/hitlDetails"
-    wait_for(lambda: airflow.api.request("GET", path).status_code == 200, 900, what)
+    airflow.wait(lambda: airflow.api.request("GET", path).status_code == 200, what)
     # Before Airflow 3.3 its triggerer waits for the person.
     waits = ("awaiting_input", "deferred")
     states = lambda: {task["task_id"]: task["state"] for task in airflow.api.task_instances(dag_id)}
-    wait_for(lambda: states()["approval"] in waits, 900, what)
+    airflow.wait(lambda: states()["approval"] in waits, what)
     assert airflow.api.get(path)["body"].startswith("**PASS: 2 of 3 checks hold, 1 warns**")
     assert states()["pin_baseline"] is None
 
     approved = {"chosen_options": ["Approve"], "params_input": {}}
     airflow.api.request("PATCH", path, json=approved).raise_for_status()
-    assert wait_for(lambda: airflow.api.ended(dag_id), 900, what) == "success", what()
+    assert airflow.wait(lambda: airflow.api.ended(dag_id), what) == "success", what()
     assert set(states().values()) == {"success"}

@@ -39,12 +39,8 @@ def crashes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crashes]:
 
 def lives_and_goes_on(crashes: Crashes, bystander: str) -> None:
     crashes.service.finish_job(WORKSPACE, bystander, "completed")
-    crashes.wait(
-        lambda: crashes.airflow.api.ended("bystander") or not crashes.airflow.is_running("triggerer"), "bystander"
-    )
-    assert "out of order" not in crashes.airflow.whole_log("triggerer")
-    assert crashes.airflow.is_running("triggerer")
     crashes.succeeds("bystander")
+    assert "out of order" not in crashes.airflow.whole_log("triggerer")
 
 
 def test_an_answer_to_the_question_whether_a_task_was_ended_comes_too_late(crashes):

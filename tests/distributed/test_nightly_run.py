@@ -18,7 +18,7 @@ from airflow_provider_benchmarks.store import ScoreStore
 from airflow_provider_benchmarks.testing import EvaluationService, Seeder
 from tests.distributed.deployment import deployment
 from tests.support.airflow_runs import AirflowHome
-from tests.support.airflow_services import AirflowServices, wait_for
+from tests.support.airflow_services import AirflowServices
 
 WORKSPACE = "my-workspace"
 CASES = [f"case-{case:02}" for case in range(20)]
@@ -45,7 +45,7 @@ class Night:
         return Counter(task["state"] for task in tasks if task["task_id"] == task_id)
 
     def wait(self, condition: Any) -> Any:
-        return wait_for(condition, LIMIT, self.what_is)
+        return self.airflow.wait(condition, self.what_is, limit=LIMIT)
 
     def what_is(self) -> str:
         tasks = {task: dict(self.states(task)) for task in ("run", "rows", "gate")}

@@ -175,7 +175,7 @@ class AirflowServices:
         try:
             if AIRFLOW_V_3_0_PLUS:
                 self.start("api-server")
-                wait_for(self._is_healthy, _START_LIMIT, lambda: self.log("api-server"))
+                self.wait(self._is_healthy, lambda: self.log("api-server"), limit=_START_LIMIT)
                 self.start("dag-processor")
             for command in ("scheduler", "triggerer"):
                 self.start(command)
@@ -197,9 +197,9 @@ class AirflowServices:
         :param program: what to run in place of Airflow's command line
         """
         name = name or command
-        # Two requests of the API server can hold SQLite's lock for its timeout of 5 s, see AirflowApi.request. A
-        # scheduler that waits no longer dies of it.
-        if command == "scheduler" and "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN" not in self.environment:
+        # Two requests of the API server can hold SQLite's lock for its timeout of 5 s, see AirflowApi.request, and
+        # several such pairs for longer. Any other process that waits no longer dies of it.
+        if command != "api-server" and "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN" not in self.environment:
             database = f"sqlite:///{self.airflow.home / 'airflow.db'}?timeout=60"
             settings = {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database, **settings}
         with (self.airflow.home / f"{name}.log").open("ab") as log:
@@ -221,11 +221,19 @@ class AirflowServices:
             os.killpg(process.pid, sig)
         process.wait(timeout=60)
 
+    def wait(self, condition: Callable[[], Any], what: Callable[[], str], *, limit: float = _RUN_LIMIT) -> Any:
+        """Wait as :func:`wait_for` does, and fail at once when a process has ended that nobody has killed."""
+
+        def found() -> Any:
+            for name, process in list(self._processes.items()):
+                if process.poll() is not None:
+                    raise AssertionError(f"{name} has ended with code {process.returncode}: {self.log(name)}")
+            return condition()
+
+        return wait_for(found, limit, what)
+
     def pid(self, name: str) -> int:
         return self._processes[name].pid
-
-    def is_running(self, name: str) -> bool:
-        return self._processes[name].poll() is None
 
     def signal(self, name: str, sig: signal.Signals) -> None:
         """Send a signal to a process and its children."""
@@ -251,13 +259,11 @@ class AirflowServices:
         """Unpause a DAG, trigger it where its schedule does not do that at once, and wait until its run has ended."""
         if not AIRFLOW_V_3_0_PLUS:
             return self._run_dag_by_command(dag_id, trigger=trigger)
-        wait_for(lambda: self.api.has_dag(dag_id), _START_LIMIT, lambda: self.log("dag-processor"))
+        self.wait(lambda: self.api.has_dag(dag_id), lambda: self.log("dag-processor"), limit=_START_LIMIT)
         self.api.unpause(dag_id)
         if trigger:
             self.api.trigger(dag_id)
-        wait_for(
-            lambda: self.api.ended(dag_id), _RUN_LIMIT, lambda: f"{self.api.runs(dag_id)}\n{self.log('scheduler')}"
-        )
+        self.wait(lambda: self.api.ended(dag_id), lambda: f"{self.api.runs(dag_id)}\n{self.log('scheduler')}")
         return outcome(self.airflow.last_run(dag_id, self.environment), self.task_logs(dag_id))
 
     def _run_dag_by_command(self, dag_id: str, *, trigger: bool) -> RunOutcome:
@@ -273,8 +279,8 @@ class AirflowServices:
         def is_unpaused() -> bool:
             return run("unpause") and self._first("select dag_id from dag where dag_id = ? and not is_paused", dag_id)
 
-        wait_for(is_there, _START_LIMIT, lambda: self.log("scheduler"))
-        wait_for(is_unpaused, _START_LIMIT, lambda: self.log("scheduler"))
+        self.wait(is_there, lambda: self.log("scheduler"), limit=_START_LIMIT)
+        self.wait(is_unpaused, lambda: self.log("scheduler"), limit=_START_LIMIT)
         if trigger:
             assert run("trigger"), self.log("scheduler")
 
@@ -282,7 +288,7 @@ class AirflowServices:
             state = self._first("select state from dag_run where dag_id = ? order by id desc limit 1", dag_id)
             return state in ("success", "failed")
 
-        wait_for(ended, _RUN_LIMIT, lambda: f"{self.log('scheduler')}\n{self.task_logs(dag_id)}")
+        self.wait(ended, lambda: f"{self.log('scheduler')}\n{self.task_logs(dag_id)}")
         return outcome(self.airflow.last_run(dag_id, self.environment), self.task_logs(dag_id))
 
     def _first(self, query: str, *parameters: str) -> Any:

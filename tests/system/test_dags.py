@@ -11,7 +11,7 @@ from airflow_provider_benchmarks.client import BenchmarkClient, ClientConfig
 from airflow_provider_benchmarks.scores import read_row_scores
 from airflow_provider_benchmarks.testing import EXAMPLE_WORKSPACE
 from tests.support.airflow_runs import EXAMPLE_DAGS, AirflowHome, RunOutcome
-from tests.support.airflow_services import AirflowServices, wait_for
+from tests.support.airflow_services import AirflowServices
 
 pytestmark = pytest.mark.releases("0.1", "0.3", "0.6", "0.7", "0.8")
 
@@ -83,17 +83,17 @@ def test_nightly_regression_deferred(services):
 
 
 def test_a_finished_job_is_judged_whoever_has_submitted_it(services, platform):
-    dag_id, api, limit = "gate_on_finished_job", services.api, 900
-    wait_for(lambda: api.has_dag(dag_id), limit, lambda: services.log("dag-processor"))
+    dag_id, api = "gate_on_finished_job", services.api
+    services.wait(lambda: api.has_dag(dag_id), lambda: services.log("dag-processor"))
     api.unpause(dag_id)
     # Jobs that had finished before the watcher's first poll make no event.
-    wait_for(services.watcher_states, limit, lambda: services.log("triggerer"))
+    services.wait(services.watcher_states, lambda: services.log("triggerer"))
 
     request = JobRequest(read_benchmark(EXAMPLE_DAGS / "benchmarks" / "qa-bench.yaml"))
     config = ClientConfig(base_url=platform.url, workspace=EXAMPLE_WORKSPACE, trust_env=False)
     with BenchmarkClient(config) as somebody_else:
         somebody_else.submit_job(request, name="of-somebody-else")
-    wait_for(lambda: api.ended(dag_id), limit, lambda: f"{api.runs(dag_id)}\n{services.log('triggerer')}")
+    services.wait(lambda: api.ended(dag_id), lambda: f"{api.runs(dag_id)}\n{services.log('triggerer')}")
 
     assert [run["state"] for run in api.runs(dag_id)] == ["success"], services.task_logs(dag_id)
     events = [event["extra"] for event in api.get("/assets/events?limit=100")["asset_events"]]
