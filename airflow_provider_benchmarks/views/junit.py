@@ -14,6 +14,8 @@ from airflow_provider_benchmarks.views.verdict import CheckView, VerdictView
 _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 #: Characters of a text that is about all checks.
 _MOST = 2000
+#: Characters of the reasons of all checks, and those that each has at least: CI systems refuse files of some megabytes.
+_MOST_OF_REASONS, _LEAST_OF_REASON = 1_000_000, 200
 #: What an outcome is in JUnit's words: inconclusive checks are no failures, but keep the gate from passing.
 _KINDS = {Outcome.FAIL: "failure", Outcome.INCONCLUSIVE: "error", Outcome.WARN: "skipped"}
 
@@ -28,8 +30,9 @@ def junit_page(view: VerdictView, *, name: str) -> str:
     suite = _element("testsuite", name=name, tests=len(view.checks))
     for attribute, kind in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
         suite.set(attribute, str(counts[kind]))
+    room = max(_MOST_OF_REASONS // max(len(view.checks), 1), _LEAST_OF_REASON)
     for check in view.checks:
-        suite.append(_case(check, name))
+        suite.append(_case(check, name, room))
     gone = sum(view.left_out.values())
     more = f"\n{gone:,} more checks, for which the verdict has no room" if gone else ""
     suite.append(_element("system-out", f"{shortened(view.headline, _MOST)}\n{shortened(view.subject, _MOST)}{more}"))
@@ -41,11 +44,17 @@ def junit_page(view: VerdictView, *, name: str) -> str:
     return page.decode() + "\n"
 
 
-def _case(check: CheckView, suite: str) -> ElementTree.Element:
+def _case(check: CheckView, suite: str, room: int) -> ElementTree.Element:
+    """A check; its name, which tells it from others, is whole.
+
+    :param room: characters of each of its other texts
+    """
     case = _element("testcase", classname=suite, name=f"{check.what} {check.required}")
     if (kind := _KINDS.get(check.outcome)) is not None:
-        case.append(_element(kind, message=check.sentence, type=None if kind == "skipped" else str(check.outcome)))
-    case.append(_element("system-out", f"observed {check.observed}, required {check.required}; {check.why}"))
+        type_ = None if kind == "skipped" else str(check.outcome)
+        case.append(_element(kind, message=shortened(check.sentence, room), type=type_))
+    shown = f"observed {check.observed}, required {check.required}; {check.why}"
+    case.append(_element("system-out", shortened(shown, room)))
     return case
 
 

@@ -8,11 +8,11 @@ from airflow_provider_benchmarks.gates.verdict import Verdict
 from airflow_provider_benchmarks.views import VerdictView, junit_page
 
 
-def page(*outcomes, text='why <it> & "so"'):
+def page(*outcomes, text='why <it> & "so"', reason=None):
     results = tuple(
         CheckResult(
             check=Threshold("m", at_least=1), metric="w/m", score=text, outcome=outcome, observed=0.5,
-            expected="≥ 1", count=3, nan_count=0, reason="" if outcome is Outcome.PASS else text,
+            expected="≥ 1", count=3, nan_count=0, reason="" if outcome is Outcome.PASS else reason or text,
         )
         for outcome in outcomes
     )  # fmt: skip
@@ -35,6 +35,13 @@ def test_each_check_is_a_test_case():
     }  # fmt: skip
     assert cases[-1].findtext("system-out") == "observed 0.5, required ≥ 1; 3 rows"
     assert suite.findtext("system-out").startswith("FAIL: 1 of 4 checks hold, 1 warns\n")
+
+
+def test_many_checks_with_long_reasons_fit_in_a_file_that_ci_systems_take():
+    (suite,) = (found := page(*[Outcome.FAIL] * 4000, reason="x" * 1500))
+    assert len({case.get("name") for case in suite.findall("testcase")}) == 4000
+    assert len(ElementTree.tostring(found)) < 4_000_000
+    assert suite.find("testcase/failure").get("message").endswith("… (1,529 characters)")
 
 
 def test_it_is_xml_whatever_texts_hold():
