@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from airflow_provider_benchmarks.brief import brief_names, shortened
 from airflow_provider_benchmarks.commands.output import show, to_stderr
 from airflow_provider_benchmarks.commands.sheets import HTML, add_format
+from airflow_provider_benchmarks.commands.stored_jobs import add_store, path_of
 from airflow_provider_benchmarks.commands.verdicts import verdict_text
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.extras import REPORT, require
@@ -30,7 +31,10 @@ PASSED, MISSED = 0, 1
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
-    scores = "folder with aggregate-scores.json and row-scores.parquet or .jsonl, or a file of aggregate scores"
+    scores = (
+        "folder with aggregate-scores.json and row-scores.parquet or .jsonl, a file of aggregate scores, or the name "
+        "of a job in the score store"
+    )
     parser.add_argument("--policy", required=True, help="policy file, YAML or JSON")
     parser.add_argument("--candidate", required=True, help=scores)
     parser.add_argument(
@@ -50,6 +54,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="earlier scores that passed, newest first. A policy that looks at the history can't be judged without, "
         "unless it says if_inconclusive",
     )
+    add_store(parser)
     add_format(parser)
 
 
@@ -77,9 +82,9 @@ def _judge(options: argparse.Namespace) -> tuple[Verdict, FolderSource]:
     _check_history(options.history, policy)
     source = FolderSource(
         checks=policy.checks,
-        candidate_path=options.candidate,
-        baseline_paths=_baselines(options.baseline, policy),
-        history_paths=options.history,
+        candidate_path=path_of(options.candidate, options),
+        baseline_paths={name: path_of(path, options) for name, path in _baselines(options.baseline, policy).items()},
+        history_paths=[path_of(path, options) for path in options.history],
     )
     verdict = run_gate(
         policy.checks,

@@ -108,6 +108,17 @@ def find_job(text: str, options: argparse.Namespace) -> Job:
     return Job(name=found[0].job, path=store.job_folder(found[0]), stored=found[0])
 
 
+def path_of(text: str, options: argparse.Namespace) -> str:
+    """The path of scores that a command was given: a folder or a file, else that of a job in the store, by its name.
+
+    :raises ConfigurationError: there are several jobs of the name
+    :raises NotStored: there is a store, and neither it nor the disk has it
+    """
+    if not text or "/" in text or os.path.exists(text) or not options.store:
+        return text
+    return find_job(text, options).path
+
+
 def no_jobs(store: ScoreStore, workspace: str, benchmark: str) -> NotStored:
     """The error where the store has no job of a benchmark."""
     from airflow_provider_benchmarks.store.job_names import names_in

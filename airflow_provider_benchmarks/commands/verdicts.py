@@ -38,7 +38,7 @@ def _sheets(verdict: Verdict) -> list[Sheet]:
 
     view = VerdictView.of(verdict)
     checks = [[c.outcome.upper(), c.what, c.observed, c.required, c.why or None] for c in view.checks]
-    sheets = [Sheet(title=view.headline, columns=_COLUMNS, rows=checks)]
+    sheets = [Sheet(title=view.headline, columns=_COLUMNS, rows=checks, notes=[view.subject])]
     if view.worst:
         rows = [[w.score, w.group or None, w.row_index, w.baseline, w.candidate, _cut(w.item_text)] for w in view.worst]
         sheets.append(Sheet(title="Rows that got worse most", columns=_COLUMNS_OF_ROWS, rows=rows))

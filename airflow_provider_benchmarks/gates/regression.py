@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -19,7 +19,7 @@ from airflow_provider_benchmarks.gates.extreme_numbers import LARGEST_DIFFERENCE
 from airflow_provider_benchmarks.gates.pairing import NotPairable
 from airflow_provider_benchmarks.gates.repeats import MEAN, STATISTIC, TAKES_REPEAT_BY, Repeats, require_repeats
 from airflow_provider_benchmarks.gates.reported_rows import unseen_problem, with_nan_count
-from airflow_provider_benchmarks.gates.result import Finding, Outcome, changed
+from airflow_provider_benchmarks.gates.result import Finding, Outcome, with_details
 from airflow_provider_benchmarks.gates.wording import exact_number, per_cent
 from airflow_provider_benchmarks.scores import AggregateScore, JobScores
 
@@ -239,16 +239,14 @@ class NoRegression(Check):
             return [self.result(Outcome.FAIL, reason=str(error))]
         if problem := _other_work(candidate, baseline, score.metric):
             return [self.result(Outcome.FAIL, score=score, reason=problem)]
-        if self.baseline_runs == 1:
-            return self._compare(evidence, score, baseline)
-        runs = 1
-        if candidate.rows is not None:
-            averaged = evidence.averaged(name, self.keys, self.baseline_runs, repeats=Repeats.of(self))
-            baseline, runs = averaged.scores, averaged.runs.get((score.metric, score.name), 1)
-        return [
-            changed(found, lambda result: replace(result, details={**result.details, "baseline_runs": runs}))
-            for found in self._compare(evidence, score, baseline)
-        ]
+        details: dict[str, Any] = {"baseline_job": baseline.job} if name else {}
+        if self.baseline_runs > 1:
+            details["baseline_runs"] = 1
+            if candidate.rows is not None:
+                averaged = evidence.averaged(name, self.keys, self.baseline_runs, repeats=Repeats.of(self))
+                baseline = averaged.scores
+                details["baseline_runs"] = averaged.runs.get((score.metric, score.name), 1)
+        return [with_details(found, details) for found in self._compare(evidence, score, baseline)]
 
     def _compare(self, evidence: Evidence, score: AggregateScore, baseline: JobScores) -> list[Finding]:
         """Compare the candidate's score with a baseline of the same work.

@@ -95,9 +95,8 @@ class CheckResult:
 
     @property
     def baseline(self) -> str:
-        """The job that the check compared with; empty where that is not known."""
-        found = self.details.get("baseline")
-        return found if isinstance(found, str) else self.check.needs().baseline or ""
+        """The job that the check compared with, where it names a baseline of its own; its name where it found none."""
+        return str(self.details.get("baseline_job") or self.check.needs().baseline or "")
 
     @property
     def evidence(self) -> str:
@@ -229,3 +228,8 @@ def changed(finding: Finding, change: Callable[[CheckResult], CheckResult]) -> F
         return change(finding)
     finish = finding.finish
     return replace(finding, finish=lambda p_value, share, tests: change(finish(p_value, share, tests)))
+
+
+def with_details(finding: Finding, details: Mapping[str, Any]) -> Finding:
+    """Add to the details of a result, or to those of a test that is not finished."""
+    return changed(finding, lambda result: replace(result, details={**result.details, **details}))

@@ -361,3 +361,28 @@ class TestProcess:
         )
         assert done.returncode == 0 or "in the encoding of the locale" in done.stderr
         assert "UnicodeDecodeError" not in done.stderr
+
+
+class TestGate:
+    @pytest.fixture
+    def policy(self, tmp_path):
+        path = tmp_path / "policy.json"
+        path.write_text('{"checks": [{"type": "no_regression", "metric": "w/exact-match", "margin": 0.02}]}')
+        return str(path)
+
+    def test_jobs_of_the_store_by_their_names(self, command, policy, capsys):
+        assert command("gate", "--policy", policy, "--candidate", "night-1", "--baseline", "release-7") == 0
+        assert "(baseline: release-7)" in capsys.readouterr().out
+        assert command("gate", "--policy", policy, "--candidate", "night-2", "--baseline", "release-7") == 1
+        assert "fell by 30 points" in capsys.readouterr().out
+
+    def test_a_baseline_of_a_name(self, command, policy, store, capsys):
+        folder = store.job_folder(store.find("night-1", workspace="w"))
+        arguments = ["gate", "--policy", policy, "--candidate", folder, "--baseline", "pinned=night-2"]
+        (text := Path(policy)).write_text(text.read_text().replace('"margin"', '"baseline": "pinned", "margin"'))
+        assert command(*arguments) == 0
+        assert "night-2" in capsys.readouterr().out
+
+    def test_a_job_that_nobody_has_stored(self, command, policy, store, capsys):
+        assert command("gate", "--policy", policy, "--candidate", "night-9", "--baseline", "release-7") == 2
+        assert f'"night-9" is neither a folder nor a job in the score store {store.root}' in capsys.readouterr().err

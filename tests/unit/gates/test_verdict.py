@@ -87,7 +87,7 @@ COMPARED = {"rows": 125, "pairs": 120, "p_value": 0.4321, "margin": 0.01, "detec
 
 class TestReports:
     VERDICT = Verdict(
-        results=(result(details={**COMPARED, "baseline": "night-2"}),),
+        results=(result(details={**COMPARED, "baseline_job": "night-2"}),),
         job="night-3",
         benchmark="ws/qa",
         workspace="team",
