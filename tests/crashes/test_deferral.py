@@ -61,13 +61,13 @@ def airflow(service: EvaluationService, tmp_path_factory: pytest.TempPathFactory
 
 
 @contextmanager
-def each_try(airflow: AirflowServices, dag_id: str, *ends: Callable[[], None]) -> Iterator[None]:
+def each_try(airflow: AirflowServices, dag_id: str, *ends: Callable[[], None], task_id: str = "run") -> Iterator[None]:
     """End the job of each try of a DAG's task in its way, when Airflow knows that the task's first process is over."""
 
     def end_each() -> None:
         for number, end in enumerate(ends, start=1):
             airflow.wait(
-                lambda number=number: airflow.has_heard_of_end(dag_id, try_number=number),
+                lambda number=number: airflow.has_heard_of_end(dag_id, try_number=number, task_id=task_id),
                 lambda: f"{airflow.log('scheduler')}\n{airflow.task_logs(dag_id)}",
             )
             end()
@@ -79,7 +79,7 @@ def each_try(airflow: AirflowServices, dag_id: str, *ends: Callable[[], None]) -
 
 
 def test_a_job_is_waited_for_by_a_triggerer(airflow, service):
-    with each_try(airflow, "model_release_gate", service.release_jobs):
+    with each_try(airflow, "model_release_gate", service.release_jobs, task_id="run_benchmark"):
         run = airflow.run_dag("model_release_gate", trigger=True)
 
     assert run.tasks["run_benchmark"] == "success", run.log
@@ -121,6 +121,7 @@ def test_a_model_is_promoted_when_a_person_who_sees_the_verdict_approves(airflow
     waits = ("awaiting_input", "deferred")
     states = lambda: {task["task_id"]: task["state"] for task in airflow.api.task_instances(dag_id)}
     airflow.wait(lambda: states()["approval"] in waits, what)
+    airflow.wait(lambda: airflow.has_heard_of_end(dag_id, try_number=1, task_id="approval"), what)
     assert airflow.api.get(path)["body"].startswith("**PASS: 2 of 3 checks hold, 1 warns**")
     assert states()["pin_baseline"] is None
 

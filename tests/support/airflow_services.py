@@ -296,13 +296,13 @@ class AirflowServices:
         with closing(sqlite3.connect(self.airflow.home / "airflow.db", timeout=60)) as database:
             return next(iter(database.execute(query, parameters).fetchone() or ()), None)
 
-    def has_heard_of_end(self, dag_id: str, *, try_number: int) -> bool:
-        """Whether the scheduler has heard of the end of a process of a try of the task of a DAG.
+    def has_heard_of_end(self, dag_id: str, *, try_number: int, task_id: str = "run") -> bool:
+        """Whether the scheduler has heard of the end of a process of a try of a task.
 
         Before that, Airflow takes a task for failed that is resumed. It does not write "TaskInstance Finished" for
         every end: where it is busy, one such line is for two tries.
         """
-        key = rf"TaskInstanceKey\(dag_id='{re.escape(dag_id)}',.* try_number={try_number},"
+        key = rf"TaskInstanceKey\(dag_id='{re.escape(dag_id)}', task_id='{task_id}',.* try_number={try_number},"
         line = rf"Received executor event with state (success|failed) for task instance {key}"
         return re.search(line, self.whole_log("scheduler")) is not None
 
