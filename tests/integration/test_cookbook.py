@@ -9,12 +9,14 @@ import threading
 import pytest
 
 from airflow_provider_benchmarks.benchmarks import read_benchmark
+from airflow_provider_benchmarks.benchmarks.outputs import outputs_of
+from airflow_provider_benchmarks.jobs import BenchmarkJob
 from airflow_provider_benchmarks.store import ScoreStore
 from tests.integration.conftest import BENCHMARK, WORKSPACE
 from tests.support.documents import blocks_of
 from tests.support.page_commands import run_commands
 from tests.support.page_dags import PageDags
-from tests.support.page_jobs import give, item_of, run_job, share
+from tests.support.page_jobs import TONES, give, item_of, run_job, share
 
 OF_BENCHMARK = {"workspace": WORKSPACE, "benchmark": BENCHMARK}
 ONLINE = f"{WORKSPACE}/qa-online"
@@ -102,7 +104,10 @@ def test_two_models(documented, dags, service, tmp_path):
 
 
 def test_a_rubric(documented, dags, service):
-    (block,) = documented
+    judged, block = documented
+    judge = read_benchmark(dags.write("benchmarks/qa-judged.yaml", judged.code)).metrics["my-workspace/judge"]
+    assert [output["name"] for output in outputs_of("judge", judge)] == ["tone", "tone.label", "clarity"]
+    assert [category["label"] for category in judge["scores"][0]["rubric"]] == list(TONES)
     tone = ["formal"] * 110 + ["casual"] * 10
     run = dags.run(block.code, {"job": run_job(service, "many", {("judge", "tone"): tone * 5})})
     assert (run.state, results(run)) == ("success", [("pass", ""), ("pass", "")])
@@ -321,6 +326,12 @@ def test_what_got_worse(documented, dags, service, store, tmp_path, capsys):
     assert f"math    {lost}\n" in printed
     assert "question 1 " in printed
     assert "prose" not in printed
+
+    old = store.find("old", workspace=WORKSPACE)
+    rowless = BenchmarkJob(name="rowless", **OF_BENCHMARK, status="completed", created_at=old.created_at)
+    store.pin(store.add(rowless, old.aggregate, store_rows=None))
+    with pytest.raises(SystemExit, match="without its rows"):
+        exec(compile(block.code.replace("s3://aws@benchmark-scores", store.root), "cookbook.md", "exec"), {})  # noqa: S102
 
 
 class Chat(http.server.BaseHTTPRequestHandler):
