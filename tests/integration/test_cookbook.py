@@ -9,22 +9,27 @@ import threading
 import pytest
 
 from airflow_provider_benchmarks.benchmarks import read_benchmark
+from airflow_provider_benchmarks.benchmarks.outputs import outputs_of
+from airflow_provider_benchmarks.jobs import BenchmarkJob
 from airflow_provider_benchmarks.store import ScoreStore
 from tests.integration.conftest import BENCHMARK, WORKSPACE
 from tests.support.documents import blocks_of
 from tests.support.page_commands import run_commands
 from tests.support.page_dags import PageDags
-from tests.support.page_jobs import give, item_of, run_job, share
+from tests.support.page_jobs import TONES, give, item_of, run_job, share
 
 OF_BENCHMARK = {"workspace": WORKSPACE, "benchmark": BENCHMARK}
+ONLINE = f"{WORKSPACE}/qa-online"
 GOOD, BAD = share(100), share(60)
+#: The items of an online job: what the model has answered is beside them.
+QUESTIONS = [item_of(index) for index in range(120)]
 
 
 @pytest.fixture
 def dags(pages: PageDags) -> PageDags:
-    """The folder of the DAGs, with the benchmark file."""
-    (block,) = blocks_of("test_the_benchmark_file")
-    pages.write("benchmarks/qa-bench.yaml", block.code)
+    """The folder of the DAGs, with the benchmark files."""
+    for name, block in zip(("qa-bench", "qa-online"), blocks_of("test_the_benchmark_file"), strict=True):
+        pages.write(f"benchmarks/{name}.yaml", block.code)
     return pages
 
 
@@ -48,9 +53,9 @@ def test_the_settings(documented):
 
 
 def test_the_benchmark_file(documented, tmp_path):
-    (block,) = documented
-    (tmp_path / "qa-bench.yaml").write_text(block.code)
-    assert read_benchmark(tmp_path / "qa-bench.yaml").name == BENCHMARK
+    for block, name in zip(documented, (BENCHMARK, ONLINE), strict=True):
+        (tmp_path / "benchmark.yaml").write_text(block.code)
+        assert read_benchmark(tmp_path / "benchmark.yaml").name == name
 
 
 @pytest.mark.parametrize(("scores", "state"), [(GOOD, "success"), (BAD, "failed")])
@@ -65,6 +70,7 @@ def test_the_last_release(documented, dags, service, store):
     give(service, GOOD)
     first = dags.run(block.code)
     assert (first.state, results(first)) == ("success", [("warn", "")])
+    give(service, share(110))
     again = dags.run(block.code)
     assert (again.state, results(again)) == ("success", [("pass", "")])
     pinned = store.pinned(**OF_BENCHMARK)
@@ -82,13 +88,13 @@ def test_no_baseline_yet(documented, dags, service):
     assert (first.state, results(first)) == ("failed", [("fail", "")])
     assert '"qa-42"' not in run_commands("benchmarks pin my-workspace/qa-bench || true", dags)
     assert "qa-42" in run_commands(command, dags)
-    run = dags.run(code, {"job": run_job(service, "qa-43")})
+    run = dags.run(code, {"job": run_job(service, "qa-43", share(110))})
     assert (run.state, run.xcoms["gate", "verdict"]["baseline"]) == ("success", "qa-42")
 
 
 def test_two_models(documented, dags, service, tmp_path):
     (block,) = documented
-    give(service, GOOD)
+    give(service, {("answer-match", "exact-match"): GOOD}, benchmark=ONLINE, items=QUESTIONS)
     run = dags.run(block.code.replace("/tmp/head-to-head.md", f"{tmp_path}/report.md"))
     assert run.state == "success"
     jobs = [run.xcoms[f"run_{name}", "return_value"] for name in ("small", "large")]
@@ -98,7 +104,10 @@ def test_two_models(documented, dags, service, tmp_path):
 
 
 def test_a_rubric(documented, dags, service):
-    (block,) = documented
+    judged, block = documented
+    judge = read_benchmark(dags.write("benchmarks/qa-judged.yaml", judged.code)).metrics["my-workspace/judge"]
+    assert [output["name"] for output in outputs_of("judge", judge)] == ["tone", "tone.label", "clarity"]
+    assert [category["label"] for category in judge["scores"][0]["rubric"]] == list(TONES)
     tone = ["formal"] * 110 + ["casual"] * 10
     run = dags.run(block.code, {"job": run_job(service, "many", {("judge", "tone"): tone * 5})})
     assert (run.state, results(run)) == ("success", [("pass", ""), ("pass", "")])
@@ -162,7 +171,7 @@ def test_slow_drift(documented, dags, service):
 
 def test_several_benchmarks(documented, dags, service):
     (block,) = documented
-    (qa,) = blocks_of("test_the_benchmark_file")
+    qa, _ = blocks_of("test_the_benchmark_file")
     dags.write("benchmarks/math-bench.yaml", qa.code.replace("qa-bench", "math-bench"))
     for name in ("qa-bench", "math-bench"):
         dags.write(f"policies/{name}.yaml", "checks: [{metric: exact-match, at_least: 0.7}]")
@@ -183,10 +192,10 @@ def test_several_benchmarks(documented, dags, service):
 
 def test_many_models(documented, dags, service, store):
     (block,) = documented
-    give(service, GOOD)
+    give(service, {("answer-match", "exact-match"): GOOD}, benchmark=ONLINE, items=QUESTIONS)
     service.clear_requests()
     assert dags.run(block.code).state == "success"
-    jobs = store.history(**OF_BENCHMARK)
+    jobs = store.history(workspace=WORKSPACE, benchmark=ONLINE)
     assert sorted(gate for job in jobs for gate in job.outcomes) == ["many_models.gate[0]", "many_models.gate[1]"]
     submits = [json.loads(each.body) for each in service.requests if each.path.endswith("/benchmark-jobs") if each.body]
     assert sorted(body["spec"]["model"]["name"] for body in submits) == ["large", "small"]
@@ -225,7 +234,7 @@ def test_a_dry_run(documented, dags, service, store, tmp_path):
         (share(38, 50), BAD, ("success", "failed", "upstream_failed")),
     ],
 )
-def test_more_rows_when_inconclusive(documented, dags, service, monkeypatch, sample, everything, states):
+def test_more_rows_when_inconclusive(documented, dags, service, store, monkeypatch, sample, everything, states):
     (block,) = documented
     give(service, sample)
     dag = dags.load(block.code)
@@ -240,6 +249,8 @@ def test_more_rows_when_inconclusive(documented, dags, service, monkeypatch, sam
     monkeypatch.setattr(type(rest), "execute", with_all_rows)
     run = dags.run(block.code)
     assert tuple(run.tasks[task] for task in ("all_rows", "second", "ship")) == states
+    ran_all = [name for (task, key), name in run.xcoms.items() if (task, key) == ("all_rows", "return_value")]
+    assert [job.job for job in store.history(**OF_BENCHMARK)] == ran_all
 
 
 def test_repeats(documented, dags, service, store):
@@ -251,15 +262,24 @@ def test_repeats(documented, dags, service, store):
     assert [result["count"] for result in run.xcoms["gate", "verdict"]["results"][:2]] == [60, 60]
 
 
-def test_a_waiver(documented, dags, service):
-    policy, dag = (block.code for block in documented)
-    dags.write("policies/release-7.yaml", policy)
-    dags.write("policies/release.yaml", policy.replace(", severity: warn", ""))
-    tone = {("exact-match", "exact-match"): GOOD, ("judge", "tone"): ["formal", "rude"] * 60}
-    run_job(service, "qa-42", tone)
-    assert dags.run(dag).state == "failed"
-    run = dags.run(dag, {"policy": "policies/release-7.yaml"})
-    assert (run.state, results(run)) == ("success", [("pass", ""), ("warn", "")])
+def test_a_waiver(documented, dags, service, store):
+    waiver, dag = (block.code for block in documented)
+    usual = blocks_of("test_a_policy_in_git")[0].code
+    dags.write("policies/release-7.yaml", waiver)
+    dags.write("policies/release.yaml", usual)
+    run_job(service, "old", share(72))
+    assert dags.run(dag, {"job": "old"}).state == "failed"
+    store.pin(store.find("old", workspace=WORKSPACE))
+    better = [1.0] * 3 + share(72)[3:]
+    conf = {"job": run_job(service, "qa-42", better), "policy": "policies/release-7.yaml"}
+    run = dags.run(dag, conf)
+    assert (run.state, [outcome for outcome, _ in results(run)]) == ("success", ["warn", "pass", "pass", "pass"])
+
+    checks, usual_checks = (
+        [line for line in policy.splitlines() if not line.lstrip().startswith("#")] for policy in (waiver, usual)
+    )
+    differing = [pair for pair in zip(checks, usual_checks, strict=True) if pair[0] != pair[1]]
+    assert [(mine, theirs.replace("}", ", severity: warn}")) for mine, theirs in differing] == [(differing[0][0],) * 2]
 
 
 def test_judge_again(documented, dags, service, store, tmp_path):
@@ -306,6 +326,12 @@ def test_what_got_worse(documented, dags, service, store, tmp_path, capsys):
     assert f"math    {lost}\n" in printed
     assert "question 1 " in printed
     assert "prose" not in printed
+
+    old = store.find("old", workspace=WORKSPACE)
+    rowless = BenchmarkJob(name="rowless", **OF_BENCHMARK, status="completed", created_at=old.created_at)
+    store.pin(store.add(rowless, old.aggregate, store_rows=None))
+    with pytest.raises(SystemExit, match="without its rows"):
+        exec(compile(block.code.replace("s3://aws@benchmark-scores", store.root), "cookbook.md", "exec"), {})  # noqa: S102
 
 
 class Chat(http.server.BaseHTTPRequestHandler):

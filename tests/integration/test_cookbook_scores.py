@@ -33,9 +33,9 @@ GOOD, BAD = share(100), share(60)
 
 @pytest.fixture
 def dags(pages: PageDags) -> PageDags:
-    """The folder of the DAGs, with the benchmark file."""
-    (block,) = blocks_of("test_the_benchmark_file")
-    pages.write("benchmarks/qa-bench.yaml", block.code)
+    """The folder of the DAGs, with the benchmark files."""
+    for name, block in zip(("qa-bench", "qa-online"), blocks_of("test_the_benchmark_file"), strict=True):
+        pages.write(f"benchmarks/{name}.yaml", block.code)
     return pages
 
 

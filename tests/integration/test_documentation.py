@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import ast
 import json
+import logging
 import os
 import re
+import shlex
 import subprocess
 import sys
 import time
@@ -19,8 +21,10 @@ from typing import Any
 import pytest
 
 from airflow_provider_benchmarks.benchmarks import Benchmark, read_benchmark
+from airflow_provider_benchmarks.gates import Threshold
 from airflow_provider_benchmarks.gates.policy import read_policy
 from airflow_provider_benchmarks.hooks.benchmarks import BenchmarkHook
+from airflow_provider_benchmarks.operators.gates import BenchmarkGateOperator
 from airflow_provider_benchmarks.store import ScoreStore
 from tests.integration.conftest import WORKSPACE, completed_job, only_sync
 from tests.support.airflow_runs import REPOSITORY, AirflowHome
@@ -221,3 +225,19 @@ def test_what_a_killed_worker_leaves_is_swept(documented, tmp_path):
     done = in_a_shell(code, tmp_path, TMPDIR=str(tmp_path / "temporary"))
     assert done.returncode == 0, done.stderr
     assert {path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.is_file()} == set(kept)
+
+
+def test_the_pool_of_the_service(documented):
+    from airflow.cli.cli_parser import get_parser
+
+    _, *arguments = shlex.split(only(documented, "bash"))
+    options = get_parser().parse_args(arguments)
+    assert (options.pool, int(options.slots), options.include_deferred) == ("evaluator", 4, True)
+
+
+def test_the_log_of_the_package(documented, tmp_path):
+    shown = in_a_shell(f"{only(documented, 'bash')}\nprintenv AIRFLOW__LOGGING__NAMESPACE_LEVELS", tmp_path).stdout
+    levels = dict(pair.split("=") for pair in shown.split())
+    gate = BenchmarkGateOperator(task_id="gate", job_name="job", checks=[Threshold("m", at_least=0)])
+    for logger in (gate.log, BenchmarkHook().log, logging.getLogger(read_benchmark.__module__)):
+        assert any(logger.name.startswith(name) for name in levels), logger.name

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from airflow_provider_benchmarks.client import BenchmarkClient, ClientConfig
@@ -32,6 +32,11 @@ def share(ones: int, of: int = 120) -> list[float]:
     return [float((i * ones) // of != ((i + 1) * ones) // of) for i in range(of)]
 
 
+def _with_output(item: dict[str, Any], values: Iterable[Any]) -> dict[str, Any]:
+    """An item with what the model had put out, which is another where its scores are."""
+    return {**item, "output": f"an answer of {', '.join(map(str, values))}"}
+
+
 def give(
     service: EvaluationService,
     values: Values | Mapping[tuple[str, str], Values],
@@ -42,6 +47,7 @@ def give(
     """Let every later job of a benchmark have these scores.
 
     :param values: of exact-match, or by metric and score
+    :param items: of the rows; without them they are those of an offline job, which hold the model's output
     """
     scores = values if isinstance(values, Mapping) else {("exact-match", "exact-match"): values}
     aggregate = [
@@ -51,7 +57,7 @@ def give(
     rows = [
         {
             "row_index": index,
-            "item": items[index] if items else item_of(index),
+            "item": items[index] if items else _with_output(item_of(index), (each[index] for each in scores.values())),
             "sample": {},
             "metrics": {
                 f"{WORKSPACE}/{metric}": [{"name": name, "value": "NaN" if each[index] is None else each[index]}]

@@ -16,6 +16,21 @@ from tests.support.documents import Block, blocks, pages
 
 _OTHER_PAGES = ("CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "tests/README.md", "benchmarks/README.md")
 PAGES = [*pages(), *(REPOSITORY / name for name in _OTHER_PAGES)]
+#: Errors of a file that is reviewed, which are no part of the hierarchy's module.
+_OF_CONFIGURATION = ("WrongField", "WrongBenchmark")
+#: What users look for whose gate did not pass, or whose DAG does not begin.
+_MESSAGES_OF_VERDICTS_AND_STARTS = (
+    "have no pair in the other job",
+    "another version of the benchmark was measured",
+    "the row scores are needed for this check",
+    "is not in the results; they have",
+    "the items have no field",
+    "there is no … file",
+    "there is no bucket",
+    "takes completed jobs",
+    "belongs to another run",
+    "unknown field",
+)
 _FENCED = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)
 _LINK = re.compile(r"\]\((?P<path>[^)\s#]*)(?:#(?P<anchor>[^)\s]+))?\)")
 _HEADING = re.compile(r"^#{1,6} (.+)$", re.MULTILINE)
@@ -40,6 +55,17 @@ def _tests_that_run_blocks() -> frozenset[str]:
 @pytest.mark.parametrize("block", list(blocks()), ids=lambda block: f"{block.page}:{block.line}")
 def test_a_block_names_a_test_that_runs_it_or_says_why_none_does(block: Block):
     assert block.why_not_run or block.test in _tests_that_run_blocks(), f"{block.page}, line {block.line}: no test"
+
+
+def test_a_model_is_asked_only_where_metrics_score_its_answers():
+    shown = [block for block in blocks() if block.language in ("python", "yaml") and not block.why_not_run]
+    files = {name.group(1): block for block in shown if (name := re.match(r"name: [^/]+/(\S+)\n", block.code))}
+    asking = [block for block in shown if re.search(r"\bmodel=[{\[]|expand\(model=", block.code)]
+    assert len(asking) >= 2
+    for block in asking:
+        for name in re.findall(r"benchmarks/([\w-]+)\.yaml", block.code):
+            metrics = files[name].code.partition("metrics:\n")[2].splitlines()
+            assert all("{{sample.output_text}}" in metric for metric in metrics), f"{block.page}:{block.line}: {name}"
 
 
 @cache
@@ -69,10 +95,14 @@ def test_the_readme_is_short():
     assert len((REPOSITORY / "README.md").read_text().splitlines()) <= 150
 
 
+def _section(heading: str) -> str:
+    """A section of the page on errors."""
+    return (REPOSITORY / "docs" / "errors.md").read_text().split(f"\n## {heading}\n")[1].split("\n## ")[0]
+
+
 def _table(heading: str) -> Iterator[list[str]]:
     """The cells of each row of the table under a heading of the page on errors."""
-    section = (REPOSITORY / "docs" / "errors.md").read_text().split(f"\n## {heading}\n")[1].split("\n## ")[0]
-    rows = [line.strip("| ").split(" | ") for line in section.splitlines() if line.startswith("|")]
+    rows = [line.strip("| ").split(" | ") for line in _section(heading).splitlines() if line.startswith("|")]
     yield from rows[2:]
 
 
@@ -94,4 +124,21 @@ def test_a_message_of_the_page_is_one_that_the_code_has(row: list[str]):
     message, error, _ = row
     assert _parts(message)
     assert [part for part in _parts(message) if part not in _texts()] == []
-    assert error == "a reason in a verdict" or error.strip("`") in {*vars(exceptions), "OSError"}
+    known = {*vars(exceptions), *_OF_CONFIGURATION, "OSError", "a reason in a verdict"}
+    assert {name.strip("`") for name in error.split(", or ")} <= known
+
+
+def test_the_page_has_every_class_of_errors():
+    told = {name for row in _table("By class") for name in re.findall(r"`(\w+)`", row[0])}
+    told |= set(re.findall(r"`(\w+)`", _section("By class").partition("\n|")[0]))
+    classes = {
+        name
+        for name, kind in vars(exceptions).items()
+        if isinstance(kind, type) and kind.__module__ == exceptions.__name__
+    }
+    assert told == classes | {*_OF_CONFIGURATION, "BaselineRefused", "AirflowSensorTimeout", "OSError"}
+
+
+@pytest.mark.parametrize("words", _MESSAGES_OF_VERDICTS_AND_STARTS)
+def test_the_page_has_a_message(words: str):
+    assert any(words in " ".join(row) for row in _table("By message"))
