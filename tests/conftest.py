@@ -82,7 +82,20 @@ def secrets_of_this_test() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Raise the time limit of tests that start whole Airflows or the real platform: these have limits of their own."""
+    """Spread the files that start whole Airflows over the others, which processes take in this order.
+
+    Four whole Airflows that start at once keep each other waiting for minutes. They and the real platform have limits
+    of their own, so that pytest's is raised.
+    """
+    files: dict[Path, list[pytest.Item]] = {}
     for item in items:
-        if {"crashes", "distributed"} & set(item.path.parts) or item.get_closest_marker("real_platform"):
+        files.setdefault(item.path, []).append(item)
+    whole = [path for path in files if {"crashes", "distributed"} & set(path.parts)]
+    others = [path for path in files if path not in whole]
+    ordered = list(others)
+    for number, path in enumerate(whole):
+        ordered.insert(number * len(others) // len(whole) + number, path)
+    items[:] = [item for path in ordered for item in files[path]]
+    for item in items:
+        if item.path in whole or item.get_closest_marker("real_platform"):
             item.add_marker(pytest.mark.timeout(3600))
