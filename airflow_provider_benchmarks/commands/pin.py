@@ -66,6 +66,7 @@ def _pin(store: ScoreStore, stored: StoredJob, by: str | None) -> None:
     :raises IncompleteResults: no check could compare with it
     """
     from airflow_provider_benchmarks.store.fitness import fitness
+    from airflow_provider_benchmarks.store.pins import PinnedJobGone
 
     reason, problems = fitness(stored)
     if reason is not None:
@@ -77,6 +78,8 @@ def _pin(store: ScoreStore, stored: StoredJob, by: str | None) -> None:
         store.pinned(workspace=stored.workspace, benchmark=stored.benchmark)
     except NewerFormat:  # what a newer release has written is not for this one to replace
         raise
+    except PinnedJobGone as error:
+        print_to(one_line(f'note: the pin before, "{error.job}", is not in the score store any more'), sys.stderr)
     except Exception as error:  # noqa: BLE001  to pin another job repairs that
         print_to(one_line(f"warning: the pin before: {error}"), sys.stderr)
     store.pin(stored, by=by if by is not None else _user())

@@ -29,6 +29,15 @@ if TYPE_CHECKING:
 
 #: The kind of a check whose plain data does not say which.
 DEFAULT_KIND = "threshold"
+#: What a gate says for all of its checks, besides these.
+OF_GATES = ("checks", "if_inconclusive", "if_no_baseline")
+#: Fields as other tools call them.
+_OTHER_WORDS: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(("min", "minimum", "min_value", "lower", "floor", "above", "ge", "gte"), ("at_least",)),
+    **dict.fromkeys(("max", "maximum", "max_value", "upper", "ceiling", "below", "le", "lte"), ("at_most",)),
+    **dict.fromkeys(("threshold", "bar", "limit", "value", "target"), ("at_least", "at_most", "margin")),
+    **dict.fromkeys(("tolerance", "max_drop", "drop", "max_regression", "max_decrease"), ("margin",)),
+}
 #: The kinds of checks, by their names in policies.
 KINDS: dict[str, type[Check]] = {}
 
@@ -154,7 +163,11 @@ class Check(ABC):
         has_metric = "metric" in data
         metric = f'on "{shortened(data["metric"], MOST_OF_A_NAME)}"' if has_metric else brief(dict(data))
         what, known = f"{cls.kind} {metric}", f"Known fields of {cls.kind}: {', '.join(cls.rules)}"
-        wrong = [unknown_name(what, "field", name, cls.rules, known) for name in data if name not in cls.rules]
+        wrong = [
+            unknown_name(what, "field", name, cls.rules, known, hint=_hint(name, cls.rules))
+            for name in data
+            if name not in cls.rules
+        ]
         if not has_metric:
             wrong.insert(0, WrongField(f"{what} has no metric", known=known))
         if wrong:
@@ -162,6 +175,16 @@ class Check(ABC):
             others = [*wrong[1:], *wrong_values(data, cls.rules, what)]
             raise WrongField(wrong[0].words, wrong[0].path, others, known=known)
         return cls(**data)
+
+
+def _hint(name: object, rules: Mapping[str, Rule]) -> str | None:
+    """What was meant by the name of no field; None where only its spelling tells."""
+    if name in OF_GATES:
+        return ": it is of the whole gate, beside checks in a policy, or an argument of the gate's task"
+    word = name.lower().replace("-", "_") if isinstance(name, str) else ""
+    meant = [each for each in _OTHER_WORDS.get(word, ()) if each in rules]
+    quoted = " or ".join(f'"{each}"' for each in meant)
+    return f". Did you mean {quoted}?" if meant else None
 
 
 def register(*kinds: type[Check]) -> None:

@@ -10,11 +10,12 @@ from airflow_provider_benchmarks.gates.extreme_numbers import not_comparable
 from airflow_provider_benchmarks.gates.margins import Margin, limits_of_weighted
 from airflow_provider_benchmarks.gates.missing_scores import MissingScores
 from airflow_provider_benchmarks.gates.pairing import PairedRows, PairedScores, Values
-from airflow_provider_benchmarks.gates.result import CheckResult, Finding, Outcome
+from airflow_provider_benchmarks.gates.result import REMARK, CheckResult, Finding, Outcome
 from airflow_provider_benchmarks.gates.row_changes import RowChanges, worst_rows
 from airflow_provider_benchmarks.gates.row_values import RowCounts, are_binary, field_column, score_column
 from airflow_provider_benchmarks.gates.score_summary import known_range, moments_of, outside_range
 from airflow_provider_benchmarks.gates.slices import Slices
+from airflow_provider_benchmarks.gates.unmissable import margin_remark, unmissable_margin
 from airflow_provider_benchmarks.scores import AggregateScore
 from airflow_provider_benchmarks.scores.equality import canonical_column
 from airflow_provider_benchmarks.scores.json_values import is_number
@@ -51,9 +52,8 @@ class ComparedScores:
         if pairs.rows and pairs.unpaired / pairs.rows > check.max_unpaired:
             reason = (
                 f"{pairs.unpaired} of {pairs.rows} {pairs.unit} have no pair in the other job, "
-                f"at most {check.max_unpaired:.1%} may be left"
+                f"at most {check.max_unpaired:.1%} may be left: {pairs.why_unpaired}"
             )
-            reason += f": {pairs.hint}" if pairs.hint else ""
             details = {"rows": pairs.rows, "missing": pairs.unpaired}
             return [check.result(Outcome.FAIL, score=self.score, reason=reason, details=details)]
         columns = score_column(pairs.candidate, self.score), score_column(pairs.baseline, self.base)
@@ -130,6 +130,8 @@ class ComparedScores:
         is_binary = are_binary(pairs.first) and are_binary(pairs.second)
         averages = self.check.baseline_runs > 1 and are_binary(pairs.first) and _are_shares(pairs.second)
         is_share = is_binary or pairs.is_of_binary or averages
+        if wrong := unmissable_margin(self.check, self.score, is_share=self._are_all_shares(is_share)):
+            return self.check.result(Outcome.FAIL, score=self.score, reason=wrong, **figures)
         known = (0.0, 1.0) if is_share else known_range(self.score, self.check.score_range)
         if is_filled and known is None:
             return self.check.result(Outcome.FAIL, score=self.score, reason=_NO_WORST, **figures)
@@ -144,6 +146,7 @@ class ComparedScores:
             found = found.widened(*extremes)
         means = float(first.mean()), float(second.mean())
         details = {"candidate_mean": means[0], "baseline_mean": means[1], "items": first.size}
+        details |= self._remark(all_pairs.ends, means[1], is_share=is_share)
         return Comparison(
             check=self.check,
             score=self.score,
@@ -158,6 +161,17 @@ class ComparedScores:
             is_small=is_small,
             figures={**figures, "details": {**figures["details"], **details}},
         ).finding()
+
+    def _remark(self, seen: tuple[float, ...], mean: float, *, is_share: bool) -> dict[str, Any]:
+        """That no score such as those seen could have missed; nothing where one could."""
+        is_share = self._are_all_shares(is_share)
+        remark = margin_remark(self.check, self.score, is_share=is_share, seen=seen, mean=mean)
+        return {REMARK: remark} if remark else {}
+
+    def _are_all_shares(self, is_share: bool) -> bool:
+        """True if the scores of no other group tell that these are 0 or 1 by chance."""
+        ends = (end for side in (self.score, self.base) for end in (side.min, side.max) if is_number(end))
+        return is_share and all(0 <= end <= 1 for end in ends)
 
     def _by_item(self, pairs: PairedScores) -> tuple[Values, Values, Any]:
         if self.check.cluster_by is None:
@@ -246,6 +260,8 @@ class ComparedScores:
         if extreme := not_comparable(score, base, (mine.mean, mine.std_dev, *mine.ends), (theirs.mean, theirs.std_dev)):
             return self._not_compared(*extreme, count=score.count)
         is_binary = mine.is_binary and theirs.is_binary
+        if wrong := unmissable_margin(check, score, is_share=self._are_all_shares(is_binary)):
+            return check.result(Outcome.FAIL, score=score, reason=wrong, count=score.count)
         known = (0.0, 1.0) if is_binary else known_range(score, check.score_range)
         if check.fills_missing and known is None and (score.nan_count or base.nan_count):
             return check.result(Outcome.FAIL, score=score, reason=_NO_WORST, count=score.count)
@@ -260,21 +276,21 @@ class ComparedScores:
             # The baseline's best values are the worst for the candidate.
             sides = (theirs.with_more(base.nan_count or 0, end) for end in (best, worst))
             found = found.widened(*(self._aggregate_differences(mine, side, known) for side in sides))
+        means = (mine.mean, theirs.mean)
+        details = {"candidate_mean": means[0], "baseline_mean": means[1], "rows": score.rows}
+        details |= self._remark((*mine.ends, *theirs.ends), means[1], is_share=is_binary)
         return Comparison(
             check=check,
             score=score,
             difference=found.plain,
             tested=found.tested,
             margin=found.margin,
-            means=(mine.mean, theirs.mean),
+            means=means,
             is_binary=is_binary,
             count=score.count or 0,
             problem=found.tested.problem,
             lost=lost,
-            figures={
-                "nan_count": score.nan_count,
-                "details": {"candidate_mean": mine.mean, "baseline_mean": theirs.mean, "rows": score.rows},
-            },
+            figures={"nan_count": score.nan_count, "details": details},
         ).finding()
 
     def _aggregate_differences(self, mine: Moments, theirs: Moments, known: tuple[float, float] | None) -> _Differences:

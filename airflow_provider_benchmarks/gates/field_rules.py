@@ -90,11 +90,21 @@ class Rule:
             known = f"Known keys of a range: {', '.join(self.keys)}"
             _raise_all([unknown_name(f"{what}: {where}", "key", key, self.keys, known, path) for key in unknown])
         if not self.is_valid(value):
-            raise WrongField(f"{what}: {where} {self.words}, found {brief(value)}", path)
+            raise WrongField(f"{what}: {where} {self.words}, found {brief(value)}{_no_template(value)}", path)
         if self.members is not None and value is not None:
             _raise_all(wrong_values(value, dict.fromkeys(value, self.members), what, *path))
             return {name: self.members.read(member, what, *path, name) for name, member in value.items()}
         return value if self.normalise is None or value is None else self.normalise(value)
+
+
+def _no_template(value: Any) -> str:
+    """What to do where a template was given for what is no text that is rendered."""
+    if not isinstance(value, str) or not any(sign in value for sign in ("{{", "{%")):
+        return ""
+    return (
+        ": it is read before templates are rendered. Give the value itself, or choose one of several policy files: the "
+        "path in policy= may be a template"
+    )
 
 
 def optional(rule: Rule) -> Rule:
@@ -244,16 +254,38 @@ WHERE = optional(
 )
 
 
-def read_fields(check: Any, what: str) -> None:
+@dataclass(frozen=True, slots=True)
+class Combination:
+    """A condition that concerns several fields.
+
+    :param names: of the fields; the condition is asked only where each has a valid value
+    :param is_met: the condition
+    :param problem: what is wrong where it is not met
+    :param path: of the field that is wrong; empty where no single one is
+    """
+
+    names: tuple[str, ...]
+    is_met: Callable[[], bool]
+    problem: Callable[[], str]
+    path: tuple[str, ...] = ()
+
+
+def read_fields(check: Any, what: str, combinations: Iterable[Combination] = ()) -> None:
     """Validate the fields of a new check, and keep them as JSON gives them back.
 
     :param what: the check, for messages
-    :raises WrongField: a field is not valid; the other ones that are not are its ``others``
+    :param combinations: conditions of several fields
+    :raises WrongField: a field is not valid; what else is wrong is its ``others``
     """
     values = {name: getattr(check, name) for name in check.rules}
-    _raise_all(wrong_values(values, check.rules, what))
-    for name, rule in check.rules.items():
-        object.__setattr__(check, name, rule.read(values[name], what, name))
+    wrong = wrong_values(values, check.rules, what)
+    bad = {error.path[0] for error in wrong}
+    for name in check.rules.keys() - bad:
+        object.__setattr__(check, name, check.rules[name].read(values[name], what, name))
+    for each in combinations:
+        if bad.isdisjoint(each.names) and not each.is_met():
+            wrong.append(WrongField(f"{what}: {each.problem()}", each.path))
+    _raise_all(wrong)
 
 
 def wrong_values(values: Mapping[str, Any], rules: Mapping[str, Rule], what: str, *path: str) -> list[WrongField]:
@@ -273,7 +305,14 @@ def wrong_values(values: Mapping[str, Any], rules: Mapping[str, Rule], what: str
 
 
 def unknown_name(
-    what: str, noun: str, name: object, names: Iterable[str], known: str, path: tuple[Any, ...] = ()
+    what: str,
+    noun: str,
+    name: object,
+    names: Iterable[str],
+    known: str,
+    path: tuple[Any, ...] = (),
+    *,
+    hint: str | None = None,
 ) -> WrongField:
     """What is wrong with a name that is none of some, and which of them was meant.
 
@@ -281,8 +320,10 @@ def unknown_name(
     :param noun: what it is the name of
     :param known: a sentence with those that there are
     :param path: of the mapping that has it, in the check
+    :param hint: what was meant, where that is another word; None: the name that is most like it
     """
-    words = f'{what}: unknown {noun} "{shortened(name, MOST_OF_A_NAME)}"{did_you_mean(name, names)}'
+    meant = did_you_mean(name, names) if hint is None else hint
+    words = f'{what}: unknown {noun} "{shortened(name, MOST_OF_A_NAME)}"{meant}'
     return WrongField(words, (*path, name), known=known)  # type: ignore[arg-type]
 
 
@@ -291,12 +332,6 @@ def _raise_all(wrong: Sequence[WrongField]) -> None:
     if wrong:
         first, *others = wrong
         raise WrongField(first.words, first.path, others, known=first.known)
-
-
-def require(condition: bool, what: str, problem: str, *path: str) -> None:
-    """Raise a WrongField unless a condition of several fields is met."""
-    if not condition:
-        raise WrongField(f"{what}: {problem}", path)
 
 
 def require_choice(value: Any, choices: Sequence[str], name: str, what: str) -> None:

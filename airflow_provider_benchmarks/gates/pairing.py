@@ -155,6 +155,7 @@ class PairedRows:
     :param baseline_index: the baseline's own row indices, where they are others than the candidate's
     :param unpaired: number of rows of either job that are in no pair
     :param rows: number of different rows of both jobs together
+    :param rows_of_jobs: number of rows of the candidate, and of the baseline
     :param hint: why rows are in no pair, where that is known
     :param repeated: all rows of both jobs, where pairs are of items whose repeats they are. Then the frames have one
         row an item, and the counts are of items
@@ -165,6 +166,7 @@ class PairedRows:
     items: NDArray[np.intp] | None
     unpaired: int
     rows: int
+    rows_of_jobs: tuple[int, int]
     hint: str = ""
     baseline_index: Any = None
     repeated: RepeatedPairs | None = None
@@ -201,6 +203,19 @@ class PairedRows:
         return PairedScores.of(self.candidate, column, self.baseline, base_column, **places)
 
     @property
+    def why_unpaired(self) -> str:
+        """Why rows are in no pair, or what may be the reason, and what to do."""
+        mine, theirs = self.rows_of_jobs
+        sizes = f"the candidate has {mine:,}, the baseline {theirs:,}"
+        if self.hint:
+            return self.hint if mine == theirs else f"{sizes}, and {self.hint}"
+        sampled = "" if mine == theirs else "Was one limited to a sample (limit_samples)? "
+        return (
+            f"{sizes}. {sampled}Compare with, or pin, a job that measured the same {self.unit}, or accept the "
+            f"difference with max_unpaired="
+        )
+
+    @property
     def unit(self) -> str:
         """What is paired, in a word."""
         return "rows" if self.repeated is None else "items"
@@ -219,7 +234,7 @@ def pair_rows(candidate: pd.DataFrame, baseline: pd.DataFrame, keys: Sequence[st
         # For a monotonic index pandas needs no hash table.
         if not (index.is_monotonic_increasing and index.is_unique) and not index.is_unique:
             raise NotPairable(f"{named_twice(index, side, keys)} comes twice in the rows of the {which}")
-    rows = len(first)
+    rows, rows_of_jobs = len(first), (len(first), len(second))
     if not first.equals(second):
         common: Any = first.intersection(second, sort=False)
         rows = len(first) + len(second) - len(common)
@@ -237,6 +252,7 @@ def pair_rows(candidate: pd.DataFrame, baseline: pd.DataFrame, keys: Sequence[st
         items=items,
         unpaired=rows - len(candidate),
         rows=rows,
+        rows_of_jobs=rows_of_jobs,
         hint=hint,
         baseline_index=None if baseline.index.equals(candidate.index) else baseline.index,
     )

@@ -24,7 +24,7 @@ from typing import Any
 
 from airflow_provider_benchmarks.brief import brief, did_you_mean, shortened
 from airflow_provider_benchmarks.described import parameters_of, summary_of
-from airflow_provider_benchmarks.gates.check import DEFAULT_KIND, KINDS, Check, check_from_dict
+from airflow_provider_benchmarks.gates.check import DEFAULT_KIND, KINDS, OF_GATES, Check, check_from_dict
 from airflow_provider_benchmarks.gates.evaluate import POLICIES
 from airflow_provider_benchmarks.gates.field_rules import WrongField
 from airflow_provider_benchmarks.reviewed_text import Kind, Mistake, ReviewedText
@@ -42,7 +42,7 @@ _CHOICES = {
     "evidence, else warn.",
     "if_no_baseline": "What a comparison does that has nothing to compare with. Left out: warn.",
 }
-_KEYS = ("checks", *_CHOICES)
+_KEYS = OF_GATES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +81,9 @@ def read_policy(text: str | bytes, *, name: str = "policy") -> Policy:
 def _wrong_keys(data: Mapping[str, Any]) -> Iterator[Mistake]:
     for key in data:
         if key not in _KEYS:
-            words = f'unknown key "{shortened(key)}"{did_you_mean(key, _KEYS)}'
+            is_field = key == "type" or any(key in check.rules for check in KINDS.values())
+            is_of_check = ": it is a field of a check, in the list under checks"
+            words = f'unknown key "{shortened(key)}"{is_of_check if is_field else did_you_mean(key, _KEYS)}'
             yield Mistake((key,), words, f"Known keys of a policy: {', '.join(_KEYS)}")
     for key in _CHOICES:
         if key in data and data[key] not in POLICIES:

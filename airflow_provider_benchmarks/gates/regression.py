@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -17,9 +17,10 @@ from airflow_provider_benchmarks.gates.compared_scores import ComparedScores
 from airflow_provider_benchmarks.gates.evidence import NoBaseline
 from airflow_provider_benchmarks.gates.extreme_numbers import LARGEST_DIFFERENCE
 from airflow_provider_benchmarks.gates.pairing import NotPairable
-from airflow_provider_benchmarks.gates.repeats import MEAN, STATISTIC, TAKES_REPEAT_BY, Repeats, require_repeats
+from airflow_provider_benchmarks.gates.repeats import MEAN, STATISTIC, TAKES_REPEAT_BY, Repeats, repeat_combinations
 from airflow_provider_benchmarks.gates.reported_rows import unseen_problem, with_nan_count
 from airflow_provider_benchmarks.gates.result import Finding, Outcome, with_details
+from airflow_provider_benchmarks.gates.unmissable import meant_share
 from airflow_provider_benchmarks.gates.wording import exact_number, per_cent
 from airflow_provider_benchmarks.scores import AggregateScore, JobScores
 
@@ -58,8 +59,9 @@ class NoRegression(Check):
     :param score: the score's name; may be left out when the metric gives one score
     :param baseline: what to compare with, where it is not the gate's baseline
     :param margin: drop of the mean that is accepted, in the unit of the score
-    :param relative: the margin is a share of the baseline's mean. It is tested as the mean of
-        candidate − (1 − margin) · baseline: the baseline's noise counts, and a mean near 0 allows hardly any drop
+    :param relative: the margin is a share of the baseline's mean, below 1 where higher scores are better. It is
+        tested as the mean of candidate − (1 − margin) · baseline: the baseline's noise counts, and a mean near 0 allows
+        hardly any drop
     :param mode: ``detect`` (nightly runs) or ``prove`` (releases)
     :param confidence: of each one-sided bound; 1 − confidence is the chance of a wrong verdict
     :param where: compare only some rows, by fields of their items
@@ -124,6 +126,17 @@ class NoRegression(Check):
         "allOf": [
             TAKES_REPEAT_BY,
             {"if": TAKES_REPEAT_BY["if"], "then": {"properties": {"baseline_runs": {"const": 1}}}},
+            {
+                "if": {
+                    "required": ["relative"],
+                    "properties": {
+                        "relative": {"const": True},
+                        "higher_is_better": {"const": True},
+                        "score_range": {"not": {"type": "array", "prefixItems": [{"exclusiveMaximum": 0}]}},
+                    },
+                },
+                "then": {"properties": {"margin": {"exclusiveMaximum": 1}}},
+            },
         ]
     }
 
@@ -152,15 +165,31 @@ class NoRegression(Check):
     severity: str = f.Severity.FAIL
 
     def __post_init__(self) -> None:
-        what = f'check for regressions of "{shortened(self.metric)}"'
-        f.read_fields(self, what)
-        require_repeats(self, what)
-        f.require(
-            self.baseline_runs == 1 or self.statistic == MEAN,
-            what,
-            f"{self.statistic} is of 0/1 scores, which means over several runs are not: it does not go with "
-            f"baseline_runs {self.baseline_runs}",
-            "baseline_runs",
+        f.read_fields(self, f'check for regressions of "{shortened(self.metric)}"', self._combinations())
+
+    def _combinations(self) -> Iterator[f.Combination]:
+        yield from repeat_combinations(self)
+        yield f.Combination(
+            ("baseline_runs", "statistic"),
+            lambda: self.baseline_runs == 1 or self.statistic == MEAN,
+            lambda: (
+                f"{self.statistic} is of 0/1 scores, which means over several runs are not: it does not go with "
+                f"baseline_runs {self.baseline_runs}"
+            ),
+            ("baseline_runs",),
+        )
+        yield f.Combination(
+            ("margin", "relative", "higher_is_better", "score_range"),
+            lambda: (
+                not (self.relative and self.higher_is_better and self.margin >= 1)
+                or (self.score_range is not None and self.score_range[0] < 0)
+            ),
+            lambda: (
+                f"a relative margin of {exact_number(self.margin)} is {exact_number(per_cent(self.margin))} % of the "
+                "baseline's mean, and no score of 0 or more falls further (of scores that may be below 0, give "
+                f"score_range=){meant_share('margin', self.margin)}"
+            ),
+            ("margin",),
         )
 
     @property

@@ -137,6 +137,7 @@ def pair_items(
         items=None,
         unpaired=unpaired,
         rows=len(found),
+        rows_of_jobs=(int(has[0].sum()), int(has[1].sum())),
         hint=_hint(keys, repeats.field) if unpaired else "",
         repeated=RepeatedPairs(of_candidate, of_baseline, common.size, repeats.statistic),
     )

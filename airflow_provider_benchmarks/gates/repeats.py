@@ -7,8 +7,9 @@ of its repeats that have a value. The number of repeats may differ from item to 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_benchmarks.brief import shortened
@@ -99,37 +100,49 @@ def is_over_repeats(statistic: str) -> bool:
     return statistic == MAJORITY or PASS_AT.fullmatch(statistic) is not None
 
 
-def require_repeats(check: Any, what: str) -> None:
-    """Raise a WrongField unless the fields of a check that concern repeats go together."""
-    name = check.repeat_by
-    f.require(
-        name is not None or not is_over_repeats(check.statistic),
-        what,
-        f"{shortened(check.statistic)} is of the repeats of an item: name the field that numbers them with repeat_by=",
-        "repeat_by",
+def repeat_combinations(check: Any) -> Iterator[f.Combination]:
+    """The conditions on the fields of a check that concern repeats."""
+    name, statistic = check.repeat_by, check.statistic
+    yield f.Combination(
+        ("repeat_by", "statistic"),
+        lambda: name is not None or not is_over_repeats(statistic),
+        lambda: (
+            f"{shortened(statistic)} is of the repeats of an item: name the field that numbers them with repeat_by="
+        ),
+        ("repeat_by",),
     )
-    f.require(
-        name is None or getattr(check, "confidence", None) is None or not check.statistic.startswith(_SHARE),
-        what,
-        "the confidence bound of a share is of independent rows: it does not go with repeat_by",
-        "repeat_by",
-    )
-    keys = getattr(check, "keys", ())
-    f.require(
-        name is None or not keys or any(key != name for key in keys),
-        what,
-        f'key needs a field besides "{shortened(name or "")}", which numbers the repeats of an item',
-        "key",
-    )
-    used = {"where": name in (check.where or ())}
-    used |= {other: getattr(check, other, None) == name for other in ("by", "cluster_by")}
-    for other, is_used in used.items():
-        f.require(
-            name is None or not is_used,
-            what,
-            f'{other} and repeat_by name the same field "{shortened(name or "")}", which differs within an item',
-            other,
+    if name is None:
+        return
+    if hasattr(check, "confidence"):
+        yield f.Combination(
+            ("repeat_by", "statistic", "confidence"),
+            lambda: check.confidence is None or not statistic.startswith(_SHARE),
+            lambda: "the confidence bound of a share is of independent rows: it does not go with repeat_by",
+            ("repeat_by",),
         )
+    if hasattr(check, "keys"):
+        yield f.Combination(
+            ("repeat_by", "key"),
+            lambda: not check.keys or any(key != name for key in check.keys),
+            lambda: f'key needs a field besides "{shortened(name)}", which numbers the repeats of an item',
+            ("key",),
+        )
+    yield from map(partial(_other_field, check, name), ("where", "by", "cluster_by"))
+
+
+def _other_field(check: Any, name: Any, other: str) -> f.Combination:
+    """The condition that a field of a check does not name the one that numbers repeats."""
+
+    def is_met() -> bool:
+        value = getattr(check, other)
+        return name not in (value or ()) if other == "where" else name != value
+
+    return f.Combination(
+        ("repeat_by", other),
+        is_met,
+        lambda: f'{other} and repeat_by name the same field "{shortened(name)}", which differs within an item',
+        (other,),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from airflow_provider_benchmarks.gates.wording import amount, corrected, p_text
+from airflow_provider_benchmarks.gates.wording import amount, apart_from, bound_text, corrected, p_text
 from airflow_provider_benchmarks.scores.json_values import is_number, json_safe
 
 if TYPE_CHECKING:
@@ -22,6 +23,10 @@ class Outcome(StrEnum):
     INCONCLUSIVE = "inconclusive"
 
 
+#: The field of a threshold's details that has its one-sided bounds, lower and upper, which decide.
+BOUNDS = "bounds"
+#: The field of details that says that nothing seen could have missed.
+REMARK = "cannot_miss"
 #: What a pass counts as that has a reason: nothing has proved it.
 UNPROVEN = "unproven"
 #: What a warning counts as where nothing was judged.
@@ -125,8 +130,12 @@ class CheckResult:
         if self._has("reference_jobs", "mean", "spread"):
             jobs, mean, spread = (found[name] for name in ("reference_jobs", "mean", "spread"))
             parts.append(f"reference of {jobs} jobs: mean {mean:.4g}, spread {spread:.2g}")
-        if found.get("repeats"):
-            parts.append(f"but {found['repeats']}")
+        if self._bounds is not None:
+            level: float = getattr(self.check, "confidence", None) or 0.0
+            parts.append(f"bound at {level * 100:g} % confidence")
+        but = [str(found[name]) for name in ("repeats", REMARK) if found.get(name)]
+        if but:
+            parts.append(f"but {' and '.join(but)}")
         return ", ".join(parts)
 
     def _has(self, *figures: str) -> bool:
@@ -192,13 +201,22 @@ class CheckResult:
         bars = [getattr(self.check, name, None) for name in ("at_least", "at_most")]
         bars += [self.details.get(name) for name in ("low", "high")]
         margin: float = self.details["margin"] if self._has("margin") else 0.0
-        bars += [margin, -margin]
-        others = {f"{bar:.6g}" for bar in bars if is_number(bar) and bar != self.observed}
-        texts = [f"{self.observed:.{digits}g}" for digits in (6, 9, 12, 17)]
-        text = next((text for text in texts if text not in others), texts[-1])
+        text = apart_from(self.observed, [*bars, margin, -margin], digits=6)
         if "mode" in self.details:  # of a comparison one bound decides, and it is in the evidence or the reason
             return amount(self.observed, is_share=True) if self.details.get("is_share") else text
-        return text if self.interval is None else f"{text} ({self.interval[0]:.4g} to {self.interval[1]:.4g})"
+        return text if self._bounds is None else f"{text} ({self._bounds})"
+
+    @property
+    def _bounds(self) -> str | None:
+        """The bound that decides, or both where there are two bars; None where the value itself decides."""
+        found = self.details.get(BOUNDS)
+        if not isinstance(found, list | tuple) or len(found) != 2:
+            return None
+        bars = [getattr(self.check, name, None) for name in ("at_least", "at_most")]
+        # JSON has no word for infinite ones.
+        ends = [end if is_number(end) else math.inf for end in found]
+        texts = [bound_text(end, *bars, is_upper=is_upper) for end, is_upper in zip(ends, (False, True), strict=True)]
+        return ", ".join(text for text, bar in zip(texts, bars, strict=True) if bar is not None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

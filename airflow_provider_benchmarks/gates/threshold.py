@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -22,12 +22,13 @@ from airflow_provider_benchmarks.gates.observed_statistics import (
     with_labels_of,
 )
 from airflow_provider_benchmarks.gates.reported_rows import unseen_problem, with_nan_count
-from airflow_provider_benchmarks.gates.result import CheckResult, Finding, Outcome
+from airflow_provider_benchmarks.gates.result import BOUNDS, REMARK, CheckResult, Finding, Outcome
 from airflow_provider_benchmarks.gates.row_values import RowCounts, RowValues, score_column
-from airflow_provider_benchmarks.gates.score_summary import summarise
+from airflow_provider_benchmarks.gates.score_summary import is_binary, summarise
 from airflow_provider_benchmarks.gates.slices import Slices
 from airflow_provider_benchmarks.gates.threshold_intervals import ThresholdScores
-from airflow_provider_benchmarks.gates.wording import exact_number
+from airflow_provider_benchmarks.gates.unmissable import bar_remark, unmissable_bar
+from airflow_provider_benchmarks.gates.wording import bound_text, exact_number
 from airflow_provider_benchmarks.scores import AggregateScore, JobScores
 from airflow_provider_benchmarks.scores.json_values import is_number
 
@@ -155,34 +156,38 @@ class Threshold(Check):
     severity: str = f.Severity.FAIL
 
     def __post_init__(self) -> None:
-        what = f'threshold on "{shortened(self.metric)}"'
-        f.read_fields(self, what)
-        low, high = self.at_least, self.at_most
-        f.require(low is not None or high is not None, what, "give at_least, at_most, or both")
-        f.require(
-            low is None or high is None or low <= high,
-            what,
-            f"at_least {brief(low)} is above at_most {brief(high)}, nothing can pass",
-            "at_least",
+        f.read_fields(self, f'threshold on "{shortened(self.metric)}"', self._combinations())
+
+    def _combinations(self) -> Iterator[f.Combination]:
+        yield f.Combination(
+            ("at_least", "at_most"),
+            lambda: self.at_least is not None or self.at_most is not None,
+            lambda: "give at_least, at_most, or both",
         )
-        repeats.require_repeats(self, what)
-        has_interval = (
-            self.statistic == "mean"
-            or self.percent is not None
-            or self.category is not None
-            or repeats.is_over_repeats(self.statistic)
+        yield f.Combination(
+            ("at_least", "at_most"),
+            lambda: self.at_least is None or self.at_most is None or self.at_least <= self.at_most,
+            lambda: f"at_least {brief(self.at_least)} is above at_most {brief(self.at_most)}, nothing can pass",
+            ("at_least",),
         )
-        f.require(
-            self.confidence is None or has_interval,
-            what,
-            f"confidence goes with {_WITH_INTERVAL}, found {shortened(self.statistic)}",
-            "confidence",
+        yield from repeats.repeat_combinations(self)
+        yield f.Combination(
+            ("confidence", "statistic"),
+            lambda: (
+                self.confidence is None
+                or self.statistic == "mean"
+                or self.percent is not None
+                or self.category is not None
+                or repeats.is_over_repeats(self.statistic)
+            ),
+            lambda: f"confidence goes with {_WITH_INTERVAL}, found {shortened(self.statistic)}",
+            ("confidence",),
         )
-        f.require(
-            self.cluster_by is None or self.confidence is not None,
-            what,
-            "cluster_by goes with confidence: without it no bound is computed",
-            "cluster_by",
+        yield f.Combination(
+            ("confidence", "cluster_by"),
+            lambda: self.cluster_by is None or self.confidence is not None,
+            lambda: "cluster_by goes with confidence: without it no bound is computed",
+            ("cluster_by",),
         )
 
     @property
@@ -270,6 +275,7 @@ def _judge_aggregate(check: Threshold, score: AggregateScore, candidate: JobScor
     if problem is None and candidate.rows_unread:
         problem = _unknown_calls(check, scored, nan_count)
     problem = problem or unseen_problem(candidate, score, max_error_rate=check.max_error_rate)
+    problem = problem or unmissable_bar(check, score)
     details = {name: count for name, count in asdict(counts).items() if name != "not_numbers"}
     return _judge_summary(check, score, found, problem, details)
 
@@ -294,7 +300,7 @@ def _judge_rows(
     found = repeats.values_for(check, rows, column)
     # The rows of a rubric's category have labels, which are no numbers.
     counts = found.counts if check.category is None else replace(found.counts, not_numbers=0)
-    problem = _evidence_problem(check, counts, units=found.count) or unseen
+    problem = _evidence_problem(check, counts, units=found.count) or unseen or unmissable_bar(check, score)
     summary = summarise(score, found, rows)
     judged = repeats.rows_of(found, rows)
     return _judge_summary(check, summary, found, problem, asdict(found.counts), rows=judged, group=group)
@@ -305,7 +311,7 @@ def _judge_summary(
     score: AggregateScore,
     found: RowValues | None,
     problem: str | None,
-    details: dict[str, int],
+    counts: Mapping[str, int],
     *,
     rows: pd.DataFrame | None = None,
     group: str = "",
@@ -314,7 +320,9 @@ def _judge_summary(
 
     :param rows: those of its values
     :param problem: why it is no evidence; None where it is
+    :param counts: numbers of rows with a value, and without
     """
+    details: dict[str, Any] = dict(counts)
     observed = check.statistic_of(score)
     interval = bounds = None
     scores = ThresholdScores(check=check, score=score, found=found, rows=rows)
@@ -326,6 +334,9 @@ def _judge_summary(
     if problem is None and observed is not None:
         if check.confidence is not None:
             interval, bounds = (scores.interval(observed, one_sided=side) for side in (False, True))
+            details[BOUNDS] = list(bounds)
+        if remark := bar_remark(check, score, is_binary=is_binary(score, found)):
+            details[REMARK] = remark
         problem = _miss(scores, f"{check.statistic} of {score.name}{of_group}", observed, bounds)
     return check.result(
         Outcome.FAIL if problem else Outcome.PASS,
@@ -353,7 +364,7 @@ def _miss(scores: ThresholdScores, what: str, observed: float, bounds: tuple[flo
     if math.isinf(bound):
         return f"{miss}: {scores.no_bound(is_upper=is_upper)}"
     sure = f"with {(check.confidence or 0) * 100:g} % confidence it is only known to be"
-    return f"{miss}: {sure} {bound:.4g} or {'less' if is_upper else 'more'}"
+    return f"{miss}: {sure} {bound_text(bound, check.at_least, check.at_most, is_upper=is_upper)}"
 
 
 def _number_text(value: float, check: Threshold) -> str:

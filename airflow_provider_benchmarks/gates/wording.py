@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_benchmarks.gates.field_rules import RANGE_ENDS
+from airflow_provider_benchmarks.scores.json_values import is_number
 
 if TYPE_CHECKING:
     from airflow_provider_benchmarks.gates.comparison import Comparison
@@ -16,6 +18,23 @@ def exact_number(value: float) -> str:
     """A number in few digits, but never as another number: 0.69999996 is not 0.7."""
     short = f"{value:g}"
     return short if float(short) == value else str(value)
+
+
+def bound_text(bound: float, *bars: float | None, is_upper: bool) -> str:
+    """A bound of a value, ``0.7802 or more``, in the digits that tell it from the bars."""
+    if not math.isfinite(bound):
+        return "no upper bound" if is_upper else "no lower bound"
+    return f"{apart_from(bound, bars, digits=4)} or {'less' if is_upper else 'more'}"
+
+
+def apart_from(value: float, others: Iterable[Any], *, digits: int) -> str:
+    """A number in few digits, unless these are those of another number: 0.7999996 beside 0.8.
+
+    :param digits: the fewest
+    """
+    numbers = {other for other in others if is_number(other) and other != value}
+    texts = [f"{value:.{number}g}" for number in (digits, 6, 9, 12, 17) if number >= digits]
+    return next((text for text in texts if float(text) not in numbers), texts[-1])
 
 
 def conditions(where: Mapping[str, Any] | None) -> str:

@@ -1,9 +1,14 @@
-"""Which jobs are one: a gate meets a job on the service and in the score store."""
+"""Which jobs are meant: a gate meets one job on the service and in the score store, and baselines by their names."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_benchmarks.brief import did_you_mean
+from airflow_provider_benchmarks.exceptions import NotFound
+from airflow_provider_benchmarks.gates.sources import STORED_BASELINES
 from airflow_provider_benchmarks.jobs import BenchmarkJob
 
 if TYPE_CHECKING:
@@ -23,3 +28,17 @@ def is_same_job(job: BenchmarkJob | StoredJob, other: BenchmarkJob | StoredJob) 
 
 def job_name_of(job: BenchmarkJob | StoredJob) -> str:
     return job.name if isinstance(job, BenchmarkJob) else job.job
+
+
+@contextmanager
+def baseline_meant(name: str) -> Iterator[None]:
+    """Say of the name of a baseline that is no job's which baseline of the score store was meant, where one is close.
+
+    :raises NotFound: there is no such job
+    """
+    try:
+        yield
+    except NotFound as error:
+        if meant := did_you_mean(name, STORED_BASELINES):
+            raise error.reworded(f"{str(error).rstrip('.')}{meant}") from error
+        raise

@@ -17,7 +17,7 @@ from airflow_provider_benchmarks.gates.evidence import JobsSincePin, NoBaseline
 from airflow_provider_benchmarks.gates.sources import LAST_PASSED, PINNED, PREVIOUS, STORED_BASELINES, LoadedScores
 from airflow_provider_benchmarks.gates.stored_rows import read_rows, should_read_rows, without_rows
 from airflow_provider_benchmarks.jobs import BenchmarkJob, ResultName, require_completed
-from airflow_provider_benchmarks.operators._same_jobs import identity_of_job, is_same_job, job_name_of
+from airflow_provider_benchmarks.operators._same_jobs import baseline_meant, identity_of_job, is_same_job, job_name_of
 from airflow_provider_benchmarks.scores import AggregateScores, JobScores
 
 if TYPE_CHECKING:
@@ -165,7 +165,8 @@ class ServiceSource:
             if job is None:
                 return NoBaseline(reason=f"there is no baseline yet: {self._missing(self.store, name)}")
         else:
-            job = self._job(name)
+            with baseline_meant(name):
+                job = self._job(name)
         if is_same_job(job, self._job(self.job_name)):
             reason = "the baseline is this very job: comparing it with itself proves nothing"
             logger.warning('Benchmark job "%s", baseline "%s": %s', self.job_name, name, reason)

@@ -9,7 +9,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSki
 
 from airflow_provider_benchmarks import exceptions
 from airflow_provider_benchmarks.brief import shortened
-from airflow_provider_benchmarks.exceptions import ConfigurationError, NotStored
+from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.job_xcom import name_map_index
 from airflow_provider_benchmarks.links import BenchmarkJobLink, StoredScoresLink, link_job, link_path
 from airflow_provider_benchmarks.operators._arguments import STORE, TEXTS, Rule, check_argument, path_text
@@ -283,20 +283,14 @@ class PinBaselineOperator(BenchmarkOperator):
             self.log.warning(
                 'Benchmark job "%s" becomes the baseline, and can serve in part only: %s', stored.job, problem
             )
-        try:
-            before = store.pinned(workspace=stored.workspace, benchmark=stored.benchmark)
-            name = before.job if before else "none"
-        except exceptions.NewerFormat:
-            raise
-        except (NotStored, exceptions.IncompleteResults) as error:  # to pin another job repairs that
-            name = str(error)
+        before = _pinned_before(store, stored)
         pin = store.pin(stored, by=f"{context['ti'].dag_id}.{self.task_id} {context['ti'].run_id}")
         lineage.writes_file(pin)
         self.log.info(
             'Benchmark job "%s" is the baseline of %s now; before: %s',
             stored.job,
             stored.benchmark,
-            name,
+            before,
         )
         return storable_text(stored.job)
 
@@ -323,3 +317,18 @@ class PinBaselineOperator(BenchmarkOperator):
             f'"{stored.workspace}" can\'t be a baseline: {reason}. The pinned baseline stays as it is. Run the job '
             f"again under another name, and pin that one, or pin an earlier job."
         )
+
+
+def _pinned_before(store: ScoreStore, stored: StoredJob) -> str:
+    """The job that is the baseline of the same benchmark until now, for the log."""
+    from airflow_provider_benchmarks.store.pins import PinnedJobGone
+
+    try:
+        before = store.pinned(workspace=stored.workspace, benchmark=stored.benchmark)
+    except exceptions.NewerFormat:
+        raise
+    except PinnedJobGone as error:
+        return f"{error.job}, which is not in the score store any more"
+    except exceptions.IncompleteResults as error:  # to pin another job repairs that
+        return str(error)
+    return before.job if before else "none"

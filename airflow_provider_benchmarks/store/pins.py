@@ -6,12 +6,23 @@ from datetime import UTC, datetime
 from typing import Any
 
 from airflow_provider_benchmarks.brief import shortened
-from airflow_provider_benchmarks.exceptions import IncompleteResults
+from airflow_provider_benchmarks.exceptions import IncompleteResults, NotStored
 from airflow_provider_benchmarks.scores.manifests import VERSION, read_manifest, text_in
 from airflow_provider_benchmarks.store.folder_names import folder_name
 from airflow_provider_benchmarks.store.stored_file import read_if_there
 
 PINNED = "_pinned.json"
+
+
+class PinnedJobGone(NotStored):
+    """A job is pinned, and is not in the score store any more.
+
+    :param job: its name
+    """
+
+    def __init__(self, message: str, *, job: str = "") -> None:
+        super().__init__(message)
+        self.job = job
 
 
 def pin_of(job: str, by: str) -> dict[str, Any]:

@@ -46,7 +46,7 @@ from airflow_provider_benchmarks.store.job_names import (
     time_of_verdict,
 )
 from airflow_provider_benchmarks.store.job_writer import JobWriter, StoredMeanwhile
-from airflow_provider_benchmarks.store.pins import PINNED, pin_of, read_pin
+from airflow_provider_benchmarks.store.pins import PINNED, PinnedJobGone, pin_of, read_pin
 from airflow_provider_benchmarks.store.place import Place
 from airflow_provider_benchmarks.store.readable_jobs import ReadableJobs
 from airflow_provider_benchmarks.store.stored_file import StoredFile, read_if_there, store_bytes, store_json
@@ -324,11 +324,20 @@ class ScoreStore:
     def pinned(self, *, workspace: str, benchmark: str) -> StoredJob | None:
         """The benchmark's pinned baseline, or None.
 
-        :raises NotStored: it is pinned, but not in the store any more
+        :raises PinnedJobGone: it is pinned, but not in the store any more
         :raises IncompleteResults: the pin, or the job's manifest, can't be read; names it
         """
-        job = read_pin(f"{self._there(workspace, benchmark)}/{PINNED}")
-        return None if job is None else self.get(job, workspace=workspace, benchmark=benchmark)
+        folder = self._there(workspace, benchmark)
+        if (job := read_pin(f"{folder}/{PINNED}")) is None:
+            return None
+        if (found := self._read_job(f"{folder}/{folder_name(job, 'benchmark job')}")) is None:
+            raise PinnedJobGone(
+                f'benchmark job "{job}" is pinned as the baseline of benchmark "{benchmark}" in workspace '
+                f'"{workspace}", and is not in the score store {self.root} any more. Restore its folder from a backup, '
+                f"or pin another job (benchmarks pin {benchmark} --job NAME, or PinBaselineOperator).",
+                job=job,
+            )
+        return found
 
     def scores(self, stored: StoredJob, *, columns: Sequence[str] | None = None) -> JobScores:
         """Load a job's scores.

@@ -364,12 +364,33 @@ class TestJobsThatTheServiceHasNoMore:
         extra = context["outlet_events"][asset].extra
         assert (extra["benchmark"], extra["means"]) == (BENCHMARK, {f"{WORKSPACE}/m:accuracy": 0.8})
 
-    def test_a_pinned_job_that_is_not_in_the_store_any_more_can_be_replaced(self, run_job, store):
+    def test_a_pinned_job_that_is_not_in_the_store_any_more_can_be_replaced(self, run_job, store, task_log):
         for job in ("gone", "next"):
             PinBaselineOperator(task_id="pin", job_name=run_job(job), store=store.root).execute(task_context())
             if job == "gone":
                 shutil.rmtree(f"{store.folder(**WHERE)}/gone")
+                gate = BenchmarkGateOperator(
+                    task_id="gate", job_name=run_job("lonely"), checks=[NoRegression("m")], store=store.root
+                )
+                with pytest.raises(NotStored) as caught:
+                    gate.execute(task_context())
+                assert 'benchmark job "gone" is pinned as the baseline of benchmark' in str(caught.value)
+                assert (
+                    f"any more. Restore its folder from a backup, or pin another job (benchmarks pin {BENCHMARK} "
+                    in (str(caught.value))
+                )
         assert store.pinned(**WHERE).job == "next"
+        log = task_log()
+        assert "before: gone, which is not in the score store any more" in log
+        assert "Restore" not in log
+
+    @pytest.mark.parametrize(("name", "meant"), [("last-passed", "last_passed"), ("Pinned", "pinned"), ("other", "")])
+    def test_one_that_is_no_job_may_be_a_word_for_one_of_the_store(self, run_job, store, name, meant):
+        checks = [NoRegression("m", baseline=name)]
+        gate = BenchmarkGateOperator(task_id="gate", job_name=run_job("lonely"), checks=checks, store=store.root)
+        with pytest.raises(NotFound) as caught:
+            gate.execute(task_context())
+        assert str(caught.value).endswith(f'. Did you mean "{meant}"?') == bool(meant)
 
     def test_one_can_be_pinned(self, purged, run_job, store):
         pin = PinBaselineOperator(task_id="pin", job_name=purged, store=store.root)

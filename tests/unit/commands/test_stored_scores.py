@@ -267,6 +267,14 @@ class TestPin:
         assert "warning: the pin before: " in capsys.readouterr().err
         assert store.pinned(workspace="w", benchmark=BENCHMARK).job == "release-7"
 
+    def test_another_job_replaces_one_that_has_gone(self, command, store, capsys):
+        assert command("pin", BENCHMARK, "--job", "release-7") == 0
+        Path(store.root, "w/b/release-7/manifest.json").unlink()
+        assert command("pin", BENCHMARK, "--job", "night-1") == 0
+        said = capsys.readouterr().err
+        assert 'note: the pin before, "release-7", is not in the score store any more\n' in said
+        assert "Restore" not in said
+
 
 class TestWhatIsMissing:
     @pytest.mark.parametrize(

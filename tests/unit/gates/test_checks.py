@@ -148,7 +148,12 @@ thresholds = st.builds(
     severity=severities,
 )
 comparisons = st.builds(
-    NoRegression,
+    lambda relative, margin, higher_is_better, **rest: NoRegression(
+        margin=margin,
+        relative=relative and (margin < 1 or not higher_is_better),
+        higher_is_better=higher_is_better,
+        **rest,
+    ),
     metric=names,
     score=st.none() | names,
     baseline=st.none() | names,

@@ -192,9 +192,10 @@ class TestLargeAndSmallNumbers:
     @pytest.mark.parametrize("margin", [1.0, 1.5, 1e60, 1e308])
     @pytest.mark.parametrize("n", [9, 50])
     def test_a_margin_that_allows_any_drop(self, margin, n):
-        for values, base in (([0.0] * n, [1.0] * n), ([0.25 * (i % 2) for i in range(n)], [0.5, 1.0] * (n // 2) + [1])):
-            result = one(NoRegression("m", margin=margin, min_count=1), job(values[:n]), job(base[:n]))
-            assert result.outcome in ("pass", "warn")
+        graded = [0.25 * (i % 2) for i in range(n)], ([0.5, 1.0] * (n // 2) + [1])[:n]
+        for sides, higher in ((graded, True), (([1.0] * n, [0.0] * n), False)):
+            check = NoRegression("m", margin=margin, min_count=1, higher_is_better=higher)
+            assert one(check, *map(job, sides)).outcome in ("pass", "warn")
 
     def test_numbers_all_of_which_are_next_to_0(self):
         tiny = [1e-200 * (i % 3) for i in range(50)]
@@ -354,7 +355,16 @@ sure_thresholds = st.builds(
     score_range=ranges,
 )
 comparisons = st.builds(
-    lambda slices, limit, **more: NoRegression("m", max_nan_fraction=limit, min_count=1, **slices, **more),
+    lambda slices, limit, relative, margin, higher_is_better, **more: NoRegression(
+        "m",
+        max_nan_fraction=limit,
+        min_count=1,
+        margin=margin,
+        relative=relative and (margin < 1 or not higher_is_better),
+        higher_is_better=higher_is_better,
+        **slices,
+        **more,
+    ),
     slices,
     limits,
     mode=st.sampled_from(["detect", "prove"]),

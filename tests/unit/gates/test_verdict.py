@@ -167,7 +167,29 @@ class TestReports:
     )
     def test_an_observed_value_can_be_told_from_the_bar(self, check, observed, details, shown):
         verdict = Verdict(results=(result(check, observed=observed, details=details, interval=(0.1, 0.9)),))
-        assert f"  {shown} (0.1 to 0.9)  " in verdict.to_table()
+        assert f"  {shown}  " in verdict.to_table()
+
+    @pytest.mark.parametrize(
+        ("bars", "bounds", "shown"),
+        [
+            ({"at_least": 0.8}, (0.7802, 0.87), "0.83 (0.7802 or more)"),
+            ({"at_least": 0.8}, (0.79996, 0.87), "0.83 (0.79996 or more)"),
+            ({"at_most": 0.9}, (0.78, 0.8712), "0.83 (0.8712 or less)"),
+            ({"at_least": 0.8, "at_most": 0.9}, (0.78, 0.8712), "0.83 (0.78 or more, 0.8712 or less)"),
+            ({"at_least": 0.8}, (-math.inf, 0.87), "0.83 (no lower bound)"),
+        ],
+    )
+    def test_the_bound_that_decides_is_shown(self, bars, bounds, shown):
+        check = Threshold("m", confidence=0.95, **bars)
+        verdict = Verdict(
+            results=(result(check, observed=0.83, interval=(0.77, 0.88), details={"bounds": list(bounds)}),)
+        )
+        for each in (verdict, Verdict.from_dict(json.loads(json.dumps(verdict.to_dict())))):
+            table, page = each.to_table(), each.to_markdown()
+            assert f"  {shown}  " in table
+            assert shown in page
+            assert "0.77" not in table + page
+            assert "bound at 95 % confidence" in table
 
 
 def test_what_passes_without_a_proof_is_counted_apart():
