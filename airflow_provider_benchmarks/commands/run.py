@@ -19,7 +19,7 @@ from airflow_provider_benchmarks.commands.output import print_to, show, to_stder
 from airflow_provider_benchmarks.commands.sheets import add_format, shown
 from airflow_provider_benchmarks.commands.show import scores_sheet
 from airflow_provider_benchmarks.connection_fields import not_found
-from airflow_provider_benchmarks.durations import require_seconds
+from airflow_provider_benchmarks.durations import seconds_of
 from airflow_provider_benchmarks.exceptions import ConfigurationError, IncompleteResults, JobError
 
 if TYPE_CHECKING:
@@ -63,9 +63,9 @@ def run(options: argparse.Namespace) -> int:
     """Run the benchmark, print its scores, and return the exit code."""
     if options.no_wait and options.store:
         raise ConfigurationError("--store needs the job's scores: leave --no-wait out")
-    require_seconds(options.poll_interval, "--poll-interval")
+    seconds_of(options.poll_interval, "--poll-interval")
     if options.timeout is not None:
-        require_seconds(options.timeout, "--timeout")
+        seconds_of(options.timeout, "--timeout")
     try:
         with to_stderr():
             page = _result(options)
