@@ -17,7 +17,7 @@ from airflow_provider_benchmarks.benchmarks import (
 )
 from airflow_provider_benchmarks.brief import brief
 from airflow_provider_benchmarks.exceptions import ConfigurationError
-from airflow_provider_benchmarks.operators._arguments import is_known, origin
+from airflow_provider_benchmarks.operators._arguments import FILE, check_argument, is_known, origin
 from airflow_provider_benchmarks.operators._reviewed_file import ReviewedFile
 
 if TYPE_CHECKING:
@@ -82,6 +82,8 @@ class JobContent:
         if task.benchmark is None:
             given = task.given_argument("spec") or task.given_argument("benchmark")
             raise self._error(f"both spec and benchmark are None{origin(task, None, given)}")
+        if isinstance(task.benchmark, str) and (given := task.given_argument("benchmark")):
+            check_argument(task, "benchmark", task.benchmark, FILE, given=given, template=task.given_template("benchmark"))
         params = _triggered_params(task, context)
         if isinstance(task.benchmark, Benchmark) or is_reference(task.benchmark):
             return self._request(task.benchmark, params)

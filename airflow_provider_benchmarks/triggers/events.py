@@ -11,6 +11,8 @@ from typing import Any
 from airflow.providers.common.compat.triggers import BaseEventTrigger
 from airflow.triggers.base import TriggerEvent
 
+from airflow_provider_benchmarks.benchmarks import is_reference
+from airflow_provider_benchmarks.brief import brief, shortened
 from airflow_provider_benchmarks.durations import seconds_of
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.given_values import require_text, texts_of
@@ -52,7 +54,8 @@ class BenchmarkJobEventTrigger(BaseEventTrigger):
     :param conn_id: connection to the evaluation service
     :param workspace: workspace of the jobs; None (the default) for the connection's
     :param poll_interval: seconds or timedelta between two polls, more than 0
-    :raises ConfigurationError: a status is not one of a finished job, or the interval is not positive
+    :raises ConfigurationError: ``benchmark`` is no reference, a status is not one of a finished job, or the interval is
+        not positive
     """
 
     def __init__(
@@ -71,6 +74,12 @@ class BenchmarkJobEventTrigger(BaseEventTrigger):
         require_text(conn_id, "conn_id")
         require_text(name_pattern, "name_pattern", optional=True)
         require_text(workspace, "workspace", optional=True)
+        if not is_reference(benchmark):
+            given = f'; did you mean "{workspace}/{shortened(benchmark)}"?' if workspace and "/" not in benchmark else ""
+            raise ConfigurationError(
+                f'benchmark must be the reference of a benchmark, "workspace/name", as its file has it, found '
+                f"{brief(benchmark)}{given}"
+            )
         if not statuses or not set(statuses) <= TERMINAL_STATUSES:
             known = ", ".join(sorted(TERMINAL_STATUSES))
             raise ConfigurationError(f"statuses must be some of {known}, found {list(statuses)}")
