@@ -117,10 +117,8 @@ def naming_api(config: ClientConfig) -> Iterator[None]:
     except ServiceError as error:
         if config.api == AUTO or not is_unknown_path(error):
             raise
-        told = error.reworded(
-            f'{error} The connection\'s "api" says {config.api}: leave it out, and the service is asked for its release.'
-        )
-        raise told from error.__cause__
+        advice = f'The connection\'s "api" says {config.api}: leave it out, and the service is asked for its release.'
+        raise error.reworded(f"{error} {advice}") from error.__cause__
 
 
 def choose(

@@ -28,7 +28,6 @@ from airflow_provider_benchmarks.exceptions import (
     Conflict,
     IncompleteResults,
     JobNotFound,
-    NotFound,
     ProtocolError,
     ServiceError,
     ServiceUnavailable,

@@ -20,7 +20,13 @@ from airflow_provider_benchmarks.brief import brief, brief_names, shortened
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.jobs.identity import NAME_PATTERN, NOT_A_NAME
 from airflow_provider_benchmarks.operators._final_errors import ConfigurationError as FinalConfigurationError
-from airflow_provider_benchmarks.operators._places import Use, configured_store, doubt_about, place_problem, template_problem
+from airflow_provider_benchmarks.operators._places import (
+    Use,
+    configured_store,
+    doubt_about,
+    place_problem,
+    template_problem,
+)
 from airflow_provider_benchmarks.scores.metric_names import checked_references
 
 if TYPE_CHECKING:

@@ -83,7 +83,9 @@ class JobContent:
             given = task.given_argument("spec") or task.given_argument("benchmark")
             raise self._error(f"both spec and benchmark are None{origin(task, None, given)}")
         if isinstance(task.benchmark, str) and (given := task.given_argument("benchmark")):
-            check_argument(task, "benchmark", task.benchmark, FILE, given=given, template=task.given_template("benchmark"))
+            check_argument(
+                task, "benchmark", task.benchmark, FILE, given=given, template=task.given_template("benchmark")
+            )
         params = _triggered_params(task, context)
         if isinstance(task.benchmark, Benchmark) or is_reference(task.benchmark):
             return self._request(task.benchmark, params)

@@ -46,8 +46,8 @@ def doubt_about(value: Any, use: Use | None) -> str | None:
     if not text or use is not Use.WRITE or not is_local(text) or _is_absolute(text):
         return None
     return (
-        f'"{shortened(text)}" is relative to the folder that a worker runs in, here {shortened(str(local_path(text)))}. '
-        f"Other tasks may not find it there: name an absolute path that all workers share, or a URL such as s3://bucket"
+        f'"{shortened(text)}" is relative to the folder that a worker runs in, here {shortened(local_path(text))}. '
+        f"Other tasks may not find it there: name an absolute path that all workers share, or a URL such as s3://b/x"
     )
 
 

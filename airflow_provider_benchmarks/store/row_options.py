@@ -12,7 +12,6 @@ from airflow_provider_benchmarks.formats import TABLE_FORMATS, RowFormat
 from airflow_provider_benchmarks.store.if_exists import IfExists
 from airflow_provider_benchmarks.store.place import Place
 
-
 #: What files are taken for by the endings of their names.
 _ENDINGS = {".parquet": "parquet", ".pq": "parquet", ".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
 _PACKED = {".gz": "gzip", ".gzip": "gzip", ".zst": "zstd", ".zstd": "zstd"}

@@ -75,7 +75,9 @@ class BenchmarkJobEventTrigger(BaseEventTrigger):
         require_text(name_pattern, "name_pattern", optional=True)
         require_text(workspace, "workspace", optional=True)
         if not is_reference(benchmark):
-            given = f'; did you mean "{workspace}/{shortened(benchmark)}"?' if workspace and "/" not in benchmark else ""
+            given = (
+                f'; did you mean "{workspace}/{shortened(benchmark)}"?' if workspace and "/" not in benchmark else ""
+            )
             raise ConfigurationError(
                 f'benchmark must be the reference of a benchmark, "workspace/name", as its file has it, found '
                 f"{brief(benchmark)}{given}"

@@ -199,7 +199,9 @@ class TestMistakes:
     @pytest.mark.parametrize("path", ["", None])
     def test_a_template_that_gives_no_path_is_reported_when_the_task_runs(self, service, path):
         rendered = render({"path": path}, benchmark="{{ path }}")
-        told = f"benchmark must be the path of a file, found '{path or path!s}', which the template {{{{ path }}}} gives"
+        told = (
+            f"benchmark must be the path of a file, found '{path or path!s}', which the template {{{{ path }}}} gives"
+        )
         with pytest.raises(ConfigurationError, match=told):
             rendered.execute(task_context())
 

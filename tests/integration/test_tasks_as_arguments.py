@@ -58,9 +58,13 @@ def test_a_task_in_a_mapping_or_not_called_yet_or_among_names(run):
     def choose():
         return "j"
 
-    with pytest.raises(ConfigurationError, match=r'spec: found the task "run" itself: give its result, spec=run\.output'):
+    with pytest.raises(
+        ConfigurationError, match=r'spec: found the task "run" itself: give its result, spec=run\.output'
+    ):
         RunBenchmarkJobOperator(task_id="t3", spec={"benchmark": "w/b", "params": [run]})
-    with pytest.raises(ConfigurationError, match=r"job_name: found a task's function itself: call it, job_name=choose\(\)"):
+    with pytest.raises(
+        ConfigurationError, match=r"job_name: found a task's function itself: call it, job_name=choose\(\)"
+    ):
         BenchmarkJobSensor(task_id="t4", job_name=choose)
     with pytest.raises(ConfigurationError, match=r"follow_if_passed: found .* its name, run\.task_id"):
         BenchmarkGateBranchOperator(task_id="t5", **GATE, follow_if_passed=run, follow_if_failed="x")

@@ -33,7 +33,8 @@ class Hold:
 class Scenarios:
     """What is requested for the jobs of each subject: a benchmark, or the dataset of jobs that bring their metrics.
 
-    Where a job has both, what is requested for its benchmark counts. The subject None stands for all jobs. Hold the state's lock while using it.
+    Where a job has both, what is requested for its benchmark counts. The subject None stands for all jobs. Hold the
+    state's lock while using it.
 
     :param job_seconds: from submit to the end of a job, for subjects without a duration of their own
     """

@@ -33,7 +33,7 @@ def test_metrics_of_the_rows_alone_are_told(metric):
     warning = warning_of(metric, {**EXACT, "candidate": ITEM})
     assert warning is not None
     assert warning.startswith("ws/qa: no metric reads what the model returns, so that every model gets the same scores")
-    assert '(ws/m0, ws/m1)' in warning
+    assert "(ws/m0, ws/m1)" in warning
     assert "{{sample.output_text}}" in warning
 
 

@@ -295,10 +295,11 @@ def test_no_benchmark_is_stored(connect):
             seeder.benchmark("my-workspace", "b", metrics=[], dataset=EXAMPLE_DATASET)
 
 
+SCORES = {"scores": [{"name": "exact-match.exact-match", "count": 1, "nan_count": 0, "mean": 0.25}]}
+
+
 class TestNames:
     """Jobs that this package submits name their benchmark in their custom fields."""
-
-    SCORES = {"scores": [{"name": "exact-match.exact-match", "count": 1, "nan_count": 0, "mean": 0.25}]}
 
     @pytest.fixture
     def run(self, start):
@@ -317,21 +318,23 @@ class TestNames:
     def test_results_and_failures_are_for_a_benchmark_or_its_dataset(self, run):
         def given(service):
             service.give_results(EXAMPLE_DATASET, aggregate={}, rows=[])
-            service.give_results("ml/translate", aggregate=self.SCORES)
+            service.give_results("ml/translate", aggregate=SCORES)
 
-        assert json.loads(run(given).download("aggregate-scores")) == self.SCORES
+        assert json.loads(run(given).download("aggregate-scores")) == SCORES
         assert run(lambda service: service.fail_jobs("ml/translate", "no luck")).status()["status"] == "error"
-        assert run(lambda service: service.hold_jobs("pending", benchmark="ml/translate")).status()["status"] == "pending"
+        assert (
+            run(lambda service: service.hold_jobs("pending", benchmark="ml/translate")).status()["status"] == "pending"
+        )
         assert run(lambda service: service.hold_jobs("pending", benchmark="ml/other")).status()["status"] == "completed"
 
     def test_what_was_requested_for_no_job_at_all_is_told_at_the_end(self, run):
-        service = run(lambda service: service.give_results("ml/translat", aggregate=self.SCORES)).service
+        service = run(lambda service: service.give_results("ml/translat", aggregate=SCORES)).service
         with pytest.warns(UserWarning, match="has had no job of ml/translat, .* its jobs were of ml/translate, "):
             service.stop()
 
     @pytest.mark.filterwarnings("error")
     def test_nothing_is_told_where_there_is_no_doubt(self, run, start):
-        run(lambda service: service.give_results("ml/translate", aggregate=self.SCORES)).service.stop()
+        run(lambda service: service.give_results("ml/translate", aggregate=SCORES)).service.stop()
         unused = start("0.8").service
         unused.fail_jobs("ml/translate", "no luck")
         unused.stop()
