@@ -97,9 +97,12 @@ class DownloadOperator(BenchmarkOperator):
 
         :raises ConfigurationError: it can't be done
         """
-        from airflow_provider_benchmarks.store import RowOptions
+        from airflow_provider_benchmarks.store import RowOptions, refuse_other_ending
 
-        return RowOptions(place=self._place(), if_exists=self.if_exists)
+        place = self._place()
+        if place is not None:
+            refuse_other_ending(place, self.format)
+        return RowOptions(place=place, if_exists=self.if_exists)
 
     def _place(self) -> Place | None:
         from airflow_provider_benchmarks.store import Place

@@ -43,6 +43,7 @@ class RowArguments(TypedDict, total=False):
 def refuse_other_ending(place: Place, format: str, compression: str | None = None) -> None:
     """Refuse a file whose name says that it has another format, which whoever opens it would believe.
 
+    :param format: of rows; or ``json``, of aggregate scores, which have no other
     :raises ConfigurationError: says what to set
     """
     name = place.url.lower()
@@ -51,16 +52,16 @@ def refuse_other_ending(place: Place, format: str, compression: str | None = Non
         name = name.rpartition(".")[0]
     kind = next((kind for ending, kind in _ENDINGS.items() if name.endswith(ending)), None)
     if kind is not None and kind != format:
+        setting = "" if format == "json" else f'set format="{kind}", or '
         raise ConfigurationError(
             f'destination "{shortened(place.url)}" has the name of a {kind} file, and format is "{format}": '
-            f'set format="{kind}", or give it another ending'
+            f"{setting}give it another ending"
         )
     if packed is not None and packed != compression:
-        can_pack = format == "jsonl"
-        advice = f'set compression="{packed}", or give it another ending' if can_pack else "give it another ending"
+        setting = f'set compression="{packed}", or ' if format == "jsonl" else ""
         raise ConfigurationError(
             f'destination "{shortened(place.url)}" has the name of a file that is packed with {packed}, and '
-            f"compression is {compression}: {advice}"
+            f"compression is {compression}: {setting}give it another ending"
         )
 
 

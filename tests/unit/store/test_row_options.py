@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from airflow_provider_benchmarks.exceptions import ConfigurationError
-from airflow_provider_benchmarks.operators.results import DownloadRowScoresOperator
+from airflow_provider_benchmarks.operators.results import DownloadAggregateScoresOperator, DownloadRowScoresOperator
 from airflow_provider_benchmarks.store import Place, RowOptions
 
 
@@ -40,3 +40,10 @@ def test_another_ending_than_the_format_has_is_refused(name, arguments, advice):
 )
 def test_endings_that_fit_or_say_nothing_are_taken(name, arguments):
     assert RowOptions.of(Place(name), **arguments).place == Place(name)
+
+
+@pytest.mark.parametrize("name", ["/x/scores.csv", "/x/scores.parquet", "/x/scores.json.gz"])
+def test_aggregate_scores_are_json_and_nothing_else(name):
+    with pytest.raises(ConfigurationError, match='task "t": destination .*has the name of a .*: give it another ending'):
+        DownloadAggregateScoresOperator(task_id="t", job_name="j", destination=name)
+    DownloadAggregateScoresOperator(task_id="t", job_name="j", destination="/x/scores.json")
