@@ -109,8 +109,8 @@ def parse_benchmark(text: str | bytes, *, name: str = "benchmark") -> Benchmark:
 def benchmark_schema() -> dict[str, Any]:
     """The JSON Schema of a benchmark file.
 
-    It has all rules but those that JSON Schema has no keywords for: a type is not misspelt; a key comes once; a number fits a float; the file
-    and each text in it is in UTF-8, and the file neither too large nor nested too deeply.
+    It has all rules but those that JSON Schema has no keywords for: a type is not misspelt; a key comes once; a number
+    fits a float; the file and each text in it is in UTF-8, and the file neither too large nor nested too deeply.
     """
     text = {"type": "string", "minLength": 1}
     output = {

@@ -122,7 +122,9 @@ TEXTS = st.sampled_from(["", "x", "w/x", "w/x#f", "w/x/y", "w/ x", "#"])
 PLAIN = st.none() | st.booleans() | st.integers(-2, 2) | TEXTS
 METRIC = st.dictionaries(
     st.sampled_from(["type", "reference", "outputs"]),
-    PLAIN | st.just("exact-match") | st.lists(TEXTS | st.dictionaries(st.sampled_from(["name", "description"]), PLAIN), max_size=2),
+    PLAIN
+    | st.just("exact-match")
+    | st.lists(TEXTS | st.dictionaries(st.sampled_from(["name", "description"]), PLAIN), max_size=2),
 )
 PARTS = {
     "name": TEXTS | PLAIN,

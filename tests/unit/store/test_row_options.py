@@ -44,6 +44,6 @@ def test_endings_that_fit_or_say_nothing_are_taken(name, arguments):
 
 @pytest.mark.parametrize("name", ["/x/scores.csv", "/x/scores.parquet", "/x/scores.json.gz"])
 def test_aggregate_scores_are_json_and_nothing_else(name):
-    with pytest.raises(ConfigurationError, match='task "t": destination .*has the name of a .*: give it another ending'):
+    with pytest.raises(ConfigurationError, match="destination .*has the name of a .*: give it another ending"):
         DownloadAggregateScoresOperator(task_id="t", job_name="j", destination=name)
     DownloadAggregateScoresOperator(task_id="t", job_name="j", destination="/x/scores.json")
