@@ -15,6 +15,7 @@ from airflow_provider_benchmarks.benchmarks.job_request import JobRequest, is_re
 from airflow_provider_benchmarks.benchmarks.plain import WrongBenchmark, plain, plain_mapping, plain_text
 from airflow_provider_benchmarks.benchmarks.recorded import RecordedBenchmark
 from airflow_provider_benchmarks.benchmarks.specs import JobSpec, bundle_spec, stored_benchmark_spec
+from airflow_provider_benchmarks.benchmarks.unread_model import unread_model
 
 __all__ = [
     "Benchmark",
@@ -35,4 +36,5 @@ __all__ = [
     "read_benchmark",
     "requested",
     "stored_benchmark_spec",
+    "unread_model",
 ]

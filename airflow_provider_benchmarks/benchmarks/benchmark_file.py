@@ -21,6 +21,7 @@ from typing import Any
 
 from airflow_provider_benchmarks.benchmarks.benchmark import DATASET, OUTPUTS, REFERENCE, Benchmark
 from airflow_provider_benchmarks.benchmarks.job_request import JobRequest, is_reference
+from airflow_provider_benchmarks.benchmarks.metric_fields import metric_problem, required_fields_schema
 from airflow_provider_benchmarks.benchmarks.plain import WrongBenchmark
 from airflow_provider_benchmarks.brief import brief, did_you_mean, shortened
 from airflow_provider_benchmarks.described import parameters_of, summary_of
@@ -96,16 +97,20 @@ def parse_benchmark(text: str | bytes, *, name: str = "benchmark") -> Benchmark:
         meant = did_you_mean(unknown[0], _KEYS)
         raise found.error((unknown[0],), f'unknown key "{shortened(unknown[0])}"; known: {", ".join(_KEYS)}{meant}')
     try:
-        return Benchmark(**{"name": None, "metrics": None, **data})  # the class refuses what is missing
+        benchmark = Benchmark(**{"name": None, "metrics": None, **data})  # the class refuses what is missing
     except WrongBenchmark as error:
         raise found.error(error.path, str(error)) from error
+    for reference, metric in benchmark.metrics.items():
+        if (problem := metric_problem(metric)) is not None:
+            raise found.error(("metrics", reference), f"metric {shortened(reference)}: {problem}")
+    return benchmark
 
 
 def benchmark_schema() -> dict[str, Any]:
     """The JSON Schema of a benchmark file.
 
-    It has all rules but those that JSON Schema has no keywords for: a key comes once; a number fits a float; the file
-    and each text in it is in UTF-8, and the file neither too large nor nested too deeply.
+    It has all rules but those that JSON Schema has no keywords for: a type is not misspelt; a key comes once; a number
+    fits a float; the file and each text in it is in UTF-8, and the file neither too large nor nested too deeply.
     """
     text = {"type": "string", "minLength": 1}
     output = {
@@ -123,6 +128,7 @@ def benchmark_schema() -> dict[str, Any]:
             "additionalProperties": {
                 "type": "object",
                 "required": ["type"],
+                "allOf": required_fields_schema(),
                 "properties": {
                     "type": {"description": "The service's name of what it computes, such as exact-match.", **text},
                     OUTPUTS: {

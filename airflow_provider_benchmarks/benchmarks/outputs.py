@@ -27,6 +27,7 @@ _SCORES: dict[str, tuple[str, ...]] = {
 }
 #: A judge's scores are what its ``scores`` name.
 _JUDGE = "llm-judge"
+KNOWN_TYPES = (*_SCORES, _JUDGE)
 
 
 def outputs_of(reference: str, metric: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -44,7 +45,7 @@ def outputs_of(reference: str, metric: Mapping[str, Any]) -> list[dict[str, Any]
     if kind not in _SCORES:
         raise ConfigurationError(
             f'metric {shortened(reference)} has the type "{shortened(kind)}", whose scores this package does not know '
-            f"(known: {brief_names([*_SCORES, _JUDGE])}), and the service asks for them with each job. Add outputs to "
+            f"(known: {brief_names(KNOWN_TYPES)}), and the service asks for them with each job. Add outputs to "
             f"the metric: the names of its scores, such as outputs: [my-score]"
         )
     return [_output(name) for name in _SCORES[kind]]

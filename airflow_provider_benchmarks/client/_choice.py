@@ -31,7 +31,7 @@ from airflow_provider_benchmarks.client._errors import is_unknown_path, is_unrea
 from airflow_provider_benchmarks.client._operations import Operations
 from airflow_provider_benchmarks.client._requests import Operation, Question, Request
 from airflow_provider_benchmarks.client._time_limits import is_total_over
-from airflow_provider_benchmarks.client.generations import Generation, release_of
+from airflow_provider_benchmarks.client.generations import AUTO, Generation, release_of
 from airflow_provider_benchmarks.exceptions import (
     BenchmarkError,
     JobNotFound,
@@ -100,12 +100,25 @@ def converse(config: ClientConfig, conversation: Conversation[T], *, time_limit:
     :param time_limit: seconds that each request of the choice may take
     :raises ProtocolError: the address has none of the generations; says what was tried
     """
-    generation = yield from choose(config, conversation, time_limit=time_limit)
-    try:
+    with naming_api(config):
+        generation = yield from choose(config, conversation, time_limit=time_limit)
+        try:
+            return (yield from conversation(Operations(config, generation)))
+        except ServiceError as error:
+            generation = yield from choose_again(config, error, generation, conversation, time_limit=time_limit)
         return (yield from conversation(Operations(config, generation)))
+
+
+@contextmanager
+def naming_api(config: ClientConfig) -> Iterator[None]:
+    """Say of an address that knows none of the paths that the connection itself has chosen them."""
+    try:
+        yield
     except ServiceError as error:
-        generation = yield from choose_again(config, error, generation, conversation, time_limit=time_limit)
-    return (yield from conversation(Operations(config, generation)))
+        if config.api == AUTO or not is_unknown_path(error):
+            raise
+        advice = f'The connection\'s "api" says {config.api}: leave it out, and the service is asked for its release.'
+        raise error.reworded(f"{error} {advice}") from error.__cause__
 
 
 def choose(

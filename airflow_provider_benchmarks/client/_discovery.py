@@ -19,7 +19,7 @@ from airflow_provider_benchmarks.client._config import ClientConfig
 from airflow_provider_benchmarks.client._errors import is_unknown_path, is_unreachable
 from airflow_provider_benchmarks.client._operations import Operations
 from airflow_provider_benchmarks.client._requests import Operation, Request
-from airflow_provider_benchmarks.client.generations import VERSION_PATH, Generation, release_of
+from airflow_provider_benchmarks.client.generations import AUTO, VERSION_PATH, Generation, release_of
 from airflow_provider_benchmarks.exceptions import (
     JobNotFound,
     NotFound,
@@ -233,9 +233,10 @@ def _error_of_job(config: ClientConfig, about: Request, tried: Sequence[_Tried],
 def _also_tried(config: ClientConfig, tried: Sequence[_Tried], why: ServiceError) -> str:
     lists = ", ".join(f"GET {each.jobs_path(config.workspace)}" for each in config.generations)
     jobs = ", ".join(f"GET {each.error.path}" for each in tried)
+    named = ' The connection\'s "api" can name it.' if config.api == AUTO else ""
     return (
         f"It is not known which release the service has: GET {VERSION_PATH} does not say, nor does any of {lists} "
-        f'({shortened(str(why), _SHOWN)}), nor any of {jobs}. The connection\'s "api" can name it.'
+        f"({shortened(str(why), _SHOWN)}), nor any of {jobs}.{named}"
     )
 
 

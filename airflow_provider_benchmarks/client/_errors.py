@@ -241,4 +241,6 @@ def _missing(request: Request, content: bytes, detail: str, generation: Generati
         )
     is_job = bool(request.job) and generation.is_missing_job(detail, job=request.job, workspace=request.workspace)
     kind = JobNotFound if is_job else NotFound
+    if request.result and not is_job and not generation.is_missing_workspace(detail):
+        return kind, "A job has results only when it has evaluated something: look at its status and log."
     return kind, "Check the name and the workspace; the service says the same for a workspace that does not exist."

@@ -28,7 +28,6 @@ from airflow_provider_benchmarks.exceptions import (
     Conflict,
     IncompleteResults,
     JobNotFound,
-    NotFound,
     ProtocolError,
     ServiceError,
     ServiceUnavailable,
@@ -284,12 +283,8 @@ class Operations:
 
     def aggregate_scores(self, name: str, *, workspace: str) -> Operation[AggregateScores]:
         request = self.download(name, ResultName.AGGREGATE_SCORES, workspace=workspace)
-        try:
-            names = yield from self.metric_names(name, workspace=workspace)
-            answer = yield request
-        except NotFound as error:
-            advice = "A job has results only when it has evaluated something: look at its status and log."
-            raise error.reworded(f"{error} {advice}") from error
+        names = yield from self.metric_names(name, workspace=workspace)
+        answer = yield request
         try:
             read = lambda payload: self.generation.read_aggregate_scores(payload, names)
             scores = self._read(request, answer, read).renamed(names.references).with_aliases(self.config.aliases)
@@ -331,7 +326,7 @@ class Operations:
     def download(self, name: str, result: str, *, workspace: str) -> Request:
         """The request for a stored result's content."""
         path = self.generation.result_path(workspace, name, result)
-        return self._request(method="GET", path=path, workspace=workspace, job=name)
+        return self._request(method="GET", path=path, workspace=workspace, job=name, result=result)
 
     def row_scores_file(
         self, name: str, *, workspace: str, results: Sequence[JobResult] | None = None

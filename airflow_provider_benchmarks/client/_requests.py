@@ -21,6 +21,7 @@ class Request:
     :param time_limit: seconds that the whole request may take, where that is less than the client's timeout allows
     :param retry: True if the client may send it again after a transient fault
     :param delay: seconds to wait before sending
+    :param result: name of the job's result whose content it is for
     :param purpose: what it is for, where that is not what the caller has asked for
     :param generation: whose request it is; explains an error's answer
     """
@@ -37,6 +38,7 @@ class Request:
     delay: float = 0.0
     workspace: str = ""
     job: str = ""
+    result: str = ""
     purpose: str = ""
     generation: Generation = field(default=GENERATIONS["benchmark-jobs"], repr=False)
 

@@ -16,7 +16,7 @@ from airflow_provider_benchmarks.benchmarks import JobRequest
 from airflow_provider_benchmarks.brief import brief
 from airflow_provider_benchmarks.client._archive import ArchiveCheck, CutArchive, NotAnArchive, refuse_text
 from airflow_provider_benchmarks.client._body_encoding import decoded
-from airflow_provider_benchmarks.client._choice import choose
+from airflow_provider_benchmarks.client._choice import choose, naming_api
 from airflow_provider_benchmarks.client._download_speed import DownloadSpeed
 from airflow_provider_benchmarks.client._errors import (
     error_of_request,
@@ -353,7 +353,8 @@ class BenchmarkClient(SyncRequests):
 
         :raises ProtocolError: the address has none of them; says what was tried
         """
-        return self._drive(choose(self.config))
+        with naming_api(self.config):
+            return self._drive(choose(self.config))
 
     def job_url(self, name: str, *, workspace: str | None = None) -> str:
         """The URL of a job on the service."""

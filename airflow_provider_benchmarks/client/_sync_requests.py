@@ -11,7 +11,7 @@ from typing import Self, TypeVar
 import httpx
 from tenacity import Retrying
 
-from airflow_provider_benchmarks.client._choice import Conversation, choose, choose_again, converse
+from airflow_provider_benchmarks.client._choice import Conversation, choose, choose_again, converse, naming_api
 from airflow_provider_benchmarks.client._config import ClientConfig
 from airflow_provider_benchmarks.client._errors import (
     FAULTS,
@@ -82,12 +82,13 @@ class SyncRequests:
     def _run_for(self, name: str, workspace: str, opened: Callable[[Generation], T]) -> T:
         """Do something for a job with the service's own generation; once more where it has another one meanwhile."""
         conversation: Conversation[BenchmarkJob] = lambda service: service.get(name, workspace=workspace)
-        generation = self._drive(choose(self.config, conversation))
-        try:
+        with naming_api(self.config):
+            generation = self._drive(choose(self.config, conversation))
+            try:
+                return opened(generation)
+            except ServiceError as error:
+                generation = self._drive(choose_again(self.config, error, generation, conversation))
             return opened(generation)
-        except ServiceError as error:
-            generation = self._drive(choose_again(self.config, error, generation, conversation))
-        return opened(generation)
 
     def _drive(self, operation: Operation[T]) -> T:
         try:

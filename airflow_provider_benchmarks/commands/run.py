@@ -19,10 +19,11 @@ from airflow_provider_benchmarks.commands.output import print_to, show, to_stder
 from airflow_provider_benchmarks.commands.sheets import add_format, shown
 from airflow_provider_benchmarks.commands.show import scores_sheet
 from airflow_provider_benchmarks.connection_fields import not_found
-from airflow_provider_benchmarks.durations import require_seconds
+from airflow_provider_benchmarks.durations import seconds_of
 from airflow_provider_benchmarks.exceptions import ConfigurationError, IncompleteResults, JobError
 
 if TYPE_CHECKING:
+    from airflow_provider_benchmarks.client import Submission
     from airflow_provider_benchmarks.hooks.benchmarks import BenchmarkHook
 
 NAME = "run"
@@ -63,9 +64,9 @@ def run(options: argparse.Namespace) -> int:
     """Run the benchmark, print its scores, and return the exit code."""
     if options.no_wait and options.store:
         raise ConfigurationError("--store needs the job's scores: leave --no-wait out")
-    require_seconds(options.poll_interval, "--poll-interval")
+    seconds_of(options.poll_interval, "--poll-interval")
     if options.timeout is not None:
-        require_seconds(options.timeout, "--timeout")
+        seconds_of(options.timeout, "--timeout")
     try:
         with to_stderr():
             page = _result(options)
@@ -85,16 +86,12 @@ def _result(options: argparse.Namespace) -> Callable[[], str]:
 
     hook = BenchmarkHook(options.conn_id, workspace=options.workspace)
     _require_connection(hook)
-    job = hook.submit_job(
-        benchmark=options.benchmark,
-        model=_model(options.model),
-        prompt_template=_json_or_text(options.prompt_template, "--prompt-template"),
-        params=_params(options.param),
-        name=options.name,
-    )
+    submission = _submit(hook, options)
+    job = submission.job
     if options.no_wait:
         return partial(str, job.name)
-    print_to(f"submitted {job}: {hook.job_url(job.name)}", sys.stderr)
+    done = "submitted" if submission.created else f"attached to what was submitted before ({job.status}):"
+    print_to(f"{done} {job}: {hook.job_url(job.name)}", sys.stderr)
     hook.wait_for_job(job.name, poll_interval=options.poll_interval, timeout=options.timeout)
     if options.store:
         from airflow_provider_benchmarks.commands.progress import WatchedRows
@@ -108,6 +105,21 @@ def _result(options: argparse.Namespace) -> Callable[[], str]:
             f"nothing of {job} could be scored: its rows and its log on the service have the reasons"
         )
     return partial(shown, [scores_sheet(scores)], options.format, scores.to_records())
+
+
+def _submit(hook: BenchmarkHook, options: argparse.Namespace) -> Submission:
+    from airflow_provider_benchmarks.benchmarks import requested, unread_model
+
+    runs = requested(
+        None,
+        options.benchmark,
+        model=_model(options.model),
+        prompt_template=_json_or_text(options.prompt_template, "--prompt-template"),
+        params=_params(options.param),
+    )
+    if (problem := unread_model(runs)) is not None:
+        print_to(f"warning: {problem}", sys.stderr)
+    return hook.client.submit_job(runs, name=options.name)
 
 
 def _require_connection(hook: BenchmarkHook) -> None:

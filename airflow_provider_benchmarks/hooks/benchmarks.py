@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -133,8 +134,7 @@ class BenchmarkHook(BaseHook):
         :param spec: the service's own job spec, which is sent as it is. For release 0.1: ``{"benchmark":
             "workspace/name", "params": {…}}``
         :param benchmark: a :class:`~airflow_provider_benchmarks.benchmarks.Benchmark`, the path of a benchmark file, or
-            the reference ``workspace/name`` of a benchmark that the service has stored. A service that runs stored
-            benchmarks only gets one as code stored first
+            the reference ``workspace/name`` of one that the service has stored, where one as code is stored first
         :param model: for an online job of a benchmark: a reference ``workspace/name``, or ``{"url": …, "name": …, …}``
         :param prompt_template: of the requests to the model
         :param params: the service's job parameters, such as ``parallelism`` and ``limit_samples``
@@ -146,9 +146,11 @@ class BenchmarkHook(BaseHook):
         :raises Conflict: another job has the name
         :raises InvalidRequest: the service does not accept the spec
         """
-        from airflow_provider_benchmarks.benchmarks import requested
+        from airflow_provider_benchmarks.benchmarks import requested, unread_model
 
         runs = requested(spec, benchmark, model=model, prompt_template=prompt_template, params=params)
+        if (problem := unread_model(runs)) is not None:
+            self.log.warning("%s", problem)
         return self.client.submit_job(runs, name=name, description=description, custom_fields=custom_fields).job
 
     def get_job(self, name: str) -> BenchmarkJob:
@@ -178,15 +180,15 @@ class BenchmarkHook(BaseHook):
         self,
         name: str,
         *,
-        poll_interval: float = 30,
-        timeout: float | None = None,
+        poll_interval: timedelta | float = 30,
+        timeout: timedelta | float | None = None,
         cancel_on_timeout: bool = False,
     ) -> BenchmarkJob:
         """Wait until a job has completed. Logs its progress, outages, and every few minutes that it waits.
 
         :param name: name of the job
-        :param poll_interval: seconds between two polls
-        :param timeout: maximum time to wait in seconds, a finite number; None (the default) for no limit
+        :param poll_interval: seconds or timedelta between two polls
+        :param timeout: maximum time to wait, seconds or timedelta; None (the default) for no limit
         :param cancel_on_timeout: cancel the job when it has not finished by then
         :raises JobFailed: the job ended in error
         :raises JobCancelled: the job was cancelled

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_benchmarks.connection_fields import read_fields, secret_values, unknown_keys
-from airflow_provider_benchmarks.durations import require_number
+from airflow_provider_benchmarks.durations import number_of
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.hooks.base_url import base_url
 from airflow_provider_benchmarks.inert import one_line
@@ -79,8 +79,7 @@ def retry_seconds() -> float:
     from airflow.providers.common.compat.sdk import conf
 
     seconds = float(conf.getfloat("benchmarks", "retry_seconds", fallback=DEFAULT_RETRY_SECONDS))
-    require_number(seconds, "[benchmarks] retry_seconds")
-    return seconds
+    return number_of(seconds, "[benchmarks] retry_seconds")
 
 
 async def open_async_client(conn_id: str, workspace: str | None, **changes: Any) -> AsyncBenchmarkClient:

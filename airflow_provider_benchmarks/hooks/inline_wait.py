@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from tenacity import Retrying, retry_if_exception_type, stop_before_delay, wait_fixed
 
-from airflow_provider_benchmarks.durations import require_number, require_seconds
+from airflow_provider_benchmarks.durations import number_of, seconds_of
 from airflow_provider_benchmarks.exceptions import BenchmarkError, JobTimeout, NotFound, ServiceError, Unauthorized
 from airflow_provider_benchmarks.jobs import BenchmarkJob, JobPoller, WaitLine, WaitLog
 from airflow_provider_benchmarks.jobs.polling import not_in_time
@@ -28,23 +29,21 @@ MIN_POLL_TIMEOUT_SECONDS = 5.0
 
 
 def wait_until_finished(
-    config: ClientConfig, name: str, *, poll_interval: float, timeout: float | None, log: Any
+    config: ClientConfig, name: str, *, poll_interval: timedelta | float, timeout: timedelta | float | None, log: Any
 ) -> BenchmarkJob:
     """Poll a job until it has finished, and log how the wait goes.
 
-    :param poll_interval: seconds between two polls
-    :param timeout: maximum time to wait in seconds, None for no limit; 0 and less poll once
+    :param poll_interval: seconds or timedelta between two polls
+    :param timeout: maximum time to wait, seconds or timedelta, None for no limit; 0 and less poll once
     :raises ConfigurationError: these are no such numbers
     :raises JobTimeout: the job did not finish in time
     :raises ServiceError: the service gave a definite response that is not a job
     """
     from airflow_provider_benchmarks.client import BenchmarkClient
 
-    require_seconds(poll_interval, "poll_interval")
-    if timeout is not None:
-        require_number(timeout, "timeout")
-    deadline = None if timeout is None else time.time() + timeout
-    poller = JobPoller(name, config.workspace, interval=poll_interval, deadline=deadline)
+    interval = seconds_of(poll_interval, "poll_interval")
+    deadline = None if timeout is None else time.time() + number_of(timeout, "timeout")
+    poller = JobPoller(name, config.workspace, interval=interval, deadline=deadline)
     job: BenchmarkJob | None = None
     lines = WaitLog(name, deadline=deadline)
     # The poller decides about pauses after faults. The client must not sleep within a request as well.

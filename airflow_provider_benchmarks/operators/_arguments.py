@@ -7,6 +7,7 @@ the text "None" of it.
 from __future__ import annotations
 
 import re
+import warnings
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -19,6 +20,13 @@ from airflow_provider_benchmarks.brief import brief, brief_names, shortened
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.jobs.identity import NAME_PATTERN, NOT_A_NAME
 from airflow_provider_benchmarks.operators._final_errors import ConfigurationError as FinalConfigurationError
+from airflow_provider_benchmarks.operators._places import (
+    Use,
+    configured_store,
+    doubt_about,
+    place_problem,
+    template_problem,
+)
 from airflow_provider_benchmarks.scores.metric_names import checked_references
 
 if TYPE_CHECKING:
@@ -48,6 +56,7 @@ class Rule:
     :param optional_words: what follows ``expected`` where None is accepted, too
     :param accepts_literally: True for a value that it may be where the DAG file itself says so, and no template has
         made it of nothing
+    :param use: of the file or folder that it names
     """
 
     expected: str
@@ -55,6 +64,7 @@ class Rule:
     wording: str = _WORDING
     optional_words: str = ", or None"
     accepts_literally: Callable[[Any], bool] = field(default=lambda value: False)
+    use: Use | None = None
 
     def or_none(self) -> Rule:
         return replace(
@@ -106,13 +116,16 @@ PATH = Rule(
     _is_path,
     "{name}: a path or URL in object storage is needed, found {value}",
     accepts_literally=_is_any_path,
+    use=Use.READ,
 )
+WRITTEN = replace(PATH, use=Use.WRITE)
 FILE = Rule("the path of a file", _is_path, optional_words="", accepts_literally=_is_any_path)
 #: An empty text stands for none.
 STORE = Rule(
     "the path or URL of a folder, an empty text for none",
     lambda value: value == "" or _is_path(value),
     accepts_literally=_is_any_path,
+    use=Use.WRITE,
 )
 #: An empty text stands for the connection's.
 WORKSPACE = Rule("the name of a workspace", lambda value: value == "" or _is_text(value)).or_none()
@@ -122,7 +135,10 @@ NAMES = Rule("the name of a field, or a list of them", _is_names)
 BASELINE = Rule(
     '"pinned", "last_passed", "previous", the name of a job, or the folder of a stored one',
     lambda value: value == "" or (isinstance(value, str) and bool(value.strip())),
+    use=Use.READ,
 ).or_none()
+#: Of a job that is there; what else it must be, :func:`require_job_name` says.
+_JOB_OR_FOLDER = Rule("the name of a job", lambda value: True, use=Use.READ)
 #: Of a job that is submitted.
 JOB_NAME = Rule(
     "a name",
@@ -146,10 +162,13 @@ def check_argument(
     :param template: that itself
     :raises ConfigurationError: names the task, the argument, and where the value comes from
     """
+    owner = f'{getattr(task, "kind_of_task", "task")} "{task.task_id}"'
+    refuse_task(value, owner, name)
     is_literal = rule.accepts_literally(value) and not (given and _is_made_of_nothing(str(value), template))
     if not is_literal and not rule.accepts(value):
-        owner = f'{getattr(task, "kind_of_task", "task")} "{task.task_id}"'
         raise FinalConfigurationError(f"{owner}: {rule.problem(name, value)}{origin(task, value, given)}")
+    if rule.use is not None and (problem := place_problem(value, rule.use)) is not None:
+        raise FinalConfigurationError(f"{owner}: {name}: {problem}{f' ({given} gives it)' if given else ''}")
 
 
 def _is_made_of_nothing(value: str, template: Any) -> bool:
@@ -199,6 +218,28 @@ def require_job_name(name: Any, *, task: BaseOperator, argument: str = "job_name
     raise FinalConfigurationError(f"{found}{source}: {why}")
 
 
+def refuse_task(value: Any, owner: str, name: str) -> None:
+    """Refuse a task in the place of its result, also within a list or a mapping.
+
+    :param owner: for the message, with its kind: ``task "run"``
+    :raises ConfigurationError: says how to write it
+    """
+    if isinstance(value, Mapping | list | tuple):
+        for member in value.values() if isinstance(value, Mapping) else value:
+            refuse_task(member, owner, name)
+        return
+    if hasattr(value, "operator_class") and callable(getattr(value, "function", None)):  # decorated, and not called
+        called = f"{getattr(value.function, '__name__', 'task')}()"
+        raise FinalConfigurationError(f"{owner}: {name}: found a task's function itself: call it, {name}={called}")
+    if hasattr(value, "task_id") and hasattr(value, "output"):
+        variable = value.task_id.rpartition(".")[2]
+        variable = variable if variable.isidentifier() else "task"
+        raise FinalConfigurationError(
+            f'{owner}: {name}: found the task "{value.task_id}" itself: give its result, {name}={variable}.output, or '
+            f"its name, {variable}.task_id, where names of tasks are asked for"
+        )
+
+
 def checked_aliases(aliases: Any, *, task: str) -> Any:
     """Return the argument ``aliases`` of a task, checked as far as it is known when the DAG is parsed.
 
@@ -206,6 +247,7 @@ def checked_aliases(aliases: Any, *, task: str) -> Any:
     """
     if aliases is None or isinstance(aliases, XComArg) or has_template(aliases):
         return aliases
+    refuse_task(aliases, f'task "{task}"', "aliases")
     try:
         return checked_references(aliases)
     except ConfigurationError as error:
@@ -262,12 +304,20 @@ class CheckedArguments:
 
         :raises ConfigurationError: names the task and the argument
         """
+        for name in dict.fromkeys((*self.template_fields, *self.argument_rules)):
+            refuse_task(getattr(self, name, None), f'{self.kind_of_task} "{self.task_id}"', name)
         #: What the DAG file has in the place of the others.
         self._templates = {
             name: value for name in self.template_fields if not is_known(value := getattr(self, name, None))
         }
         self._given_arguments = {name: words_of(value) for name, value in self._templates.items()}
         self._check_arguments_but(self._given_arguments)
+        for doubt in self._doubts(self._given_arguments):
+            warnings.warn(f'{self.kind_of_task} "{self.task_id}": {doubt}', UserWarning, stacklevel=2)
+        for name, template in self._templates.items():
+            use = self.argument_rules[name].use if name in self.argument_rules else None
+            if use is not None and (problem := template_problem(template, use)) is not None:
+                raise FinalConfigurationError(f'{self.kind_of_task} "{self.task_id}": {name}: {problem}')
 
     def check_rendered_arguments(self: Any) -> None:
         """Check all when the task runs, with what templates and other tasks have given.
@@ -275,19 +325,33 @@ class CheckedArguments:
         :raises ConfigurationError: names the task and the argument, and what stands in its place in the DAG file
         """
         self._check_arguments_but(())
+        for doubt in self._doubts(()):
+            self.log.warning("%s", doubt)
+
+    def _doubts(self: Any, unknown: Container[str]) -> list[str]:
+        """What may be right, though it seldom is."""
+        rules = [(name, rule) for name, rule in self.argument_rules.items() if name not in unknown]
+        found = [(name, doubt_about(getattr(self, name), rule.use)) for name, rule in rules]
+        return [f"{name}: {doubt}" for name, doubt in found if doubt]
 
     def given_argument(self: Any, name: str) -> str:
         """What the DAG file has in the place of an argument, in words; empty where that is its value itself."""
         given: dict[str, str] = getattr(self, "_given_arguments", {})
         return given.get(name, "")
 
+    def given_template(self: Any, name: str) -> Any:
+        """That itself; None where it is the value."""
+        return getattr(self, "_templates", {}).get(name)
+
     def _check_arguments_but(self: Any, unknown: Container[str]) -> None:
         if "aliases" not in unknown:
             checked_aliases(getattr(self, "aliases", None), task=self.task_id)
         if self.takes_job and "job_name" not in unknown:
             require_job_name(self.job_name, task=self, given=self.given_argument("job_name"))
+            check_argument(self, "job_name", self.job_name, _JOB_OR_FOLDER, given=self.given_argument("job_name"))
+        if "store" in self.argument_rules and self.store is None:
+            check_argument(self, "[benchmarks] score_store", configured_store(), STORE)
         for name, rule in self.argument_rules.items():
             if name not in unknown:
-                template = getattr(self, "_templates", {}).get(name)
-                given = self.given_argument(name)
-                check_argument(self, name, getattr(self, name), rule, given=given, template=template)
+                known = {"given": self.given_argument(name), "template": self.given_template(name)}
+                check_argument(self, name, getattr(self, name), rule, **known)

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_benchmarks.brief import did_you_mean, shortened
-from airflow_provider_benchmarks.exceptions import (
-    ConfigurationError,
-)
+from airflow_provider_benchmarks.exceptions import ConfigurationError, NotFound
 from airflow_provider_benchmarks.job_xcom import name_map_index
 from airflow_provider_benchmarks.jobs import JobStatus
 from airflow_provider_benchmarks.links import BenchmarkJobLink, StoredScoresLink, link_job, link_path
 from airflow_provider_benchmarks.operators._arguments import (
-    PATH,
     STORE,
     TEXT,
+    WRITTEN,
     Rule,
     checked_aliases,
     is_known,
@@ -50,7 +49,7 @@ class DownloadOperator(BenchmarkOperator):
     takes_job = True
     argument_rules: Mapping[str, Rule] = {
         **BenchmarkOperator.argument_rules,
-        "destination": PATH.or_none(),
+        "destination": WRITTEN.or_none(),
         "storage_conn_id": TEXT.or_none(),
         "if_exists": TEXT,
         "store": STORE.or_none(),
@@ -98,9 +97,12 @@ class DownloadOperator(BenchmarkOperator):
 
         :raises ConfigurationError: it can't be done
         """
-        from airflow_provider_benchmarks.store import RowOptions
+        from airflow_provider_benchmarks.store import RowOptions, refuse_other_ending
 
-        return RowOptions(place=self._place(), if_exists=self.if_exists)
+        place = self._place()
+        if place is not None:
+            refuse_other_ending(place, self.format)
+        return RowOptions(place=place, if_exists=self.if_exists)
 
     def _place(self) -> Place | None:
         from airflow_provider_benchmarks.store import Place
@@ -145,6 +147,17 @@ class DownloadOperator(BenchmarkOperator):
             advice = "" if job.is_finished else " Wait for it first."
             self.log.warning('%s is "%s": its scores may not be of all rows.%s', job, job.status, advice)
         return job
+
+    @contextmanager
+    def _naming_status(self, job: BenchmarkJob | StoredJob) -> Iterator[None]:
+        """Say of results that are not there what is known of their job."""
+        try:
+            yield
+        except NotFound as error:
+            status = getattr(job, "status", JobStatus.COMPLETED)
+            if status == JobStatus.COMPLETED:
+                raise
+            raise error.reworded(f'{error} The status of {job} is "{status}".') from error.__cause__
 
     def _note(
         self,

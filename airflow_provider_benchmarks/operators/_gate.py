@@ -24,8 +24,8 @@ from airflow_provider_benchmarks.links import (
 from airflow_provider_benchmarks.operators._arguments import (
     BASELINE,
     FILE,
-    PATH,
     STORE,
+    WRITTEN,
     Rule,
     checked_aliases,
     has_template,
@@ -87,7 +87,7 @@ class GateOperator(BenchmarkOperator):
         "policy": FILE.or_none(),
         "baseline": BASELINE,
         "store": STORE.or_none(),
-        "report": PATH.or_none(),
+        "report": WRITTEN.or_none(),
     }
 
     def __init__(

@@ -16,6 +16,7 @@ from airflow_provider_benchmarks.gates.run import modules_of
 from airflow_provider_benchmarks.gates.sources import PINNED, STORED_BASELINES
 from airflow_provider_benchmarks.gates.stored_rows import must_have_rows
 from airflow_provider_benchmarks.operators._arguments import has_template
+from airflow_provider_benchmarks.operators._places import Use, place_problem, template_problem
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import BaseOperator, Context
@@ -59,11 +60,15 @@ def _check_of(data: Any, *, gate: str) -> Check:
 
 
 def require_extras(checks: Sequence[Check], *, gate: str) -> None:
-    """Refuse checks that need packages that are not installed.
+    """Refuse checks that need packages that are not installed, those of the storages of their baselines included.
 
     :param gate: the gate's task id, for messages
     :raises ConfigurationError: names the extras
     """
+    for name in dict.fromkeys(check.needs().baseline for check in checks):
+        problem = template_problem(name, Use.READ) if has_template(name) else place_problem(name, Use.READ)
+        if problem is not None:
+            raise ConfigurationError(f'gate "{gate}": baseline: {problem}')
     rows = PARQUET if must_have_rows(checks) else ()
     require(f'gate "{gate}": its checks (confidence, comparisons, slices) need', *modules_of(checks), *rows)
 

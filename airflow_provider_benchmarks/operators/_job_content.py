@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_benchmarks.benchmarks import Benchmark, JobRequest, is_reference, parse_benchmark, plain_mapping
+from airflow_provider_benchmarks.benchmarks import (
+    Benchmark,
+    JobRequest,
+    is_reference,
+    parse_benchmark,
+    plain_mapping,
+    unread_model,
+)
 from airflow_provider_benchmarks.brief import brief
 from airflow_provider_benchmarks.exceptions import ConfigurationError
-from airflow_provider_benchmarks.operators._arguments import is_known, origin
+from airflow_provider_benchmarks.operators._arguments import FILE, check_argument, is_known, origin
 from airflow_provider_benchmarks.operators._reviewed_file import ReviewedFile
 
 if TYPE_CHECKING:
@@ -74,6 +82,10 @@ class JobContent:
         if task.benchmark is None:
             given = task.given_argument("spec") or task.given_argument("benchmark")
             raise self._error(f"both spec and benchmark are None{origin(task, None, given)}")
+        if isinstance(task.benchmark, str) and (given := task.given_argument("benchmark")):
+            check_argument(
+                task, "benchmark", task.benchmark, FILE, given=given, template=task.given_template("benchmark")
+            )
         params = _triggered_params(task, context)
         if isinstance(task.benchmark, Benchmark) or is_reference(task.benchmark):
             return self._request(task.benchmark, params)
@@ -111,16 +123,21 @@ class JobContent:
         task = self.task
         model, template, params = (_known(each) for each in (task.model, task.prompt_template, task.job_params))
         try:
-            JobRequest(benchmark, model=model, prompt_template=template, params=params)
+            request = JobRequest(benchmark, model=model, prompt_template=template, params=params)
         except ConfigurationError as error:
             raise self._error(str(error)) from error
+        if (problem := unread_model(request)) is not None:
+            warnings.warn(f'task "{task.task_id}": {problem}', UserWarning, stacklevel=2)
 
     def _request(self, benchmark: Any, params: Mapping[str, Any] | None = None) -> JobRequest:
         task = self.task
         try:
-            return JobRequest(benchmark, model=task.model, prompt_template=task.prompt_template, params=params)
+            request = JobRequest(benchmark, model=task.model, prompt_template=task.prompt_template, params=params)
         except ConfigurationError as error:
             raise self._error(str(error)) from error
+        if (problem := unread_model(request)) is not None:
+            task.log.warning("%s", problem)
+        return request
 
     def _file(self) -> ReviewedFile:
         task = self.task

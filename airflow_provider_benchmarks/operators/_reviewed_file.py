@@ -13,6 +13,7 @@ from airflow.providers.common.compat.sdk import conf
 from airflow_provider_benchmarks.brief import brief, shortened
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.operators._arguments import has_template
+from airflow_provider_benchmarks.operators._places import Use, place_problem
 from airflow_provider_benchmarks.reviewed_text import MAX_BYTES
 
 
@@ -41,11 +42,19 @@ class ReviewedFile:
         :raises ConfigurationError: there is no such file
         :raises OSError: the storage fails
         """
+        self._check_storage()
         return self._remote() if self.is_remote else self._local()
+
+    def _check_storage(self) -> None:
+        if (problem := place_problem(self.path, Use.OPEN)) is not None:
+            raise self._error(f"{self.what}: {problem}")
 
     def read_if_here(self) -> bytes | None:
         """Read it while the DAG is parsed; None where its path is known only when the task runs."""
-        if not isinstance(self.path, str) or self.is_remote or has_template(self.path):
+        if not isinstance(self.path, str) or has_template(self.path):
+            return None
+        self._check_storage()
+        if self.is_remote:
             return None
         if self.dag_file is None and not any(map(_exists, self._places())):
             return None  # the operator is added to its DAG later

@@ -11,7 +11,7 @@ from airflow.providers.common.compat.sdk import conf
 
 from airflow_provider_benchmarks.benchmarks import JobRequest
 from airflow_provider_benchmarks.deferral import deadline_of_job, deferral_timeout, is_of_earlier_try, seconds_until
-from airflow_provider_benchmarks.durations import require_seconds
+from airflow_provider_benchmarks.durations import seconds_of
 from airflow_provider_benchmarks.exceptions import Conflict, JobNotFound, NameUnusable, ServiceError, Unauthorized
 from airflow_provider_benchmarks.job_xcom import TaskJob, name_map_index, push_job
 from airflow_provider_benchmarks.jobs import BenchmarkJob, JobStatus, RunIdentity, fingerprint, progress_line
@@ -76,7 +76,7 @@ class RunBenchmarkJobOperator(BenchmarkOperator):
     :param workspace: workspace of the job; None (the default) for the connection's (templated)
     :param wait_for_completion: False ends the task when the job is submitted. Default: True
     :param deferrable: wait in the triggerer, without a worker slot. Default: ``[operators] default_deferrable``
-    :param poll_interval: seconds between two polls of the job, more than 0
+    :param poll_interval: seconds or timedelta between two polls of the job, more than 0
     :param timeout: maximum duration of the job, seconds or timedelta, more than 0; None for no limit. Default: 24
         hours. It counts from the submit, over all tries that wait for the job
     :param cancel_on_kill: cancel the job when the task is killed, marked, cleared or reaches its ``execution_timeout``.
@@ -128,7 +128,7 @@ class RunBenchmarkJobOperator(BenchmarkOperator):
         workspace: str | None = None,
         wait_for_completion: bool = True,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
-        poll_interval: float = 30,
+        poll_interval: timedelta | float = 30,
         timeout: timedelta | float | None = timedelta(hours=24),
         cancel_on_kill: bool = True,
         cancel_on_timeout: bool = False,
@@ -136,9 +136,9 @@ class RunBenchmarkJobOperator(BenchmarkOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(conn_id=conn_id, workspace=workspace, **kwargs)
-        require_seconds(poll_interval, f'task "{self.task_id}": poll_interval')
+        poll_interval = seconds_of(poll_interval, f'task "{self.task_id}": poll_interval')
         if timeout is not None:
-            require_seconds(timeout, f'task "{self.task_id}": timeout')
+            seconds_of(timeout, f'task "{self.task_id}": timeout')
         self.spec = spec
         self.benchmark = benchmark
         self.model = model

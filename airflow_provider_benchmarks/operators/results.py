@@ -109,7 +109,8 @@ class DownloadAggregateScoresOperator(DownloadOperator):
         self._begin()
         stored = self._store_job()
         job = stored or self._get_job()
-        scores = stored.aggregate if stored else self.hook.get_aggregate_scores(self.job_name)
+        with self._naming_status(job):
+            scores = stored.aggregate if stored else self.hook.get_aggregate_scores(self.job_name)
         records: list[dict[str, Any]] = storable(scores.to_records())
         what = f'aggregate scores of benchmark job "{self.job_name}"'
         if self.do_xcom_push:
@@ -252,7 +253,8 @@ class DownloadRowScoresOperator(DownloadOperator):
         job: BenchmarkJob | StoredJob
         if store is None:
             job = self._get_job()
-            file, aggregate = RowDownload(source, options).finish(), source.fetched
+            with self._naming_status(job):
+                file, aggregate = RowDownload(source, options).finish(), source.fetched
         else:
             job, file = store_and_download(source, store, options)
             aggregate = job.aggregate
@@ -276,7 +278,8 @@ class DownloadRowScoresOperator(DownloadOperator):
             return dict(storable(stored.rows.to_dict()))
         job, source = stored or self._get_job(), ServiceRows(self.hook.client, self.job_name)
         try:
-            rows = self._collect(source)
+            with self._naming_status(job):
+                rows = self._collect(source)
         except ServiceError as error:
             rows = self._collect(purged_rows(stored, error))
         self._tell(context, job, stored.aggregate if stored else source.fetched, rows=len(rows))

@@ -15,6 +15,8 @@ _URL = re.compile(r"([a-z][a-z0-9+.-]*)://|(file|local):", re.IGNORECASE)
 _LOCAL = ("", "file", "local")
 #: Filesystems that fsspec would open one within the other: simplecache::s3://bucket/key.
 _CHAINED = re.compile(r"([a-z0-9+.-]+::)+[a-z0-9+.-]+://", re.IGNORECASE)
+#: What has a storage's scheme, and is no URL of it. As a path of the disk it would be a folder called ``s3:``.
+_TOO_FEW_SLASHES = re.compile(rf"({'|'.join((*WITH_BUCKETS, 's3n', 'https?'))}):(?!//)/?", re.IGNORECASE)
 #: An address of IPv6 in the place of a host.
 _ADDRESS = re.compile(r"^[^/]*\[[^/\]]*\]")
 
@@ -35,9 +37,14 @@ def local_path(path: Any) -> str | None:
 
     Only a ``~`` that begins it, and a link, stand for something else: all other characters are those of names.
 
-    :raises ConfigurationError: it chains filesystems
+    :raises ConfigurationError: it chains filesystems, or lacks slashes after the scheme of a storage
     """
     text, scheme = str(path), scheme_of(path)
+    if (begin := _TOO_FEW_SLASHES.match(text)) is not None:
+        raise ConfigurationError(
+            f'"{text}" is no URL: did you mean "{begin[1].lower()}://{text[begin.end() :]}"? A local path with such a '
+            f"name begins with / or ./"
+        )
     if _CHAINED.match(text) or (scheme not in (*_LOCAL, *WITH_BUCKETS) and _has_link(text)):
         raise ConfigurationError(
             f'{text}: filesystems that are chained with "::" are not opened. Name the file or folder itself; a local '

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import BaseSensorOperator, conf
 
 from airflow_provider_benchmarks.deferral import deadline_after, deferral_timeout, is_of_earlier_try
+from airflow_provider_benchmarks.durations import seconds_of
 from airflow_provider_benchmarks.job_xcom import name_map_index
 from airflow_provider_benchmarks.jobs import WaitLog
 from airflow_provider_benchmarks.links import BenchmarkJobLink, link_job
@@ -69,6 +70,8 @@ class BenchmarkJobSensor(ReportsLineage, CheckedArguments, BaseSensorOperator):
         self.deferrable = deferrable
         self._lines: WaitLog | None = None
         self.check_known_arguments()
+        if deferrable:  # Airflow's own poll may have no pause
+            seconds_of(self.poke_interval, f'task "{self.task_id}": poke_interval')
 
     @cached_property
     def hook(self) -> BenchmarkHook:

@@ -15,7 +15,7 @@ from airflow_provider_benchmarks.store.if_exists import (
 from airflow_provider_benchmarks.store.partitions import find_partitions, store_partitions, sweep_partitions
 from airflow_provider_benchmarks.store.place import Place
 from airflow_provider_benchmarks.store.row_files import RowTarget, require_stored, store_row_files, store_rows
-from airflow_provider_benchmarks.store.row_options import RowArguments, RowOptions
+from airflow_provider_benchmarks.store.row_options import RowArguments, RowOptions, refuse_other_ending
 from airflow_provider_benchmarks.store.score_store import ScoreStore
 from airflow_provider_benchmarks.store.stored_file import StoredFile, store_bytes
 from airflow_provider_benchmarks.store.stored_job import StoredJob, read_stored_job
@@ -35,6 +35,7 @@ __all__ = [
     "find_partitions",
     "find_row_file",
     "read_stored_job",
+    "refuse_other_ending",
     "refuse_other_kind",
     "require_stored",
     "store_bytes",

@@ -14,6 +14,7 @@ from airflow_provider_benchmarks.connection_fields import not_found
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.scores.local_paths import WITH_BUCKETS, is_local, local_path
 from airflow_provider_benchmarks.scores.stored_files import storage_errors
+from airflow_provider_benchmarks.storages import storage_problem
 
 #: Connections, and URLs without their paths, of buckets that this process has seen.
 _FOUND_BUCKETS: set[tuple[str | None, str]] = set()
@@ -87,7 +88,7 @@ class Place:
                 getattr(path, "__wrapped__", path).fs.invalidate_cache(path.path)
         except (ValueError, ImportError) as error:
             raise ConfigurationError(
-                f'Airflow has no filesystem for "{self.url}" ({error}). {_remedy(error)}'
+                f'Airflow has no filesystem for "{self.url}" ({error}). {_remedy(self.url, error)}'
             ) from error
         return path
 
@@ -188,8 +189,8 @@ def _parts(url: str) -> tuple[str, str]:
     return (f"{scheme}://{bucket}", key) if "::" in key and "::" not in bucket else (url, "")
 
 
-def _remedy(error: Exception) -> str:
-    """What to install so that Airflow opens a URL."""
+def _remedy(url: str, error: Exception) -> str:
+    """What to do so that Airflow opens a URL."""
     # Airflow 3.0 admits a universal-pathlib that knows no path of its ObjectStoragePath, local ones neither.
     if "incompatible with ObjectStoragePath" in str(error):
         return (
@@ -197,7 +198,9 @@ def _remedy(error: Exception) -> str:
             f"{version('universal-pathlib')}: install the version that Airflow's own constraints name, or "
             f'"universal-pathlib<0.3".'
         )
-    return "Install the provider of the storage: airflow-provider-benchmarks[s3], [gcs] or [azure]."
+    if (problem := storage_problem(url)) is not None:
+        return f"{problem}."
+    return "Write s3://, gs:// or abfs://, or install the Airflow provider that has a filesystem for this scheme."
 
 
 @cache

@@ -6,11 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TypedDict
 
-from airflow_provider_benchmarks.brief import brief, brief_names
+from airflow_provider_benchmarks.brief import brief, brief_names, shortened
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.formats import TABLE_FORMATS, RowFormat
 from airflow_provider_benchmarks.store.if_exists import IfExists
 from airflow_provider_benchmarks.store.place import Place
+
+#: What files are taken for by the endings of their names.
+_ENDINGS = {".parquet": "parquet", ".pq": "parquet", ".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
+_PACKED = {".gz": "gzip", ".gzip": "gzip", ".zst": "zstd", ".zstd": "zstd"}
 
 
 class RowArguments(TypedDict, total=False):
@@ -34,6 +38,31 @@ class RowArguments(TypedDict, total=False):
     if_exists: str
     limit: int | None
     partition_by: str | Sequence[str]
+
+
+def refuse_other_ending(place: Place, format: str, compression: str | None = None) -> None:
+    """Refuse a file whose name says that it has another format, which whoever opens it would believe.
+
+    :param format: of rows; or ``json``, of aggregate scores, which have no other
+    :raises ConfigurationError: says what to set
+    """
+    name = place.url.lower()
+    packed = next((kind for ending, kind in _PACKED.items() if name.endswith(ending)), None)
+    if packed is not None:
+        name = name.rpartition(".")[0]
+    kind = next((kind for ending, kind in _ENDINGS.items() if name.endswith(ending)), None)
+    if kind is not None and kind != format:
+        setting = "" if format == "json" else f'set format="{kind}", or '
+        raise ConfigurationError(
+            f'destination "{shortened(place.url)}" has the name of a {kind} file, and format is "{format}": '
+            f"{setting}give it another ending"
+        )
+    if packed is not None and packed != compression:
+        setting = f'set compression="{packed}", or ' if format == "jsonl" else ""
+        raise ConfigurationError(
+            f'destination "{shortened(place.url)}" has the name of a file that is packed with {packed}, and '
+            f"compression is {compression}: {setting}give it another ending"
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +115,8 @@ class RowOptions:
         row_format = RowFormat(
             name=format, compression=compression, with_sample=with_sample, neutralise_formulas=neutralise_formulas
         )
+        if place is not None and not partition_by:
+            refuse_other_ending(place, format, compression)
         return cls(place=place, row_format=row_format, if_exists=if_exists, limit=limit, partition_by=partition_by)
 
     @property

@@ -4,17 +4,20 @@ For tests, demos and the tests of one's own DAGs. It evaluates metrics that need
 number-check), returns results that a test gives, and injects faults.
 
 Methods name the jobs that they are about by a benchmark. From 0.2 on the service stores none, and jobs bring their
-metrics along: there, the reference of a job's dataset stands for it.
+metrics along: those of this package name their benchmark in their custom fields, and the reference of a job's dataset
+stands for it, too.
 """
 
 from __future__ import annotations
 
 import json
 import time
+import warnings
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import unquote
 
+from airflow_provider_benchmarks.brief import brief_names
 from airflow_provider_benchmarks.extras import require
 from airflow_provider_benchmarks.testing._http.request import Request
 from airflow_provider_benchmarks.testing._http.server import RecordedRequest, Server
@@ -96,12 +99,26 @@ class EvaluationService:
         return self
 
     def stop(self) -> None:
-        """Stop serving, close all connections, and delete uploaded files. Stopping again does nothing."""
+        """Stop serving, close all connections, and delete uploaded files. Stopping again does nothing.
+
+        Warns of results and the like that were given for a benchmark of which there was no job, where there were jobs.
+        """
         if self._server is None or self._stopped:
             return
         self._stopped = True
         self._server.stop()
         self._state.close()
+        self._warn_of_unseen()
+
+    def _warn_of_unseen(self) -> None:
+        seen, unseen = self._scenarios.seen_subjects, self._scenarios.unseen_subjects()
+        if seen and unseen:
+            warnings.warn(
+                f"the local evaluation service has had no job of {brief_names(unseen)}, for which results, a failure, "
+                f"a duration or a hold was requested; its jobs were of {brief_names(sorted(seen))}",
+                UserWarning,
+                stacklevel=3,
+            )
 
     def __enter__(self) -> Self:
         return self.start()
@@ -167,7 +184,8 @@ class EvaluationService:
         As on the service, a job without a single score that has a value ends in error, and yet has its results. In 0.2
         to 0.6 it is completed.
 
-        :param benchmark: ``workspace/name``; None: all later jobs without results of their own
+        :param benchmark: ``workspace/name``, from 0.2 on also that of the dataset; None: all later jobs without
+            results of their own
         :param aggregate: the aggregate scores as JSON-able data of any shape, or as bytes
         :param rows: the row scores as dicts, as bytes, or as the path of a JSONL file, which is served without being
             loaded; None: the jobs have no row scores
@@ -179,7 +197,8 @@ class EvaluationService:
     def fail_jobs(self, benchmark: str | None, message: str, *, root_error: str | None = None) -> None:
         """Let every later job of a benchmark end in error.
 
-        :param benchmark: ``workspace/name``; None: all later jobs without results of their own
+        :param benchmark: ``workspace/name``, from 0.2 on also that of the dataset; None: all later jobs without
+            results of their own
         :param message: message of ``error_details``; the service's is mostly "Job exited with code 1"
         :param root_error: error in the logs. Without it the evaluation does not even start: there are no logs, and
             ``error_details`` has a traceback

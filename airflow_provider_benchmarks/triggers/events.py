@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import AsyncIterator, Hashable, Sequence
 from contextlib import aclosing
+from datetime import timedelta
 from typing import Any
 
 from airflow.providers.common.compat.triggers import BaseEventTrigger
 from airflow.triggers.base import TriggerEvent
 
-from airflow_provider_benchmarks.durations import require_seconds
+from airflow_provider_benchmarks.benchmarks import is_reference
+from airflow_provider_benchmarks.brief import brief, shortened
+from airflow_provider_benchmarks.durations import seconds_of
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.given_values import require_text, texts_of
 from airflow_provider_benchmarks.jobs import TERMINAL_STATUSES, BenchmarkJob, JobStatus
@@ -50,8 +53,9 @@ class BenchmarkJobEventTrigger(BaseEventTrigger):
     :param name_pattern: only jobs whose name matches this pattern, with ``*`` and ``?``; None (the default) for all
     :param conn_id: connection to the evaluation service
     :param workspace: workspace of the jobs; None (the default) for the connection's
-    :param poll_interval: seconds between two polls, more than 0
-    :raises ConfigurationError: a status is not one of a finished job, or the interval is not positive
+    :param poll_interval: seconds or timedelta between two polls, more than 0
+    :raises ConfigurationError: ``benchmark`` is no reference, a status is not one of a finished job, or the interval is
+        not positive
     """
 
     def __init__(
@@ -62,7 +66,7 @@ class BenchmarkJobEventTrigger(BaseEventTrigger):
         name_pattern: str | None = None,
         conn_id: str = "nemo_evaluator_default",
         workspace: str | None = None,
-        poll_interval: float = 60,
+        poll_interval: timedelta | float = 60,
     ) -> None:
         super().__init__()
         statuses = texts_of(statuses, "statuses")
@@ -70,17 +74,24 @@ class BenchmarkJobEventTrigger(BaseEventTrigger):
         require_text(conn_id, "conn_id")
         require_text(name_pattern, "name_pattern", optional=True)
         require_text(workspace, "workspace", optional=True)
+        if not is_reference(benchmark):
+            given = (
+                f'; did you mean "{workspace}/{shortened(benchmark)}"?' if workspace and "/" not in benchmark else ""
+            )
+            raise ConfigurationError(
+                f'benchmark must be the reference of a benchmark, "workspace/name", as its file has it, found '
+                f"{brief(benchmark)}{given}"
+            )
         if not statuses or not set(statuses) <= TERMINAL_STATUSES:
             known = ", ".join(sorted(TERMINAL_STATUSES))
             raise ConfigurationError(f"statuses must be some of {known}, found {list(statuses)}")
-        require_seconds(poll_interval, "poll_interval")
         self.benchmark = benchmark
         # Sorted, since they may come from a set: Airflow takes a trigger with other arguments for another trigger.
         self.statuses = sorted({str(status) for status in statuses})
         self.name_pattern = name_pattern
         self.conn_id = conn_id
         self.workspace = workspace
-        self.poll_interval = poll_interval
+        self.poll_interval = seconds_of(poll_interval, "poll_interval")
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         return (

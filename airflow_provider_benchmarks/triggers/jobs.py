@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_provider_benchmarks.durations import require_number, require_seconds
+from airflow_provider_benchmarks.durations import number_of, seconds_of
 from airflow_provider_benchmarks.exceptions import BenchmarkError
 from airflow_provider_benchmarks.jobs import BenchmarkJob
 from airflow_provider_benchmarks.jobs.outcome import wait_failed
@@ -31,7 +32,7 @@ class BenchmarkJobTrigger(BaseTrigger):
     :param conn_id: connection to the evaluation service
     :param workspace: workspace of the job; None for the connection's
     :param job_name: name of the job
-    :param poll_interval: seconds between two polls
+    :param poll_interval: seconds or timedelta between two polls
     :param deadline: when the wait ends, in seconds since the epoch, so that it holds over restarts of the triggerer;
         None (the default) for no limit
     :param cancel_on_kill: cancel the job when the deferred task is marked, cleared or timed out by Airflow; never when
@@ -45,15 +46,15 @@ class BenchmarkJobTrigger(BaseTrigger):
         conn_id: str,
         workspace: str | None,
         job_name: str,
-        poll_interval: float = 30,
+        poll_interval: timedelta | float = 30,
         deadline: float | None = None,
         cancel_on_kill: bool = False,
     ) -> None:
         super().__init__()
         # One that is no number would end the poll loop of all jobs of the connection.
-        require_seconds(poll_interval, "poll_interval")
+        poll_interval = seconds_of(poll_interval, "poll_interval")
         if deadline is not None:
-            require_number(deadline, "deadline")
+            deadline = number_of(deadline, "deadline")
         self.conn_id = conn_id
         self.workspace = workspace
         self.job_name = job_name

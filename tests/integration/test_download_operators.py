@@ -138,8 +138,11 @@ class TestAggregateScores:
     def test_a_job_without_results(self, service, run_job, tmp_path):
         service.fail_jobs(BENCHMARK, "no")
         run_job()
-        with pytest.raises(NotFound, match="look at its status and log"):
-            aggregate(destination=str(tmp_path / "scores.json"))
+        told = 'look at its status and log. The status of benchmark job "job-1" .*is "error"'
+        for fetch, name in ((aggregate, "scores.json"), (rows, "rows.jsonl"), (rows, None)):
+            with pytest.raises(NotFound, match=told) as caught:
+                fetch(destination=name and str(tmp_path / name))
+            assert "Check the name" not in str(caught.value)
         assert list(tmp_path.iterdir()) == []
 
     @pytest.mark.parametrize("body", [b"{", b"[]", b"{}", b'{"results": {}}', b'"none"'])

@@ -276,10 +276,13 @@ def test_a_set_of_statuses_makes_the_same_trigger_in_every_process() -> None:
     [
         ({"statuses": ["active"]}, "statuses must be some of cancelled, completed, error, found"),
         ({"statuses": []}, "statuses must be"),
+        ({"benchmark": "translate"}, "benchmark must be the reference of a benchmark, .*found 'translate'$"),
+        ({"benchmark": "translate", "workspace": "ml"}, 'found .translate.; did you mean "ml/translate"\\?'),
+        ({"benchmark": "ml/translate.yaml"}, '"workspace/name", as its file has it, found'),
         ({"poll_interval": 0}, "poll_interval must be more than 0"),
         ({"poll_interval": "5"}, "poll_interval must be a finite number of seconds, found '5'"),
     ],
 )
 def test_wrong_arguments_raise_when_the_dag_is_parsed(arguments, message) -> None:
     with pytest.raises(ConfigurationError, match=message):
-        BenchmarkJobEventTrigger(benchmark=BENCHMARK, **arguments)
+        BenchmarkJobEventTrigger(**{"benchmark": BENCHMARK, **arguments})

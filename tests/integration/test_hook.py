@@ -9,6 +9,7 @@ import re
 import tarfile
 import threading
 import time
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -117,7 +118,8 @@ class TestWaiting:
 
         unpinning = threading.Thread(target=unpin_after_three_polls, daemon=True)
         unpinning.start()
-        assert hook.wait_for_job("job-1", poll_interval=0.05, timeout=60).status == "completed"
+        seconds = timedelta(seconds=0.05), timedelta(minutes=1)
+        assert hook.wait_for_job("job-1", poll_interval=seconds[0], timeout=seconds[1]).status == "completed"
         unpinning.join(timeout=60)
 
     def test_a_service_that_fails_for_a_while_is_waited_for(self, hook, service):

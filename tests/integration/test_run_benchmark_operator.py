@@ -155,6 +155,18 @@ class TestMistakes:
         with pytest.raises(ConfigurationError, match=message):
             operator(**arguments)
 
+    def test_a_model_that_no_metric_reads_is_warned_of_while_the_dag_is_parsed_and_when_the_task_runs(
+        self, service, tmp_path, task_log
+    ):
+        metrics = {name: body for name, body in METRICS.items() if "candidate" in body}
+        content = {"name": f"{WORKSPACE}/other", "dataset": f"{WORKSPACE}/qa", "metrics": metrics}
+        (tmp_path / "qa.json").write_text(json.dumps(content))
+        arguments = {"benchmark": str(tmp_path / "qa.json"), "model": MODEL, "prompt_template": "{{item.question}}"}
+        with pytest.warns(UserWarning, match='task "run": my-workspace/other: no metric reads what the model returns'):
+            run = operator(**arguments, wait_for_completion=False)
+        run.execute(task_context())
+        assert "my-workspace/other: no metric reads what the model returns" in task_log()
+
     def test_a_wrong_file_is_refused_while_the_dag_is_parsed(self, tmp_path):
         (tmp_path / "qa.yaml").write_text("name: w/b\ndataset: w/d\nmetrics:\n  w/m: {}")
         with pytest.raises(ConfigurationError, match='qa.yaml, line 4: metric w/m must be a mapping with its "type"'):
@@ -184,9 +196,13 @@ class TestMistakes:
         with pytest.raises(ConfigurationError, match=message):
             made.execute(task_context())
 
-    def test_a_template_that_gives_no_path_is_reported_when_the_task_runs(self, service):
-        rendered = render({"path": ""}, benchmark="{{ path }}")
-        with pytest.raises(ConfigurationError, match="benchmark must be the path of a file, found ''"):
+    @pytest.mark.parametrize("path", ["", None])
+    def test_a_template_that_gives_no_path_is_reported_when_the_task_runs(self, service, path):
+        rendered = render({"path": path}, benchmark="{{ path }}")
+        told = (
+            f"benchmark must be the path of a file, found '{path or path!s}', which the template {{{{ path }}}} gives"
+        )
+        with pytest.raises(ConfigurationError, match=told):
             rendered.execute(task_context())
 
 

@@ -44,6 +44,22 @@ def test_scores_as_json_and_in_a_store(command, benchmark, capsys, tmp_path):
     assert ScoreStore(store).find("shell-1", workspace=WORKSPACE).benchmark == BENCHMARK
 
 
+def test_a_job_of_the_name_that_was_submitted_before_is_told_apart(command, benchmark, capsys, service):
+    for told in ("submitted benchmark job", "attached to what was submitted before (completed): benchmark job"):
+        assert command("--benchmark", benchmark, "--name", "shell-1") == 0
+        assert f'{told} "shell-1"' in capsys.readouterr().err
+
+
+def test_a_model_that_no_metric_reads_is_warned_of(command, tmp_path, capsys, service):
+    exact = {"type": "exact-match", "reference": "{{item.reference}}", "candidate": "{{item.output}}"}
+    other = {"name": f"{WORKSPACE}/other", "dataset": f"{WORKSPACE}/qa", "metrics": {f"{WORKSPACE}/exact-match": exact}}
+    (tmp_path / "other.json").write_text(json.dumps(other))
+    service.add_model(f"{WORKSPACE}/m")
+    model = ("--model", f"{WORKSPACE}/m", "--prompt-template", "{{item.question}}", "--no-wait")
+    assert command("--benchmark", str(tmp_path / "other.json"), *model) == 0
+    assert f"warning: {WORKSPACE}/other: no metric reads what the model returns" in capsys.readouterr().err
+
+
 def test_without_waiting_it_prints_the_name(command, benchmark, capsys, service):
     service.hold_jobs("active")
     assert command("--benchmark", benchmark, "--name", "shell-1", "--no-wait") == 0

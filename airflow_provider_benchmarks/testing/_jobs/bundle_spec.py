@@ -8,6 +8,7 @@ from typing import Any
 from airflow_provider_benchmarks.testing._http.response import UNEXPECTED_ERROR, HttpError
 from airflow_provider_benchmarks.testing._http.validation import Fields, validation_error
 from airflow_provider_benchmarks.testing._jobs.bundles import complete_bundle, has_wrong_outputs
+from airflow_provider_benchmarks.testing._jobs.metric_fields import metric_fields
 from airflow_provider_benchmarks.testing._release import Release
 from airflow_provider_benchmarks.testing._state.state import State
 
@@ -91,7 +92,9 @@ def check_bundle(bundle: Any, loc: Loc, errors: list[Any]) -> None:
         output_fields.text("name", required=True)
     payload = inline.mapping("payload", required=True)
     if payload is not None:
-        Fields(payload, (*loc, "payload"), errors=errors).mapping("metric", required=True)
+        metric = Fields(payload, (*loc, "payload"), errors=errors).mapping("metric", required=True)
+        if metric is not None:  # the wording is that of 0.1, which has the metric alone
+            metric_fields(Fields(metric, (*loc, "payload", "metric"), errors=errors), str(metric.get("type")))
     inline.forbid_others(_BUNDLE_FIELDS)
 
 

@@ -90,7 +90,7 @@ class Controllers:
             if now >= job.schedule.cancel_at:
                 finish_cancel(self.state, job)
             return
-        holds = self.scenarios.held_statuses(job.subject)
+        holds = self.scenarios.held_statuses(job.subjects)
         stages = STAGES[job.kind]
         while job.schedule.position < len(stages) and job.status not in TERMINAL:
             stage = stages[job.schedule.position]

@@ -21,7 +21,7 @@ from airflow_provider_benchmarks.testing._routes.filesets import create_fileset
 from airflow_provider_benchmarks.testing._routes.job_results import benchmark_result_routes
 from airflow_provider_benchmarks.testing._routes.jobs import job_routes, show_job
 from airflow_provider_benchmarks.testing._state.identifiers import short_id
-from airflow_provider_benchmarks.testing._state.job import Job
+from airflow_provider_benchmarks.testing._state.job import Job, Schedule
 from airflow_provider_benchmarks.testing._state.state import State
 
 
@@ -43,17 +43,17 @@ def submit(context: Context, request: Request, workspace: str) -> Response:
         # The fileset of the name exists now and stays, so that the name can't be used again.
         detail = f"Project '{project}' does not exist in workspace '{workspace}'. Please create the project first."
         raise HttpError(422, detail)
-    schedule = context.scenarios.schedule(spec["benchmark"])
     job = Job(
         name,
         workspace,
         context.state.clock(),
         spec,
-        schedule,
+        Schedule(0.0),
         description=description,
         ownership=ownership,
         custom_fields=custom_fields,
     )
+    job.schedule = context.scenarios.schedule(job.subjects)
     add_step(context.state, job, job.step_names[0])
     context.state.add_job(job)
     return json_response(show_job(job), status=201)

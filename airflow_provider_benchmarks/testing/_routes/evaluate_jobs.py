@@ -71,7 +71,7 @@ def submit(context: Context, request: Request, workspace: str) -> Response:
         ownership=ownership,
         custom_fields=_with_telemetry(state.release, custom_fields),
     )
-    job.schedule = context.scenarios.schedule(job.subject)
+    job.schedule = context.scenarios.schedule(job.subjects)
     add_step(state, job, job.step_names[0])
     state.add_job(job)
     return json_response(show_job(job), status=201)

@@ -8,7 +8,7 @@ from airflow_provider_benchmarks.testing._http.request import Request
 from airflow_provider_benchmarks.testing._http.response import HttpError, Response, json_response
 from airflow_provider_benchmarks.testing._http.router import Route, route
 from airflow_provider_benchmarks.testing._http.validation import Fields, check_entity_name, validation_error
-from airflow_provider_benchmarks.testing._jobs.evaluation import OPERATIONS
+from airflow_provider_benchmarks.testing._jobs.metric_fields import metric_fields
 from airflow_provider_benchmarks.testing._routes.context import Context
 from airflow_provider_benchmarks.testing._state.entity import Entity
 from airflow_provider_benchmarks.testing._state.identifiers import new_id
@@ -58,17 +58,7 @@ def _metric_fields(body: Any) -> dict[str, Any]:
         "supported_job_types": body.get("supported_job_types", ["online", "offline"]),
     }
     fields = Fields(body, ("body", kind))
-    own: dict[str, Any] = {name: value for name, value in body.items() if name not in head}
-    if kind == "exact-match":
-        own = {
-            "reference": fields.text("reference", required=True),
-            "candidate": fields.text("candidate", nullable=True),
-        }
-    elif kind == "string-check":
-        own = {
-            "operation": fields.choice("operation", tuple(OPERATIONS)),
-            "left_template": fields.text("left_template", required=True),
-            "right_template": fields.text("right_template", required=True),
-        }
+    computed = metric_fields(fields, kind)
+    own = {name: value for name, value in body.items() if name not in head} if computed is None else computed
     fields.raise_errors()
     return {name: value for name, value in {**head, **own}.items() if value is not None}

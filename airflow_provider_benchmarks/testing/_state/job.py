@@ -111,10 +111,13 @@ class Job:
         return str(self.spec["benchmark"])
 
     @property
-    def subject(self) -> str | None:
-        """Reference by which a test requests outcomes: of the benchmark, or of the dataset if there is no benchmark."""
-        reference = self.spec.get("benchmark", self.spec.get("dataset"))
-        return reference.partition("#")[0] if isinstance(reference, str) else None
+    def subjects(self) -> tuple[str, ...]:
+        """References by which a test requests outcomes: of the benchmark, and of the dataset if the spec has it.
+
+        The benchmark of a job that brings its metrics along is what its submitter has put into its custom fields.
+        """
+        named = ((self.custom_fields or {}).get("benchmark"), self.spec.get("benchmark", self.spec.get("dataset")))
+        return tuple(dict.fromkeys(text.partition("#")[0] for text in named if isinstance(text, str)))
 
     @property
     def step_names(self) -> tuple[str, ...]:

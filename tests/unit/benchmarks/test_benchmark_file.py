@@ -48,7 +48,7 @@ def test_metrics_have_the_order_of_the_file():
 
 
 def test_rows_may_be_in_the_file():
-    text = 'name: w/b\nrows:\n- {output: "4", reference: "4"}\nmetrics: {w/m: {type: exact-match}}'
+    text = 'name: w/b\nrows:\n- {output: "4", reference: "4"}\nmetrics: {w/m: {type: exact-match, reference: x}}'
     assert parse_benchmark(text).rows == [{"output": "4", "reference": "4"}]
 
 
@@ -69,6 +69,18 @@ def test_rows_may_be_in_the_file():
             "name: w/b\ndataset: w/d\nmetrics:\n  w/m:\n    type: t\n    outputs: x",
             "line 6: outputs of metric w/m must be a list",
         ),
+        (
+            "name: w/b\ndataset: w/d\nmetrics:\n  w/m: {type: exact_match, reference: x}",
+            'line 4: metric w/m: unknown type "exact_match". Did you mean "exact-match"\\? Where the service has one',
+        ),
+        (
+            "name: w/b\ndataset: w/d\nmetrics:\n  w/m: {type: exact-match, refrence: x, candidate: y}",
+            'metric w/m: the type exact-match needs reference, and has "refrence". Did you mean "reference"\\?',
+        ),
+        (
+            "name: w/b\ndataset: w/d\nmetrics:\n  w/m: {type: string-check, left_template: x}",
+            "metric w/m: the type string-check needs operation, right_template$",
+        ),
         ("name: w/b\nrows:\n- {a: 1}\n- 2\nmetrics: {w/m: {type: t}}", "line 4: a row must be a mapping"),
         ("name: w/b\nname: w/c", '"name" is there twice, in line 1 and in line 2; keep one'),
         ("name: &b w/b", "line 1: anchors and aliases .* are not taken: write each metric in full"),
@@ -88,6 +100,12 @@ def test_a_mistake_is_reported_with_its_line(text, message):
         parse_benchmark(text, name="b.yaml")
 
 
+def test_types_that_are_not_known_here_are_taken():
+    metrics = {"w/m": {"type": "of-tomorrow"}, "w/n": {"type": "exact_match", "outputs": ["score"]}}
+    text = json.dumps({"name": "w/b", "dataset": "w/d", "metrics": metrics})
+    assert parse_benchmark(text, name="b.json").metrics == metrics
+
+
 def test_a_mistake_in_json_is_reported_with_its_line():
     with pytest.raises(ConfigurationError, match="b.json, line 3: rows.0.a must be .* finite number.* found nan"):
         parse_benchmark('{"name": "w/b",\n"rows": [\n{"a": NaN}], "metrics": {"w/m": {"type": "t"}}}', name="b.json")
@@ -104,7 +122,9 @@ TEXTS = st.sampled_from(["", "x", "w/x", "w/x#f", "w/x/y", "w/ x", "#"])
 PLAIN = st.none() | st.booleans() | st.integers(-2, 2) | TEXTS
 METRIC = st.dictionaries(
     st.sampled_from(["type", "reference", "outputs"]),
-    PLAIN | st.lists(TEXTS | st.dictionaries(st.sampled_from(["name", "description"]), PLAIN), max_size=2),
+    PLAIN
+    | st.just("exact-match")
+    | st.lists(TEXTS | st.dictionaries(st.sampled_from(["name", "description"]), PLAIN), max_size=2),
 )
 PARTS = {
     "name": TEXTS | PLAIN,
@@ -130,11 +150,11 @@ def test_the_schema_and_the_reader_agree(data):
         ({"dataset": "w/d\n"}, False),
         ({"dataset": "w/d#f\n"}, False),
         ({"dataset": "w/d", "name": "w/b\n"}, False),
-        ({"dataset": "w/d", "metrics": {"w/m\n": {"type": "exact-match"}}}, False),
+        ({"dataset": "w/d", "metrics": {"w/m\n": {"type": "exact-match", "reference": "x"}}}, False),
     ],
 )
 def test_the_schema_and_the_reader_agree_on_nulls_and_ends(parts, is_good):
-    data = {"name": "w/b", "metrics": {"w/m": {"type": "exact-match"}}, **parts}
+    data = {"name": "w/b", "metrics": {"w/m": {"type": "exact-match", "reference": "x"}}, **parts}
     assert (VALIDATOR.is_valid(data), is_read(data)) == (is_good, is_good)
 
 
@@ -155,7 +175,7 @@ def is_read(data):
     ],
 )
 def test_an_editor_explains_a_mistake(change, words):
-    metrics = {"w/m": {"type": "exact-match"}}
+    metrics = {"w/m": {"type": "exact-match", "reference": "x"}}
     (error,) = VALIDATOR.iter_errors({"name": "w/b", "metrics": metrics, **change})
     assert words in error.message
 

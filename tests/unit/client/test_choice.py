@@ -353,6 +353,35 @@ def test_none_of_them_is_an_error_that_names_what_was_tried(ask, version):
     assert caught.value.status_code == 404
 
 
+@pytest.mark.parametrize(
+    ("api", "home"),
+    [("benchmark-jobs", "0.8"), ("benchmark-jobs", "0.7"), ("evaluate-jobs", "0.1"), ("evaluation-v2", "0.8")],
+)
+@pytest.mark.parametrize("verb", ["get_status", "get_aggregate_scores"])
+def test_an_address_without_the_chosen_generation_is_told_with_the_choice(ask, api, home, verb):
+    with pytest.raises(ProtocolError, match=f'The connection\'s "api" says {api}: leave it out') as caught:
+        ask(Platform(HOMES[home]), verb, "job-1", api=api)
+    assert caught.value.status_code == 404
+
+
+@pytest.mark.parametrize(
+    "send",
+    [
+        lambda client: list(client.iter_row_scores("job-1")),
+        lambda client: client.submit_job({"benchmark": "w/b"}),
+        lambda client: client.job_url("job-1") and client.cancel_job("job-1"),
+    ],
+)
+def test_streams_and_submits_tell_so_too(send):
+    transport = httpx.MockTransport(Platform(HOMES["0.8"]))
+    config = ClientConfig(base_url="http://evaluator.invalid", workspace="ws", api="benchmark-jobs")
+    with (
+        BenchmarkClient(config, transport) as client,
+        pytest.raises(ProtocolError, match='The connection\'s "api" says benchmark-jobs: leave it out'),
+    ):
+        send(client)
+
+
 def test_after_an_upgrade_it_is_asked_again(ask, caplog):
     platform = Platform(HOMES["0.7"], "0.7.3")
     ask(platform, "get_status", "job-1", api="auto")

@@ -244,7 +244,7 @@ def test_scores_of_a_job_that_is_not_there():
     service = Service()
     service.answers[f"GET {HOME}/run-1"] = 404, content(121)
     with client_of(service) as client:
-        with pytest.raises(NotFound, match="A job has results only when it has evaluated something") as caught:
+        with pytest.raises(NotFound, match="Check the name and the workspace") as caught:
             client.get_aggregate_scores("run-1")
     error = caught.value
     assert (error.status_code, error.method, error.workspace, error.job) == (404, "GET", "my-workspace", "run-1")
@@ -255,7 +255,7 @@ def test_scores_of_a_job_that_was_deleted_are_missed_as_the_job_itself():
     service = Service()
     service.answers[f"GET {HOME}/run-1"] = 404, b"{\"detail\": \"Job 'run-1' not found in workspace 'my-workspace'.\"}"
     with client_of(service) as client:
-        with pytest.raises(JobNotFound, match="A job has results only when it has evaluated something"):
+        with pytest.raises(JobNotFound, match="Check the name and the workspace"):
             client.get_aggregate_scores("run-1")
 
 

@@ -38,8 +38,8 @@ def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path, error):
 
 
 def test_a_storage_without_its_provider_names_the_extra():
-    with pytest.raises(ConfigurationError, match=r"no filesystem for \"nope://bucket/x\".*\[s3\]"):
-        with atomic_write(Place("nope://bucket/x")):
+    with pytest.raises(ConfigurationError, match=r"no filesystem for \"gs://bucket/x\".*\[gcs\]"):
+        with atomic_write(Place("gs://bucket/x")):
             pass
 
 

@@ -89,7 +89,9 @@ def test_a_location_on_the_local_disk_follows_links_to_its_folder(tmp_path, monk
 @pytest.mark.parametrize(
     ("url", "fault", "remedy"),
     [
-        ("nowhere://x", None, r"Install the provider of the storage: airflow-provider-benchmarks\[s3\], "),
+        ("nowhere://x", None, r"Write s3://, gs:// or abfs://, or install the Airflow provider that has a filesystem"),
+        ("gs://b/x", None, r"gs:// needs gcsfs and .*-google: install airflow-provider-benchmarks\[gcs\]\."),
+        ("https://h/x", None, r"Airflow's object storage opens no web addresses\. Name a place in a storage"),
         # Airflow 3.0 with a universal-pathlib of its own future; no other Airflow can be made to say so.
         (
             "file:///tmp/x",
@@ -99,6 +101,8 @@ def test_a_location_on_the_local_disk_follows_links_to_its_folder(tmp_path, monk
     ],
 )
 def test_a_url_that_airflow_can_t_open_says_what_to_install(monkeypatch, url, fault, remedy):
+    monkeypatch.setitem(sys.modules, "gcsfs", None)
+    monkeypatch.setitem(sys.modules, "airflow.providers.google", None)
     if fault:
         monkeypatch.setattr("airflow.providers.common.compat.sdk.ObjectStoragePath", Mock(side_effect=fault))
     with pytest.raises(ConfigurationError, match=f'^Airflow has no filesystem for "{url}" .*{remedy}'):

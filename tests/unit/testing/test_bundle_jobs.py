@@ -293,3 +293,64 @@ def test_no_benchmark_is_stored(connect):
         assert seeder.question_answer_example() == EXAMPLE_DATASET
         with pytest.raises(ValueError, match="0.8.1 stores no benchmarks"):
             seeder.benchmark("my-workspace", "b", metrics=[], dataset=EXAMPLE_DATASET)
+
+
+SCORES = {"scores": [{"name": "exact-match.exact-match", "count": 1, "nan_count": 0, "mean": 0.25}]}
+
+
+class TestNames:
+    """Jobs that this package submits name their benchmark in their custom fields."""
+
+    @pytest.fixture
+    def run(self, start):
+        """Run a job of a benchmark that is called otherwise than its dataset; return its scores."""
+
+        def make(request):
+            driver = start("0.8")
+            request(driver.service)
+            body = {"name": "run-1", "spec": example_spec("0.8"), "custom_fields": {"benchmark": "ml/translate"}}
+            assert driver.http.post(driver.jobs, json=body).status_code == 201
+            return driver
+
+        return make
+
+    @pytest.mark.filterwarnings("ignore:the local evaluation service has had no job")
+    def test_results_and_failures_are_for_a_benchmark_or_its_dataset(self, run):
+        def given(service):
+            service.give_results(EXAMPLE_DATASET, aggregate={}, rows=[])
+            service.give_results("ml/translate", aggregate=SCORES)
+
+        assert json.loads(run(given).download("aggregate-scores")) == SCORES
+        assert run(lambda service: service.fail_jobs("ml/translate", "no luck")).status()["status"] == "error"
+        assert (
+            run(lambda service: service.hold_jobs("pending", benchmark="ml/translate")).status()["status"] == "pending"
+        )
+        assert run(lambda service: service.hold_jobs("pending", benchmark="ml/other")).status()["status"] == "completed"
+
+    def test_what_was_requested_for_no_job_at_all_is_told_at_the_end(self, run):
+        service = run(lambda service: service.give_results("ml/translat", aggregate=SCORES)).service
+        with pytest.warns(UserWarning, match="has had no job of ml/translat, .* its jobs were of ml/translate, "):
+            service.stop()
+
+    @pytest.mark.filterwarnings("error")
+    def test_nothing_is_told_where_there_is_no_doubt(self, run, start):
+        run(lambda service: service.give_results("ml/translate", aggregate=SCORES)).service.stop()
+        unused = start("0.8").service
+        unused.fail_jobs("ml/translate", "no luck")
+        unused.stop()
+
+
+@pytest.mark.parametrize("release", RELEASES)
+@pytest.mark.parametrize(
+    ("metric", "missing"),
+    [
+        ({"type": "exact-match", "refrence": "{{item.reference}}", "candidate": "{{item.output}}"}, ["reference"]),
+        ({"type": "string-check", "operation": "contains", "left_template": "a"}, ["right_template"]),
+        ({"type": "number-check", "left": "1"}, ["operation", "left_template", "right_template"]),
+    ],
+)
+def test_a_metric_that_lacks_a_field_is_refused_at_submit(start, release, metric, missing):
+    answer = start(release).submit(metrics=[bundle(metric)])
+    assert answer.status_code == 422
+    found = [error["loc"][-1] for error in answer.json()["detail"] if error["type"] == "missing"]
+    assert found == missing

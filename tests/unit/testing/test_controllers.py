@@ -66,6 +66,7 @@ def test_held_jobs_stay_and_go_on_from_there(timed, http, clock, hold, at_most):
     assert at(http, clock, 1100)["status"] == "completed"
 
 
+@pytest.mark.filterwarnings("ignore:the local evaluation service has had no job")
 def test_a_hold_can_concern_one_benchmark_only(timed, http, clock):
     timed.hold_jobs("created", benchmark="my-workspace/other")
     http.submit("job")

@@ -1,0 +1,70 @@
+"""A task in the place of its result: what to write instead."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import pytest
+from airflow.providers.common.compat.sdk import DAG, task
+
+from airflow_provider_benchmarks.exceptions import ConfigurationError
+from airflow_provider_benchmarks.gates import Threshold
+from airflow_provider_benchmarks.operators.gates import (
+    BenchmarkGateBranchOperator,
+    BenchmarkGateOperator,
+    PinBaselineOperator,
+)
+from airflow_provider_benchmarks.operators.jobs import RunBenchmarkJobOperator
+from airflow_provider_benchmarks.operators.results import DownloadRowScoresOperator, StoreResultsOperator
+from airflow_provider_benchmarks.sensors.jobs import BenchmarkJobSensor
+
+CHECKS = [Threshold("m", at_least=0.5)]
+GATE = {"job_name": "j", "checks": CHECKS}
+
+
+@pytest.fixture
+def run():
+    with DAG("d", schedule=None, start_date=datetime(2026, 1, 1)):
+        yield RunBenchmarkJobOperator(task_id="run", spec={"benchmark": "w/b"})
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "beside"),
+    [
+        (BenchmarkGateOperator, "job_name", GATE),
+        (BenchmarkGateOperator, "baseline", GATE),
+        (BenchmarkGateOperator, "report", GATE),
+        (BenchmarkGateOperator, "aliases", GATE),
+        (BenchmarkGateOperator, "policy", {"job_name": "j"}),
+        (BenchmarkJobSensor, "job_name", {}),
+        (PinBaselineOperator, "store", {"job_name": "j"}),
+        (DownloadRowScoresOperator, "job_name", {}),
+        (DownloadRowScoresOperator, "destination", {"job_name": "j"}),
+        (StoreResultsOperator, "path", {"store": "/s"}),
+        (RunBenchmarkJobOperator, "benchmark", {}),
+        (RunBenchmarkJobOperator, "spec", {}),
+        (RunBenchmarkJobOperator, "model", {"benchmark": "w/b"}),
+        (RunBenchmarkJobOperator, "workspace", {"benchmark": "w/b"}),
+    ],
+)
+def test_a_task_itself_is_refused_and_its_result_is_taken(run, kind, name, beside):
+    with pytest.raises(ConfigurationError, match=rf'"t": {name}: found the task "run" itself: .*{name}=run\.output'):
+        kind(**{**beside, "task_id": "t", name: run})
+    kind(**{**beside, "task_id": "t2", name: run.output})
+
+
+def test_a_task_in_a_mapping_or_not_called_yet_or_among_names(run):
+    @task
+    def choose():
+        return "j"
+
+    with pytest.raises(
+        ConfigurationError, match=r'spec: found the task "run" itself: give its result, spec=run\.output'
+    ):
+        RunBenchmarkJobOperator(task_id="t3", spec={"benchmark": "w/b", "params": [run]})
+    with pytest.raises(
+        ConfigurationError, match=r"job_name: found a task's function itself: call it, job_name=choose\(\)"
+    ):
+        BenchmarkJobSensor(task_id="t4", job_name=choose)
+    with pytest.raises(ConfigurationError, match=r"follow_if_passed: found .* its name, run\.task_id"):
+        BenchmarkGateBranchOperator(task_id="t5", **GATE, follow_if_passed=run, follow_if_failed="x")
