@@ -13,6 +13,7 @@ from airflow_provider_benchmarks.exceptions import ConfigurationError, Incomplet
 from airflow_provider_benchmarks.extras import missing, require
 from airflow_provider_benchmarks.gates.check import Check
 from airflow_provider_benchmarks.gates.evidence import JobsSincePin, NoBaseline
+from airflow_provider_benchmarks.gates.rows_of_aggregate import require_rows_of
 from airflow_provider_benchmarks.gates.stored_rows import must_have_rows, read_rows, should_read_rows, without_rows
 from airflow_provider_benchmarks.jobs import RowCounts
 from airflow_provider_benchmarks.scores import AggregateScores, JobScores
@@ -125,7 +126,8 @@ def load_scores(path: str, checks: Sequence[Check]) -> LoadedScores:
 
     :param path: as :class:`FolderSource` takes it
     :raises ConfigurationError: nothing opens such a URL, or there is nothing at it
-    :raises IncompleteResults: the folder has no aggregate scores, they can't be read, or its manifest lists other files
+    :raises IncompleteResults: the folder has no aggregate scores, they can't be read, its manifest lists other files,
+        or its rows are not those of the aggregate scores
     :raises OSError: the storage fails
     """
     filesystem, place = filesystem_of(path)
@@ -145,9 +147,12 @@ def load_scores(path: str, checks: Sequence[Check]) -> LoadedScores:
 
     rows_path = folder.known(rows)
     with rows_path.named_if_missing():
-        if rows.endswith(".parquet"):
-            return LoadedScores(replace(scores, rows=read_rows(checks, aggregate, rows_path)), rows_path)
-        return LoadedScores(replace(scores, rows=read_row_scores(rows_path)), other_file=rows_path)
+        is_parquet = rows.endswith(".parquet")
+        frame = read_rows(checks, aggregate, rows_path) if is_parquet else read_row_scores(rows_path)
+    if not folder.files:
+        require_rows_of(aggregate, frame, file=rows_path, aggregate_file=f"{folder.path}/{AGGREGATE_FILE}")
+    scores = replace(scores, rows=frame)
+    return LoadedScores(scores, rows_path) if is_parquet else LoadedScores(scores, other_file=rows_path)
 
 
 def _aggregate(filesystem: Any, place: str, path: str, listed: ListedFile | None = None) -> AggregateScores:
