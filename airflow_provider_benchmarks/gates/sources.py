@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
@@ -29,6 +30,8 @@ PINNED, LAST_PASSED, PREVIOUS = "pinned", "last_passed", "previous"
 STORED_BASELINES = (PINNED, LAST_PASSED, PREVIOUS)
 MANIFEST_FILE = "manifest.json"
 ROWS_FILES = ("row-scores.parquet", "row-scores.jsonl", "row-scores.jsonl.gz", "row-scores.jsonl.zst")
+#: Also for a name that no file of the disk can have.
+_NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG)
 #: The suffixes of files that pyarrow reads.
 _BY_PYARROW = (".parquet", ".zst")
 
@@ -171,7 +174,9 @@ def _aggregate(filesystem: Any, place: str, path: str, listed: ListedFile | None
             nullcontext() if listed is None else listed.named_if_missing(),
         ):
             content = filesystem.cat_file(place)
-    except (FileNotFoundError, NotADirectoryError) as error:
+    except OSError as error:
+        if error.errno not in _NOT_THERE and not isinstance(error, FileNotFoundError):
+            raise
         raise ConfigurationError(
             f"there are no scores at {path} ({error.strerror or 'no such file or folder'}). Correct the path: it is "
             f"that of a folder with {AGGREGATE_FILE}, or of such a file."

@@ -19,6 +19,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.exceptions import DestinationExists, IncompleteResults
 from airflow_provider_benchmarks.jobs import BenchmarkJob
 from airflow_provider_benchmarks.scores import AggregateScores
@@ -59,12 +60,14 @@ class JobWriter:
 
     :param folder: of the job
     :param find: finds the job in the store; raises :class:`DestinationExists` where another one is there
+    :raises IncompleteResults: the job's spec, or its custom fields, could not be read again
     """
 
     def __init__(
         self, folder: str, job: BenchmarkJob, aggregate: AggregateScores, *, find: Callable[[], StoredJob | None]
     ) -> None:
         self._folder, self._job, self._aggregate, self._find = folder, job, aggregate, find
+        self._described = _describe(job)
         self._files: list[StoredFile] = []
 
     def write_files(self, store_rows: Callable[[Place], StoredFile] | None) -> Sequence[StoredFile]:
@@ -103,7 +106,7 @@ class JobWriter:
             self._claim()
 
     def _claim(self) -> StoredFile:
-        return store_json(f"{self._folder}/{JOB_FILE}", _describe(self._job))
+        return store_json(f"{self._folder}/{JOB_FILE}", self._described)
 
     def _look(self, *, is_written: bool = False) -> None:
         """Look whether the folder is still this job's to write.
@@ -127,7 +130,7 @@ class JobWriter:
         claim, scores = (read_if_there(f"{self._folder}/{name}") for name in (JOB_FILE, AGGREGATE_FILE))
         try:
             claimed = {} if claim is None else parse_json(claim)
-            mine = _describe(self._job)
+            mine = self._described
             if any(claimed.get(key) and mine[key] and claimed[key] != mine[key] for key in ("id", "created_at")):
                 return True
             theirs = self._aggregate if scores is None else AggregateScores.from_json(parse_json(scores))
@@ -152,6 +155,18 @@ class JobWriter:
 
 
 def _describe(job: BenchmarkJob) -> dict[str, Any]:
+    try:
+        described = _plain(job)
+        parse_json(json.dumps(described).encode())
+    except (RecursionError, ValueError) as error:
+        raise IncompleteResults(
+            f"{job} can't be stored, as its spec or its custom fields could not be read again: {shortened(error)}. "
+            f"Make them flatter, and their numbers smaller."
+        ) from error
+    return described
+
+
+def _plain(job: BenchmarkJob) -> dict[str, Any]:
     return {
         "name": job.name,
         "id": job.id,

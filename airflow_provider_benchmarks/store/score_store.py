@@ -33,6 +33,7 @@ from urllib.parse import quote
 from airflow_provider_benchmarks.exceptions import ConfigurationError, DestinationExists, IncompleteResults, NotStored
 from airflow_provider_benchmarks.jobs import BenchmarkJob
 from airflow_provider_benchmarks.scores import AggregateScores, JobScores
+from airflow_provider_benchmarks.scores.local_paths import require_possible
 from airflow_provider_benchmarks.scores.rerun import scores_differ
 from airflow_provider_benchmarks.store.atomic import require_fitting_name
 from airflow_provider_benchmarks.store.folder_names import benchmark_folder, folder_name, gate_name
@@ -75,12 +76,13 @@ class ScoreStore:
     """A score store.
 
     :param root: folder for Airflow's ObjectStoragePath; ``s3://connection@bucket/folder`` names an Airflow connection
-    :raises ConfigurationError: there is no root, or a folder of its path has no name
+    :raises ConfigurationError: there is no root, there can be none like it, or a folder of its path has no name
     """
 
     def __init__(self, root: str) -> None:
         if not root:
             raise ConfigurationError("the score store needs a folder: set store=, or [benchmarks] score_store")
+        require_possible(root)
         self.root = str(root).rstrip("/")
         Place(self.root).require_named_folders()
 
@@ -304,6 +306,7 @@ class ScoreStore:
 
         :param gate: name of the gate, ``dag_id.task_id``, with ``[map_index]`` where it is mapped
         :param verdict: as of :meth:`~airflow_provider_benchmarks.gates.Verdict.to_dict`
+        :raises ConfigurationError: there can be no gate of this name, or it is too long for the disk
         """
         folder = self.folder(stored.workspace, stored.benchmark)
         name, judge = quote(stored.job, safe=""), quote(gate_name(gate), safe="")
