@@ -6,7 +6,6 @@ has put into a folder have neither: the rows may be cut short, or another job's.
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_benchmarks.brief import shortened
@@ -21,18 +20,17 @@ if TYPE_CHECKING:
 
     from airflow_provider_benchmarks.scores import AggregateScore
 
-#: Difference of two statistics of the same values, computed in another order or written with fewer digits, as a share
-#: of the largest value.
+#: Difference of two means of the same values, computed in another order or written with fewer digits, as a share of the
+#: largest value.
 _ROUNDING = 1e-6
-_STATISTICS = ("mean", "min", "max")
 
 
 def require_rows_of(aggregate: AggregateScores, rows: pd.DataFrame, *, file: Any, aggregate_file: Any) -> None:
     """Refuse rows that the aggregate scores were not made of.
 
-    Compared are the number of rows, and of each score that the rows have the number of its values, their mean, and the
-    smallest and the largest of them, as far as the aggregate scores say them. There may be more rows without a value
-    than the aggregate scores count, as some services leave out those whose call of the model failed.
+    Compared are the number of rows, and of each score that the rows have the number of its values and their mean, as far
+    as the aggregate scores say them. There may be more rows without a value than the aggregate scores count, as some
+    services leave out those whose call of the model failed.
 
     :param rows: as of :func:`~airflow_provider_benchmarks.scores.read_row_scores`; may lack columns
     :param file: the path of the rows, for the error
@@ -56,8 +54,11 @@ def require_rows_of(aggregate: AggregateScores, rows: pd.DataFrame, *, file: Any
 
 
 def _values_of(score: AggregateScore, rows: pd.DataFrame) -> RowValues | None:
-    """The values of a score; None where the rows do not have them, or have some that services count in ways of their
-    own: labels, booleans and infinities."""
+    """The values of a score.
+
+    None where the rows do not have them, or have some that services count in ways of their own: labels, booleans and
+    infinities.
+    """
     import numpy as np
 
     try:
@@ -79,11 +80,8 @@ def _difference(score: AggregateScore, found: RowValues, aggregate_file: Any) ->
         return f"it has {found.count} values of {name}, and {aggregate_file} counts {score.count}"
     if not found.count:
         return ""
-    values = found.values
-    largest = max(map(abs, found.ends))
-    for statistic in _STATISTICS:
-        of_rows, of_job = float(getattr(values / (largest or 1), statistic)()), getattr(score, statistic)
-        if is_number(of_job) and abs(of_rows - of_job / (largest or 1)) > _ROUNDING:
-            own = of_rows * (largest or 1)
-            return f"the {statistic} of {name} is {own:.6g} in its rows, and {of_job:.6g} there"
+    largest = max(map(abs, found.ends)) or 1.0
+    mean = float((found.values / largest).mean())  # the sum of large values may be beyond floats
+    if is_number(score.mean) and abs(mean - score.mean / largest) > _ROUNDING:
+        return f"the mean of {name} is {mean * largest:.6g} in its rows, and {score.mean:.6g} there"
     return ""

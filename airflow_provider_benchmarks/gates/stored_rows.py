@@ -175,7 +175,9 @@ def with_records(verdict: Verdict, candidate: Any, baselines: Mapping[str, Any])
         records = found.get(result.check.needs().baseline or "")
         if result.changes is None or not records:
             return result
-        pairs = {index: pair for index, own in result.changes.baseline_rows.items() if (pair := records.get((index, own)))}
+        pairs = {
+            index: pair for index, own in result.changes.baseline_rows.items() if (pair := records.get((index, own)))
+        }
         changes = replace(
             result.changes,
             records={index: _joined(*pair) for index, pair in pairs.items()},

@@ -11,7 +11,6 @@ from airflow_provider_benchmarks.exceptions import IncompleteResults
 from airflow_provider_benchmarks.scores.json_values import json_safe, json_text, parse_json, score_value
 from airflow_provider_benchmarks.scores.metric_names import BY_METRIC, rename_keys
 
-
 #: Of 64 bits, as tables have them.
 _LARGEST_INDEX = 2**63 - 1
 

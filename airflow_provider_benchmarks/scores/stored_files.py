@@ -46,8 +46,8 @@ class Openable(Protocol):
 def stored_path(path: Any) -> Any:
     """Return Airflow's path for a URL that names a connection, ``s3://connection@bucket/key``; others as they are.
 
-    :raises ConfigurationError: the path is empty, there can be none like it, or the connection is asked for where Airflow, or its provider of the
-        storage, is missing
+    :raises ConfigurationError: the path is empty, there can be none like it, or the connection is asked for where
+        Airflow, or its provider of the storage, is missing
     """
     if isinstance(path, str | os.PathLike):
         require_possible(path)

@@ -134,7 +134,9 @@ def names_in(folder: str) -> Iterator[str]:
         place.require_bucket()
         return
     except NotADirectoryError as error:
-        raise IncompleteResults(f"{folder} can't be read (a file is where one of its folders should be). Remove it.") from error
+        raise IncompleteResults(
+            f"{folder} can't be read (a file is where one of its folders should be). Remove it."
+        ) from error
     except OSError as error:
         if error.errno != errno.ENAMETOOLONG:  # no folder of this disk can be called so
             raise

@@ -105,7 +105,7 @@ class ScoreStore:
         store_rows: Callable[[Place], StoredFile] | None,
         dataset: str = "",
     ) -> StoredJob:
-        """Store a job, unless it is there already.
+        """Store a job, unless it is there already: also without its rows, which is logged.
 
         :param store_rows: writes the row scores as Parquet to a place; None where the job has none
         :param dataset: what it ran on, where its spec does not say so
@@ -117,6 +117,8 @@ class ScoreStore:
         job = replace(job, created_at=moment_of(job))
         if (found := self.find_same(job)) is not None:
             self.require_same_scores(job, aggregate, found)
+            if store_rows is not None and found.rows is None:
+                self._warn_without_rows(found)
             return found
         AggregateScores.from_json(aggregate.to_json())  # or all that reads the benchmark would fail from now on
         folder, created_at = self._folder_of(job), job.created_at or datetime.now(UTC)
@@ -370,6 +372,15 @@ class ScoreStore:
 
     def _folder_of(self, job: BenchmarkJob) -> str:
         return f"{self.folder(job.workspace, job.benchmark)}/{folder_name(job.name, 'benchmark job')}"
+
+    def _warn_without_rows(self, found: StoredJob) -> None:
+        """Log that a job is there without rows, where it has some by now."""
+        logger.warning(
+            'Benchmark job "%s" was stored without row scores, and stays so, though it has some now: gates find none. '
+            "To have them, delete %s, with the verdicts in it, and store the job again.",
+            found.job,
+            self.job_folder(found),
+        )
 
     def _read_job(self, folder: str, outcomes: dict[str, str] | None = None) -> StoredJob | None:
         content = read_if_there(f"{folder}/{MANIFEST}")
