@@ -28,9 +28,9 @@ _ROUNDING = 1e-6
 def require_rows_of(aggregate: AggregateScores, rows: pd.DataFrame, *, file: Any, aggregate_file: Any) -> None:
     """Refuse rows that the aggregate scores were not made of.
 
-    Compared are the number of rows, and of each score that the rows have the number of its values and their mean, as far
-    as the aggregate scores say them. There may be more rows without a value than the aggregate scores count, as some
-    services leave out those whose call of the model failed.
+    Compared are the number of rows, and of each score that the rows have the number of its values and their mean, as
+    far as the aggregate scores say them. There may be more rows without a value than the aggregate scores count, as
+    some services leave out those whose call of the model failed.
 
     :param rows: as of :func:`~airflow_provider_benchmarks.scores.read_row_scores`; may lack columns
     :param file: the path of the rows, for the error

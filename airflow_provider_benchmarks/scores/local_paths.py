@@ -65,10 +65,11 @@ def require_possible(path: Any) -> None:
     if scheme_of(text) not in WITH_BUCKETS:
         return
     try:
-        bucket = urlsplit(text).netloc.rpartition("@")[2]
+        url = urlsplit(text)
     except ValueError as error:
         raise ConfigurationError(f"{brief(text)} is no URL ({error}). Correct it.") from error
-    if not bucket:
+    # A folder without a name, s3:///folder, has a message of its own.
+    if not url.netloc.rpartition("@")[2] and (url.netloc or not url.path.strip("/")):
         raise ConfigurationError(f"{brief(text)} names no bucket: look whether a template has given nothing.")
 
 

@@ -24,6 +24,7 @@ from airflow_provider_benchmarks.exceptions import (
 )
 from airflow_provider_benchmarks.formats.partitioned import MANIFEST
 from airflow_provider_benchmarks.scores import low_scoring_rows, read_row_scores
+from airflow_provider_benchmarks.scores.rows import RowScore
 from airflow_provider_benchmarks.store import Place, RowFormat, find_partitions, store_partitions, sweep_partitions
 from tests.support.stored_rows import line, store
 

@@ -118,9 +118,7 @@ def test_a_gate_that_readers_could_not_find_is_refused(store, tmp_path, gate):
 def test_a_file_in_place_of_a_folder_of_the_store_is_told(store, tmp_path):
     (tmp_path / "ws").write_text("x")
     for find in (store.history, store.last_passed, store.job_names):
-        with pytest.raises(
-            IncompleteResults, match=f"{tmp_path}/ws/qa/.* a file is where one of its folders should be"
-        ):
+        with pytest.raises(IncompleteResults, match=f"{tmp_path}/ws/qa/.*a file is where one of its folders should be"):
             find(**WHERE)
 
 
