@@ -7,6 +7,7 @@ verdict could not be printed.
 from __future__ import annotations
 
 import argparse
+import errno
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -70,14 +71,10 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _judge(options: argparse.Namespace) -> tuple[Verdict, FolderSource]:
-    from airflow_provider_benchmarks.gates import read_policy
     from airflow_provider_benchmarks.gates.run import modules_of, run_gate
     from airflow_provider_benchmarks.gates.sources import FolderSource
-    from airflow_provider_benchmarks.reviewed_text import MAX_BYTES
-    from airflow_provider_benchmarks.scores.stored_files import open_stored
 
-    with open_stored(options.policy) as file:
-        policy = read_policy(file.read(MAX_BYTES + 1), name=options.policy)
+    policy = _read_policy(options.policy)
     require(f"{options.policy}: confidence and comparisons need", *modules_of(policy.checks))
     _check_history(options.history, policy)
     source = FolderSource(
@@ -94,6 +91,28 @@ def _judge(options: argparse.Namespace) -> tuple[Verdict, FolderSource]:
         in_full=options.format == "html",
     )
     return verdict, source
+
+
+def _read_policy(path: str) -> Policy:
+    """Read the policy file.
+
+    :raises ConfigurationError: there is none, or it holds no policy
+    :raises OSError: it can't be read
+    """
+    from airflow_provider_benchmarks.gates import read_policy
+    from airflow_provider_benchmarks.reviewed_text import MAX_BYTES
+    from airflow_provider_benchmarks.scores.stored_files import open_stored, storage_errors
+
+    try:
+        with storage_errors(path), open_stored(path) as file:
+            return read_policy(file.read(MAX_BYTES + 1), name=path)
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG):
+            raise
+        raise ConfigurationError(
+            f"there is no policy file {shortened(path)} ({error.strerror}). Correct --policy: it is the path of a file "
+            f"in YAML or JSON."
+        ) from error
 
 
 def _check_history(paths: Sequence[str], policy: Policy) -> None:

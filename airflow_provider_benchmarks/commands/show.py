@@ -61,11 +61,11 @@ def _text(options: argparse.Namespace) -> Callable[[], str]:
     if (verdict := _verdict_in(options.what)) is not None:
         if options.gate is not None:
             raise ConfigurationError(f"{options.what} is a verdict: leave --gate out, or name a job")
-        return partial(_shown_verdict, verdict, options.what, options.format)
+        return partial(verdict_text, verdict, options.format)
     job = find_job(options.what, options)
     if options.gate is not None:
-        path = _verdict_path(job, options.gate)
-        return partial(_shown_verdict, _verdict_of(job, options.gate, path), path, options.format)
+        verdict = _verdict_of(job, options.gate, _verdict_path(job, options.gate))
+        return partial(verdict_text, verdict, options.format)
     outcomes = require_store(options).outcomes(job.stored) if job.stored and options.store else {}
     aggregate = job.stored.aggregate if job.stored else load_scores(job.path, ()).scores.aggregate
     data = {**_about(job), "gates": outcomes, "scores": aggregate.to_records()}
@@ -139,14 +139,3 @@ def _read_verdict(data: Any, path: str) -> Verdict:
         raise IncompleteResults(f"{path} is of another release of this package: {shortened(error)}") from error
     except IncompleteResults as error:
         raise IncompleteResults(f"{path} holds no verdict: {error}") from error
-
-
-def _shown_verdict(verdict: Verdict, path: str, form: str) -> str:
-    """A verdict in a form.
-
-    :raises IncompleteResults: the details of a result are none that a gate writes
-    """
-    try:
-        return verdict_text(verdict, form)
-    except (LookupError, TypeError, AttributeError, ArithmeticError) as error:
-        raise IncompleteResults(f"{path} holds no verdict: the details of a result are not as a gate writes") from error

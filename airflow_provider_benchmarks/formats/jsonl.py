@@ -32,6 +32,7 @@ from airflow_provider_benchmarks.scores.frames import (
 )
 from airflow_provider_benchmarks.scores.own_fields import Field
 from airflow_provider_benchmarks.scores.row_decoder import RowDecoder
+from airflow_provider_benchmarks.scores.rows import require_indices
 from airflow_provider_benchmarks.scores.stored_files import is_damage
 
 if TYPE_CHECKING:
@@ -122,6 +123,7 @@ class _RowsOfAnyKind(RowCheck):
     """Only counts: which rows a file has was checked when it was stored, unless someone put it together."""
 
     def add(self, indices: Sequence[Any]) -> None:
+        require_indices(indices)
         self.rows += len(indices)
 
 

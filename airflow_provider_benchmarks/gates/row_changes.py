@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Self
 
 from airflow_provider_benchmarks.gates.pairing import PairedScores, items_in, json_value
+from airflow_provider_benchmarks.scores.equality import canonical
 
 if TYPE_CHECKING:
     from airflow_provider_benchmarks.gates.pairing import Values
@@ -33,7 +34,8 @@ class RowChanges:
     :param best: the rows that got better most, as a result has those that got worse most
     :param baseline_rows: the baseline's own row index of each row that is shown, by the candidate's
     :param records: what each job has of these rows, the baseline's first, by the candidate's row index; empty where
-        that was not read
+        that was not read, and without rows whose index comes twice
+    :param answered: row indices of those of which a job has answers of the model
     """
 
     worse: int
@@ -44,6 +46,7 @@ class RowChanges:
     best: tuple[Mapping[str, Any], ...] = ()
     baseline_rows: Mapping[Any, Any] = field(default_factory=dict)
     records: Mapping[Any, tuple[Mapping[str, Any], Mapping[str, Any]]] = field(default_factory=dict)
+    answered: Collection[Any] = frozenset()
 
     @classmethod
     def of(cls, pairs: PairedScores, *, higher_is_better: bool, of_group: bool) -> Self:
@@ -89,12 +92,21 @@ def shown_rows(verdict: Verdict, *, better: bool) -> list[tuple[CheckResult, Map
     for result in missed or verdict.results:
         of_score = found.setdefault((result.metric, result.score, result.baseline), {})
         for row in _rows_of(result, better=better):
-            index = row["row_index"]
-            if index not in of_score or (not of_score[index][0].group and result.group):
-                of_score[index] = result, row
+            place = row_identity(row)
+            if place not in of_score or (not of_score[place][0].group and result.group):
+                of_score[place] = result, row
     # The changes of two scores do not compare: each has its turn.
     turns = zip_longest(*(sorted(of_score.values(), key=_change) for of_score in found.values()))
     return [each for turn in turns for each in turn if each is not None][:WORST_ROWS]
+
+
+def row_identity(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What tells a row of a result from others: rows that are paired by a key may share a row index."""
+    try:
+        item = canonical(row["item"])
+    except RecursionError:  # nested too deeply to be compared
+        item = ""
+    return (row["row_index"], row["candidate"], row["baseline"], item)
 
 
 def _rows_of(result: CheckResult, *, better: bool) -> Sequence[Mapping[str, Any]]:

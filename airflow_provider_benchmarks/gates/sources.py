@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
@@ -13,6 +14,7 @@ from airflow_provider_benchmarks.exceptions import ConfigurationError, Incomplet
 from airflow_provider_benchmarks.extras import missing, require
 from airflow_provider_benchmarks.gates.check import Check
 from airflow_provider_benchmarks.gates.evidence import JobsSincePin, NoBaseline
+from airflow_provider_benchmarks.gates.rows_of_aggregate import require_rows_of
 from airflow_provider_benchmarks.gates.stored_rows import must_have_rows, read_rows, should_read_rows, without_rows
 from airflow_provider_benchmarks.jobs import RowCounts
 from airflow_provider_benchmarks.scores import AggregateScores, JobScores
@@ -28,6 +30,8 @@ PINNED, LAST_PASSED, PREVIOUS = "pinned", "last_passed", "previous"
 STORED_BASELINES = (PINNED, LAST_PASSED, PREVIOUS)
 MANIFEST_FILE = "manifest.json"
 ROWS_FILES = ("row-scores.parquet", "row-scores.jsonl", "row-scores.jsonl.gz", "row-scores.jsonl.zst")
+#: Also for a name that no file of the disk can have.
+_NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG)
 #: The suffixes of files that pyarrow reads.
 _BY_PYARROW = (".parquet", ".zst")
 
@@ -125,7 +129,8 @@ def load_scores(path: str, checks: Sequence[Check]) -> LoadedScores:
 
     :param path: as :class:`FolderSource` takes it
     :raises ConfigurationError: nothing opens such a URL, or there is nothing at it
-    :raises IncompleteResults: the folder has no aggregate scores, they can't be read, or its manifest lists other files
+    :raises IncompleteResults: the folder has no aggregate scores, they can't be read, its manifest lists other files,
+        or its rows are not those of the aggregate scores
     :raises OSError: the storage fails
     """
     filesystem, place = filesystem_of(path)
@@ -145,9 +150,12 @@ def load_scores(path: str, checks: Sequence[Check]) -> LoadedScores:
 
     rows_path = folder.known(rows)
     with rows_path.named_if_missing():
-        if rows.endswith(".parquet"):
-            return LoadedScores(replace(scores, rows=read_rows(checks, aggregate, rows_path)), rows_path)
-        return LoadedScores(replace(scores, rows=read_row_scores(rows_path)), other_file=rows_path)
+        is_parquet = rows.endswith(".parquet")
+        frame = read_rows(checks, aggregate, rows_path) if is_parquet else read_row_scores(rows_path)
+    if not folder.files:
+        require_rows_of(aggregate, frame, file=rows_path, aggregate_file=f"{folder.path}/{AGGREGATE_FILE}")
+    scores = replace(scores, rows=frame)
+    return LoadedScores(scores, rows_path) if is_parquet else LoadedScores(scores, other_file=rows_path)
 
 
 def _aggregate(filesystem: Any, place: str, path: str, listed: ListedFile | None = None) -> AggregateScores:
@@ -166,7 +174,9 @@ def _aggregate(filesystem: Any, place: str, path: str, listed: ListedFile | None
             nullcontext() if listed is None else listed.named_if_missing(),
         ):
             content = filesystem.cat_file(place)
-    except (FileNotFoundError, NotADirectoryError) as error:
+    except OSError as error:
+        if error.errno not in _NOT_THERE and not isinstance(error, FileNotFoundError):
+            raise
         raise ConfigurationError(
             f"there are no scores at {path} ({error.strerror or 'no such file or folder'}). Correct the path: it is "
             f"that of a folder with {AGGREGATE_FILE}, or of such a file."

@@ -5,19 +5,25 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from airflow_provider_benchmarks.gates.check import Check
 from airflow_provider_benchmarks.gates.result import CheckResult
 from airflow_provider_benchmarks.gates.verdict import Verdict
 from airflow_provider_benchmarks.scores import AggregateScores, JobScores
 from airflow_provider_benchmarks.scores.aggregate import AggregateScore
+from airflow_provider_benchmarks.scores.columns import SAMPLE
 from airflow_provider_benchmarks.scores.frames import ITEM_HASH, SCORE_COLUMNS, STORED_ITEMS
 
 if TYPE_CHECKING:
     import pandas as pd
 
 logger = logging.getLogger(__name__)
+
+#: An item, and the model's outputs.
+_Record: TypeAlias = tuple[Mapping[str, Any], Mapping[str, Any]]
+#: Those of the baseline, and of the candidate.
+_Records: TypeAlias = tuple[_Record, _Record]
 
 
 def must_have_rows(checks: Sequence[Check]) -> bool:
@@ -112,7 +118,9 @@ def numbered_rows(jobs: Sequence[tuple[JobScores, Any]]) -> list[pd.DataFrame]:
 
 
 def with_items(verdict: Verdict, path: Any) -> Verdict:
-    """Add the items of the rows that got worse or better most; the comparison itself did not read them.
+    """Add the items of the rows that got worse or better most; the comparison itself read no more than it needed.
+
+    A row whose index comes twice keeps what was read, its key: the index does not tell which row it is.
 
     :param path: the candidate's Parquet file
     """
@@ -124,7 +132,7 @@ def with_items(verdict: Verdict, path: Any) -> Verdict:
     items = read_items(path, sorted(indices))
 
     def shown(result: CheckResult, rows: Sequence[Mapping[str, Any]]) -> tuple[Mapping[str, Any], ...]:
-        return tuple({**row, "item": _shown(items.get(row["row_index"], {}), result.check)} for row in rows)
+        return tuple({**row, "item": _shown(items.get(row["row_index"], row["item"]), result.check)} for row in rows)
 
     results = [
         replace(
@@ -150,32 +158,47 @@ def with_records(verdict: Verdict, candidate: Any, baselines: Mapping[str, Any])
     from airflow_provider_benchmarks.gates.row_changes import shown_rows
     from airflow_provider_benchmarks.scores.row_records import read_row_records
 
-    wanted: dict[str, dict[Any, Any]] = {}
+    wanted: dict[str, set[tuple[Any, Any]]] = {}
     for result, row in [*shown_rows(verdict, better=False), *shown_rows(verdict, better=True)]:
         own = {} if result.changes is None else result.changes.baseline_rows
         name = result.check.needs().baseline or ""
         if name in baselines and row["row_index"] in own:
-            wanted.setdefault(name, {})[row["row_index"]] = own[row["row_index"]]
-    found = {}
+            wanted.setdefault(name, set()).add((row["row_index"], own[row["row_index"]]))
+    # By both indices: checks with other keys pair a row with another one of the same baseline.
+    found: dict[str, dict[tuple[Any, Any], _Records]] = {}
     for name, rows in wanted.items():
-        mine, theirs = read_row_records(candidate, rows), read_row_records(baselines[name], rows.values())
-        pairs = ((index, mine.get(index), theirs.get(own)) for index, own in rows.items())
-        found[name] = {index: (_joined(second), _joined(first)) for index, first, second in pairs if first and second}
+        mine = read_row_records(candidate, {index for index, _ in rows})
+        theirs = read_row_records(baselines[name], {own for _, own in rows})
+        found[name] = {(i, own): (theirs[own], mine[i]) for i, own in rows if i in mine and own in theirs}
 
     def with_own(result: CheckResult) -> CheckResult:
         records = found.get(result.check.needs().baseline or "")
         if result.changes is None or not records:
             return result
-        own = {index: record for index, record in records.items() if index in result.changes.baseline_rows}
-        return replace(result, changes=replace(result.changes, records=own))
+        pairs = {
+            index: pair for index, own in result.changes.baseline_rows.items() if (pair := records.get((index, own)))
+        }
+        changes = replace(
+            result.changes,
+            records={index: _joined(*pair) for index, pair in pairs.items()},
+            answered=frozenset(index for index, pair in pairs.items() if any(outputs for _, outputs in pair)),
+        )
+        return replace(result, changes=changes)
 
     return replace(verdict, results=tuple(map(with_own, verdict.results)))
 
 
-def _joined(record: tuple[Mapping[str, Any], Mapping[str, Any]]) -> dict[str, Any]:
-    """The item and the model's outputs; of an output with the name of a field, under a longer name."""
-    item, outputs = record
-    return {**item, **{f"sample.{name}" if name in item else name: value for name, value in outputs.items()}}
+def _joined(*records: _Record) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Of each job the item and the model's outputs; outputs with the name of a field of either have a longer name."""
+    names: dict[str, str] = {}
+    fields = {name for item, _ in records for name in item}
+    for output in dict.fromkeys(name for _, outputs in records for name in outputs):
+        name = output
+        while name in fields or name in names.values():
+            name = f"{SAMPLE}.{name}"
+        names[output] = name
+    baseline, candidate = ({**item, **{names[n]: value for n, value in outputs.items()}} for item, outputs in records)
+    return baseline, candidate
 
 
 def _shown(item: Mapping[str, Any], check: Check) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from airflow_provider_benchmarks.gates.check import check_from_dict
 from airflow_provider_benchmarks.gates.result import NOT_JUDGED, UNPROVEN, CheckResult, Outcome
+from airflow_provider_benchmarks.gates.row_changes import row_identity
 from airflow_provider_benchmarks.gates.verdict_fields import require_verdict
 from airflow_provider_benchmarks.inert import one_line
 from airflow_provider_benchmarks.scores.shown import line
@@ -111,12 +112,13 @@ class Verdict:
     def worst(self) -> list[Mapping[str, Any]]:
         """The rows that got worse most, of all checks that did not pass.
 
-        A row that is in several groups is listed once, under the first of them that is not all rows.
+        A row that is in several groups is listed once, under the first of them that is not all rows. Rows that share a
+        row index, as those that are paired by a key may, are listed each.
         """
         rows: dict[tuple[Any, ...], dict[str, Any]] = {}
         for result in self.results:
             for row in result.worst if result.outcome is not Outcome.PASS else ():
-                place = (result.metric, result.score, result.baseline, row["row_index"])
+                place = (result.metric, result.score, result.baseline, *row_identity(row))
                 if place not in rows or not rows[place]["group"]:
                     of = {"metric": result.metric, "score": result.score, "group": result.group}
                     rows[place] = {**of, "against": result.baseline, **row}
@@ -183,10 +185,15 @@ def _read_result(data: Mapping[str, Any]) -> CheckResult:
         check=check_from_dict(data["check"]),
         outcome=Outcome(data["outcome"]),
         interval=None if data["interval"] is None else ends,
-        worst=tuple(data.get("worst", ())),
+        worst=tuple({**row, "row_index": _hashable(row["row_index"])} for row in data.get("worst", ())),
         **{name: data[name] for name in ("metric", "score", "observed", "expected", "count", "nan_count", "reason")},
         **{name: data[name] for name in ("judged", "group", "details") if name in data},
     )
+
+
+def _hashable(row_index: Any) -> Any:
+    """A row index of several columns as it was before it was JSON."""
+    return tuple(row_index) if isinstance(row_index, list) else row_index
 
 
 def _tabulated(rows: Sequence[tuple[str, ...]], columns: tuple[str, ...], *, optional: str) -> str:

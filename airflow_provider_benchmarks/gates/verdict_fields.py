@@ -8,7 +8,7 @@ from typing import Any
 from airflow_provider_benchmarks.brief import brief
 from airflow_provider_benchmarks.exceptions import IncompleteResults
 from airflow_provider_benchmarks.gates.check import DEFAULT_KIND, KINDS, check_from_dict
-from airflow_provider_benchmarks.gates.result import Outcome
+from airflow_provider_benchmarks.gates.result import NOT_JUDGED, UNPROVEN, Outcome
 from airflow_provider_benchmarks.scores.json_values import is_number
 
 
@@ -24,12 +24,17 @@ def _is_interval(value: Any) -> bool:
     return value is None or (isinstance(value, list | tuple) and len(value) == 2 and all(map(_is_number, value)))
 
 
-def _are_rows(value: Any) -> bool:
-    return isinstance(value, list | tuple) and all(isinstance(row, Mapping) and row.keys() >= _OF_ROWS for row in value)
+def _is_index(value: Any) -> bool:
+    """A frame that somebody made may have an index of texts, or of several columns."""
+    if isinstance(value, list | tuple):
+        return all(_is_index(each) and not isinstance(each, list | tuple) for each in value)
+    return value is None or isinstance(value, str | int | float)
 
 
-#: The fields of a row that got worse.
-_OF_ROWS = {"row_index", "candidate", "baseline", "item"}
+def _are_details(value: Any) -> bool:
+    return isinstance(value, Mapping) and type(value.get("comparisons", 1)) is int
+
+
 _TEXT, _NUMBER = ("a text", _is_text), ("a number, or null", _is_number)
 _MAPPING = ("a mapping", lambda value: isinstance(value, Mapping))
 #: The fields of a result, and what each may be.
@@ -49,9 +54,18 @@ _FIELDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
 _OPTIONAL: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "judged": ("true or false", lambda value: isinstance(value, bool)),
     "group": _TEXT,
-    "details": _MAPPING,
-    "worst": (f"a list of rows, each a mapping with {', '.join(sorted(_OF_ROWS))}", _are_rows),
+    "details": ("a mapping, with a whole number of comparisons, where it has one", _are_details),
+    "worst": ("a list of rows", lambda value: isinstance(value, list | tuple)),
 }
+#: The fields of a row that got worse.
+_OF_ROWS: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "row_index": ("a number, a text, null, or a list of these", _is_index),
+    "candidate": ("a number", is_number),
+    "baseline": ("a number", is_number),
+    "item": _MAPPING,
+}
+#: What results that were left out are counted by.
+_LEFT_OUT = (*Outcome, UNPROVEN, NOT_JUDGED)
 
 
 def require_verdict(data: Any, texts: tuple[str, ...], counts: str) -> None:
@@ -67,7 +81,7 @@ def require_verdict(data: Any, texts: tuple[str, ...], counts: str) -> None:
         raise IncompleteResults(f"expected a mapping with a list of results, found {brief(data)}")
     for name in texts:
         _require(data, name, _TEXT, name)
-    _require(data, counts, ("a mapping of whole numbers", _are_counts), counts)
+    _require(data, counts, (f"a mapping of counts by {', '.join(_LEFT_OUT)}", _are_counts), counts)
     for place, result in enumerate(results):
         where = f"results[{place}]"
         if not isinstance(result, Mapping):
@@ -78,10 +92,23 @@ def require_verdict(data: Any, texts: tuple[str, ...], counts: str) -> None:
             raise IncompleteResults(f"{where} has no {missing[0]}")
         for name, rule in (_FIELDS | _OPTIONAL).items():
             _require(result, name, rule, f"{where}.{name}")
+        for number, row in enumerate(result.get("worst", ())):
+            _require_row(row, f"{where}.worst[{number}]")
+
+
+def _require_row(row: Any, where: str) -> None:
+    if not isinstance(row, Mapping):
+        raise IncompleteResults(f"{where} must be a mapping, found {brief(row)}")
+    for name, rule in _OF_ROWS.items():
+        if name not in row:
+            raise IncompleteResults(f"{where} has no {name}")
+        _require(row, name, rule, f"{where}.{name}")
 
 
 def _are_counts(value: Any) -> bool:
-    return isinstance(value, Mapping) and all(type(count) is int for count in value.values())
+    if not isinstance(value, Mapping) or not value.keys() <= set(_LEFT_OUT):
+        return False
+    return all(type(count) is int and count >= 0 for count in value.values())
 
 
 def _require(data: Mapping[str, Any], name: str, rule: tuple[str, Callable[[Any], bool]], where: str) -> None:

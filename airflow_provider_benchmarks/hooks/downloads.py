@@ -350,7 +350,8 @@ def add_to_store(
     client = source.client
     if (found := store.find_same(job)) is not None:
         store.require_same_scores(job, aggregate_of(source, found), found)
-        logger.info('Benchmark job "%s" is in the score store %s already', job.name, store.root)
+        without = ", without row scores" if found.rows is None else ""
+        logger.info('Benchmark job "%s" is in the score store %s already%s', job.name, store.root, without)
         return found.with_aliases(client.config.aliases)
 
     def store_rows(place: Place) -> StoredFile:

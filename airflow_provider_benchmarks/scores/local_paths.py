@@ -6,8 +6,11 @@ import os
 import re
 from pathlib import PurePosixPath
 from typing import Any
+from urllib.parse import urlsplit
 
+from airflow_provider_benchmarks.brief import brief
 from airflow_provider_benchmarks.exceptions import ConfigurationError
+from airflow_provider_benchmarks.scores.json_values import fits_utf8
 
 #: Schemes of object storages; what is first in their paths is a bucket or container.
 WITH_BUCKETS = ("s3", "s3a", "gs", "gcs", "abfs", "abfss", "adl")
@@ -56,6 +59,25 @@ def local_path(path: Any) -> str | None:
     name = os.path.expanduser(text if found is None else text[found.end() :])
     # As the disk takes it: what ".." is depends on links.
     return f"/{str(PurePosixPath(os.getcwd(), name)).lstrip('/')}"
+
+
+def require_possible(path: Any) -> None:
+    """Refuse a text that no disk and no storage has for a path.
+
+    :raises ConfigurationError: it has a NUL or half a character, is no URL, or names no bucket
+    """
+    text = str(path)
+    if "\0" in text or not fits_utf8(text):
+        raise ConfigurationError(f"{brief(text)} can't be a path: it has a NUL, or half a character. Correct it.")
+    if scheme_of(text) not in WITH_BUCKETS:
+        return
+    try:
+        url = urlsplit(text)
+    except ValueError as error:
+        raise ConfigurationError(f"{brief(text)} is no URL ({error}). Correct it.") from error
+    # A folder without a name, s3:///folder, has a message of its own.
+    if not url.netloc.rpartition("@")[2] and (url.netloc or not url.path.strip("/")):
+        raise ConfigurationError(f"{brief(text)} names no bucket: look whether a template has given nothing.")
 
 
 def _has_link(url: str) -> bool:

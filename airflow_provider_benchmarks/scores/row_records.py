@@ -14,7 +14,7 @@ from airflow_provider_benchmarks.scores.stored_files import named_if_unreadable,
 
 
 def read_row_records(path: Any, row_indices: Collection[int]) -> dict[int, tuple[dict[str, Any], dict[str, Any]]]:
-    """Read rows by row index.
+    """Read rows by row index; those whose index comes twice are left out, as it does not tell which is which.
 
     :param path: of a Parquet or JSONL file, as :func:`~airflow_provider_benchmarks.scores.read_row_scores` takes it
     :return: the item of each that is there, and the model's outputs, where the file has them
@@ -29,15 +29,16 @@ def read_row_records(path: Any, row_indices: Collection[int]) -> dict[int, tuple
 
 
 def _records(blocks: Iterable[bytes], wanted: set[int]) -> dict[int, tuple[dict[str, Any], dict[str, Any]]]:
-    found = {}
+    found: dict[int, tuple[dict[str, Any], dict[str, Any]]] = {}
+    twice = set()
     for position, row in enumerate(read_rows(_lines(blocks))):
         index = position if row.row_index is None else row.row_index
-        if index in wanted:
+        if index in found:
+            twice.add(index)
+        elif index in wanted:
             outputs = row.sample if isinstance(row.sample, dict) else {SAMPLE: row.sample}
             found[index] = (dict(row.item), outputs)
-            if len(found) == len(wanted):
-                break
-    return found
+    return {index: record for index, record in found.items() if index not in twice}
 
 
 def _lines(blocks: Iterable[bytes]) -> Iterator[bytes]:

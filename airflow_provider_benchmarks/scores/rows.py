@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -10,6 +10,20 @@ from airflow_provider_benchmarks.brief import brief, shortened
 from airflow_provider_benchmarks.exceptions import IncompleteResults
 from airflow_provider_benchmarks.scores.json_values import json_safe, json_text, parse_json, score_value
 from airflow_provider_benchmarks.scores.metric_names import BY_METRIC, rename_keys
+
+#: Of 64 bits, as tables have them.
+_LARGEST_INDEX = 2**63 - 1
+
+
+def require_indices(indices: Sequence[int | None]) -> None:
+    """Refuse row indices that no table can hold.
+
+    :raises IncompleteResults: names the first one
+    """
+    known = [index for index in indices if index is not None]
+    if known and (max(known) > _LARGEST_INDEX or min(known) < -_LARGEST_INDEX):
+        wrong = next(index for index in known if abs(index) > _LARGEST_INDEX)
+        raise IncompleteResults(f"{brief(wrong)} is not a row index")
 
 
 class UnreadByService(IncompleteResults):
@@ -53,6 +67,7 @@ class RowScore:
         index, sample = payload.get("row_index"), payload.get("sample")
         if index is not None and type(index) is not int:
             raise IncompleteResults(f"expected row_index to be a whole number, found {brief(index)}")
+        require_indices([index])
         return cls(
             row_index=index,
             item=payload.get("item") or {},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -95,12 +96,12 @@ class StoredItems:
 
 
 def read_items(path: Any, row_indices: Sequence[int]) -> dict[int, dict[str, Any]]:
-    """Read the items of a few rows, by row index, without the fields that they do not have."""
+    """Read the items of a few rows, as :func:`read_records` does."""
     return {index: item for index, (item, _) in read_records(path, row_indices).items()}
 
 
 def read_records(path: Any, row_indices: Sequence[int]) -> dict[int, tuple[dict[str, Any], dict[str, Any]]]:
-    """Read a few rows, by row index.
+    """Read a few rows, by row index; those whose index comes twice are left out, as it does not tell which is which.
 
     :return: the item of each, without the fields that it does not have; and the model's outputs, where the file has
         them
@@ -123,12 +124,14 @@ def read_records(path: Any, row_indices: Sequence[int]) -> dict[int, tuple[dict[
                 found += (dict(zip(rows.column_names, row, strict=True)) for row in zip(*values, strict=True))
     fields = file_columns.fields
     samples = [(row.pop(ROW_INDEX), row.pop(SAMPLE, None), row) for row in found]
+    times = Counter(index for index, _, _ in samples)
     return {
         index: (
             present({fields[name]: value for name, value in row.items()}),
             sample if isinstance(sample, dict) else {} if sample is None else {SAMPLE: sample},
         )
         for index, sample, row in samples
+        if times[index] == 1
     }
 
 

@@ -15,7 +15,13 @@ from airflow_provider_benchmarks.inert import one_line
 from airflow_provider_benchmarks.masking import safe_text
 from airflow_provider_benchmarks.openers import airflow_path
 from airflow_provider_benchmarks.safe_causes import safe_cause
-from airflow_provider_benchmarks.scores.local_paths import WITH_BUCKETS, is_local, local_path, scheme_of
+from airflow_provider_benchmarks.scores.local_paths import (
+    WITH_BUCKETS,
+    is_local,
+    local_path,
+    require_possible,
+    scheme_of,
+)
 
 #: Packages of the clients of object storages. Their errors for a connection or credentials need be no OSErrors.
 _CLIENTS = ("adlfs", "aiobotocore", "aiohttp", "azure", "boto3", "botocore", "gcsfs", "google", "requests", "urllib3")
@@ -40,9 +46,11 @@ class Openable(Protocol):
 def stored_path(path: Any) -> Any:
     """Return Airflow's path for a URL that names a connection, ``s3://connection@bucket/key``; others as they are.
 
-    :raises ConfigurationError: the path is empty, or the connection is asked for where Airflow, or its provider of the
-        storage, is missing
+    :raises ConfigurationError: the path is empty, there can be none like it, or the connection is asked for where
+        Airflow, or its provider of the storage, is missing
     """
+    if isinstance(path, str | os.PathLike):
+        require_possible(path)
     if hasattr(path, "open"):
         return path
     if not str(path).strip():  # fsspec takes it for the current folder
@@ -71,6 +79,8 @@ def open_stored(path: Any) -> Any:
     path = stored_path(path)
     if not hasattr(path, "open"):
         filesystem, place = filesystem_of(path)
+        if scheme_of(path) in WITH_BUCKETS and "/" not in place.strip("/"):
+            raise IsADirectoryError(errno.EISDIR, "it is a bucket, and no file", str(path))
         return filesystem.open(place, "rb")  # fsspec.open would take a "*" in it for any text
     if getattr(path, "protocol", "") not in ("", "file", "local"):  # of Airflow, which keeps its filesystems
         path.fs.invalidate_cache(path.path)

@@ -51,7 +51,11 @@ def gate_name(gate: str) -> str:
     """The name of a gate in the store: its own, or where that is long its beginning and a hash of the whole.
 
     Two gates of one beginning have two names, and the name of a name is the same again.
+
+    :raises ConfigurationError: it is empty, or has half a character
     """
+    if not gate or not fits_utf8(gate):
+        raise ConfigurationError(f'the score store can\'t keep the verdict of a gate called "{shortened(gate)}"')
     if len(quote(gate, safe="")) <= _MAX_GATE_CHARACTERS:
         return gate
     start = gate[:_CUT_CHARACTERS]

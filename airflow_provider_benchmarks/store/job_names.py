@@ -123,7 +123,7 @@ def names_in(folder: str) -> Iterator[str]:
     """Names in a folder, without opening anything.
 
     :raises ConfigurationError: there is no such bucket
-    :raises IncompleteResults: the local disk does not let it be read
+    :raises IncompleteResults: the local disk does not let it be read, or a file is in place of a folder on its path
     """
     place = Place(folder)
     path = place.object_path
@@ -133,6 +133,10 @@ def names_in(folder: str) -> Iterator[str]:
     except FileNotFoundError:
         place.require_bucket()
         return
+    except NotADirectoryError as error:
+        raise IncompleteResults(
+            f"{folder} can't be read (a file is where one of its folders should be). Remove it."
+        ) from error
     except OSError as error:
         if error.errno != errno.ENAMETOOLONG:  # no folder of this disk can be called so
             raise

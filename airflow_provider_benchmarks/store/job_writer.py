@@ -3,7 +3,9 @@
 Object storages have no locks, and a download of rows takes minutes, so that a look at the beginning says little. The
 small files that are written first are a claim to the folder. Right before the rows appear, and again before the
 manifest, the task looks whether another job is there or has claimed the folder since, and gives way to it: whoever
-claims last goes on. In the end the manifest is read back, and the rows that it lists are looked at.
+claims last goes on. Two that claim in the same moment, each over one of the other's files, both give way: nothing is
+stored then, and one of them is to be run again. In the end the manifest is read back, and the rows that it lists are
+looked at.
 
 What remains: a single request, the one that makes the rows or the manifest appear, would have to take longer than all
 that another task does from its claim to its own manifest. Then the last one to write has its rows in the folder, which
@@ -15,12 +17,15 @@ retried.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.exceptions import DestinationExists, IncompleteResults
 from airflow_provider_benchmarks.jobs import BenchmarkJob
+from airflow_provider_benchmarks.masking import safe_text
 from airflow_provider_benchmarks.scores import AggregateScores
 from airflow_provider_benchmarks.scores.json_values import json_safe, parse_json
 from airflow_provider_benchmarks.scores.manifests import AGGREGATE_FILE, JOB_FILE
@@ -28,6 +33,8 @@ from airflow_provider_benchmarks.scores.rerun import scores_differ
 from airflow_provider_benchmarks.store.place import Place
 from airflow_provider_benchmarks.store.stored_file import StoredFile, read_if_there, store_json
 from airflow_provider_benchmarks.store.stored_job import MANIFEST, ROWS_FILE, StoredJob
+
+logger = logging.getLogger(__name__)
 
 
 class StoredMeanwhile(Exception):
@@ -59,12 +66,14 @@ class JobWriter:
 
     :param folder: of the job
     :param find: finds the job in the store; raises :class:`DestinationExists` where another one is there
+    :raises IncompleteResults: the job's spec, or its custom fields, could not be read again
     """
 
     def __init__(
         self, folder: str, job: BenchmarkJob, aggregate: AggregateScores, *, find: Callable[[], StoredJob | None]
     ) -> None:
         self._folder, self._job, self._aggregate, self._find = folder, job, aggregate, find
+        self._described = _describe(job)
         self._files: list[StoredFile] = []
 
     def write_files(self, store_rows: Callable[[Place], StoredFile] | None) -> Sequence[StoredFile]:
@@ -91,6 +100,8 @@ class JobWriter:
         :raises IncompleteResults: another task has written its own files over those of this one
         """
         self._look(is_written=True)
+        if all(file.rows is None for file in self._files):
+            self._remove_rows()
         self._require_own_files()
         content = json.dumps(manifest, allow_nan=False).encode()
         store_json(f"{self._folder}/{MANIFEST}", manifest)
@@ -102,8 +113,24 @@ class JobWriter:
         if self._is_claimed_by_another():  # who has begun before the manifest was there, and will find it
             self._claim()
 
+    def _remove_rows(self) -> None:
+        """Remove the rows that an interrupted task has left, of a job that has none: no manifest would list them."""
+        place = Place(f"{self._folder}/{ROWS_FILE}")
+        if not place.is_file():
+            return
+        path = place.object_path
+        try:
+            path.fs.rm_file(path.path)
+        except Exception as error:  # noqa: BLE001  of any storage; one that lets nobody delete keeps them
+            logger.warning(
+                "%s is left from an interrupted task, and could not be removed: %s. Remove it, as gates on the folder "
+                "refuse rows that its manifest does not list.",
+                place,
+                safe_text(shortened(error)),
+            )
+
     def _claim(self) -> StoredFile:
-        return store_json(f"{self._folder}/{JOB_FILE}", _describe(self._job))
+        return store_json(f"{self._folder}/{JOB_FILE}", self._described)
 
     def _look(self, *, is_written: bool = False) -> None:
         """Look whether the folder is still this job's to write.
@@ -127,7 +154,7 @@ class JobWriter:
         claim, scores = (read_if_there(f"{self._folder}/{name}") for name in (JOB_FILE, AGGREGATE_FILE))
         try:
             claimed = {} if claim is None else parse_json(claim)
-            mine = _describe(self._job)
+            mine = self._described
             if any(claimed.get(key) and mine[key] and claimed[key] != mine[key] for key in ("id", "created_at")):
                 return True
             theirs = self._aggregate if scores is None else AggregateScores.from_json(parse_json(scores))
@@ -152,6 +179,18 @@ class JobWriter:
 
 
 def _describe(job: BenchmarkJob) -> dict[str, Any]:
+    try:
+        described = _plain(job)
+        parse_json(json.dumps(described).encode())
+    except (RecursionError, ValueError) as error:
+        raise IncompleteResults(
+            f"{job} can't be stored, as its spec or its custom fields could not be read again: {shortened(error)}. "
+            f"Make them flatter, and their numbers smaller."
+        ) from error
+    return described
+
+
+def _plain(job: BenchmarkJob) -> dict[str, Any]:
     return {
         "name": job.name,
         "id": job.id,

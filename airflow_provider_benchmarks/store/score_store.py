@@ -33,6 +33,7 @@ from urllib.parse import quote
 from airflow_provider_benchmarks.exceptions import ConfigurationError, DestinationExists, IncompleteResults, NotStored
 from airflow_provider_benchmarks.jobs import BenchmarkJob
 from airflow_provider_benchmarks.scores import AggregateScores, JobScores
+from airflow_provider_benchmarks.scores.local_paths import require_possible
 from airflow_provider_benchmarks.scores.rerun import scores_differ
 from airflow_provider_benchmarks.store.atomic import require_fitting_name
 from airflow_provider_benchmarks.store.folder_names import benchmark_folder, folder_name, gate_name
@@ -75,12 +76,13 @@ class ScoreStore:
     """A score store.
 
     :param root: folder for Airflow's ObjectStoragePath; ``s3://connection@bucket/folder`` names an Airflow connection
-    :raises ConfigurationError: there is no root, or a folder of its path has no name
+    :raises ConfigurationError: there is no root, there can be none like it, or a folder of its path has no name
     """
 
     def __init__(self, root: str) -> None:
         if not root:
             raise ConfigurationError("the score store needs a folder: set store=, or [benchmarks] score_store")
+        require_possible(root)
         self.root = str(root).rstrip("/")
         Place(self.root).require_named_folders()
 
@@ -103,7 +105,7 @@ class ScoreStore:
         store_rows: Callable[[Place], StoredFile] | None,
         dataset: str = "",
     ) -> StoredJob:
-        """Store a job, unless it is there already.
+        """Store a job, unless it is there already: also without its rows, which is logged.
 
         :param store_rows: writes the row scores as Parquet to a place; None where the job has none
         :param dataset: what it ran on, where its spec does not say so
@@ -115,6 +117,8 @@ class ScoreStore:
         job = replace(job, created_at=moment_of(job))
         if (found := self.find_same(job)) is not None:
             self.require_same_scores(job, aggregate, found)
+            if store_rows is not None and found.rows is None:
+                self._warn_without_rows(found)
             return found
         AggregateScores.from_json(aggregate.to_json())  # or all that reads the benchmark would fail from now on
         folder, created_at = self._folder_of(job), job.created_at or datetime.now(UTC)
@@ -304,6 +308,7 @@ class ScoreStore:
 
         :param gate: name of the gate, ``dag_id.task_id``, with ``[map_index]`` where it is mapped
         :param verdict: as of :meth:`~airflow_provider_benchmarks.gates.Verdict.to_dict`
+        :raises ConfigurationError: there can be no gate of this name, or it is too long for the disk
         """
         folder = self.folder(stored.workspace, stored.benchmark)
         name, judge = quote(stored.job, safe=""), quote(gate_name(gate), safe="")
@@ -376,6 +381,15 @@ class ScoreStore:
 
     def _folder_of(self, job: BenchmarkJob) -> str:
         return f"{self.folder(job.workspace, job.benchmark)}/{folder_name(job.name, 'benchmark job')}"
+
+    def _warn_without_rows(self, found: StoredJob) -> None:
+        """Log that a job is there without rows, where it has some by now."""
+        logger.warning(
+            'Benchmark job "%s" was stored without row scores, and stays so, though it has some now: gates find none. '
+            "To have them, delete %s, with the verdicts in it, and store the job again.",
+            found.job,
+            self.job_folder(found),
+        )
 
     def _read_job(self, folder: str, outcomes: dict[str, str] | None = None) -> StoredJob | None:
         content = read_if_there(f"{folder}/{MANIFEST}")

@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from airflow_provider_benchmarks.brief import brief
 from airflow_provider_benchmarks.scores.listed_files import ListedFile
+from airflow_provider_benchmarks.scores.local_paths import require_possible
 from airflow_provider_benchmarks.scores.stored_files import named_if_unreadable
 from airflow_provider_benchmarks.store.atomic import atomic_write
 from airflow_provider_benchmarks.store.hashed_file import HashedFile
@@ -96,11 +97,12 @@ def store_json(path: str, data: Any) -> StoredFile:
 def read_if_there(path: str | Place) -> bytes | None:
     """The content of a small file; None where there is none.
 
-    :raises ConfigurationError: there is no such bucket
+    :raises ConfigurationError: there is no such bucket, or there can be no such path
     :raises IncompleteResults: a folder is in its place, its links lead in a circle, or the local disk denies access to
         it; names it
     """
     place = path if isinstance(path, Place) else Place(path)
+    require_possible(place.url)
     try:
         with named_if_unreadable(place):
             return place.read_bytes()

@@ -18,6 +18,8 @@ _ROOM, _MOST_OF_ROW, _MOST_OF_FIELD, _AROUND_FIELD = 170_000, 20_000, 8_000, 300
 _MOST_OF_NAME = 200
 _MOST_FIELDS = 30
 _NO_ANSWERS = "The rows of this report's jobs are kept without the answers of the model."
+_SAME_ANSWERS = "Both jobs have the same answer of the model."
+_NOT_READ = "What each job has of this row was not read, or its row index comes twice."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +89,7 @@ class _Row:
         shown_names = [*differing, *(name for name in names if name in same)][:_MOST_FIELDS]
         fields = {name: self._field(name, baseline, candidate, is_same=name in same) for name in shown_names}
         notes = [f"and {len(names) - len(shown_names):,} more fields"] if len(names) > len(shown_names) else []
-        notes += [] if differing else [_NO_ANSWERS]
+        notes += [] if differing else [self._nothing_differs()]
         return RowPairView(
             title=f"row {line(str(self._row['row_index']), 60)}",
             what=self._what,
@@ -97,6 +99,13 @@ class _Row:
             differing=tuple(view for name, view in fields.items() if name not in same),
             note="; ".join(notes),
         )
+
+    def _nothing_differs(self) -> str:
+        """Why no answers are shown side by side."""
+        changes, index = self._result.changes, self._row["row_index"]
+        if changes is None or index not in changes.records:
+            return _NOT_READ
+        return _SAME_ANSWERS if index in changes.answered else _NO_ANSWERS
 
     def _field(
         self, name: str, baseline: Mapping[str, Any], candidate: Mapping[str, Any], *, is_same: bool

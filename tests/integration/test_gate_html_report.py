@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import re
 from functools import partial
 
@@ -15,6 +14,7 @@ from airflow_provider_benchmarks.operators.gates import BenchmarkGateOperator
 from airflow_provider_benchmarks.store import ScoreStore
 from tests.support import gate_jobs
 from tests.support.contexts import task_context
+from tests.support.page_texts import texts_of
 
 pytest.importorskip("matplotlib")
 ROWS = 60
@@ -45,10 +45,6 @@ def judge(tmp_path):
         return page.read_text()
 
     return judge
-
-
-def texts_of(page):
-    return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", page)).split())
 
 
 def test_both_answers_stand_side_by_side(run_job, judge):

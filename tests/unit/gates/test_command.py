@@ -90,6 +90,14 @@ def test_aggregate_scores_alone(scores, tmp_path, capsys):
     assert "**FAIL: 0 of 1 checks hold**" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("path", ["nosuch.yaml", ".", f"{'p' * 300}.yaml"])
+def test_a_policy_that_is_not_there_is_told_with_what_to_do(scores, capsys, path):
+    assert main(["gate", "--policy", path, "--candidate", scores("one", 80)]) == 2
+    told = capsys.readouterr().err
+    assert f"could not judge: there is no policy file {path[:50]}" in told
+    assert "Correct --policy" in told
+
+
 @pytest.mark.parametrize("wrong", ["policy", "candidate", "baseline", "content"])
 def test_what_can_not_be_judged_is_no_miss(scores, policy, tmp_path, capsys, wrong):
     arguments = {"policy": policy, "candidate": scores("one", 80), "baseline": scores("other", 80)}
@@ -208,7 +216,8 @@ class TestBaselines:
         old, bare = scores("old", 80), scores("bare", 50)
         Path(bare, "row-scores.parquet").unlink()
         rows = [
-            {"row_index": i, "item": {"q": -i}, "metrics": {"w/m": [{"name": "s", "value": 1.0}]}} for i in range(100)
+            {"row_index": i, "item": {"q": -i}, "metrics": {"w/m": [{"name": "s", "value": float(i < 80)}]}}
+            for i in range(100)
         ]
         lines = [json.dumps(row).encode() + b"\n" for row in rows]
         store_rows(lines, Place(f"{old}/row-scores.parquet"), row_format=RowFormat(name="parquet"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -10,8 +11,8 @@ from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.gates.sources import load_scores
 from airflow_provider_benchmarks.scores import read_row_scores
 from airflow_provider_benchmarks.scores.local_paths import local_path
-from airflow_provider_benchmarks.scores.stored_files import filesystem_of
-from airflow_provider_benchmarks.store import Place, store_rows
+from airflow_provider_benchmarks.scores.stored_files import filesystem_of, open_stored
+from airflow_provider_benchmarks.store import Place, ScoreStore, read_stored_job, store_rows
 
 NAMES = ["q::x", "q::memory", "~", "~q", "q#x", "q#", "q?", "q*", "q[x]", "q{x}", "q%20", "q@b", "q\nx", "q:x"]
 ROW = b'{"row_index": 0, "item": {}, "sample": {}, "metrics": {"w/m": [{"name": "s", "value": %d}]}}\n'
@@ -64,6 +65,32 @@ def test_filesystems_that_are_chained_are_refused(url):
     for read in (read_row_scores, lambda path: load_scores(path, ()), lambda path: Place(path).object_path):
         with pytest.raises(ConfigurationError, match=f'^{url}: filesystems that are chained with "::" are not opened'):
             read(url)
+
+
+@pytest.mark.parametrize("path", ["a\0b", "/a\ud800", "s3://b/\0", "s3://b/a\ud800", "s3://c\ud800@b/x"])
+def test_what_no_path_can_have_is_refused(path):
+    reads = [read_row_scores, lambda path: load_scores(path, ()), lambda path: ScoreStore(path)]
+    for read in [*reads, lambda path: read_stored_job(path)]:
+        with pytest.raises(ConfigurationError):
+            read(path)
+    if "://" not in path:
+        with pytest.raises(ConfigurationError, match="can't be a path: it has a NUL, or half a character"):
+            read_row_scores(Path(path))
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [("s3://", "names no bucket"), ("s3://conn@/x", "names no bucket"), ("s3://[b/x", r"is no URL \(Invalid IPv6 URL")],
+)
+def test_a_url_without_a_bucket_is_refused(url, told):
+    for read in (read_row_scores, lambda path: load_scores(path, ()), lambda path: ScoreStore(path)):
+        with pytest.raises(ConfigurationError, match=told):
+            read(url)
+
+
+def test_a_bucket_is_no_file():
+    with pytest.raises(IsADirectoryError, match=r"it is a bucket, and no file: 's3://bucket/?'"):
+        open_stored("s3://bucket/")
 
 
 @pytest.mark.parametrize("url", ["http://[::1]:8080/k.jsonl", "s3://bucket/a::b", "s3://conn@bucket/a"])

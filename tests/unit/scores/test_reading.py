@@ -24,6 +24,7 @@ from airflow_provider_benchmarks.exceptions import (
 )
 from airflow_provider_benchmarks.formats.partitioned import MANIFEST
 from airflow_provider_benchmarks.scores import low_scoring_rows, read_row_scores
+from airflow_provider_benchmarks.scores.rows import RowScore
 from airflow_provider_benchmarks.store import Place, RowFormat, find_partitions, store_partitions, sweep_partitions
 from tests.support.stored_rows import line, store
 
@@ -122,6 +123,15 @@ class TestDamage:
         (tmp_path / "x").write_bytes(line(0, {}).replace(b'"row_index": 0', b'"row_index": "a"'))
         with pytest.raises(IncompleteResults, match="x: row 1: expected row_index to be a whole number, found 'a'"):
             read_row_scores(tmp_path / "x")
+
+    @pytest.mark.parametrize("index", [2**70, -(2**63) - 1])
+    def test_a_row_index_that_no_table_holds(self, tmp_path, index):
+        odd = line(0, {}).replace(b'"row_index": 0', b'"row_index": %d' % index)
+        (tmp_path / "x").write_bytes(line(1, {}) + odd)
+        with pytest.raises(IncompleteResults, match=f"x: .*{index} is not a row index"):
+            read_row_scores(tmp_path / "x")
+        with pytest.raises(IncompleteResults, match=f"{index} is not a row index"):
+            RowScore.from_json(odd)
 
     @pytest.mark.parametrize("compression", ["gzip", "zstd"])
     def test_a_packed_file_that_was_cut_short(self, tmp_path, compression):

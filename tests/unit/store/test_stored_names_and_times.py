@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from airflow_provider_benchmarks.exceptions import ConfigurationError, Unwritable
+from airflow_provider_benchmarks.exceptions import ConfigurationError, IncompleteResults, Unwritable
 from airflow_provider_benchmarks.jobs import BenchmarkJob, JobStatus
 from airflow_provider_benchmarks.retry_policy import can_retry_mend
 from airflow_provider_benchmarks.scores import AggregateScores
@@ -105,6 +105,21 @@ def test_a_time_of_another_zone_is_stored_in_utc(store):
     store.add(job(created_at=datetime(2026, 1, 1, 2, tzinfo=timezone(timedelta(hours=5)))), SCORES, store_rows=None)
     (found,) = store.history(**WHERE)
     assert found.created_at == datetime(2025, 12, 31, 21, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("gate", ["", "\ud800"])
+def test_a_gate_that_readers_could_not_find_is_refused(store, tmp_path, gate):
+    stored = store.add(job(), SCORES, store_rows=None)
+    with pytest.raises(ConfigurationError, match="can't keep the verdict of a gate called"):
+        store.add_verdict(stored, gate, {"outcome": "pass"})
+    assert not [*tmp_path.rglob("*verdict*")]
+
+
+def test_a_file_in_place_of_a_folder_of_the_store_is_told(store, tmp_path):
+    (tmp_path / "ws").write_text("x")
+    for find in (store.history, store.last_passed, store.job_names):
+        with pytest.raises(IncompleteResults, match=f"{tmp_path}/ws/qa/.*a file is where one of its folders should be"):
+            find(**WHERE)
 
 
 class TestClocks:

@@ -17,6 +17,7 @@ from airflow_provider_benchmarks.gates.report_context import PastJob, ReportCont
 from airflow_provider_benchmarks.gates.result import CheckResult
 from airflow_provider_benchmarks.views import html_page
 from airflow_provider_benchmarks.views.gauge import Gauge
+from tests.support.page_texts import texts_of
 from tests.support.scored_jobs import flips, job
 
 pytest.importorskip("matplotlib")
@@ -71,10 +72,6 @@ def result(outcome=Outcome.FAIL, text="x", *, rows=0, check=None, **fields):
         "worst": tuple({"row_index": index, **row} for index in range(rows)),
     }  # fmt: skip
     return CheckResult(**{**known, **fields})
-
-
-def texts_of(page: str) -> str:
-    return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", page)).split())
 
 
 @pytest.fixture
