@@ -19,6 +19,7 @@ from airflow_provider_benchmarks.brief import brief, brief_names, shortened
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.jobs.identity import NAME_PATTERN, NOT_A_NAME
 from airflow_provider_benchmarks.operators._final_errors import ConfigurationError as FinalConfigurationError
+from airflow_provider_benchmarks.scores.local_paths import refuse_password
 from airflow_provider_benchmarks.scores.metric_names import checked_references
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class Rule:
     :param accepts: True for a value that it may be
     :param wording: what is wrong with another one
     :param optional_words: what follows ``expected`` where None is accepted, too
+    :param is_path: it may be a path or URL, in which no password belongs
     :param accepts_literally: True for a value that it may be where the DAG file itself says so, and no template has
         made it of nothing
     """
@@ -55,6 +57,7 @@ class Rule:
     wording: str = _WORDING
     optional_words: str = ", or None"
     accepts_literally: Callable[[Any], bool] = field(default=lambda value: False)
+    is_path: bool = False
 
     def or_none(self) -> Rule:
         return replace(
@@ -106,13 +109,15 @@ PATH = Rule(
     _is_path,
     "{name}: a path or URL in object storage is needed, found {value}",
     accepts_literally=_is_any_path,
+    is_path=True,
 )
-FILE = Rule("the path of a file", _is_path, optional_words="", accepts_literally=_is_any_path)
+FILE = Rule("the path of a file", _is_path, optional_words="", accepts_literally=_is_any_path, is_path=True)
 #: An empty text stands for none.
 STORE = Rule(
     "the path or URL of a folder, an empty text for none",
     lambda value: value == "" or _is_path(value),
     accepts_literally=_is_any_path,
+    is_path=True,
 )
 #: An empty text stands for the connection's.
 WORKSPACE = Rule("the name of a workspace", lambda value: value == "" or _is_text(value)).or_none()
@@ -122,6 +127,7 @@ NAMES = Rule("the name of a field, or a list of them", _is_names)
 BASELINE = Rule(
     '"pinned", "last_passed", "previous", the name of a job, or the folder of a stored one',
     lambda value: value == "" or (isinstance(value, str) and bool(value.strip())),
+    is_path=True,
 ).or_none()
 #: Of a job that is submitted.
 JOB_NAME = Rule(
@@ -146,10 +152,22 @@ def check_argument(
     :param template: that itself
     :raises ConfigurationError: names the task, the argument, and where the value comes from
     """
+    if rule.is_path:
+        _refuse_password(task, name, value)
     is_literal = rule.accepts_literally(value) and not (given and _is_made_of_nothing(str(value), template))
     if not is_literal and not rule.accepts(value):
-        owner = f'{getattr(task, "kind_of_task", "task")} "{task.task_id}"'
-        raise FinalConfigurationError(f"{owner}: {rule.problem(name, value)}{origin(task, value, given)}")
+        raise FinalConfigurationError(f"{_owner(task)}: {rule.problem(name, value)}{origin(task, value, given)}")
+
+
+def _refuse_password(task: BaseOperator, name: str, value: Any) -> None:
+    try:
+        refuse_password(value)
+    except ConfigurationError as error:
+        raise FinalConfigurationError(f"{_owner(task)}: {name}: {error}") from None
+
+
+def _owner(task: BaseOperator) -> str:
+    return f'{getattr(task, "kind_of_task", "task")} "{task.task_id}"'
 
 
 def _is_made_of_nothing(value: str, template: Any) -> bool:
@@ -285,6 +303,7 @@ class CheckedArguments:
         if "aliases" not in unknown:
             checked_aliases(getattr(self, "aliases", None), task=self.task_id)
         if self.takes_job and "job_name" not in unknown:
+            _refuse_password(self, "job_name", self.job_name)
             require_job_name(self.job_name, task=self, given=self.given_argument("job_name"))
         for name, rule in self.argument_rules.items():
             if name not in unknown:

@@ -6,8 +6,10 @@ import os
 import re
 from pathlib import PurePosixPath
 from typing import Any
+from urllib.parse import unquote
 
 from airflow_provider_benchmarks.exceptions import ConfigurationError
+from airflow_provider_benchmarks.masking import register_secrets
 
 #: Schemes of object storages; what is first in their paths is a bucket or container.
 WITH_BUCKETS = ("s3", "s3a", "gs", "gcs", "abfs", "abfss", "adl")
@@ -17,6 +19,8 @@ _LOCAL = ("", "file", "local")
 _CHAINED = re.compile(r"([a-z0-9+.-]+::)+[a-z0-9+.-]+://", re.IGNORECASE)
 #: An address of IPv6 in the place of a host.
 _ADDRESS = re.compile(r"^[^/]*\[[^/\]]*\]")
+#: The password of a user in a URL.
+_PASSWORD = re.compile(r"((?:^|::)[a-z0-9+.-]*://[^/@:]*:)([^/]+)(?=@)", re.IGNORECASE)
 
 
 def scheme_of(path: Any) -> str:
@@ -49,6 +53,22 @@ def local_path(path: Any) -> str | None:
     name = os.path.expanduser(text if found is None else text[found.end() :])
     # As the disk takes it: what ".." is depends on links.
     return f"/{str(PurePosixPath(os.getcwd(), name)).lstrip('/')}"
+
+
+def refuse_password(path: Any) -> None:
+    """Refuse the URL of a storage that has a password: logs, pages and lineage show paths.
+
+    :raises ConfigurationError: it has one; the message does not show it, nor does any other from here on
+    """
+    text = str(path)
+    if (found := _PASSWORD.search(text)) is None or (is_local(text) and _CHAINED.match(text) is None):
+        return
+    register_secrets([found[2], unquote(found[2])])
+    shown = _PASSWORD.sub(r"\1***", text)
+    raise ConfigurationError(
+        f"{shown}: a password does not belong into the URL of a storage, which everybody sees who sees the DAG or its "
+        f"log. Put it into an Airflow connection, and name that one: s3://connection@bucket/folder"
+    )
 
 
 def _has_link(url: str) -> bool:

@@ -44,7 +44,7 @@ class Hook:
         ("s3://connection@bucket/x", "https://console.example.com/bucket?prefix=x"),
         ("/data/report.html", ""),
         ("file:///data/report.html", ""),
-        ("https://user:secret@files.example.com/x?signature=y#z", "https://files.example.com/x"),
+        ("https://user@files.example.com/x?signature=y#z", "https://files.example.com/x"),
     ],
 )
 def test_the_address_of_a_path(storage, path, address):

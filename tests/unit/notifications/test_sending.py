@@ -101,12 +101,10 @@ def test_whatever_others_raise_is_logged_in_a_line(caplog, error, said):
 
 
 def signals() -> list[type[BaseException]]:
-    import airflow.exceptions as old
-
     try:
-        import airflow.sdk.exceptions as exceptions
+        from airflow.sdk import exceptions
     except ImportError:
-        exceptions = old
+        from airflow import exceptions
     return [KeyboardInterrupt, exceptions.AirflowTaskTimeout, exceptions.AirflowTaskTerminated]
 
 
