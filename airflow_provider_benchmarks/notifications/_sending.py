@@ -23,6 +23,8 @@ from airflow_provider_benchmarks.background import call_within
 MOST_SECONDS = 10.0
 #: What others' code may raise to no effect. Airflow's own signals, such as AirflowTaskTimeout, are none of these.
 _OF_OTHERS = (Exception, SystemExit, GeneratorExit, asyncio.CancelledError)
+#: When a task that is not known to have ended had its first notification.
+_first: dict[tuple[Any, ...], datetime] = {}
 
 
 def send_within(seconds: float, send: Callable[[], object]) -> BaseException | None:
@@ -41,12 +43,25 @@ def seconds_for(ti: Any) -> float:
     So several that hang, one after the other, leave time for the lineage, too.
     """
     overtime: float = conf.getfloat("core", "task_success_overtime", fallback=2 * MOST_SECONDS)
-    ended = getattr(ti, "end_date", None)
-    passed = (datetime.now(UTC) - ended).total_seconds() if isinstance(ended, datetime) else 0.0
+    ended = _end_of(ti)
+    passed = (datetime.now(UTC) - ended).total_seconds()
+    if 0 <= passed < overtime:
+        return min((overtime - passed) / 2, MOST_SECONDS)
     # Of a task that ended longer ago, another process tells: Airflow's DAG processor.
-    if not 0 <= passed < overtime:
-        passed = 0.0
-    return min((overtime - passed) / 2, MOST_SECONDS)
+    _first.clear()
+    _end_of(ti)
+    return min(overtime / 2, MOST_SECONDS)
+
+
+def _end_of(ti: Any) -> datetime:
+    """When a task has ended; where Airflow does not say so, as of a skip, its first notification is taken for it."""
+    if isinstance(ended := getattr(ti, "end_date", None), datetime):
+        return ended
+    key = tuple(getattr(ti, name, None) for name in ("dag_id", "run_id", "task_id", "map_index", "try_number"))
+    if key not in _first:
+        _first.clear()
+        _first[key] = datetime.now(UTC)
+    return _first[key]
 
 
 def is_async(function: Any) -> bool:

@@ -13,6 +13,7 @@ import pytest
 
 from airflow_provider_benchmarks.background import TooSlow
 from airflow_provider_benchmarks.exceptions import ConfigurationError
+from airflow_provider_benchmarks.notifications import _sending
 from airflow_provider_benchmarks.notifications._sending import seconds_for, send_within
 from airflow_provider_benchmarks.notifications.gate import BenchmarkGateNotifier
 
@@ -82,6 +83,20 @@ def test_what_hangs_is_given_up_while_airflow_leaves_the_process_its_time(caplog
 def test_several_that_hang_take_less_than_airflow_leaves_together(monkeypatch, overtime, ended, seconds):
     monkeypatch.setenv("AIRFLOW__CORE__TASK_SUCCESS_OVERTIME", overtime)
     assert seconds_for(context(ended=ended)["ti"]) == pytest.approx(seconds, abs=0.2)
+
+
+def test_several_of_a_task_whose_end_is_not_known_share_the_time_too(monkeypatch):
+    skipped, other = context()["ti"], context()["ti"]
+    other.task_id = "other"
+    _sending._first.clear()
+    assert seconds_for(skipped) == pytest.approx(10, abs=0.2)
+    for key in _sending._first:
+        _sending._first[key] -= timedelta(seconds=10)
+    assert seconds_for(skipped) == pytest.approx(5, abs=0.2)
+    assert seconds_for(other) == pytest.approx(10, abs=0.2)
+    for key in _sending._first:
+        _sending._first[key] -= timedelta(seconds=100)
+    assert seconds_for(other) == pytest.approx(10, abs=0.2)
 
 
 @pytest.mark.parametrize(
