@@ -120,7 +120,7 @@ def storage_address(path: str) -> str:
     from airflow_provider_benchmarks.store import Place
 
     place = Place(str(path))
-    scheme, _, rest = place.location.rpartition("://")
+    scheme, _, rest = ("", "", place.location) if place.is_local else place.location.partition("://")
     if scheme in ("http", "https"):
         address = urlsplit(place.location)._replace(query="", fragment="").geturl()
         return address if is_address(address) else ""

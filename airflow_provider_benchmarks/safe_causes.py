@@ -5,11 +5,13 @@ from __future__ import annotations
 import operator
 from typing import Any
 
-from airflow_provider_benchmarks.inert import indented
+from airflow_provider_benchmarks.inert import indented, one_line
 from airflow_provider_benchmarks.masking import masked_content, safe_text
 
 #: Characters, or bytes, of what an error was about, such as the document of a JSONDecodeError.
 _MOST_KEPT = 10_000
+#: Stands for a text that an error fails to write.
+UNREADABLE = "its text can not be read"
 
 
 class ForeignError(Exception):
@@ -23,6 +25,13 @@ def safe_cause(error: BaseException) -> BaseException:
         can't be changed
     """
     return _safe(error, {})
+
+
+def told(error: Any) -> str:
+    """What an error is and says, in a line that is safe to be shown; a text in its place as it is."""
+    text = said(error)
+    text = UNREADABLE if text is None else text
+    return one_line(safe_text(text if isinstance(error, str) else f"{type(error).__name__}: {text}"))
 
 
 def _safe(error: BaseException, done: dict[int, BaseException]) -> BaseException:
@@ -51,8 +60,8 @@ def _itself_or_another(error: BaseException, done: dict[int, BaseException]) -> 
         members = [_safe(member, done) for member in error.exceptions]
         if _shown(error.message) != error.message or any(map(operator.is_not, members, error.exceptions)):
             found = BaseExceptionGroup(_shown(error.message), members)
-    elif (said := _said(error)) is None or _shown(said) != said:
-        found = ForeignError(f"{type(error).__name__}: {'its text can not be read' if said is None else _shown(said)}")
+    elif (text := said(error)) is None or _shown(text) != text:
+        found = ForeignError(f"{type(error).__name__}: {UNREADABLE if text is None else _shown(text)}")
     if found is not error:
         found.__traceback__ = error.__traceback__
         if notes := getattr(error, "__notes__", None):
@@ -60,7 +69,8 @@ def _itself_or_another(error: BaseException, done: dict[int, BaseException]) -> 
     return found
 
 
-def _said(error: BaseException) -> str | None:
+def said(error: Any) -> str | None:
+    """The text of an error; None where it has none that can be read."""
     try:
         return str(error)
     except Exception:  # noqa: BLE001 - it may do anything

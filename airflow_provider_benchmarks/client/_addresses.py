@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import queue
 import socket
-import threading
+from functools import partial
 from ipaddress import ip_address
 from typing import Any
 
 import httpcore
+
+from airflow_provider_benchmarks.background import TooSlow, call_within
 
 
 def addresses_of(host: str, port: int, timeout: float | None) -> list[str]:
@@ -21,25 +22,17 @@ def addresses_of(host: str, port: int, timeout: float | None) -> list[str]:
     """
     if _is_address(host):
         return [host]
-    results: queue.SimpleQueue[list[str] | Exception] = queue.SimpleQueue()
-    threading.Thread(target=_look_up, args=(host, port, results), name=f"look up {host}", daemon=True).start()
     try:
-        result = results.get(timeout=timeout)
-    except queue.Empty:
+        return call_within(timeout, partial(_look_up, host, port), name=f"look up {host}")
+    except TooSlow:
         raise httpcore.ConnectTimeout(f"the name {host} was not looked up after {timeout:.3g} s") from None
-    if isinstance(result, OSError):
-        raise httpcore.ConnectError(str(result)) from result
-    if isinstance(result, Exception):
-        raise result
-    return result
+    except OSError as error:
+        raise httpcore.ConnectError(str(error)) from error
 
 
-def _look_up(host: str, port: int, results: queue.SimpleQueue[list[str] | Exception]) -> None:
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        results.put(list(dict.fromkeys(_text(address) for *_, address in found)))
-    except Exception as error:  # noqa: BLE001  raised where it is waited for
-        results.put(error)
+def _look_up(host: str, port: int) -> list[str]:
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(_text(address) for *_, address in found))
 
 
 def _text(address: tuple[Any, ...]) -> str:

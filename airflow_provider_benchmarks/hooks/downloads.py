@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
+from dataclasses import replace
 from typing import TypeVar
 
 from tenacity import Retrying, retry_if_exception, stop_after_attempt
@@ -326,13 +327,12 @@ def store_job(
 def find_purged_job(store: ScoreStore, job_name: str, workspace: str) -> StoredJob | None:
     """Find a job that the service does not have any more in the score store; None where it is not there either."""
     found = store.find(job_name, workspace=workspace)
-    if found is not None:
-        logger.warning(
-            'The service has no benchmark job "%s" any more: taking it as the score store %s has it',
-            job_name,
-            store.root,
-        )
-    return found
+    if found is None:
+        return None
+    logger.warning(
+        'The service has no benchmark job "%s" any more: taking it as the score store %s has it', job_name, store.root
+    )
+    return replace(found, is_purged=True)
 
 
 def add_to_store(

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_benchmarks.address_templates import is_address
 from airflow_provider_benchmarks.brief import shortened
-from airflow_provider_benchmarks.masking import masked
 from airflow_provider_benchmarks.notifications._markups import Markup
+from airflow_provider_benchmarks.safe_causes import told
 from airflow_provider_benchmarks.views.verdict import UNMET, VerdictView
 
 #: Characters of a whole text, as it is written: Slack cuts one of a section at 3,000.
@@ -19,6 +20,8 @@ _MOST_DETAILS = 10
 _MOST_OF_NAME, _MOST_OF_CHECK, _MOST_OF_ERROR, _MOST_OF_ADDRESS = 160, 240, 400, 500
 #: For the number of what is left out.
 _ROOM_FOR_REST = 40
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,8 +50,8 @@ class Message:
         for link in self._links(markup):
             written.add(link)
         links = written.lines[first:]
-        most = _MOST_OF_CHECK if self.verdict is not None else _MOST_OF_ERROR
         view = self._view()
+        most = _MOST_OF_ERROR if view is None else _MOST_OF_CHECK
         details, shown = list(self._details(view)), 0
         left_out = 0 if view is None else sum(view.left_out.get(outcome, 0) for outcome in UNMET)
         for detail in details[:_MOST_DETAILS]:
@@ -63,7 +66,7 @@ class Message:
     @property
     def _headline(self) -> str:
         if self.verdict is not None:
-            return str(self.verdict.get("summary") or self.verdict.get("outcome"))
+            return str(self.verdict.get("summary") or self.verdict.get("outcome") or "The verdict can't be read")
         return "No verdict: the task failed before" if self.error is not None else "No verdict"
 
     def _view(self) -> VerdictView | None:
@@ -71,13 +74,16 @@ class Message:
             return None
         from airflow_provider_benchmarks.gates.verdict import Verdict
 
-        return VerdictView.of(Verdict.from_dict(self.verdict))
+        try:
+            return VerdictView.of(Verdict.from_dict(self.verdict))
+        except Exception as error:  # noqa: BLE001  of another release, or no verdict at all: what is known is told
+            logger.warning("The verdict can't be read for the notification: %s", shortened(told(error)))
+            return None
 
     def _details(self, view: VerdictView | None) -> Iterator[str]:
         if view is None:
             if self.error is not None:
-                kind = "" if isinstance(self.error, str) else f"{type(self.error).__name__}: "
-                yield masked(f"{kind}{self.error}")
+                yield told(self.error)
             return
         yield view.subject
         for check in view.unmet:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import copy
 import logging
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseNotifier
 
-from airflow_provider_benchmarks.brief import brief, did_you_mean
+from airflow_provider_benchmarks.background import TooSlow
+from airflow_provider_benchmarks.brief import brief, did_you_mean, shortened
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.links import BaselineLink, BenchmarkJobLink, ReportLink, StoredScoresLink
-from airflow_provider_benchmarks.masking import masked
 from airflow_provider_benchmarks.notifications._markups import HTML, MARKDOWN, MARKUPS, SLACK
 from airflow_provider_benchmarks.notifications._message import Message
+from airflow_provider_benchmarks.notifications._sending import is_async, seconds_for, send_within
+from airflow_provider_benchmarks.safe_causes import told
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -29,12 +32,13 @@ logger = logging.getLogger(__name__)
 class BenchmarkGateNotifier(BaseNotifier):
     """Send the verdict of a gate, its failing checks and its links, as ``on_failure_callback`` or another callback.
 
-    Where the task has no verdict, the text has its error. It never fails a task: what goes wrong is logged. Nothing in
-    the text has a meaning of its own where it arrives, such as a template, a link, or the mention of a channel.
+    Where the task has no verdict, the text has its error. It never fails a task: what goes wrong is logged, and what is
+    not sent within 10 seconds is given up. Nothing in the text has a meaning of its own where it arrives, such as a
+    template, a link, or the mention of a channel.
 
     :param notifier: sends the text: ``SlackWebhookNotifier``, ``SmtpNotifier``, ``AppriseNotifier`` or the like. Its
         own templates are rendered first; then the text takes the place of the one that it was made with
-    :param send: in its place, a function that takes the text
+    :param send: in its place, a function that takes the text; not an ``async`` one
     :param field: the notifier's attribute that takes the text; None for the first that it has of ``text``,
         ``html_content``, ``body`` and ``message``
     :param markup: ``slack``, ``markdown``, ``html`` or ``plain``; None for that of the notifier: ``slack`` of the Slack
@@ -57,7 +61,13 @@ class BenchmarkGateNotifier(BaseNotifier):
             raise ConfigurationError(f"BenchmarkGateNotifier: send must be a function, found a {type(send).__name__}")
         if send is not None and field is not None:
             raise ConfigurationError("BenchmarkGateNotifier: field is an attribute of a notifier, and send has none")
-        if markup is not None and markup not in MARKUPS:
+        for argument, given in (("send", send), ("notifier", getattr(notifier, "notify", None))):
+            if is_async(given):
+                raise ConfigurationError(
+                    f"BenchmarkGateNotifier: {argument} is async, and nobody awaits it here: give a plain function, "
+                    f"such as one that calls asyncio.run"
+                )
+        if markup is not None and not (isinstance(markup, str) and markup in MARKUPS):
             raise ConfigurationError(f"BenchmarkGateNotifier: markup must be one of {', '.join(MARKUPS)}")
         self.notifier = notifier
         self.send = send
@@ -67,9 +77,19 @@ class BenchmarkGateNotifier(BaseNotifier):
     def notify(self, context: Context) -> None:
         """Send the text; an error is logged, and not raised."""
         try:
-            self._deliver(self._text(context), context)
-        except Exception as error:  # noqa: BLE001  whatever it is, the task came out as it did
-            logger.error("The notification was not sent: %s: %s", type(error).__name__, masked(str(error)))
+            seconds = seconds_for(context["ti"])
+            error = send_within(seconds, self._sender(self._text(context), context))
+        except TooSlow:
+            logger.error(
+                "The notification was not sent within %.2g s and is given up, so that the task ends as it came out. "
+                "Look whether the chat or mailbox can be reached from here, and give what sends it a shorter timeout",
+                seconds,
+            )
+            return
+        except Exception as problem:  # noqa: BLE001  whatever it is, the task came out as it did
+            error = problem
+        if error is not None:
+            logger.error("The notification was not sent: %s", shortened(told(error)))
 
     def __call__(self, *args: Any) -> None:
         """Send the text.
@@ -90,16 +110,15 @@ class BenchmarkGateNotifier(BaseNotifier):
             links={name: link for name, link in links.items() if isinstance(link, str) and link},
         ).text(MARKUPS[self.markup])
 
-    def _deliver(self, text: str, context: Context) -> None:
+    def _sender(self, text: str, context: Context) -> Callable[[], object]:
         if self.send is not None:
-            self.send(text)
-            return
+            return partial(self.send, text)
         # A copy: the same notifier serves all tries and mapped tasks in a process.
         target = copy.copy(self.notifier)
         target.render_template_fields(context)
         # After that, as the text is of others and must not be taken for a template.
         setattr(target, str(self.field), text)
-        target.notify(context)
+        return partial(target.notify, context)
 
 
 def _text_field(notifier: Any, named: str | None) -> str:
@@ -143,5 +162,5 @@ def _pulled(ti: Any, key: str) -> Any:
     try:
         return ti.xcom_pull(task_ids=ti.task_id, key=key, map_indexes=map_index)
     except Exception as error:  # noqa: BLE001  the error of the task is told all the same
-        logger.warning("XCom %s can't be read for the notification: %s", key, masked(str(error)))
+        logger.warning("XCom %s can't be read for the notification: %s", key, shortened(told(error)))
         return None

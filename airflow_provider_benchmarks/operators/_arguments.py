@@ -27,6 +27,7 @@ from airflow_provider_benchmarks.operators._places import (
     place_problem,
     template_problem,
 )
+from airflow_provider_benchmarks.scores.local_paths import refuse_password
 from airflow_provider_benchmarks.scores.metric_names import checked_references
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class Rule:
     :param optional_words: what follows ``expected`` where None is accepted, too
     :param accepts_literally: True for a value that it may be where the DAG file itself says so, and no template has
         made it of nothing
-    :param use: of the file or folder that it names
+    :param use: of the file or folder that it names, in whose URL no password belongs
     """
 
     expected: str
@@ -119,7 +120,7 @@ PATH = Rule(
     use=Use.READ,
 )
 WRITTEN = replace(PATH, use=Use.WRITE)
-FILE = Rule("the path of a file", _is_path, optional_words="", accepts_literally=_is_any_path)
+FILE = Rule("the path of a file", _is_path, optional_words="", accepts_literally=_is_any_path, use=Use.OPEN)
 #: An empty text stands for none.
 STORE = Rule(
     "the path or URL of a folder, an empty text for none",
@@ -162,13 +163,25 @@ def check_argument(
     :param template: that itself
     :raises ConfigurationError: names the task, the argument, and where the value comes from
     """
-    owner = f'{getattr(task, "kind_of_task", "task")} "{task.task_id}"'
-    refuse_task(value, owner, name)
+    refuse_task(value, _owner(task), name)
+    if rule.use is not None:
+        _refuse_password(task, name, value)
     is_literal = rule.accepts_literally(value) and not (given and _is_made_of_nothing(str(value), template))
     if not is_literal and not rule.accepts(value):
-        raise FinalConfigurationError(f"{owner}: {rule.problem(name, value)}{origin(task, value, given)}")
+        raise FinalConfigurationError(f"{_owner(task)}: {rule.problem(name, value)}{origin(task, value, given)}")
     if rule.use is not None and (problem := place_problem(value, rule.use)) is not None:
-        raise FinalConfigurationError(f"{owner}: {name}: {problem}{f' ({given} gives it)' if given else ''}")
+        raise FinalConfigurationError(f"{_owner(task)}: {name}: {problem}{f' ({given} gives it)' if given else ''}")
+
+
+def _refuse_password(task: BaseOperator, name: str, value: Any) -> None:
+    try:
+        refuse_password(value)
+    except ConfigurationError as error:
+        raise FinalConfigurationError(f"{_owner(task)}: {name}: {error}") from None
+
+
+def _owner(task: BaseOperator) -> str:
+    return f'{getattr(task, "kind_of_task", "task")} "{task.task_id}"'
 
 
 def _is_made_of_nothing(value: str, template: Any) -> bool:
@@ -347,6 +360,7 @@ class CheckedArguments:
         if "aliases" not in unknown:
             checked_aliases(getattr(self, "aliases", None), task=self.task_id)
         if self.takes_job and "job_name" not in unknown:
+            _refuse_password(self, "job_name", self.job_name)
             require_job_name(self.job_name, task=self, given=self.given_argument("job_name"))
             check_argument(self, "job_name", self.job_name, _JOB_OR_FOLDER, given=self.given_argument("job_name"))
         if "store" in self.argument_rules and self.store is None:

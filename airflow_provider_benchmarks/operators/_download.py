@@ -169,9 +169,13 @@ class DownloadOperator(BenchmarkOperator):
     ) -> None:
         from airflow_provider_benchmarks.jobs import BenchmarkJob
 
-        self.lineage.reads_scores(self.job_name, workspace=job.workspace, rows=rows, scores=aggregate)
-        if (store := score_store(self.store)) is not None and not isinstance(job, BenchmarkJob):
-            self.lineage.writes_job(store, job)
+        store = score_store(self.store)
+        if store is None or isinstance(job, BenchmarkJob):
+            self.lineage.reads_scores(self.job_name, workspace=job.workspace, rows=rows, scores=aggregate)
+        else:
+            self.lineage.reads_job(store, job, rows=rows, scores=aggregate)
+            if not job.is_purged:
+                self.lineage.writes_job(store, job)
         if file is not None and self.destination is not None:
             self.lineage.writes_file(file, files=None if getattr(self, "partition_by", ()) else 1)
 

@@ -11,6 +11,7 @@ from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.hooks.connection import retry_seconds
 from airflow_provider_benchmarks.job_xcom import name_map_index
+from airflow_provider_benchmarks.jobs import BenchmarkJob
 from airflow_provider_benchmarks.links import (
     BaselineLink,
     BenchmarkJobLink,
@@ -43,7 +44,7 @@ from airflow_provider_benchmarks.operators._gate_arguments import (
 )
 from airflow_provider_benchmarks.operators._gate_record import Record, check_report, is_html, store_report, xcom_of
 from airflow_provider_benchmarks.operators._lineage import Kind
-from airflow_provider_benchmarks.operators._metrics import send_scores, send_verdict
+from airflow_provider_benchmarks.operators._metrics import send_scores
 from airflow_provider_benchmarks.operators._report_context import report_context
 from airflow_provider_benchmarks.operators._reviewed_file import ReviewedFile
 from airflow_provider_benchmarks.storable import storable
@@ -189,7 +190,6 @@ class GateOperator(BenchmarkOperator):
             )
         verdict = replace(verdict, workspace=source.workspace)
         self._note(source, verdict)
-        send_verdict(context, verdict)
         send_scores(context, source.aggregate, workspace=verdict.workspace, benchmark=verdict.benchmark)
         for record in log_records(VerdictView.of(verdict)):
             self.log.log(record.level, "%s", record.text)
@@ -254,7 +254,10 @@ class GateOperator(BenchmarkOperator):
             kind = Kind.STORED if "/" in name else Kind.SCORES
             self.lineage.reads(kind, name, workspace=verdict.workspace, scores=scores)
         known = {"rows": source.rows_read, "scores": source.aggregate, "verdict": verdict}
-        self.lineage.reads_scores(self.job_name, workspace=verdict.workspace, **known)
+        if source.store is None or isinstance(source.job, BenchmarkJob) or "/" in self.job_name:
+            self.lineage.reads_scores(self.job_name, workspace=verdict.workspace, **known)
+        else:
+            self.lineage.reads_job(source.store, source.job, **known)
 
     def _policy(self, context: Context) -> Policy:
         from airflow_provider_benchmarks.gates import Policy

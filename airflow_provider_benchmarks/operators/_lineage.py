@@ -96,6 +96,17 @@ class Lineage:
         self.job, self.workspace = job, workspace
         self.reads(Kind.SCORES, job, workspace=workspace, **known)
 
+    def reads_job(self, store: ScoreStore, stored: StoredJob, **known: Any) -> None:
+        """Note the scores of a job that is in the score store: they are from there where the service has lost it.
+
+        :param known: further fields of :class:`Dataset`
+        """
+        if not stored.is_purged:
+            self.reads_scores(stored.job, workspace=stored.workspace, **known)
+            return
+        self.inputs.pop((Kind.SCORES, stored.job), None)
+        self.reads(Kind.STORED, store.job_folder(stored), **known)
+
     def writes_file(self, file: StoredFile, *, files: int | None = 1) -> None:
         """Note a file that is there.
 
@@ -126,13 +137,15 @@ class ReportsLineage:
         return self.begin_lineage() if self._lineage is None else self._lineage
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage[Any, Any]:
-        """Tell OpenLineage what the task has read and written."""
-        from airflow_provider_benchmarks.operators._openlineage import operator_lineage
-
-        return operator_lineage(self, self.lineage, has_failed=False)
+        """Tell OpenLineage what the task has read and written, also where it was skipped in the end."""
+        # A skip comes as a completion; Airflow has no events of its outlets then.
+        return self._told(has_outlets=getattr(task_instance, "state", None) != "skipped")
 
     def get_openlineage_facets_on_failure(self, task_instance: Any) -> OperatorLineage[Any, Any]:
         """Tell OpenLineage what the task had read and written before it failed: of a missed gate, what it found."""
+        return self._told(has_outlets=False)
+
+    def _told(self, *, has_outlets: bool) -> OperatorLineage[Any, Any]:
         from airflow_provider_benchmarks.operators._openlineage import operator_lineage
 
-        return operator_lineage(self, self.lineage, has_failed=True)
+        return operator_lineage(self, self.lineage, has_outlets=has_outlets)

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import inspect
 import logging
-import os
 import re
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urlsplit
 
 from airflow_provider_benchmarks.gates import Outcome
 from airflow_provider_benchmarks.masking import safe_text
+from airflow_provider_benchmarks.operators._dataset_names import service_namespace, stored_name
 from airflow_provider_benchmarks.operators._lineage import Dataset, Kind, Lineage
 from airflow_provider_benchmarks.scores.json_values import is_number
 from airflow_provider_benchmarks.scores.means import MAX_MEANS
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
     from airflow_provider_benchmarks.scores import AggregateScore, AggregateScores
 
 T = TypeVar("T")
-#: The schemes of OpenLineage's names, by those that fsspec knows besides.
-_SCHEMES = {"": "file", "local": "file", "s3a": "s3", "s3n": "s3", "gcs": "gs", "az": "abfs"}
-#: What Marquez refuses in a namespace.
-_NOT_IN_NAMESPACE = re.compile(r"[^a-zA-Z:;=/0-9_.@+-]")
-_PERCENTILE = re.compile(r"p(\d{1,3})")
+#: Number of checks of a gate that are told, and the order in which they are while there is room.
+MAX_CHECKS = 200
+_ORDER = (Outcome.FAIL, Outcome.INCONCLUSIVE, Outcome.WARN, Outcome.PASS)
+#: A percentile: p10 and p100 by percents, p999 by further decimals.
+_PERCENTILE = re.compile(r"p([0-9]{1,9})")
 
 logger = logging.getLogger(__name__)
 
@@ -56,17 +56,15 @@ class _Service:
         config = None if hook is None else vars(hook).get("config")
         if config is None:
             return None
-        url = urlsplit(config.base_url)
-        place = f"{url.netloc.rpartition('@')[2]}{url.path.rstrip('/')}"
-        return cls(_NOT_IN_NAMESPACE.sub("_", f"nemo-evaluator://{place}"), config.workspace)
+        return cls(service_namespace(config.base_url), config.workspace)
 
 
-def operator_lineage(operator: Any, lineage: Lineage, *, has_failed: bool) -> OperatorLineage[Any, Any]:
+def operator_lineage(operator: Any, lineage: Lineage, *, has_outlets: bool) -> OperatorLineage[Any, Any]:
     """Make what OpenLineage takes of a task's notes, and of what the DAG file declares.
 
     OpenLineage looks at declared inlets and outlets only where an operator tells it nothing.
 
-    :param has_failed: what the task was to write, by its outlets, it has not written
+    :param has_outlets: what the task was to write, by its outlets, it has written
     """
     from airflow.providers.openlineage.extractors import OperatorLineage
 
@@ -75,7 +73,7 @@ def operator_lineage(operator: Any, lineage: Lineage, *, has_failed: bool) -> Op
     outputs = [_made(note.name, partial(_output, note, service)) for note in lineage.outputs.values()]
     inputs, outputs = ([each for each in found if each is not None] for found in (inputs, outputs))
     _add_declared(inputs, operator.inlets)
-    _add_declared(outputs, () if has_failed else operator.outlets)
+    _add_declared(outputs, operator.outlets if has_outlets else ())
     facets = _facets(externalQuery=lambda: _external_query(lineage, service))
     return OperatorLineage(inputs=inputs, outputs=outputs, run_facets=facets)
 
@@ -111,19 +109,6 @@ def _name_of(dataset: Dataset, service: _Service | None) -> tuple[str, str] | No
     if dataset.kind is Kind.BENCHMARK:
         return service.namespace, safe_text(dataset.name)
     return service.namespace, safe_text(f"{dataset.workspace or service.workspace}/{dataset.name}/scores")
-
-
-def stored_name(url: str) -> tuple[str, str]:
-    """The namespace and the name of a file or folder, as OpenLineage's naming has them.
-
-    Which Airflow connection opens it is not of its name.
-    """
-    scheme, _, path = url.rpartition("://")
-    scheme = _SCHEMES.get(scheme.lower(), scheme.lower())
-    if scheme == "file":
-        return "file", safe_text(os.path.abspath(path))
-    bucket, _, key = path.partition("/")
-    return safe_text(f"{scheme}://{bucket.rpartition('@')[2]}"), safe_text(key.strip("/") or "/")
 
 
 def _input(dataset: Dataset, service: _Service | None) -> Any:
@@ -168,6 +153,18 @@ def _statistics(dataset: Dataset, *, is_input: bool) -> Any:
     return _known(kind, rowCount=dataset.rows, size=dataset.bytes, fileCount=dataset.files)
 
 
+def _columns(scores: AggregateScores | None) -> dict[tuple[str, str], str]:
+    """The first scores of a job as columns, by metric and name; one that would be called like another has a number."""
+    names: dict[tuple[str, str], str] = {}
+    for score in () if scores is None else scores.scores[:MAX_MEANS]:
+        name = free = _column(score.metric, score.name)
+        number = 2
+        while free in names.values():
+            free, number = f"{name} ({number})", number + 1
+        names.setdefault((score.metric, score.name), free)
+    return names
+
+
 def _column(metric: str, score: str | None) -> str:
     return safe_text(f"{metric}:{score}" if score else metric)
 
@@ -179,10 +176,7 @@ def _schema(scores: AggregateScores | None) -> Any:
     from openlineage.client.facet_v2 import schema_dataset
 
     return schema_dataset.SchemaDatasetFacet(
-        fields=[
-            schema_dataset.SchemaDatasetFacetFields(name=_column(score.metric, score.name), type="double")
-            for score in scores.scores[:MAX_MEANS]
-        ]
+        fields=[schema_dataset.SchemaDatasetFacetFields(name=name, type="double") for name in _columns(scores).values()]
     )
 
 
@@ -192,9 +186,10 @@ def _quality_metrics(dataset: Dataset) -> Any:
         return None
     from openlineage.client.facet_v2 import data_quality_metrics_input_dataset as quality
 
+    names, found = _columns(dataset.scores), dataset.scores.scores[:MAX_MEANS]
+    # Of two with the same metric and name, nothing tells which one others mean: the first is told.
     columns = {
-        _column(score.metric, score.name): quality.ColumnMetrics(**_statistics_of(score))
-        for score in dataset.scores.scores[:MAX_MEANS]
+        names[score.metric, score.name]: quality.ColumnMetrics(**_statistics_of(score)) for score in reversed(found)
     }
     kind = quality.DataQualityMetricsInputDatasetFacet
     return _known(kind, columnMetrics=columns, rowCount=dataset.scores.expected_rows)
@@ -202,39 +197,64 @@ def _quality_metrics(dataset: Dataset) -> Any:
 
 def _statistics_of(score: AggregateScore) -> dict[str, Any]:
     """What OpenLineage has a field for: the mean is the sum by the count."""
-    numbers = {"sum": score.sum, "count": score.count, "min": score.min, "max": score.max}
+    total = score.sum
+    if not is_number(total) and is_number(score.mean) and score.count:
+        total = score.mean * score.count
+    numbers = {"sum": total, "count": score.count, "min": score.min, "max": score.max}
     found: dict[str, Any] = {name: value for name, value in numbers.items() if is_number(value)}
     quantiles = {
-        f"{int(place[1]) / 100:g}": value
+        _quantile(place[1]): value
         for name, value in score.percentiles.items()
         if (place := _PERCENTILE.fullmatch(name)) and is_number(value)
     }
     return {**found, "nullCount": score.nan_count, "quantiles": quantiles}
 
 
+def _quantile(digits: str) -> str:
+    is_percent = len(digits) <= 2 or digits == "100"
+    return f"{int(digits) / 100 if is_percent else float(f'0.{digits}'):g}"
+
+
 def _assertions(dataset: Dataset) -> Any:
-    """What each check of a gate found."""
+    """What each check of a gate found; of many, those first that were not met."""
     if dataset.verdict is None:
         return None
     from openlineage.client.facet_v2 import data_quality_assertions_dataset as quality
 
-    return quality.DataQualityAssertionsDatasetFacet(
-        assertions=[_known(quality.Assertion, **_assertion(result)) for result in dataset.verdict.results]
-    )
+    results, names = dataset.verdict.results, _columns(dataset.scores)
+    chosen = sorted(range(len(results)), key=lambda place: _ORDER.index(results[place].outcome))[:MAX_CHECKS]
+    found = [_assertion(results[place], names) for place in sorted(chosen)]
+    if others := [results[place] for place in sorted(set(range(len(results))).difference(chosen))]:
+        found.append(_further(others))
+    return quality.DataQualityAssertionsDatasetFacet(assertions=[_known(quality.Assertion, **each) for each in found])
 
 
-def _assertion(result: CheckResult) -> dict[str, Any]:
+def _assertion(result: CheckResult, columns: dict[tuple[str, str], str]) -> dict[str, Any]:
     parts = (result.check.observed_statistic, result.expected, result.group and f"where {result.group}")
+    column = columns.get((result.metric, result.score or ""), _column(result.metric, result.score))
     return {
         "assertion": safe_text(" ".join(part for part in parts if part)),
         "success": result.outcome == Outcome.PASS,
-        "column": _column(result.metric, result.score),
+        "column": column,
         # What does not fail the gate is a warning, though its check could not be judged.
         "severity": "warn" if result.outcome == Outcome.WARN else "error",
         "description": safe_text(result.reason) or None,
         "expected": safe_text(result.expected) or None,
         "actual": None if result.observed is None else safe_text(result.observed_text),
         "params": {"outcome": str(result.outcome)},
+    }
+
+
+def _further(results: Sequence[CheckResult]) -> dict[str, Any]:
+    """The checks that there is no room for, as a single assertion: OpenLineage has no other place for their number."""
+    outcomes = Counter(str(result.outcome) for result in results)
+    worst = min((result.outcome for result in results), key=_ORDER.index)
+    return {
+        "assertion": f"{len(results):,} further checks",
+        "success": worst == Outcome.PASS,
+        "severity": "warn" if worst == Outcome.WARN else "error",
+        "description": f"Left out: {', '.join(f'{number:,} {outcome}' for outcome, number in outcomes.items())}",
+        "params": {"outcome": str(worst)},
     }
 
 

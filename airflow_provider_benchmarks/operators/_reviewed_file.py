@@ -15,6 +15,7 @@ from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.operators._arguments import has_template
 from airflow_provider_benchmarks.operators._places import Use, place_problem
 from airflow_provider_benchmarks.reviewed_text import MAX_BYTES
+from airflow_provider_benchmarks.scores.local_paths import refuse_password, scheme_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,7 @@ class ReviewedFile:
     :param what: what it holds, which is the task's argument too: ``policy``
     :param path: as the task names it, rendered; only a text names a file
     :param dag_file: path of the DAG file; None where it is not known
+    :raises ConfigurationError: the path has a password
     """
 
     owner: str
@@ -32,9 +34,15 @@ class ReviewedFile:
     path: Any
     dag_file: str | None
 
+    def __post_init__(self) -> None:
+        try:
+            refuse_password(self.path)
+        except ConfigurationError as error:
+            raise self._error(f"{self.what}: {error}") from None
+
     @property
     def is_remote(self) -> bool:
-        return "://" in str(self.path)
+        return bool(scheme_of(self.path))
 
     def read(self) -> bytes:
         """Read it from object storage or disk, no more of it than shows that it is too large.

@@ -16,6 +16,7 @@ from airflow_provider_benchmarks.operators._arguments import STORE, TEXTS, Rule,
 from airflow_provider_benchmarks.operators._base import DEFAULT_CONN_ID, BenchmarkOperator, score_store
 from airflow_provider_benchmarks.operators._final_errors import fails_for_good
 from airflow_provider_benchmarks.operators._gate import GateOperator
+from airflow_provider_benchmarks.operators._metrics import send_verdict
 from airflow_provider_benchmarks.storable import storable_text
 
 if TYPE_CHECKING:
@@ -121,8 +122,10 @@ class BenchmarkGateOperator(GateOperator):
         verdict, record = self.judge(context)
         if verdict.passed or self.on_failure == "continue":
             record.raise_first()
+            send_verdict(context, verdict)
             return self._xcom_of(verdict)
         # A miss stands, even where it could not be written: it is not retried.
+        send_verdict(context, verdict)
         message = (
             f'gate "{self.task_id}" on benchmark job "{self.job_name}" in workspace "{verdict.workspace}": '
             f"{verdict.summary}\n{failing_lines(VerdictView.of(verdict))}{record}"
@@ -211,6 +214,7 @@ class BenchmarkGateBranchOperator(GateOperator, BranchMixIn):
     def execute(self, context: Context) -> Any:
         verdict, record = self.judge(context)
         record.raise_first()
+        send_verdict(context, verdict)
         return self.do_branch(context, self.follow_if_passed if verdict.passed else self.follow_if_failed)
 
 
@@ -266,9 +270,12 @@ class PinBaselineOperator(BenchmarkOperator):
             )
         stored = self._stored(store)
         rows = None if stored.rows is None else stored.rows.rows
-        lineage.reads_scores(self.job_name, workspace=stored.workspace, rows=rows, scores=stored.aggregate)
-        if "/" not in self.job_name:
-            lineage.writes_job(store, stored)
+        if "/" in self.job_name:
+            lineage.reads_scores(self.job_name, rows=rows, scores=stored.aggregate)
+        else:
+            lineage.reads_job(store, stored, rows=rows, scores=stored.aggregate)
+            if not stored.is_purged:
+                lineage.writes_job(store, stored)
         name_map_index(context, job=stored.job, benchmark=stored.benchmark)
         link_path(StoredScoresLink(), context, store.job_folder(stored))
         if "/" not in self.job_name:

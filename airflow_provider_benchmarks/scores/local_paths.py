@@ -6,10 +6,11 @@ import os
 import re
 from pathlib import PurePosixPath
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from airflow_provider_benchmarks.brief import brief
 from airflow_provider_benchmarks.exceptions import ConfigurationError
+from airflow_provider_benchmarks.masking import register_secrets
 from airflow_provider_benchmarks.scores.json_values import fits_utf8
 
 #: Schemes of object storages; what is first in their paths is a bucket or container.
@@ -22,6 +23,8 @@ _CHAINED = re.compile(r"([a-z0-9+.-]+::)+[a-z0-9+.-]+://", re.IGNORECASE)
 _TOO_FEW_SLASHES = re.compile(rf"({'|'.join((*WITH_BUCKETS, 's3n', 'https?'))}):(?!//)/?", re.IGNORECASE)
 #: An address of IPv6 in the place of a host.
 _ADDRESS = re.compile(r"^[^/]*\[[^/\]]*\]")
+#: The password of a user in a URL.
+_PASSWORD = re.compile(r"((?:^|::)[a-z0-9+.-]*://[^/@:]*:)([^/]+)(?=@)", re.IGNORECASE)
 
 
 def scheme_of(path: Any) -> str:
@@ -78,6 +81,22 @@ def require_possible(path: Any) -> None:
     # A folder without a name, s3:///folder, has a message of its own.
     if not url.netloc.rpartition("@")[2] and (url.netloc or not url.path.strip("/")):
         raise ConfigurationError(f"{brief(text)} names no bucket: look whether a template has given nothing.")
+
+
+def refuse_password(path: Any) -> None:
+    """Refuse the URL of a storage that has a password: logs, pages and lineage show paths.
+
+    :raises ConfigurationError: it has one; the message does not show it, nor does any other from here on
+    """
+    text = str(path)
+    if (found := _PASSWORD.search(text)) is None or (is_local(text) and _CHAINED.match(text) is None):
+        return
+    register_secrets([found[2], unquote(found[2])])
+    shown = _PASSWORD.sub(r"\1***", text)
+    raise ConfigurationError(
+        f"{shown}: a password does not belong into the URL of a storage, which everybody sees who sees the DAG or its "
+        f"log. Put it into an Airflow connection, and name that one: s3://connection@bucket/folder"
+    )
 
 
 def _has_link(url: str) -> bool:

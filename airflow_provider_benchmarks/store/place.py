@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from airflow_provider_benchmarks.brief import brief
 from airflow_provider_benchmarks.connection_fields import not_found
 from airflow_provider_benchmarks.exceptions import ConfigurationError
-from airflow_provider_benchmarks.scores.local_paths import WITH_BUCKETS, is_local, local_path
+from airflow_provider_benchmarks.scores.local_paths import WITH_BUCKETS, is_local, local_path, refuse_password
 from airflow_provider_benchmarks.scores.stored_files import storage_errors
 from airflow_provider_benchmarks.storages import storage_problem
 
@@ -29,7 +29,7 @@ class Place:
     :param url: a path or URL: ``/data/x``, ``s3://bucket/x``; ``s3://connection@bucket/x`` names its connection. A
         ``~`` at its beginning is the home of the user who runs this
     :param conn_id: Airflow connection of the storage; None for the one that the URL names, if it does
-    :raises ConfigurationError: the URL is empty, or can't be one
+    :raises ConfigurationError: the URL is empty, can't be one, or has a password
     """
 
     url: str
@@ -40,6 +40,7 @@ class Place:
             raise ConfigurationError(f"a path or URL in object storage is needed, found {brief(self.url)}")
         if self.conn_id is not None and not isinstance(self.conn_id, str):
             raise ConfigurationError(f"storage_conn_id must be a text, or None, found {brief(self.conn_id)}")
+        refuse_password(self.url)
 
     @classmethod
     def of(cls, path: Any, conn_id: str | None = None) -> Place:

@@ -48,6 +48,7 @@ class StoredJob:
     :param id: the service's own, which no other job ever has; empty where it is not known
     :param files: number of the files that its manifest lists; None where that is not known
     :param bytes: their size together
+    :param is_purged: it was taken from here as the service does not have it any more
     """
 
     job: str
@@ -65,6 +66,7 @@ class StoredJob:
     row_names: Mapping[str, str] = field(default_factory=dict, hash=False)
     files: int | None = None
     bytes: int | None = None
+    is_purged: bool = field(default=False, compare=False)
 
     def with_aliases(self, aliases: Mapping[str, str]) -> StoredJob:
         """The same job with a reader's own names of metrics, whatever aliases it was stored with.

@@ -9,6 +9,7 @@ import inspect
 import json
 import math
 import os
+import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -239,6 +240,38 @@ def test_paths_that_a_template_calls_after_nothing(template, value, place):
         require_named(caught.value, name)
         assert ("A part of a path that is really called so looks the same" in str(caught.value)) is ("/" in template)
     require_no_odd_folder(place)
+
+
+PASSWORD = "pa55word-xyz"
+URL = f"s3://us:{PASSWORD}@bucket/x.md"
+WITH_URLS = [
+    (kind, name)
+    for kind, name in CASES
+    if name in {"store", "destination", "report", "path", "policy", "baseline", "benchmark", "job_name"}
+    and (kind, name) not in {(RunBenchmarkJobOperator, "job_name"), (StoreResultsOperator, "benchmark")}
+]
+
+
+def require_no_password(act: Callable[[], Any], name: str) -> None:
+    error = outcome(act)
+    require_named(error, name)
+    assert "s3://us:***@bucket/x.md: a password does not belong into the URL of a storage" in str(error)
+    assert PASSWORD not in "".join(traceback.format_exception(error)).lower()
+
+
+@pytest.mark.parametrize(("kind", "name"), WITH_URLS, ids=lambda each: getattr(each, "__name__", each))
+def test_a_password_in_a_url_is_refused_and_not_shown(kind, name):
+    arguments = {**TASKS[kind], **beside(kind, name)}
+
+    def make(value: str) -> Any:
+        with DAG("d", schedule=None, start_date=datetime(2026, 1, 1)):
+            return kind(task_id="the-task", **{**arguments, name: value})
+
+    require_no_password(lambda: make(URL), name)
+    task = make("{{ params.value }}.md" if name == "report" else "{{ params.value }}")
+    context = {**task_context(), "params": {"value": URL.removesuffix(".md") if name == "report" else URL}}
+    task.render_template_fields(context, task.dag.get_template_env())
+    require_no_password(lambda: task.execute(context), name)
 
 
 @pytest.mark.parametrize("name", ["null", "nan"])

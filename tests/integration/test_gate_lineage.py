@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
+from airflow.providers.common.compat.sdk import AirflowSkipException, Asset
 from airflow.providers.openlineage.extractors.base import DefaultExtractor, OperatorLineage
 from openlineage.client.facet_v2 import data_quality_assertions_dataset, external_query_run
 
 from airflow_provider_benchmarks.client import BenchmarkClient, ClientConfig
 from airflow_provider_benchmarks.exceptions import NotFound
-from airflow_provider_benchmarks.gates import Threshold
+from airflow_provider_benchmarks.gates import NoRegression, Threshold
 from airflow_provider_benchmarks.masking import register_secrets
-from airflow_provider_benchmarks.operators._openlineage import stored_name
-from airflow_provider_benchmarks.operators.gates import BenchmarkGateOperator, GateFailed
+from airflow_provider_benchmarks.operators.gates import BenchmarkGateOperator, GateFailed, PinBaselineOperator
+from airflow_provider_benchmarks.operators.results import DownloadAggregateScoresOperator, DownloadRowScoresOperator
+from airflow_provider_benchmarks.store import ScoreStore
 from tests.integration.conftest import SPEC, WORKSPACE, wait_until_finished
-from tests.support.contexts import task_context
+from tests.support.contexts import outlet_events, task_context
 
 
 @pytest.fixture
@@ -117,20 +121,49 @@ def test_an_older_client_has_fewer_fields(gate, monkeypatch) -> None:
     assert [each.success for each in found] == [True, False]
 
 
-@pytest.mark.parametrize(
-    ("url", "name"),
-    [
-        ("s3://bucket/a/b.jsonl", ("s3://bucket", "a/b.jsonl")),
-        ("s3://my_conn@bucket/a/b/", ("s3://bucket", "a/b")),
-        ("s3a://bucket/a?b#c", ("s3://bucket", "a?b#c")),
-        ("s3://bucket", ("s3://bucket", "/")),
-        ("gs://bucket/a", ("gs://bucket", "a")),
-        ("gcs://my_conn@bucket/a", ("gs://bucket", "a")),
-        ("abfs://my_conn@container/a", ("abfs://container", "a")),
-        ("/data/a/../b.csv", ("file", "/data/b.csv")),
-        ("file:///data/b.csv", ("file", "/data/b.csv")),
-        ("S3://bucket/a\0\ud800", ("s3://bucket", "a␀�")),
-    ],
-)
-def test_files_have_the_names_of_openlineages_naming(url, name) -> None:
-    assert stored_name(url) == name
+@pytest.mark.parametrize(("on_failure", "outputs"), [("skip", ["r.md"]), ("continue", ["r.md", "elsewhere"])])
+def test_a_gate_that_skips_has_not_written_its_outlets(gate, tmp_path, on_failure, outputs) -> None:
+    gate.on_failure, gate.report = on_failure, str(tmp_path / "r.md")
+    gate.outlets = [Asset("s3://bucket/elsewhere")]
+    context, state = {**task_context(), "outlet_events": outlet_events()}, "success"
+    try:
+        gate.execute(context)
+    except AirflowSkipException:
+        state = "skipped"
+    found = DefaultExtractor(gate).extract_on_complete(task_instance=SimpleNamespace(state=state))
+    assert found is not None
+    assert [each.name.rpartition("/")[2] for each in found.outputs] == outputs
+
+
+@pytest.mark.parametrize("kind", ["gate", "baseline", "rows", "aggregate", "pin"])
+def test_what_the_service_has_purged_is_read_from_the_store(gate, tmp_path, kind) -> None:
+    store = ScoreStore(str(tmp_path / "store"))
+    folder = store.job_folder(gate.hook.store_job(store, "job-1"))
+    if kind == "baseline":
+        gate.hook.client.submit_job(SPEC, name="job-2")
+        wait_until_finished(gate.hook.client, "job-2")
+    gate.hook.client.delete_job("job-1")
+    known = {"task_id": kind, "job_name": "job-1", "store": store.root}
+    threshold = Threshold("exact-match", at_least=0.5)
+    task = {
+        "gate": lambda: BenchmarkGateOperator(**known, checks=[threshold]),
+        "baseline": lambda: BenchmarkGateOperator(
+            **{**known, "job_name": "job-2"},
+            baseline="job-1",
+            checks=[NoRegression("exact-match")],
+            on_failure="continue",
+        ),
+        "rows": lambda: DownloadRowScoresOperator(**known, destination=str(tmp_path / "rows.jsonl")),
+        "aggregate": lambda: DownloadAggregateScoresOperator(**known),
+        "pin": lambda: PinBaselineOperator(**known),
+    }[kind]()
+    task.execute(task_context())
+    found = DefaultExtractor(task).extract_on_complete(task_instance=None)
+    assert found is not None
+    judged = ["my-workspace/job-2/scores"] if kind == "baseline" else []
+    assert sorted(each.name for each in found.inputs) == sorted([*judged, folder])
+    (stored,) = (each for each in found.inputs if each.name == folder)
+    assert "my-workspace/exact-match:exact-match" in stored.inputFacets["dataQualityMetrics"].columnMetrics
+    written = {"rows": ["rows.jsonl"], "aggregate": [], "pin": ["_pinned.json"]}.get(kind)
+    if written is not None:  # a gate adds its verdict
+        assert [each.name.rpartition("/")[2] for each in found.outputs] == written

@@ -65,6 +65,11 @@ class TestWhatIsInIt:
         policy = f"s3://aws_scores@{BUCKET}/policies/p.json"
         assert gate(job_name=run_job("far-policy"), policy=policy)["outcome"] == "pass"
 
+    def test_one_on_disk_may_be_called_like_a_url(self, run_job, tmp_path):
+        (tmp_path / "s3:" / "bucket").mkdir(parents=True)
+        (tmp_path / "s3:" / "bucket" / "p.json").write_text(json.dumps(THRESHOLD))
+        assert gate(job_name=run_job("near-policy"), policy=f"{tmp_path}/s3://bucket/p.json")["outcome"] == "pass"
+
     @pytest.mark.parametrize("far", [True, False])
     def test_of_one_that_is_too_large_no_more_is_read_than_shows_it(self, run_job, s3, tmp_path, monkeypatch, far):
         read = []

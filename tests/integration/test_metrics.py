@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -12,11 +13,13 @@ from airflow.providers.common.compat.sdk import Stats
 from airflow_provider_benchmarks.exceptions import JobFailed, JobTimeout
 from airflow_provider_benchmarks.gates import Threshold, Verdict, evaluate
 from airflow_provider_benchmarks.operators._metrics import send_scores, send_verdict, timed_job
+from airflow_provider_benchmarks.operators.gates import BenchmarkGateBranchOperator, BenchmarkGateOperator, GateFailed
 from airflow_provider_benchmarks.operators.jobs import RunBenchmarkJobOperator
 from airflow_provider_benchmarks.scores import AggregateScore, AggregateScores, JobScores
 from airflow_provider_benchmarks.testing import EvaluationService
 from tests.integration.conftest import SPEC
 from tests.integration.test_lineage import BROKEN, DAGS, RESULTS, seed_broken
+from tests.support import gate_jobs
 from tests.support.airflow_runs import AirflowHome
 from tests.support.contexts import run_task, task_context
 from tests.support.statsd_receiver import StatsdReceiver
@@ -154,6 +157,42 @@ def test_a_backend_with_tags_gets_tags(sent, monkeypatch, on):
     assert (method, name, value) == ("gauge", "benchmarks.score.mean", 0.5)
     assert tags.pop("score").startswith("s__")
     assert tags == {"dag_id": "nightly", "workspace": "ws", "benchmark": "ws_qa", "metric": "ws_m"}
+
+
+@pytest.fixture
+def run_job(service):
+    return partial(gate_jobs.run_job, service)
+
+
+@pytest.mark.parametrize("kind", [BenchmarkGateOperator, BenchmarkGateBranchOperator])
+def test_a_verdict_counts_once_however_often_it_could_not_be_written(sent, service, run_job, tmp_path, kind):
+    blocked = tmp_path / "blocked"
+    blocked.touch()
+    further = {} if kind is BenchmarkGateOperator else {"follow_if_passed": [], "follow_if_failed": []}
+    checks = [Threshold("m", at_least=0.5)]
+    gate = kind(task_id="gate", job_name=run_job("job-1"), checks=checks, store=f"{blocked}/store", **further)
+    for number in (1, 2):
+        with pytest.raises(OSError, match="blocked"):
+            gate.execute(task_context(task_id="gate", try_number=number))
+    assert "benchmarks.gate" not in str(sent.calls)
+    blocked.unlink()
+    if kind is BenchmarkGateOperator:
+        gate.execute(task_context(task_id="gate", try_number=3))
+        verdicts = [name for _, name, _, _ in sent.calls if name.startswith("benchmarks.gate.verdicts.nightly.gate.")]
+        assert [name.rpartition(".")[2] for name in verdicts] == ["pass"]
+
+
+def test_a_missed_gate_counts_though_its_verdict_could_not_be_written(sent, service, run_job, tmp_path):
+    (tmp_path / "blocked").touch()
+    gate = BenchmarkGateOperator(
+        task_id="gate",
+        job_name=run_job("job-1"),
+        checks=[Threshold("m", at_least=0.99)],
+        store=f"{tmp_path}/blocked/store",
+    )
+    with pytest.raises(GateFailed, match="could not be written to the score store"):
+        gate.execute(task_context(task_id="gate"))
+    assert [name.rpartition(".")[2] for _, name, _, _ in sent.calls if "gate.verdicts" in name] == ["fail"]
 
 
 @pytest.fixture

@@ -44,7 +44,8 @@ class Hook:
         ("s3://connection@bucket/x", "https://console.example.com/bucket?prefix=x"),
         ("/data/report.html", ""),
         ("file:///data/report.html", ""),
-        ("https://user:secret@files.example.com/x?signature=y#z", "https://files.example.com/x"),
+        ("s3://bucket/a://b", "https://console.example.com/bucket?prefix=a%3A//b"),
+        ("https://user@files.example.com/x?signature=y#z", "https://files.example.com/x"),
     ],
 )
 def test_the_address_of_a_path(storage, path, address):
@@ -55,6 +56,7 @@ def test_the_address_of_a_path(storage, path, address):
 def test_local_paths_have_an_address_where_the_template_names_no_bucket(storage):
     storage("https://files.example.com/{key}?{scheme}&{url}")
     assert storage_address("/proc/x/r.html") == "https://files.example.com/proc/x/r.html?file&/proc/x/r.html"
+    assert storage_address("/proc/we://x") == "https://files.example.com/proc/we%3A/x?file&/proc/we%3A/x"
 
 
 def test_paths_have_none_where_none_is_known():

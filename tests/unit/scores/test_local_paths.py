@@ -9,6 +9,7 @@ import pytest
 
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.gates.sources import load_scores
+from airflow_provider_benchmarks.masking import masked
 from airflow_provider_benchmarks.scores import read_row_scores
 from airflow_provider_benchmarks.scores.local_paths import local_path
 from airflow_provider_benchmarks.scores.stored_files import filesystem_of, open_stored
@@ -91,6 +92,39 @@ def test_a_url_without_a_bucket_is_refused(url, told):
 def test_a_bucket_is_no_file():
     with pytest.raises(IsADirectoryError, match=r"it is a bucket, and no file: 's3://bucket/?'"):
         open_stored("s3://bucket/")
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("s3://us:pa55word-xyz@bucket/x", "s3://us:***@bucket/x"),
+        ("gs://:pa55word-xyz@bucket", "gs://:***@bucket"),
+        ("https://us:pa55word-xyz@host:80/x@y", "https://us:***@host:80/x@y"),
+        ("s3://us:p@55%77ord-xyz@bucket/x", "s3://us:***@bucket/x"),
+        ("simplecache::s3://us:pa55word-xyz@bucket/x", "simplecache::s3://us:***@bucket/x"),
+    ],
+)
+def test_a_password_belongs_into_a_connection(url, shown):
+    with pytest.raises(ConfigurationError) as caught:
+        Place(url)
+    assert str(caught.value).startswith(f"{shown}: a password does not belong into the URL of a storage")
+    # Nor is it in what others say of the URL.
+    assert "ord-xyz" not in masked(f"no bucket {url}")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "s3://conn@bucket/a:b@c",
+        "s3://bucket/a:b@c",
+        "s3://bucket/a://b:c@d",
+        "/data/we://a:b@c",
+        "http://host:80/x",
+        "s3://arn:aws:s3:us-east-1:123456789012:accesspoint/name/x",
+    ],
+)
+def test_what_is_no_password_is_left(url):
+    assert Place(url).url == url
 
 
 @pytest.mark.parametrize("url", ["http://[::1]:8080/k.jsonl", "s3://bucket/a::b", "s3://conn@bucket/a"])
