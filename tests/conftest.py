@@ -82,10 +82,10 @@ def secrets_of_this_test() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Spread the files that start whole Airflows over the others, which processes take in this order.
+    """Spread the files that start whole Airflows over the first half of the others; processes take files in this order.
 
-    Four whole Airflows that start at once keep each other waiting for minutes. They and the real platform have limits
-    of their own, so that pytest's is raised.
+    Four whole Airflows that start at once keep each other waiting for minutes, and one that starts last keeps the run
+    waiting. They and the real platform have limits of their own, so that pytest's is raised.
     """
     files: dict[Path, list[pytest.Item]] = {}
     for item in items:
@@ -94,7 +94,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     others = [path for path in files if path not in whole]
     ordered = list(others)
     for number, path in enumerate(whole):
-        ordered.insert(number * len(others) // len(whole) + number, path)
+        ordered.insert(number * len(others) // (2 * len(whole)) + number, path)
     items[:] = [item for path in ordered for item in files[path]]
     for item in items:
         if item.path in whole or item.get_closest_marker("real_platform"):
