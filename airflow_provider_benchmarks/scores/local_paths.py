@@ -70,7 +70,9 @@ def require_possible(path: Any) -> None:
     :raises ConfigurationError: it has a NUL or half a character, is no URL, or names no bucket
     """
     text = str(path)
-    if "\0" in text or not fits_utf8(text):
+    # What Python reads of a disk's names that are no UTF-8 has half characters, which the disk takes back.
+    fits = _fits_disk(text) if is_local(text) else fits_utf8(text)
+    if "\0" in text or not fits:
         raise ConfigurationError(f"{brief(text)} can't be a path: it has a NUL, or half a character. Correct it.")
     if scheme_of(text) not in WITH_BUCKETS:
         return
@@ -81,6 +83,14 @@ def require_possible(path: Any) -> None:
     # A folder without a name, s3:///folder, has a message of its own.
     if not url.netloc.rpartition("@")[2] and (url.netloc or not url.path.strip("/")):
         raise ConfigurationError(f"{brief(text)} names no bucket: look whether a template has given nothing.")
+
+
+def _fits_disk(text: str) -> bool:
+    try:
+        os.fsencode(text)
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def refuse_password(path: Any) -> None:

@@ -128,12 +128,12 @@ def test_the_page_says_which():
         for name, kind in vars(exceptions).items()
         if isinstance(kind, type) and kind.__module__ == exceptions.__name__
     }
-    assert kinds - retried.keys() == {"BenchmarkError", "ServiceError", "JobNotFound"}
+    assert kinds - retried.keys() == {"BenchmarkError", "ServiceError"}
     for error in (*FINAL, *MENDED, GateFailed("x"), GateInconclusive("x")):
-        name = type(error).__name__.replace("JobNotFound", "NotFound")
+        name = type(error).__name__
         words = set(re.findall(r"\b(yes|no)\b", retried[name]))
         is_final = error in FINAL or isinstance(error, GateFailed | GateInconclusive)
         assert ("no" if is_final else "yes") in words, name
-        both = {"Unauthorized", "NotFound", "InvalidRequest", "Conflict", "JobTimeout"}
+        both = {"Unauthorized", "NotFound", "JobNotFound", "InvalidRequest", "Conflict", "JobTimeout"}
         assert name in both or len(words) == 1, name
     assert isinstance(InvalidRequest("x"), ServiceError)
