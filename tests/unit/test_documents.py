@@ -124,7 +124,7 @@ def test_a_message_of_the_page_is_one_that_the_code_has(row: list[str]):
     message, error, _ = row
     assert _parts(message)
     assert [part for part in _parts(message) if part not in _texts()] == []
-    known = {*vars(exceptions), *_OF_CONFIGURATION, "OSError", "a reason in a verdict"}
+    known = {*vars(exceptions), *_OF_CONFIGURATION, "OSError", "a reason in a verdict", "a warning"}
     assert {name.strip("`") for name in error.split(", or ")} <= known
 
 
