@@ -122,7 +122,7 @@ def test_the_store_of_the_configuration_is_checked_where_a_task_takes_it(monkeyp
     run(spec={"benchmark": f"{WORKSPACE}/b"})
 
 
-@pytest.mark.filterwarnings("error")
+@pytest.mark.filterwarnings("error::UserWarning")
 def test_absolute_places_and_those_that_are_read_are_taken(tmp_path):
     (tmp_path / "qa.json").write_text(
         json.dumps({"name": "w/b", "dataset": "w/d", "metrics": {"w/m": {"type": "exact-match", "reference": "x"}}})

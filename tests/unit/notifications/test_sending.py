@@ -140,9 +140,9 @@ def test_a_notifier_that_nobody_awaits_is_refused():
         BenchmarkGateNotifier(Asynchronous())
 
 
-@pytest.mark.filterwarnings("error")
-def test_a_coroutine_that_comes_unannounced_is_an_error(caplog):
+def test_a_coroutine_that_comes_unannounced_is_an_error(caplog, recwarn):
     BenchmarkGateNotifier(send=lambda text: post(text))(context())
+    assert [found for found in recwarn if "never awaited" in str(found.message)] == []
     assert "returned a coroutine, which is not awaited: give a plain function" in caplog.text
 
 

@@ -332,7 +332,7 @@ class TestNames:
         with pytest.warns(UserWarning, match="has had no job of ml/translat, .* its jobs were of ml/translate, "):
             service.stop()
 
-    @pytest.mark.filterwarnings("error")
+    @pytest.mark.filterwarnings("error::UserWarning")
     def test_nothing_is_told_where_there_is_no_doubt(self, run, start):
         run(lambda service: service.give_results("ml/translate", aggregate=SCORES)).service.stop()
         unused = start("0.8").service
