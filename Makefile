@@ -38,10 +38,10 @@ export UV_SYSTEM_CERTS := true
 # Airflow must not touch the user's own installation.
 export AIRFLOW_HOME := $(CURDIR)/.build/airflow
 
-.PHONY: help demo test-fast test coverage test-lowest test-system test-generations test-matrix test-distributed soak fuzz \
-	lint types imports dependencies \
-	$(RELEASES:%=test-real-%) $(AIRFLOWS:%=test-airflow-%) test-move schema audit sbom check hooks docs docs-links screenshots \
-	bench-rows bench-gates bench-waiting clean
+.PHONY: help demo test-fast test coverage test-lowest test-system test-generations test-matrix test-distributed soak \
+	fuzz lint types imports dependencies \
+	$(RELEASES:%=test-real-%) $(AIRFLOWS:%=test-airflow-%) test-move schema audit sbom check hooks docs docs-links \
+	screenshots bench-rows bench-gates bench-waiting clean
 help:
 	@echo "make demo         run example DAGs nightly_regression and model_release_gate on a local evaluation service"
 	@echo "make test-fast    unit and contract tests on a local service: two minutes on two cores"

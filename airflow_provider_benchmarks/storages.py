@@ -9,7 +9,7 @@ from airflow_provider_benchmarks.scores.local_paths import scheme_of
 
 #: Of each scheme: the extra, the library, and the provider that makes Airflow know it.
 _STORAGES = {
-    **dict.fromkeys(("s3", "s3a", "s3n"), ("s3", "s3fs", "airflow.providers.amazon")),
+    **dict.fromkeys(("s3", "s3a"), ("s3", "s3fs", "airflow.providers.amazon")),
     **dict.fromkeys(("gs", "gcs"), ("gcs", "gcsfs", "airflow.providers.google")),
     **dict.fromkeys(("abfs", "abfss", "adl"), ("azure", "adlfs", "airflow.providers.microsoft.azure")),
 }

@@ -94,7 +94,7 @@ def find_job(text: str, options: argparse.Namespace) -> Job:
     :raises ConfigurationError: there are several jobs of the name
     :raises NotStored: it is neither
     """
-    if "/" in text or os.path.exists(text) or not options.store:
+    if _is_path(text, options):
         return _job_at(text)
     store = require_store_there(options)
     found = [
@@ -114,9 +114,7 @@ def path_of(text: str, options: argparse.Namespace) -> str:
     :raises ConfigurationError: there are several jobs of the name
     :raises NotStored: there is a store, and neither it nor the disk has it
     """
-    if not text or "/" in text or os.path.exists(text) or not options.store:
-        return text
-    return find_job(text, options).path
+    return text if not text or _is_path(text, options) else find_job(text, options).path
 
 
 def no_jobs(store: ScoreStore, workspace: str, benchmark: str) -> NotStored:
@@ -134,6 +132,10 @@ def labels_of(scores: Iterable[AggregateScore]) -> dict[tuple[str, str], str]:
     keys = dict.fromkeys((score.metric, score.name) for score in scores)
     names = Counter(name for _, name in keys)
     return {(metric, name): name if names[name] == 1 else f"{metric}/{name}" for metric, name in keys}
+
+
+def _is_path(text: str, options: argparse.Namespace) -> bool:
+    return "/" in text or os.path.exists(text) or not options.store
 
 
 def _job_at(path: str) -> Job:

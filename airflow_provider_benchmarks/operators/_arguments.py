@@ -163,7 +163,6 @@ def check_argument(
     :param template: that itself
     :raises ConfigurationError: names the task, the argument, and where the value comes from
     """
-    refuse_task(value, _owner(task), name)
     if rule.use is not None:
         _refuse_password(task, name, value)
     is_literal = rule.accepts_literally(value) and not (given and _is_made_of_nothing(str(value), template))
@@ -318,7 +317,7 @@ class CheckedArguments:
         :raises ConfigurationError: names the task and the argument
         """
         for name in dict.fromkeys((*self.template_fields, *self.argument_rules)):
-            refuse_task(getattr(self, name, None), f'{self.kind_of_task} "{self.task_id}"', name)
+            refuse_task(getattr(self, name, None), _owner(self), name)
         #: What the DAG file has in the place of the others.
         self._templates = {
             name: value for name in self.template_fields if not is_known(value := getattr(self, name, None))
@@ -326,11 +325,11 @@ class CheckedArguments:
         self._given_arguments = {name: words_of(value) for name, value in self._templates.items()}
         self._check_arguments_but(self._given_arguments)
         for doubt in self._doubts(self._given_arguments):
-            warnings.warn(f'{self.kind_of_task} "{self.task_id}": {doubt}', UserWarning, stacklevel=2)
+            warnings.warn(f"{_owner(self)}: {doubt}", UserWarning, stacklevel=2)
         for name, template in self._templates.items():
             use = self.argument_rules[name].use if name in self.argument_rules else None
             if use is not None and (problem := template_problem(template, use)) is not None:
-                raise FinalConfigurationError(f'{self.kind_of_task} "{self.task_id}": {name}: {problem}')
+                raise FinalConfigurationError(f"{_owner(self)}: {name}: {problem}")
 
     def check_rendered_arguments(self: Any) -> None:
         """Check all when the task runs, with what templates and other tasks have given.

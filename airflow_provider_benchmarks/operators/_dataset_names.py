@@ -12,7 +12,7 @@ from airflow_provider_benchmarks.masking import safe_text
 from airflow_provider_benchmarks.scores.local_paths import local_path, scheme_of
 
 #: The schemes of OpenLineage's names, by those that fsspec knows besides.
-_SCHEMES = {"s3a": "s3", "s3n": "s3", "gcs": "gs", "az": "abfs"}
+_SCHEMES = {"s3a": "s3", "gcs": "gs", "az": "abfs"}
 #: What Marquez refuses in a namespace.
 _NOT_IN_NAMESPACE = re.compile(r"[^a-zA-Z:;=/0-9_.@+-]")
 _PORTS = {"http": 80, "https": 443}

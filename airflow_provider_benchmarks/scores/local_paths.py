@@ -20,7 +20,7 @@ _LOCAL = ("", "file", "local")
 #: Filesystems that fsspec would open one within the other: simplecache::s3://bucket/key.
 _CHAINED = re.compile(r"([a-z0-9+.-]+::)+[a-z0-9+.-]+://", re.IGNORECASE)
 #: What has a storage's scheme, and is no URL of it. As a path of the disk it would be a folder called ``s3:``.
-_TOO_FEW_SLASHES = re.compile(rf"({'|'.join((*WITH_BUCKETS, 's3n', 'https?'))}):(?!//)/?", re.IGNORECASE)
+_TOO_FEW_SLASHES = re.compile(rf"({'|'.join((*WITH_BUCKETS, 'https?'))}):(?!//)/?", re.IGNORECASE)
 #: An address of IPv6 in the place of a host.
 _ADDRESS = re.compile(r"^[^/]*\[[^/\]]*\]")
 #: The password of a user in a URL.

@@ -22,6 +22,7 @@ from airflow_provider_benchmarks.scores.local_paths import (
     require_possible,
     scheme_of,
 )
+from airflow_provider_benchmarks.storages import storage_problem
 
 #: Packages of the clients of object storages. Their errors for a connection or credentials need be no OSErrors.
 _CLIENTS = ("adlfs", "aiobotocore", "aiohttp", "azure", "boto3", "botocore", "gcsfs", "google", "requests", "urllib3")
@@ -118,10 +119,8 @@ def _known_protocol(path: Any) -> Iterator[None]:
     except ConfigurationError:
         raise
     except (ValueError, ImportError) as error:
-        raise ConfigurationError(
-            f"{path}: nothing here opens such a URL ({error}). Correct it, or install the provider of the storage: "
-            f"airflow-provider-benchmarks[s3], [gcs] or [azure]."
-        ) from error
+        advice = storage_problem(str(path), through_airflow=False) or "Write s3://, gs:// or abfs://, or a local path"
+        raise ConfigurationError(f"{path}: nothing here opens such a URL ({error}). {advice}.") from error
 
 
 @contextmanager

@@ -311,6 +311,12 @@ def test_roll_a_pin_back(documented, dags, service, store, tmp_path):
     assert store.pinned(**OF_BENCHMARK).job == "release-6"
 
 
+def run_in_notebook(block, store):
+    """Run a block that is for a notebook, on this store."""
+    code = block.code.replace("s3://aws@benchmark-scores", store.root)
+    exec(compile(code, "cookbook.md", "exec"), {})  # noqa: S102
+
+
 def test_what_got_worse(documented, dags, service, store, tmp_path, capsys):
     (block,) = documented
     dag = blocks_of("test_a_dry_run")[0].code.replace("/tmp/", f"{tmp_path}/")
@@ -320,7 +326,7 @@ def test_what_got_worse(documented, dags, service, store, tmp_path, capsys):
         dags.run(dag, {"job": name})
     store.pin(store.find("old", workspace=WORKSPACE))
     capsys.readouterr()
-    exec(compile(block.code.replace("s3://aws@benchmark-scores", store.root), "cookbook.md", "exec"), {})  # noqa: S102
+    run_in_notebook(block, store)
     printed = capsys.readouterr().out
     lost = sum(before > after for before, after in zip(GOOD, bad_at_math, strict=True))
     assert f"math    {lost}\n" in printed
@@ -331,7 +337,7 @@ def test_what_got_worse(documented, dags, service, store, tmp_path, capsys):
     rowless = BenchmarkJob(name="rowless", **OF_BENCHMARK, status="completed", created_at=old.created_at)
     store.pin(store.add(rowless, old.aggregate, store_rows=None))
     with pytest.raises(SystemExit, match="without its rows"):
-        exec(compile(block.code.replace("s3://aws@benchmark-scores", store.root), "cookbook.md", "exec"), {})  # noqa: S102
+        run_in_notebook(block, store)
 
 
 class Chat(http.server.BaseHTTPRequestHandler):
