@@ -6,6 +6,7 @@ has put into a folder have neither: the rows may be cut short, or another job's.
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_benchmarks.brief import shortened
@@ -20,8 +21,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_benchmarks.scores import AggregateScore
 
-#: Difference of two means of the same values, computed in another order or written with fewer digits, as a share of the
-#: largest value.
+#: Difference of two means of the same values, computed in another order, as a share of the largest value.
 _ROUNDING = 1e-6
 
 
@@ -82,6 +82,13 @@ def _difference(score: AggregateScore, found: RowValues, aggregate_file: Any) ->
         return ""
     largest = max(map(abs, found.ends)) or 1.0
     mean = float((found.values / largest).mean())  # the sum of large values may be beyond floats
-    if is_number(score.mean) and abs(mean - score.mean / largest) > _ROUNDING:
+    if is_number(score.mean) and abs(mean - score.mean / largest) > max(_ROUNDING, _half_a_digit(score.mean) / largest):
         return f"the mean of {name} is {mean * largest:.6g} in its rows, and {score.mean:.6g} there"
     return ""
+
+
+def _half_a_digit(mean: float) -> float:
+    """Half a unit of the last digit of a mean that may be rounded; 0 of one or two digits, which may be all it has."""
+    written = Decimal(repr(float(mean))).normalize().as_tuple()
+    exponent = int(written.exponent)
+    return 0.5 * 10.0**exponent if exponent < 0 and len(written.digits) > 2 else 0.0

@@ -6,13 +6,15 @@ only look as if they had one, the result says so: seconds that are all 0 or 1 to
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from airflow_provider_benchmarks.gates.observed_statistics import PERCENTILE, SHARE
 from airflow_provider_benchmarks.gates.repeats import is_over_repeats
-from airflow_provider_benchmarks.gates.score_summary import known_range
+from airflow_provider_benchmarks.gates.score_summary import known_range, outside_range
 from airflow_provider_benchmarks.gates.wording import exact_number
 from airflow_provider_benchmarks.scores import AggregateScore
+from airflow_provider_benchmarks.scores.json_values import is_number
 
 if TYPE_CHECKING:
     from airflow_provider_benchmarks.gates.regression import NoRegression
@@ -57,7 +59,7 @@ def _range_of_statistic(check: Threshold, score: AggregateScore) -> tuple[float,
     """The range that a statistic is in for certain; None where there is none, or it is not known."""
     if check.statistic.startswith(SHARE) or check.statistic == "nan_fraction" or is_over_repeats(check.statistic):
         return _SHARES
-    return known_range(score, check.score_range) if _is_within_scores(check.statistic) else None
+    return _known_range(score, check.score_range) if _is_within_scores(check.statistic) else None
 
 
 def _is_within_scores(statistic: str) -> bool:
@@ -73,7 +75,7 @@ def certain_range(check: NoRegression, score: AggregateScore, *, is_share: bool)
     """
     if is_over_repeats(check.statistic):
         return _SHARES
-    return known_range(score, check.score_range) or (_SHARES if is_share and check.higher_is_better else None)
+    return _known_range(score, check.score_range) or (_SHARES if is_share and check.higher_is_better else None)
 
 
 def unmissable_margin(check: NoRegression, score: AggregateScore, *, is_share: bool) -> str | None:
@@ -82,7 +84,7 @@ def unmissable_margin(check: NoRegression, score: AggregateScore, *, is_share: b
     if check.relative or known is None or check.margin < known[1] - known[0]:
         return None
     worse = "drop" if check.higher_is_better else "rise"
-    is_inferred = known_range(score, check.score_range) is None and not is_over_repeats(check.statistic)
+    is_inferred = _known_range(score, check.score_range) is None and not is_over_repeats(check.statistic)
     inferred = "; where it may be more, say so with score_range=" if is_inferred else ""
     return (
         f"can never miss: {score.name} is {_span(known)}, and a {worse} of {exact_number(check.margin)} is allowed"
@@ -109,6 +111,13 @@ def margin_remark(
     low, high = min(seen), max(seen)
     scores = "0 or 1" if is_share else f"from {low:.4g} to {high:.4g}"
     return f"all scores are {scores}, and none such can miss that{_meant('margin', check.margin, _SHARES)}"
+
+
+def _known_range(score: AggregateScore, given: Sequence[float] | None) -> tuple[float, float] | None:
+    """The range that a score is in; None where it is not known, or the scores seen are not all in it."""
+    known = known_range(score, given)
+    seen = [end for end in (score.min, score.max) if is_number(end)]
+    return None if known is None or outside_range(known, *seen) else known
 
 
 def _span(known: tuple[float, float]) -> str:

@@ -81,7 +81,7 @@ class BenchmarkGateNotifier(BaseNotifier):
             error = send_within(seconds, self._sender(self._text(context), context))
         except TooSlow:
             logger.error(
-                "The notification was not sent within %.2g s and is given up, so that the task ends as it came out. "
+                "The notification was not sent within %.2g s, and is not waited for: the task ends as it came out. "
                 "Look whether the chat or mailbox can be reached from here, and give what sends it a shorter timeout",
                 seconds,
             )

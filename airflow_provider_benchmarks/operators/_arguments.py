@@ -327,7 +327,8 @@ class CheckedArguments:
         for doubt in self._doubts(self._given_arguments):
             warnings.warn(f"{_owner(self)}: {doubt}", UserWarning, stacklevel=2)
         for name, template in self._templates.items():
-            use = self.argument_rules[name].use if name in self.argument_rules else None
+            rule = _JOB_OR_FOLDER if name == "job_name" and self.takes_job else self.argument_rules.get(name)
+            use = None if rule is None else rule.use
             if use is not None and (problem := template_problem(template, use)) is not None:
                 raise FinalConfigurationError(f"{_owner(self)}: {name}: {problem}")
 

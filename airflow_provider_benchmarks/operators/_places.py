@@ -9,7 +9,7 @@ from airflow.providers.common.compat.sdk import conf
 
 from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.exceptions import ConfigurationError
-from airflow_provider_benchmarks.scores.local_paths import is_local, local_path, scheme_of
+from airflow_provider_benchmarks.scores.local_paths import is_local, local_path, refuse_password, scheme_of
 from airflow_provider_benchmarks.storages import storage_problem
 
 
@@ -33,6 +33,7 @@ def place_problem(value: Any, use: Use) -> str | None:
     if use is Use.READ and "/" not in text:
         return None
     try:
+        refuse_password(text)
         local_path(text)
     except ConfigurationError as error:
         return str(error)
@@ -52,9 +53,15 @@ def doubt_about(value: Any, use: Use | None) -> str | None:
 
 
 def template_problem(template: Any, use: Use) -> str | None:
-    """The same of a text whose template is not rendered yet, where its scheme stands before it."""
-    if not isinstance(template, str) or scheme_of(begin := template.partition("{")[0]) == "":
+    """The same of a text whose template is not rendered yet, as far as what stands before it tells."""
+    if not isinstance(template, str) or (use is Use.READ and "/" not in template):
         return None
+    begin = template.partition("{")[0]
+    try:
+        refuse_password(template)
+        local_path(begin)
+    except ConfigurationError as error:
+        return str(error)
     return storage_problem(begin, through_airflow=use is not Use.READ)
 
 

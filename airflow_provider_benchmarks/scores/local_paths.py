@@ -23,6 +23,8 @@ _CHAINED = re.compile(r"([a-z0-9+.-]+::)+[a-z0-9+.-]+://", re.IGNORECASE)
 _TOO_FEW_SLASHES = re.compile(rf"({'|'.join((*WITH_BUCKETS, 'https?'))}):(?!//)/?", re.IGNORECASE)
 #: An address of IPv6 in the place of a host.
 _ADDRESS = re.compile(r"^[^/]*\[[^/\]]*\]")
+#: Filesystems whose URLs have something else there: github://organisation:repository@branch/path.
+_NO_PASSWORD = ("git", "github")
 #: The password of a user in a URL.
 _PASSWORD = re.compile(r"((?:^|::)[a-z0-9+.-]*://[^/@:]*:)([^/]+)(?=@)", re.IGNORECASE)
 
@@ -99,7 +101,8 @@ def refuse_password(path: Any) -> None:
     :raises ConfigurationError: it has one; the message does not show it, nor does any other from here on
     """
     text = str(path)
-    if (found := _PASSWORD.search(text)) is None or (is_local(text) and _CHAINED.match(text) is None):
+    is_other = scheme_of(text) in _NO_PASSWORD or (is_local(text) and _CHAINED.match(text) is None)
+    if is_other or (found := _PASSWORD.search(text)) is None:
         return
     register_secrets([found[2], unquote(found[2])])
     shown = _PASSWORD.sub(r"\1***", text)

@@ -141,3 +141,24 @@ def test_absolute_places_and_those_that_are_read_are_taken(tmp_path):
 def test_one_slash_is_no_local_path_elsewhere_either(use):
     with pytest.raises(ConfigurationError, match=r'"s3:/b/scores" is no URL: did you mean "s3://b/scores"\?'):
         use("s3:/b/scores")
+
+
+@pytest.mark.parametrize(
+    "task",
+    [
+        lambda: gate(store="s3://us:pa55word-xyz@{{ params.bucket }}/x"),
+        lambda: gate(job_name="s3://us:pa55word-xyz@bucket/{{ run_id }}"),
+        lambda: gate(checks=[NoRegression("w/m", baseline="s3://us:pa55word-xyz@bucket/x")]),
+        lambda: gate(checks=[NoRegression("w/m", baseline="s3://us:pa55word-xyz@bucket/{{ ds }}")]),
+        lambda: rows(destination="s3://us:pa55word-xyz@bucket/{{ ds }}.jsonl"),
+    ],
+)
+def test_a_password_is_refused_wherever_a_place_is_named(task):
+    with pytest.raises(ConfigurationError, match="a password does not belong into the URL of a storage") as caught:
+        task()
+    assert "pa55word" not in str(caught.value)
+
+
+def test_one_slash_before_a_template_is_refused():
+    with pytest.raises(ConfigurationError, match="is no URL: did you mean"):
+        rows(destination="s3:/b/{{ ds }}.jsonl")

@@ -116,3 +116,12 @@ def test_what_is_a_difference(values, score):
         values = [None, None]
     with pytest.raises(IncompleteResults, match="rows does not have the rows of aggregate"):
         require(values, score)
+
+
+@pytest.mark.parametrize("digits", [3, 4, 5])
+def test_a_rounded_mean_is_the_same(digits):
+    values = list(np.random.default_rng(1).random(100))
+    mean = round(float(np.mean(values)), digits)
+    require(values, {"mean": mean})
+    with pytest.raises(IncompleteResults, match="the mean of"):
+        require(values, {"mean": mean + 10.0**-digits})

@@ -158,3 +158,10 @@ class TestBars:
     def test_one_that_a_score_may_miss_says_nothing(self, fields, scores):
         result = judge(Threshold("m", **fields), job(scores), None)
         assert (result.outcome, result.evidence) == ("pass", "")
+
+
+def test_a_range_that_the_scores_leave_is_none():
+    values = [float(i % 5 + 1) for i in range(60)]
+    result = judge(Threshold("m", at_most=2, score_range=(0, 1)), *pair(values, values))
+    assert result.outcome == "fail"
+    assert "can never miss" not in result.reason

@@ -120,6 +120,7 @@ def test_a_password_belongs_into_a_connection(url, shown):
         "s3://bucket/a://b:c@d",
         "/data/we://a:b@c",
         "http://host:80/x",
+        "github://organisation:repository@main/x",
         "s3://arn:aws:s3:us-east-1:123456789012:accesspoint/name/x",
     ],
 )
