@@ -1,4 +1,4 @@
-"""The value of a check with its interval against its bar, as places on a line."""
+"""The value of a check with its bounds against its bar, as places on a line."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from airflow_provider_benchmarks.gates.result import CheckResult
+from airflow_provider_benchmarks.gates.result import BOUNDS, CheckResult
 from airflow_provider_benchmarks.scores.json_values import is_number
 
 #: Share of the line that is left free at both ends.
 _MARGIN = 0.12
+#: The bounds of a comparison, by the words of their details, and what they are where nothing is excluded.
+_DROPS = (("largest", math.inf), ("smallest", -math.inf))
 #: Numbers beyond are not drawn: their differences may be no floats.
 _LARGEST = 1e300
 
@@ -21,7 +23,8 @@ class Gauge:
     """Places from 0 to 100.
 
     :param value: of what was observed
-    :param interval: its ends; None where there is none. Infinite ends are at the end of the line
+    :param interval: from the lower to the upper bound, of which each decides by itself; None where there is none.
+        Infinite bounds are at the end of the line
     :param allowed: from where to where values pass
     :param bars: the bars
     :param words: the same in words, for those who can't see it
@@ -36,7 +39,7 @@ class Gauge:
     @classmethod
     def of(cls, result: CheckResult) -> Self | None:
         """None where nothing was observed, or there is no bar."""
-        value, interval = result.observed, result.interval
+        value, interval = result.observed, _interval(result)
         low, high = _bars(result)
         bars = [bar for bar in (low, high) if bar is not None]
         if not is_number(value) or not bars or not all(abs(each) < _LARGEST for each in (value, *bars)):
@@ -57,6 +60,23 @@ class Gauge:
             words=f"{value:.4g}, allowed {'' if low is None else f'from {low:.4g} '}"
             f"{'' if high is None else f'up to {high:.4g}'}".strip(),
         )
+
+
+def _interval(result: CheckResult) -> tuple[float, float] | None:
+    """The one-sided bounds, so that a check passes where what is drawn does: a two-sided interval is wider."""
+    found: Mapping[str, Any] = result.details
+    if "largest_drop_not_excluded" in found:
+        sign = 1 if getattr(result.check, "higher_is_better", True) else -1
+        ends = [-sign * _finite_or(found.get(f"{which}_drop_not_excluded"), end) for which, end in _DROPS]
+        return min(ends), max(ends)
+    if isinstance(bounds := found.get(BOUNDS), list | tuple) and len(bounds) == 2:
+        return _finite_or(bounds[0], -math.inf), _finite_or(bounds[1], math.inf)
+    return result.interval
+
+
+def _finite_or(value: Any, infinite: float) -> float:
+    """JSON has no word for an infinite bound."""
+    return value if is_number(value) else infinite
 
 
 def _bars(result: CheckResult) -> tuple[float | None, float | None]:

@@ -299,6 +299,32 @@ class TestGauge:
         assert Gauge.of(fewer).allowed[0] == 0
         assert Gauge.of(fewer).value > Gauge.of(fewer).allowed[1]
 
+    @pytest.mark.parametrize("ones", range(60, 100, 3))
+    def test_the_line_of_a_threshold_clears_the_bar_where_it_passes(self, ones):
+        """A two-sided interval would also cross the bar of some that pass."""
+        (found,) = evaluate([Threshold("m", at_least=0.7, confidence=0.95)], flips(100, 0, ones=ones / 100)[1]).results
+        gauge = Gauge.of(found)
+        assert (gauge.interval[0] >= gauge.bars[0]) == (found.outcome is Outcome.PASS)
+
+    @pytest.mark.parametrize("lost", range(8))
+    @pytest.mark.parametrize("higher", [True, False])
+    def test_so_does_that_of_a_comparison(self, lost, higher):
+        candidate, baseline = flips(200, lost) if higher else flips(200, 0, lost)
+        check = NoRegression("m", margin=0.03, mode="prove", higher_is_better=higher)
+        (found,) = evaluate([check], candidate, baseline).results
+        gauge = Gauge.of(found)
+        clears = gauge.interval[0] >= gauge.bars[0] if higher else gauge.interval[1] <= gauge.bars[0]
+        assert clears == (found.outcome is Outcome.PASS)
+        assert gauge.interval[0] <= gauge.value <= gauge.interval[1]
+
+    def test_a_bound_that_json_has_no_word_for_is_at_the_end_of_the_line(self):
+        of_threshold = {"observed": 0.75, "details": {"bounds": [0.6, None]}}
+        gauge = Gauge.of(result(check=Threshold("m", at_least=0.5, confidence=0.95), **of_threshold))
+        assert (gauge.bars[0] < gauge.interval[0], gauge.interval[1]) == (True, 100)
+        details = {"margin": 0.1, "mode": "detect", "largest_drop_not_excluded": None}
+        gauge = Gauge.of(result(observed=0.0, details={**details, "smallest_drop_not_excluded": -0.05}))
+        assert (gauge.interval[0], gauge.interval[1] < 100) == (0, True)
+
     @pytest.mark.parametrize("observed", [None, float("nan"), float("inf"), 1.7e308, int(HUGE)])
     def test_what_can_not_be_drawn(self, observed):
         found = result(observed=observed, details={"cusum": None})
