@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from airflow.providers.common.compat.sdk import Asset, dag, task
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS, AIRFLOW_V_3_1_PLUS
 
 from airflow_provider_benchmarks.gates import NoRegression, Threshold
 from airflow_provider_benchmarks.operators.gates import (
@@ -23,6 +24,13 @@ from airflow_provider_benchmarks.sensors.jobs import BenchmarkJobSensor
 STORE = "{{ params.root }}/store"
 HOLDS, MISSES = Threshold("exact-match", at_least=0.5), Threshold("exact-match", at_least=0.9)
 QA, BROKEN = {"benchmark": "my-workspace/qa-bench"}, {"benchmark": "my-workspace/broken"}
+#: ``airflow dags test`` of 3.0 runs no task with an outlet: only a DAG processor makes assets active there.
+HAS_OUTLETS = AIRFLOW_V_3_1_PLUS or not AIRFLOW_V_3_0_PLUS
+
+
+def outlets(name: str) -> list[Asset]:
+    """What a task declares to write."""
+    return [Asset(f"s3://elsewhere/{name}")] if HAS_OUTLETS else []
 
 
 def nothing() -> None:
@@ -39,7 +47,7 @@ def told():
     DownloadAggregateScoresOperator(
         task_id="aggregate",
         destination="{{ params.root }}/aggregate.json",
-        outlets=[Asset("s3://elsewhere/scores.json")],
+        outlets=outlets("scores.json"),
         **job,
     )
     rows = DownloadRowScoresOperator(
@@ -76,7 +84,7 @@ def told():
         PinBaselineOperator(task_id="broken_pin", store=STORE, **failed),
     ]
     DownloadRowScoresOperator(
-        task_id="half", destination="/proc/nope/rows.jsonl", outlets=[Asset("s3://elsewhere/rows.jsonl")], **job
+        task_id="half", destination="/proc/nope/rows.jsonl", outlets=outlets("rows.jsonl"), **job
     )
     StoreResultsOperator(task_id="broken_results", path="{{ params.root }}/nothing", store=STORE)
 
