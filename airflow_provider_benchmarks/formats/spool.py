@@ -12,7 +12,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextmanager
-def spool_folder(prefix: str = "row-scores-") -> Iterator[Path]:
+def spool_folder(prefix: str = "benchmark-rows-") -> Iterator[Path]:
     """Make a folder for a download's own files, which is deleted with all that is in it when the block ends.
 
     A destination that is full has an error of its own, see :func:`~airflow_provider_benchmarks.store.atomic_write`.

@@ -14,7 +14,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import XComArg
 
 from airflow_provider_benchmarks.brief import brief, brief_names, shortened
 from airflow_provider_benchmarks.exceptions import ConfigurationError
@@ -185,7 +184,7 @@ def _owner(task: BaseOperator) -> str:
 
 def _is_made_of_nothing(value: str, template: Any) -> bool:
     """True if a part of a rendered path is the text of nothing, and does not stand in the template itself."""
-    literal = "" if hasattr(template, "iter_references") else _TEMPLATE.sub("\0", str(template))
+    literal = "" if is_of_another_task(template) else _TEMPLATE.sub("\0", str(template))
     found, own = (Counter(_NOTHING_IN_PATH.findall(f"/{text}")) for text in (value, literal))
     return bool(found - own)
 
@@ -257,7 +256,7 @@ def checked_aliases(aliases: Any, *, task: str) -> Any:
 
     :raises ConfigurationError: it is not a map of names, or two metrics would have the same name; names the task
     """
-    if aliases is None or isinstance(aliases, XComArg) or has_template(aliases):
+    if aliases is None or is_of_another_task(aliases) or has_template(aliases):
         return aliases
     refuse_task(aliases, f'task "{task}"', "aliases")
     try:
@@ -266,9 +265,14 @@ def checked_aliases(aliases: Any, *, task: str) -> Any:
         raise FinalConfigurationError(f'task "{task}": aliases: {error}') from error
 
 
+def is_of_another_task(value: Any) -> bool:
+    """True for the result of another task, and for an argument of a mapped task group, which may be one."""
+    return hasattr(value, "iter_references")
+
+
 def is_known(value: Any) -> bool:
     """False for a template and for the result of another task, whose value is known only when the task runs."""
-    if hasattr(value, "iter_references"):
+    if is_of_another_task(value):
         return False
     if isinstance(value, Mapping | list | tuple):
         return all(map(is_known, value.values() if isinstance(value, Mapping) else value))
@@ -295,9 +299,10 @@ def words_of(value: Any) -> str:
     """What stands in the DAG file for a value that is not known yet."""
     if isinstance(value, str):
         return f"the template {shortened(value, 80)}"
-    if not hasattr(value, "iter_references"):
+    if not is_of_another_task(value):
         return f"the template {brief(value)}"
-    return f"the result of task {brief_names(sorted({operator.task_id for operator, _ in value.iter_references()}))}"
+    tasks = sorted({operator.task_id for operator, _ in value.iter_references()})
+    return f"the result of task {brief_names(tasks)}" if tasks else "an argument of the task group"
 
 
 class CheckedArguments:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import XComArg, conf
+from airflow.providers.common.compat.sdk import conf
 
 from airflow_provider_benchmarks.brief import brief, shortened
 from airflow_provider_benchmarks.exceptions import ConfigurationError
@@ -15,7 +15,7 @@ from airflow_provider_benchmarks.gates.check import KINDS
 from airflow_provider_benchmarks.gates.run import modules_of
 from airflow_provider_benchmarks.gates.sources import PINNED, STORED_BASELINES
 from airflow_provider_benchmarks.gates.stored_rows import must_have_rows
-from airflow_provider_benchmarks.operators._arguments import has_template
+from airflow_provider_benchmarks.operators._arguments import has_template, is_of_another_task
 from airflow_provider_benchmarks.operators._places import Use, place_problem, template_problem
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def read_checks(checks: Any, *, gate: str) -> list[Check]:
         raise _error(gate, checks, 'a policy file is named with policy="…"')
     if isinstance(checks, Check | Mapping):
         raise _error(gate, checks, "put it into brackets: checks=[…]")
-    if isinstance(checks, XComArg) or not isinstance(checks, Iterable):
+    if is_of_another_task(checks) or not isinstance(checks, Iterable):
         raise _error(gate, checks)
     return [_read_check(check, gate) for check in checks]
 
@@ -113,7 +113,7 @@ def _read_check(check: Any, gate: str) -> Check:
 def _error(gate: str, found: Any, advice: str = "") -> ConfigurationError:
     *kinds, last = (kind.__name__ for kind in KINDS.values())
     expected = f"a list of {', '.join(kinds)} or {last} objects, or of dicts with their fields"
-    if isinstance(found, XComArg):
+    if is_of_another_task(found):
         what = "the output of a task, which is not known when the DAG is parsed"
         advice = "map the gate over a task that gives a list of such lists: .partial(…).expand(checks=…)"
     else:

@@ -17,7 +17,7 @@ from airflow_provider_benchmarks.benchmarks import (
 )
 from airflow_provider_benchmarks.brief import brief
 from airflow_provider_benchmarks.exceptions import ConfigurationError
-from airflow_provider_benchmarks.operators._arguments import FILE, check_argument, is_known, origin
+from airflow_provider_benchmarks.operators._arguments import FILE, check_argument, is_known, is_of_another_task, origin
 from airflow_provider_benchmarks.operators._reviewed_file import ReviewedFile
 
 if TYPE_CHECKING:
@@ -151,13 +151,11 @@ class JobContent:
 
 def _known(value: Any) -> Any:
     """A value with a text in the place of each result of another task, which is known when the task runs."""
-    from airflow.providers.common.compat.sdk import XComArg
-
     if isinstance(value, Mapping):
         return {key: _known(member) for key, member in value.items()}
     if isinstance(value, list | tuple):
         return [_known(member) for member in value]
-    return type(value).__name__ if isinstance(value, XComArg) else value
+    return type(value).__name__ if is_of_another_task(value) else value
 
 
 def own_params(task: BaseOperator) -> dict[str, Any]:

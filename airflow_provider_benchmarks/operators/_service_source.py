@@ -366,7 +366,7 @@ class ServiceSource:
         from airflow_provider_benchmarks.hooks.downloads import fetch_file
         from airflow_provider_benchmarks.store import Place, RowFormat, RowTarget
 
-        folder = self._stack.enter_context(spool_folder("gate-"))
+        folder = self._stack.enter_context(spool_folder("benchmark-gate-"))
         path = str(folder / "row-scores.parquet")
         try:
             with named_if_full(folder):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import json
+import re
 import threading
 
 import pytest
@@ -12,6 +13,7 @@ from airflow_provider_benchmarks.benchmarks import read_benchmark
 from airflow_provider_benchmarks.benchmarks.outputs import outputs_of
 from airflow_provider_benchmarks.jobs import BenchmarkJob
 from airflow_provider_benchmarks.store import ScoreStore
+from airflow_provider_benchmarks.testing import Fault
 from tests.integration.conftest import BENCHMARK, WORKSPACE
 from tests.support.documents import blocks_of
 from tests.support.page_commands import run_commands
@@ -45,10 +47,11 @@ def results(run, task="gate"):
 
 def test_the_settings(documented):
     (block,) = documented
-    show = "printenv AIRFLOW_CONN_NEMO_EVALUATOR_DEFAULT AIRFLOW__BENCHMARKS__SCORE_STORE"
+    show = "printenv AIRFLOW_CONN_NEMO_EVALUATOR_DEFAULT AIRFLOW_CONN_AWS AIRFLOW__BENCHMARKS__SCORE_STORE"
     printed = run_commands(f"{block.code}\n{show}")
-    *connection, store = printed.splitlines()
-    assert json.loads("".join(connection))["conn_type"] == "nemo_evaluator"
+    *connections, store = printed.splitlines()
+    evaluator, aws = (json.loads(text) for text in re.findall(r"\{.*?\}\}", "".join(connections)))
+    assert (evaluator["conn_type"], aws["conn_type"]) == ("nemo_evaluator", "aws")
     assert store == "s3://aws@benchmark-scores"
 
 
@@ -157,13 +160,15 @@ def test_rows_without_a_score(documented, dags, service):
     assert (run.state, results(run)) == ("failed", [("fail", ""), ("warn", "")])
 
 
-def test_slow_drift(documented, dags, service):
+def test_slow_drift(documented, dags, service, store):
     (block,) = documented
     for night in range(11):
         give(service, share(100 + night % 3))
         run = dags.run(block.code)
         assert run.state == "success"
-        assert results(run) == [("warn" if night < 10 else "pass", ""), ("warn" if night < 5 else "pass", "")], night
+        assert results(run) == [("warn" if night < 10 else "pass", ""), ("warn" if night < 1 else "pass", "")], night
+        if not night:
+            store.pin(store.history(**OF_BENCHMARK)[0])
     give(service, share(20))
     run = dags.run(block.code)
     assert (run.state, results(run)) == ("failed", [("fail", ""), ("fail", "")])
@@ -190,15 +195,21 @@ def test_several_benchmarks(documented, dags, service):
     }
 
 
-def test_many_models(documented, dags, service, store):
-    (block,) = documented
+def test_many_models(documented, dags, service):
+    code = documented[0].code.replace("s3://aws@benchmark-scores", dags.store)
     give(service, {("answer-match", "exact-match"): GOOD}, benchmark=ONLINE, items=QUESTIONS)
     service.clear_requests()
-    assert dags.run(block.code).state == "success"
-    jobs = store.history(workspace=WORKSPACE, benchmark=ONLINE)
-    assert sorted(gate for job in jobs for gate in job.outcomes) == ["many_models.gate[0]", "many_models.gate[1]"]
+    assert dags.run(code).state == "success"
+    for index, model in enumerate(("small", "large")):
+        (job,) = ScoreStore(f"{dags.store}/{model}").history(workspace=WORKSPACE, benchmark=ONLINE)
+        assert job.outcomes == {f"many_models.candidate.gate[{index}]": "pass"}
     submits = [json.loads(each.body) for each in service.requests if each.path.endswith("/benchmark-jobs") if each.body]
     assert sorted(body["spec"]["model"]["name"] for body in submits) == ["large", "small"]
+    service.inject(Fault.answer(400).on("POST", "*/benchmark-jobs", times=1))
+    assert dags.run(code).state == "failed"
+    stored = [ScoreStore(f"{dags.store}/{model}") for model in ("small", "large")]
+    # One model could not be run; the other one is judged all the same.
+    assert sorted(len(each.history(workspace=WORKSPACE, benchmark=ONLINE)) for each in stored) == [1, 2]
 
 
 def test_a_policy_in_git(documented, dags, service, store):

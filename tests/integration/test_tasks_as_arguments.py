@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 import pytest
-from airflow.providers.common.compat.sdk import DAG, task
+from airflow.providers.common.compat.sdk import DAG, task, task_group
 
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.gates import Threshold
@@ -28,7 +28,8 @@ def run():
         yield RunBenchmarkJobOperator(task_id="run", spec={"benchmark": "w/b"})
 
 
-@pytest.mark.parametrize(
+#: Arguments that take the results of other tasks, with what stands beside them.
+ARGUMENTS = pytest.mark.parametrize(
     ("kind", "name", "beside"),
     [
         (BenchmarkGateOperator, "job_name", GATE),
@@ -47,10 +48,36 @@ def run():
         (RunBenchmarkJobOperator, "workspace", {"benchmark": "w/b"}),
     ],
 )
+
+
+@ARGUMENTS
 def test_a_task_itself_is_refused_and_its_result_is_taken(run, kind, name, beside):
     with pytest.raises(ConfigurationError, match=rf'"t": {name}: found the task "run" itself: .*{name}=run\.output'):
         kind(**{**beside, "task_id": "t", name: run})
     kind(**{**beside, "task_id": "t2", name: run.output})
+
+
+@ARGUMENTS
+@pytest.mark.parametrize("of_a_task", [True, False])
+def test_an_argument_of_a_mapped_task_group_is_taken(run, kind, name, beside, of_a_task):
+    made = []
+
+    @task_group
+    def group(value):
+        made.append(kind(**{**beside, "task_id": "t", name: value}))
+
+    group.expand(value=run.output if of_a_task else ["a", "b"])
+    words = "the result of task run" if of_a_task else "an argument of the task group"
+    assert made[0].given_argument(name) == words
+
+
+def test_the_checks_are_no_argument_of_a_mapped_task_group(run):
+    @task_group
+    def group(checks):
+        BenchmarkGateOperator(task_id="gate", job_name="j", checks=checks)
+
+    with pytest.raises(ConfigurationError, match=r"map the gate over a task .*expand\(checks="):
+        group.expand(checks=[[CHECKS[0].to_dict()]])
 
 
 def test_a_task_in_a_mapping_or_not_called_yet_or_among_names(run):
