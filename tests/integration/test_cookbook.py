@@ -6,12 +6,18 @@ import http.server
 import json
 import re
 import threading
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from urllib.parse import quote
 
+import jsonschema
 import pytest
+import yaml
 
 from airflow_provider_benchmarks.benchmarks import read_benchmark
 from airflow_provider_benchmarks.benchmarks.outputs import outputs_of
 from airflow_provider_benchmarks.jobs import BenchmarkJob
+from airflow_provider_benchmarks.scores import AggregateScore, AggregateScores
 from airflow_provider_benchmarks.store import ScoreStore
 from airflow_provider_benchmarks.testing import Fault
 from tests.integration.conftest import BENCHMARK, WORKSPACE
@@ -19,6 +25,7 @@ from tests.support.documents import blocks_of
 from tests.support.page_commands import run_commands
 from tests.support.page_dags import PageDags
 from tests.support.page_jobs import TONES, give, item_of, run_job, share
+from tests.support.s3_server import BUCKET
 
 OF_BENCHMARK = {"workspace": WORKSPACE, "benchmark": BENCHMARK}
 ONLINE = f"{WORKSPACE}/qa-online"
@@ -212,6 +219,16 @@ def test_many_models(documented, dags, service):
     assert sorted(len(each.history(workspace=WORKSPACE, benchmark=ONLINE)) for each in stored) == [1, 2]
 
 
+def test_an_editor_explains_a_policy(documented, tmp_path):
+    command, policy = documented
+    run_commands(f"cd {tmp_path}\n{command.code}")
+    schema = tmp_path / re.search(r"\$schema=(\S+)", policy.code).group(1)
+    validator = jsonschema.Draft202012Validator(json.loads(schema.read_text()))
+    assert list(validator.iter_errors(yaml.safe_load(policy.code))) == []
+    mistyped = validator.iter_errors(yaml.safe_load(policy.code.replace("at_least", "at_lest")))
+    assert any("'at_lest' was unexpected" in error.message for error in mistyped)
+
+
 def test_a_policy_in_git(documented, dags, service, store):
     policy, dag = (block.code for block in documented)
     dags.write("policies/release.yaml", policy)
@@ -245,7 +262,7 @@ def test_a_dry_run(documented, dags, service, store, tmp_path):
         (share(38, 50), BAD, ("success", "failed", "upstream_failed")),
     ],
 )
-def test_more_rows_when_inconclusive(documented, dags, service, store, monkeypatch, sample, everything, states):
+def test_a_sample_first(documented, dags, service, store, monkeypatch, sample, everything, states):
     (block,) = documented
     give(service, sample)
     dag = dags.load(block.code)
@@ -332,10 +349,9 @@ def test_what_got_worse(documented, dags, service, store, tmp_path, capsys):
     (block,) = documented
     dag = blocks_of("test_a_dry_run")[0].code.replace("/tmp/", f"{tmp_path}/")
     bad_at_math = [value * (index % 4 != 1) for index, value in enumerate(GOOD)]
-    for name, values in (("old", GOOD), ("new", bad_at_math)):
+    for name, values in (("qa-41", GOOD), ("qa-42", bad_at_math)):
         run_job(service, name, values)
         dags.run(dag, {"job": name})
-    store.pin(store.find("old", workspace=WORKSPACE))
     capsys.readouterr()
     run_in_notebook(block, store)
     printed = capsys.readouterr().out
@@ -344,11 +360,43 @@ def test_what_got_worse(documented, dags, service, store, tmp_path, capsys):
     assert "question 1 " in printed
     assert "prose" not in printed
 
-    old = store.find("old", workspace=WORKSPACE)
+    old = store.find("qa-41", workspace=WORKSPACE)
     rowless = BenchmarkJob(name="rowless", **OF_BENCHMARK, status="completed", created_at=old.created_at)
-    store.pin(store.add(rowless, old.aggregate, store_rows=None))
+    store.add(rowless, old.aggregate, store_rows=None)
     with pytest.raises(SystemExit, match="without its rows"):
-        run_in_notebook(block, store)
+        run_in_notebook(replace(block, code=block.code.replace("qa-41", "rowless")), store)
+
+
+def test_a_report_with_a_link(documented, dags, service, s3, monkeypatch):
+    dag, settings = (block.code for block in documented)
+    monkeypatch.setenv("AIRFLOW_CONN_AWS", s3.connection)
+    for line in settings.splitlines():
+        name, _, value = line.removeprefix("export ").partition("=")
+        monkeypatch.setenv(name, value.split("'")[1])
+    run = dags.run(dag.replace("benchmark-scores", BUCKET), {"job": run_job(service, "qa-42", GOOD)})
+    assert run.state == "success"
+    (page,) = [key for key in s3.list_keys() if key.startswith("reports/")]
+    assert s3.read(page).startswith(b"<!doctype html>")
+    address = "https://console.aws.amazon.com/s3/object"
+    assert run.xcoms["gate", "_link_ReportLink"] == f"{address}/{BUCKET}?prefix={quote(page)}"
+    assert run.xcoms["gate", "_link_BenchmarkJobLink"] == f"{service.url}/studio/{WORKSPACE}/jobs/qa-42"
+
+
+def test_delete_old_jobs(documented, dags, service, store):
+    (block,) = documented
+    days = {"oldest": 900, "old": 800, "released": 700, "after": 600, "new": 1}
+    aggregate = AggregateScores((AggregateScore(metric="w/m", name="m", mean=0.5, count=1),))
+    for name, age in days.items():
+        created_at = datetime.now(UTC) - timedelta(days=age)
+        job = BenchmarkJob(name=name, **OF_BENCHMARK, status="completed", created_at=created_at)
+        stored = store.add(job, aggregate, store_rows=None)
+        if name == "released":
+            store.pin(stored)
+    run_in_notebook(block, store)
+    assert [job.job for job in store.history(**OF_BENCHMARK)] == ["new", "after", "released"]
+    store.pin(store.get("new", **OF_BENCHMARK))
+    run_in_notebook(block, store)
+    assert [job.job for job in store.history(**OF_BENCHMARK)] == ["new"]
 
 
 class Chat(http.server.BaseHTTPRequestHandler):

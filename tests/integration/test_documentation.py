@@ -13,6 +13,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -121,7 +122,7 @@ def test_notifiers_send_to_both_chats(documented, monkeypatch):
     from airflow.providers.slack.hooks.slack_webhook import SlackWebhookHook
 
     sent: list[tuple[str, str]] = []
-    monkeypatch.setattr(HttpHook, "run", lambda self, json: sent.append((self.http_conn_id, json["text"])))
+    monkeypatch.setattr(HttpHook, "run", lambda self, json: sent.append((self.http_conn_id, json)))
     monkeypatch.setattr(SlackWebhookHook, "__init__", lambda self, slack_webhook_conn_id, **options: None)
     answer = SimpleNamespace(status_code=200, api_url="")
     monkeypatch.setattr(SlackWebhookHook, "send", lambda self, text, **rest: sent.append(("slack", text)) or answer)
@@ -133,9 +134,11 @@ def test_notifiers_send_to_both_chats(documented, monkeypatch):
     context = {"ti": ti, "exception": ValueError("it *broke*"), "dag": None}
     for name in ("tell_slack", "tell_teams"):
         names[name](context)
-    (_, slack), (conn_id, teams) = sent
+    (_, slack), (conn_id, message) = sent
     assert slack.startswith("*No verdict: the task failed before*")
-    assert (conn_id, "it \\*broke" in teams) == ("teams", True)
+    ((attachment,), (block,)) = (message["attachments"], message["attachments"][0]["content"]["body"])
+    assert (conn_id, attachment["content"]["type"], block["wrap"]) == ("teams", "AdaptiveCard", True)
+    assert "it \\*broke" in block["text"]
 
 
 def test_the_connection(documented, monkeypatch, tmp_path):
@@ -213,8 +216,10 @@ def test_a_gate_in_a_shell(documented, week, tmp_path, candidate, code):
 
 def test_what_a_killed_worker_leaves_is_swept(documented, tmp_path):
     name = f".rows.parquet.{'0a' * 16}.part"
-    old = [Path("scores", name), Path("temporary", "row-scores-1", "rows"), Path("temporary", "gate-2", "rows")]
-    kept = [Path("scores", name.replace("a", "b")), Path("scores", "rows.parquet"), Path("temporary", "others", "x")]
+    made = [Path(tempfile.mkdtemp(prefix=prefix)).name for prefix in ("benchmark-rows-", "benchmark-gate-")]
+    old = [Path("scores", name), *(Path("temporary", folder, "rows") for folder in made)]
+    kept = [Path("scores", name.replace("a", "b")), Path("scores", "rows.parquet")]
+    kept += [Path("temporary", folder, "x") for folder in ("others", "gate-tutorial", "benchmark-gate-of-mine")]
     three_days_ago = time.time() - 3 * 86_400
     for path in (tmp_path / each for each in [*old, *kept]):
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -83,9 +83,7 @@ def told():
         BenchmarkGateOperator(task_id="broken_gate", checks=[HOLDS], **failed),
         PinBaselineOperator(task_id="broken_pin", store=STORE, **failed),
     ]
-    DownloadRowScoresOperator(
-        task_id="half", destination="/proc/nope/rows.jsonl", outlets=outlets("rows.jsonl"), **job
-    )
+    DownloadRowScoresOperator(task_id="half", destination="/proc/nope/rows.jsonl", outlets=outlets("rows.jsonl"), **job)
     StoreResultsOperator(task_id="broken_results", path="{{ params.root }}/nothing", store=STORE)
 
 
