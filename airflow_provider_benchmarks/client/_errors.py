@@ -32,6 +32,16 @@ from airflow_provider_benchmarks.masking import masked_content
 FAULTS = (Exception,)
 #: What httpx says of a redirect to what is no URL.
 _NOWHERE = "in location header"
+_UNKNOWN_AUTHORITY = "Set the connection's extra \"verify\" to the path of the CA that signed the server's certificate."
+#: What is wrong with a certificate, in OpenSSL's words, and what to do. Other faults are of its form.
+_CERTIFICATE_ADVICE = {
+    "expired": "Have the server's certificate renewed, and check the clock of this machine.",
+    "not yet valid": "Check the clock of this machine, and the server's certificate.",
+    "mismatch": "Set the connection's host to a name that the server's certificate is for.",
+    "self-signed": _UNKNOWN_AUTHORITY,
+    "self signed": _UNKNOWN_AUTHORITY,
+    "issuer": _UNKNOWN_AUTHORITY,
+}
 #: Of what the service asks to wait; more is as good as for ever.
 _LONGEST_RETRY_AFTER_SECONDS = 365 * 86_400.0
 _TRANSIENT = frozenset({408, 421, 423, 425, 429, 502, 503, 504})
@@ -77,7 +87,7 @@ def error_of_request(request: Request, error: Exception, base_url: str) -> Servi
     said = indented(_words(error))
     if "CERTIFICATE_VERIFY_FAILED" in str(error):
         kind = InvalidRequest
-        advice = "Set the connection's extra \"verify\" to the path of the CA that signed the server's certificate."
+        advice = _certificate_advice(str(error))
     elif isinstance(error, httpx.PoolTimeout):
         said = f"all {MAX_CONNECTIONS} connections of this client were in use"
         advice = "Send fewer requests at a time through one client, and close the downloads that are not read on."
@@ -119,6 +129,12 @@ def _other_scheme(error: Exception, base_url: str) -> str:
         return " What answers there is not TLS: try http:// in the connection's host." if is_plain else ""
     is_closed = isinstance(error, httpx.ReadError | httpx.RemoteProtocolError | ConnectionResetError)
     return " Where the address speaks TLS, it takes https:// in the connection's host." if is_closed else ""
+
+
+def _certificate_advice(text: str) -> str:
+    """What to do about a certificate that is not accepted."""
+    found = (advice for words, advice in _CERTIFICATE_ADVICE.items() if words in text.lower())
+    return next(found, "Have the certificate issued anew: it lacks what RFC 5280, and Python from 3.13 on, ask for.")
 
 
 def protocol_error(request: Request, status: int, reason: str) -> ProtocolError:

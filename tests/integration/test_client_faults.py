@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 import threading
 import time
 
@@ -10,11 +11,13 @@ import pytest
 
 from airflow_provider_benchmarks.exceptions import (
     IncompleteResults,
+    InvalidRequest,
     ServiceUnavailable,
 )
 from airflow_provider_benchmarks.scores.rows import read_rows
 from airflow_provider_benchmarks.testing import EvaluationService, Fault
 from tests.integration.conftest import SPEC, completed_job, only_sync
+from tests.support.tls_front import tls_front
 
 STATUS = ("GET", "*/status")
 SUBMIT = ("POST", "*/benchmark-jobs")
@@ -46,6 +49,29 @@ def test_the_total_is_bounded(connect, service):
     service.inject(Fault.answer(503).on(*STATUS, times=None))
     with pytest.raises(ServiceUnavailable):
         client.get_status("job-1")
+
+
+@pytest.mark.parametrize(
+    ("certificate", "is_known", "advice"),
+    [
+        ({}, False, 'Set the connection\'s extra "verify" to the path of the CA'),
+        ({"began": -3, "ended": -1}, True, "Have the server's certificate renewed"),
+        ({"began": 1, "ended": 3}, True, "Check the clock of this machine"),
+        ({"address": "10.0.0.1"}, True, "Set the connection's host to a name that the server's certificate is for"),
+        pytest.param(
+            {"names_its_issuer": False},
+            True,
+            "Have the certificate issued anew: it lacks what RFC 5280, and Python from 3.13 on, ask for",
+            marks=pytest.mark.skipif(sys.version_info < (3, 13), reason="Python 3.13 is the first to refuse it"),
+        ),
+    ],
+)
+def test_what_to_do_about_a_certificate(connect, service, tmp_path, certificate, is_known, advice):
+    with tls_front(service.url, tmp_path / "front", **certificate) as (url, authority):
+        with pytest.raises(InvalidRequest, match=advice):
+            connect(url, verify=str(authority) if is_known else True).get_job("job-1")
+    with tls_front(service.url, tmp_path / "sound") as (url, authority):
+        assert list(connect(url, verify=str(authority)).list_jobs()) == []
 
 
 def test_nobody_listens(connect):

@@ -19,11 +19,36 @@ from cryptography.x509.oid import NameOID
 
 
 @contextmanager
-def tls_front(url: str, folder: Path) -> Iterator[tuple[str, Path]]:
-    """Serve ``https://127.0.0.1:…`` for a plain address; return that address, and the path of the CA's certificate."""
-    authority, server = _certificates(folder)
+def tls_front(
+    url: str,
+    folder: Path,
+    *,
+    address: str = "127.0.0.1",
+    began: int = -1,
+    ended: int = 1,
+    names_its_issuer: bool = True,
+) -> Iterator[tuple[str, Path]]:
+    """Serve ``https://127.0.0.1:…`` for a plain address; return that address, and the path of the CA's certificate.
+
+    :param address: that the server's certificate is for
+    :param began: from when it is valid, in days from now
+    :param ended: until when
+    :param names_its_issuer: it has an Authority Key Identifier
+    """
+    folder.mkdir(exist_ok=True)
+    keys = [ec.generate_private_key(ec.SECP256R1()) for _ in range(2)]
+    signs = x509.KeyUsage(*[False] * 5, True, *[False] * 3)
+    authority = _certificate("Corp CA", keys[0], keys[0], -1, 1, signs)
+    issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(keys[0].public_key())
+    names = x509.SubjectAlternativeName([x509.IPAddress(ip_address(address))])
+    own = _certificate(address, keys[1], keys[0], began, ended, names, *([issuer] if names_its_issuer else []))
+    private = keys[1].private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    (folder / "corp-ca.pem").write_bytes(authority)
+    (folder / "server.pem").write_bytes(private + own)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(server)
+    context.load_cert_chain(folder / "server.pem")
     plain = urlsplit(url)
 
     async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -35,11 +60,14 @@ def tls_front(url: str, folder: Path) -> Iterator[tuple[str, Path]]:
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
     try:
-        yield f"https://127.0.0.1:{front.sockets[0].getsockname()[1]}", authority
+        yield f"https://127.0.0.1:{front.sockets[0].getsockname()[1]}", folder / "corp-ca.pem"
     finally:
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         front.close()
+        for task in asyncio.all_tasks(loop):
+            task.cancel()
+        loop.run_until_complete(asyncio.sleep(0.1))  # connections are closed in the loop's next turns
         loop.close()
 
 
@@ -52,26 +80,27 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
         writer.close()
 
 
-def _certificates(folder: Path) -> tuple[Path, Path]:
-    """Write the certificate of a CA, and key and certificate of a server that it vouches for."""
-    keys = [ec.generate_private_key(ec.SECP256R1()) for _ in range(2)]
-    names = [x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]) for name in ("Corp CA", "127.0.0.1")]
-    paths = [folder / "corp-ca.pem", folder / "server.pem"]
-    for number, (key, name, path) in enumerate(zip(keys, names, paths, strict=True)):
-        certificate = (
-            x509.CertificateBuilder()
-            .subject_name(name)
-            .issuer_name(names[0])
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(datetime.now(UTC) - timedelta(days=1))
-            .not_valid_after(datetime.now(UTC) + timedelta(days=1))
-            .add_extension(x509.BasicConstraints(ca=number == 0, path_length=None), critical=True)
-            .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
-            .sign(keys[0], hashes.SHA256())
-        )
-        private = key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-        path.write_bytes((private if number else b"") + certificate.public_bytes(serialization.Encoding.PEM))
-    return paths[0], paths[1]
+def _certificate(
+    name: str,
+    key: ec.EllipticCurvePrivateKey,
+    issuer: ec.EllipticCurvePrivateKey,
+    began: int,
+    ended: int,
+    *extensions: x509.ExtensionType,
+) -> bytes:
+    """A certificate by "Corp CA", which is a CA's where it is signed with its own key."""
+    is_authority = key is issuer
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
+        .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Corp CA")]))
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(datetime.now(UTC) + timedelta(days=began))
+        .not_valid_after(datetime.now(UTC) + timedelta(days=ended))
+        .add_extension(x509.BasicConstraints(ca=is_authority, path_length=None), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+    )
+    for extension in extensions:
+        builder = builder.add_extension(extension, critical=False)
+    return builder.sign(issuer, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
