@@ -13,7 +13,7 @@ from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS, A
 
 from airflow_provider_benchmarks.client import AsyncBenchmarkClient, BenchmarkClient, ClientConfig
 from airflow_provider_benchmarks.operators.jobs import RunBenchmarkJobOperator
-from airflow_provider_benchmarks.testing import EvaluationService
+from airflow_provider_benchmarks.testing import EvaluationService, Seeder
 from tests.support.airflow_runs import AirflowHome
 from tests.support.page_dags import PageDags, page_dags
 from tests.support.s3_server import BUCKET, S3Server
@@ -21,6 +21,7 @@ from tests.support.service_clock import ServiceClock
 
 WORKSPACE = "my-workspace"
 BENCHMARK = "my-workspace/qa-bench"
+BROKEN = "my-workspace/broken"
 SPEC = {"benchmark": BENCHMARK, "params": {"parallelism": 4}}
 
 
@@ -96,6 +97,14 @@ def service_with_clock(clock, monkeypatch):
         service.clear_requests()
         monkeypatch.setenv("AIRFLOW_CONN_NEMO_EVALUATOR_DEFAULT", service.connection_json())
         yield service
+
+
+def seed_broken(service: EvaluationService) -> None:
+    """A benchmark whose jobs fail."""
+    with Seeder(service.url) as seeder:
+        dataset = seeder.dataset(WORKSPACE, "broken", [{"question": "?", "answer": "!"}])
+        seeder.benchmark(WORKSPACE, "broken", metrics=[f"{WORKSPACE}/exact-match"], dataset=dataset)
+    service.fail_jobs(BROKEN, "Job exited with code 1", root_error="no such model")
 
 
 class OnALoop:

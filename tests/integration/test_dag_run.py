@@ -13,6 +13,7 @@ from airflow_provider_benchmarks.testing import EXAMPLE_ROWS, EvaluationService,
 from tests.integration.conftest import WORKSPACE
 from tests.support.airflow_runs import AirflowHome
 from tests.support.airflow_services import wait_for
+from tests.support.page_dags import page_dags
 
 
 def release_when_polled_twice(service):
@@ -107,13 +108,12 @@ def test_every_mapped_task_runs_a_job_of_its_own(outcome):
     assert {job.status for job in mapped.values()} == {"completed"}
 
 
-def test_a_spec_with_metrics_in_it_runs_as_it_was_written(tmp_path):
-    airflow = AirflowHome(tmp_path, Path(__file__).parent / "dags")
-    with EvaluationService(release="0.8") as service:
+def test_a_spec_with_metrics_in_it_runs_as_it_was_written(tmp_path, monkeypatch):
+    with EvaluationService(release="0.8") as service, page_dags(tmp_path / "dags", monkeypatch.setenv) as pages:
         service.seed_question_answer_example()
-        airflow.prepare()
-        run = airflow.test_dag("inline_spec", service.url, AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE="False")
-        assert run.tasks == {"fileset": "success", "rows": "success"}, run.log
+        monkeypatch.setenv("AIRFLOW_CONN_NEMO_EVALUATOR_DEFAULT", service.connection_json())
+        run = pages.run((Path(__file__).parent / "dags" / "inline_spec.py").read_text())
+        assert run.tasks == {"fileset": "success", "rows": "success"}
         with BenchmarkClient(ClientConfig(base_url=service.url, workspace=WORKSPACE, trust_env=False)) as client:
             means = [client.get_aggregate_scores(job.name).get("exact-match").mean for job in client.list_jobs()]
     assert means == [0.6, 0.6]

@@ -103,18 +103,12 @@ def test_a_policy_file(documented):
     assert (policy.if_inconclusive, policy.if_no_baseline) == ("fail", "warn")
 
 
-def test_results_of_another_evaluator_are_judged(documented, tmp_path):
+def test_results_of_another_evaluator_are_judged(documented, pages, task_log):
     run = REPOSITORY / "tests" / "recorded" / "evaluators" / "inspect_ai" / "worse"
     code = only(documented, "python").replace("s3://aws@runs/{{ ds }}", str(run))
-    (tmp_path / "dags").mkdir()
-    (tmp_path / "dags" / "judge.py").write_text(code.replace("s3://aws@scores", f"file://{tmp_path}/scores"))
-    airflow = AirflowHome(tmp_path / "airflow", tmp_path / "dags")
-    airflow.prepare()
-
-    outcome = airflow.test_dag("judge_results", "http://127.0.0.1:1")
-    assert (outcome.tasks["results"], outcome.state) == ("success", "failed"), outcome.log
-    assert "match" in outcome.log
-    assert "GateFailed" in outcome.log
+    outcome = pages.run(code.replace("s3://aws@scores", pages.store))
+    assert (outcome.tasks["results"], outcome.state) == ("success", "failed")
+    assert "GateFailed" in task_log()
 
 
 def test_notifiers_send_to_both_chats(documented, monkeypatch):

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+
 import pytest
 
 from airflow_provider_benchmarks.store import ScoreStore
 from airflow_provider_benchmarks.testing import EvaluationService
 from tests.integration.conftest import BENCHMARK, WORKSPACE
 from tests.support.airflow_runs import EXAMPLE_DAGS, AirflowHome
+from tests.support.page_dags import page_dags
 
 DAGS = EXAMPLE_DAGS.parent / "tests" / "integration" / "dags"
 
@@ -60,15 +64,39 @@ def test_a_pass_is(outcome):
     assert run.xcoms["broken_pass", "verdict"]["outcome"] == "pass"
 
 
+def test_the_example_with_xcoms_in_object_storage(airflow, tmp_path):
+    """As large deployments keep them."""
+    xcoms = tmp_path / "xcoms"
+    with EvaluationService() as service:
+        service.seed_question_answer_example()
+        run = AirflowHome(airflow).test_dag(
+            "nightly_regression",
+            service.url,
+            conf={"store": f"file://{tmp_path}/scores"},
+            AIRFLOW__CORE__XCOM_BACKEND="airflow.providers.common.io.xcom.backend.XComObjectStorageBackend",
+            AIRFLOW__COMMON_IO__XCOM_OBJECTSTORAGE_PATH=f"file://{xcoms}",
+            AIRFLOW__COMMON_IO__XCOM_OBJECTSTORAGE_THRESHOLD="0",
+        )
+    assert run.state == "success", run.log[-5000:]
+    assert "my-workspace/exact-match: exact-match = 0.6" in run.log  # a task that reads the records back
+    kept = [json.loads(path.read_text()) for path in xcoms.rglob("*") if path.is_file()]
+    assert any(isinstance(value, dict) and value.get("outcome") == "pass" for value in kept), kept
+    assert any(isinstance(value, list) and value[0].get("metric_ref") for value in kept), kept
+
+
 @pytest.mark.parametrize("releases", [("0.1", "0.1"), ("0.1", "0.8")], ids=["same release", "moved to 0.8"])
-def test_the_second_night_of_the_example_is_compared_with_the_first(airflow, tmp_path, releases):
-    conf, nights = {"store": f"file://{tmp_path}"}, []
-    for release in releases:
-        with EvaluationService(release=release) as service:
-            service.seed_question_answer_example()
-            nights.append(AirflowHome(airflow).test_dag("nightly_regression", service.url, conf=conf))
+def test_the_second_night_of_the_example_is_compared_with_the_first(tmp_path, monkeypatch, releases):
+    nights = []
+    with page_dags(tmp_path / "dags", monkeypatch.setenv) as pages:
+        shutil.copytree(EXAMPLE_DAGS / "benchmarks", pages.folder / "benchmarks")
+        for release in releases:
+            with EvaluationService(release=release) as service:
+                service.seed_question_answer_example()
+                monkeypatch.setenv("AIRFLOW_CONN_NEMO_EVALUATOR_DEFAULT", service.connection_json())
+                code = (EXAMPLE_DAGS / "nightly_regression.py").read_text()
+                nights.append(pages.run(code, {"store": pages.store}))
+    assert [run.state for run in nights] == ["success", "success"]
     verdicts = [run.xcoms["gate", "verdict"] for run in nights]
-    assert [run.state for run in nights] == ["success", "success"], nights[1].log
     assert verdicts[0]["results"][2]["reason"].startswith("there is no baseline yet")
     assert verdicts[1]["baseline"] == nights[0].xcoms["run_benchmark", "return_value"]
     # Five rows can't tell, and a nightly comparison warns then.

@@ -1,4 +1,4 @@
-"""Scores, verdicts and durations as Airflow's metrics, at a StatsD server."""
+"""What is sent of scores, verdicts and durations as Airflow's metrics, and what is not."""
 
 from __future__ import annotations
 
@@ -16,67 +16,11 @@ from airflow_provider_benchmarks.operators._metrics import send_scores, send_ver
 from airflow_provider_benchmarks.operators.gates import BenchmarkGateBranchOperator, BenchmarkGateOperator, GateFailed
 from airflow_provider_benchmarks.operators.jobs import RunBenchmarkJobOperator
 from airflow_provider_benchmarks.scores import AggregateScore, AggregateScores, JobScores
-from airflow_provider_benchmarks.testing import EvaluationService
-from tests.integration.conftest import SPEC
-from tests.integration.test_lineage import BROKEN, DAGS, RESULTS, seed_broken
+from tests.integration.conftest import BROKEN, SPEC, seed_broken
 from tests.support import gate_jobs
-from tests.support.airflow_runs import AirflowHome
 from tests.support.contexts import run_task, task_context
-from tests.support.statsd_receiver import StatsdReceiver
 
-QA = "my-workspace.my-workspace_qa-bench"
 ON = {"AIRFLOW__BENCHMARKS__METRICS": "True"}
-
-
-def metrics_of(folder: Any, **settings: str) -> dict[str, list[str]]:
-    """The metrics of a run of the DAG."""
-    home = AirflowHome(folder / "home", DAGS)
-    home.prepare()
-    with EvaluationService() as service, StatsdReceiver() as receiver:
-        service.seed_question_answer_example()
-        seed_broken(service)
-        conf = {"root": str(folder), "results": str(RESULTS)}
-        run = home.test_dag("told", service.url, conf=conf, **receiver.settings, **settings)
-        assert "A metric was not sent" not in run.log
-        found = receiver.finish()
-        # Airflow's own have come, so that none of ours means that none was sent.
-        assert receiver.metrics, run.log[-3000:]
-    return found
-
-
-@pytest.fixture(scope="module")
-def metrics(tmp_path_factory):
-    return metrics_of(tmp_path_factory.mktemp("metrics"), **ON)
-
-
-def test_none_is_sent_unless_it_is_asked_for(tmp_path):
-    assert metrics_of(tmp_path) == {}
-
-
-def test_means(metrics):
-    means = {name: set(values) for name, values in metrics.items() if name.startswith("benchmarks.score.mean.told.my-")}
-    assert means == {
-        f"benchmarks.score.mean.told.{QA}.my-workspace_exact-match.exact-match": {"0.6|g"},
-        f"benchmarks.score.mean.told.{QA}.my-workspace_string-check.string-check": {"0.8|g"},
-    }
-    assert any(name.startswith("benchmarks.score.mean.told.lighteval.") for name in metrics)
-
-
-def test_verdicts(metrics):
-    verdicts = "benchmarks.gate.verdicts.told"
-    assert metrics[f"{verdicts}.passed.{QA}.pass"] == ["1|c"]
-    assert metrics[f"{verdicts}.missed.{QA}.fail"] == ["1|c"]
-    assert metrics[f"{verdicts}.mapped.{QA}.pass"] == metrics[f"{verdicts}.mapped.{QA}.fail"] == ["1|c"]
-    checks = f"benchmarks.gate.checks.told.missed.{QA}"
-    found = {outcome: metrics[f"{checks}.{outcome}"] for outcome in ("pass", "warn", "fail", "inconclusive")}
-    assert found == {"pass": ["1|g"], "warn": ["0|g"], "fail": ["1|g"], "inconclusive": ["0|g"]}
-
-
-def test_durations(metrics):
-    for name in (f"run.{QA}.completed", "broken.my-workspace.my-workspace_broken.error"):
-        (value,) = metrics[f"benchmarks.job.duration.told.{name}"]
-        milliseconds, _, kind = value.partition("|")
-        assert (kind, 0 < float(milliseconds) < 600_000) == ("ms", True)
 
 
 def test_durations_of_tasks_that_were_deferred(sent, service):

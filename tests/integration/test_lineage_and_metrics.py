@@ -1,4 +1,4 @@
-"""What a receiver of OpenLineage's events gets of a DAG run: of every kind of task one ends well, and one fails."""
+"""What OpenLineage and a StatsD server are told of a DAG run: of every kind of task one ends well, and one fails."""
 
 from __future__ import annotations
 
@@ -12,25 +12,31 @@ from airflow.providers.openlineage.extractors.base import DefaultExtractor
 
 from airflow_provider_benchmarks.operators.jobs import RunBenchmarkJobOperator
 from airflow_provider_benchmarks.sensors.jobs import BenchmarkJobSensor
-from airflow_provider_benchmarks.testing import EvaluationService, Seeder
-from tests.integration.conftest import BENCHMARK, SPEC, WORKSPACE
+from airflow_provider_benchmarks.testing import EvaluationService
+from tests.integration.conftest import BENCHMARK, BROKEN, SPEC, WORKSPACE, seed_broken
 from tests.support.airflow_runs import EXAMPLE_DAGS, AirflowHome, RunOutcome
 from tests.support.contexts import run_task, task_context
 from tests.support.lineage_receiver import LineageReceiver
 from tests.support.s3_server import BUCKET
+from tests.support.statsd_receiver import StatsdReceiver
 
 DAGS = EXAMPLE_DAGS.parent / "tests" / "integration" / "dags"
 RESULTS = Path(__file__).parents[1] / "recorded" / "evaluators" / "lighteval" / "better"
-BROKEN = "my-workspace/broken"
 #: As in the DAG.
 HAS_OUTLETS = AIRFLOW_V_3_1_PLUS or not AIRFLOW_V_3_0_PLUS
 
 
+QA = "my-workspace.my-workspace_qa-bench"
+#: Marks a test of the run whose metrics are on.
+with_metrics = pytest.mark.parametrize("told", ["local"], indirect=True)
+
+
 class Told(NamedTuple):
-    """A run, what the receiver got of it, and where the DAG has stored what it stores."""
+    """A run, what the receivers got of it, and where the DAG has stored what it stores."""
 
     run: RunOutcome
     receiver: LineageReceiver
+    metrics: dict[str, list[str]]
     service: str
     store: tuple[str, str]
 
@@ -64,14 +70,6 @@ class Told(NamedTuple):
         return self.run.xcoms[task, "return_value"]
 
 
-def seed_broken(service: EvaluationService) -> None:
-    """A benchmark whose jobs fail."""
-    with Seeder(service.url) as seeder:
-        dataset = seeder.dataset(WORKSPACE, "broken", [{"question": "?", "answer": "!"}])
-        seeder.benchmark(WORKSPACE, "broken", metrics=[f"{WORKSPACE}/exact-match"], dataset=dataset)
-    service.fail_jobs(BROKEN, "Job exited with code 1", root_error="no such model")
-
-
 @pytest.fixture(scope="module", params=["local", "s3"])
 def told(request, tmp_path_factory, _s3_server):
     folder = tmp_path_factory.mktemp("told")
@@ -79,15 +77,21 @@ def told(request, tmp_path_factory, _s3_server):
     home.prepare()
     is_local = request.param == "local"
     root = str(folder) if is_local else f"s3://aws_scores@{BUCKET}/{folder.name}"
-    with EvaluationService() as service, LineageReceiver() as receiver:
+    with EvaluationService() as service, LineageReceiver() as receiver, StatsdReceiver() as statsd:
         service.seed_question_answer_example()
         seed_broken(service)
         service.set_job_seconds(1)  # a job that has ended at the first poll is not deferred for
-        settings = {**receiver.settings, "AIRFLOW_CONN_AWS_SCORES": _s3_server.connection}
+        settings = {**receiver.settings, **statsd.settings, "AIRFLOW_CONN_AWS_SCORES": _s3_server.connection}
+        if is_local:
+            settings["AIRFLOW__BENCHMARKS__METRICS"] = "True"
         run = home.test_dag("told", service.url, conf={"root": root, "results": str(RESULTS)}, **settings)
+        found = statsd.finish()
+        # Airflow's own have come, so that none of ours means that none was sent.
+        assert statsd.metrics, run.log[-3000:]
         yield Told(
             run,
             receiver,
+            found,
             f"nemo-evaluator://{service.url.removeprefix('http://')}",
             ("file", str(folder)) if is_local else (f"s3://{BUCKET}", folder.name),
         )
@@ -255,6 +259,46 @@ def test_half_a_download_has_no_output(told):
 def test_results_that_are_not_there(told):
     assert list(told.inputs("broken_results", "FAIL")) == ["nothing"]
     assert told.outputs("broken_results", "FAIL") == {}
+
+
+def test_no_metric_is_lost(told):
+    assert "A metric was not sent" not in told.run.log
+
+
+@pytest.mark.parametrize("told", ["s3"], indirect=True)
+def test_no_metric_is_sent_unless_it_is_asked_for(told):
+    assert told.metrics == {}
+
+
+@with_metrics
+def test_means(told):
+    means = {
+        name: set(values) for name, values in told.metrics.items() if name.startswith("benchmarks.score.mean.told.my-")
+    }
+    assert means == {
+        f"benchmarks.score.mean.told.{QA}.my-workspace_exact-match.exact-match": {"0.6|g"},
+        f"benchmarks.score.mean.told.{QA}.my-workspace_string-check.string-check": {"0.8|g"},
+    }
+    assert any(name.startswith("benchmarks.score.mean.told.lighteval.") for name in told.metrics)
+
+
+@with_metrics
+def test_verdicts(told):
+    verdicts = "benchmarks.gate.verdicts.told"
+    assert told.metrics[f"{verdicts}.passed.{QA}.pass"] == ["1|c"]
+    assert told.metrics[f"{verdicts}.missed.{QA}.fail"] == ["1|c"]
+    assert told.metrics[f"{verdicts}.mapped.{QA}.pass"] == told.metrics[f"{verdicts}.mapped.{QA}.fail"] == ["1|c"]
+    checks = f"benchmarks.gate.checks.told.missed.{QA}"
+    found = {outcome: told.metrics[f"{checks}.{outcome}"] for outcome in ("pass", "warn", "fail", "inconclusive")}
+    assert found == {"pass": ["1|g"], "warn": ["0|g"], "fail": ["1|g"], "inconclusive": ["0|g"]}
+
+
+@with_metrics
+def test_durations(told):
+    for name in (f"run.{QA}.completed", "broken.my-workspace.my-workspace_broken.error"):
+        (value,) = told.metrics[f"benchmarks.job.duration.told.{name}"]
+        milliseconds, _, kind = value.partition("|")
+        assert (kind, 0 < float(milliseconds) < 600_000) == ("ms", True)
 
 
 class Made:
