@@ -161,10 +161,11 @@ def statistic(design: Design, i: Array, j: Array, drop: float) -> Array:
     Of pairs it is the mean of the score statistic and the likelihood ratio's signed root. Of two sides the score
     statistic alone does better: with the root, some cells lose up to 18 points.
     """
-    score = design.score(i, j, drop)
+    share = design.likeliest_share(i, j, drop)
+    score = design.score(i, j, drop, share)
     if not isinstance(design, Pairs):
         return score
-    root = np.sign(score) * np.sqrt(np.maximum(design.deviance(i, j, drop), 0.0))
+    root = np.sign(score) * np.sqrt(np.maximum(design.deviance(i, j, drop, share), 0.0))
     return np.asarray(np.where(np.abs(score) > 1e4, score, (score + root) / 2))
 
 
