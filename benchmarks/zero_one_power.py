@@ -94,8 +94,10 @@ def conditional_p_values(outcomes: Outcomes) -> Array:
 
 def p_values(outcomes: Outcomes) -> dict[str, Array]:
     """P-values of the other tests."""
-    score = outcomes.design.score(outcomes.i, outcomes.j, outcomes.margin)
-    root = np.sign(score) * np.sqrt(np.maximum(outcomes.design.deviance(outcomes.i, outcomes.j, outcomes.margin), 0))
+    at = outcomes.i, outcomes.j, outcomes.margin
+    likeliest = outcomes.design.likeliest_share(*at)
+    score = outcomes.design.score(*at, likeliest)
+    root = np.sign(score) * np.sqrt(np.maximum(outcomes.design.deviance(*at, likeliest), 0))
     found = {
         "score, unconditional": outcomes.p_values(score),
         "E + M of the score": outcomes.p_values(-outcomes.estimated(score)),

@@ -155,6 +155,16 @@ class Sides:
         variance = share * (1 - share) / self.candidate_n + other * (1 - other) / self.baseline_n
         return _ratio(self.drop(i, j) - drop, variance)
 
+    def deviance(self, i: Array, j: Array, drop: float, share: Array) -> Array:
+        """Twice the logarithm of the likelihood ratio; ``benchmarks/zero_one_power.py`` compares with tests by it.
+
+        :param share: the likeliest one of the candidate
+        """
+        total: Array = np.zeros(np.broadcast(i, j).shape)
+        for count, n, part in ((i, self.candidate_n, share), (j, self.baseline_n, self.share_of_j(share, drop))):
+            total = total + _deviance(count, n, part) + _deviance(n - count, n, 1 - part)
+        return total
+
 
 def _between(values: Array, low: float, high: float) -> Array:
     """What ``np.clip`` returns, which takes several times as long for few values."""

@@ -156,7 +156,7 @@ def test_sides_see_as_much_as_other_exact_tests(sizes, share, margin, drop, alph
     design = Sides(*sizes)
     i, j = outcomes(design)
     chance = chances(design, i, j, share, drop)
-    values = design.score(i, j, margin)
+    values = design.score(i, j, margin, design.likeliest_share(i, j, margin))
     order = np.argsort(-values, kind="stable")
     shares = np.linspace(*design.limits(margin), 1001)
     cumulated = np.cumsum(np.exp(design.log_probability(i[order], j[order], shares, margin)), axis=0)
