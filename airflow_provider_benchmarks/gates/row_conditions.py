@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import operator
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ _COMPARE = {"at_least": operator.ge, "at_most": operator.le, "above": operator.g
 #: Number of values of a field that a message lists.
 _MOST_VALUES = 8
 _MOST_CHARACTERS = 40
+_NUMBER = re.compile(r"\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*", re.ASCII)
 
 
 def matching(rows: pd.DataFrame, where: Mapping[str, Any] | None) -> pd.DataFrame:
@@ -136,7 +138,8 @@ def _readable_number(value: Any) -> Any:
     if isinstance(value, bool | list | dict):
         return None
     if isinstance(value, str):
-        return value if fits_utf8(value) else None
+        # Before 2.2 pandas takes none for a number that is beyond all floats.
+        return float(value) if _NUMBER.fullmatch(value) else value if fits_utf8(value) else None
     if isinstance(value, int):
         try:
             return float(value)

@@ -68,7 +68,8 @@ def known_range(score: AggregateScore, given: Sequence[float] | None = None) -> 
     :param given: by the check; without it a rubric's categories say it
     """
     if given is not None:
-        return max(given[0], -LARGEST_SCORE), min(given[1], LARGEST_SCORE)
+        # As floats: numpy 1 makes objects of integers past 64 bits.
+        return float(max(given[0], -LARGEST_SCORE)), float(min(given[1], LARGEST_SCORE))
     values = [float(value) for each in score.rubric_distribution if is_number(value := each.get("value"))]
     if len(values) < len(score.rubric_distribution) or len(set(values)) < 2:
         return None

@@ -195,6 +195,9 @@ def test_retry_after_in_seconds_and_as_a_date():
     assert retry_after(httpx.Headers()) is None
 
 
+_REFUSED = "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed"
+
+
 @pytest.mark.parametrize(
     ("fault", "kind", "advice"),
     [
@@ -203,7 +206,7 @@ def test_retry_after_in_seconds_and_as_a_date():
         (ssl.SSLError("WRONG_VERSION_NUMBER"), ServiceUnavailable, "Check that the service runs"),
         (UnicodeError("label too long"), InvalidRequest, "the connection's host is right"),
         (httpx.RemoteProtocolError("closed"), ServiceUnavailable, "Check that the service runs"),
-        (httpx.ConnectError("[SSL: CERTIFICATE_VERIFY_FAILED] x"), InvalidRequest, 'extra "verify"'),
+        (httpx.ConnectError(f"{_REFUSED}: self-signed certificate"), InvalidRequest, 'extra "verify"'),
         (httpx.TooManyRedirects("loop"), ProtocolError, ""),
         (
             httpx.LocalProtocolError("Illegal header value b's3cret '"),
