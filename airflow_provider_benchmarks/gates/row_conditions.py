@@ -24,7 +24,7 @@ _COMPARE = {"at_least": operator.ge, "at_most": operator.le, "above": operator.g
 #: Number of values of a field that a message lists.
 _MOST_VALUES = 8
 _MOST_CHARACTERS = 40
-_NUMBER = re.compile(r"\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*", re.ASCII)
+_NUMBER = re.compile(r"\s*[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?\s*", re.ASCII)
 
 
 def matching(rows: pd.DataFrame, where: Mapping[str, Any] | None) -> pd.DataFrame:
