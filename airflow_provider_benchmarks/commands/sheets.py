@@ -77,7 +77,7 @@ def _table(sheet: Sheet) -> str:
     parts: list[RenderableType] = [inert(sheet.title, "bold")] if sheet.title else []
     if not sheet.rows:
         return f"{rendered(*parts)}{notes}"
-    # Before release 14 rich leaves a gap behind the last column, too.
+    # Earlier releases of rich leave a gap behind the last column, too.
     widths = _widths(sheet, terminal_width() - _GAP * len(sheet.columns))
     # What is wider than the terminal all the same breaks there, and is not cut.
     return f"{rendered(*parts, _rich_table(sheet, widths), least=sum(widths) + _GAP * len(widths))}{notes}"

@@ -165,19 +165,20 @@ def check_argument(
         _refuse_password(task, name, value)
     is_literal = rule.accepts_literally(value) and not (given and _is_made_of_nothing(str(value), template))
     if not is_literal and not rule.accepts(value):
-        raise FinalConfigurationError(f"{_owner(task)}: {rule.problem(name, value)}{origin(task, value, given)}")
+        raise FinalConfigurationError(f"{owner_of(task)}: {rule.problem(name, value)}{origin(task, value, given)}")
     if rule.use is not None and (problem := place_problem(value, rule.use)) is not None:
-        raise FinalConfigurationError(f"{_owner(task)}: {name}: {problem}{f' ({given} gives it)' if given else ''}")
+        raise FinalConfigurationError(f"{owner_of(task)}: {name}: {problem}{f' ({given} gives it)' if given else ''}")
 
 
 def _refuse_password(task: BaseOperator, name: str, value: Any) -> None:
     try:
         refuse_password(value)
     except ConfigurationError as error:
-        raise FinalConfigurationError(f"{_owner(task)}: {name}: {error}") from None
+        raise FinalConfigurationError(f"{owner_of(task)}: {name}: {error}") from None
 
 
-def _owner(task: BaseOperator) -> str:
+def owner_of(task: BaseOperator) -> str:
+    """A task with its kind, for messages: ``gate "release"``."""
     return f'{getattr(task, "kind_of_task", "task")} "{task.task_id}"'
 
 
@@ -231,7 +232,7 @@ def require_job_name(name: Any, *, task: BaseOperator, argument: str = "job_name
 def refuse_task(value: Any, owner: str, name: str) -> None:
     """Refuse a task in the place of its result, also within a list or a mapping.
 
-    :param owner: for the message, with its kind: ``task "run"``
+    :param owner: as of :func:`owner_of`
     :raises ConfigurationError: says how to write it
     """
     if isinstance(value, Mapping | list | tuple):
@@ -321,7 +322,7 @@ class CheckedArguments:
         :raises ConfigurationError: names the task and the argument
         """
         for name in dict.fromkeys((*self.template_fields, *self.argument_rules)):
-            refuse_task(getattr(self, name, None), _owner(self), name)
+            refuse_task(getattr(self, name, None), owner_of(self), name)
         #: What the DAG file has in the place of the others.
         self._templates = {
             name: value for name in self.template_fields if not is_known(value := getattr(self, name, None))
@@ -329,12 +330,12 @@ class CheckedArguments:
         self._given_arguments = {name: words_of(value) for name, value in self._templates.items()}
         self._check_arguments_but(self._given_arguments)
         for doubt in self._doubts(self._given_arguments):
-            warnings.warn(f"{_owner(self)}: {doubt}", UserWarning, stacklevel=2)
+            warnings.warn(f"{owner_of(self)}: {doubt}", UserWarning, stacklevel=2)
         for name, template in self._templates.items():
             rule = _JOB_OR_FOLDER if name == "job_name" and self.takes_job else self.argument_rules.get(name)
             use = None if rule is None else rule.use
             if use is not None and (problem := template_problem(template, use)) is not None:
-                raise FinalConfigurationError(f"{_owner(self)}: {name}: {problem}")
+                raise FinalConfigurationError(f"{owner_of(self)}: {name}: {problem}")
 
     def check_rendered_arguments(self: Any) -> None:
         """Check all when the task runs, with what templates and other tasks have given.

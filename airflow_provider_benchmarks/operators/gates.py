@@ -12,7 +12,15 @@ from airflow_provider_benchmarks.brief import shortened
 from airflow_provider_benchmarks.exceptions import ConfigurationError
 from airflow_provider_benchmarks.job_xcom import name_map_index
 from airflow_provider_benchmarks.links import BenchmarkJobLink, StoredScoresLink, link_job, link_path
-from airflow_provider_benchmarks.operators._arguments import STORE, TEXTS, Rule, check_argument, path_text, refuse_task
+from airflow_provider_benchmarks.operators._arguments import (
+    STORE,
+    TEXTS,
+    Rule,
+    check_argument,
+    owner_of,
+    path_text,
+    refuse_task,
+)
 from airflow_provider_benchmarks.operators._base import DEFAULT_CONN_ID, BenchmarkOperator, score_store
 from airflow_provider_benchmarks.operators._final_errors import fails_for_good
 from airflow_provider_benchmarks.operators._gate import GateOperator
@@ -208,7 +216,7 @@ class BenchmarkGateBranchOperator(GateOperator, BranchMixIn):
         self.follow_if_passed = follow_if_passed
         self.follow_if_failed = follow_if_failed
         for name in ("follow_if_passed", "follow_if_failed"):
-            refuse_task(getattr(self, name), f'{self.kind_of_task} "{self.task_id}"', name)
+            refuse_task(getattr(self, name), owner_of(self), name)
             check_argument(self, name, getattr(self, name), TEXTS)
 
     @fails_for_good

@@ -108,7 +108,9 @@ def test_results_of_another_evaluator_are_judged(documented, pages, task_log):
     code = only(documented, "python").replace("s3://aws@runs/{{ ds }}", str(run))
     outcome = pages.run(code.replace("s3://aws@scores", pages.store))
     assert (outcome.tasks["results"], outcome.state) == ("success", "failed")
-    assert "GateFailed" in task_log()
+    log = task_log()
+    assert "match" in log
+    assert "GateFailed" in log
 
 
 def test_notifiers_send_to_both_chats(documented, monkeypatch):
