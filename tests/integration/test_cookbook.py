@@ -284,7 +284,8 @@ def test_a_sample_first(documented, dags, service, store, monkeypatch, sample, e
 def test_repeats(documented, dags, service, store):
     (block,) = documented
     items = [{"input": f"question {i // 3}", "seed": i % 3} for i in range(180)]
-    give(service, [float(i % 3 != 2 or i % 2) for i in range(180)], items=items)
+    values = [float(i % 3 != 2 or i % 2) for i in range(180)]
+    give(service, {("answer-match", "exact-match"): values}, items=items)
     run = dags.run(block.code, {"job": run_job(service, "old")})
     assert (run.state, results(run)) == ("success", [("pass", ""), ("pass", ""), ("warn", "")])
     assert [result["count"] for result in run.xcoms["gate", "verdict"]["results"][:2]] == [60, 60]
@@ -377,7 +378,7 @@ def test_a_report_with_a_link(documented, dags, service, s3, monkeypatch):
     assert run.state == "success"
     (page,) = [key for key in s3.list_keys() if key.startswith("reports/")]
     assert s3.read(page).startswith(b"<!doctype html>")
-    address = "https://console.aws.amazon.com/s3/object"
+    address = "https://console.aws.amazon.com/s3/buckets"
     assert run.xcoms["gate", "_link_ReportLink"] == f"{address}/{BUCKET}?prefix={quote(page)}"
     assert run.xcoms["gate", "_link_BenchmarkJobLink"] == f"{service.url}/studio/{WORKSPACE}/jobs/qa-42"
 
@@ -394,6 +395,9 @@ def test_delete_old_jobs(documented, dags, service, store):
             store.pin(stored)
     run_in_notebook(block, store)
     assert [job.job for job in store.history(**OF_BENCHMARK)] == ["new", "after", "released"]
+    unpinned = ScoreStore(f"{store.root}-unpinned")
+    with pytest.raises(SystemExit, match="No job is pinned"):
+        run_in_notebook(block, unpinned)
     store.pin(store.get("new", **OF_BENCHMARK))
     run_in_notebook(block, store)
     assert [job.job for job in store.history(**OF_BENCHMARK)] == ["new"]
