@@ -32,12 +32,17 @@ from airflow_provider_benchmarks.masking import masked_content
 FAULTS = (Exception,)
 #: What httpx says of a redirect to what is no URL.
 _NOWHERE = "in location header"
-_UNKNOWN_AUTHORITY = "Set the connection's extra \"verify\" to the path of the CA that signed the server's certificate."
+_UNKNOWN_AUTHORITY = (
+    "Set the connection's extra \"verify\" to the path of the CA that signed the server's certificate. If it is set, "
+    "the file needs the root, and what is between it and the server's, unless the server sends that."
+)
 #: What is wrong with a certificate, in OpenSSL's words, and what to do. Other faults are of its form.
 _CERTIFICATE_ADVICE = {
-    "expired": "Have the server's certificate renewed, and check the clock of this machine.",
-    "not yet valid": "Check the clock of this machine, and the server's certificate.",
+    # First, as the name of a host stands in its text.
     "mismatch": "Set the connection's host to a name that the server's certificate is for.",
+    "expired": "Have the certificate of the server, or of its CA, renewed, and check the clock of this machine.",
+    "not yet valid": "Check the clock of this machine, and the certificates of the server and its CA.",
+    "signature failure": _UNKNOWN_AUTHORITY,
     "self-signed": _UNKNOWN_AUTHORITY,
     "self signed": _UNKNOWN_AUTHORITY,
     "issuer": _UNKNOWN_AUTHORITY,

@@ -102,11 +102,20 @@ def _is_name_of_job(value: Any) -> bool:
 
 def _is_texts(value: Any) -> bool:
     texts = [value] if isinstance(value, str) else value
+    if is_of_another_task(value):  # of Airflow 3 it says that it can be iterated over
+        return False
     return isinstance(texts, Iterable) and not isinstance(texts, Mapping | bytes) and all(map(_is_text, texts))
 
 
 def _is_names(value: Any) -> bool:
     return isinstance(value, list | tuple | str) and (not value or _is_texts(value))
+
+
+def _is_model(value: Any) -> bool:
+    """False for what is no name of a model; whether it is JSON at all is checked with the benchmark."""
+    if isinstance(value, Mapping):
+        return bool(value) and all(_is_model(value[name]) for name in ("url", "name") if name in value)
+    return _is_text(value) or not (value is None or isinstance(value, str | int | float | list))
 
 
 TEXT = Rule("a text", _is_text)
@@ -145,11 +154,7 @@ JOB_NAME = Rule(
     f'{{name}}: "{{text}}" {NOT_A_NAME}',
     accepts_literally=_is_name_of_job,
 )
-#: What else it may be is checked with the benchmark.
-MODEL = Rule(
-    'a reference "workspace/name", or a mapping with "url" and "name"',
-    lambda value: not isinstance(value, str) or _is_text(value),
-).or_none()
+MODEL = Rule('a reference "workspace/name", or a mapping with "url" and "name"', _is_model).or_none()
 
 
 def check_argument(
@@ -229,6 +234,10 @@ def require_job_name(name: Any, *, task: BaseOperator, argument: str = "job_name
     raise FinalConfigurationError(f"{found}{source}: {why}")
 
 
+#: What an f-string makes of an argument of a mapped task group.
+_WITHIN_A_TEXT = "MappedArgument(_input="
+
+
 def refuse_task(value: Any, owner: str, name: str) -> None:
     """Refuse a task in the place of its result, also within a list or a mapping.
 
@@ -239,6 +248,11 @@ def refuse_task(value: Any, owner: str, name: str) -> None:
         for member in value.values() if isinstance(value, Mapping) else value:
             refuse_task(member, owner, name)
         return
+    if isinstance(value, str) and _WITHIN_A_TEXT in value:
+        raise FinalConfigurationError(
+            f"{owner}: {name}: found {shortened(value, 80)}: an argument of a mapped task group is no text yet, and "
+            f"none can be made of it there. Give the argument itself, of texts that were made before"
+        )
     if hasattr(value, "operator_class") and callable(getattr(value, "function", None)):  # decorated, and not called
         called = f"{getattr(value.function, '__name__', 'task')}()"
         raise FinalConfigurationError(f"{owner}: {name}: found a task's function itself: call it, {name}={called}")
@@ -256,7 +270,7 @@ def checked_aliases(aliases: Any, *, task: str) -> Any:
 
     :raises ConfigurationError: it is not a map of names, or two metrics would have the same name; names the task
     """
-    if aliases is None or is_of_another_task(aliases) or has_template(aliases):
+    if aliases is None or not is_known(aliases):
         return aliases
     refuse_task(aliases, f'task "{task}"', "aliases")
     try:

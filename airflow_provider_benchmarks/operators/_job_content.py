@@ -51,6 +51,8 @@ class JobContent:
         task = self.task
         if task.spec is None and task.benchmark is None:
             raise self._error('give a benchmark, such as "benchmarks/qa-bench.yaml", or a spec')
+        if is_of_another_task(task.prompt_template):
+            raise self._error("prompt_template has the service's own templates, and takes no result of a task")
         if task.spec is not None:
             self._check_spec()
             if isinstance(task.spec, Mapping):
@@ -86,6 +88,8 @@ class JobContent:
             check_argument(
                 task, "benchmark", task.benchmark, FILE, given=given, template=task.given_template("benchmark")
             )
+        if task.model is None and (given := task.given_argument("model")):
+            raise self._error(f"model is None{origin(task, None, given)}: without one the dataset's outputs are scored")
         params = _triggered_params(task, context)
         if isinstance(task.benchmark, Benchmark) or is_reference(task.benchmark):
             return self._request(task.benchmark, params)

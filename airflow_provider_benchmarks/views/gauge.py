@@ -63,7 +63,10 @@ class Gauge:
 
 
 def _interval(result: CheckResult) -> tuple[float, float] | None:
-    """The one-sided bounds, so that a check passes where what is drawn does: a two-sided interval is wider."""
+    """The one-sided bounds, so that a check passes where what is drawn does: a two-sided interval is wider.
+
+    They are those of the check by itself: one of several ``detect`` comparisons of a gate may pass beyond its bar.
+    """
     found: Mapping[str, Any] = result.details
     if "largest_drop_not_excluded" in found:
         sign = 1 if getattr(result.check, "higher_is_better", True) else -1

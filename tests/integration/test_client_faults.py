@@ -55,7 +55,7 @@ def test_the_total_is_bounded(connect, service):
     ("certificate", "is_known", "advice"),
     [
         ({}, False, 'Set the connection\'s extra "verify" to the path of the CA'),
-        ({"began": -3, "ended": -1}, True, "Have the server's certificate renewed"),
+        ({"began": -3, "ended": -1}, True, "Have the certificate of the server, or of its CA, renewed"),
         ({"began": 1, "ended": 3}, True, "Check the clock of this machine"),
         ({"address": "10.0.0.1"}, True, "Set the connection's host to a name that the server's certificate is for"),
         pytest.param(

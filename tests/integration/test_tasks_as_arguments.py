@@ -17,6 +17,7 @@ from airflow_provider_benchmarks.operators.gates import (
 from airflow_provider_benchmarks.operators.jobs import RunBenchmarkJobOperator
 from airflow_provider_benchmarks.operators.results import DownloadRowScoresOperator, StoreResultsOperator
 from airflow_provider_benchmarks.sensors.jobs import BenchmarkJobSensor
+from tests.support.contexts import task_context
 
 CHECKS = [Threshold("m", at_least=0.5)]
 GATE = {"job_name": "j", "checks": CHECKS}
@@ -69,6 +70,40 @@ def test_an_argument_of_a_mapped_task_group_is_taken(run, kind, name, beside, of
     group.expand(value=run.output if of_a_task else ["a", "b"])
     words = "the result of task run" if of_a_task else "an argument of the task group"
     assert made[0].given_argument(name) == words
+
+
+def test_a_text_of_an_argument_of_a_mapped_task_group_is_refused(run):
+    @task_group
+    def group(value):
+        BenchmarkGateOperator(task_id="gate", **GATE, report=f"/reports/{value}.md")
+
+    with pytest.raises(ConfigurationError, match=r'"group\.gate": report: found .*is no text yet'):
+        group.expand(value=["a", "b"])
+
+
+def test_names_within_a_map_may_be_arguments_of_a_mapped_task_group(run):
+    @task_group
+    def group(value):
+        BenchmarkGateOperator(task_id="gate", **GATE, aliases={"exact-match": value})
+        model = {"url": "http://models.example.com", "name": value}
+        RunBenchmarkJobOperator(task_id="run2", benchmark="w/b", model=model)
+
+    group.expand(value=["w/a", "w/b"])
+
+
+def test_what_takes_no_result_of_a_task_says_so(run):
+    with pytest.raises(ConfigurationError, match="prompt_template has the service's own templates"):
+        RunBenchmarkJobOperator(task_id="t", benchmark="w/b", model="w/m", prompt_template=run.output)
+    with pytest.raises(ConfigurationError, match="follow_if_failed must be a text, or several"):
+        BenchmarkGateBranchOperator(task_id="t2", **GATE, follow_if_passed="a", follow_if_failed=run.output)
+
+
+@pytest.mark.parametrize("model", [None, "", "None", 5, [1], {}, {"url": "u", "name": None}, {"url": "u", "name": ""}])
+def test_a_model_that_a_task_has_not_given_is_refused_before_the_submit(run, model):
+    operator = RunBenchmarkJobOperator(task_id="t", benchmark="w/b", model=run.output)
+    operator.model = model
+    with pytest.raises(ConfigurationError, match=r'task "t": model .*the result of task run'):
+        operator.execute(task_context())
 
 
 def test_the_checks_are_no_argument_of_a_mapped_task_group(run):
